@@ -1,0 +1,111 @@
+//! axum: extractors for [`OscToken`] and [`OscSession`], and the layer's own paths as a router (feature `axum`).
+
+use std::convert::Infallible;
+
+use axum::extract::{FromRequestParts, OptionalFromRequestParts, Request};
+use axum::response::{IntoResponse, Response};
+use axum::{Router, body::Body};
+use http::request::Parts;
+use http::{StatusCode, header};
+
+use crate::endpoints;
+use crate::layer::OscAuthLayer;
+use crate::response::Visitor;
+use crate::route::route;
+use crate::session::{OscSession, OscToken};
+
+/// The answer of a handler that asks for a token where there is none: 401. Either the path is public and the visitor
+/// not signed in, or the layer is missing.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct MissingToken;
+
+impl IntoResponse for MissingToken {
+    fn into_response(self) -> Response {
+        let body = r#"{"error":"unauthenticated","error_description":"Sign in to go on."}"#;
+        let headers = [
+            (header::CONTENT_TYPE, "application/json"),
+            (header::CACHE_CONTROL, "no-store"),
+            (header::WWW_AUTHENTICATE, "Cookie realm=\"osc\""),
+        ];
+        (StatusCode::UNAUTHORIZED, headers, body).into_response()
+    }
+}
+
+impl std::fmt::Display for MissingToken {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("the request has no OscToken: the visitor is not signed in, or OscAuthLayer is missing")
+    }
+}
+
+impl std::error::Error for MissingToken {}
+
+impl<S: Sync> FromRequestParts<S> for OscToken {
+    type Rejection = MissingToken;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, MissingToken> {
+        parts.extensions.get::<Self>().cloned().ok_or(MissingToken)
+    }
+}
+
+impl<S: Sync> OptionalFromRequestParts<S> for OscToken {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Option<Self>, Infallible> {
+        Ok(parts.extensions.get::<Self>().cloned())
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for OscSession {
+    type Rejection = MissingToken;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, MissingToken> {
+        parts.extensions.get::<OscToken>().map(OscToken::session).ok_or(MissingToken)
+    }
+}
+
+impl<S: Sync> OptionalFromRequestParts<S> for OscSession {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Option<Self>, Infallible> {
+        Ok(parts.extensions.get::<OscToken>().map(OscToken::session))
+    }
+}
+
+impl OscAuthLayer {
+    /// The layer's own paths as a router, to merge where the layer itself cannot see them: below `route_layer`, or
+    /// when it wraps only a part of the app.
+    ///
+    /// ```
+    /// use axum::{Router, routing::get};
+    /// use osc_auth_layer::{Client, OscAuthLayer, OscToken};
+    ///
+    /// let auth = OscAuthLayer::builder(Client::public("cli")).build()?;
+    /// let app: Router = Router::new()
+    ///     .route("/private", get(|_: OscToken| async { "signed in" }))
+    ///     .route_layer(auth.clone())
+    ///     .merge(auth.routes())
+    ///     .route("/", get(|| async { "for everyone" }));
+    /// # Ok::<(), osc_auth_layer::ConfigError>(())
+    /// ```
+    pub fn routes<S: Clone + Send + Sync + 'static>(&self) -> Router<S> {
+        let config = &self.shared.config;
+        let paths = [&config.signin_path, &config.callback_path, &config.signout_path];
+        paths.into_iter().fold(Router::new(), |router, path| {
+            let shared = self.shared.clone();
+            let serve = move |request: Request| {
+                let shared = shared.clone();
+                async move {
+                    // Below `nest` the path is stripped already, so it is one of ours.
+                    let Some(endpoint) = route(&shared.config, request.uri().path()) else {
+                        return StatusCode::NOT_FOUND.into_response();
+                    };
+                    let visitor = Visitor::of(&shared.config, &request).without_return();
+                    let head = endpoints::head(&shared.config, &request);
+                    endpoints::serve(shared, endpoint, visitor, head).await.map(Body::from)
+                }
+            };
+            router.route(path, axum::routing::any(serve))
+        })
+    }
+}

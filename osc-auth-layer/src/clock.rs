@@ -1,0 +1,110 @@
+//! Time, injected: what the layer decides depends on `now`, so tests can be at any moment without sleeping.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// Where the layer takes the time from, and how it waits.
+///
+/// The default is the system's clock and Tokio's timer. Give another one to
+/// [`Builder::clock`](crate::Builder::clock) to test time-outs without waiting for them.
+///
+/// ```
+/// use std::{future::Future, pin::Pin, time::{Duration, SystemTime}};
+/// use osc_auth_layer::Clock;
+///
+/// struct AnHourAhead;
+/// impl Clock for AnHourAhead {
+///     fn now(&self) -> SystemTime {
+///         SystemTime::now() + Duration::from_secs(3600)
+///     }
+///     fn sleep(&self, duration: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+///         Box::pin(tokio::time::sleep(duration))
+///     }
+/// }
+/// ```
+pub trait Clock: Send + Sync + 'static {
+    /// The present wall-clock time. Called once for a request, so it should be cheap.
+    fn now(&self) -> SystemTime;
+
+    /// Completes once `duration` has passed on this clock.
+    fn sleep(&self, duration: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>>;
+}
+
+/// The system's clock and Tokio's timer.
+pub(crate) struct SystemClock;
+
+impl Clock for SystemClock {
+    fn now(&self) -> SystemTime {
+        SystemTime::now()
+    }
+
+    fn sleep(&self, duration: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        Box::pin(tokio::time::sleep(duration))
+    }
+}
+
+/// Milliseconds since the Unix epoch. Arithmetic saturates: a clock set to year 1 or 9999 must not panic.
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Timestamp(u64);
+
+impl Timestamp {
+    pub(crate) fn from_millis(millis: u64) -> Self {
+        Self(millis)
+    }
+
+    pub(crate) fn as_millis(self) -> u64 {
+        self.0
+    }
+
+    pub(crate) fn plus(self, duration: Duration) -> Self {
+        Self(self.0.saturating_add(millis(duration)))
+    }
+
+    pub(crate) fn minus(self, duration: Duration) -> Self {
+        Self(self.0.saturating_sub(millis(duration)))
+    }
+
+    /// How long after `earlier` this is; zero when it is not after it.
+    pub(crate) fn since(self, earlier: Self) -> Duration {
+        Duration::from_millis(self.0.saturating_sub(earlier.0))
+    }
+}
+
+impl From<SystemTime> for Timestamp {
+    fn from(time: SystemTime) -> Self {
+        Self(time.duration_since(UNIX_EPOCH).map_or(0, millis))
+    }
+}
+
+impl From<Timestamp> for SystemTime {
+    fn from(timestamp: Timestamp) -> Self {
+        UNIX_EPOCH.checked_add(Duration::from_millis(timestamp.0)).unwrap_or(UNIX_EPOCH)
+    }
+}
+
+impl fmt::Debug for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ms", self.0)
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_before_the_epoch_and_beyond_all_reckoning_do_not_panic() {
+        assert_eq!(Timestamp::from(UNIX_EPOCH - Duration::from_secs(9)), Timestamp(0));
+        let end = Timestamp(5).plus(Duration::MAX);
+        assert_eq!(end, Timestamp(u64::MAX));
+        assert_eq!(Timestamp(5).minus(Duration::MAX), Timestamp(0));
+        assert_eq!(Timestamp(5).since(end), Duration::ZERO);
+        let _ = SystemTime::from(end);
+    }
+}

@@ -1,0 +1,349 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::StatusCode;
+
+use super::check::{
+    check_client, check_limits, check_paths, check_timing, cookie_keys, cookie_mode, parse_public_urls,
+};
+use super::{Config, ConfigError, Timing};
+use crate::clock::{Clock, SystemClock};
+use crate::layer::OscAuthLayer;
+use crate::provider::{ClientConfig, Issuer, http::HttpClient};
+use crate::public_path::PublicPaths;
+use crate::secret::Secret;
+use crate::shared::Shared;
+
+/// Who this app is to the provider (RFC 6749 §2).
+///
+/// ```
+/// use osc_auth_layer::Client;
+///
+/// let by_hand = Client::confidential("osc_0123456789abcdefghijklmn", "osc_secret_…");
+/// let without_a_secret = Client::public("cli");
+/// let registered_at_first_use = Client::register("My app");
+/// ```
+#[derive(Clone, Debug)]
+pub struct Client(pub(crate) ClientConfig);
+
+impl Client {
+    /// A client with a secret, as the console creates them (My Apps, OAuth Apps).
+    pub fn confidential(id: impl Into<String>, secret: impl Into<String>) -> Self {
+        Self(ClientConfig::Static { id: id.into(), secret: Some(Secret::new(secret.into())) })
+    }
+
+    /// A client without a secret, protected by PKCE alone (RFC 7636).
+    pub fn public(id: impl Into<String>) -> Self {
+        Self(ClientConfig::Static { id: id.into(), secret: None })
+    }
+
+    /// A client that registers itself under `name` at the first sign-in (RFC 7591).
+    ///
+    /// The registration lives in this process: every restart makes a new one.
+    pub fn register(name: impl Into<String>) -> Self {
+        Self(ClientConfig::Register { name: name.into() })
+    }
+}
+
+type ConfigureHttp = Box<dyn FnOnce(reqwest::ClientBuilder) -> reqwest::ClientBuilder + Send>;
+
+/// Configures an [`OscAuthLayer`]. Every setter is optional and documented with its default, effect and risk.
+///
+/// ```
+/// use osc_auth_layer::{Client, OscAuthLayer};
+///
+/// let auth = OscAuthLayer::builder(Client::public("cli"))
+///     .public_url("https://app.example.com")
+///     .public_path("/")
+///     .public_prefix("/static")
+///     .redirect_to_signin()
+///     .build()?;
+/// # Ok::<(), osc_auth_layer::ConfigError>(())
+/// ```
+#[must_use = "a builder does nothing until `build()`"]
+pub struct Builder {
+    pub(super) client: Client,
+    issuer: Option<String>,
+    environment: Option<String>,
+    known_endpoints: bool,
+    public_urls: Vec<String>,
+    pub(super) scopes: Vec<String>,
+    pub(super) signin_path: String,
+    pub(super) callback_path: String,
+    pub(super) signout_path: String,
+    pub(super) after_signin: String,
+    pub(super) after_signout: String,
+    pub(super) public_paths: Vec<String>,
+    pub(super) public_prefixes: Vec<String>,
+    optional: bool,
+    redirect_to_signin: bool,
+    pub(super) outage_status: StatusCode,
+    timing: Timing,
+    pub(super) max_sessions: usize,
+    cookie_name: String,
+    cookie_keys: Vec<Vec<u8>>,
+    configure_http: Option<ConfigureHttp>,
+    clock: Arc<dyn Clock>,
+}
+
+impl Builder {
+    pub(crate) fn new(client: Client) -> Self {
+        Self {
+            client,
+            issuer: None,
+            environment: None,
+            known_endpoints: false,
+            public_urls: Vec::new(),
+            scopes: Vec::new(),
+            signin_path: "/auth/signin".to_owned(),
+            callback_path: "/auth/callback".to_owned(),
+            signout_path: "/auth/signout".to_owned(),
+            after_signin: "/".to_owned(),
+            after_signout: "/".to_owned(),
+            public_paths: Vec::new(),
+            public_prefixes: Vec::new(),
+            optional: false,
+            redirect_to_signin: false,
+            outage_status: StatusCode::UNAUTHORIZED,
+            timing: Timing {
+                refresh_leeway: Duration::from_secs(60),
+                refresh_ahead: Duration::from_secs(5 * 60),
+                idle_timeout: Duration::from_secs(24 * 60 * 60),
+                absolute_timeout: Duration::from_secs(30 * 24 * 60 * 60),
+            },
+            max_sessions: 100_000,
+            cookie_name: "osc_session".to_owned(),
+            cookie_keys: Vec::new(),
+            configure_http: None,
+            clock: Arc::new(SystemClock),
+        }
+    }
+
+    /// The provider's issuer identifier (RFC 8414 §2), an `https` URL, or `http` on loopback.
+    ///
+    /// Default: `https://app.osaas.io`, OSC's production. Must equal the `issuer` of the provider's metadata to the
+    /// letter. Not together with [`environment`](Self::environment).
+    pub fn issuer(mut self, issuer: impl Into<String>) -> Self {
+        self.issuer = Some(issuer.into());
+        self
+    }
+
+    /// An OSC environment by name: `prod`, or another such as `dev` or `stage`, whose issuer is
+    /// `https://app.{name}.osaas.io`. Default: `prod`. Not together with [`issuer`](Self::issuer).
+    pub fn environment(mut self, name: impl Into<String>) -> Self {
+        self.environment = Some(name.into());
+        self
+    }
+
+    /// Falls back to OSC's endpoint paths below the issuer (`/api/connect/authorize`, …) when the provider's metadata
+    /// cannot be had. Default: only for OSC's own issuers. A wrong `issuer` in the metadata never falls back.
+    pub fn known_endpoints(mut self) -> Self {
+        self.known_endpoints = true;
+        self
+    }
+
+    /// Where browsers find the app's root, for example `https://app.example.com`. Repeatable: the request's host then
+    /// selects one of them, and can select nothing else (RFC 9700 §4.13).
+    ///
+    /// It may carry a path, for an app behind a proxy that strips it or below axum's `nest`. Plain http is accepted on
+    /// loopback only. Default: none, which serves a request on a loopback host that came by no proxy, and answers
+    /// sign-in with 500 on any other.
+    pub fn public_url(mut self, url: impl Into<String>) -> Self {
+        self.public_urls.push(url.into());
+        self
+    }
+
+    /// The scopes asked for at sign-in (RFC 6749 §3.3), and nothing else. Default: none, the provider's own default.
+    pub fn scopes<I>(mut self, scopes: I) -> Self
+    where
+        I: IntoIterator,
+        I::Item: Into<String>,
+    {
+        self.scopes = scopes.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// The path that starts a sign-in. Default: `/auth/signin`. It takes the query parameter `return_to`.
+    pub fn signin_path(mut self, path: impl Into<String>) -> Self {
+        self.signin_path = path.into();
+        self
+    }
+
+    /// The path of the redirect URI (RFC 6749 §3.1.2). Default: `/auth/callback`. Register it with the provider.
+    pub fn callback_path(mut self, path: impl Into<String>) -> Self {
+        self.callback_path = path.into();
+        self
+    }
+
+    /// The path that signs out, by `POST` from the same origin. Default: `/auth/signout`.
+    pub fn signout_path(mut self, path: impl Into<String>) -> Self {
+        self.signout_path = path.into();
+        self
+    }
+
+    /// Where a sign-in without `return_to` leads, a path below the public URL. Default: `/`.
+    pub fn after_signin(mut self, path: impl Into<String>) -> Self {
+        self.after_signin = path.into();
+        self
+    }
+
+    /// Where a sign-out leads, a path below the public URL; it should be public. Default: `/`.
+    pub fn after_signout(mut self, path: impl Into<String>) -> Self {
+        self.after_signout = path.into();
+        self
+    }
+
+    /// Lets requests for exactly this path through without a session. With one they still get their token.
+    /// Repeatable. Default: no path is public. The raw path is compared, byte for byte.
+    pub fn public_path(mut self, path: impl Into<String>) -> Self {
+        self.public_paths.push(path.into());
+        self
+    }
+
+    /// The same for a path and everything below it, by whole segments: `/static` covers `/static/app.css` and not
+    /// `/statics`. A path that another parser might read differently (`..`, `//`, `;`, `%2f`, …) is never public.
+    pub fn public_prefix(mut self, prefix: impl Into<String>) -> Self {
+        self.public_prefixes.push(prefix.into());
+        self
+    }
+
+    /// Makes every path public: requests with a session get their token, others go through bare.
+    ///
+    /// Risk: nothing answers 401 any more but the handlers themselves, by asking for an `OscToken`.
+    pub fn optional(mut self) -> Self {
+        self.optional = true;
+        self
+    }
+
+    /// Answers a browser's navigation without a session with a 303 to sign-in instead of 401. Default: 401 and a page
+    /// with a sign-in link. API calls always get the 401; an outage is never redirected.
+    pub fn redirect_to_signin(mut self) -> Self {
+        self.redirect_to_signin = true;
+        self
+    }
+
+    /// The status when a token expired and the provider is out of reach. Default: 401; 503 is what we recommend, since
+    /// clients retry it. Any 4xx or 5xx is accepted.
+    pub fn outage_status(mut self, status: StatusCode) -> Self {
+        self.outage_status = status;
+        self
+    }
+
+    /// How long before its expiry a token is no longer given to requests, which then wait for the refresh.
+    /// Default: 60 seconds; at most a quarter of the token's lifetime is used.
+    pub fn refresh_leeway(mut self, leeway: Duration) -> Self {
+        self.timing.refresh_leeway = leeway;
+        self
+    }
+
+    /// How long before its expiry a token is refreshed beside requests that do not wait for it. Default: 5 minutes, at
+    /// most half of the token's lifetime, jittered. Must be longer than [`refresh_leeway`](Self::refresh_leeway).
+    pub fn refresh_ahead(mut self, ahead: Duration) -> Self {
+        self.timing.refresh_ahead = ahead;
+        self
+    }
+
+    /// How long a session lives without a request. Default: 24 hours. Longer leaves stolen cookies useful for longer.
+    pub fn idle_timeout(mut self, timeout: Duration) -> Self {
+        self.timing.idle_timeout = timeout;
+        self
+    }
+
+    /// How long a session lives at most, counted from sign-in; also the cookie's `Max-Age`. Default: 30 days (browsers
+    /// keep no cookie for more than 400).
+    pub fn absolute_timeout(mut self, timeout: Duration) -> Self {
+        self.timing.absolute_timeout = timeout;
+        self
+    }
+
+    /// How many sessions this process holds; beyond it those unused for longest are dropped. Default: 100,000, about
+    /// 150 MB with tokens of 1 KB.
+    pub fn max_sessions(mut self, sessions: usize) -> Self {
+        self.max_sessions = sessions;
+        self
+    }
+
+    /// The session cookie's name. Default: `osc_session`. The layer adds `__Host-` in front of it, or on plain-http
+    /// loopback `_<port>` behind it.
+    pub fn cookie_name(mut self, name: impl Into<String>) -> Self {
+        self.cookie_name = name.into();
+        self
+    }
+
+    /// A key for sealed cookies, 32 random bytes or more. Repeatable: the first seals, all of them open, so keys can be
+    /// rotated. Default: derived from the client secret when that has 32 characters or more, else random, so that
+    /// sign-ins begun before a restart fail. All nodes of an app need the same.
+    pub fn cookie_key(mut self, key: impl Into<Vec<u8>>) -> Self {
+        self.cookie_keys.push(key.into());
+        self
+    }
+
+    /// Changes the HTTP client that talks to the provider (a proxy, further root certificates, a user agent, …).
+    ///
+    /// Applied before the layer's own settings: redirects stay off, time-outs stay 5 s to connect and 10 s in all.
+    pub fn configure_http<F>(mut self, configure: F) -> Self
+    where
+        F: FnOnce(reqwest::ClientBuilder) -> reqwest::ClientBuilder + Send + 'static,
+    {
+        self.configure_http = Some(Box::new(configure));
+        self
+    }
+
+    /// Another clock, for tests. Default: the system's, and Tokio's timer.
+    pub fn clock(mut self, clock: impl Clock) -> Self {
+        self.clock = Arc::new(clock);
+        self
+    }
+
+    /// Checks the settings and builds the layer. Works outside a runtime and sends nothing.
+    ///
+    /// TLS uses the process's default `rustls` provider; when there is none yet, *ring* is installed as such.
+    ///
+    /// # Errors
+    /// [`ConfigError`] names the setting that is missing or cannot be used, and the remedy.
+    pub fn build(self) -> Result<OscAuthLayer, ConfigError> {
+        let issuer = Issuer::new(self.issuer.as_deref(), self.environment.as_deref(), self.known_endpoints)?;
+        check_client(&self.client.0)?;
+        let public_urls = parse_public_urls(&self.public_urls)?;
+        check_paths(&self)?;
+        check_timing(&self.timing)?;
+        let cookies = cookie_mode(&self.cookie_name, &public_urls)?;
+        let cookie_keys = cookie_keys(&self.cookie_keys, &self.client.0)?;
+        check_limits(&self)?;
+        let http = HttpClient::new(self.configure_http)?;
+        let mut public_paths = PublicPaths::default();
+        self.public_paths.iter().for_each(|path| public_paths.allow(path));
+        self.public_prefixes.iter().for_each(|prefix| public_paths.allow_below(prefix));
+        if self.optional {
+            public_paths.allow_every();
+        }
+        let config = Config {
+            public_urls,
+            signin_path: self.signin_path,
+            callback_path: self.callback_path,
+            signout_path: self.signout_path,
+            after_signin: self.after_signin,
+            after_signout: self.after_signout,
+            public_paths,
+            redirect_to_signin: self.redirect_to_signin,
+            outage_status: self.outage_status,
+            scopes: self.scopes,
+            timing: self.timing,
+            max_sessions: self.max_sessions,
+            cookies,
+            cookie_keys,
+        };
+        Ok(OscAuthLayer::new(Shared::new(config, issuer, self.client.0, http, self.clock)))
+    }
+}
+
+impl std::fmt::Debug for Builder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Builder")
+            .field("client", &self.client)
+            .field("issuer", &self.issuer)
+            .field("environment", &self.environment)
+            .field("public_urls", &self.public_urls)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,83 @@
+//! The configuration: collected by the [`Builder`], checked once, immutable afterwards.
+
+mod builder;
+mod check;
+mod env;
+mod error;
+#[cfg(test)]
+mod tests;
+
+use std::time::Duration;
+
+use tower_cookies::Key;
+
+pub use self::builder::{Builder, Client};
+pub use self::error::ConfigError;
+use crate::cookie::CookieMode;
+use crate::origin::PublicUrl;
+use crate::public_path::PublicPaths;
+
+/// What was configured, valid by construction.
+#[derive(Debug)]
+pub(crate) struct Config {
+    pub(crate) public_urls: Vec<PublicUrl>,
+    pub(crate) signin_path: String,
+    pub(crate) callback_path: String,
+    pub(crate) signout_path: String,
+    pub(crate) after_signin: String,
+    pub(crate) after_signout: String,
+    pub(crate) public_paths: PublicPaths,
+    pub(crate) redirect_to_signin: bool,
+    pub(crate) outage_status: http::StatusCode,
+    pub(crate) scopes: Vec<String>,
+    pub(crate) timing: Timing,
+    pub(crate) max_sessions: usize,
+    pub(crate) cookies: CookieMode,
+    pub(crate) cookie_keys: CookieKeys,
+}
+
+/// When tokens are refreshed and sessions end.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Timing {
+    pub(crate) refresh_leeway: Duration,
+    pub(crate) refresh_ahead: Duration,
+    pub(crate) idle_timeout: Duration,
+    pub(crate) absolute_timeout: Duration,
+}
+
+/// The keys of sealed cookies: the first seals, all of them open.
+pub(crate) struct CookieKeys(Vec<Key>);
+
+impl CookieKeys {
+    pub(crate) fn sealing(&self) -> &Key {
+        // `derive` and `random` put in at least one.
+        &self.0[0]
+    }
+
+    pub(crate) fn opening(&self) -> impl Iterator<Item = &Key> {
+        self.0.iter()
+    }
+
+    /// Keys derived from `secrets` under a label of their own, so that no other use of the same secret (the client
+    /// secret, say) ever shares one (RFC 5869 §3.2).
+    fn derive<'s>(first: &'s [u8], more: impl Iterator<Item = &'s [u8]>) -> Self {
+        let derive = |secret: &[u8]| {
+            let mut key = [0; 64];
+            hkdf::Hkdf::<sha2::Sha256>::new(None, secret)
+                .expand(b"osc-auth-layer/v1 pending sign-in cookie", &mut key)
+                .expect("64 bytes are within what HKDF-SHA256 can expand to");
+            Key::from(&key)
+        };
+        Self(std::iter::once(first).chain(more).map(derive).collect())
+    }
+
+    fn random() -> Self {
+        Self(vec![Key::from(&crate::secret::random_bytes::<64>())])
+    }
+}
+
+impl std::fmt::Debug for CookieKeys {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "[{} redacted]", self.0.len())
+    }
+}

@@ -1,0 +1,97 @@
+use super::*;
+use std::collections::HashMap;
+
+fn from(variables: &[(&'static str, &str)]) -> Result<crate::OscAuthLayer, ConfigError> {
+    let variables: HashMap<_, _> = variables.iter().copied().collect();
+    Builder::from_variables(|name| variables.get(name).map(Into::into))?.build()
+}
+
+fn builder() -> Builder {
+    Builder::new(Client::confidential("osc_id", "a secret of more than thirty-two characters"))
+}
+
+fn problem(builder: Builder) -> String {
+    builder.build().expect_err("must not build").to_string()
+}
+
+#[test]
+fn the_variables_are_enough() {
+    from(&[
+        ("CLIENT_ID", "osc_id"),
+        ("CLIENT_SECRET", "s3cret"),
+        ("PUBLIC_URL", "https://a.example, https://b.example"),
+    ])
+    .unwrap();
+    from(&[("CLIENT_ID", "osc_id"), ("CLIENT_SECRET", ""), ("OSC_ISSUER", " ")]).unwrap();
+}
+
+#[test]
+fn what_is_missing_or_unusable_is_named_with_its_remedy_and_no_secret() {
+    let id = ("CLIENT_ID", "osc_id");
+    for (variables, name) in [
+        (&[][..], "CLIENT_ID"),
+        (&[("CLIENT_ID", "")], "CLIENT_ID"),
+        (&[id, ("COOKIE_KEY", "not!base64")], "COOKIE_KEY"),
+        (&[id, ("COOKIE_KEY", "c2hvcnQ=")], "COOKIE_KEY"),
+        (&[id, ("PUBLIC_URL", "http://app.example.com")], "PUBLIC_URL"),
+        (&[id, ("PUBLIC_URL", "app.example.com")], "PUBLIC_URL"),
+        (&[id, ("OSC_ISSUER", "http://app.example.com")], "OSC_ISSUER"),
+        (&[id, ("OSC_ISSUER", "https://a.example/?x")], "OSC_ISSUER"),
+    ] {
+        let error = from(variables).expect_err("must not build");
+        let text = error.to_string();
+        assert!(text.contains(name), "{text}");
+        assert!(!text.contains("not!base64") && !text.contains("c2hvcnQ"), "{text}");
+        assert_eq!(text, format!("{error:?}"));
+    }
+}
+
+#[test]
+fn settings_that_contradict_or_weaken_are_refused() {
+    let second = Duration::from_secs(1);
+    for (builder, name) in [
+        (builder().issuer("https://a.example").environment("dev"), "issuer"),
+        (builder().environment("dev.evil.com/"), "environment"),
+        (builder().public_url("https://a.example").public_url("http://localhost"), "public_url"),
+        (builder().signin_path("auth"), "signin_path"),
+        (builder().callback_path("/auth/signin"), "signin_path"),
+        (builder().public_path("/a/../b"), "public_path"),
+        (builder().public_prefix("/"), "public_prefix"),
+        (builder().after_signin("//evil.com"), "after_signin"),
+        (builder().refresh_ahead(second).refresh_leeway(second), "refresh_ahead"),
+        (builder().idle_timeout(Duration::ZERO), "idle_timeout"),
+        (builder().absolute_timeout(Duration::ZERO), "absolute_timeout"),
+        (builder().max_sessions(0), "max_sessions"),
+        (builder().cookie_name("__Host-x"), "cookie_name"),
+        (builder().cookie_name("a;b"), "cookie_name"),
+        (builder().cookie_key(*b"short"), "COOKIE_KEY"),
+        (builder().outage_status(http::StatusCode::OK), "outage_status"),
+        (builder().scopes(["a b"]), "scopes"),
+        (Builder::new(Client::public(" ")), "CLIENT_ID"),
+        (Builder::new(Client::confidential("id", "")), "CLIENT_SECRET"),
+        (Builder::new(Client::register("")), "Client::register"),
+    ] {
+        let text = problem(builder);
+        assert!(text.contains(name) && text.contains(": "), "{text}");
+    }
+}
+
+#[test]
+fn s33_no_debug_output_shows_a_secret() {
+    let key = [7_u8; 32];
+    let builder = builder().cookie_key(key);
+    let text = format!("{builder:?} {:?}", Client::confidential("id", "hunter2"));
+    assert!(!text.contains("thirty-two") && !text.contains("hunter2") && !text.contains("7, 7"), "{text}");
+    let layer = builder.build().unwrap();
+    let text = format!("{layer:?}");
+    assert!(!text.contains("thirty-two") && !text.contains("7, 7"), "{text}");
+}
+
+#[test]
+fn keys_of_the_same_secret_are_the_same_and_the_first_one_seals() {
+    let keys = |list: &[&'static [u8]]| CookieKeys::derive(list[0], list[1..].iter().copied());
+    let (old, new) = (&[1_u8; 32][..], &[2_u8; 32][..]);
+    assert!(keys(&[old]).sealing() == keys(&[old, new]).sealing());
+    assert!(keys(&[new, old]).opening().any(|key| key == keys(&[old]).sealing()));
+    assert!(CookieKeys::random().sealing() != CookieKeys::random().sealing());
+}

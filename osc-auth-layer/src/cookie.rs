@@ -1,0 +1,182 @@
+//! The layer's cookies: their names, how one is found in a request, and the one place that builds them.
+
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use http::{HeaderMap, HeaderValue, header};
+use memchr::memmem;
+use tower_cookies::Cookie;
+use tower_cookies::cookie::SameSite;
+
+use crate::session::SessionId;
+
+/// The longest value a browser is bound to keep (RFC 6265 §6.1), and the most of one we ever look at.
+pub(crate) const LONGEST: usize = 4096;
+
+/// How the session cookie is called, fixed when the layer is built.
+#[derive(Debug)]
+pub(crate) enum CookieMode {
+    /// `__Host-`: Secure, host-only, Path=/ (a sibling domain cannot toss one in).
+    Secure { base: String },
+    /// Plain-http loopback at a known port; cookies ignore ports, so the port goes into the name.
+    Loopback { base: String },
+    /// Plain-http loopback, at whichever port the request names.
+    AnyLoopbackPort { base: String },
+}
+
+impl CookieMode {
+    pub(crate) fn secure(base: &str) -> Self {
+        Self::Secure { base: format!("__Host-{base}") }
+    }
+
+    pub(crate) fn loopback(base: &str, port: u16) -> Self {
+        Self::Loopback { base: format!("{base}_{port}") }
+    }
+
+    pub(crate) fn any_loopback_port(base: &str) -> Self {
+        Self::AnyLoopbackPort { base: format!("{base}_") }
+    }
+
+    /// The name's fixed part, and what follows it in requests that name `port`.
+    fn parts(&self, port: impl FnOnce() -> u16) -> (&str, Option<u16>) {
+        match self {
+            Self::Secure { base } | Self::Loopback { base } => (base, None),
+            Self::AnyLoopbackPort { base } => (base, Some(port())),
+        }
+    }
+
+    pub(crate) fn session_name(&self, port: impl FnOnce() -> u16) -> String {
+        match self.parts(port) {
+            (base, None) => base.to_owned(),
+            (base, Some(port)) => format!("{base}{port}"),
+        }
+    }
+
+    /// Finds the session id among the request's cookies without allocating, and without parsing any other cookie.
+    /// `port` is asked for only when the name depends on it.
+    pub(crate) fn find_session(
+        &self,
+        headers: &HeaderMap,
+        port: impl FnOnce() -> u16,
+    ) -> Result<Option<SessionId>, DuplicateCookie> {
+        let mut cookies = headers.get_all(header::COOKIE).iter().peekable();
+        if cookies.peek().is_none() {
+            return Ok(None);
+        }
+        let (base, port) = self.parts(port);
+        let mut found: Option<&[u8]> = None;
+        for header in cookies {
+            for value in values_of(header.as_bytes(), base.as_bytes(), port) {
+                if found.replace(value).is_some() {
+                    return Err(DuplicateCookie);
+                }
+            }
+        }
+        Ok(found.and_then(SessionId::parse))
+    }
+
+    /// Builds a cookie of ours; removing one uses the same attributes, or browsers would keep the old one.
+    pub(crate) fn build(&self, name: String, value: String, max_age: Duration) -> Cookie<'static> {
+        let max_age = i64::try_from(max_age.as_secs()).unwrap_or(i64::MAX);
+        Cookie::build((name, value))
+            .http_only(true)
+            .secure(matches!(self, Self::Secure { .. }))
+            .same_site(SameSite::Lax)
+            .path("/")
+            .max_age(tower_cookies::cookie::time::Duration::seconds(max_age))
+            .build()
+    }
+
+    pub(crate) fn removal(&self, name: String) -> Cookie<'static> {
+        self.build(name, String::new(), Duration::ZERO)
+    }
+}
+
+/// Two cookies of the session's name: somebody tossed one in, and nobody can tell which.
+#[derive(Debug, PartialEq)]
+pub(crate) struct DuplicateCookie;
+
+/// The values of the cookies in `header` whose raw name is `base`, followed by `port` when there is one.
+fn values_of<'h>(header: &'h [u8], base: &'h [u8], port: Option<u16>) -> impl Iterator<Item = &'h [u8]> {
+    memmem::find_iter(header, base).filter_map(move |at| {
+        let starts_a_pair = header[..at]
+            .iter()
+            .rev()
+            .find(|byte| !matches!(byte, b' ' | b'\t'))
+            .is_none_or(|byte| *byte == b';');
+        let mut rest = &header[at + base.len()..];
+        if let Some(port) = port {
+            rest = rest.strip_prefix(decimal(port, &mut [0; 5]))?;
+        }
+        let rest = rest.strip_prefix(b"=").filter(|_| starts_a_pair)?;
+        let end = memchr::memchr(b';', rest).unwrap_or(rest.len());
+        Some(rest[..end].trim_ascii())
+    })
+}
+
+fn decimal(number: u16, digits: &mut [u8; 5]) -> &[u8] {
+    let (mut at, mut rest) = (digits.len(), number);
+    loop {
+        at -= 1;
+        // A remainder of ten always fits.
+        digits[at] = b'0' + (rest % 10) as u8;
+        rest /= 10;
+        if rest == 0 {
+            return &digits[at..];
+        }
+    }
+}
+
+/// Only the pairs whose raw name starts with `prefix`: `tower-cookies` percent-decodes names, so a foreign
+/// `%5F_Host-…` would otherwise pass for ours. A name sent twice is refused, as is a cookie no browser would keep.
+pub(crate) fn only_ours(headers: &HeaderMap, prefix: &str) -> Result<Option<HeaderValue>, DuplicateCookie> {
+    let mut names: Vec<&str> = Vec::new();
+    let mut ours = String::new();
+    for header in headers.get_all(header::COOKIE) {
+        for pair in header.as_bytes().split(|byte| *byte == b';') {
+            let Ok(pair) = std::str::from_utf8(pair.trim_ascii()) else {
+                continue;
+            };
+            let Some((name, value)) = pair.split_once('=') else {
+                continue;
+            };
+            let plain = name.starts_with(prefix) && name.bytes().all(is_name_byte);
+            if !plain || value.len() > LONGEST {
+                continue;
+            }
+            if names.contains(&name) {
+                return Err(DuplicateCookie);
+            }
+            names.push(name);
+            ours.push_str(if ours.is_empty() { "" } else { "; " });
+            ours.push_str(pair);
+        }
+    }
+    // What was split out of header values is valid in one again.
+    Ok(HeaderValue::from_str(&ours).ok().filter(|_| !ours.is_empty()))
+}
+
+fn is_name_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_')
+}
+
+impl SessionId {
+    /// Reads a cookie's value; `None` when it is none of ours.
+    pub(crate) fn parse(value: &[u8]) -> Option<Self> {
+        let mut bytes = [0; 32];
+        // Checked first: the decoder would otherwise accept shorter values.
+        if value.len() != 43 {
+            return None;
+        }
+        let length = URL_SAFE_NO_PAD.decode_slice(value, &mut bytes).ok()?;
+        (length == bytes.len()).then(|| Self::new(bytes))
+    }
+
+    pub(crate) fn cookie_value(&self) -> String {
+        URL_SAFE_NO_PAD.encode(self.as_bytes())
+    }
+}
+
+#[cfg(test)]
+mod tests;

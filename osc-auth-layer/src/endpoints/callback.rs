@@ -1,0 +1,92 @@
+//! The callback: the provider's answer, believed only when this browser asked for it (RFC 6749 §4.1.2, RFC 9207 §2.4).
+
+use super::Context;
+use super::pending::{PendingCookies, PendingSignIn};
+use super::query::Query;
+use crate::provider::GrantError;
+use crate::provider::wire::loggable;
+use crate::response::{Answer, Refusal, see_other};
+use crate::secret::Secret;
+
+pub(super) async fn serve(context: &Context<'_>) -> Result<Answer, Refusal> {
+    let (shared, config) = (context.shared, &context.shared.config);
+    let query = Query::parse(context.head.uri().query())?;
+    let session_cookie = context.session_cookie();
+    let cookies = PendingCookies { cookies: &context.cookies, config, session_cookie: &session_cookie };
+    let now = shared.now();
+    let pending = query
+        .get("state")
+        .and_then(|state| cookies.find(state, now))
+        .filter(|pending| pending.issuer == shared.provider.issuer.as_str());
+    let Some(pending) = pending else {
+        return no_pending(context);
+    };
+    cookies.remove(&pending);
+    // Before anything else: of two deliveries at once, one goes on.
+    if !shared.consumed.consume_once(pending.state(), pending.expires_at(), now) {
+        return no_pending(context);
+    }
+    check_issuer(&query, &pending)?;
+    if let Some(error) = query.get("error") {
+        let description = query.get("error_description").unwrap_or_default();
+        tracing::info!(
+            error = %loggable(error, 64, &[]),
+            error_description = %loggable(description, 200, &[]),
+            "the provider declined a sign-in"
+        );
+        return Err(match error {
+            "access_denied" => Refusal::AccessDenied,
+            _ => Refusal::SignInFailed,
+        });
+    }
+    let Some(code) = query.get("code").map(Secret::new) else {
+        return Err(Refusal::InvalidRequest("The provider's answer holds neither a code nor an error."));
+    };
+    let Some(client) = shared.provider.client_by_id(&pending.client_id) else {
+        return Err(Refusal::InvalidState);
+    };
+    let exchanged = shared.provider.exchange(&client, &code, &pending.redirect_uri, &pending.verifier).await;
+    let tokens = exchanged.map_err(|error| match error {
+        GrantError::Refused => Refusal::SignInFailed,
+        GrantError::Misconfigured(code) => refused_client(context, &client.id, &code),
+        GrantError::NotSent { .. } | GrantError::PossiblyProcessed { .. } => Refusal::ProviderUnavailable,
+    })?;
+    // A new id at every sign-in: one that somebody planted is worth nothing (session fixation).
+    let session = shared.begin_session(tokens, client, context.session_id().as_ref());
+    tracing::debug!(session = %session.id().public(), "signed in");
+    let value = session.id().cookie_value();
+    let cookie = config.cookies.build(session_cookie, value, config.timing.absolute_timeout);
+    context.cookies.add(cookie);
+    Ok(see_other(&pending.return_to))
+}
+
+/// RFC 9207 §2.4: compared whenever it is there, required when it was announced; for errors too.
+fn check_issuer(query: &Query, pending: &PendingSignIn) -> Result<(), Refusal> {
+    match query.get("iss") {
+        Some(iss) if iss == pending.issuer => Ok(()),
+        None if !pending.iss_due => Ok(()),
+        _ => {
+            tracing::warn!("a callback named another issuer, or none although the provider announced it");
+            Err(Refusal::InvalidRequest("This answer did not come from the provider that was asked."))
+        }
+    }
+}
+
+/// An unknown, expired, used or foreign state. The back button gets here too, and then the visitor is signed in.
+fn no_pending(context: &Context<'_>) -> Result<Answer, Refusal> {
+    let config = &context.shared.config;
+    let session = context.session_id().and_then(|id| context.shared.live_session(&id));
+    if session.is_none() {
+        return Err(Refusal::InvalidState);
+    }
+    Ok(see_other(&context.after(&config.after_signin)))
+}
+
+fn refused_client(context: &Context<'_>, client_id: &str, error: &str) -> Refusal {
+    if context.shared.provider.forget_registration(client_id) {
+        tracing::warn!(%error, "the provider no longer knows this registration; the next sign-in makes another");
+        return Refusal::SignInFailed;
+    }
+    tracing::error!(%error, "the provider refuses this client; check CLIENT_ID and CLIENT_SECRET");
+    Refusal::Misconfigured
+}

@@ -1,0 +1,138 @@
+//! Sign-in, callback and sign-out: a small Tower stack of its own, behind the app's back.
+
+mod callback;
+mod consumed;
+mod pending;
+mod query;
+mod return_to;
+mod signin;
+mod signout;
+
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use http::{HeaderMap, Request, header};
+use tower::ServiceExt;
+use tower::util::service_fn;
+use tower_cookies::{CookieManagerLayer, Cookies};
+use tower_http::csrf::CsrfLayer;
+use tower_layer::Layer;
+
+pub(crate) use self::consumed::ConsumedStates;
+use crate::config::Config;
+use crate::cookie;
+use crate::origin::{self, Origin};
+use crate::response::{Answer, Refusal, Visitor, answer};
+use crate::route::Endpoint;
+use crate::session::SessionId;
+use crate::shared::Shared;
+
+/// Serves one of the layer's own paths. The visitor and the [`head`] are all that is known of the request.
+pub(crate) async fn serve(
+    shared: Arc<Shared>,
+    endpoint: Endpoint,
+    visitor: Visitor,
+    head: Result<Request<()>, Refusal>,
+) -> Answer {
+    let head = match head {
+        Ok(head) => head,
+        Err(refusal) => return answer(&shared.config, &visitor, refusal),
+    };
+    let csrf = csrf(&shared, &visitor);
+    let visitor = Arc::new(visitor);
+    let handler = service_fn(move |head: Request<()>| {
+        let (shared, visitor) = (shared.clone(), visitor.clone());
+        async move { Ok::<_, Infallible>(handle(&shared, endpoint, &visitor, head).await) }
+    });
+    let Ok(answer) = csrf.layer(CookieManagerLayer::new().layer(handler)).oneshot(head).await;
+    answer
+}
+
+/// A fresh request: nothing in it but method, target and headers, and of the cookies only ours. The app's body and
+/// extensions stay where they are.
+pub(crate) fn head<B>(config: &Config, request: &Request<B>) -> Result<Request<()>, Refusal> {
+    let (uri, headers) = (request.uri(), request.headers());
+    let name = config.cookies.session_name(|| origin::port(uri, headers));
+    let ours = cookie::only_ours(headers, &name)
+        .map_err(|_| Refusal::InvalidRequest("A cookie of this app was sent twice."))?;
+    let mut head = Request::new(());
+    *head.method_mut() = request.method().clone();
+    *head.uri_mut() = uri.clone();
+    *head.headers_mut() = headers.clone();
+    head.headers_mut().remove(header::COOKIE);
+    if let Some(ours) = ours {
+        head.headers_mut().insert(header::COOKIE, ours);
+    }
+    Ok(head)
+}
+
+/// Refuses unsafe methods from other sites, by Fetch Metadata and `Origin`. A proxy may hide our host from us, so the
+/// configured origins are named.
+fn csrf(
+    shared: &Arc<Shared>,
+    visitor: &Visitor,
+) -> CsrfLayer<impl FnMut(tower_http::csrf::ProtectionError) -> Answer + Clone + use<>> {
+    let forbidden = answer(&shared.config, visitor, Refusal::Forbidden);
+    let mut csrf = CsrfLayer::new();
+    for url in &shared.config.public_urls {
+        csrf = match csrf.add_trusted_origin(&url.origin) {
+            Ok(csrf) => csrf,
+            // Not reachable with a checked URL; without it the layer is only stricter.
+            Err(_) => CsrfLayer::new(),
+        };
+    }
+    csrf.with_rejection_response(move |_| forbidden.clone())
+}
+
+/// What a handler of an endpoint has to know.
+pub(super) struct Context<'r> {
+    shared: &'r Arc<Shared>,
+    head: &'r Request<()>,
+    cookies: Cookies,
+}
+
+impl Context<'_> {
+    fn headers(&self) -> &HeaderMap {
+        self.head.headers()
+    }
+
+    fn session_cookie(&self) -> String {
+        let (uri, headers) = (self.head.uri(), self.headers());
+        self.shared.config.cookies.session_name(|| origin::port(uri, headers))
+    }
+
+    /// A path of the app, as the browser knows it.
+    fn after(&self, path: &str) -> String {
+        match origin::select(&self.shared.config.public_urls, self.head.uri(), self.headers()) {
+            Origin::Known(url) | Origin::Elsewhere(url) => format!("{}{path}", url.base_path),
+            Origin::Unknown => path.to_owned(),
+        }
+    }
+
+    /// The session the browser has a cookie of, whether or not it is still good.
+    fn session_id(&self) -> Option<SessionId> {
+        let cookie = self.cookies.get(&self.session_cookie())?;
+        SessionId::parse(cookie.value().as_bytes())
+    }
+}
+
+async fn handle(
+    shared: &Arc<Shared>,
+    endpoint: Endpoint,
+    visitor: &Visitor,
+    mut head: Request<()>,
+) -> Answer {
+    let cookies = head.extensions_mut().remove::<Cookies>().unwrap_or_default();
+    let allow = endpoint.method();
+    let context = Context { shared, head: &head, cookies };
+    let answered = if *head.method() == allow {
+        match endpoint {
+            Endpoint::SignIn => signin::serve(&context).await,
+            Endpoint::Callback => callback::serve(&context).await,
+            Endpoint::SignOut => Ok(signout::serve(&context)),
+        }
+    } else {
+        Err(Refusal::MethodNotAllowed { allow })
+    };
+    answered.unwrap_or_else(|refusal| answer(&shared.config, visitor, refusal))
+}

@@ -1,0 +1,94 @@
+//! Where a sign-in leads: a path on this very origin, whatever somebody put into the link.
+
+use percent_encoding::percent_decode_str;
+
+use crate::config::Config;
+use crate::public_path::hides_a_delimiter;
+
+/// What fits, with everything else, into a sealed cookie of a kilobyte.
+const LONGEST: usize = 320;
+
+/// `target` when it is a plain path, perhaps with a query, on this origin and not one of the layer's own.
+pub(super) fn checked<'t>(target: &'t str, config: &Config, base_path: &str) -> Option<&'t str> {
+    let path = target.split(['?', '#']).next().unwrap_or_default();
+    let own = path.strip_prefix(base_path).unwrap_or(path);
+    let is_plain = target.len() <= LONGEST
+        // Browsers read `\` as `/` and drop tabs and newlines, so `/\evil`, `/<tab>/evil` leave the origin.
+        && target.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\')
+        && path.starts_with('/')
+        && !path.contains("//")
+        && !path.split('/').any(|segment| matches!(segment, "." | ".."))
+        // What a server on the way decodes must not become any of the above.
+        && !path.as_bytes().windows(3).any(hides_a_delimiter)
+        && !percent_decode_str(target).any(|byte| byte.is_ascii_control());
+    let is_ours =
+        [&config.signin_path, &config.callback_path, &config.signout_path].contains(&&own.to_owned());
+    (is_plain && !is_ours).then_some(target)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Client, OscAuthLayer};
+
+    fn lands(target: &str) -> bool {
+        let layer = OscAuthLayer::builder(Client::public("cli")).build().unwrap();
+        checked(target, &layer.shared.config, "/app").is_some()
+    }
+
+    #[test]
+    fn paths_of_the_app_are_returned_to() {
+        for target in [
+            "/",
+            "/dashboard",
+            "/a/b?x=1&y=//z",
+            "/a%20b",
+            "/caf%C3%A9",
+            "/a?next=%2Fb",
+            "/a;b",
+            "/app/x#top",
+        ] {
+            assert!(lands(target), "{target}");
+        }
+    }
+
+    #[test]
+    fn s37_everything_else_lands_on_the_default() {
+        let long = format!("/{}", "a".repeat(LONGEST));
+        for target in [
+            "",
+            "dashboard",
+            "https://evil.com",
+            "//evil.com",
+            "///evil.com",
+            "/\\evil.com",
+            "\\\\evil.com",
+            "/\t/evil.com",
+            "/\n/evil.com",
+            " /x",
+            "/ x",
+            "/a//evil.com",
+            "/./x",
+            "/../x",
+            "/%2fevil.com",
+            "/%5cevil.com",
+            "/%2e%2e/x",
+            "/%252f/x",
+            "/%09/evil.com",
+            "/x%0d%0aSet-Cookie:a=b",
+            "/x?a=%00",
+            "javascript:alert(1)",
+            "/é",
+            "?x",
+            "#x",
+            "/auth/signin",
+            "/auth/callback?code=x",
+            "/app/auth/signin?return_to=/",
+            "/auth/signout",
+            "data:text/html,x",
+            &long,
+        ] {
+            assert!(!lands(target), "{target}");
+        }
+    }
+}

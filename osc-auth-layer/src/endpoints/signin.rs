@@ -1,0 +1,127 @@
+//! Sign-in: a pending sign-in for the browser to keep, and a redirect to the provider (RFC 6749 §4.1.1, RFC 7636 §4.3).
+
+use http::{HeaderMap, HeaderValue};
+use url::Url;
+
+use super::pending::{PendingCookies, PendingSignIn};
+use super::query::Query;
+use super::{Context, return_to};
+use crate::origin::{self, Origin, PublicUrl};
+use crate::provider::GrantError;
+use crate::response::{Answer, Refusal, see_other};
+
+pub(super) async fn serve(context: &Context<'_>) -> Result<Answer, Refusal> {
+    let (shared, config) = (context.shared, &context.shared.config);
+    let query = Query::parse(context.head.uri().query())?;
+    refuse_background(context.headers())?;
+    let public_url = match public_url(context, &query)? {
+        Ok(url) => url,
+        Err(elsewhere) => return Ok(elsewhere),
+    };
+    let return_to = query
+        .get("return_to")
+        .and_then(|target| return_to::checked(target, config, &public_url.base_path))
+        .map_or_else(|| format!("{}{}", public_url.base_path, config.after_signin), str::to_owned);
+    let metadata = shared.provider.metadata().await.map_err(refusal)?;
+    let redirect_uri = public_url.url(&config.callback_path);
+    let configured: Vec<_> = config.public_urls.iter().map(|url| url.url(&config.callback_path)).collect();
+    let redirect_uris = if configured.is_empty() { vec![redirect_uri.clone()] } else { configured };
+    let client = shared
+        .provider
+        .client_for(&metadata, &redirect_uri, &redirect_uris, &config.scopes)
+        .await
+        .map_err(refusal)?;
+    let now = shared.now();
+    let issuer = metadata.issuer.clone();
+    let pending = PendingSignIn::begin(
+        issuer,
+        client.id.clone(),
+        redirect_uri.clone(),
+        metadata.iss_in_response,
+        return_to,
+        now,
+    );
+    let (challenge, scope) = (pending.challenge(), config.scopes.join(" "));
+    let mut parameters = vec![
+        ("response_type", "code"),
+        ("client_id", client.id.as_str()),
+        ("redirect_uri", redirect_uri.as_str()),
+        ("code_challenge", challenge.as_str()),
+        ("code_challenge_method", "S256"),
+        ("state", pending.state()),
+    ];
+    if !scope.is_empty() {
+        parameters.push(("scope", &scope));
+    }
+    let endpoint = metadata.authorization_endpoint.clone();
+    let location = match metadata.pushed_authorization_request_endpoint.clone() {
+        None => with_query(endpoint, &parameters),
+        Some(par) => {
+            let pushed = shared.provider.push(&metadata, par, &client, &parameters).await;
+            let request_uri = pushed.map_err(refusal)?;
+            with_query(endpoint, &[("client_id", &client.id), ("request_uri", &request_uri)])
+        }
+    };
+    tracing::debug!(client_id = %client.id, "a sign-in begins");
+    let cookies =
+        PendingCookies { cookies: &context.cookies, config, session_cookie: &context.session_cookie() };
+    cookies.add(pending, now);
+    Ok(see_other(location.as_str()))
+}
+
+/// A prefetch, a frame or a script starts no sign-in: nobody clicked, and nobody could consent there.
+fn refuse_background(headers: &HeaderMap) -> Result<(), Refusal> {
+    let value = |name: &str| headers.get(name).map(HeaderValue::as_bytes);
+    let speculative = ["sec-purpose", "purpose", "x-moz"]
+        .into_iter()
+        .filter_map(value)
+        .any(|purpose| purpose.starts_with(b"prefetch") || purpose.starts_with(b"preview"));
+    let is_document = value("sec-fetch-dest").is_none_or(|dest| dest == b"document");
+    if speculative || !is_document {
+        return Err(Refusal::InvalidRequest("Signing in needs a browser window of its own."));
+    }
+    Ok(())
+}
+
+/// The public URL this sign-in returns to; or the redirect to where the browser has to be first, since the callback
+/// will only find the cookie on the host that set it.
+fn public_url(context: &Context<'_>, query: &Query) -> Result<Result<PublicUrl, Answer>, Refusal> {
+    // Marks the redirected request: behind a proxy that rewrites `Host` it would be redirected for ever.
+    const REDIRECTED: &str = "redirected";
+    let config = &context.shared.config;
+    match origin::select(&config.public_urls, context.head.uri(), context.headers()) {
+        Origin::Known(url) => Ok(Ok(url)),
+        Origin::Elsewhere(url) if query.get(REDIRECTED).is_some() => Ok(Ok(url)),
+        Origin::Elsewhere(url) => {
+            let mut form = form_urlencoded::Serializer::new(String::new());
+            if let Some(return_to) = query.get("return_to") {
+                form.append_pair("return_to", return_to);
+            }
+            form.append_pair(REDIRECTED, "1");
+            let target = format!("{}?{}", url.url(&config.signin_path), form.finish());
+            Ok(Err(see_other(&target)))
+        }
+        Origin::Unknown => {
+            tracing::error!(
+                "cannot tell the app's public URL from a request that is not directly on localhost; set PUBLIC_URL \
+                 (or public_url) to the URL browsers use"
+            );
+            Err(Refusal::Misconfigured)
+        }
+    }
+}
+
+/// Keeps what query the endpoint has (RFC 6749 §3.1).
+fn with_query(mut endpoint: Url, parameters: &[(&str, &str)]) -> Url {
+    endpoint.query_pairs_mut().extend_pairs(parameters);
+    endpoint
+}
+
+fn refusal(error: GrantError) -> Refusal {
+    match error {
+        GrantError::Misconfigured(_) => Refusal::Misconfigured,
+        GrantError::Refused | GrantError::NotSent { .. } | GrantError::PossiblyProcessed { .. } => {
+            Refusal::ProviderUnavailable
+        }
+    }
+}

@@ -1,0 +1,20 @@
+//! Sign-out: the session ends here at once, whatever the provider does.
+
+use http::{HeaderName, HeaderValue};
+
+use super::Context;
+use crate::response::{Answer, see_other};
+
+pub(super) fn serve(context: &Context<'_>) -> Answer {
+    let config = &context.shared.config;
+    if let Some(id) = context.session_id() {
+        context.shared.sign_out(&id);
+    }
+    context.cookies.remove(config.cookies.removal(context.session_cookie()));
+    let mut response = see_other(&context.after(&config.after_signout));
+    // What the app's own pages left in the browser's cache is not for whoever comes next (ASVS 14.3.1).
+    response
+        .headers_mut()
+        .insert(HeaderName::from_static("clear-site-data"), HeaderValue::from_static("\"cache\""));
+    response
+}

@@ -1,0 +1,41 @@
+#![doc = include_str!("../README.md")]
+//!
+//! # Layout
+//!
+//! The file list is the way of the data: `service` takes a request and asks `authenticate`, which reads the session id
+//! (`cookie`), finds the session (`session::table`) and looks at its token (`session::token`); a token that is due is
+//! replaced by `session::refresh` through the `provider`. The layer's own paths (`route`) are served by `endpoints`. Every
+//! answer is made in `response`; `provider::http` alone touches the network.
+
+mod authenticate;
+#[cfg(feature = "axum")]
+pub mod axum;
+mod body;
+mod clock;
+mod config;
+mod cookie;
+mod endpoints;
+mod flight;
+mod future;
+mod layer;
+mod origin;
+mod provider;
+mod public_path;
+mod response;
+mod route;
+mod secret;
+mod service;
+mod session;
+mod shared;
+#[cfg(feature = "test-util")]
+pub mod test_util;
+
+pub use self::body::ResponseBody;
+pub use self::clock::Clock;
+pub use self::config::{Builder, Client, ConfigError};
+pub use self::future::ResponseFuture;
+pub use self::layer::OscAuthLayer;
+pub use self::service::OscAuth;
+pub use self::session::{OscSession, OscToken, SessionError, SessionErrorKind};
+
+type BoxFuture<T> = std::pin::Pin<Box<dyn Future<Output = T> + Send>>;

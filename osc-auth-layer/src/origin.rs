@@ -1,0 +1,155 @@
+//! Under which origin the browser knows this app. Headers a client can write only ever *select* among what was
+//! configured (RFC 9700 §4.13).
+
+use std::net::IpAddr;
+
+use http::uri::Authority;
+use http::{HeaderMap, Uri, header};
+use url::{Host, Url};
+
+/// A configured public URL: where browsers find the app's root.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct PublicUrl {
+    /// `scheme://host[:port]`, as a browser writes it in `Origin`.
+    pub(crate) origin: String,
+    /// The path the app is mounted below, without a slash at the end; empty at the root.
+    pub(crate) base_path: String,
+    secure: bool,
+    port: u16,
+}
+
+impl PublicUrl {
+    /// Parses `https://host[:port][/path]`, or `http://` on loopback. The error says what is wrong.
+    pub(crate) fn parse(text: &str) -> Result<Self, &'static str> {
+        let url = Url::parse(text.trim()).map_err(|_| "is not an absolute URL")?;
+        let secure = match url.scheme() {
+            "https" => true,
+            "http" if is_loopback_url(&url) => false,
+            "http" => return Err("is plain http on a host that is not loopback"),
+            _ => return Err("is neither https nor http"),
+        };
+        if url.query().is_some() || url.fragment().is_some() {
+            return Err("has a query or a fragment");
+        }
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err("holds a user name or a password");
+        }
+        let base_path = url.path().trim_end_matches('/').to_owned();
+        if crate::public_path::is_ambiguous(url.path()) {
+            return Err("has an ambiguous path");
+        }
+        Ok(Self {
+            origin: url.origin().ascii_serialization(),
+            base_path,
+            secure,
+            port: url.port_or_known_default().unwrap_or(0),
+        })
+    }
+
+    fn loopback(authority: &Authority) -> Option<Self> {
+        let url = format!("http://{authority}");
+        Self::parse(&url).ok().filter(|url| !url.secure)
+    }
+
+    pub(crate) fn is_secure(&self) -> bool {
+        self.secure
+    }
+
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// The URL browsers have to use for the app's own `path`.
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("{}{}{path}", self.origin, self.base_path)
+    }
+
+    fn serves(&self, authority: &str) -> bool {
+        let scheme = if self.secure { "https" } else { "http" };
+        Url::parse(&format!("{scheme}://{authority}"))
+            .is_ok_and(|url| url.origin().ascii_serialization() == self.origin)
+    }
+}
+
+/// What a request's host says about the public URL.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Origin {
+    /// The request came by this one.
+    Known(PublicUrl),
+    /// The request came by none of the configured ones; this is the first.
+    Elsewhere(PublicUrl),
+    /// None is configured, and it must not be derived from this request.
+    Unknown,
+}
+
+/// Selects the public URL of a request. `configured` may be empty, then only a loopback host is believed.
+pub(crate) fn select(configured: &[PublicUrl], uri: &Uri, headers: &HeaderMap) -> Origin {
+    let Some(first) = configured.first() else {
+        return match derive(uri, headers) {
+            Some(url) => Origin::Known(url),
+            None => Origin::Unknown,
+        };
+    };
+    let named =
+        authorities(uri, headers).find_map(|authority| configured.iter().find(|url| url.serves(authority)));
+    match named {
+        Some(url) => Origin::Known(url.clone()),
+        None => Origin::Elsewhere(first.clone()),
+    }
+}
+
+fn authorities<'r>(uri: &'r Uri, headers: &'r HeaderMap) -> impl Iterator<Item = &'r str> {
+    let forwarded = headers
+        .get("x-forwarded-host")
+        .and_then(|value| value.to_str().ok())
+        .and_then(|hosts| hosts.split(',').next())
+        .map(str::trim);
+    forwarded.into_iter().chain(direct_authority(uri, headers))
+}
+
+/// What the connection itself says: `:authority` or the absolute-form target, else `Host` (RFC 9112 §3.3).
+fn direct_authority<'r>(uri: &'r Uri, headers: &'r HeaderMap) -> Option<&'r str> {
+    uri.authority().map(Authority::as_str).or_else(|| headers.get(header::HOST)?.to_str().ok())
+}
+
+fn derive(uri: &Uri, headers: &HeaderMap) -> Option<PublicUrl> {
+    let proxied = headers.keys().any(|name| {
+        let name = name.as_str();
+        name == "forwarded" || name == "via" || name.starts_with("x-forwarded-")
+    });
+    if proxied {
+        return None;
+    }
+    PublicUrl::loopback(&direct_authority(uri, headers)?.parse().ok()?)
+}
+
+/// The port the request names, for the name of the cookie on loopback.
+pub(crate) fn port(uri: &Uri, headers: &HeaderMap) -> u16 {
+    direct_authority(uri, headers)
+        .and_then(|authority| authority.rsplit_once(':')?.1.parse().ok())
+        .unwrap_or(80)
+}
+
+/// Whether a page of the origin `origin` (the header's value) may speak for the visitor here.
+pub(crate) fn is_own(origin: &[u8], configured: &[PublicUrl], uri: &Uri, headers: &HeaderMap) -> bool {
+    let Ok(origin) = std::str::from_utf8(origin) else {
+        return false;
+    };
+    configured.iter().any(|url| url.origin == origin)
+        || origin
+            .split_once("://")
+            .is_some_and(|(_, authority)| Some(authority) == direct_authority(uri, headers))
+}
+
+/// Whether plain http is fine there: `localhost`, `*.localhost` (RFC 6761 §6.3) and loopback addresses.
+pub(crate) fn is_loopback_url(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        Some(Host::Ipv4(address)) => IpAddr::V4(address).is_loopback(),
+        Some(Host::Ipv6(address)) => IpAddr::V6(address).is_loopback(),
+        None => false,
+    }
+}
+
+#[cfg(test)]
+mod tests;

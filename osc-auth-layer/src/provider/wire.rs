@@ -1,0 +1,225 @@
+//! Forms and JSON of the token, revocation and pushed-authorization endpoints (RFC 6749, 7009, 9126), without I/O.
+
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use http::{HeaderValue, Method, StatusCode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use serde_json::Value;
+use url::Url;
+
+use super::http::{HttpError, WireRequest, WireResponse};
+use crate::secret::Secret;
+
+/// What the app is to the provider right now: static, or as registered.
+#[derive(Debug)]
+pub(crate) struct Credentials {
+    pub(crate) id: String,
+    pub(crate) secret: Option<Secret>,
+    /// Agreed at registration; otherwise the metadata decides.
+    pub(crate) auth_method: Option<AuthMethod>,
+}
+
+/// How a client authenticates (RFC 8414's `token_endpoint_auth_methods_supported`).
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum AuthMethod {
+    Post,
+    Basic,
+    None,
+}
+
+impl AuthMethod {
+    pub(crate) fn parse(name: &str) -> Option<Self> {
+        match name {
+            "client_secret_post" => Some(Self::Post),
+            "client_secret_basic" => Some(Self::Basic),
+            "none" => Some(Self::None),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Post => "client_secret_post",
+            Self::Basic => "client_secret_basic",
+            Self::None => "none",
+        }
+    }
+}
+
+/// The tokens a grant brought.
+#[derive(Debug)]
+pub(crate) struct Tokens {
+    /// `Bearer <token>`, marked sensitive: the form in which it is used.
+    pub(crate) bearer: HeaderValue,
+    pub(crate) refresh_token: Option<Secret>,
+    pub(crate) lifetime: Duration,
+}
+
+/// Why a grant brought none.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum GrantError {
+    /// `invalid_grant`: the code or refresh token is no longer good (RFC 6749 §5.2).
+    Refused,
+    /// Another OAuth error (`invalid_client`, …): somebody has to change a setting.
+    Misconfigured(String),
+    /// The provider has not seen it, or asks to come back later (429).
+    NotSent { retry_after: Option<Duration> },
+    /// Sent, and no answer that makes sense: the grant may be spent.
+    PossiblyProcessed { retry_after: Option<Duration> },
+}
+
+impl From<HttpError> for GrantError {
+    fn from(error: HttpError) -> Self {
+        match error {
+            HttpError::NotSent => Self::NotSent { retry_after: None },
+            HttpError::PossiblyProcessed => Self::PossiblyProcessed { retry_after: None },
+        }
+    }
+}
+
+/// A form POST in the client's name, authenticated by `method` (RFC 6749 §2.3.1).
+pub(crate) fn client_request(
+    url: Url,
+    credentials: &Credentials,
+    method: AuthMethod,
+    fields: &[(&str, &str)],
+) -> WireRequest {
+    let mut form = form_urlencoded::Serializer::new(String::new());
+    form.extend_pairs(fields);
+    let mut authorization = None;
+    match (&credentials.secret, method) {
+        (Some(secret), AuthMethod::Basic) => {
+            authorization = Some(basic(&credentials.id, secret.expose()));
+        }
+        (Some(secret), AuthMethod::Post) => {
+            form.append_pair("client_id", &credentials.id);
+            form.append_pair("client_secret", secret.expose());
+        }
+        (_, AuthMethod::None) | (None, _) => {
+            form.append_pair("client_id", &credentials.id);
+        }
+    }
+    WireRequest {
+        method: Method::POST,
+        url,
+        authorization,
+        body: Some(("application/x-www-form-urlencoded", form.finish())),
+    }
+}
+
+/// RFC 3986's unreserved characters stay. A space becomes `%20`: of the two readings of RFC 6749 §2.3.1 the one every
+/// server decodes.
+const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+fn basic(id: &str, secret: &str) -> HeaderValue {
+    let id = utf8_percent_encode(id, ESCAPED);
+    let secret = utf8_percent_encode(secret, ESCAPED);
+    let value = format!("Basic {}", STANDARD.encode(format!("{id}:{secret}")));
+    let mut value = HeaderValue::try_from(value).expect("base64 is valid in a header");
+    value.set_sensitive(true);
+    value
+}
+
+/// Reads a token response (RFC 6749 §5.1) or error (§5.2). `sent` are the secrets the request held, which no log line
+/// may repeat even when the provider does.
+pub(crate) fn parse_tokens(response: &WireResponse, sent: &[&Secret]) -> Result<Tokens, GrantError> {
+    let nonsense = GrantError::PossiblyProcessed { retry_after: response.retry_after };
+    if response.status == StatusCode::TOO_MANY_REQUESTS {
+        return Err(GrantError::NotSent { retry_after: response.retry_after });
+    }
+    let answer: Option<Value> = serde_json::from_slice(&response.body).ok();
+    if response.status.is_success() {
+        return answer.as_ref().and_then(tokens).ok_or(nonsense);
+    }
+    if !response.status.is_client_error() {
+        return Err(nonsense);
+    }
+    let text = |field| answer.as_ref()?.get(field)?.as_str();
+    let Some(code) = text("error") else {
+        return Err(nonsense);
+    };
+    let code = loggable(code, 64, sent);
+    tracing::warn!(
+        status = response.status.as_u16(),
+        error = %code,
+        error_description = %loggable(text("error_description").unwrap_or_default(), 200, sent),
+        "the provider refused a grant"
+    );
+    Err(match code.as_str() {
+        "invalid_grant" => GrantError::Refused,
+        "temporarily_unavailable" | "server_error" => nonsense,
+        _ => GrantError::Misconfigured(code),
+    })
+}
+
+fn tokens(answer: &Value) -> Option<Tokens> {
+    let access_token = answer.get("access_token")?.as_str()?;
+    // RFC 6750 §2.1, b64token and then some: what could not stand in a header is no bearer token.
+    if access_token.is_empty() || !access_token.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return None;
+    }
+    match answer.get("token_type") {
+        None | Some(Value::Null) => {}
+        Some(kind) if kind.as_str()?.eq_ignore_ascii_case("bearer") => {}
+        Some(_) => return None,
+    }
+    let refresh_token = match answer.get("refresh_token") {
+        None | Some(Value::Null) => None,
+        Some(token) => Some(token.as_str()?).filter(|token| !token.is_empty()),
+    };
+    let mut bearer = HeaderValue::try_from(format!("Bearer {access_token}")).ok()?;
+    bearer.set_sensitive(true);
+    Some(Tokens {
+        bearer,
+        refresh_token: refresh_token.map(Secret::new),
+        lifetime: lifetime(answer.get("expires_in")),
+    })
+}
+
+/// One hour when `expires_in` is missing or no number (RFC 6749 §5.1 leaves it to us).
+pub(crate) const DEFAULT_LIFETIME: Duration = Duration::from_secs(3600);
+/// A token that claims to have expired already is used for a second, or every request would refresh.
+const SHORTEST: f64 = 1.0;
+/// Ten years; later arithmetic cannot overflow.
+const LONGEST: f64 = 315_576_000.0;
+
+fn lifetime(expires_in: Option<&Value>) -> Duration {
+    let seconds = match expires_in {
+        Some(Value::Number(number)) => number.as_f64(),
+        Some(Value::String(text)) => text.trim().parse().ok(),
+        _ => None,
+    };
+    match seconds.filter(|seconds| !seconds.is_nan()) {
+        Some(seconds) => Duration::from_secs_f64(seconds.clamp(SHORTEST, LONGEST)),
+        None => DEFAULT_LIFETIME,
+    }
+}
+
+/// Reads the answer to a pushed authorization request (RFC 9126 §2.2): the `request_uri`.
+pub(crate) fn parse_pushed(response: &WireResponse) -> Result<String, GrantError> {
+    let answer: Option<Value> = serde_json::from_slice(&response.body).ok();
+    let text = |field| answer.as_ref()?.get(field)?.as_str();
+    match (response.status.is_success(), text("request_uri"), text("error")) {
+        (true, Some(uri), _) if !uri.is_empty() => Ok(uri.to_owned()),
+        (false, _, Some(code)) if response.status.is_client_error() => {
+            let code = loggable(code, 64, &[]);
+            tracing::error!(error = %code, "the provider refused the pushed authorization request");
+            Err(GrantError::Misconfigured(code))
+        }
+        _ => Err(GrantError::PossiblyProcessed { retry_after: response.retry_after }),
+    }
+}
+
+/// Foreign text, fit for a log line: short, one line, and none of the secrets we sent.
+pub(crate) fn loggable(text: &str, longest: usize, secrets: &[&Secret]) -> String {
+    if secrets.iter().any(|secret| !secret.expose().is_empty() && text.contains(secret.expose())) {
+        return "[withheld: it repeats a secret]".to_owned();
+    }
+    let printable = |c: char| if c.is_control() { ' ' } else { c };
+    text.chars().take(longest).map(printable).collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,153 @@
+use super::*;
+
+fn response(status: u16, body: &str) -> WireResponse {
+    WireResponse {
+        status: StatusCode::from_u16(status).unwrap(),
+        retry_after: None,
+        body: body.to_owned().into(),
+    }
+}
+
+fn parse(status: u16, body: &str) -> Result<Tokens, GrantError> {
+    parse_tokens(&response(status, body), &[])
+}
+
+fn credentials(id: &str, secret: Option<&str>) -> Credentials {
+    Credentials { id: id.to_owned(), secret: secret.map(Secret::new), auth_method: None }
+}
+
+fn request(credentials: &Credentials, method: AuthMethod) -> (Option<String>, String) {
+    let url = Url::parse("https://a.example/token").unwrap();
+    let request = client_request(url, credentials, method, &[("grant_type", "refresh_token")]);
+    let authorization = request.authorization.map(|value| {
+        assert!(value.is_sensitive());
+        let encoded = value.to_str().unwrap().strip_prefix("Basic ").unwrap().to_owned();
+        String::from_utf8(STANDARD.decode(encoded).unwrap()).unwrap()
+    });
+    (authorization, request.body.unwrap().1)
+}
+
+#[test]
+fn s18_the_client_authenticates_as_agreed() {
+    let client = credentials("a b:c", Some("p+w %é"));
+    let post = "grant_type=refresh_token&client_id=a+b%3Ac&client_secret=p%2Bw+%25%C3%A9";
+    assert_eq!(request(&client, AuthMethod::Post), (None, post.to_owned()));
+    let basic = "a%20b%3Ac:p%2Bw%20%25%C3%A9".to_owned();
+    assert_eq!(request(&client, AuthMethod::Basic), (Some(basic), "grant_type=refresh_token".to_owned()));
+    let public = credentials("cli", None);
+    for method in [AuthMethod::None, AuthMethod::Post, AuthMethod::Basic] {
+        assert_eq!(request(&public, method), (None, "grant_type=refresh_token&client_id=cli".to_owned()));
+    }
+}
+
+#[test]
+fn a_token_answer_is_read_leniently_where_that_is_safe() {
+    let tokens = parse(
+        200,
+        r#"{"access_token":"a.b","refresh_token":"r","expires_in":60,"token_type":"bEARER","x":[]}"#,
+    )
+    .unwrap();
+    assert_eq!(tokens.bearer, "Bearer a.b");
+    assert!(tokens.bearer.is_sensitive());
+    assert_eq!(tokens.lifetime, Duration::from_secs(60));
+    assert_eq!(tokens.refresh_token.unwrap().expose(), "r");
+    let tokens = parse(200, r#"{"access_token":"a","refresh_token":null,"token_type":null}"#).unwrap();
+    assert!(tokens.refresh_token.is_none());
+    assert_eq!(tokens.lifetime, DEFAULT_LIFETIME);
+}
+
+#[test]
+fn nonsense_is_no_token_and_no_refusal() {
+    for body in [
+        "",
+        "<html>",
+        "null",
+        "[]",
+        "{}",
+        r#"{"access_token":""}"#,
+        r#"{"access_token":7}"#,
+        r#"{"access_token":"a b"}"#,
+        r#"{"access_token":"a\r\nx: y"}"#,
+        r#"{"access_token":"é"}"#,
+        r#"{"access_token":"a","token_type":"DPoP"}"#,
+        r#"{"access_token":"a","token_type":1}"#,
+        r#"{"access_token":"a","refresh_token":{}}"#,
+        r#"{"access_token":"a""#,
+    ] {
+        for status in [200, 201, 302, 500, 503] {
+            let error = parse(status, body).unwrap_err();
+            assert_eq!(error, GrantError::PossiblyProcessed { retry_after: None }, "{status} {body}");
+        }
+    }
+    for (status, body) in [
+        (400, "<html>"),
+        (401, ""),
+        (403, "{}"),
+        (400, r#"{"error":7}"#),
+        (503, r#"{"error":"invalid_grant"}"#),
+    ] {
+        let error = parse(status, body).unwrap_err();
+        assert_eq!(error, GrantError::PossiblyProcessed { retry_after: None }, "{status} {body}");
+    }
+}
+
+#[test]
+fn s42_only_the_providers_own_word_ends_a_grant() {
+    assert_eq!(parse(400, r#"{"error":"invalid_grant"}"#).unwrap_err(), GrantError::Refused);
+    let misconfigured = GrantError::Misconfigured("invalid_client".to_owned());
+    assert_eq!(parse(401, r#"{"error":"invalid_client"}"#).unwrap_err(), misconfigured);
+    let mut throttled = response(429, r#"{"error":"invalid_grant"}"#);
+    throttled.retry_after = Some(Duration::from_secs(9));
+    let error = parse_tokens(&throttled, &[]).unwrap_err();
+    assert_eq!(error, GrantError::NotSent { retry_after: Some(Duration::from_secs(9)) });
+}
+
+#[test]
+fn s45_expires_in_of_every_shape_gives_a_lifetime() {
+    let lifetime_of = |json: &str| lifetime(Some(&serde_json::from_str(json).unwrap())).as_secs_f64();
+    for (json, seconds) in [
+        ("3600", 3600.0),
+        ("3599.5", 3599.5),
+        ("\"120\"", 120.0),
+        ("\" 7 \"", 7.0),
+        ("0", 1.0),
+        ("-5", 1.0),
+        ("0.2", 1.0),
+        ("1e300", LONGEST),
+        ("\"inf\"", LONGEST),
+        ("18446744073709551615", LONGEST),
+        ("\"NaN\"", 3600.0),
+        ("\"soon\"", 3600.0),
+        ("null", 3600.0),
+        ("{}", 3600.0),
+        ("true", 3600.0),
+    ] {
+        assert_eq!(lifetime_of(json), seconds, "{json}");
+    }
+    assert_eq!(lifetime(None), DEFAULT_LIFETIME);
+}
+
+#[test]
+fn s33_what_goes_to_the_log_is_short_and_repeats_no_secret() {
+    let secret = Secret::new("rt-123");
+    assert!(!loggable("unknown token rt-123", 200, &[&secret]).contains("rt-123"));
+    assert_eq!(loggable("a\r\nb\u{1b}[31m", 200, &[&secret]), "a  b [31m");
+    assert_eq!(loggable("abcdef", 3, &[]), "abc");
+}
+
+#[test]
+fn a_pushed_request_is_known_by_its_uri() {
+    assert_eq!(
+        parse_pushed(&response(201, r#"{"request_uri":"urn:x","expires_in":60}"#)),
+        Ok("urn:x".to_owned())
+    );
+    assert!(matches!(
+        parse_pushed(&response(400, r#"{"error":"invalid_request"}"#)),
+        Err(GrantError::Misconfigured(_))
+    ));
+    for (status, body) in
+        [(201, "{}"), (200, "<html>"), (500, ""), (429, r#"{"error":"x"}"#.replace("error", "e").as_str())]
+    {
+        assert!(matches!(parse_pushed(&response(status, body)), Err(GrantError::PossiblyProcessed { .. })));
+    }
+}

@@ -1,0 +1,120 @@
+//! Which paths need no session. Matching is on the raw path, and fails closed.
+
+/// The paths and prefixes an app declared public.
+#[derive(Debug, Default)]
+pub(crate) struct PublicPaths {
+    exact: Vec<String>,
+    prefixes: Vec<String>,
+    every: bool,
+}
+
+impl PublicPaths {
+    pub(crate) fn allow_every(&mut self) {
+        self.every = true;
+    }
+
+    pub(crate) fn allow(&mut self, path: &str) {
+        self.exact.push(path.to_owned());
+    }
+
+    /// Allows `prefix` itself and whatever lies below it, by whole segments.
+    pub(crate) fn allow_below(&mut self, prefix: &str) {
+        self.prefixes.push(prefix.trim_end_matches('/').to_owned());
+    }
+
+    pub(crate) fn matches(&self, path: &str) -> bool {
+        self.every
+            || self.exact.iter().any(|public| public == path)
+            || (!self.prefixes.is_empty()
+                && !is_ambiguous(path)
+                && self.prefixes.iter().any(|prefix| is_below(path, prefix)))
+    }
+}
+
+fn is_below(path: &str, prefix: &str) -> bool {
+    path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// Whether some router, proxy or file server might read `path` as another path than its bytes say: then it is
+/// never public, for it may end up at a protected handler (`/public/..%2fadmin`, `/public;/../admin`).
+pub(crate) fn is_ambiguous(path: &str) -> bool {
+    !path.starts_with('/')
+        || path.contains("//")
+        || path.bytes().any(|byte| matches!(byte, b'\\' | b';' | b'*') || !byte.is_ascii_graphic())
+        || path.split('/').any(|segment| matches!(segment, "." | ".."))
+        || path.as_bytes().windows(3).any(hides_a_delimiter)
+        || path.as_bytes().ends_with(b"%")
+}
+
+/// `%2f`, `%5c`, `%2e` (another router may decode them) and `%25` (it may decode twice).
+pub(crate) fn hides_a_delimiter(escape: &[u8]) -> bool {
+    escape[0] == b'%'
+        && matches!(
+            [escape[1], escape[2].to_ascii_lowercase()],
+            [b'2', b'f'] | [b'5', b'c'] | [b'2', b'e'] | [b'2', b'5']
+        )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn paths() -> PublicPaths {
+        let mut paths = PublicPaths::default();
+        paths.allow("/");
+        paths.allow("/about");
+        paths.allow_below("/static");
+        paths
+    }
+
+    #[test]
+    fn exact_paths_match_only_themselves() {
+        for path in ["/", "/about"] {
+            assert!(paths().matches(path), "{path}");
+        }
+        for path in ["/about/", "/about/us", "/About", "/aboutx", "", "*", "//", "/%61bout"] {
+            assert!(!paths().matches(path), "{path}");
+        }
+    }
+
+    #[test]
+    fn prefixes_match_whole_segments() {
+        for path in ["/static", "/static/", "/static/app.css", "/static/a%20b.css", "/static/.well-known"] {
+            assert!(paths().matches(path), "{path}");
+        }
+        for path in ["/staticx", "/Static/app.css", "/x/static/"] {
+            assert!(!paths().matches(path), "{path}");
+        }
+    }
+
+    #[test]
+    fn s38_a_path_that_could_be_read_as_another_is_never_public() {
+        for path in [
+            "/static/../admin",
+            "/static/./x",
+            "/static/..",
+            "/static//admin",
+            "/static/..%2fadmin",
+            "/static/%2e%2e/admin",
+            "/static/%2E./admin",
+            "/static/..%5cadmin",
+            "/static\\..\\admin",
+            "/static;/../admin",
+            "/static/x;jsessionid=1",
+            "/static/%252e%252e/admin",
+            "/static/*",
+            "/static/%2fadmin",
+            "/static/\u{ff0e}\u{ff0e}/admin",
+            "/static/%",
+        ] {
+            assert!(!paths().matches(path), "{path}");
+        }
+    }
+
+    #[test]
+    fn optional_makes_every_path_public() {
+        let mut paths = PublicPaths::default();
+        paths.allow_every();
+        assert!(paths.matches("/anything/../at/all"));
+    }
+}

@@ -1,0 +1,266 @@
+//! Every answer of the layer's own is made here: what it says, its status, its headers.
+
+mod page;
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
+use serde_json::json;
+
+use crate::config::Config;
+use crate::origin::{self, Origin};
+
+/// An answer of the layer's own, before it becomes a `Response<ResponseBody<B>>`.
+pub(crate) type Answer = Response<Bytes>;
+
+/// Why a request does not get what it asked for.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Refusal {
+    Unauthenticated,
+    SessionEnded,
+    TemporarilyUnavailable { retry_after: Duration },
+    ProviderUnavailable,
+    Misconfigured,
+    InvalidState,
+    AccessDenied,
+    SignInFailed,
+    InvalidRequest(&'static str),
+    MethodNotAllowed { allow: Method },
+    Forbidden,
+}
+
+impl Refusal {
+    fn status(&self, config: &Config) -> StatusCode {
+        match self {
+            Self::Unauthenticated | Self::SessionEnded | Self::AccessDenied | Self::SignInFailed => {
+                StatusCode::UNAUTHORIZED
+            }
+            Self::TemporarilyUnavailable { .. } => config.outage_status,
+            Self::ProviderUnavailable => StatusCode::BAD_GATEWAY,
+            Self::Misconfigured => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::InvalidState | Self::InvalidRequest(_) => StatusCode::BAD_REQUEST,
+            Self::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
+            Self::Forbidden => StatusCode::FORBIDDEN,
+        }
+    }
+
+    fn error(&self) -> &'static str {
+        match self {
+            Self::Unauthenticated => "unauthenticated",
+            Self::SessionEnded => "session_ended",
+            Self::TemporarilyUnavailable { .. } => "temporarily_unavailable",
+            Self::ProviderUnavailable => "provider_unavailable",
+            Self::Misconfigured => "misconfigured",
+            Self::InvalidState => "invalid_state",
+            Self::AccessDenied => "access_denied",
+            Self::SignInFailed => "sign_in_failed",
+            Self::InvalidRequest(_) => "invalid_request",
+            Self::MethodNotAllowed { .. } => "method_not_allowed",
+            Self::Forbidden => "forbidden",
+        }
+    }
+
+    /// For the visitor: whose fault, and what to do. Our words only; the provider's go to the log.
+    fn description(&self) -> &'static str {
+        match self {
+            Self::Unauthenticated => "Sign in to go on.",
+            Self::SessionEnded => "Open Source Cloud ended this session. Sign in again.",
+            Self::TemporarilyUnavailable { .. } => {
+                "Open Source Cloud is out of reach for the moment. You are still signed in; try again shortly."
+            }
+            Self::ProviderUnavailable => {
+                "Open Source Cloud could not be reached for signing in. Try again in a moment."
+            }
+            Self::Misconfigured => {
+                "This app is not set up correctly for signing in. Its operator finds the reason in the app's log."
+            }
+            Self::InvalidState => {
+                "This sign-in was already used, took longer than ten minutes or was begun in another browser. \
+                 Start it again."
+            }
+            Self::AccessDenied => "You declined the access this app asked for. Nothing was changed.",
+            Self::SignInFailed => "Open Source Cloud did not complete the sign-in. Try once more.",
+            Self::InvalidRequest(problem) => problem,
+            Self::MethodNotAllowed { .. } => "This address answers to another method.",
+            Self::Forbidden => "Signing out works from this app's own pages only.",
+        }
+    }
+
+    /// During an outage a new sign-in would replace a session that is still good; elsewhere it would not help.
+    fn offers_signin(&self) -> bool {
+        match self {
+            Self::TemporarilyUnavailable { .. }
+            | Self::Misconfigured
+            | Self::MethodNotAllowed { .. }
+            | Self::Forbidden => false,
+            Self::Unauthenticated
+            | Self::SessionEnded
+            | Self::ProviderUnavailable
+            | Self::InvalidState
+            | Self::AccessDenied
+            | Self::SignInFailed
+            | Self::InvalidRequest(_) => true,
+        }
+    }
+}
+
+/// What an answer has to know of the request: who reads it, and where a sign-in would start and return.
+#[derive(Debug)]
+pub(crate) struct Visitor {
+    is_navigation: bool,
+    is_safe: bool,
+    signin: String,
+    /// As the browser knows it; only what a navigation can return to.
+    return_to: Option<String>,
+    session_cookie: String,
+}
+
+impl Visitor {
+    pub(crate) fn of<B>(config: &Config, request: &Request<B>) -> Self {
+        let (uri, headers) = (request.uri(), request.headers());
+        let base_path = match origin::select(&config.public_urls, uri, headers) {
+            Origin::Known(url) | Origin::Elsewhere(url) => url.base_path,
+            Origin::Unknown => String::new(),
+        };
+        let is_safe = matches!(*request.method(), Method::GET | Method::HEAD);
+        let is_navigation = is_navigation(headers);
+        let return_to = uri.path_and_query().filter(|_| is_navigation && is_safe);
+        Self {
+            is_navigation,
+            is_safe,
+            signin: format!("{base_path}{}", config.signin_path),
+            return_to: return_to.map(|target| format!("{base_path}{target}")),
+            session_cookie: config.cookies.session_name(|| origin::port(uri, headers)),
+        }
+    }
+
+    /// For answers of the sign-in endpoints themselves, which are nothing to return to.
+    pub(crate) fn without_return(mut self) -> Self {
+        self.return_to = None;
+        self
+    }
+
+    fn signin_link(&self) -> String {
+        match &self.return_to {
+            None => self.signin.clone(),
+            Some(return_to) => {
+                let query: String = form_urlencoded::byte_serialize(return_to.as_bytes()).collect();
+                format!("{}?return_to={query}", self.signin)
+            }
+        }
+    }
+}
+
+/// A top-level navigation, by what the browser says of itself (Fetch Metadata); by `Accept` for those that say nothing.
+fn is_navigation(headers: &HeaderMap) -> bool {
+    let value = |name: &str| headers.get(name).map(HeaderValue::as_bytes);
+    match (value("sec-fetch-mode"), value("sec-fetch-dest")) {
+        (None, None) => headers
+            .get_all(header::ACCEPT)
+            .iter()
+            .any(|accept| memchr::memmem::find(accept.as_bytes(), b"text/html").is_some()),
+        (mode, dest) => {
+            mode.is_none_or(|mode| mode == b"navigate") && dest.is_none_or(|dest| dest == b"document")
+        }
+    }
+}
+
+/// The layer's answer to a refused request.
+pub(crate) fn answer(config: &Config, visitor: &Visitor, refusal: Refusal) -> Answer {
+    let status = refusal.status(config);
+    let needs_signin = matches!(refusal, Refusal::Unauthenticated | Refusal::SessionEnded);
+    let mut response =
+        if config.redirect_to_signin && needs_signin && visitor.is_navigation && visitor.is_safe {
+            see_other(&visitor.signin_link())
+        } else {
+            let mut response = body(visitor, &refusal);
+            *response.status_mut() = status;
+            response
+        };
+    let headers = response.headers_mut();
+    if response_needs_challenge(status) && !headers.contains_key(header::LOCATION) {
+        headers.insert(header::WWW_AUTHENTICATE, challenge(visitor));
+    }
+    match refusal {
+        Refusal::SessionEnded => {
+            let removal = config.cookies.removal(visitor.session_cookie.clone());
+            insert(headers, header::SET_COOKIE, &removal.to_string());
+        }
+        Refusal::TemporarilyUnavailable { retry_after } => {
+            // Rounded up: whoever comes exactly then must not come too early.
+            let seconds = retry_after.as_millis().div_ceil(1000).max(1);
+            insert(headers, header::RETRY_AFTER, &seconds.to_string());
+        }
+        Refusal::MethodNotAllowed { allow } => insert(headers, header::ALLOW, allow.as_str()),
+        _ => {}
+    }
+    response
+}
+
+fn response_needs_challenge(status: StatusCode) -> bool {
+    status == StatusCode::UNAUTHORIZED
+}
+
+/// RFC 9110 §11.6.1 wants a challenge with every 401. Ours is a cookie and where to get it: a `Bearer` challenge would
+/// ask for a token in a header that is never looked at.
+fn challenge(visitor: &Visitor) -> HeaderValue {
+    let challenge = format!(
+        "Cookie realm=\"osc\", form-action=\"{}\", cookie-name=\"{}\"",
+        visitor.signin, visitor.session_cookie
+    );
+    HeaderValue::try_from(challenge).unwrap_or(HeaderValue::from_static("Cookie realm=\"osc\""))
+}
+
+fn body(visitor: &Visitor, refusal: &Refusal) -> Answer {
+    let signin = refusal.offers_signin().then(|| visitor.signin_link());
+    if visitor.is_navigation {
+        let page = page::render(refusal.error(), refusal.description(), signin.as_deref());
+        let mut response = own(page.into());
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+        headers.insert(header::CONTENT_SECURITY_POLICY, page::content_security_policy());
+        headers.insert(header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
+        response
+    } else {
+        let mut json = json!({
+            "error": refusal.error(),
+            "error_description": refusal.description(),
+        });
+        if let Some(signin) = signin {
+            json["signin"] = signin.into();
+        }
+        let mut response = own(json.to_string().into());
+        let json = HeaderValue::from_static("application/json");
+        response.headers_mut().insert(header::CONTENT_TYPE, json);
+        response
+    }
+}
+
+/// 303, never 307: the browser must not repeat a form's body at the target (RFC 9700 §4.12).
+pub(crate) fn see_other(location: &str) -> Answer {
+    let mut response = own(Bytes::new());
+    *response.status_mut() = StatusCode::SEE_OTHER;
+    insert(response.headers_mut(), header::LOCATION, location);
+    response
+}
+
+/// What every answer of ours carries. The callback's URL holds a code: no page it leads to may learn it.
+fn own(body: Bytes) -> Answer {
+    let mut response = Response::new(body);
+    let headers = response.headers_mut();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(header::VARY, HeaderValue::from_static("Cookie, Accept, Sec-Fetch-Mode, Sec-Fetch-Dest"));
+    response
+}
+
+fn insert(headers: &mut HeaderMap, name: HeaderName, value: &str) {
+    match HeaderValue::from_str(value) {
+        Ok(value) => {
+            headers.append(name, value);
+        }
+        Err(_) => tracing::error!(%name, "left out a header whose value cannot stand in one"),
+    }
+}

@@ -1,0 +1,94 @@
+//! The layer's own page: no script, no outside resource, all text escaped.
+
+use std::sync::LazyLock;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use http::HeaderValue;
+use sha2::{Digest, Sha256};
+
+const STYLE: &str = include_str!("page.css");
+const PAGE: &str = include_str!("page.html");
+
+/// Only this very style sheet, no frames around, nothing from anywhere.
+static POLICY: LazyLock<HeaderValue> = LazyLock::new(|| {
+    let hash = STANDARD.encode(Sha256::digest(STYLE));
+    let policy = format!(
+        "default-src 'none'; style-src 'sha256-{hash}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    );
+    HeaderValue::try_from(policy).expect("a policy of ASCII text is valid in a header")
+});
+
+pub(super) fn content_security_policy() -> HeaderValue {
+    POLICY.clone()
+}
+
+pub(super) fn render(error: &str, description: &str, signin: Option<&str>) -> String {
+    let title = match error {
+        "unauthenticated" => "Please sign in",
+        "session_ended" => "Your session has ended",
+        "temporarily_unavailable" | "provider_unavailable" => "Open Source Cloud is out of reach",
+        "access_denied" => "Access declined",
+        "misconfigured" => "Signing in is not set up",
+        _ => "That did not work",
+    };
+    let action = match signin {
+        Some(signin) => format!("<a class=\"button\" href=\"{}\">Sign in with OSC</a>", escape(signin)),
+        None => String::new(),
+    };
+    // One pass over the template, so that no value is ever searched for the next placeholder.
+    let mut page = String::with_capacity(PAGE.len() + STYLE.len() + 512);
+    for part in PAGE.split("{{") {
+        let (name, rest) = part.split_once("}}").unwrap_or(("", part));
+        page.push_str(&match name {
+            "style" => STYLE.to_owned(),
+            "title" => escape(title),
+            "description" => escape(description),
+            "action" => action.clone(),
+            "error" => escape(error),
+            _ => String::new(),
+        });
+        page.push_str(rest);
+    }
+    page
+}
+
+fn escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '"' => escaped.push_str("&quot;"),
+            '\'' => escaped.push_str("&#39;"),
+            c => escaped.push(c),
+        }
+    }
+    escaped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn s14_foreign_text_is_escaped_wherever_it_stands() {
+        let page = render("x", "<script>&'{{title}}", Some("/signin?return_to=\"><script>"));
+        assert!(!page.contains("<script>"), "{page}");
+        assert!(page.contains("&lt;script&gt;&amp;&#39;{{title}}"), "{page}");
+        assert!(page.contains("href=\"/signin?return_to=&quot;&gt;&lt;script&gt;\""), "{page}");
+    }
+
+    #[test]
+    fn s39_the_page_loads_nothing_and_cannot_be_framed() {
+        let policy = content_security_policy();
+        let policy = policy.to_str().unwrap();
+        assert!(policy.contains("default-src 'none'") && policy.contains("frame-ancestors 'none'"));
+        let page = render("unauthenticated", "Sign in to go on.", None);
+        assert!(page.contains(&format!("<style>{STYLE}</style>")), "{page}");
+        for outside in ["http:", "https:", "src=", "<script", "url(", "@import"] {
+            assert!(!page.contains(outside), "{outside}");
+        }
+    }
+}

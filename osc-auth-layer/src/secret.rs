@@ -1,0 +1,56 @@
+//! Values that must not be printed, and where randomness comes from.
+
+use std::fmt;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+/// A token, code, verifier or client secret. It has no `Display`, no `PartialEq` and a `Debug` that tells nothing.
+#[derive(Clone)]
+pub(crate) struct Secret(Box<str>);
+
+impl Secret {
+    pub(crate) fn new(value: impl Into<Box<str>>) -> Self {
+        Self(value.into())
+    }
+
+    /// The value itself; a call site that reads `expose` is one to look at twice.
+    pub(crate) fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[redacted]")
+    }
+}
+
+/// `N` bytes from the process's CSPRNG, which reseeds itself from the operating system.
+pub(crate) fn random_bytes<const N: usize>() -> [u8; N] {
+    let mut bytes = [0; N];
+    rand::Rng::fill_bytes(&mut rand::rng(), &mut bytes);
+    bytes
+}
+
+/// `N` random bytes as unpadded base64url, an alphabet that needs no escaping in URLs, forms and cookies.
+pub(crate) fn random_token<const N: usize>() -> String {
+    URL_SAFE_NO_PAD.encode(random_bytes::<N>())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn debug_tells_nothing_of_a_secret() {
+        assert_eq!(format!("{:?}", Secret::new("hunter2")), "[redacted]");
+    }
+
+    #[test]
+    fn random_tokens_are_as_long_as_asked_and_never_the_same() {
+        let (one, two) = (random_token::<32>(), random_token::<32>());
+        assert_eq!(one.len(), 43);
+        assert_ne!(one, two);
+    }
+}

@@ -1,0 +1,71 @@
+//! When to ask the provider again after it failed.
+
+use std::time::Duration;
+
+use crate::clock::Timestamp;
+
+const FIRST: Duration = Duration::from_secs(1);
+const LONGEST: Duration = Duration::from_secs(60);
+/// What a provider may ask for with `Retry-After`; beyond it we would be down for longer than it is.
+const LONGEST_ASKED: Duration = Duration::from_secs(300);
+
+/// Failures in a row, and the time before which there is no further try.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Backoff {
+    failures: u32,
+    failed_at: Timestamp,
+    not_before: Timestamp,
+}
+
+impl Backoff {
+    /// Notes a failure. `jitter` in 0..1 spreads the sessions of one outage over half of the delay.
+    pub(crate) fn fail(&mut self, now: Timestamp, retry_after: Option<Duration>, jitter: f64) {
+        let doubled = FIRST.saturating_mul(1 << self.failures.min(6)).min(LONGEST);
+        let asked = retry_after.unwrap_or_default().min(LONGEST_ASKED);
+        let delay = doubled.max(asked).mul_f64(1.0 + jitter.clamp(0.0, 1.0) / 2.0);
+        self.failures = self.failures.saturating_add(1);
+        self.failed_at = now;
+        self.not_before = now.plus(delay);
+    }
+
+    /// How long still to wait; `None` when there may be a try. A clock that went back waits for nothing.
+    pub(crate) fn wait(&self, now: Timestamp) -> Option<Duration> {
+        (self.failed_at <= now && now < self.not_before).then(|| self.not_before.since(now))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: u64) -> Timestamp {
+        Timestamp::from_millis(seconds * 1000)
+    }
+
+    #[test]
+    fn delays_double_up_to_a_minute() {
+        let mut backoff = Backoff::default();
+        assert_eq!(backoff.wait(at(100)), None);
+        for seconds in [1, 2, 4, 8, 16, 32, 60, 60] {
+            backoff.fail(at(100), None, 0.0);
+            assert_eq!(backoff.wait(at(100)), Some(Duration::from_secs(seconds)));
+            assert_eq!(backoff.wait(at(100 + seconds)), None);
+        }
+    }
+
+    #[test]
+    fn retry_after_is_heeded_within_reason() {
+        let mut backoff = Backoff::default();
+        backoff.fail(at(0), Some(Duration::from_secs(20)), 0.0);
+        assert_eq!(backoff.wait(at(0)), Some(Duration::from_secs(20)));
+        backoff.fail(at(0), Some(Duration::MAX), 1.0);
+        assert_eq!(backoff.wait(at(0)), Some(LONGEST_ASKED.mul_f64(1.5)));
+    }
+
+    #[test]
+    fn a_clock_that_went_back_waits_for_nothing() {
+        let mut backoff = Backoff::default();
+        backoff.fail(at(1_000_000), None, 1.0);
+        assert_eq!(backoff.wait(at(5)), None);
+    }
+}

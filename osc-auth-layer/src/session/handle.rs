@@ -1,0 +1,169 @@
+//! The handle that outlives a request.
+
+use std::fmt;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use super::refresh::Refreshed;
+use super::token::{Freshness, OscToken};
+use super::{Session, SessionId};
+use crate::shared::Shared;
+
+/// How long a job waits for the provider before it is told to come back.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A visitor's session, for what outlives a request: long jobs, streams, sockets.
+///
+/// It holds the layer weakly, clones cheaply, and counts as use of the session: the idle time-out starts anew at every
+/// [`token`](Self::token). The absolute time-out still ends it.
+///
+/// ```
+/// use osc_auth_layer::{OscSession, SessionError, SessionErrorKind};
+/// # async fn call_osc(_: &osc_auth_layer::OscToken) -> u16 { 200 }
+///
+/// async fn job(session: OscSession) -> Result<(), SessionError> {
+///     let token = session.token().await?; // always a fresh one
+///     if call_osc(&token).await == 401 {
+///         let newer = session.refresh(&token).await?; // refused all the same: get another
+///         call_osc(&newer).await;
+///     }
+///     Ok(())
+/// }
+/// ```
+#[derive(Clone)]
+pub struct OscSession {
+    id: SessionId,
+    layer: Weak<Shared>,
+}
+
+impl OscSession {
+    pub(crate) fn new(id: SessionId, layer: Weak<Shared>) -> Self {
+        Self { id, layer }
+    }
+
+    /// A name for this session that stays the same until sign-out and is no secret: 22 characters of base64url, a hash
+    /// of the cookie. For the app's own data and logs.
+    #[must_use]
+    pub fn id(&self) -> String {
+        self.id.public()
+    }
+
+    /// A fresh token, refreshed first if it has to be.
+    ///
+    /// # Errors
+    /// [`Ended`](SessionErrorKind::Ended) when the visitor signed out, the session expired or the provider refused the
+    /// refresh; [`Unavailable`](SessionErrorKind::Unavailable) when the token expired and the provider is out of reach.
+    pub async fn token(&self) -> Result<OscToken, SessionError> {
+        let (shared, session) = self.live()?;
+        let token = session.current().ok_or(SessionError::ended())?;
+        match token.issue().freshness(shared.now()) {
+            Freshness::Fresh => Ok(token),
+            Freshness::Ahead => {
+                session.refresh_beside(&shared, &token);
+                Ok(token)
+            }
+            Freshness::Due => match session.refreshed(&shared, &token, PATIENCE).await {
+                Refreshed::Unavailable { .. } if !token.issue().has_expired(shared.now()) => Ok(token),
+                refreshed => refreshed.try_into(),
+            },
+        }
+    }
+
+    /// A newer token than `rejected`, which the API refused although it had not expired. Does nothing but return the
+    /// newer one when there is one already, so any number of callers cause one refresh.
+    ///
+    /// # Errors
+    /// As [`token`](Self::token); also `Unavailable` when the provider failed a moment ago and is left alone.
+    pub async fn refresh(&self, rejected: &OscToken) -> Result<OscToken, SessionError> {
+        let (shared, session) = self.live()?;
+        // A run begun for an older token may come back with the rejected one.
+        for _ in 0..2 {
+            match session.refreshed(&shared, rejected, PATIENCE).await {
+                Refreshed::Token(token) if token.is_same(rejected) => {}
+                refreshed => return refreshed.try_into(),
+            }
+        }
+        // The provider gives no refresh token, or the same access token again.
+        Err(SessionError::ended())
+    }
+
+    /// Signs the visitor out, as the sign-out path does: the session ends now, its grant is revoked at the provider
+    /// beside it. The browser keeps a cookie that opens nothing. Does nothing when the session has ended already.
+    pub async fn sign_out(&self) {
+        if let Some(shared) = self.layer.upgrade() {
+            shared.sign_out(&self.id);
+        }
+    }
+
+    fn live(&self) -> Result<(Arc<Shared>, Arc<Session>), SessionError> {
+        let shared = self.layer.upgrade().ok_or(SessionError::ended())?;
+        let session = shared.live_session(&self.id).ok_or(SessionError::ended())?;
+        Ok((shared, session))
+    }
+}
+
+impl fmt::Debug for OscSession {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("OscSession").field(&self.id()).finish()
+    }
+}
+
+impl TryFrom<Refreshed> for OscToken {
+    type Error = SessionError;
+
+    fn try_from(refreshed: Refreshed) -> Result<Self, SessionError> {
+        match refreshed {
+            Refreshed::Token(token) => Ok(token),
+            Refreshed::Refused | Refreshed::Ended => Err(SessionError::ended()),
+            Refreshed::Unavailable { retry_after } => {
+                Err(SessionError { kind: SessionErrorKind::Unavailable, retry_after: Some(retry_after) })
+            }
+        }
+    }
+}
+
+/// Why an [`OscSession`] has no token.
+#[derive(Clone, Debug)]
+pub struct SessionError {
+    kind: SessionErrorKind,
+    retry_after: Option<Duration>,
+}
+
+/// The kinds of [`SessionError`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SessionErrorKind {
+    /// The session is over: signed out, expired, or refused by the provider. The visitor has to sign in again.
+    Ended,
+    /// The provider is out of reach and the token has expired. The session is kept; try again.
+    Unavailable,
+}
+
+impl SessionError {
+    fn ended() -> Self {
+        Self { kind: SessionErrorKind::Ended, retry_after: None }
+    }
+
+    /// What kind of error it is.
+    #[must_use]
+    pub fn kind(&self) -> SessionErrorKind {
+        self.kind
+    }
+
+    /// How long to wait before another try, when one makes sense.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.retry_after
+    }
+}
+
+impl fmt::Display for SessionError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.kind {
+            SessionErrorKind::Ended => "the session is over; the visitor has to sign in again",
+            SessionErrorKind::Unavailable => "the provider is out of reach; the session is kept, try again",
+        })
+    }
+}
+
+impl std::error::Error for SessionError {}

@@ -1,0 +1,166 @@
+//! Sessions: what one is, the table of them, when its token is fresh, and how it is refreshed.
+
+mod backoff;
+mod handle;
+mod refresh;
+mod table;
+mod token;
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use parking_lot::{Mutex, RwLock};
+use sha2::{Digest, Sha256};
+
+use self::backoff::Backoff;
+pub use self::handle::{OscSession, SessionError, SessionErrorKind};
+pub(crate) use self::refresh::Refreshed;
+pub(crate) use self::table::Table;
+pub use self::token::OscToken;
+pub(crate) use self::token::{Freshness, Issue};
+use crate::clock::Timestamp;
+use crate::config::Timing;
+use crate::flight::Flight;
+use crate::provider::{Credentials, Tokens};
+use crate::secret::{Secret, random_bytes};
+use crate::shared::Shared;
+
+/// The 256 random bits in the cookie. Whoever has them is the visitor, so they are never shown.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(crate) struct SessionId([u8; 32]);
+
+impl SessionId {
+    pub(crate) fn new(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    fn random() -> Self {
+        Self(random_bytes())
+    }
+
+    pub(crate) fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
+    /// What may be shown of it: a hash, which leads nowhere near the id.
+    pub(crate) fn public(&self) -> String {
+        let mut hash = Sha256::new_with_prefix(b"osc-auth-layer/v1 public session id");
+        hash.update(self.0);
+        URL_SAFE_NO_PAD.encode(&hash.finalize()[..16])
+    }
+}
+
+impl std::fmt::Debug for SessionId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("[redacted]")
+    }
+}
+
+/// What the next refresh spends, and in whose name.
+#[derive(Clone, Debug)]
+pub(crate) struct Grant {
+    pub(crate) refresh_token: Option<Secret>,
+    pub(crate) credentials: Arc<Credentials>,
+}
+
+/// One signed-in browser.
+pub(crate) struct Session {
+    id: SessionId,
+    /// The absolute time-out.
+    ends_at: Timestamp,
+    /// Milliseconds; written only when it would move by [`touch_step`], not at every request.
+    last_seen: AtomicU64,
+    /// The token requests get; `None` once the session ended or its refresh was refused.
+    current: RwLock<Option<OscToken>>,
+    state: Mutex<State>,
+    refresh: Flight<Refreshed>,
+}
+
+struct State {
+    phase: Phase,
+    grant: Grant,
+    backoff: Backoff,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Phase {
+    Live,
+    /// The provider said `invalid_grant`.
+    Refused,
+    /// Signed out, expired or dropped: a refresh under way must not revive it.
+    Ended,
+}
+
+impl Session {
+    /// A session that begins `now`, with a fresh id.
+    pub(crate) fn begin(
+        tokens: Tokens,
+        credentials: Arc<Credentials>,
+        timing: &Timing,
+        now: Timestamp,
+        layer: Weak<Shared>,
+    ) -> Arc<Self> {
+        let id = SessionId::random();
+        let issue = Issue::new(&tokens, timing, now);
+        let token = OscToken::new(tokens.bearer, issue, id.clone(), layer);
+        Arc::new(Self {
+            id,
+            ends_at: now.plus(timing.absolute_timeout),
+            last_seen: AtomicU64::new(now.as_millis()),
+            current: RwLock::new(Some(token)),
+            state: Mutex::new(State {
+                phase: Phase::Live,
+                grant: Grant { refresh_token: tokens.refresh_token, credentials },
+                backoff: Backoff::default(),
+            }),
+            refresh: Flight::default(),
+        })
+    }
+
+    pub(crate) fn id(&self) -> &SessionId {
+        &self.id
+    }
+
+    pub(crate) fn current(&self) -> Option<OscToken> {
+        self.current.read().clone()
+    }
+
+    fn last_seen(&self) -> Timestamp {
+        Timestamp::from_millis(self.last_seen.load(Ordering::Relaxed))
+    }
+
+    /// Idle or absolute time-out. A clock that went back expires nothing.
+    pub(crate) fn has_expired(&self, timing: &Timing, now: Timestamp) -> bool {
+        now >= self.ends_at || now.since(self.last_seen()) >= timing.idle_timeout
+    }
+
+    pub(crate) fn touch(&self, timing: &Timing, now: Timestamp) {
+        let last_seen = self.last_seen();
+        // A clock that went back is believed at once, or the session would seem seen in the future.
+        if now < last_seen || now.since(last_seen) >= touch_step(timing) {
+            self.last_seen.store(now.as_millis(), Ordering::Relaxed);
+        }
+    }
+
+    /// Ends the session, for good; a refresh under way finds that out. Returns what is left to revoke.
+    pub(crate) fn end(&self) -> Option<(Arc<Credentials>, Secret, &'static str)> {
+        let mut state = self.state.lock();
+        if std::mem::replace(&mut state.phase, Phase::Ended) == Phase::Ended {
+            return None;
+        }
+        let token = self.current.write().take();
+        let credentials = state.grant.credentials.clone();
+        match state.grant.refresh_token.take() {
+            Some(refresh_token) => Some((credentials, refresh_token, "refresh_token")),
+            None => token.map(|token| (credentials, Secret::new(token.access_token()), "access_token")),
+        }
+    }
+}
+
+/// The idle time may be off by this much: a write per request would cost more than it is worth.
+fn touch_step(timing: &Timing) -> Duration {
+    (timing.idle_timeout / 32).min(Duration::from_secs(60))
+}

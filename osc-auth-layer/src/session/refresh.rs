@@ -1,0 +1,179 @@
+//! Refreshing a session's token: once for all who wait, in a task that belongs to the session and not to a request.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::{Either, select};
+use tracing::Instrument;
+
+use super::token::Issue;
+use super::{OscToken, Phase, Session};
+use crate::provider::{GrantError, Tokens};
+use crate::secret::Secret;
+use crate::shared::Shared;
+
+/// What a refresh came to.
+#[derive(Clone, Debug)]
+pub(crate) enum Refreshed {
+    Token(OscToken),
+    /// The provider refused the refresh token.
+    Refused,
+    /// Signed out or dropped meanwhile.
+    Ended,
+    Unavailable {
+        retry_after: Duration,
+    },
+}
+
+/// A second try after a lost answer comes within the seconds of grace that rotating providers give.
+const SECOND_TRY: Duration = Duration::from_millis(500);
+const SECOND_TRY_JITTER: Duration = Duration::from_secs(1);
+
+/// What a request that meets an outage is told when nothing better is known.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+impl Session {
+    /// How long the provider is to be left alone, after it failed.
+    pub(crate) fn backing_off(&self, shared: &Shared) -> Option<Duration> {
+        self.state.lock().backoff.wait(shared.now())
+    }
+
+    /// Starts a refresh beside the request, unless one is under way, fruitless or too early.
+    pub(crate) fn refresh_beside(self: &Arc<Self>, shared: &Arc<Shared>, stale: &OscToken) {
+        let pointless = {
+            let state = self.state.lock();
+            state.grant.refresh_token.is_none() || state.backoff.wait(shared.now()).is_some()
+        };
+        if !pointless && !shared.is_shutting_down() {
+            self.refresh.start(&shared.tasks, || run(shared.clone(), self.clone(), stale.clone()));
+        }
+    }
+
+    /// Waits for a token other than `stale`, for at most `patience`.
+    pub(crate) async fn refreshed(
+        self: &Arc<Self>,
+        shared: &Arc<Shared>,
+        stale: &OscToken,
+        patience: Duration,
+    ) -> Refreshed {
+        let refreshed = self.refresh.join(&shared.tasks, || run(shared.clone(), self.clone(), stale.clone()));
+        match select(Box::pin(refreshed), shared.clock.sleep(patience)).await {
+            Either::Left((Some(refreshed), _)) => refreshed,
+            Either::Left((None, _)) | Either::Right(_) => Refreshed::Unavailable { retry_after: RETRY_AFTER },
+        }
+    }
+
+    /// Stores what a refresh brought, before anybody gets to use it. `None` when the session has ended meanwhile.
+    fn rotate(&self, tokens: Tokens, shared: &Arc<Shared>) -> Option<OscToken> {
+        let issue = Issue::new(&tokens, &shared.config.timing, shared.now());
+        let token = OscToken::new(tokens.bearer, issue, self.id.clone(), Arc::downgrade(shared));
+        let mut state = self.state.lock();
+        if state.phase == Phase::Ended {
+            return None;
+        }
+        state.phase = Phase::Live;
+        state.backoff = Default::default();
+        // RFC 6749 §6: without a new refresh token the old one stays.
+        if tokens.refresh_token.is_some() {
+            state.grant.refresh_token = tokens.refresh_token;
+        }
+        *self.current.write() = Some(token.clone());
+        Some(token)
+    }
+
+    fn refuse(&self) {
+        let mut state = self.state.lock();
+        if state.phase == Phase::Live {
+            state.phase = Phase::Refused;
+            *self.current.write() = None;
+        }
+    }
+
+    fn fail(&self, shared: &Shared, retry_after: Option<Duration>) -> Refreshed {
+        let now = shared.now();
+        let mut state = self.state.lock();
+        state.backoff.fail(now, retry_after, rand::random());
+        Refreshed::Unavailable { retry_after: state.backoff.wait(now).unwrap_or(RETRY_AFTER) }
+    }
+}
+
+async fn run(shared: Arc<Shared>, session: Arc<Session>, stale: OscToken) -> Refreshed {
+    let span = tracing::debug_span!("refresh", session = %session.id.public());
+    refresh(&shared, &session, &stale).instrument(span).await
+}
+
+async fn refresh(shared: &Arc<Shared>, session: &Arc<Session>, stale: &OscToken) -> Refreshed {
+    let unavailable = Refreshed::Unavailable { retry_after: RETRY_AFTER };
+    // Bounds what the end of an outage lets loose on the provider. Never closed.
+    let Ok(_permit) = shared.refreshes.acquire().await else {
+        return unavailable;
+    };
+    if shared.is_shutting_down() {
+        return unavailable;
+    }
+    let grant = {
+        let state = session.state.lock();
+        match state.phase {
+            Phase::Ended => return Refreshed::Ended,
+            Phase::Refused => return Refreshed::Refused,
+            Phase::Live => {}
+        }
+        if let Some(current) = session.current().filter(|current| !current.is_same(stale)) {
+            return Refreshed::Token(current);
+        }
+        if let Some(retry_after) = state.backoff.wait(shared.now()) {
+            return Refreshed::Unavailable { retry_after };
+        }
+        state.grant.clone()
+    };
+    let Some(refresh_token) = &grant.refresh_token else {
+        if !stale.issue().has_expired(shared.now()) {
+            return Refreshed::Token(stale.clone());
+        }
+        tracing::debug!("the token expired, and the provider gave no refresh token");
+        session.refuse();
+        return Refreshed::Refused;
+    };
+    let mut answer = shared.provider.refresh(&grant.credentials, refresh_token).await;
+    if matches!(answer, Err(GrantError::PossiblyProcessed { .. })) {
+        let pause = SECOND_TRY + SECOND_TRY_JITTER.mul_f64(rand::random());
+        shared.clock.sleep(pause).await;
+        answer = shared.provider.refresh(&grant.credentials, refresh_token).await;
+    }
+    match answer {
+        Ok(tokens) => {
+            // What the provider may still honour is revoked when the session ended under the refresh.
+            let rotated = tokens.refresh_token.clone().map(|token| (token, "refresh_token"));
+            let orphan = rotated.unwrap_or_else(|| (access_token(&tokens), "access_token"));
+            match session.rotate(tokens, shared) {
+                Some(token) => {
+                    tracing::debug!("refreshed");
+                    Refreshed::Token(token)
+                }
+                None => {
+                    tracing::debug!("the session ended under its refresh; revoking what came back");
+                    shared.provider.revoke(grant.credentials, orphan.0, orphan.1);
+                    Refreshed::Ended
+                }
+            }
+        }
+        Err(GrantError::Refused) => {
+            tracing::info!("the provider refused the refresh token: the session is over");
+            session.refuse();
+            Refreshed::Refused
+        }
+        Err(GrantError::Misconfigured(error)) => {
+            tracing::error!(%error, "the provider refuses this client; check CLIENT_ID and CLIENT_SECRET");
+            session.fail(shared, None)
+        }
+        Err(GrantError::NotSent { retry_after } | GrantError::PossiblyProcessed { retry_after }) => {
+            tracing::warn!("the provider is out of reach; the session is kept");
+            session.fail(shared, retry_after)
+        }
+    }
+}
+
+fn access_token(tokens: &Tokens) -> Secret {
+    let bearer = tokens.bearer.to_str().unwrap_or_default();
+    Secret::new(bearer.strip_prefix("Bearer ").unwrap_or_default())
+}

@@ -1,0 +1,217 @@
+//! How a mock is set up.
+
+use std::collections::HashMap;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::idp::client::Client;
+use crate::idp::redirect_uri::RedirectUris;
+use crate::mock::MockOsc;
+use crate::random;
+use crate::server::{Listening, bind};
+use crate::settings::{ExpiryUnit, Rotation, Settings};
+use crate::shared::Shared;
+use crate::world::World;
+
+/// Sets up a [`MockOsc`]; from [`MockOsc::builder`].
+#[derive(Clone, Debug)]
+#[must_use = "nothing listens before `start`"]
+pub struct Builder {
+    address: IpAddr,
+    port: u16,
+    issuer: Option<String>,
+    default_client: (String, String),
+    clients: Vec<Client>,
+    settings: Settings,
+}
+
+impl Builder {
+    pub(crate) fn new() -> Self {
+        Self {
+            address: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            port: 0,
+            issuer: None,
+            default_client: (random::client_id(), random::client_secret()),
+            clients: Vec::new(),
+            settings: Settings::default(),
+        }
+    }
+
+    /// The port to listen on. Default 0: the system picks a free one.
+    pub fn port(mut self, port: u16) -> Self {
+        self.port = port;
+        self
+    }
+
+    /// The address to listen on. Default 127.0.0.1. Others can then reach a provider that lets everybody in.
+    pub fn address(mut self, address: IpAddr) -> Self {
+        self.address = address;
+        self
+    }
+
+    /// The issuer to announce, without a trailing slash, for a mock behind a proxy. Default `http://127.0.0.1:PORT`.
+    pub fn issuer(mut self, issuer: &str) -> Self {
+        self.issuer = Some(issuer.trim_end_matches('/').to_owned());
+        self
+    }
+
+    /// The lifetime of access tokens. Default one hour.
+    pub fn token_ttl(mut self, ttl: Duration) -> Self {
+        self.settings.token_ttl = ttl;
+        self
+    }
+
+    /// The length of access tokens in characters. Default 900, like those of OSC; never under about 250.
+    pub fn access_token_length(mut self, length: usize) -> Self {
+        self.settings.token_length = length;
+        self
+    }
+
+    /// The id and secret of the default client, which always exists. Default: fresh ones in OSC's format.
+    pub fn default_client(mut self, id: &str, secret: &str) -> Self {
+        self.default_client = (id.to_owned(), secret.to_owned());
+        self
+    }
+
+    /// Registers another client, public when it has no secret. May be repeated.
+    pub fn client(mut self, id: &str, secret: Option<&str>, redirect_uris: &[&str]) -> Self {
+        let uris = redirect_uris.iter().map(|uri| (*uri).to_owned()).collect();
+        let client = Client::new(
+            id.to_owned(),
+            secret.map(str::to_owned),
+            RedirectUris::Listed(uris),
+        );
+        self.clients.push(client);
+        self
+    }
+
+    /// Registers a public client. May be repeated.
+    pub fn public_client(self, id: &str, redirect_uris: &[&str]) -> Self {
+        self.client(id, None, redirect_uris)
+    }
+
+    /// Accepts any http(s) redirect URI, as OSC may. Default: only registered ones, compared exactly, with any port on
+    /// loopback hosts; the default client may use every URI on a loopback host.
+    pub fn loose_redirect_uris(mut self) -> Self {
+        self.settings.loose_redirect_uris = true;
+        self
+    }
+
+    /// Answers 404 for the metadata, as a provider does that has none.
+    pub fn without_metadata(mut self) -> Self {
+        self.settings.metadata = false;
+        self
+    }
+
+    /// Whether the authorization response names its issuer (RFC 9207), and the metadata says so. Default no.
+    pub fn iss(mut self, on: bool) -> Self {
+        self.settings.iss = on;
+        self
+    }
+
+    /// Whether requests can be pushed (RFC 9126), and the metadata says so. Default no.
+    pub fn par(mut self, on: bool) -> Self {
+        self.settings.par = on;
+        self.settings.require_par &= on;
+        self
+    }
+
+    /// Accepts pushed authorization requests only, and says so in the metadata. Default no.
+    pub fn require_par(mut self) -> Self {
+        self.settings.par = true;
+        self.settings.require_par = true;
+        self
+    }
+
+    /// Whether tokens can be revoked (RFC 7009), and the metadata says so. Default yes.
+    pub fn revocation(mut self, on: bool) -> Self {
+        self.settings.revocation = on;
+        self
+    }
+
+    /// The client authentication methods that are announced and enforced. Default `client_secret_post`,
+    /// `client_secret_basic` and `none`.
+    pub fn token_endpoint_auth_methods(mut self, methods: &[&str]) -> Self {
+        self.settings.auth_methods = methods.iter().map(|method| (*method).to_owned()).collect();
+        self
+    }
+
+    /// What a refresh does with the refresh token. Default [`Rotation::Always`].
+    pub fn rotation(mut self, rotation: Rotation) -> Self {
+        self.settings.rotation = rotation;
+        self
+    }
+
+    /// For how long a second use of a refresh token gives the answer of the first. Default zero.
+    pub fn refresh_grace(mut self, grace: Duration) -> Self {
+        self.settings.refresh_grace = grace;
+        self
+    }
+
+    /// The lifetime of the secrets of clients that register themselves. Default: they do not expire.
+    pub fn registered_secret_ttl(mut self, ttl: Duration) -> Self {
+        self.settings.registered_secret_ttl = Some(ttl);
+        self
+    }
+
+    /// The lifetime of service access tokens. Default one hour.
+    pub fn service_token_ttl(mut self, ttl: Duration) -> Self {
+        self.settings.service_token_ttl = ttl;
+        self
+    }
+
+    /// The unit of `expiry` beside a service access token. Default seconds.
+    pub fn expiry_unit(mut self, unit: ExpiryUnit) -> Self {
+        self.settings.expiry_unit = unit;
+        self
+    }
+
+    /// For how long a new or restarted instance is `starting`. Default two seconds.
+    pub fn instance_start(mut self, duration: Duration) -> Self {
+        self.settings.instance_start = duration;
+        self
+    }
+
+    /// Leaves `_links` out of instances, as old ones have it. Default: they are there.
+    pub fn without_instance_links(mut self) -> Self {
+        self.settings.instance_links = false;
+        self
+    }
+
+    /// Starts to listen, on the runtime this is called from.
+    ///
+    /// # Errors
+    /// When the address cannot be bound, most often because the port is taken.
+    pub async fn start(self) -> io::Result<MockOsc> {
+        let listener = bind(SocketAddr::new(self.address, self.port)).await?;
+        let address = listener.local_addr()?;
+        let mut settings = self.settings;
+        // A wildcard address is none to connect to.
+        let host = if address.ip().is_unspecified() {
+            IpAddr::V4(Ipv4Addr::LOCALHOST)
+        } else {
+            address.ip()
+        };
+        settings.platform = format!("http://{}", SocketAddr::new(host, address.port()));
+        settings.issuer = self.issuer.unwrap_or_else(|| settings.platform.clone());
+        let (issuer, platform) = (settings.issuer.clone(), settings.platform.clone());
+
+        let (id, secret) = self.default_client;
+        let mut default = Client::new(id.clone(), Some(secret.clone()), RedirectUris::AnyLoopback);
+        default.name = "Example App".to_owned();
+        let clients: HashMap<String, Client> = std::iter::once(default)
+            .chain(self.clients)
+            .map(|client| (client.id.clone(), client))
+            .collect();
+        let shared = Arc::new(Shared::new(World::new(settings, clients)));
+        let listening = Listening::start(listener, Arc::clone(&shared));
+        Ok(MockOsc::new(
+            shared,
+            listening,
+            address,
+            [issuer, platform, id, secret],
+        ))
+    }
+}

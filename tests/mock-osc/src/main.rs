@@ -1,0 +1,2 @@
+//! Mock OSC.
+fn main() {}

@@ -1,0 +1,65 @@
+//! Errors of the platform: a status and a reason in JSON.
+
+use std::borrow::Cow;
+
+use http::StatusCode;
+use serde_json::{Value, json};
+
+use crate::reply::Reply;
+use crate::request::Recorded;
+
+/// Why a call is refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Problem {
+    status: StatusCode,
+    reason: Cow<'static, str>,
+}
+
+impl Problem {
+    pub(crate) const METHOD_NOT_ALLOWED: Self =
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, "method not allowed");
+    pub(crate) const NO_SUCH_SERVICE: Self = Self::new(StatusCode::NOT_FOUND, "no such service");
+    pub(crate) const NO_SUCH_INSTANCE: Self = Self::new(StatusCode::NOT_FOUND, "no such instance");
+    pub(crate) const NO_SUCH_WORKSPACE: Self = Self::forbidden("no such workspace");
+
+    const fn new(status: StatusCode, reason: &'static str) -> Self {
+        Self {
+            status,
+            reason: Cow::Borrowed(reason),
+        }
+    }
+
+    pub(crate) fn bad_request(reason: impl Into<Cow<'static, str>>) -> Self {
+        Self {
+            status: StatusCode::BAD_REQUEST,
+            reason: reason.into(),
+        }
+    }
+
+    pub(crate) const fn unauthorized(reason: &'static str) -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, reason)
+    }
+
+    pub(crate) const fn forbidden(reason: &'static str) -> Self {
+        Self::new(StatusCode::FORBIDDEN, reason)
+    }
+
+    pub(crate) const fn conflict(reason: &'static str) -> Self {
+        Self::new(StatusCode::CONFLICT, reason)
+    }
+
+    pub(crate) fn reply(self) -> Reply {
+        Reply::json(self.status, &json!({ "reason": self.reason }))
+    }
+}
+
+/// The JSON object in the body.
+pub(crate) fn json_body(request: &Recorded) -> Result<Value, Problem> {
+    let body: Value = serde_json::from_str(&request.body)
+        .map_err(|_| Problem::bad_request("the body is not JSON"))?;
+    if body.is_object() {
+        Ok(body)
+    } else {
+        Err(Problem::bad_request("the body is not a JSON object"))
+    }
+}

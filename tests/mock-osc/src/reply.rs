@@ -1,0 +1,72 @@
+//! What a handler answers: a value, turned into a response at the edge.
+
+use bytes::Bytes;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
+use serde_json::{Value, json};
+
+use crate::body::{Scripted, Step};
+
+/// A complete answer.
+#[derive(Clone, Debug)]
+pub(crate) struct Reply {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+}
+
+impl Reply {
+    pub(crate) fn empty(status: StatusCode) -> Self {
+        Self {
+            status,
+            headers: HeaderMap::new(),
+            body: Bytes::new(),
+        }
+    }
+
+    pub(crate) fn json(status: StatusCode, value: &Value) -> Self {
+        Self::text(status, "application/json", value.to_string())
+    }
+
+    pub(crate) fn text(
+        status: StatusCode,
+        content_type: &'static str,
+        body: impl Into<Bytes>,
+    ) -> Self {
+        let reply = Self {
+            body: body.into(),
+            ..Self::empty(status)
+        };
+        reply.with(CONTENT_TYPE, content_type)
+    }
+
+    /// An error in the platform's form.
+    pub(crate) fn reason(status: StatusCode, reason: &str) -> Self {
+        Self::json(status, &json!({ "reason": reason }))
+    }
+
+    /// Adds a header. A value that no header can hold is left out.
+    pub(crate) fn with(mut self, name: HeaderName, value: &str) -> Self {
+        if let Ok(value) = HeaderValue::from_str(value) {
+            self.headers.insert(name, value);
+        }
+        self
+    }
+
+    /// Tokens and what leads to them stay out of caches (RFC 6749 §5.1).
+    pub(crate) fn no_store(self) -> Self {
+        self.with(CACHE_CONTROL, "no-store")
+    }
+
+    pub(crate) fn into_response(self) -> Response<Scripted> {
+        self.with_steps(|body| vec![Step::Data(body)])
+    }
+
+    /// The same head with the body sent in `steps`.
+    pub(crate) fn with_steps(self, steps: impl FnOnce(Bytes) -> Vec<Step>) -> Response<Scripted> {
+        let mut response = Response::new(Scripted::new(steps(self.body)));
+        *response.status_mut() = self.status;
+        *response.headers_mut() = self.headers;
+        response
+    }
+}

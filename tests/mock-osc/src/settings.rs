@@ -1,0 +1,102 @@
+//! How the mock behaves, as the builder set it and tests change it.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde_json::Value;
+
+/// What a refresh does with the refresh token.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Rotation {
+    /// Each refresh gives a new refresh token. A second use of an old one revokes the whole grant (RFC 9700 §4.14.2).
+    #[default]
+    Always,
+    /// Each refresh gives a new refresh token. A second use of an old one is refused, and the grant lives on.
+    WithoutReuseDetection,
+    /// The refresh token stays, and the answer leaves it out (RFC 6749 §6).
+    Never,
+    /// The refresh token stays, and the answer repeats it.
+    Repeat,
+}
+
+/// The unit of `expiry` in the answer of the service token endpoint, which OSC documents nowhere.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ExpiryUnit {
+    /// Seconds since the epoch.
+    #[default]
+    Seconds,
+    /// Milliseconds since the epoch.
+    Milliseconds,
+}
+
+/// Fields of a JSON answer to set (`Some`) or to leave out (`None`).
+pub(crate) type Overrides = BTreeMap<String, Option<Value>>;
+
+/// Applies the overrides to a JSON object.
+pub(crate) fn override_fields(object: &mut Value, overrides: &Overrides) {
+    let Some(object) = object.as_object_mut() else {
+        return;
+    };
+    for (name, value) in overrides {
+        match value {
+            Some(value) => object.insert(name.clone(), value.clone()),
+            None => object.remove(name),
+        };
+    }
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    pub(crate) issuer: String,
+    pub(crate) platform: String,
+    pub(crate) token_ttl: Duration,
+    /// In characters.
+    pub(crate) token_length: usize,
+    pub(crate) rotation: Rotation,
+    pub(crate) refresh_grace: Duration,
+    pub(crate) loose_redirect_uris: bool,
+    pub(crate) metadata: bool,
+    pub(crate) iss: bool,
+    pub(crate) par: bool,
+    pub(crate) require_par: bool,
+    pub(crate) revocation: bool,
+    pub(crate) auth_methods: Vec<String>,
+    pub(crate) registered_secret_ttl: Option<Duration>,
+    pub(crate) metadata_fields: Overrides,
+    pub(crate) token_fields: Overrides,
+    pub(crate) service_token_ttl: Duration,
+    pub(crate) expiry_unit: ExpiryUnit,
+    pub(crate) instance_start: Duration,
+    pub(crate) instance_links: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            issuer: String::new(),
+            platform: String::new(),
+            token_ttl: Duration::from_secs(3600),
+            token_length: 900,
+            rotation: Rotation::default(),
+            refresh_grace: Duration::ZERO,
+            loose_redirect_uris: false,
+            metadata: true,
+            iss: false,
+            par: false,
+            require_par: false,
+            revocation: true,
+            auth_methods: ["client_secret_post", "client_secret_basic", "none"]
+                .map(str::to_owned)
+                .to_vec(),
+            registered_secret_ttl: None,
+            metadata_fields: Overrides::new(),
+            token_fields: Overrides::new(),
+            service_token_ttl: Duration::from_secs(3600),
+            expiry_unit: ExpiryUnit::default(),
+            instance_start: Duration::from_secs(2),
+            instance_links: true,
+        }
+    }
+}
