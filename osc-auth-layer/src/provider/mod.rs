@@ -337,7 +337,7 @@ impl Provider {
             match provider.http.send(request).await {
                 Ok(response) if response.status.is_success() => tracing::debug!("revoked a grant"),
                 Ok(response) => {
-                    tracing::warn!(status = response.status.as_u16(), "the provider refused a revocation")
+                    tracing::warn!(status = response.status.as_u16(), "the provider refused a revocation");
                 }
                 Err(_) => tracing::warn!("a revocation did not reach the provider"),
             }

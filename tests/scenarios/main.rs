@@ -1,0 +1,12 @@
+//! The scenarios, by topic. A name that begins with `sNN` is row NN of the security matrix.
+
+mod answers;
+mod bad_input;
+mod flow;
+mod outage;
+mod placement;
+mod provider;
+mod refresh;
+mod security;
+mod session;
+mod tower_services;

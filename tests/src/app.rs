@@ -1,0 +1,78 @@
+//! Apps behind the layer, as plain Tower services.
+
+use std::convert::Infallible;
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::{BodyExt, Full};
+use mock_osc::MockOsc;
+use osc_auth_layer::{Builder, Client, OscAuthLayer, OscToken};
+use tower::util::BoxCloneSyncService;
+use tower::{Layer, Service, ServiceExt, service_fn};
+
+/// The body of the requests a [`Browser`](crate::Browser) sends.
+pub type Body = Full<Bytes>;
+
+/// An app, whatever it is made of.
+pub type App = BoxCloneSyncService<Request<Body>, Response<Bytes>, String>;
+
+/// The token that the echoing app was given with the request.
+pub fn token_of<B>(response: &Response<B>) -> Option<OscToken> {
+    response.extensions().get::<OscToken>().cloned()
+}
+
+/// An app that answers 200 `signed in` or `anonymous`, and hands the token it was given to the test in the response's
+/// extensions (never in the body).
+pub async fn echo<B>(request: Request<B>) -> Result<Response<Full<Bytes>>, Infallible> {
+    let token = request.extensions().get::<OscToken>().cloned();
+    let text = if token.is_some() { "signed in" } else { "anonymous" };
+    let mut response = Response::new(Full::from(text));
+    if let Some(token) = token {
+        response.extensions_mut().insert(token);
+    }
+    Ok(response)
+}
+
+/// A layer that signs in with `osc`, at `http://localhost:3000`; `/public` and what is below `/assets` needs no session.
+pub fn layer_for(osc: &MockOsc) -> Builder {
+    OscAuthLayer::builder(Client::confidential(osc.client_id(), osc.client_secret()))
+        .issuer(osc.issuer())
+        .public_url("http://localhost:3000")
+        .public_path("/public")
+        .public_prefix("/assets")
+}
+
+/// [`layer_for`], built.
+///
+/// # Panics
+/// When it does not build.
+pub fn layer(osc: &MockOsc) -> OscAuthLayer {
+    layer_for(osc).build().expect("the test's layer builds")
+}
+
+/// The echoing app behind `layer`.
+pub fn app(layer: &OscAuthLayer) -> App {
+    boxed(layer.layer(service_fn(echo::<Body>)))
+}
+
+/// Any service with any body, as an [`App`] whose bodies are read to their end.
+pub fn boxed<S, B>(service: S) -> App
+where
+    S: Service<Request<Body>, Response = Response<B>> + Clone + Send + Sync + 'static,
+    S::Error: std::fmt::Debug + 'static,
+    S::Future: Send + 'static,
+    B: http_body::Body + Send + 'static,
+    B::Data: Send,
+    B::Error: std::fmt::Debug,
+{
+    let collected = service_fn(move |request: Request<Body>| {
+        let service = service.clone();
+        async move {
+            let response = service.oneshot(request).await.map_err(|error| format!("{error:?}"))?;
+            let (parts, body) = response.into_parts();
+            let body = body.collect().await.map_err(|error| format!("{error:?}"))?;
+            Ok(Response::from_parts(parts, body.to_bytes()))
+        }
+    });
+    BoxCloneSyncService::new(collected)
+}

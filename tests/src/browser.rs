@@ -1,0 +1,174 @@
+//! A browser for in-process apps: it keeps cookies as browsers do, and says of itself what browsers say.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
+use mock_osc::MockOsc;
+use tower::ServiceExt;
+
+use crate::{App, Body};
+
+/// A browser with its own cookie jar, talking to one app. Clones start with the same cookies and then go their own way.
+#[derive(Clone, Debug)]
+pub struct Browser {
+    app: App,
+    cookies: BTreeMap<String, String>,
+    host: String,
+    /// Every response it got, with cookies and bodies, as text.
+    seen: String,
+}
+
+/// A response, read to its end.
+pub type Answer = Response<Bytes>;
+
+impl Browser {
+    /// A browser that knows the app as `localhost:3000`.
+    pub fn new(app: App) -> Self {
+        Self { app, cookies: BTreeMap::new(), host: "localhost:3000".to_owned(), seen: String::new() }
+    }
+
+    /// The same at another host.
+    #[must_use]
+    pub fn at(mut self, host: &str) -> Self {
+        self.host = host.to_owned();
+        self
+    }
+
+    /// The cookies it has, by name.
+    pub fn cookies(&self) -> &BTreeMap<String, String> {
+        &self.cookies
+    }
+
+    /// Plants or replaces a cookie.
+    pub fn set_cookie(&mut self, name: &str, value: &str) {
+        self.cookies.insert(name.to_owned(), value.to_owned());
+    }
+
+    /// Removes all cookies whose name starts with `prefix`.
+    pub fn forget_cookies(&mut self, prefix: &str) {
+        self.cookies.retain(|name, _| !name.starts_with(prefix));
+    }
+
+    /// Status lines, headers and bodies of all it ever got: no token may be in there.
+    pub fn seen(&self) -> &str {
+        &self.seen
+    }
+
+    /// Another app behind the same cookies, as after a restart.
+    pub fn switch_app(&mut self, app: App) {
+        self.app = app;
+    }
+
+    /// A script's request.
+    pub async fn fetch(&mut self, path: &str) -> Answer {
+        let headers =
+            [("accept", "application/json"), ("sec-fetch-mode", "cors"), ("sec-fetch-dest", "empty")];
+        self.send(Method::GET, path, &headers).await
+    }
+
+    /// A person's navigation: an address typed or a link clicked.
+    pub async fn navigate(&mut self, path: &str) -> Answer {
+        self.send(Method::GET, path, &NAVIGATION).await
+    }
+
+    /// A form posted from a page of `site` (`same-origin`, `cross-site`, …).
+    pub async fn post_from(&mut self, site: &'static str, path: &str) -> Answer {
+        let mut headers = NAVIGATION.to_vec();
+        headers.push(("sec-fetch-site", site));
+        self.send(Method::POST, path, &headers).await
+    }
+
+    /// Any request, with the browser's cookies and host in front of `headers`.
+    ///
+    /// # Panics
+    /// When the app fails, or the request cannot be made.
+    pub async fn send(&mut self, method: Method, path: &str, headers: &[(&str, &str)]) -> Answer {
+        let mut request = Request::new(Body::default());
+        *request.method_mut() = method;
+        *request.uri_mut() = path.parse().expect("a path");
+        request.headers_mut().insert(header::HOST, self.host.parse().expect("a host"));
+        if !self.cookies.is_empty() {
+            let cookies: Vec<_> =
+                self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
+            let cookies = HeaderValue::try_from(cookies.join("; ")).expect("cookies");
+            request.headers_mut().insert(header::COOKIE, cookies);
+        }
+        for (name, value) in headers {
+            let name: HeaderName = name.parse().expect("a header name");
+            request.headers_mut().append(name, value.parse().expect("a header value"));
+        }
+        self.send_raw(request).await
+    }
+
+    /// A request as it is, without the browser's cookies; what it answers is kept as usual.
+    ///
+    /// # Panics
+    /// When the app fails.
+    pub async fn send_raw(&mut self, request: Request<Body>) -> Answer {
+        let response = self.app.clone().oneshot(request).await.expect("the app answers");
+        let body = String::from_utf8_lossy(response.body()).into_owned();
+        self.seen.push_str(&format!("{} {:?} {body}\n", response.status(), response.headers()));
+        self.keep_cookies(response.headers());
+        response
+    }
+
+    fn keep_cookies(&mut self, headers: &HeaderMap) {
+        for cookie in headers.get_all(header::SET_COOKIE) {
+            let cookie = cookie.to_str().expect("cookies are ASCII");
+            let (pair, attributes) = cookie.split_once(';').unwrap_or((cookie, ""));
+            let (name, value) = pair.split_once('=').expect("a cookie has a name");
+            if attributes.contains("Max-Age=0") {
+                self.cookies.remove(name);
+            } else {
+                self.cookies.insert(name.to_owned(), value.to_owned());
+            }
+        }
+    }
+
+    /// Begins a sign-in: the provider's URL that the browser is sent to.
+    ///
+    /// # Panics
+    /// When it is sent nowhere.
+    pub async fn begin_sign_in(&mut self, path: &str) -> String {
+        let answer = self.navigate(path).await;
+        assert_eq!(answer.status(), StatusCode::SEE_OTHER, "{answer:?}");
+        location(&answer)
+    }
+
+    /// Signs in as a person would, by allowing the access, and returns the answer to the callback.
+    ///
+    /// # Panics
+    /// When the sign-in does not begin, or the provider does not ask for consent.
+    pub async fn sign_in(&mut self, osc: &MockOsc) -> Answer {
+        let authorize = self.begin_sign_in("/auth/signin").await;
+        let callback = osc.approve(&authorize).await.expect("the provider asks for consent");
+        self.navigate(path_of(&callback)).await
+    }
+}
+
+/// Where an answer redirects to.
+///
+/// # Panics
+/// When it does not.
+pub fn location(answer: &Answer) -> String {
+    let location = answer.headers().get(header::LOCATION);
+    location.unwrap_or_else(|| panic!("no redirect: {answer:?}")).to_str().expect("ASCII").to_owned()
+}
+
+/// Path and query of an absolute URL.
+///
+/// # Panics
+/// When it is none.
+pub fn path_of(url: &str) -> &str {
+    let after_scheme = url.find("://").expect("an absolute URL") + 3;
+    let path = url[after_scheme..].find('/').expect("a path");
+    &url[after_scheme + path..]
+}
+
+const NAVIGATION: [(&str, &str); 4] = [
+    ("accept", "text/html,application/xhtml+xml,*/*;q=0.8"),
+    ("sec-fetch-mode", "navigate"),
+    ("sec-fetch-dest", "document"),
+    ("sec-fetch-user", "?1"),
+];
