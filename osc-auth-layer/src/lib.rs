@@ -1,4 +1,8 @@
-#![doc = include_str!("../README.md")]
+#![cfg_attr(feature = "axum", doc = include_str!("../README.md"))]
+#![cfg_attr(
+    not(feature = "axum"),
+    doc = "A Tower layer that signs visitors in with Open Source Cloud; the full text needs feature `axum`."
+)]
 //!
 //! # Layout
 //!

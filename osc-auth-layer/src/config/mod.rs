@@ -2,6 +2,7 @@
 
 mod builder;
 mod check;
+mod client;
 mod env;
 mod error;
 #[cfg(test)]
@@ -11,7 +12,8 @@ use std::time::Duration;
 
 use tower_cookies::Key;
 
-pub use self::builder::{Builder, Client};
+pub use self::builder::Builder;
+pub use self::client::Client;
 pub use self::error::ConfigError;
 use crate::cookie::CookieMode;
 use crate::origin::PublicUrl;

@@ -17,6 +17,7 @@ use tower::util::service_fn;
 use tower_cookies::{CookieManagerLayer, Cookies};
 use tower_http::csrf::CsrfLayer;
 use tower_layer::Layer;
+use tracing::Instrument;
 
 pub(crate) use self::consumed::ConsumedStates;
 use crate::config::Config;
@@ -44,7 +45,9 @@ pub(crate) async fn serve(
         let (shared, visitor) = (shared.clone(), visitor.clone());
         async move { Ok::<_, Infallible>(handle(&shared, endpoint, &visitor, head).await) }
     });
-    let Ok(answer) = csrf.layer(CookieManagerLayer::new().layer(handler)).oneshot(head).await;
+    let span = tracing::debug_span!("osc_auth", ?endpoint);
+    let answered = csrf.layer(CookieManagerLayer::new().layer(handler)).oneshot(head);
+    let Ok(answer) = answered.instrument(span).await;
     answer
 }
 

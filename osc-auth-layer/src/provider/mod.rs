@@ -1,6 +1,7 @@
 //! The provider as the rest of the crate sees it: what can be asked of it, and the kinds of failure. Metadata and
 //! registrations are fetched once for all who wait, by tasks that no impatient visitor can cancel.
 
+mod clients;
 pub(crate) mod http;
 pub(crate) mod metadata;
 pub(crate) mod registration;
@@ -13,9 +14,10 @@ use ::http::StatusCode;
 use parking_lot::Mutex;
 use tokio_util::task::TaskTracker;
 
+pub(crate) use self::clients::ClientConfig;
+use self::clients::Clients;
 use self::http::HttpClient;
 pub(crate) use self::metadata::{Issuer, Metadata};
-use self::registration::Registration;
 use self::wire::AuthMethod;
 pub(crate) use self::wire::{Credentials, GrantError, Tokens};
 use crate::clock::{Clock, Timestamp};
@@ -24,15 +26,6 @@ use crate::secret::Secret;
 
 const METADATA_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
 const RETRY_METADATA: Duration = Duration::from_secs(60);
-/// Superseded registrations that sign-ins under way may still name.
-const MOST_REGISTRATIONS: usize = 8;
-
-/// Who the app is, as configured.
-#[derive(Clone, Debug)]
-pub(crate) enum ClientConfig {
-    Static { id: String, secret: Option<Secret> },
-    Register { name: String },
-}
 
 pub(crate) struct Provider {
     pub(crate) issuer: Issuer,
@@ -42,15 +35,6 @@ pub(crate) struct Provider {
     tasks: TaskTracker,
     metadata: Mutex<Option<CachedMetadata>>,
     metadata_flight: Flight<Result<Arc<Metadata>, GrantError>>,
-}
-
-enum Clients {
-    Static(Arc<Credentials>),
-    Registered {
-        name: String,
-        made: Mutex<Vec<(Arc<Credentials>, Registration)>>,
-        flight: Flight<Result<(), GrantError>>,
-    },
 }
 
 #[derive(Clone)]
@@ -68,17 +52,9 @@ impl Provider {
         clock: Arc<dyn Clock>,
         tasks: TaskTracker,
     ) -> Self {
-        let client = match client {
-            ClientConfig::Static { id, secret } => {
-                Clients::Static(Arc::new(Credentials { id, secret, auth_method: None }))
-            }
-            ClientConfig::Register { name } => {
-                Clients::Registered { name, made: Mutex::default(), flight: Flight::default() }
-            }
-        };
         Self {
             issuer,
-            client,
+            client: Clients::new(client),
             http,
             clock,
             tasks,
@@ -157,107 +133,6 @@ impl Provider {
         let cached = cache.as_mut().ok_or(GrantError::NotSent { retry_after: None })?;
         cached.fresh_until = self.now().plus(RETRY_METADATA);
         Ok(cached.metadata.clone())
-    }
-
-    /// The client that begins a sign-in returning to `redirect_uri`, registered now if need be.
-    /// A registration covers all of `redirect_uris`.
-    pub(crate) async fn client_for(
-        self: &Arc<Self>,
-        metadata: &Arc<Metadata>,
-        redirect_uri: &str,
-        redirect_uris: &[String],
-        scopes: &[String],
-    ) -> Result<Arc<Credentials>, GrantError> {
-        let (made, flight) = match &self.client {
-            Clients::Static(credentials) => return Ok(credentials.clone()),
-            Clients::Registered { made, flight, .. } => (made, flight),
-        };
-        let usable = || {
-            let now = self.now();
-            let made = made.lock();
-            let serving = made.iter().rev().find(|(_, registration)| registration.serves(redirect_uri, now));
-            serving.map(|(credentials, _)| credentials.clone())
-        };
-        // Another redirect URI's registration may be under way first.
-        for _ in 0..3 {
-            if let Some(credentials) = usable() {
-                return Ok(credentials);
-            }
-            let register = || {
-                let (provider, metadata) = (self.clone(), metadata.clone());
-                let (redirect_uris, scopes) = (redirect_uris.to_vec(), scopes.to_vec());
-                async move { provider.register(&metadata, &redirect_uris, &scopes).await }
-            };
-            match flight.join(&self.tasks, register).await {
-                Some(registered) => registered?,
-                None => break,
-            }
-        }
-        usable().ok_or(GrantError::NotSent { retry_after: None })
-    }
-
-    async fn register(
-        &self,
-        metadata: &Metadata,
-        redirect_uris: &[String],
-        scopes: &[String],
-    ) -> Result<(), GrantError> {
-        let Clients::Registered { name, made, .. } = &self.client else {
-            return Ok(());
-        };
-        let Some(endpoint) = metadata.registration_endpoint.clone() else {
-            tracing::error!(
-                "the provider registers no clients by itself: create an OAuth app and set CLIENT_ID"
-            );
-            return Err(GrantError::Misconfigured("no registration_endpoint".to_owned()));
-        };
-        let method = metadata.registrable_auth_method();
-        let request = registration::request(endpoint, name, redirect_uris, method, scopes);
-        let response = self.http.send(request).await?;
-        match registration::parse(&response, redirect_uris) {
-            Some(registered) => {
-                tracing::info!(client_id = %registered.0.id, "registered the app with the provider");
-                let mut made = made.lock();
-                if made.len() == MOST_REGISTRATIONS {
-                    made.remove(0);
-                }
-                made.push((Arc::new(registered.0), registered.1));
-                Ok(())
-            }
-            None if response.status.is_client_error() && response.status != StatusCode::TOO_MANY_REQUESTS => {
-                Err(GrantError::Misconfigured("registration refused".to_owned()))
-            }
-            None => Err(GrantError::PossiblyProcessed { retry_after: response.retry_after }),
-        }
-    }
-
-    #[cfg(feature = "test-util")]
-    pub(crate) fn static_client(&self) -> Option<Arc<Credentials>> {
-        match &self.client {
-            Clients::Static(credentials) => Some(credentials.clone()),
-            Clients::Registered { .. } => None,
-        }
-    }
-
-    /// The client a sign-in under way was begun with.
-    pub(crate) fn client_by_id(&self, id: &str) -> Option<Arc<Credentials>> {
-        match &self.client {
-            Clients::Static(credentials) => Some(credentials.clone()),
-            Clients::Registered { made, .. } => {
-                let made = made.lock();
-                made.iter().map(|(credentials, _)| credentials).find(|client| client.id == id).cloned()
-            }
-        }
-        .filter(|credentials| credentials.id == id)
-    }
-
-    /// The provider no longer knows this registration: the next sign-in makes another. Tells whether it was one.
-    pub(crate) fn forget_registration(&self, id: &str) -> bool {
-        let Clients::Registered { made, .. } = &self.client else {
-            return false;
-        };
-        made.lock().retain(|(credentials, _)| credentials.id != id);
-        true
     }
 
     /// Pushes an authorization request (RFC 9126 §2.1), for its `request_uri`.
