@@ -48,6 +48,10 @@ pub(super) async fn serve(context: &Context<'_>) -> Result<Answer, Refusal> {
     let exchanged = shared.provider.exchange(&client, &code, &pending.redirect_uri, &pending.verifier).await;
     let tokens = exchanged.map_err(|error| match error {
         GrantError::Refused => Refusal::SignInFailed,
+        // About this very request, not about who sent it (RFC 6749 §5.2).
+        GrantError::Misconfigured(code) if matches!(code.as_str(), "invalid_request" | "invalid_scope") => {
+            Refusal::SignInFailed
+        }
         GrantError::Misconfigured(code) => refused_client(context, &client.id, &code),
         GrantError::NotSent { .. } | GrantError::PossiblyProcessed { .. } => Refusal::ProviderUnavailable,
     })?;

@@ -33,10 +33,7 @@ pub(crate) struct Scripted {
 impl Scripted {
     pub(crate) fn new(steps: Vec<Step>) -> Self {
         let not_empty = |step: &Step| !matches!(step, Step::Data(data) if data.is_empty());
-        Self {
-            steps: steps.into_iter().filter(not_empty).collect(),
-            pause: None,
-        }
+        Self { steps: steps.into_iter().filter(not_empty).collect(), pause: None }
     }
 }
 

@@ -69,20 +69,22 @@ impl Builder {
         self
     }
 
-    /// The id and secret of the default client, which always exists. Default: fresh ones in OSC's format.
-    pub fn default_client(mut self, id: &str, secret: &str) -> Self {
-        self.default_client = (id.to_owned(), secret.to_owned());
+    /// The id of the default client, which always exists. Default: a fresh one in OSC's format.
+    pub fn client_id(mut self, id: &str) -> Self {
+        id.clone_into(&mut self.default_client.0);
+        self
+    }
+
+    /// The secret of the default client. Default: a fresh one in OSC's format.
+    pub fn client_secret(mut self, secret: &str) -> Self {
+        secret.clone_into(&mut self.default_client.1);
         self
     }
 
     /// Registers another client, public when it has no secret. May be repeated.
     pub fn client(mut self, id: &str, secret: Option<&str>, redirect_uris: &[&str]) -> Self {
         let uris = redirect_uris.iter().map(|uri| (*uri).to_owned()).collect();
-        let client = Client::new(
-            id.to_owned(),
-            secret.map(str::to_owned),
-            RedirectUris::Listed(uris),
-        );
+        let client = Client::new(id.to_owned(), secret.map(str::to_owned), RedirectUris::Listed(uris));
         self.clients.push(client);
         self
     }
@@ -189,11 +191,7 @@ impl Builder {
         let address = listener.local_addr()?;
         let mut settings = self.settings;
         // A wildcard address is none to connect to.
-        let host = if address.ip().is_unspecified() {
-            IpAddr::V4(Ipv4Addr::LOCALHOST)
-        } else {
-            address.ip()
-        };
+        let host = if address.ip().is_unspecified() { IpAddr::V4(Ipv4Addr::LOCALHOST) } else { address.ip() };
         settings.platform = format!("http://{}", SocketAddr::new(host, address.port()));
         settings.issuer = self.issuer.unwrap_or_else(|| settings.platform.clone());
         let (issuer, platform) = (settings.issuer.clone(), settings.platform.clone());
@@ -201,17 +199,10 @@ impl Builder {
         let (id, secret) = self.default_client;
         let mut default = Client::new(id.clone(), Some(secret.clone()), RedirectUris::AnyLoopback);
         default.name = "Example App".to_owned();
-        let clients: HashMap<String, Client> = std::iter::once(default)
-            .chain(self.clients)
-            .map(|client| (client.id.clone(), client))
-            .collect();
+        let clients: HashMap<String, Client> =
+            std::iter::once(default).chain(self.clients).map(|client| (client.id.clone(), client)).collect();
         let shared = Arc::new(Shared::new(World::new(settings, clients)));
         let listening = Listening::start(listener, Arc::clone(&shared));
-        Ok(MockOsc::new(
-            shared,
-            listening,
-            address,
-            [issuer, platform, id, secret],
-        ))
+        Ok(MockOsc::new(shared, listening, address, [issuer, platform, id, secret]))
     }
 }

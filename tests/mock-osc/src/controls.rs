@@ -64,12 +64,7 @@ impl MockOsc {
     /// Sets a field of the metadata to any JSON value; `None` leaves it out.
     pub fn set_metadata_field(&self, name: &str, value: impl Into<Option<Value>>) {
         let value = value.into();
-        self.with_world(|world| {
-            world
-                .settings
-                .metadata_fields
-                .insert(name.to_owned(), value)
-        });
+        self.with_world(|world| world.settings.metadata_fields.insert(name.to_owned(), value));
     }
 
     /// The metadata is as it should be again.
@@ -105,9 +100,7 @@ impl MockOsc {
     pub fn instances_of(&self, user: &str, service: &str) -> Vec<String> {
         self.with_world(|world| {
             let workspace = world.platform.workspace(user);
-            let instances = workspace
-                .into_iter()
-                .flat_map(|workspace| workspace.instances(service));
+            let instances = workspace.into_iter().flat_map(|workspace| workspace.instances(service));
             instances.map(|(name, _)| name.to_owned()).collect()
         })
     }

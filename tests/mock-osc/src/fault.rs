@@ -70,10 +70,7 @@ impl Fault {
     }
 
     /// Answers a request that `process` would answer without the fault. `None` hangs up.
-    pub(crate) async fn apply(
-        self,
-        process: impl FnOnce() -> Reply + Send,
-    ) -> Option<Response<Scripted>> {
+    pub(crate) async fn apply(self, process: impl FnOnce() -> Reply + Send) -> Option<Response<Scripted>> {
         let (fault, after_processing) = self.unwrapped();
         let process: Box<dyn FnOnce() -> Reply + Send + '_> = if after_processing {
             let reply = process();
@@ -101,29 +98,18 @@ impl Fault {
             Self::Huge => return Some(huge()),
             Self::Endless(every) => {
                 let reply = Reply::text(StatusCode::OK, "application/json", Bytes::new());
-                return Some(
-                    reply.with_steps(|_| vec![Step::Drip(Bytes::from_static(b" "), every)]),
-                );
+                return Some(reply.with_steps(|_| vec![Step::Drip(Bytes::from_static(b" "), every)]));
             }
-            Self::Status(code) => {
-                Reply::text(status(code), "text/plain", "the mock was told to fail\n")
-            }
+            Self::Status(code) => Reply::text(status(code), "text/plain", "the mock was told to fail\n"),
             Self::RetryAfter(code, after) => Reply::empty(status(code)).with(RETRY_AFTER, &after),
             Self::Answer(code, content_type, body) => Reply::text(status(code), content_type, body),
-            Self::Html => Reply::text(
-                StatusCode::OK,
-                "text/html",
-                "<!doctype html><title>Welcome</title>",
-            ),
+            Self::Html => Reply::text(StatusCode::OK, "text/html", "<!doctype html><title>Welcome</title>"),
             Self::Empty => Reply::empty(StatusCode::OK),
-            Self::MalformedJson => {
-                Reply::text(StatusCode::OK, "application/json", r#"{"access_token":"ey"#)
-            }
+            Self::MalformedJson => Reply::text(StatusCode::OK, "application/json", r#"{"access_token":"ey"#),
             Self::WrongTypes => wrong_types(),
             Self::OAuth(error) => {
                 let code = if error == "invalid_client" { 401 } else { 400 };
-                let body =
-                    json!({ "error": error, "error_description": "the mock was told to refuse" });
+                let body = json!({ "error": error, "error_description": "the mock was told to refuse" });
                 Reply::json(status(code), &body).no_store()
             }
             Self::Redirect(location) => Reply::empty(StatusCode::FOUND).with(LOCATION, &location),
@@ -139,13 +125,7 @@ fn status(code: u16) -> StatusCode {
 fn half(reply: Reply) -> Response<Scripted> {
     let length = reply.body.len();
     let reply = reply.with(CONTENT_LENGTH, &length.max(2).to_string());
-    reply.with_steps(|body| {
-        vec![
-            Step::Data(body.slice(..length / 2)),
-            Step::Flush,
-            Step::Abort,
-        ]
-    })
+    reply.with_steps(|body| vec![Step::Data(body.slice(..length / 2)), Step::Flush, Step::Abort])
 }
 
 fn huge() -> Response<Scripted> {

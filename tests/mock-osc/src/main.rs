@@ -1,2 +1,104 @@
-//! Mock OSC.
-fn main() {}
+//! The mock OSC as a program.
+
+use std::error::Error;
+use std::ffi::OsString;
+use std::io::Write;
+use std::time::Duration;
+
+use lexopt::prelude::*;
+use mock_osc::{Builder, MockOsc, Rotation};
+
+const HELP: &str = "\
+A mock of Open Source Cloud: identity provider and platform in memory.
+
+Usage: mock-osc [OPTIONS]
+
+Options:
+      --port PORT               listen here [default: 4000; 0: the system picks]
+      --address IP              listen on this address [default: 127.0.0.1]
+      --issuer URL              announce this issuer, for a mock behind a proxy
+      --client-id ID            id of the default client [default: a fresh one]
+      --client-secret SECRET    secret of the default client [default: a fresh one]
+      --token-ttl SECONDS       lifetime of access tokens [default: 3600]
+      --refresh-grace SECONDS   a second use of a refresh token is harmless for this long [default: 0]
+      --rotation HOW            always, without-reuse-detection, never or repeat [default: always]
+      --loose-redirect-uris     accept any http(s) redirect URI
+      --iss                     name the issuer in the authorization response (RFC 9207)
+      --par                     offer pushed authorization requests (RFC 9126)
+      --no-revocation           offer no token revocation (RFC 7009)
+      --no-metadata             answer 404 for the metadata (RFC 8414)
+      --instance-start-ms MS    a new instance is starting for this long [default: 2000]
+  -h, --help                    print this
+";
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let Some(builder) = parse(lexopt::Parser::from_env())? else {
+        print!("{HELP}");
+        return Ok(());
+    };
+    let osc = builder.start().await?;
+    let mut interrupted = std::pin::pin!(tokio::signal::ctrl_c());
+    // The handler is in place from the first poll on, and must be before anybody is told that the mock is up.
+    tokio::select! {
+        biased;
+        _ = &mut interrupted => return Ok(()),
+        announced = async { announce(&osc) } => announced?,
+    }
+    interrupted.await?;
+    osc.shutdown().await;
+    Ok(())
+}
+
+/// `None` is a call for help.
+fn parse(mut arguments: lexopt::Parser) -> Result<Option<Builder>, lexopt::Error> {
+    let mut builder = MockOsc::builder().port(4000);
+    while let Some(argument) = arguments.next()? {
+        builder = match argument {
+            Long("port") => builder.port(arguments.value()?.parse()?),
+            Long("address") => builder.address(arguments.value()?.parse()?),
+            Long("issuer") => builder.issuer(&arguments.value()?.string()?),
+            Long("client-id") => builder.client_id(&arguments.value()?.string()?),
+            Long("client-secret") => builder.client_secret(&arguments.value()?.string()?),
+            Long("token-ttl") => builder.token_ttl(seconds(&arguments.value()?)?),
+            Long("refresh-grace") => builder.refresh_grace(seconds(&arguments.value()?)?),
+            Long("rotation") => builder.rotation(arguments.value()?.parse_with(rotation)?),
+            Long("loose-redirect-uris") => builder.loose_redirect_uris(),
+            Long("iss") => builder.iss(true),
+            Long("par") => builder.par(true),
+            Long("no-revocation") => builder.revocation(false),
+            Long("no-metadata") => builder.without_metadata(),
+            Long("instance-start-ms") => {
+                builder.instance_start(Duration::from_millis(arguments.value()?.parse()?))
+            }
+            Short('h') | Long("help") => return Ok(None),
+            _ => return Err(argument.unexpected()),
+        };
+    }
+    Ok(Some(builder))
+}
+
+fn seconds(value: &OsString) -> Result<Duration, lexopt::Error> {
+    Ok(Duration::from_secs(value.parse()?))
+}
+
+fn rotation(value: &str) -> Result<Rotation, &'static str> {
+    match value {
+        "always" => Ok(Rotation::Always),
+        "without-reuse-detection" => Ok(Rotation::WithoutReuseDetection),
+        "never" => Ok(Rotation::Never),
+        "repeat" => Ok(Rotation::Repeat),
+        _ => Err("expected always, without-reuse-detection, never or repeat"),
+    }
+}
+
+/// Tells on standard output what an app needs in its environment.
+fn announce(osc: &MockOsc) -> std::io::Result<()> {
+    let mut out = std::io::stdout();
+    writeln!(out, "# The mock OSC listens. Ctrl-C stops it. For your app:")?;
+    writeln!(out, "export OSC_ISSUER={}", osc.issuer())?;
+    writeln!(out, "export OSC_PLATFORM={}", osc.platform())?;
+    writeln!(out, "export CLIENT_ID={}", osc.client_id())?;
+    writeln!(out, "export CLIENT_SECRET={}", osc.client_secret())?;
+    out.flush()
+}

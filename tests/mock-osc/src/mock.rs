@@ -48,15 +48,7 @@ impl MockOsc {
         [issuer, platform, client_id, client_secret]: [String; 4],
     ) -> Self {
         let listening = Mutex::new(Some(listening));
-        Self {
-            shared,
-            listening,
-            address,
-            issuer,
-            platform,
-            client_id,
-            client_secret,
-        }
+        Self { shared, listening, address, issuer, platform, client_id, client_secret }
     }
 
     /// The issuer, for example `http://127.0.0.1:4000`.
@@ -111,9 +103,7 @@ impl MockOsc {
 
     /// How many token requests of this `grant_type` arrived.
     pub fn count_grants(&self, grant_type: &str) -> usize {
-        self.shared.log.count(Endpoint::Token, |request| {
-            request.field("grant_type") == Some(grant_type)
-        })
+        self.shared.log.count(Endpoint::Token, |request| request.field("grant_type") == Some(grant_type))
     }
 
     /// Resolves once at least this many requests have arrived at an endpoint, counted from the start or from
@@ -142,16 +132,9 @@ impl MockOsc {
     ///
     /// # Errors
     /// As for [`approve`](Self::approve).
-    pub async fn approve_as(
-        &self,
-        user: &str,
-        authorize_url: &str,
-    ) -> Result<String, DecisionError> {
+    pub async fn approve_as(&self, user: &str, authorize_url: &str) -> Result<String, DecisionError> {
         let mut form = form_urlencoded::Serializer::new(String::new());
-        let form = form
-            .append_pair("decision", "allow")
-            .append_pair("user", user)
-            .finish();
+        let form = form.append_pair("decision", "allow").append_pair("user", user).finish();
         self.decide(authorize_url, &form).await
     }
 
@@ -198,62 +181,34 @@ impl MockOsc {
             Some(location) => Ok(location),
             None => {
                 let location = self.browse(authorize_url, Method::POST, form).await?;
-                location.ok_or(DecisionError {
-                    status: Some(200),
-                    body: String::new(),
-                })
+                location.ok_or(DecisionError { status: Some(200), body: String::new() })
             }
         }
     }
 
     /// The `Location` of the answer; `None` is a page to act on.
-    async fn browse(
-        &self,
-        url: &str,
-        method: Method,
-        form: &str,
-    ) -> Result<Option<String>, DecisionError> {
-        let url = Url::parse(url).map_err(|error| DecisionError {
-            status: None,
-            body: error.to_string(),
-        })?;
+    async fn browse(&self, url: &str, method: Method, form: &str) -> Result<Option<String>, DecisionError> {
+        let url = Url::parse(url).map_err(|error| DecisionError { status: None, body: error.to_string() })?;
         let target = url[url::Position::BeforePath..url::Position::AfterQuery].to_owned();
         let request = Request::builder()
             .method(method)
             .uri(target)
             .header("content-type", "application/x-www-form-urlencoded")
             .body(())
-            .map_err(|error| DecisionError {
-                status: None,
-                body: error.to_string(),
-            })?;
+            .map_err(|error| DecisionError { status: None, body: error.to_string() })?;
         let (parts, ()) = request.into_parts();
-        let answer = self
-            .shared
-            .answer(Recorded::new(&parts, form.as_bytes()))
-            .await;
-        let answer = answer.map_err(|error| DecisionError {
-            status: None,
-            body: error.to_string(),
-        })?;
+        let answer = self.shared.answer(Recorded::new(&parts, form.as_bytes())).await;
+        let answer = answer.map_err(|error| DecisionError { status: None, body: error.to_string() })?;
         let (parts, body) = answer.into_parts();
         if let Some(location) = parts.headers.get(LOCATION) {
-            return Ok(Some(
-                String::from_utf8_lossy(location.as_bytes()).into_owned(),
-            ));
+            return Ok(Some(String::from_utf8_lossy(location.as_bytes()).into_owned()));
         }
         if parts.status == 200 {
             return Ok(None);
         }
-        let body = body
-            .collect()
-            .await
-            .map_or_else(|_| Bytes::new(), http_body_util::Collected::to_bytes);
+        let body = body.collect().await.map_or_else(|_| Bytes::new(), http_body_util::Collected::to_bytes);
         let body = String::from_utf8_lossy(&body).into_owned();
-        Err(DecisionError {
-            status: Some(parts.status.as_u16()),
-            body,
-        })
+        Err(DecisionError { status: Some(parts.status.as_u16()), body })
     }
 }
 
@@ -279,11 +234,7 @@ impl DecisionError {
 impl fmt::Display for DecisionError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.status {
-            Some(status) => write!(
-                f,
-                "the provider answered {status} instead of a redirect: {}",
-                self.body
-            ),
+            Some(status) => write!(f, "the provider answered {status} instead of a redirect: {}", self.body),
             None => write!(f, "the provider did not answer: {}", self.body),
         }
     }

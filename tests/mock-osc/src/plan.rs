@@ -40,22 +40,9 @@ pub(crate) struct Faults {
 impl Faults {
     pub(crate) fn plan(&self, endpoint: Endpoint, fault: Fault) -> FaultPlan<'_> {
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
-        let planned = Planned {
-            id,
-            fault,
-            skip: 0,
-            times: None,
-            condition: None,
-        };
-        lock(&self.planned)
-            .entry(endpoint)
-            .or_default()
-            .push(planned);
-        FaultPlan {
-            faults: self,
-            endpoint,
-            id,
-        }
+        let planned = Planned { id, fault, skip: 0, times: None, condition: None };
+        lock(&self.planned).entry(endpoint).or_default().push(planned);
+        FaultPlan { faults: self, endpoint, id }
     }
 
     pub(crate) fn clear(&self) {
@@ -67,8 +54,7 @@ impl Faults {
         let mut planned = lock(&self.planned);
         let queue = planned.get_mut(&endpoint)?;
         for plan in queue.iter_mut() {
-            if plan.times == Some(0) || plan.condition.as_ref().is_some_and(|holds| !holds(request))
-            {
+            if plan.times == Some(0) || plan.condition.as_ref().is_some_and(|holds| !holds(request)) {
                 continue;
             }
             if plan.skip > 0 {

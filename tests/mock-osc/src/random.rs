@@ -19,10 +19,7 @@ pub(crate) fn client_id() -> String {
 
 /// `osc_secret_` and 64 hex digits, as the console shows it.
 pub(crate) fn client_secret() -> String {
-    let digits: String = random_bytes(32)
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
+    let digits: String = random_bytes(32).iter().map(|byte| format!("{byte:02x}")).collect();
     format!("osc_secret_{digits}")
 }
 
@@ -41,9 +38,7 @@ pub(crate) fn jwt(subject: &str, audience: &str, expires_at: SystemTime, length:
         "jti": opaque(),
     });
     let claims = URL_SAFE_NO_PAD.encode(claims.to_string());
-    let signature = length
-        .saturating_sub(header.len() + claims.len() + 2)
-        .max(43);
+    let signature = length.saturating_sub(header.len() + claims.len() + 2).max(43);
     // Four characters of base64 for every three bytes.
     let mut noise = URL_SAFE_NO_PAD.encode(random_bytes(signature.div_ceil(4) * 3));
     noise.truncate(signature);
@@ -52,9 +47,7 @@ pub(crate) fn jwt(subject: &str, audience: &str, expires_at: SystemTime, length:
 
 /// Whole seconds since the epoch, 0 for times before it.
 pub(crate) fn unix_seconds(time: SystemTime) -> u64 {
-    time.duration_since(UNIX_EPOCH)
-        .unwrap_or(Duration::ZERO)
-        .as_secs()
+    time.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO).as_secs()
 }
 
 fn random_bytes(count: usize) -> Vec<u8> {

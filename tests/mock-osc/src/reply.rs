@@ -17,26 +17,15 @@ pub(crate) struct Reply {
 
 impl Reply {
     pub(crate) fn empty(status: StatusCode) -> Self {
-        Self {
-            status,
-            headers: HeaderMap::new(),
-            body: Bytes::new(),
-        }
+        Self { status, headers: HeaderMap::new(), body: Bytes::new() }
     }
 
     pub(crate) fn json(status: StatusCode, value: &Value) -> Self {
         Self::text(status, "application/json", value.to_string())
     }
 
-    pub(crate) fn text(
-        status: StatusCode,
-        content_type: &'static str,
-        body: impl Into<Bytes>,
-    ) -> Self {
-        let reply = Self {
-            body: body.into(),
-            ..Self::empty(status)
-        };
+    pub(crate) fn text(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>) -> Self {
+        let reply = Self { body: body.into(), ..Self::empty(status) };
         reply.with(CONTENT_TYPE, content_type)
     }
 

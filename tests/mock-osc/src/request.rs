@@ -25,12 +25,7 @@ impl Recorded {
         let headers: Vec<(String, String)> = parts
             .headers
             .iter()
-            .map(|(name, value)| {
-                (
-                    name.to_string(),
-                    String::from_utf8_lossy(value.as_bytes()).into_owned(),
-                )
-            })
+            .map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
             .collect();
         let is_form = header(&headers, "content-type").is_some_and(|kind| {
             let essence = kind.split(';').next().unwrap_or_default().trim();
@@ -54,18 +49,13 @@ impl Recorded {
     /// The first field of this name, from the form or else from the query.
     pub fn field(&self, name: &str) -> Option<&str> {
         let pairs = self.form.iter().chain(&self.query);
-        pairs
-            .into_iter()
-            .find(|(key, _)| key == name)
-            .map(|(_, value)| value.as_str())
+        pairs.into_iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
     /// The token of a `Bearer` header of this name.
     pub(crate) fn bearer(&self, name: &str) -> Option<&str> {
         let (scheme, token) = self.header(name)?.split_once(' ')?;
-        scheme
-            .eq_ignore_ascii_case("bearer")
-            .then_some(token.trim())
+        scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
     }
 }
 
@@ -86,10 +76,7 @@ impl Params {
     }
 
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
-        self.0
-            .iter()
-            .find(|(key, _)| key == name)
-            .map(|(_, value)| value.as_str())
+        self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
     /// The same parameters with this one set.
@@ -101,9 +88,7 @@ impl Params {
 }
 
 fn header<'a>(headers: &'a [(String, String)], name: &str) -> Option<&'a str> {
-    let found = headers
-        .iter()
-        .find(|(key, _)| key.eq_ignore_ascii_case(name));
+    let found = headers.iter().find(|(key, _)| key.eq_ignore_ascii_case(name));
     found.map(|(_, value)| value.as_str())
 }
 
@@ -116,10 +101,7 @@ mod tests {
     use super::*;
 
     fn owned(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
-        pairs
-            .iter()
-            .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
-            .collect()
+        pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
     }
 
     #[test]

@@ -41,13 +41,8 @@ pub(crate) enum Action {
     ServiceToken,
     Balance,
     Apps,
-    Secrets {
-        service: String,
-    },
-    Instances {
-        service: Option<String>,
-        path: InstancePath,
-    },
+    Secrets { service: String },
+    Instances { service: Option<String>, path: InstancePath },
 }
 
 /// A path below a service's API.
@@ -95,9 +90,7 @@ pub(crate) fn route(host: Option<&str>, path: &str) -> Option<(Action, Via)> {
     let via = match host.and_then(service_of_host) {
         Some((service, environment)) => {
             segments.insert(0, service);
-            Via::Host {
-                environment: environment.to_owned(),
-            }
+            Via::Host { environment: environment.to_owned() }
         }
         None => Via::Path,
     };
@@ -112,14 +105,11 @@ pub(crate) fn route(host: Option<&str>, path: &str) -> Option<(Action, Via)> {
         ["token", "servicetoken"] => Action::ServiceToken,
         ["money", "mytokencount"] => Action::Balance,
         ["deploy", "myapps"] => Action::Apps,
-        ["deploy", "mysecrets", service] => Action::Secrets {
-            service: (*service).to_owned(),
-        },
+        ["deploy", "mysecrets", service] => Action::Secrets { service: (*service).to_owned() },
         // Old clients build these from the host of the `apiUrl` alone; the token tells the service.
-        [rel @ ("health" | "logs" | "ports"), name] => Action::Instances {
-            service: None,
-            path: instance_path(&[rel, name])?,
-        },
+        [rel @ ("health" | "logs" | "ports"), name] => {
+            Action::Instances { service: None, path: instance_path(&[rel, name])? }
+        }
         [api, rest @ ..] => Action::Instances {
             service: Some(api.strip_prefix("api-")?.to_owned()),
             path: instance_path(rest)?,
@@ -137,9 +127,7 @@ fn instance_path(segments: &[&str]) -> Option<InstancePath> {
         ["restart", name] => Some(InstancePath::Restart((*name).to_owned())),
         ["scale", name] => Some(InstancePath::Scale((*name).to_owned())),
         [resource] if resource.ends_with("instance") => Some(InstancePath::Collection),
-        [resource, name] if resource.ends_with("instance") => {
-            Some(InstancePath::Item((*name).to_owned()))
-        }
+        [resource, name] if resource.ends_with("instance") => Some(InstancePath::Item((*name).to_owned())),
         _ => None,
     }
 }
@@ -162,21 +150,9 @@ mod tests {
     #[test]
     fn host_and_path_lead_to_the_same_action() {
         let cases = [
-            (
-                "catalog.svc.prod.osaas.io",
-                "/mysubscriptions",
-                "/catalog/mysubscriptions",
-            ),
-            (
-                "deploy.svc.dev.osaas.io:443",
-                "/mysecrets/minio-minio",
-                "/deploy/mysecrets/minio-minio",
-            ),
-            (
-                "api-minio-minio.auto.prod.osaas.io",
-                "/minioinstance/a",
-                "/api-minio-minio/minioinstance/a",
-            ),
+            ("catalog.svc.prod.osaas.io", "/mysubscriptions", "/catalog/mysubscriptions"),
+            ("deploy.svc.dev.osaas.io:443", "/mysecrets/minio-minio", "/deploy/mysecrets/minio-minio"),
+            ("api-minio-minio.auto.prod.osaas.io", "/minioinstance/a", "/api-minio-minio/minioinstance/a"),
         ];
         for (host, path, same) in cases {
             let (by_host, _) = route(Some(host), path).unwrap();

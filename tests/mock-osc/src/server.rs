@@ -45,10 +45,7 @@ pub(crate) struct Listening {
 impl Listening {
     pub(crate) fn start(listener: TcpListener, shared: Arc<Shared>) -> Self {
         let (alive, watching) = watch::channel(());
-        Self {
-            task: tokio::spawn(accept(listener, shared, watching)),
-            _alive: alive,
-        }
+        Self { task: tokio::spawn(accept(listener, shared, watching)), _alive: alive }
     }
 
     /// Resolves when the socket is closed: from then on connections are refused.
@@ -89,9 +86,7 @@ async fn serve(stream: TcpStream, shared: Arc<Shared>, alive: watch::Receiver<()
     let _ = stream.set_nodelay(true);
     let service = service_fn(move |request| answer(Arc::clone(&shared), request, alive.clone()));
     // An error here is a client that went away or a fault that was asked for.
-    let _ = http1::Builder::new()
-        .serve_connection(TokioIo::new(stream), service)
-        .await;
+    let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
 }
 
 async fn answer(
@@ -101,9 +96,7 @@ async fn answer(
 ) -> Result<Response<Scripted>, HangUp> {
     let (parts, body) = request.into_parts();
     let Ok(body) = Limited::new(body, BODY_LIMIT).collect().await else {
-        return Ok(
-            Reply::reason(StatusCode::PAYLOAD_TOO_LARGE, "the body is too large").into_response(),
-        );
+        return Ok(Reply::reason(StatusCode::PAYLOAD_TOO_LARGE, "the body is too large").into_response());
     };
     let request = Recorded::new(&parts, &body.to_bytes());
     // A task of its own, because servers finish what a client gave up on.

@@ -87,9 +87,7 @@ impl Default for Settings {
             par: false,
             require_par: false,
             revocation: true,
-            auth_methods: ["client_secret_post", "client_secret_basic", "none"]
-                .map(str::to_owned)
-                .to_vec(),
+            auth_methods: ["client_secret_post", "client_secret_basic", "none"].map(str::to_owned).to_vec(),
             registered_secret_ttl: None,
             metadata_fields: Overrides::new(),
             token_fields: Overrides::new(),

@@ -34,9 +34,7 @@ impl Shared {
 
     pub(crate) async fn answer(&self, request: Recorded) -> Result<Response<Scripted>, HangUp> {
         let Some((action, via)) = route(request.header("host"), &request.path) else {
-            return Ok(
-                Reply::reason(StatusCode::NOT_FOUND, "the mock has no such path").into_response(),
-            );
+            return Ok(Reply::reason(StatusCode::NOT_FOUND, "the mock has no such path").into_response());
         };
         let endpoint = action.endpoint();
         self.log.record(endpoint, request.clone());

@@ -17,16 +17,13 @@ pub(crate) struct Log {
 
 impl Default for Log {
     fn default() -> Self {
-        Self {
-            entries: watch::Sender::new(Vec::new()),
-        }
+        Self { entries: watch::Sender::new(Vec::new()) }
     }
 }
 
 impl Log {
     pub(crate) fn record(&self, endpoint: Endpoint, request: Recorded) {
-        self.entries
-            .send_modify(|entries| entries.push((endpoint, request)));
+        self.entries.send_modify(|entries| entries.push((endpoint, request)));
     }
 
     pub(crate) fn clear(&self) {
@@ -35,11 +32,7 @@ impl Log {
 
     pub(crate) fn of(&self, endpoint: Endpoint) -> Vec<Recorded> {
         let entries = self.entries.borrow();
-        entries
-            .iter()
-            .filter(|(of, _)| *of == endpoint)
-            .map(|(_, request)| request.clone())
-            .collect()
+        entries.iter().filter(|(of, _)| *of == endpoint).map(|(_, request)| request.clone()).collect()
     }
 
     pub(crate) fn count(&self, endpoint: Endpoint, matches: impl Fn(&Recorded) -> bool) -> usize {
@@ -54,15 +47,8 @@ impl Log {
     }
 }
 
-fn count(
-    entries: &[(Endpoint, Recorded)],
-    endpoint: Endpoint,
-    matches: impl Fn(&Recorded) -> bool,
-) -> usize {
-    entries
-        .iter()
-        .filter(|(of, request)| *of == endpoint && matches(request))
-        .count()
+fn count(entries: &[(Endpoint, Recorded)], endpoint: Endpoint, matches: impl Fn(&Recorded) -> bool) -> usize {
+    entries.iter().filter(|(of, request)| *of == endpoint && matches(request)).count()
 }
 
 #[derive(Clone, Copy, Debug, Default)]

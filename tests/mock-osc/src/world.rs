@@ -32,10 +32,7 @@ impl World {
     pub(crate) fn new(settings: Settings, clients: HashMap<String, Client>) -> Self {
         let now = SystemTime::now();
         Self {
-            issued: clients
-                .values()
-                .filter_map(|client| client.secret.clone())
-                .collect(),
+            issued: clients.values().filter_map(|client| client.secret.clone()).collect(),
             clients,
             platform: Platform::new(now - settings.instance_start),
             settings,
@@ -56,9 +53,7 @@ impl World {
             (Action::Authorize, "GET" | "POST") => authorize::authorize(self, request, now),
             (Action::Token, "POST") => token::token(self, request, now),
             (Action::Register, "POST") => register::register(self, request, now),
-            (Action::Revoke, "POST") if self.settings.revocation => {
-                revoke::revoke(self, request, now)
-            }
+            (Action::Revoke, "POST") if self.settings.revocation => revoke::revoke(self, request, now),
             (Action::Par, "POST") if self.settings.par => par::par(self, request, now),
             (Action::Revoke, "POST") | (Action::Par, "POST") => {
                 Reply::reason(StatusCode::NOT_FOUND, "this endpoint is turned off")

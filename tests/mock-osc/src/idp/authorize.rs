@@ -35,12 +35,7 @@ pub(crate) enum Refusal {
     /// The redirect URI cannot be trusted: tell the person (RFC 6749 §4.1.2.1).
     Page(&'static str),
     /// Tell the client.
-    Redirect {
-        to: Box<Url>,
-        state: Option<String>,
-        error: &'static str,
-        description: &'static str,
-    },
+    Redirect { to: Box<Url>, state: Option<String>, error: &'static str, description: &'static str },
 }
 
 pub(crate) fn authorize(world: &mut World, request: &Recorded, now: SystemTime) -> Reply {
@@ -51,12 +46,7 @@ pub(crate) fn authorize(world: &mut World, request: &Recorded, now: SystemTime) 
     let asked = match validate(&world.clients, &world.settings, &params) {
         Ok(asked) => asked,
         Err(Refusal::Page(why)) => return page::error(why),
-        Err(Refusal::Redirect {
-            to,
-            state,
-            error,
-            description,
-        }) => {
+        Err(Refusal::Redirect { to, state, error, description }) => {
             let fields = [("error", error), ("error_description", description)];
             return redirect(&world.settings, *to, &fields, state.as_deref());
         }
@@ -68,72 +58,27 @@ pub(crate) fn authorize(world: &mut World, request: &Recorded, now: SystemTime) 
     if let Some(uri) = request.query.iter().find(|(name, _)| name == "request_uri") {
         world.pushed.remove(&uri.1);
     }
-    let decision = |name: &str| {
-        request
-            .form
-            .iter()
-            .find(|(key, _)| key == name)
-            .map(|(_, value)| value.as_str())
-    };
+    let decision =
+        |name: &str| request.form.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
     if decision("decision") != Some("allow") {
-        let fields = [
-            ("error", "access_denied"),
-            ("error_description", "the user refused"),
-        ];
-        return redirect(
-            &world.settings,
-            asked.redirect_url,
-            &fields,
-            asked.state.as_deref(),
-        );
+        let fields = [("error", "access_denied"), ("error_description", "the user refused")];
+        return redirect(&world.settings, asked.redirect_url, &fields, asked.state.as_deref());
     }
-    let user = decision("user")
-        .filter(|id| USERS.iter().any(|user| user.id == *id))
-        .unwrap_or(USERS[0].id);
-    let AuthorizationRequest {
-        client_id,
-        redirect_uri,
-        redirect_url,
-        state,
-        challenge,
-        scope,
-        ..
-    } = asked;
-    let consent = Consent {
-        client_id,
-        user: user.to_owned(),
-        scope,
-        redirect_uri,
-        challenge,
-    };
+    let user = decision("user").filter(|id| USERS.iter().any(|user| user.id == *id)).unwrap_or(USERS[0].id);
+    let AuthorizationRequest { client_id, redirect_uri, redirect_url, state, challenge, scope, .. } = asked;
+    let consent = Consent { client_id, user: user.to_owned(), scope, redirect_uri, challenge };
     let code = world.grants.add_code(consent, now);
     world.issued.push(code.clone());
-    redirect(
-        &world.settings,
-        redirect_url,
-        &[("code", &code)],
-        state.as_deref(),
-    )
+    redirect(&world.settings, redirect_url, &[("code", &code)], state.as_deref())
 }
 
 /// The parameters themselves, or those that were pushed before.
-fn parameters(
-    world: &World,
-    query: &[(String, String)],
-    now: SystemTime,
-) -> Result<Params, &'static str> {
+fn parameters(world: &World, query: &[(String, String)], now: SystemTime) -> Result<Params, &'static str> {
     let params = Params::parse(query).map_err(|_| "a parameter was sent twice")?;
     let Some(request_uri) = params.get("request_uri").filter(|_| world.settings.par) else {
-        return if world.settings.require_par {
-            Err("the request must be pushed first")
-        } else {
-            Ok(params)
-        };
+        return if world.settings.require_par { Err("the request must be pushed first") } else { Ok(params) };
     };
-    let pushed = world
-        .pushed
-        .get(request_uri)
-        .filter(|pushed| pushed.expires_at > now);
+    let pushed = world.pushed.get(request_uri).filter(|pushed| pushed.expires_at > now);
     let pushed = pushed.ok_or("request_uri is unknown, used or expired")?;
     if params.get("client_id") != Some(&pushed.client_id) {
         return Err("request_uri belongs to another client");
@@ -148,15 +93,10 @@ pub(crate) fn validate(
 ) -> Result<AuthorizationRequest, Refusal> {
     let client = params.get("client_id").and_then(|id| clients.get(id));
     let client = client.ok_or(Refusal::Page("client_id is missing or unknown"))?;
-    let uri = params
-        .get("redirect_uri")
-        .ok_or(Refusal::Page("redirect_uri is missing"))?;
-    let redirect_url =
-        redirect_uri::parse(uri).ok_or(Refusal::Page("redirect_uri is not usable"))?;
+    let uri = params.get("redirect_uri").ok_or(Refusal::Page("redirect_uri is missing"))?;
+    let redirect_url = redirect_uri::parse(uri).ok_or(Refusal::Page("redirect_uri is not usable"))?;
     if !settings.loose_redirect_uris && !client.redirect_uris.allow(uri) {
-        return Err(Refusal::Page(
-            "redirect_uri is not registered with this client",
-        ));
+        return Err(Refusal::Page("redirect_uri is not registered with this client"));
     }
     let state = params.get("state").map(str::to_owned);
     let refuse = |error, description| Refusal::Redirect {
@@ -168,25 +108,17 @@ pub(crate) fn validate(
     match params.get("response_type") {
         Some("code") => {}
         Some(_) => {
-            return Err(refuse(
-                "unsupported_response_type",
-                "only code is supported",
-            ));
+            return Err(refuse("unsupported_response_type", "only code is supported"));
         }
         None => return Err(refuse("invalid_request", "response_type is missing")),
     }
     // Without a method the challenge is plain (RFC 7636 §4.3), which an eavesdropper can answer.
     if params.get("code_challenge_method") != Some("S256") {
-        return Err(refuse(
-            "invalid_request",
-            "code_challenge_method must be S256",
-        ));
+        return Err(refuse("invalid_request", "code_challenge_method must be S256"));
     }
-    let challenge = params
-        .get("code_challenge")
-        .filter(|challenge| is_s256(challenge));
-    let challenge = challenge
-        .ok_or_else(|| refuse("invalid_request", "code_challenge is missing or malformed"))?;
+    let challenge = params.get("code_challenge").filter(|challenge| is_s256(challenge));
+    let challenge =
+        challenge.ok_or_else(|| refuse("invalid_request", "code_challenge is missing or malformed"))?;
     Ok(AuthorizationRequest {
         client_name: client.name.clone(),
         client_id: client.id.clone(),
@@ -201,17 +133,10 @@ pub(crate) fn validate(
 /// SHA-256 in base64url without padding is 43 characters (RFC 7636 §4.2).
 fn is_s256(challenge: &str) -> bool {
     challenge.len() == 43
-        && challenge
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
+        && challenge.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
 }
 
-fn redirect(
-    settings: &Settings,
-    mut to: Url,
-    fields: &[(&str, &str)],
-    state: Option<&str>,
-) -> Reply {
+fn redirect(settings: &Settings, mut to: Url, fields: &[(&str, &str)], state: Option<&str>) -> Reply {
     {
         let mut query = to.query_pairs_mut();
         query.extend_pairs(fields);
@@ -223,7 +148,5 @@ fn redirect(
         }
     }
     // 303, never 307: that would post the person's decision on to the client (RFC 9700 §4.12).
-    Reply::empty(StatusCode::SEE_OTHER)
-        .with(LOCATION, to.as_str())
-        .no_store()
+    Reply::empty(StatusCode::SEE_OTHER).with(LOCATION, to.as_str()).no_store()
 }

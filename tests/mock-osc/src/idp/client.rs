@@ -20,13 +20,6 @@ pub(crate) struct Client {
 impl Client {
     pub(crate) fn new(id: String, secret: Option<String>, redirect_uris: RedirectUris) -> Self {
         let name = id.clone();
-        Self {
-            id,
-            secret,
-            secret_expires_at: None,
-            auth_method: None,
-            name,
-            redirect_uris,
-        }
+        Self { id, secret, secret_expires_at: None, auth_method: None, name, redirect_uris }
     }
 }

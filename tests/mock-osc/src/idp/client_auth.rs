@@ -39,14 +39,8 @@ pub(crate) fn authenticate<'a>(
     if client.secret_expires_at.is_some_and(|at| at <= now) {
         return Err(refuse("the client secret has expired"));
     }
-    if client
-        .auth_method
-        .as_ref()
-        .is_some_and(|registered| registered != method)
-    {
-        return Err(refuse(
-            "the client registered another authentication method",
-        ));
+    if client.auth_method.as_ref().is_some_and(|registered| registered != method) {
+        return Err(refuse("the client registered another authentication method"));
     }
     Ok(client)
 }
@@ -56,46 +50,29 @@ fn credentials(authorization: Option<&str>, params: &Params) -> Result<Credentia
     let secret = params.get("client_secret").map(str::to_owned);
     let Some(authorization) = authorization else {
         let id = id.ok_or(OAuthError::invalid_client("client_id is missing", false))?;
-        let method = if secret.is_some() {
-            "client_secret_post"
-        } else {
-            "none"
-        };
+        let method = if secret.is_some() { "client_secret_post" } else { "none" };
         return Ok(Credentials { method, id, secret });
     };
     if secret.is_some() {
-        return Err(OAuthError::invalid_request(
-            "two ways of client authentication at once",
-        ));
+        return Err(OAuthError::invalid_request("two ways of client authentication at once"));
     }
     let malformed = OAuthError::invalid_client("malformed Basic credentials", true);
     let (basic_id, basic_secret) = decode_basic(authorization).ok_or(malformed)?;
     if id.is_some_and(|id| id != basic_id) {
-        return Err(OAuthError::invalid_request(
-            "client_id differs from the Authorization header",
-        ));
+        return Err(OAuthError::invalid_request("client_id differs from the Authorization header"));
     }
-    Ok(Credentials {
-        method: "client_secret_basic",
-        id: basic_id,
-        secret: Some(basic_secret),
-    })
+    Ok(Credentials { method: "client_secret_basic", id: basic_id, secret: Some(basic_secret) })
 }
 
 /// Id and secret are form-encoded before they are joined (RFC 6749 §2.3.1).
 fn decode_basic(authorization: &str) -> Option<(String, String)> {
     let (scheme, encoded) = authorization.split_once(' ')?;
-    let decoded = scheme
-        .eq_ignore_ascii_case("basic")
-        .then(|| STANDARD.decode(encoded.trim()).ok())??;
+    let decoded = scheme.eq_ignore_ascii_case("basic").then(|| STANDARD.decode(encoded.trim()).ok())??;
     let decoded = String::from_utf8(decoded).ok()?;
     let (id, secret) = decoded.split_once(':')?;
     let plain = |text: &str| {
         let spaced = text.replace('+', " ");
-        percent_decode_str(&spaced)
-            .decode_utf8()
-            .ok()
-            .map(std::borrow::Cow::into_owned)
+        percent_decode_str(&spaced).decode_utf8().ok().map(std::borrow::Cow::into_owned)
     };
     Some((plain(id)?, plain(secret)?))
 }
@@ -107,26 +84,16 @@ mod tests {
     #[test]
     fn basic_credentials_are_form_decoded() {
         let header = format!("Basic {}", STANDARD.encode("my%3Aid:p%25+s%2B"));
-        assert_eq!(
-            decode_basic(&header),
-            Some(("my:id".to_owned(), "p% s+".to_owned()))
-        );
+        assert_eq!(decode_basic(&header), Some(("my:id".to_owned(), "p% s+".to_owned())));
         assert_eq!(decode_basic("Bearer abc"), None);
     }
 
     #[test]
     fn header_and_body_together_are_refused() {
-        let pairs =
-            [("client_id", "a"), ("client_secret", "b")].map(|(k, v)| (k.to_owned(), v.to_owned()));
+        let pairs = [("client_id", "a"), ("client_secret", "b")].map(|(k, v)| (k.to_owned(), v.to_owned()));
         let params = Params::parse(&pairs).unwrap();
         let header = format!("Basic {}", STANDARD.encode("a:b"));
-        assert_eq!(
-            credentials(Some(&header), &params).unwrap_err().error,
-            "invalid_request"
-        );
-        assert_eq!(
-            credentials(None, &params).unwrap().method,
-            "client_secret_post"
-        );
+        assert_eq!(credentials(Some(&header), &params).unwrap_err().error, "invalid_request");
+        assert_eq!(credentials(None, &params).unwrap().method, "client_secret_post");
     }
 }

@@ -17,11 +17,7 @@ pub(crate) struct OAuthError {
 
 impl OAuthError {
     pub(crate) const fn new(error: &'static str, description: &'static str) -> Self {
-        Self {
-            error,
-            description,
-            challenge: false,
-        }
+        Self { error, description, challenge: false }
     }
 
     pub(crate) const fn invalid_request(description: &'static str) -> Self {
@@ -33,18 +29,12 @@ impl OAuthError {
     }
 
     pub(crate) const fn invalid_client(description: &'static str, challenge: bool) -> Self {
-        Self {
-            challenge,
-            ..Self::new("invalid_client", description)
-        }
+        Self { challenge, ..Self::new("invalid_client", description) }
     }
 
     pub(crate) fn reply(self) -> Reply {
-        let status = if self.error == "invalid_client" {
-            StatusCode::UNAUTHORIZED
-        } else {
-            StatusCode::BAD_REQUEST
-        };
+        let status =
+            if self.error == "invalid_client" { StatusCode::UNAUTHORIZED } else { StatusCode::BAD_REQUEST };
         let body = json!({ "error": self.error, "error_description": self.description });
         let reply = Reply::json(status, &body).no_store();
         if self.challenge {

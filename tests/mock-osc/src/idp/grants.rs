@@ -80,12 +80,7 @@ pub(crate) struct Grants {
 impl Grants {
     pub(crate) fn add_code(&mut self, consent: Consent, now: SystemTime) -> String {
         let code = random::opaque();
-        let record = Code {
-            consent,
-            expires_at: now + CODE_LIFETIME,
-            spent: false,
-            grant: None,
-        };
+        let record = Code { consent, expires_at: now + CODE_LIFETIME, spent: false, grant: None };
         self.codes.insert(code.clone(), record);
         code
     }
@@ -99,15 +94,10 @@ impl Grants {
         verifier: &str,
         now: SystemTime,
     ) -> Result<u64, OAuthError> {
-        let record = self
-            .codes
-            .get_mut(code)
-            .ok_or(OAuthError::invalid_grant("no such code"))?;
+        let record = self.codes.get_mut(code).ok_or(OAuthError::invalid_grant("no such code"))?;
         if record.consent.client_id != client_id {
             // Not spent: another client must not be able to spoil it.
-            return Err(OAuthError::invalid_grant(
-                "the code belongs to another client",
-            ));
+            return Err(OAuthError::invalid_grant("the code belongs to another client"));
         }
         if std::mem::replace(&mut record.spent, true) {
             if let Some(grant) = record.grant {
@@ -119,29 +109,15 @@ impl Grants {
             return Err(OAuthError::invalid_grant("the code has expired"));
         }
         if record.consent.redirect_uri != redirect_uri {
-            return Err(OAuthError::invalid_grant(
-                "redirect_uri differs from the authorization request",
-            ));
+            return Err(OAuthError::invalid_grant("redirect_uri differs from the authorization request"));
         }
         if !verifies(verifier, &record.consent.challenge) {
-            return Err(OAuthError::invalid_grant(
-                "code_verifier does not match the challenge",
-            ));
+            return Err(OAuthError::invalid_grant("code_verifier does not match the challenge"));
         }
-        let Consent {
-            client_id,
-            user,
-            scope,
-            ..
-        } = record.consent.clone();
+        let Consent { client_id, user, scope, .. } = record.consent.clone();
         let grant = self.grants.len() as u64;
         record.grant = Some(grant);
-        self.grants.push(Grant {
-            client_id,
-            user,
-            scope,
-            revoked: false,
-        });
+        self.grants.push(Grant { client_id, user, scope, revoked: false });
         Ok(grant)
     }
 
@@ -157,29 +133,20 @@ impl Grants {
         let dead = OAuthError::invalid_grant("the refresh token is not valid");
         let record = self.refresh_tokens.get(token).ok_or(dead)?;
         let number = record.grant;
-        let grant = self
-            .grant(number)
-            .filter(|grant| !grant.revoked)
-            .ok_or(dead)?;
+        let grant = self.grant(number).filter(|grant| !grant.revoked).ok_or(dead)?;
         if grant.client_id != client_id {
-            return Err(OAuthError::invalid_grant(
-                "the refresh token belongs to another client",
-            ));
+            return Err(OAuthError::invalid_grant("the refresh token belongs to another client"));
         }
         let Some(spent) = &record.spent else {
             return Ok(Refresh::Fresh { grant: number });
         };
         if now < spent.at + grace {
-            return Ok(Refresh::Again {
-                answer: spent.answer.clone(),
-            });
+            return Ok(Refresh::Again { answer: spent.answer.clone() });
         }
         if reuse_revokes {
             self.revoke(number);
         }
-        Err(OAuthError::invalid_grant(
-            "the refresh token was used before",
-        ))
+        Err(OAuthError::invalid_grant("the refresh token was used before"))
     }
 
     /// Marks a refresh token as used, with the answer it led to.
@@ -191,21 +158,14 @@ impl Grants {
 
     pub(crate) fn add_refresh_token(&mut self, grant: u64) -> String {
         let token = random::opaque();
-        self.refresh_tokens
-            .insert(token.clone(), RefreshToken { grant, spent: None });
+        self.refresh_tokens.insert(token.clone(), RefreshToken { grant, spent: None });
         token
     }
 
-    pub(crate) fn add_access_token(
-        &mut self,
-        grant: u64,
-        expires_at: SystemTime,
-        length: usize,
-    ) -> String {
+    pub(crate) fn add_access_token(&mut self, grant: u64, expires_at: SystemTime, length: usize) -> String {
         let user = self.grant(grant).map_or("", |grant| &grant.user);
         let token = random::jwt(user, "osc", expires_at, length);
-        self.access_tokens
-            .insert(token.clone(), AccessToken { grant, expires_at });
+        self.access_tokens.insert(token.clone(), AccessToken { grant, expires_at });
         token
     }
 
@@ -215,32 +175,19 @@ impl Grants {
 
     /// The user a live access token acts for.
     pub(crate) fn user_of(&self, access_token: &str, now: SystemTime) -> Option<&str> {
-        let token = self
-            .access_tokens
-            .get(access_token)
-            .filter(|token| token.expires_at > now)?;
+        let token = self.access_tokens.get(access_token).filter(|token| token.expires_at > now)?;
         let grant = self.grant(token.grant).filter(|grant| !grant.revoked)?;
         Some(&grant.user)
     }
 
     /// Revokes a token for its client (RFC 7009 §2.1): a refresh token with its grant, an access token alone.
     pub(crate) fn revoke_token(&mut self, token: &str, client_id: &str) {
-        let owned = |grant: u64| {
-            self.grant(grant)
-                .is_some_and(|grant| grant.client_id == client_id)
-        };
-        if let Some(grant) = self
-            .refresh_tokens
-            .get(token)
-            .map(|record| record.grant)
-            .filter(|&grant| owned(grant))
+        let owned = |grant: u64| self.grant(grant).is_some_and(|grant| grant.client_id == client_id);
+        if let Some(grant) =
+            self.refresh_tokens.get(token).map(|record| record.grant).filter(|&grant| owned(grant))
         {
             self.revoke(grant);
-        } else if self
-            .access_tokens
-            .get(token)
-            .is_some_and(|record| owned(record.grant))
-        {
+        } else if self.access_tokens.get(token).is_some_and(|record| owned(record.grant)) {
             self.access_tokens.remove(token);
         }
     }
@@ -263,9 +210,7 @@ impl Grants {
     }
 
     fn revoke(&mut self, grant: u64) {
-        let grant = usize::try_from(grant)
-            .ok()
-            .and_then(|index| self.grants.get_mut(index));
+        let grant = usize::try_from(grant).ok().and_then(|index| self.grants.get_mut(index));
         if let Some(grant) = grant {
             grant.revoked = true;
         }
@@ -284,13 +229,7 @@ mod tests {
     #[test]
     fn the_challenge_of_rfc_7636_appendix_b_verifies() {
         let verifier = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
-        assert!(verifies(
-            verifier,
-            "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"
-        ));
-        assert!(!verifies(
-            "another",
-            "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"
-        ));
+        assert!(verifies(verifier, "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"));
+        assert!(!verifies("another", "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"));
     }
 }

@@ -31,8 +31,7 @@ fn document(settings: &Settings) -> Value {
         document["revocation_endpoint_auth_methods_supported"] = json!(settings.auth_methods);
     }
     if settings.par {
-        document["pushed_authorization_request_endpoint"] =
-            json!(format!("{issuer}/api/connect/par"));
+        document["pushed_authorization_request_endpoint"] = json!(format!("{issuer}/api/connect/par"));
     }
     if settings.require_par {
         document["require_pushed_authorization_requests"] = json!(true);

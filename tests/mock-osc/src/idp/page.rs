@@ -30,10 +30,7 @@ pub(crate) fn consent(asked: &AuthorizationRequest) -> Reply {
             name = user.name,
         );
     }
-    let scope = asked
-        .scope
-        .as_deref()
-        .map(|scope| format!("<li>Scope: {}</li>", escape(scope)));
+    let scope = asked.scope.as_deref().map(|scope| format!("<li>Scope: {}</li>", escape(scope)));
     let body = format!(
         r#"<h1><span class="app">{app}</span> wants to use your Open Source Cloud</h1>
 <form method="post">
@@ -123,19 +120,13 @@ mod tests {
 
     #[test]
     fn foreign_text_is_escaped() {
-        assert_eq!(
-            escape(r#"<b a="1" c='2'>&"#),
-            "&lt;b a=&quot;1&quot; c=&#39;2&#39;&gt;&amp;"
-        );
+        assert_eq!(escape(r#"<b a="1" c='2'>&"#), "&lt;b a=&quot;1&quot; c=&#39;2&#39;&gt;&amp;");
     }
 
     #[test]
     fn the_callback_may_follow_the_form() {
         let source = |uri: &str| source(&Url::parse(uri).unwrap());
-        assert_eq!(
-            source("http://localhost:3000/auth/callback"),
-            "http://localhost:3000"
-        );
+        assert_eq!(source("http://localhost:3000/auth/callback"), "http://localhost:3000");
         assert_eq!(source("http://[::1]:3000/auth/callback"), "http:");
     }
 }

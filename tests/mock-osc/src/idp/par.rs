@@ -37,9 +37,7 @@ fn push(world: &mut World, request: &Recorded, now: SystemTime) -> Result<String
     let params = Params::parse(&request.form)
         .map_err(|_| OAuthError::invalid_request("a parameter was sent twice"))?;
     let announced = &world.settings.auth_methods;
-    let client_id = authenticate(&world.clients, announced, request, &params, now)?
-        .id
-        .clone();
+    let client_id = authenticate(&world.clients, announced, request, &params, now)?.id.clone();
     if params.get("request_uri").is_some() {
         return Err(OAuthError::invalid_request("request_uri cannot be pushed"));
     }
@@ -47,16 +45,10 @@ fn push(world: &mut World, request: &Recorded, now: SystemTime) -> Result<String
     let params = params.with("client_id", &client_id);
     validate(&world.clients, &world.settings, &params).map_err(|refusal| match refusal {
         Refusal::Page(why) => OAuthError::invalid_request(why),
-        Refusal::Redirect {
-            error, description, ..
-        } => OAuthError::new(error, description),
+        Refusal::Redirect { error, description, .. } => OAuthError::new(error, description),
     })?;
     let request_uri = format!("urn:ietf:params:oauth:request_uri:{}", random::opaque());
-    let pushed = Pushed {
-        client_id,
-        params,
-        expires_at: now + LIFETIME,
-    };
+    let pushed = Pushed { client_id, params, expires_at: now + LIFETIME };
     world.pushed.insert(request_uri.clone(), pushed);
     Ok(request_uri)
 }

@@ -14,9 +14,7 @@ pub(crate) enum RedirectUris {
 impl RedirectUris {
     pub(crate) fn allow(&self, uri: &str) -> bool {
         match self {
-            Self::AnyLoopback => {
-                Url::parse(uri).is_ok_and(|url| url.scheme() == "http" && is_loopback(&url))
-            }
+            Self::AnyLoopback => Url::parse(uri).is_ok_and(|url| url.scheme() == "http" && is_loopback(&url)),
             Self::Listed(entries) => entries.iter().any(|entry| matches(entry, uri)),
         }
     }
@@ -94,12 +92,7 @@ mod tests {
 
     #[test]
     fn what_a_browser_would_run_is_no_redirect_uri() {
-        for uri in [
-            "javascript:alert(1)",
-            "data:text/html,x",
-            "/relative",
-            "https://a/cb#fragment",
-        ] {
+        for uri in ["javascript:alert(1)", "data:text/html,x", "/relative", "https://a/cb#fragment"] {
             assert_eq!(parse(uri), None, "{uri}");
         }
     }

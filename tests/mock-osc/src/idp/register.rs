@@ -19,15 +19,9 @@ pub(crate) fn register(world: &mut World, request: &Recorded, now: SystemTime) -
         Ok(client) => client,
         Err(error) => return error.reply(),
     };
-    let secret_expires_at = client
-        .secret
-        .as_ref()
-        .and(world.settings.registered_secret_ttl)
-        .map(|ttl| now + ttl);
-    let client = Client {
-        secret_expires_at,
-        ..client
-    };
+    let secret_expires_at =
+        client.secret.as_ref().and(world.settings.registered_secret_ttl).map(|ttl| now + ttl);
+    let client = Client { secret_expires_at, ..client };
 
     // What was registered is what was sent, completed (RFC 7591 §3.2.1).
     let mut body = metadata;
@@ -47,25 +41,13 @@ pub(crate) fn register(world: &mut World, request: &Recorded, now: SystemTime) -
 }
 
 fn new_client(announced: &[String], metadata: &Value) -> Result<Client, OAuthError> {
-    let Some(uris) = metadata
-        .get("redirect_uris")
-        .and_then(Value::as_array)
-        .filter(|uris| !uris.is_empty())
+    let Some(uris) = metadata.get("redirect_uris").and_then(Value::as_array).filter(|uris| !uris.is_empty())
     else {
-        return Err(OAuthError::new(
-            "invalid_client_metadata",
-            "redirect_uris is missing",
-        ));
+        return Err(OAuthError::new("invalid_client_metadata", "redirect_uris is missing"));
     };
-    let uris: Option<Vec<String>> = uris
-        .iter()
-        .map(|uri| uri.as_str().map(str::to_owned))
-        .collect();
+    let uris: Option<Vec<String>> = uris.iter().map(|uri| uri.as_str().map(str::to_owned)).collect();
     let uris = uris.filter(|uris| uris.iter().all(|uri| redirect_uri::parse(uri).is_some()));
-    let uris = uris.ok_or(OAuthError::new(
-        "invalid_redirect_uri",
-        "a redirect URI is not usable",
-    ))?;
+    let uris = uris.ok_or(OAuthError::new("invalid_redirect_uri", "a redirect URI is not usable"))?;
 
     let method = match metadata.get("token_endpoint_auth_method") {
         // The default of RFC 7591 §2.

@@ -22,12 +22,8 @@ fn try_revoke(world: &mut World, request: &Recorded, now: SystemTime) -> Result<
     let params = Params::parse(&request.form)
         .map_err(|_| OAuthError::invalid_request("a parameter was sent twice"))?;
     let announced = &world.settings.auth_methods;
-    let client_id = authenticate(&world.clients, announced, request, &params, now)?
-        .id
-        .clone();
-    let token = params
-        .get("token")
-        .ok_or(OAuthError::invalid_request("token is missing"))?;
+    let client_id = authenticate(&world.clients, announced, request, &params, now)?.id.clone();
+    let token = params.get("token").ok_or(OAuthError::invalid_request("token is missing"))?;
     world.grants.revoke_token(token, &client_id);
     Ok(())
 }

@@ -25,16 +25,11 @@ fn exchange(world: &mut World, request: &Recorded, now: SystemTime) -> Result<Va
     let params = Params::parse(&request.form)
         .map_err(|_| OAuthError::invalid_request("a parameter was sent twice"))?;
     let announced = &world.settings.auth_methods;
-    let client_id = authenticate(&world.clients, announced, request, &params, now)?
-        .id
-        .clone();
+    let client_id = authenticate(&world.clients, announced, request, &params, now)?.id.clone();
     match params.get("grant_type") {
         Some("authorization_code") => authorization_code(world, &client_id, &params, now),
         Some("refresh_token") => refresh_token(world, &client_id, &params, now),
-        Some(_) => Err(OAuthError::new(
-            "unsupported_grant_type",
-            "no such grant type",
-        )),
+        Some(_) => Err(OAuthError::new("unsupported_grant_type", "no such grant type")),
         None => Err(OAuthError::invalid_request("grant_type is missing")),
     }
 }
@@ -49,9 +44,7 @@ fn authorization_code(
     let code = required("code", "code is missing")?;
     let redirect_uri = required("redirect_uri", "redirect_uri is missing")?;
     let verifier = required("code_verifier", "code_verifier is missing")?;
-    let grant = world
-        .grants
-        .redeem_code(code, client_id, redirect_uri, verifier, now)?;
+    let grant = world.grants.redeem_code(code, client_id, redirect_uri, verifier, now)?;
     let refresh_token = world.grants.add_refresh_token(grant);
     Ok(answer(world, grant, Some(refresh_token), now))
 }
@@ -62,33 +55,25 @@ fn refresh_token(
     params: &Params,
     now: SystemTime,
 ) -> Result<Value, OAuthError> {
-    let presented = params
-        .get("refresh_token")
-        .ok_or(OAuthError::invalid_request("refresh_token is missing"))?;
+    let presented =
+        params.get("refresh_token").ok_or(OAuthError::invalid_request("refresh_token is missing"))?;
     let rotation = world.settings.rotation;
     let grace = world.settings.refresh_grace;
     let reuse_revokes = rotation == Rotation::Always;
-    let presentation =
-        world
-            .grants
-            .present_refresh_token(presented, client_id, grace, reuse_revokes, now)?;
+    let presentation = world.grants.present_refresh_token(presented, client_id, grace, reuse_revokes, now)?;
     let grant = match presentation {
         Refresh::Fresh { grant } => grant,
         Refresh::Again { answer } => return Ok(answer),
     };
     let next = match rotation {
-        Rotation::Always | Rotation::WithoutReuseDetection => {
-            Some(world.grants.add_refresh_token(grant))
-        }
+        Rotation::Always | Rotation::WithoutReuseDetection => Some(world.grants.add_refresh_token(grant)),
         Rotation::Repeat => Some(presented.to_owned()),
         Rotation::Never => None,
     };
     let rotated = next.as_deref().is_some_and(|next| next != presented);
     let answer = answer(world, grant, next, now);
     if rotated {
-        world
-            .grants
-            .spend_refresh_token(presented, answer.clone(), now);
+        world.grants.spend_refresh_token(presented, answer.clone(), now);
     }
     Ok(answer)
 }
@@ -96,20 +81,13 @@ fn refresh_token(
 /// RFC 6749 §5.1.
 fn answer(world: &mut World, grant: u64, refresh_token: Option<String>, now: SystemTime) -> Value {
     let settings = &world.settings;
-    let access_token =
-        world
-            .grants
-            .add_access_token(grant, now + settings.token_ttl, settings.token_length);
+    let access_token = world.grants.add_access_token(grant, now + settings.token_ttl, settings.token_length);
     let mut answer = json!({
         "access_token": access_token,
         "token_type": "Bearer",
         "expires_in": settings.token_ttl.as_secs(),
     });
-    if let Some(scope) = world
-        .grants
-        .grant(grant)
-        .and_then(|grant| grant.scope.as_ref())
-    {
+    if let Some(scope) = world.grants.grant(grant).and_then(|grant| grant.scope.as_ref()) {
         answer["scope"] = json!(scope);
     }
     if let Some(refresh_token) = &refresh_token {

@@ -17,16 +17,8 @@ pub(crate) struct User {
     pub(crate) name: &'static str,
 }
 
-pub(crate) const USERS: [User; 2] = [
-    User {
-        id: "ada",
-        name: "Ada Example",
-    },
-    User {
-        id: "grace",
-        name: "Grace Example",
-    },
-];
+pub(crate) const USERS: [User; 2] =
+    [User { id: "ada", name: "Ada Example" }, User { id: "grace", name: "Grace Example" }];
 
 /// A running copy of a service.
 #[derive(Clone, Debug)]
@@ -65,8 +57,7 @@ impl Workspace {
     }
 
     pub(crate) fn subscribe(&mut self, services: &[&'static Service]) {
-        self.subscriptions
-            .extend(services.iter().map(|service| service.id));
+        self.subscriptions.extend(services.iter().map(|service| service.id));
     }
 
     pub(crate) fn is_subscribed(&self, service: &Service) -> bool {
@@ -75,9 +66,7 @@ impl Workspace {
 
     /// The answer of the catalog. The `apiUrl` leads back the way the request came.
     pub(crate) fn subscriptions(&self, settings: &Settings, via: &Via) -> Value {
-        let mine = SERVICES
-            .iter()
-            .filter(|service| self.is_subscribed(service));
+        let mine = SERVICES.iter().filter(|service| self.is_subscribed(service));
         mine.map(|service| {
             let Service { id, resource, kind } = service;
             let api = match via {
@@ -102,33 +91,23 @@ impl Workspace {
     }
 
     pub(crate) fn store_secret(&mut self, service: &'static Service, name: &str, data: &str) {
-        self.secrets
-            .insert((service.id, name.to_owned()), data.to_owned());
+        self.secrets.insert((service.id, name.to_owned()), data.to_owned());
     }
 
     pub(crate) fn secret(&self, service: &'static Service, name: &str) -> Option<&str> {
-        self.secrets
-            .get(&(service.id, name.to_owned()))
-            .map(String::as_str)
+        self.secrets.get(&(service.id, name.to_owned())).map(String::as_str)
     }
 
     pub(crate) fn instance(&self, service: &'static Service, name: &str) -> Option<&Instance> {
         self.instances.get(&(service.id, name.to_owned()))
     }
 
-    pub(crate) fn instance_mut(
-        &mut self,
-        service: &'static Service,
-        name: &str,
-    ) -> Option<&mut Instance> {
+    pub(crate) fn instance_mut(&mut self, service: &'static Service, name: &str) -> Option<&mut Instance> {
         self.instances.get_mut(&(service.id, name.to_owned()))
     }
 
     pub(crate) fn instances(&self, service: &str) -> impl Iterator<Item = (&str, &Instance)> {
-        let mine = self
-            .instances
-            .iter()
-            .filter(move |((of, _), _)| *of == service);
+        let mine = self.instances.iter().filter(move |((of, _), _)| *of == service);
         mine.map(|((_, name), instance)| (name.as_str(), instance))
     }
 
@@ -139,27 +118,16 @@ impl Workspace {
         mut fields: Map<String, Value>,
         now: SystemTime,
     ) {
-        let url = format!(
-            "https://{}-{name}.{}.auto.prod.osaas.io",
-            self.id, service.id
-        );
+        let url = format!("https://{}-{name}.{}.auto.prod.osaas.io", self.id, service.id);
         fields.insert("name".to_owned(), json!(name));
         fields.insert("url".to_owned(), json!(url));
         let license = json!({ "license": { "url": format!("{url}/license") } });
         fields.insert("resources".to_owned(), license);
-        self.instances.insert(
-            (service.id, name.to_owned()),
-            Instance {
-                fields,
-                started_at: now,
-                replicas: 1,
-            },
-        );
+        self.instances
+            .insert((service.id, name.to_owned()), Instance { fields, started_at: now, replicas: 1 });
     }
 
     pub(crate) fn remove(&mut self, service: &'static Service, name: &str) -> bool {
-        self.instances
-            .remove(&(service.id, name.to_owned()))
-            .is_some()
+        self.instances.remove(&(service.id, name.to_owned())).is_some()
     }
 }

@@ -31,36 +31,26 @@ pub(crate) fn handle(
     now: SystemTime,
 ) -> Result<Reply, Problem> {
     let ServiceToken { user, service, .. } = authorize(world, service, path, request, now)?;
-    let view = View {
-        service,
-        via,
-        links: world.settings.instance_links,
-    };
+    let view = View { service, via, links: world.settings.instance_links };
     let starts_in = world.settings.instance_start;
     let workspace = world.platform.workspace_mut(&user);
     let workspace = workspace.ok_or(Problem::NO_SUCH_WORKSPACE)?;
     let ok = |value: &Value| Ok(Reply::json(StatusCode::OK, value));
     match (path, request.method.as_str()) {
-        (InstancePath::Collection, "GET") => ok(&workspace
-            .instances(service.id)
-            .map(|(name, instance)| view.show(name, instance))
-            .collect()),
+        (InstancePath::Collection, "GET") => {
+            ok(&workspace.instances(service.id).map(|(name, instance)| view.show(name, instance)).collect())
+        }
         (InstancePath::Collection, "POST") => create(workspace, view, request, now),
-        (InstancePath::Item(name), "GET") => ok(&view.show(
-            name,
-            workspace
-                .instance(service, name)
-                .ok_or(Problem::NO_SUCH_INSTANCE)?,
-        )),
+        (InstancePath::Item(name), "GET") => {
+            ok(&view.show(name, workspace.instance(service, name).ok_or(Problem::NO_SUCH_INSTANCE)?))
+        }
         (InstancePath::Item(name), "DELETE") if workspace.remove(service, name) => {
             Ok(Reply::empty(StatusCode::NO_CONTENT))
         }
         (InstancePath::Item(_), "DELETE") => Err(Problem::NO_SUCH_INSTANCE),
         (InstancePath::Item(name), "PATCH") => {
             let changes = json_body(request)?;
-            let instance = workspace
-                .instance_mut(service, name)
-                .ok_or(Problem::NO_SUCH_INSTANCE)?;
+            let instance = workspace.instance_mut(service, name).ok_or(Problem::NO_SUCH_INSTANCE)?;
             for (key, value) in changes.as_object().into_iter().flatten() {
                 // What the service decides is not the client's to change.
                 if !matches!(key.as_str(), "name" | "url" | "resources" | "_links") {
@@ -70,54 +60,30 @@ pub(crate) fn handle(
             ok(&view.show(name, instance))
         }
         (InstancePath::Health(name), "GET") => {
-            let instance = workspace
-                .instance(service, name)
-                .ok_or(Problem::NO_SUCH_INSTANCE)?;
+            let instance = workspace.instance(service, name).ok_or(Problem::NO_SUCH_INSTANCE)?;
             ok(&json!({ "status": status(instance, starts_in, now) }))
         }
         (InstancePath::Logs(name), "GET") => {
-            workspace
-                .instance(service, name)
-                .ok_or(Problem::NO_SUCH_INSTANCE)?;
-            ok(&json!([
-                format!("{name}: started"),
-                format!("{name}: listening")
-            ]))
+            workspace.instance(service, name).ok_or(Problem::NO_SUCH_INSTANCE)?;
+            ok(&json!([format!("{name}: started"), format!("{name}: listening")]))
         }
         (InstancePath::Ports(name), "GET") => {
-            workspace
-                .instance(service, name)
-                .ok_or(Problem::NO_SUCH_INSTANCE)?;
-            ok(
-                &json!([{ "externalIp": "192.0.2.10", "externalPort": 10503, "internalPort": 8080 }]),
-            )
+            workspace.instance(service, name).ok_or(Problem::NO_SUCH_INSTANCE)?;
+            ok(&json!([{ "externalIp": "192.0.2.10", "externalPort": 10503, "internalPort": 8080 }]))
         }
         (InstancePath::Restart(name), "POST") => {
-            workspace
-                .instance_mut(service, name)
-                .ok_or(Problem::NO_SUCH_INSTANCE)?
-                .started_at = now;
+            workspace.instance_mut(service, name).ok_or(Problem::NO_SUCH_INSTANCE)?.started_at = now;
             Ok(Reply::empty(StatusCode::NO_CONTENT))
         }
         (InstancePath::Scale(name), "GET") => {
-            let instance = workspace
-                .instance(service, name)
-                .ok_or(Problem::NO_SUCH_INSTANCE)?;
-            let actual = if status(instance, starts_in, now) == "running" {
-                instance.replicas
-            } else {
-                0
-            };
+            let instance = workspace.instance(service, name).ok_or(Problem::NO_SUCH_INSTANCE)?;
+            let actual = if status(instance, starts_in, now) == "running" { instance.replicas } else { 0 };
             ok(&json!({ "actualReplicas": actual, "desiredReplicas": instance.replicas }))
         }
         (InstancePath::Scale(name), "PUT") => {
             let desired = json_body(request)?["desiredReplicas"].as_u64();
-            let desired =
-                desired.ok_or_else(|| Problem::bad_request("desiredReplicas is missing"))?;
-            workspace
-                .instance_mut(service, name)
-                .ok_or(Problem::NO_SUCH_INSTANCE)?
-                .replicas = desired;
+            let desired = desired.ok_or_else(|| Problem::bad_request("desiredReplicas is missing"))?;
+            workspace.instance_mut(service, name).ok_or(Problem::NO_SUCH_INSTANCE)?.replicas = desired;
             ok(&json!({ "desiredReplicas": desired }))
         }
         _ => Err(Problem::METHOD_NOT_ALLOWED),
@@ -136,15 +102,8 @@ fn authorize(
         return Err(Problem::bad_request("x-pat-jwt does not belong here"));
     }
     // Scaling alone takes the standard header.
-    let header = if matches!(path, InstancePath::Scale(_)) {
-        "authorization"
-    } else {
-        "x-jwt"
-    };
-    let token = world
-        .platform
-        .service_tokens
-        .get(request.bearer(header).unwrap_or_default());
+    let header = if matches!(path, InstancePath::Scale(_)) { "authorization" } else { "x-jwt" };
+    let token = world.platform.service_tokens.get(request.bearer(header).unwrap_or_default());
     let token = token.filter(|token| token.expires_at > now);
     let token = token.ok_or_else(|| Problem::unauthorized("invalid service access token"))?;
     if service.is_some_and(|id| services::find(id).is_none()) {
@@ -164,9 +123,7 @@ fn create(
 ) -> Result<Reply, Problem> {
     let body = json_body(request)?;
     let name = body["name"].as_str().filter(|name| is_valid_name(name));
-    let name = name
-        .ok_or_else(|| Problem::bad_request("name must consist of a-z and 0-9"))?
-        .to_owned();
+    let name = name.ok_or_else(|| Problem::bad_request("name must consist of a-z and 0-9"))?.to_owned();
     if workspace.instance(view.service, &name).is_some() {
         return Err(Problem::conflict("the name is taken"));
     }
@@ -180,22 +137,13 @@ fn create(
         return Err(Problem::bad_request("the body is not a JSON object"));
     };
     workspace.insert(view.service, &name, fields, now);
-    let made = workspace
-        .instance(view.service, &name)
-        .map(|instance| view.show(&name, instance));
+    let made = workspace.instance(view.service, &name).map(|instance| view.show(&name, instance));
     Ok(Reply::json(StatusCode::CREATED, &made.unwrap_or_default()))
 }
 
 /// The first secret that a field refers to and that was never stored.
-fn missing_secret<'a>(
-    workspace: &Workspace,
-    service: &'static Service,
-    body: &'a Value,
-) -> Option<&'a str> {
-    let mut named = body
-        .as_object()?
-        .values()
-        .filter_map(|value| secret_name(value.as_str()?));
+fn missing_secret<'a>(workspace: &Workspace, service: &'static Service, body: &'a Value) -> Option<&'a str> {
+    let mut named = body.as_object()?.values().filter_map(|value| secret_name(value.as_str()?));
     named.find(|name| workspace.secret(service, name).is_none())
 }
 
@@ -205,10 +153,7 @@ fn secret_name(value: &str) -> Option<&str> {
 }
 
 fn is_valid_name(name: &str) -> bool {
-    !name.is_empty()
-        && name
-            .bytes()
-            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
+    !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
 }
 
 fn status(instance: &Instance, starts_in: Duration, now: SystemTime) -> &'static str {
@@ -225,21 +170,14 @@ impl View<'_> {
     fn show(self, name: &str, instance: &Instance) -> Value {
         let mut fields = instance.fields.clone();
         for value in fields.values_mut() {
-            if value
-                .as_str()
-                .is_some_and(|text| secret_name(text).is_some())
-            {
+            if value.as_str().is_some_and(|text| secret_name(text).is_some()) {
                 *value = json!("***");
             }
         }
         if self.links {
             let Service { id, resource, .. } = self.service;
             // Clients put these behind the host of the `apiUrl`.
-            let base = if *self.via == Via::Path {
-                format!("/api-{id}")
-            } else {
-                String::new()
-            };
+            let base = if *self.via == Via::Path { format!("/api-{id}") } else { String::new() };
             let link = |rel: &str| json!({ "href": format!("{base}/{rel}/{name}") });
             let links = json!({
                 "self": link(resource),

@@ -41,14 +41,8 @@ pub(crate) struct Platform {
 impl Platform {
     /// `started_at` is when the instances that exist from the beginning were made.
     pub(crate) fn new(started_at: SystemTime) -> Self {
-        let workspaces = USERS
-            .iter()
-            .map(|user| (user.id, Workspace::new(user, started_at)))
-            .collect();
-        Self {
-            workspaces,
-            service_tokens: HashMap::new(),
-        }
+        let workspaces = USERS.iter().map(|user| (user.id, Workspace::new(user, started_at))).collect();
+        Self { workspaces, service_tokens: HashMap::new() }
     }
 
     pub(crate) fn workspace(&self, user: &str) -> Option<&Workspace> {
@@ -93,9 +87,7 @@ fn on_behalf_of_user(
     }
     let token = request.bearer("x-pat-jwt").unwrap_or_default();
     let user = world.grants.user_of(token, now);
-    let user = user
-        .ok_or_else(|| Problem::unauthorized("invalid personal access token"))?
-        .to_owned();
+    let user = user.ok_or_else(|| Problem::unauthorized("invalid personal access token"))?.to_owned();
     let workspace = world.platform.workspaces.get_mut(user.as_str());
     let workspace = workspace.ok_or(Problem::NO_SUCH_WORKSPACE)?;
     let ok = |value: &Value| Ok(Reply::json(StatusCode::OK, value).no_store());
@@ -103,9 +95,8 @@ fn on_behalf_of_user(
         (Action::Subscriptions, "GET") => ok(&workspace.subscriptions(&world.settings, via)),
         (Action::Subscriptions, "POST") => {
             let body = json_body(request)?;
-            let wanted = body["services"]
-                .as_array()
-                .ok_or_else(|| Problem::bad_request("services is missing"))?;
+            let wanted =
+                body["services"].as_array().ok_or_else(|| Problem::bad_request("services is missing"))?;
             let wanted: Option<Vec<_>> = wanted.iter().map(|id| find(id.as_str()?)).collect();
             let wanted = wanted.ok_or(Problem::NO_SUCH_SERVICE)?;
             workspace.subscribe(&wanted);
@@ -115,15 +106,11 @@ fn on_behalf_of_user(
             let body = json_body(request)?;
             let service = body["serviceId"].as_str().and_then(find);
             let service = service.filter(|service| workspace.is_subscribed(service));
-            let service = service
-                .ok_or_else(|| Problem::forbidden("the service is not among the subscriptions"))?;
+            let service =
+                service.ok_or_else(|| Problem::forbidden("the service is not among the subscriptions"))?;
             let expires_at = now + world.settings.service_token_ttl;
             let token = random::jwt(&user, service.id, expires_at, 400);
-            let record = ServiceToken {
-                user,
-                service,
-                expires_at,
-            };
+            let record = ServiceToken { user, service, expires_at };
             world.platform.service_tokens.insert(token.clone(), record);
             world.issued.push(token.clone());
             ok(
@@ -135,12 +122,8 @@ fn on_behalf_of_user(
         (Action::Secrets { service }, "POST") => {
             let body = json_body(request)?;
             let service = find(service).ok_or(Problem::NO_SUCH_SERVICE)?;
-            let (Some(name), Some(data)) =
-                (body["secretName"].as_str(), body["secretData"].as_str())
-            else {
-                return Err(Problem::bad_request(
-                    "secretName and secretData are required",
-                ));
+            let (Some(name), Some(data)) = (body["secretName"].as_str(), body["secretData"].as_str()) else {
+                return Err(Problem::bad_request("secretName and secretData are required"));
             };
             workspace.store_secret(service, name, data);
             ok(&json!({ "secretName": name }))

@@ -23,17 +23,11 @@ impl Problem {
     pub(crate) const NO_SUCH_WORKSPACE: Self = Self::forbidden("no such workspace");
 
     const fn new(status: StatusCode, reason: &'static str) -> Self {
-        Self {
-            status,
-            reason: Cow::Borrowed(reason),
-        }
+        Self { status, reason: Cow::Borrowed(reason) }
     }
 
     pub(crate) fn bad_request(reason: impl Into<Cow<'static, str>>) -> Self {
-        Self {
-            status: StatusCode::BAD_REQUEST,
-            reason: reason.into(),
-        }
+        Self { status: StatusCode::BAD_REQUEST, reason: reason.into() }
     }
 
     pub(crate) const fn unauthorized(reason: &'static str) -> Self {
@@ -55,11 +49,7 @@ impl Problem {
 
 /// The JSON object in the body.
 pub(crate) fn json_body(request: &Recorded) -> Result<Value, Problem> {
-    let body: Value = serde_json::from_str(&request.body)
-        .map_err(|_| Problem::bad_request("the body is not JSON"))?;
-    if body.is_object() {
-        Ok(body)
-    } else {
-        Err(Problem::bad_request("the body is not a JSON object"))
-    }
+    let body: Value =
+        serde_json::from_str(&request.body).map_err(|_| Problem::bad_request("the body is not JSON"))?;
+    if body.is_object() { Ok(body) } else { Err(Problem::bad_request("the body is not a JSON object")) }
 }

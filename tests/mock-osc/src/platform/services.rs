@@ -10,26 +10,10 @@ pub(crate) struct Service {
 }
 
 pub(crate) static SERVICES: [Service; 4] = [
-    Service {
-        id: "eyevinn-test-adserver",
-        resource: "test-adserverinstance",
-        kind: "instance",
-    },
-    Service {
-        id: "minio-minio",
-        resource: "minioinstance",
-        kind: "instance",
-    },
-    Service {
-        id: "valkey-io-valkey",
-        resource: "valkeyinstance",
-        kind: "instance",
-    },
-    Service {
-        id: "eyevinn-ffmpeg-s3",
-        resource: "ffmpeg-s3instance",
-        kind: "job",
-    },
+    Service { id: "eyevinn-test-adserver", resource: "test-adserverinstance", kind: "instance" },
+    Service { id: "minio-minio", resource: "minioinstance", kind: "instance" },
+    Service { id: "valkey-io-valkey", resource: "valkeyinstance", kind: "instance" },
+    Service { id: "eyevinn-ffmpeg-s3", resource: "ffmpeg-s3instance", kind: "job" },
 ];
 
 pub(crate) fn find(id: &str) -> Option<&'static Service> {
