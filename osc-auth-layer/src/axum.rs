@@ -73,8 +73,9 @@ impl<S: Sync> OptionalFromRequestParts<S> for OscSession {
 }
 
 impl OscAuthLayer {
-    /// The layer's own paths as a router, to merge where the layer itself cannot see them: below `route_layer`, or
-    /// when it wraps only a part of the app.
+    /// The layer's own paths as a router, for where the layer itself cannot see them: below `route_layer`; inside
+    /// `nest`, which drops the nested router's own fallback (`nest_service` keeps it); and when a `merge` or a
+    /// `fallback` comes after the layer and takes the unmatched paths from it.
     ///
     /// ```
     /// use axum::{Router, routing::get};

@@ -7,6 +7,7 @@ use std::task::{Context, Poll, ready};
 
 use http::{Request, Response};
 use pin_project_lite::pin_project;
+use sync_wrapper::SyncWrapper;
 use tower_service::Service;
 
 use crate::BoxFuture;
@@ -42,7 +43,8 @@ pin_project! {
 
 /// A request that waits for a decision: the service in it is a clone that is not ready, so it holds nothing up.
 struct Undecided<S, ReqBody> {
-    verdict: BoxFuture<Verdict>,
+    /// Only ever polled through `&mut`, so sharing the future is sound although the box is not `Sync`.
+    verdict: SyncWrapper<BoxFuture<Verdict>>,
     waiting: Waiting<S, ReqBody>,
 }
 
@@ -67,7 +69,7 @@ where
 
     pub(crate) fn later(verdict: BoxFuture<Verdict>, service: S, request: Request<ReqBody>) -> Self {
         let waiting = Waiting { service, request };
-        let undecided = Box::new(Undecided { verdict, waiting });
+        let undecided = Box::new(Undecided { verdict: SyncWrapper::new(verdict), waiting });
         Self { state: State::Undecided { undecided } }
     }
 }
@@ -91,7 +93,7 @@ where
                     return Poll::Ready(Ok(answer.map(ResponseBody::own)));
                 }
                 StateProj::Undecided { undecided } => {
-                    let verdict = ready!(undecided.verdict.as_mut().poll(cx));
+                    let verdict = ready!(undecided.verdict.get_mut().as_mut().poll(cx));
                     let StateReplaced::Undecided { undecided } = state.as_mut().project_replace(State::Done)
                     else {
                         unreachable!("the state was just matched");

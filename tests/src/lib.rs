@@ -2,8 +2,18 @@
 
 mod app;
 mod browser;
+mod checks;
 mod logs;
+mod quick_clock;
+mod socket;
+mod stage;
+mod watched_clock;
 
 pub use app::{App, Body, app, boxed, echo, layer, layer_for, token_of};
 pub use browser::{Answer, Browser, location, path_of};
+pub use checks::{assert_own, callback, is_page, parameter, refusal};
 pub use logs::Logs;
+pub use quick_clock::QuickClock;
+pub use socket::{Server, SocketBrowser, free_port};
+pub use stage::{AHEAD, EXPIRED, LEEWAY, Stage, error_of, retry_after, soon};
+pub use watched_clock::WatchedClock;

@@ -1,0 +1,131 @@
+//! Apps on real sockets, and a browser for them.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+
+use http::{HeaderMap, Method, StatusCode, header};
+use mock_osc::MockOsc;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+
+/// A socket on a free port of 127.0.0.1, bound before the app that has to know its address.
+///
+/// # Panics
+/// When there is none.
+pub async fn free_port() -> (TcpListener, SocketAddr) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = listener.local_addr().expect("it is bound");
+    (listener, address)
+}
+
+/// A server that stops when the test ends.
+#[derive(Debug)]
+pub struct Server(JoinHandle<()>);
+
+impl Server {
+    /// Runs `serve` beside the test.
+    pub fn start(serve: impl Future<Output = io::Result<()>> + Send + 'static) -> Self {
+        Self(tokio::spawn(async move { serve.await.expect("the server runs") }))
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// A browser with a cookie jar that talks to one address over real connections.
+#[derive(Debug)]
+pub struct SocketBrowser {
+    http: reqwest::Client,
+    base: String,
+    cookies: BTreeMap<String, String>,
+}
+
+impl SocketBrowser {
+    /// A browser for the app at `base`, such as `http://127.0.0.1:3000`. Build the layer first: it installs the
+    /// process's TLS provider.
+    ///
+    /// # Panics
+    /// When the HTTP client cannot be built.
+    pub fn new(base: &str) -> Self {
+        let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy();
+        let http = http.build().expect("the client builds");
+        Self { http, base: base.to_owned(), cookies: BTreeMap::new() }
+    }
+
+    /// The cookies it has, by name.
+    pub fn cookies(&self) -> &BTreeMap<String, String> {
+        &self.cookies
+    }
+
+    /// What it would send as `Cookie`.
+    pub fn cookie_header(&self) -> String {
+        let cookies: Vec<_> = self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        cookies.join("; ")
+    }
+
+    /// Sends a request without a body; redirects are not followed.
+    ///
+    /// # Panics
+    /// When there is no answer.
+    pub async fn send(
+        &mut self,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+    ) -> (StatusCode, HeaderMap, String) {
+        let mut request = self.http.request(method, format!("{}{path}", self.base));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        if !self.cookies.is_empty() {
+            request = request.header(header::COOKIE, self.cookie_header());
+        }
+        let response = request.send().await.expect("the app answers");
+        let (status, headers) = (response.status(), response.headers().clone());
+        for cookie in headers.get_all(header::SET_COOKIE) {
+            let cookie = cookie.to_str().expect("cookies are ASCII");
+            let (pair, attributes) = cookie.split_once(';').unwrap_or((cookie, ""));
+            let (name, value) = pair.split_once('=').expect("a cookie has a name");
+            if attributes.contains("Max-Age=0") {
+                self.cookies.remove(name);
+            } else {
+                self.cookies.insert(name.to_owned(), value.to_owned());
+            }
+        }
+        (status, headers, response.text().await.expect("the body ends"))
+    }
+
+    /// `GET path`.
+    ///
+    /// # Panics
+    /// When there is no answer.
+    pub async fn get(&mut self, path: &str) -> (StatusCode, HeaderMap, String) {
+        self.send(Method::GET, path, &[]).await
+    }
+
+    /// `GET path`, which must redirect: where to.
+    ///
+    /// # Panics
+    /// When it does not.
+    pub async fn follow(&mut self, path: &str) -> String {
+        let (status, headers, body) = self.get(path).await;
+        assert_eq!(status, StatusCode::SEE_OTHER, "{body}");
+        headers[header::LOCATION].to_str().expect("ASCII").to_owned()
+    }
+
+    /// Signs in as a person would, and tells where the callback led.
+    ///
+    /// # Panics
+    /// When a step does not redirect, or the callback is not at this address.
+    pub async fn sign_in(&mut self, osc: &MockOsc) -> String {
+        let authorize = self.follow("/auth/signin").await;
+        let callback = osc.approve(&authorize).await.expect("the provider asks for consent");
+        let callback = callback.strip_prefix(&self.base).expect("the callback is ours").to_owned();
+        self.follow(&callback).await
+    }
+}
