@@ -84,7 +84,7 @@ fn authenticate<B>(shared: &Arc<Shared>, request: &Request<B>) -> Result<Found, 
         .config
         .cookies
         .find_session(headers, || origin::port(uri, headers))
-        .map_err(|_| Refusal::InvalidRequest("the session cookie was sent twice"))?
+        .map_err(|bad| Refusal::InvalidRequest(bad.problem()))?
         .ok_or(Refusal::Unauthenticated)?;
     if is_foreign_upgrade(shared, request) {
         return Err(Refusal::Unauthenticated);

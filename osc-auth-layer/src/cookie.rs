@@ -59,7 +59,7 @@ impl CookieMode {
         &self,
         headers: &HeaderMap,
         port: impl FnOnce() -> u16,
-    ) -> Result<Option<SessionId>, DuplicateCookie> {
+    ) -> Result<Option<SessionId>, BadCookie> {
         let mut cookies = headers.get_all(header::COOKIE).iter().peekable();
         if cookies.peek().is_none() {
             return Ok(None);
@@ -68,8 +68,11 @@ impl CookieMode {
         let mut found: Option<&[u8]> = None;
         for header in cookies {
             for value in values_of(header.as_bytes(), base.as_bytes(), port) {
+                if value.len() > LONGEST {
+                    return Err(BadCookie::TooLong);
+                }
                 if found.replace(value).is_some() {
-                    return Err(DuplicateCookie);
+                    return Err(BadCookie::Duplicate);
                 }
             }
         }
@@ -93,9 +96,25 @@ impl CookieMode {
     }
 }
 
-/// Two cookies of the session's name: somebody tossed one in, and nobody can tell which.
+/// Cookies of ours that no browser sends which only we have talked to.
 #[derive(Debug, PartialEq)]
-pub(crate) struct DuplicateCookie;
+pub(crate) enum BadCookie {
+    /// Two of one name: somebody tossed one in, and nobody can tell which.
+    Duplicate,
+    /// Longer than a browser is bound to keep.
+    TooLong,
+}
+
+impl BadCookie {
+    pub(crate) fn problem(&self) -> &'static str {
+        match self {
+            Self::Duplicate => {
+                "A cookie of this app was sent twice. Delete this site's cookies and try again."
+            }
+            Self::TooLong => "A cookie of this app is too long. Delete this site's cookies and try again.",
+        }
+    }
+}
 
 /// The values of the cookies in `header` whose raw name is `base`, followed by `port` when there is one.
 fn values_of<'h>(header: &'h [u8], base: &'h [u8], port: Option<u16>) -> impl Iterator<Item = &'h [u8]> {
@@ -130,7 +149,7 @@ fn decimal(number: u16, digits: &mut [u8; 5]) -> &[u8] {
 
 /// Only the pairs whose raw name starts with `prefix`: `tower-cookies` percent-decodes names, so a foreign
 /// `%5F_Host-…` would otherwise pass for ours. A name sent twice is refused, as is a cookie no browser would keep.
-pub(crate) fn only_ours(headers: &HeaderMap, prefix: &str) -> Result<Option<HeaderValue>, DuplicateCookie> {
+pub(crate) fn only_ours(headers: &HeaderMap, prefix: &str) -> Result<Option<HeaderValue>, BadCookie> {
     let mut names: Vec<&str> = Vec::new();
     let mut ours = String::new();
     for header in headers.get_all(header::COOKIE) {
@@ -141,12 +160,14 @@ pub(crate) fn only_ours(headers: &HeaderMap, prefix: &str) -> Result<Option<Head
             let Some((name, value)) = pair.split_once('=') else {
                 continue;
             };
-            let plain = name.starts_with(prefix) && name.bytes().all(is_name_byte);
-            if !plain || value.len() > LONGEST {
+            if !name.starts_with(prefix) || !name.bytes().all(is_name_byte) {
                 continue;
             }
+            if value.len() > LONGEST {
+                return Err(BadCookie::TooLong);
+            }
             if names.contains(&name) {
-                return Err(DuplicateCookie);
+                return Err(BadCookie::Duplicate);
             }
             names.push(name);
             ours.push_str(if ours.is_empty() { "" } else { "; " });

@@ -178,10 +178,10 @@ pub(crate) fn answer(config: &Config, visitor: &Visitor, refusal: Refusal) -> An
             *response.status_mut() = status;
             response
         };
-    let headers = response.headers_mut();
-    if response_needs_challenge(status) && !headers.contains_key(header::LOCATION) {
-        headers.insert(header::WWW_AUTHENTICATE, challenge(visitor));
+    if response.status() == StatusCode::UNAUTHORIZED {
+        response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge(visitor, refusal.offers_signin()));
     }
+    let headers = response.headers_mut();
     match refusal {
         Refusal::SessionEnded => {
             let removal = config.cookies.removal(visitor.session_cookie.clone());
@@ -198,17 +198,13 @@ pub(crate) fn answer(config: &Config, visitor: &Visitor, refusal: Refusal) -> An
     response
 }
 
-fn response_needs_challenge(status: StatusCode) -> bool {
-    status == StatusCode::UNAUTHORIZED
-}
-
-/// RFC 9110 §11.6.1 wants a challenge with every 401. Ours is a cookie and where to get it: a `Bearer` challenge would
-/// ask for a token in a header that is never looked at.
-fn challenge(visitor: &Visitor) -> HeaderValue {
-    let challenge = format!(
-        "Cookie realm=\"osc\", form-action=\"{}\", cookie-name=\"{}\"",
-        visitor.signin, visitor.session_cookie
-    );
+/// RFC 9110 §11.6.1 wants a challenge with every 401. Ours is a cookie and, where a sign-in would help, its address: a
+/// `Bearer` challenge would ask for a token in a header that is never looked at.
+fn challenge(visitor: &Visitor, offers_signin: bool) -> HeaderValue {
+    let mut challenge = format!("Cookie realm=\"osc\", cookie-name=\"{}\"", visitor.session_cookie);
+    if offers_signin {
+        challenge.push_str(&format!(", form-action=\"{}\"", visitor.signin));
+    }
     HeaderValue::try_from(challenge).unwrap_or(HeaderValue::from_static("Cookie realm=\"osc\""))
 }
 

@@ -73,7 +73,7 @@ impl Shared {
         replaced: Option<&SessionId>,
     ) -> Arc<Session> {
         if let Some(old) = replaced.and_then(|id| self.sessions.remove(id)) {
-            old.end();
+            old.drop_out();
         }
         let (timing, now) = (&self.config.timing, self.now());
         let session = Session::begin(tokens, credentials, timing, now, Arc::downgrade(self));
@@ -99,7 +99,7 @@ impl Shared {
             return;
         };
         tracing::debug!(session = %id.public(), "signed out");
-        if let Some((credentials, token, hint)) = session.end() {
+        if let Some((credentials, token, hint)) = session.sign_out() {
             self.provider.revoke(credentials, token, hint);
         }
     }

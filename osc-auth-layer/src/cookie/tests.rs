@@ -6,7 +6,7 @@ fn headers(values: &[&'static [u8]]) -> HeaderMap {
 
 const ID: &[u8] = b"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 
-fn found(mode: &CookieMode, cookies: &[&'static [u8]]) -> Result<bool, DuplicateCookie> {
+fn found(mode: &CookieMode, cookies: &[&'static [u8]]) -> Result<bool, BadCookie> {
     mode.find_session(&headers(cookies), || 3000).map(|id| id.is_some())
 }
 
@@ -54,9 +54,9 @@ fn what_is_not_exactly_ours_is_no_session() {
 fn s35_two_cookies_of_the_sessions_name_are_refused() {
     let mode = CookieMode::secure("osc_session");
     let one = with_id("__Host-osc_session=ID");
-    assert_eq!(found(&mode, &[one, one]), Err(DuplicateCookie));
+    assert_eq!(found(&mode, &[one, one]), Err(BadCookie::Duplicate));
     let both = with_id("__Host-osc_session=ID; __Host-osc_session=x");
-    assert_eq!(found(&mode, &[both]), Err(DuplicateCookie));
+    assert_eq!(found(&mode, &[both]), Err(BadCookie::Duplicate));
 }
 
 #[test]
@@ -93,5 +93,17 @@ fn s46_names_that_only_decode_to_ours_are_left_out() {
 #[test]
 fn a_name_sent_twice_is_refused() {
     let cookies = headers(&[b"__Host-osc_session_signin_a=1", b"__Host-osc_session_signin_a=2"]);
-    assert_eq!(only_ours(&cookies, "__Host-osc_session"), Err(DuplicateCookie));
+    assert_eq!(only_ours(&cookies, "__Host-osc_session"), Err(BadCookie::Duplicate));
+}
+
+#[test]
+fn a_cookie_of_ours_that_is_too_long_is_refused_and_a_foreign_one_is_none_of_our_business() {
+    let long = "A".repeat(LONGEST + 1);
+    let mode = CookieMode::secure("osc_session");
+    let ours = with_id(&format!("__Host-osc_session={long}"));
+    assert_eq!(found(&mode, &[ours]), Err(BadCookie::TooLong));
+    assert_eq!(only_ours(&headers(&[ours]), "__Host-osc_session"), Err(BadCookie::TooLong));
+    let foreign = with_id(&format!("other={long}; __Host-osc_session=ID"));
+    assert_eq!(found(&mode, &[foreign]), Ok(true));
+    assert!(only_ours(&headers(&[foreign]), "__Host-osc_session").unwrap().is_some());
 }

@@ -56,8 +56,7 @@ pub(crate) async fn serve(
 pub(crate) fn head<B>(config: &Config, request: &Request<B>) -> Result<Request<()>, Refusal> {
     let (uri, headers) = (request.uri(), request.headers());
     let name = config.cookies.session_name(|| origin::port(uri, headers));
-    let ours = cookie::only_ours(headers, &name)
-        .map_err(|_| Refusal::InvalidRequest("A cookie of this app was sent twice."))?;
+    let ours = cookie::only_ours(headers, &name).map_err(|bad| Refusal::InvalidRequest(bad.problem()))?;
     let mut head = Request::new(());
     *head.method_mut() = request.method().clone();
     *head.uri_mut() = uri.clone();

@@ -90,8 +90,10 @@ enum Phase {
     Live,
     /// The provider said `invalid_grant`.
     Refused,
-    /// Signed out, expired or dropped: a refresh under way must not revive it.
-    Ended,
+    /// By the visitor: what a refresh under way brings back is revoked.
+    SignedOut,
+    /// Expired, replaced or pushed out: a refresh under way must not revive it, and revokes nothing.
+    Dropped,
 }
 
 impl Session {
@@ -145,18 +147,28 @@ impl Session {
         }
     }
 
-    /// Ends the session, for good; a refresh under way finds that out. Returns what is left to revoke.
-    pub(crate) fn end(&self) -> Option<(Arc<Credentials>, Secret, &'static str)> {
+    /// Ends the session for good by the visitor's wish. Returns what is left to revoke; a refresh under way finds out.
+    pub(crate) fn sign_out(&self) -> Option<(Arc<Credentials>, Secret, &'static str)> {
         let mut state = self.state.lock();
-        if std::mem::replace(&mut state.phase, Phase::Ended) == Phase::Ended {
+        if matches!(state.phase, Phase::SignedOut | Phase::Dropped) {
             return None;
         }
+        state.phase = Phase::SignedOut;
         let token = self.current.write().take();
         let credentials = state.grant.credentials.clone();
         match state.grant.refresh_token.take() {
             Some(refresh_token) => Some((credentials, refresh_token, "refresh_token")),
             None => token.map(|token| (credentials, Secret::new(token.access_token()), "access_token")),
         }
+    }
+
+    /// Ends the session without touching its grant at the provider.
+    pub(crate) fn drop_out(&self) {
+        let mut state = self.state.lock();
+        if state.phase != Phase::SignedOut {
+            state.phase = Phase::Dropped;
+        }
+        self.current.write().take();
     }
 }
 

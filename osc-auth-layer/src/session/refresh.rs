@@ -6,8 +6,7 @@ use std::time::Duration;
 use futures_util::future::{Either, select};
 use tracing::Instrument;
 
-use super::token::Issue;
-use super::{OscToken, Phase, Session};
+use super::{Freshness, Issue, OscToken, Phase, Session};
 use crate::provider::{GrantError, Tokens};
 use crate::secret::Secret;
 use crate::shared::Shared;
@@ -63,22 +62,23 @@ impl Session {
         }
     }
 
-    /// Stores what a refresh brought, before anybody gets to use it. `None` when the session has ended meanwhile.
-    fn rotate(&self, tokens: Tokens, shared: &Arc<Shared>) -> Option<OscToken> {
+    /// Stores what a refresh brought, before anybody gets to use it; unless the session has ended meanwhile.
+    fn rotate(&self, tokens: Tokens, shared: &Arc<Shared>) -> Result<OscToken, Ended> {
         let issue = Issue::new(&tokens, &shared.config.timing, shared.now());
         let token = OscToken::new(tokens.bearer, issue, self.id.clone(), Arc::downgrade(shared));
         let mut state = self.state.lock();
-        if state.phase == Phase::Ended {
-            return None;
+        match state.phase {
+            Phase::SignedOut => return Err(Ended::SignedOut),
+            Phase::Dropped => return Err(Ended::Dropped),
+            Phase::Live | Phase::Refused => state.phase = Phase::Live,
         }
-        state.phase = Phase::Live;
         state.backoff = Default::default();
         // RFC 6749 §6: without a new refresh token the old one stays.
         if tokens.refresh_token.is_some() {
             state.grant.refresh_token = tokens.refresh_token;
         }
         *self.current.write() = Some(token.clone());
-        Some(token)
+        Ok(token)
     }
 
     fn refuse(&self) {
@@ -95,6 +95,13 @@ impl Session {
         state.backoff.fail(now, retry_after, rand::random());
         Refreshed::Unavailable { retry_after: state.backoff.wait(now).unwrap_or(RETRY_AFTER) }
     }
+}
+
+/// How a session ended under its refresh.
+enum Ended {
+    SignedOut,
+    /// Replaced by another sign-in, say: the provider may have answered that one with the same grant.
+    Dropped,
 }
 
 async fn run(shared: Arc<Shared>, session: Arc<Session>, stale: OscToken) -> Refreshed {
@@ -114,12 +121,14 @@ async fn refresh(shared: &Arc<Shared>, session: &Arc<Session>, stale: &OscToken)
     let grant = {
         let state = session.state.lock();
         match state.phase {
-            Phase::Ended => return Refreshed::Ended,
+            Phase::SignedOut | Phase::Dropped => return Refreshed::Ended,
             Phase::Refused => return Refreshed::Refused,
             Phase::Live => {}
         }
-        if let Some(current) = session.current().filter(|current| !current.is_same(stale)) {
-            return Refreshed::Token(current);
+        // Somebody else refreshed meanwhile; a caller that comes late may find even that token due.
+        let newer = session.current().filter(|current| !current.is_same(stale));
+        if let Some(newer) = newer.filter(|newer| newer.issue().freshness(shared.now()) != Freshness::Due) {
+            return Refreshed::Token(newer);
         }
         if let Some(retry_after) = state.backoff.wait(shared.now()) {
             return Refreshed::Unavailable { retry_after };
@@ -142,19 +151,20 @@ async fn refresh(shared: &Arc<Shared>, session: &Arc<Session>, stale: &OscToken)
     }
     match answer {
         Ok(tokens) => {
-            // What the provider may still honour is revoked when the session ended under the refresh.
+            // What the provider would still honour after a sign-out.
             let rotated = tokens.refresh_token.clone().map(|token| (token, "refresh_token"));
             let orphan = rotated.unwrap_or_else(|| (access_token(&tokens), "access_token"));
             match session.rotate(tokens, shared) {
-                Some(token) => {
+                Ok(token) => {
                     tracing::debug!("refreshed");
                     Refreshed::Token(token)
                 }
-                None => {
-                    tracing::debug!("the session ended under its refresh; revoking what came back");
+                Err(Ended::SignedOut) => {
+                    tracing::debug!("signed out under the refresh; revoking what came back");
                     shared.provider.revoke(grant.credentials, orphan.0, orphan.1);
                     Refreshed::Ended
                 }
+                Err(Ended::Dropped) => Refreshed::Ended,
             }
         }
         Err(GrantError::Refused) => {

@@ -71,7 +71,7 @@ impl Table {
         self.sessions.retain(|session| {
             let drops = drops(session);
             if drops {
-                session.end();
+                session.drop_out();
             }
             !drops
         });
