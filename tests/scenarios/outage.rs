@@ -1,1 +1,8 @@
-//! TODO
+//! The provider fails: what kind of failure it is decides what happens, and none but a refusal ends a session.
+
+mod answer;
+mod backoff;
+mod failures;
+mod refused;
+mod stampede;
+mod unreachable;

@@ -1,1 +1,7 @@
-//! TODO
+//! A session's life: how it begins, what it is known by, and when it ends.
+
+mod clock_jumps;
+mod identity;
+mod life;
+mod memory;
+mod pending;

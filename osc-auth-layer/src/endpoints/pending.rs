@@ -102,8 +102,9 @@ impl PendingCookies<'_> {
         format!("{}_signin_{tag}", self.session_cookie)
     }
 
-    /// Seals `pending` into a cookie of its own, and drops the oldest when there are too many.
-    pub(super) fn add(&self, mut pending: PendingSignIn, now: Timestamp) {
+    /// Seals `pending` into a cookie of its own, and drops the oldest when there are too many. What is too large to keep returns to
+    /// `default_return`.
+    pub(super) fn add(&self, mut pending: PendingSignIn, default_return: &str, now: Timestamp) {
         let mut others: Vec<_> =
             self.names().map(|name| (self.open(&name, now).map(|other| other.began_at), name)).collect();
         others.sort_unstable();
@@ -111,13 +112,14 @@ impl PendingCookies<'_> {
         for (_, name) in others.into_iter().take(excess) {
             self.cookies.remove(self.config.cookies.removal(name));
         }
+        let name = self.name(&pending.state()[..TAG]);
         let mut sealed = seal(&pending);
         // Sealing adds a nonce, a tag and base64.
-        if (sealed.len() + 28).div_ceil(3) * 4 > LARGEST {
-            pending.return_to = "/".to_owned();
+        if name.len() + (sealed.len() + 28).div_ceil(3) * 4 > LARGEST {
+            pending.return_to = default_return.to_owned();
             sealed = seal(&pending);
         }
-        let cookie = self.config.cookies.build(self.name(&pending.state()[..TAG]), sealed, LIFETIME);
+        let cookie = self.config.cookies.build(name, sealed, LIFETIME);
         self.cookies.private(self.config.cookie_keys.sealing()).add(cookie);
     }
 

@@ -18,10 +18,12 @@ pub(super) async fn serve(context: &Context<'_>) -> Result<Answer, Refusal> {
         Ok(url) => url,
         Err(elsewhere) => return Ok(elsewhere),
     };
+    let default_return = format!("{}{}", public_url.base_path, config.after_signin);
     let return_to = query
         .get("return_to")
         .and_then(|target| return_to::checked(target, config, &public_url.base_path))
-        .map_or_else(|| format!("{}{}", public_url.base_path, config.after_signin), str::to_owned);
+        .unwrap_or(&default_return)
+        .to_owned();
     let metadata = shared.provider.metadata().await.map_err(refusal)?;
     let redirect_uri = public_url.url(&config.callback_path);
     let configured: Vec<_> = config.public_urls.iter().map(|url| url.url(&config.callback_path)).collect();
@@ -65,7 +67,7 @@ pub(super) async fn serve(context: &Context<'_>) -> Result<Answer, Refusal> {
     tracing::debug!(client_id = %client.id, "a sign-in begins");
     let cookies =
         PendingCookies { cookies: &context.cookies, config, session_cookie: &context.session_cookie() };
-    cookies.add(pending, now);
+    cookies.add(pending, &default_return, now);
     Ok(see_other(location.as_str()))
 }
 

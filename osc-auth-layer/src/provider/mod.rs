@@ -40,8 +40,16 @@ pub(crate) struct Provider {
 #[derive(Clone)]
 struct CachedMetadata {
     metadata: Arc<Metadata>,
-    fresh_until: Timestamp,
+    checked_at: Timestamp,
+    good_for: Duration,
     is_fallback: bool,
+}
+
+impl CachedMetadata {
+    /// Not either when the clock went back behind the last look at it.
+    fn is_fresh(&self, now: Timestamp) -> bool {
+        self.checked_at <= now && now < self.checked_at.plus(self.good_for)
+    }
 }
 
 impl Provider {
@@ -75,7 +83,7 @@ impl Provider {
             async move { provider.fetch_metadata().await }
         };
         match cached {
-            Some(cached) if self.now() < cached.fresh_until => Ok(cached.metadata),
+            Some(cached) if cached.is_fresh(self.now()) => Ok(cached.metadata),
             Some(stale) => {
                 self.metadata_flight.start(&self.tasks, fetch);
                 Ok(stale.metadata)
@@ -101,7 +109,8 @@ impl Provider {
                 let metadata = Arc::new(metadata);
                 *cache = Some(CachedMetadata {
                     metadata: metadata.clone(),
-                    fresh_until: self.now().plus(METADATA_LIFETIME),
+                    checked_at: self.now(),
+                    good_for: METADATA_LIFETIME,
                     is_fallback: false,
                 });
                 return Ok(metadata);
@@ -124,14 +133,15 @@ impl Provider {
                 if self.issuer.known_endpoints && cache.is_none() {
                     *cache = Some(CachedMetadata {
                         metadata: Arc::new(Metadata::known(&self.issuer)),
-                        fresh_until: Timestamp::default(),
+                        checked_at: self.now(),
+                        good_for: RETRY_METADATA,
                         is_fallback: true,
                     });
                 }
             }
         }
         let cached = cache.as_mut().ok_or(GrantError::NotSent { retry_after: None })?;
-        cached.fresh_until = self.now().plus(RETRY_METADATA);
+        (cached.checked_at, cached.good_for) = (self.now(), RETRY_METADATA);
         Ok(cached.metadata.clone())
     }
 

@@ -73,18 +73,26 @@ impl OscSession {
     /// newer one when there is one already, so any number of callers cause one refresh.
     ///
     /// # Errors
-    /// As [`token`](Self::token); also `Unavailable` when the provider failed a moment ago and is left alone.
+    /// As [`token`](Self::token); also `Unavailable` when the provider failed a moment ago and is left alone, and
+    /// [`NotRefreshable`](SessionErrorKind::NotRefreshable) when it has no newer token to give.
     pub async fn refresh(&self, rejected: &OscToken) -> Result<OscToken, SessionError> {
         let (shared, session) = self.live()?;
+        let is_newer = |token: &OscToken| !token.is_same(rejected);
         // A run begun for an older token may come back with the rejected one.
         for _ in 0..2 {
             match session.refreshed(&shared, rejected, PATIENCE).await {
-                Refreshed::Token(token) if token.is_same(rejected) => {}
-                refreshed => return refreshed.try_into(),
+                Refreshed::Token(token) if is_newer(&token) => return Ok(token),
+                Refreshed::Token(_) => {}
+                unavailable @ Refreshed::Unavailable { .. } => {
+                    // In an outage a newer token that is there already will do while it is good.
+                    let current = session.current().filter(is_newer);
+                    let good = current.filter(|token| !token.issue().has_expired(shared.now()));
+                    return good.map_or_else(|| unavailable.try_into(), Ok);
+                }
+                ended @ (Refreshed::Refused | Refreshed::Ended) => return ended.try_into(),
             }
         }
-        // The provider gives no refresh token, or the same access token again.
-        Err(SessionError::ended())
+        Err(SessionError { kind: SessionErrorKind::NotRefreshable, retry_after: None })
     }
 
     /// Signs the visitor out, as the sign-out path does: the session ends now, its grant is revoked at the provider
@@ -137,6 +145,8 @@ pub enum SessionErrorKind {
     Ended,
     /// The provider is out of reach and the token has expired. The session is kept; try again.
     Unavailable,
+    /// The provider gives no refresh token, or the same access token again. The session lives on with what it has.
+    NotRefreshable,
 }
 
 impl SessionError {
@@ -161,6 +171,7 @@ impl fmt::Display for SessionError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.kind {
             SessionErrorKind::Ended => "the session is over; the visitor has to sign in again",
+            SessionErrorKind::NotRefreshable => "the provider has no newer token to give",
             SessionErrorKind::Unavailable => "the provider is out of reach; the session is kept, try again",
         })
     }

@@ -1,0 +1,100 @@
+//! What a visitor is told while the provider is out of reach.
+
+use std::pin::pin;
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use http::{StatusCode, header};
+use mock_osc::{Endpoint, Fault, MockOsc};
+use osc_tests::{EXPIRED, LEEWAY, Stage, error_of, retry_after, soon, token_of};
+
+#[tokio::test]
+async fn a_public_path_is_bare_within_200_ms_while_the_provider_keeps_silent() {
+    let stage = Stage::signed_in().await;
+    stage.pass(EXPIRED);
+    let hold = stage.osc.hold(Endpoint::Token);
+    let mut browser = stage.browser.clone();
+    let mut request = pin!(browser.fetch("/public"));
+    assert!(request.as_mut().now_or_never().is_none());
+    soon(hold.arrived(1)).await;
+
+    stage.clock.advance(Duration::from_millis(200));
+
+    let answer = soon(request).await;
+    assert_eq!(answer.status(), StatusCode::OK);
+    assert!(token_of(&answer).is_none());
+    hold.release();
+    // The refresh went on, and the next request has its token.
+    let answer = stage.browser.clone().fetch("/public").await;
+    assert!(stage.osc.is_live(token_of(&answer).expect("a token").access_token()));
+    assert_eq!(stage.refreshes(), 1);
+}
+
+#[tokio::test]
+async fn a_public_path_in_the_leeway_keeps_the_old_token_while_the_provider_keeps_silent() {
+    let stage = Stage::signed_in().await;
+    let old = stage.token().await;
+    stage.pass(LEEWAY);
+    let hold = stage.osc.hold(Endpoint::Token);
+    let mut browser = stage.browser.clone();
+    let mut request = pin!(browser.fetch("/public"));
+    assert!(request.as_mut().now_or_never().is_none());
+    soon(hold.arrived(1)).await;
+    stage.clock.advance(Duration::from_millis(200));
+    let answer = soon(request).await;
+    assert_eq!(token_of(&answer).expect("the old token").access_token(), old.access_token());
+}
+
+#[tokio::test]
+async fn a_public_path_is_bare_at_once_while_the_provider_is_left_alone() {
+    let mut stage = Stage::signed_in().await;
+    stage.osc.fault(Endpoint::Token, Fault::RetryAfter(429, "20".to_owned()));
+    stage.pass(EXPIRED);
+    assert_eq!(error_of(&stage.fetch("/").await), "temporarily_unavailable");
+    let answer = stage.browser.fetch("/public").now_or_never().expect("it waits");
+    assert_eq!(answer.status(), StatusCode::OK);
+    assert!(token_of(&answer).is_none());
+    assert!(!answer.headers().contains_key(header::SET_COOKIE));
+}
+
+#[tokio::test]
+async fn s56_an_outage_redirects_nobody_and_offers_no_sign_in() {
+    let mut stage = Stage::with(MockOsc::builder(), |layer| layer.redirect_to_signin()).await;
+    stage.osc.fault(Endpoint::Token, Fault::Status(429));
+    stage.pass(EXPIRED);
+    for script in [false, true] {
+        let answer = if script { stage.fetch("/").await } else { stage.browser.navigate("/").await };
+        assert_eq!(answer.status(), StatusCode::UNAUTHORIZED);
+        assert!(!answer.headers().contains_key(header::LOCATION), "{answer:?}");
+        assert!(!String::from_utf8_lossy(answer.body()).contains("/auth/signin"), "{answer:?}");
+    }
+}
+
+#[tokio::test]
+async fn the_status_of_an_outage_can_be_503() {
+    let unavailable = StatusCode::SERVICE_UNAVAILABLE;
+    let mut stage = Stage::with(MockOsc::builder(), |layer| layer.outage_status(unavailable)).await;
+    stage.osc.fault(Endpoint::Token, Fault::Status(429));
+    stage.pass(EXPIRED);
+    let answer = stage.fetch("/").await;
+    assert_eq!(answer.status(), unavailable);
+    assert_eq!(error_of(&answer), "temporarily_unavailable");
+    assert!(retry_after(&answer) >= Duration::from_secs(1));
+    assert!(!answer.headers().contains_key(header::WWW_AUTHENTICATE));
+}
+
+#[tokio::test]
+async fn a_request_does_not_wait_for_a_silent_provider_for_more_than_ten_seconds() {
+    let stage = Stage::signed_in().await;
+    stage.pass(EXPIRED);
+    let hold = stage.osc.hold(Endpoint::Token);
+    let mut browser = stage.browser.clone();
+    let mut request = pin!(browser.fetch("/"));
+    assert!(request.as_mut().now_or_never().is_none());
+    soon(hold.arrived(1)).await;
+    stage.clock.advance(Duration::from_secs(10));
+    assert_eq!(error_of(&soon(request).await), "temporarily_unavailable");
+    hold.release();
+    assert_eq!(stage.browser.clone().fetch("/").await.status(), StatusCode::OK);
+    assert_eq!(stage.refreshes(), 1);
+}

@@ -1,0 +1,83 @@
+//! The end of an outage: everybody has waited for it, and the provider must not be knocked over again.
+
+use std::collections::BTreeSet;
+use std::pin::pin;
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use futures_util::future::join_all;
+use mock_osc::{Endpoint, Fault, MockOsc};
+use osc_auth_layer::test_util::TestToken;
+use osc_tests::{Browser, EXPIRED, Stage, error_of, retry_after, soon, token_of};
+
+const SESSIONS: usize = 500;
+const AT_ONCE: usize = 64;
+
+/// Browsers with a session each.
+async fn signed_in(stage: &Stage) -> Vec<Browser> {
+    let mut browsers = Vec::new();
+    for visitor in 0..SESSIONS {
+        let token = TestToken::new(format!("pat-{visitor}")).refresh_token(format!("refresh-{visitor}"));
+        browsers.push(stage.browser_with(token).await);
+    }
+    browsers
+}
+
+#[tokio::test]
+async fn the_end_of_an_outage_lets_at_most_64_refreshes_loose_at_once() {
+    let stage = Stage::before_sign_in(MockOsc::builder(), |layer| layer).await;
+    let mut browsers = signed_in(&stage).await;
+    // An outage: everybody's token expires, and everybody hears of it.
+    stage.osc.stop_listening().await;
+    stage.pass(EXPIRED);
+    let answers = join_all(browsers.iter_mut().map(|browser| browser.fetch("/"))).await;
+    assert!(answers.iter().all(|answer| error_of(answer) == "temporarily_unavailable"));
+    assert!(browsers.iter().all(|browser| browser.cookies().len() == 1), "a session was lost");
+
+    // It ends, and everybody is back at the same moment.
+    stage.osc.resume_listening().await.unwrap();
+    let answer = r#"{"access_token":"new","refresh_token":"next","expires_in":3600}"#.to_owned();
+    stage.osc.fault(Endpoint::Token, Fault::Answer(200, "application/json", answer));
+    stage.pass(Duration::from_secs(2));
+    let mut hold = stage.osc.hold(Endpoint::Token);
+    let mut requests = pin!(join_all(browsers.iter_mut().map(|browser| browser.fetch("/"))));
+    assert!(requests.as_mut().now_or_never().is_none());
+    let mut seen = 0;
+    while seen < SESSIONS {
+        let wave = AT_ONCE.min(SESSIONS - seen);
+        soon(hold.arrived(wave)).await;
+        seen += wave;
+        // Whatever else was sent with them arrives before these answers do.
+        fence(&stage).await;
+        assert_eq!(stage.refreshes(), seen);
+        // The next ones are held before these are let go.
+        hold = stage.osc.hold(Endpoint::Token);
+    }
+    drop(hold);
+
+    let answers = soon(requests).await;
+
+    assert!(answers.iter().all(|answer| token_of(answer).is_some()));
+    assert_eq!(stage.refreshes(), SESSIONS);
+    assert_eq!(stage.osc.count(Endpoint::Metadata), 1, "fetched once for all");
+}
+
+/// Round trips to the provider on a connection of their own.
+async fn fence(stage: &Stage) {
+    let client = reqwest::Client::new();
+    for _ in 0..5 {
+        client.post(format!("{}/api/connect/revoke", stage.osc.issuer())).send().await.expect("an answer");
+    }
+}
+
+#[tokio::test]
+async fn sessions_that_failed_together_do_not_come_back_together() {
+    let stage = Stage::before_sign_in(MockOsc::builder(), |layer| layer).await;
+    let mut browsers = signed_in(&stage).await;
+    stage.osc.fault(Endpoint::Token, Fault::RetryAfter(429, "60".to_owned()));
+    stage.pass(EXPIRED);
+    let answers = join_all(browsers.iter_mut().map(|browser| browser.fetch("/"))).await;
+    let times: BTreeSet<_> = answers.iter().map(retry_after).collect();
+    assert!(times.len() > 20, "{times:?}");
+    assert!(times.iter().all(|time| (60..=90).contains(&time.as_secs())), "{times:?}");
+}

@@ -1,0 +1,106 @@
+//! A provider that cannot even be asked: connections refused, names that do not resolve.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use mock_osc::MockOsc;
+use osc_tests::{EXPIRED, LEEWAY, Stage, WatchedClock, error_of, retry_after, token_of};
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use serde_json::Value;
+
+#[tokio::test]
+async fn s42_refused_connections_end_no_session() {
+    // A pooled connection would make it a matter of luck whether the first request counts as sent.
+    let unpooled =
+        |layer: osc_auth_layer::Builder| layer.configure_http(|http| http.pool_max_idle_per_host(0));
+    let mut stage = Stage::with(MockOsc::builder(), unpooled).await;
+    let old = stage.token().await;
+    stage.osc.stop_listening().await;
+
+    stage.pass(LEEWAY);
+    let answer = stage.fetch("/").await;
+    assert_eq!(token_of(&answer).expect("the old token").access_token(), old.access_token());
+    stage.pass(EXPIRED - LEEWAY);
+    let answer = stage.fetch("/").await;
+    assert_eq!(error_of(&answer), "temporarily_unavailable");
+    assert_eq!(stage.clock.sleeps(WatchedClock::SECOND_TRY), 0, "what was not sent is not tried again");
+
+    stage.osc.resume_listening().await.unwrap();
+    stage.pass(retry_after(&answer));
+    assert!(stage.osc.is_live(stage.token().await.access_token()));
+    assert_eq!(stage.refreshes(), 1);
+}
+
+#[tokio::test]
+async fn s42_connections_cut_by_a_provider_that_restarts_end_no_session() {
+    let stage = Stage::signed_in().await;
+    for _ in 0..3 {
+        // The layer's pooled connection dies with the listener.
+        stage.osc.stop_listening().await;
+        stage.osc.resume_listening().await.unwrap();
+        stage.pass(EXPIRED);
+        let token = stage.clock.clone().through_second_tries(stage.token()).await;
+        assert!(stage.osc.is_live(token.access_token()));
+    }
+    assert_eq!(stage.refreshes(), 3);
+}
+
+#[tokio::test]
+async fn s42_a_name_that_does_not_resolve_ends_no_session() {
+    let resolver = Resolver::default();
+    let configure = {
+        let resolver = resolver.clone();
+        |layer: osc_auth_layer::Builder| {
+            layer.configure_http(move |http| http.dns_resolver(Arc::new(resolver)).pool_max_idle_per_host(0))
+        }
+    };
+    let stage = Stage::before_sign_in(MockOsc::builder(), configure).await;
+    let token_endpoint = format!("http://localhost:{}/api/connect/token", stage.osc.address().port());
+    stage.osc.set_metadata_field("token_endpoint", Value::from(token_endpoint));
+    let mut stage = stage.sign_in().await;
+    assert!(resolver.asked() > 0);
+
+    resolver.fail(true);
+    stage.pass(EXPIRED);
+    let asked = resolver.asked();
+    let answer = stage.fetch("/").await;
+    assert_eq!(error_of(&answer), "temporarily_unavailable");
+    assert_eq!(resolver.asked(), asked + 1, "what was not sent is not tried again");
+    assert_eq!(error_of(&stage.fetch("/").await), "temporarily_unavailable");
+    assert_eq!(resolver.asked(), asked + 1, "it is left alone");
+
+    resolver.fail(false);
+    stage.pass(retry_after(&answer));
+    assert!(stage.osc.is_live(stage.token().await.access_token()));
+    assert_eq!(stage.refreshes(), 1);
+}
+
+/// Every name is this machine, unless it fails.
+#[derive(Clone, Debug, Default)]
+struct Resolver {
+    fails: Arc<AtomicBool>,
+    asked: Arc<AtomicUsize>,
+}
+
+impl Resolver {
+    fn fail(&self, fails: bool) {
+        self.fails.store(fails, Ordering::SeqCst);
+    }
+
+    fn asked(&self) -> usize {
+        self.asked.load(Ordering::SeqCst)
+    }
+}
+
+impl Resolve for Resolver {
+    fn resolve(&self, _: Name) -> Resolving {
+        self.asked.fetch_add(1, Ordering::SeqCst);
+        let answer: Result<Addrs, _> = if self.fails.load(Ordering::SeqCst) {
+            Err("no such host".into())
+        } else {
+            Ok(Box::new(std::iter::once(SocketAddr::from(([127, 0, 0, 1], 0)))))
+        };
+        Box::pin(std::future::ready(answer))
+    }
+}

@@ -1,0 +1,112 @@
+//! A sign-in in progress: a cookie of its own, few of them, small, for ten minutes.
+
+use std::time::Duration;
+
+use http::StatusCode;
+use mock_osc::{Endpoint, MockOsc};
+use osc_tests::{Stage, error_of, location, path_of};
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+async fn stage() -> Stage {
+    Stage::before_sign_in(MockOsc::builder(), |layer| layer).await
+}
+
+/// The values' sizes. The names add some thirty bytes to each.
+fn sizes(stage: &Stage) -> Vec<usize> {
+    stage.browser.cookies().values().map(String::len).collect()
+}
+
+#[tokio::test]
+async fn s23_ten_sign_ins_begun_leave_four_small_cookies_and_the_newest_works() {
+    let mut stage = stage().await;
+    let mut newest = String::new();
+    for attempt in 1..=10 {
+        stage.clock.advance(Duration::from_secs(1));
+        newest = stage.browser.begin_sign_in(&format!("/auth/signin?return_to=/{attempt}")).await;
+        assert!(stage.browser.cookies().len() <= attempt.min(4), "{:?}", stage.browser.cookies());
+        assert!(sizes(&stage).iter().all(|&size| size <= 1024), "{:?}", sizes(&stage));
+    }
+    let callback = stage.osc.approve(&newest).await.unwrap();
+    let answer = stage.browser.navigate(path_of(&callback)).await;
+    assert_eq!(location(&answer), "/10");
+    assert_eq!(stage.fetch("/").await.status(), StatusCode::OK);
+    assert_eq!(stage.browser.cookies().len(), 1 + 3);
+}
+
+#[tokio::test]
+async fn s23_the_four_newest_sign_ins_can_all_be_completed() {
+    let mut stage = stage().await;
+    let mut begun = Vec::new();
+    for attempt in 1..=6 {
+        stage.clock.advance(Duration::from_secs(1));
+        begun.push(stage.browser.begin_sign_in(&format!("/auth/signin?return_to=/{attempt}")).await);
+    }
+    for (attempt, authorize) in (1..).zip(&begun) {
+        let callback = stage.osc.approve(authorize).await.unwrap();
+        let answer = stage.browser.clone().navigate(path_of(&callback)).await;
+        if attempt <= 2 {
+            assert_eq!(answer.status(), StatusCode::BAD_REQUEST, "attempt {attempt}");
+        } else {
+            assert_eq!(location(&answer), format!("/{attempt}"));
+        }
+    }
+}
+
+#[tokio::test]
+async fn s23_no_return_path_makes_a_cookie_too_large() {
+    let mut stage = stage().await;
+    // A quotation mark takes twice the room when it is sealed.
+    for (character, escaped) in [("x", "x"), ("\"", "%22")] {
+        for length in (10..400).step_by(10) {
+            stage.browser.forget_cookies("");
+            let target = format!("/{}", character.repeat(length));
+            let signin = format!("/auth/signin?return_to=/{}", escaped.repeat(length));
+            let authorize = stage.browser.begin_sign_in(&signin).await;
+            assert!(sizes(&stage)[0] <= 1024, "{} for {length} {character}", sizes(&stage)[0]);
+            let callback = stage.osc.approve(&authorize).await.unwrap();
+            let back = location(&stage.browser.navigate(path_of(&callback)).await);
+            assert!(back == target || back == "/", "{back}");
+            assert!(back == target || length > 100, "{back}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn s02_a_sign_in_expires_after_ten_minutes() {
+    let mut stage = stage().await;
+    for (minutes, works) in [(10 * MINUTE - Duration::from_secs(1), true), (10 * MINUTE, false)] {
+        let authorize = stage.browser.begin_sign_in("/auth/signin").await;
+        let mut browser = stage.browser.clone();
+        stage.clock.advance(minutes);
+        let callback = stage.osc.approve(&authorize).await.unwrap();
+        let requests = stage.osc.count(Endpoint::Token);
+        let answer = browser.fetch(path_of(&callback)).await;
+        if works {
+            assert_eq!(answer.status(), StatusCode::SEE_OTHER);
+        } else {
+            assert_eq!(
+                (answer.status(), error_of(&answer).as_str()),
+                (StatusCode::BAD_REQUEST, "invalid_state")
+            );
+            assert_eq!(stage.osc.count(Endpoint::Token), requests);
+        }
+    }
+}
+
+#[tokio::test]
+async fn s02_a_state_is_used_once_also_when_the_cookie_was_copied_and_until_it_would_have_expired() {
+    let mut stage = stage().await;
+    let authorize = stage.browser.begin_sign_in("/auth/signin").await;
+    let copy = stage.browser.clone();
+    let callback = stage.osc.approve(&authorize).await.unwrap();
+    assert_eq!(stage.browser.navigate(path_of(&callback)).await.status(), StatusCode::SEE_OTHER);
+    for minute in 0..12 {
+        // The sweeper forgets used states, but none too early.
+        let answer = copy.clone().fetch(path_of(&callback)).await;
+        assert_eq!(error_of(&answer), "invalid_state", "minute {minute}");
+        stage.clock.slept(osc_tests::WatchedClock::SWEEP, minute + 1).await;
+        stage.clock.advance(MINUTE);
+    }
+    assert_eq!(stage.osc.count(Endpoint::Token), 1);
+}

@@ -1,0 +1,71 @@
+//! What the layer's own answers are held to.
+
+use http::{StatusCode, header};
+use mock_osc::MockOsc;
+
+use crate::{Answer, Browser, path_of};
+
+/// Status and `error` of a refusal, JSON or page, after checking what all answers of the layer's own have in common.
+///
+/// # Panics
+/// When it is none of the layer's, or lacks a header every one of them has.
+pub fn refusal(answer: &Answer) -> (u16, String) {
+    assert_own(answer);
+    let headers = answer.headers();
+    let text = std::str::from_utf8(answer.body()).expect("UTF-8");
+    let error = if is_page(answer) {
+        let policy = headers[header::CONTENT_SECURITY_POLICY].to_str().expect("ASCII");
+        assert!(policy.contains("default-src 'none'") && policy.contains("frame-ancestors 'none'"), "{policy}");
+        assert_eq!(headers[header::X_FRAME_OPTIONS], "DENY");
+        for outside in ["http:", "https:", "src=", "<script", "url(", "@import"] {
+            assert!(!text.contains(outside), "the page holds {outside}: {text}");
+        }
+        let (_, error) = text.split_once("<small>").expect("the error's name");
+        error.split_once("</small>").expect("the end of the error's name").0.to_owned()
+    } else {
+        assert_eq!(headers[header::CONTENT_TYPE], "application/json");
+        let json: serde_json::Value = serde_json::from_str(text).expect("JSON");
+        assert!(json["error_description"].as_str().is_some_and(|text| !text.is_empty()), "{json}");
+        json["error"].as_str().expect("an error").to_owned()
+    };
+    (answer.status().as_u16(), error)
+}
+
+/// What every answer of the layer's own has: no caching, no sniffing, a challenge with 401, no redirect but 303.
+///
+/// # Panics
+/// When it lacks one of these.
+pub fn assert_own(answer: &Answer) {
+    let (status, headers) = (answer.status(), answer.headers());
+    assert_eq!(headers.get(header::CACHE_CONTROL).expect("Cache-Control"), "no-store");
+    assert_eq!(headers.get(header::X_CONTENT_TYPE_OPTIONS).expect("nosniff"), "nosniff");
+    assert_eq!(headers.contains_key(header::WWW_AUTHENTICATE), status == StatusCode::UNAUTHORIZED);
+    assert_eq!(headers.contains_key(header::LOCATION), status == StatusCode::SEE_OTHER);
+    assert!(!status.is_redirection() || status == StatusCode::SEE_OTHER, "{status}");
+}
+
+/// Whether it is a page, not JSON.
+pub fn is_page(answer: &Answer) -> bool {
+    answer.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind == "text/html; charset=utf-8")
+}
+
+/// Begins a sign-in and allows it: path and query of the callback, which the browser has not followed yet.
+///
+/// # Panics
+/// When the provider does not ask for consent.
+pub async fn callback(browser: &mut Browser, osc: &MockOsc) -> String {
+    let authorize = browser.begin_sign_in("/auth/signin").await;
+    let callback = osc.approve(&authorize).await.expect("the provider asks for consent");
+    path_of(&callback).to_owned()
+}
+
+/// The value of a query parameter of a URL or path, decoded.
+///
+/// # Panics
+/// When there is none.
+pub fn parameter(url: &str, name: &str) -> String {
+    let (_, query) = url.split_once('?').expect("a query");
+    let mut pairs = form_urlencoded::parse(query.as_bytes());
+    let found = pairs.find(|(key, _)| key == name);
+    found.unwrap_or_else(|| panic!("{url} has no {name}")).1.into_owned()
+}

@@ -1,0 +1,137 @@
+//! A visitor who is signed in, while time stands still.
+
+use std::panic::Location;
+use std::time::Duration;
+
+use http::{StatusCode, header};
+use mock_osc::MockOsc;
+use osc_auth_layer::test_util::TestToken;
+use osc_auth_layer::{Builder, OscAuthLayer, OscToken};
+use serde_json::Value;
+
+use crate::{Answer, Browser, WatchedClock, app, layer_for, token_of};
+
+/// This far into its hour a token is refreshed beside the requests that use it, whatever the jitter.
+pub const AHEAD: Duration = Duration::from_secs(3450);
+/// This far into its hour, requests wait for the refresh, although the token has not expired.
+pub const LEEWAY: Duration = Duration::from_secs(3550);
+/// This far into its hour a token has expired.
+pub const EXPIRED: Duration = Duration::from_secs(3600);
+
+/// A provider, a layer whose clock stands still, and a browser that is signed in.
+#[derive(Debug)]
+pub struct Stage {
+    /// The provider.
+    pub osc: MockOsc,
+    /// The layer's clock.
+    pub clock: WatchedClock,
+    /// The layer.
+    pub layer: OscAuthLayer,
+    /// The visitor.
+    pub browser: Browser,
+}
+
+impl Stage {
+    /// A provider that rotates refresh tokens and revokes the grant when one is used twice, and a layer as it comes.
+    pub async fn signed_in() -> Self {
+        Self::with(MockOsc::builder(), |layer| layer).await
+    }
+
+    /// Another provider or another layer.
+    ///
+    /// # Panics
+    /// When the layer does not build or the visitor does not get in.
+    pub async fn with(osc: mock_osc::Builder, configure: impl FnOnce(Builder) -> Builder) -> Self {
+        Self::before_sign_in(osc, configure).await.sign_in().await
+    }
+
+    /// The same before the visitor came.
+    ///
+    /// # Panics
+    /// When the layer does not build.
+    pub async fn before_sign_in(osc: mock_osc::Builder, configure: impl FnOnce(Builder) -> Builder) -> Self {
+        let osc = osc.start().await.expect("the mock starts");
+        let clock = WatchedClock::default();
+        let layer = configure(layer_for(&osc).clock(clock.clone())).build().expect("the test's layer builds");
+        let browser = Browser::new(app(&layer));
+        Self { osc, clock, layer, browser }
+    }
+
+    /// The visitor signs in.
+    ///
+    /// # Panics
+    /// When that fails.
+    pub async fn sign_in(mut self) -> Self {
+        let answer = self.browser.sign_in(&self.osc).await;
+        assert_eq!(answer.status(), StatusCode::SEE_OTHER, "{answer:?}");
+        self
+    }
+
+    /// The browser of another visitor, whose session begins with this token.
+    ///
+    /// # Panics
+    /// Never: the layer's cookie has a name and a value.
+    pub async fn browser_with(&self, token: TestToken) -> Browser {
+        let cookie = self.layer.sign_in_for_test(token).await;
+        let cookie = cookie.to_str().expect("cookies are ASCII");
+        let (name, value) = cookie.split_once('=').expect("a cookie has a name");
+        let mut browser = Browser::new(app(&self.layer));
+        browser.set_cookie(name, value);
+        browser
+    }
+
+    /// Time passes, for the layer and for the provider.
+    pub fn pass(&self, time: Duration) {
+        self.osc.advance(time);
+        self.clock.advance(time);
+    }
+
+    /// How many refreshes arrived at the provider.
+    pub fn refreshes(&self) -> usize {
+        self.osc.count_grants("refresh_token")
+    }
+
+    /// The visitor's script makes a request.
+    pub async fn fetch(&mut self, path: &str) -> Answer {
+        soon(self.browser.fetch(path)).await
+    }
+
+    /// The token that a request of the visitor gets.
+    ///
+    /// # Panics
+    /// When it gets none.
+    pub async fn token(&self) -> OscToken {
+        let answer = soon(self.browser.clone().fetch("/")).await;
+        token_of(&answer).unwrap_or_else(|| panic!("no token: {answer:?}"))
+    }
+}
+
+/// Waits for what must happen, so that a test whose event never comes fails, and says where it waited.
+#[track_caller]
+pub fn soon<T>(event: impl Future<Output = T>) -> impl Future<Output = T> {
+    const LIMIT: Duration = Duration::from_secs(30);
+    let caller = Location::caller();
+    async move {
+        let result = tokio::time::timeout(LIMIT, event).await;
+        result.unwrap_or_else(|_| panic!("waited in vain at {caller}"))
+    }
+}
+
+/// The `error` of one of the layer's JSON answers.
+///
+/// # Panics
+/// When it holds none.
+pub fn error_of(answer: &Answer) -> String {
+    let json: Value = serde_json::from_slice(answer.body()).unwrap_or_default();
+    json["error"].as_str().unwrap_or_else(|| panic!("no error: {answer:?}")).to_owned()
+}
+
+/// `Retry-After`.
+///
+/// # Panics
+/// When it is missing or no number of seconds.
+pub fn retry_after(answer: &Answer) -> Duration {
+    let value = answer.headers().get(header::RETRY_AFTER).and_then(|value| value.to_str().ok());
+    let seconds = value.and_then(|value| value.parse().ok());
+    Duration::from_secs(seconds.unwrap_or_else(|| panic!("no Retry-After: {answer:?}")))
+}
