@@ -1,0 +1,190 @@
+//! An axum app that works in the visitor's Open Source Cloud workspace.
+
+use std::env;
+use std::process::ExitCode;
+use std::time::{Duration, UNIX_EPOCH};
+
+use axum::extract::{Form, Query, State};
+use axum::http::StatusCode;
+use axum::middleware::map_response;
+use axum::response::{Html, IntoResponse, Redirect, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+#[cfg(feature = "mock")]
+use mock_osc::MockOsc;
+use osc_auth_layer::{Builder, OscAuthLayer, OscToken};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tower_http::csrf::CsrfLayer;
+use tracing_subscriber::EnvFilter;
+
+use app::dashboard::Dashboard;
+use app::platform::{Balance, Error, Instance, Platform};
+use app::{pages, stop};
+
+#[path = "../../app/mod.rs"]
+mod app;
+
+type AnyError = Box<dyn std::error::Error>;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    tracing_subscriber::fmt().with_env_filter(filter).init();
+    match run().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run() -> Result<(), AnyError> {
+    let (auth, platform) = configure().await?;
+    let auth = auth.public_path("/").public_path("/healthz");
+    let auth = auth.redirect_to_signin().build()?;
+    let router = Router::new()
+        .route("/", get(home))
+        .route("/healthz", get(async || "ok"))
+        .route("/dashboard", get(dashboard))
+        .route("/instances/create", post(create))
+        .route("/instances/remove", post(remove))
+        .route("/api/balance", get(balance))
+        .route("/api/instances", get(instances))
+        .route("/api/session", get(session))
+        .fallback(not_found)
+        .with_state(platform)
+        // SameSite=Lax keeps the session out of forms posted from other sites, but not out of
+        // those from another port of this host or from a sibling domain.
+        .layer(CsrfLayer::new())
+        .layer(map_response(with_headers))
+        // Last, so outermost: it must see every path, for some are its own.
+        .layer(auth.clone());
+
+    let bind = env::var("BIND").unwrap_or_else(|_| "127.0.0.1:3000".to_owned());
+    let listener =
+        TcpListener::bind(&bind).await.map_err(|error| format!("cannot listen on BIND={bind}: {error}"))?;
+    println!("Open http://localhost:{}", listener.local_addr()?.port());
+    let server = axum::serve(listener, router);
+    server.with_graceful_shutdown(stop::signal()).await?;
+    // A refresh in flight has spent the session's refresh token; let it keep what it gets.
+    auth.shutdown(Duration::from_secs(10)).await;
+    Ok(())
+}
+
+async fn configure() -> Result<(Builder, Platform), AnyError> {
+    #[cfg(feature = "mock")]
+    if env::var("CLIENT_ID").unwrap_or_default().is_empty() {
+        // Leaked, as it has to live as long as the process.
+        let mock = Box::leak(Box::new(MockOsc::builder().start().await?));
+        let issuer = mock.issuer();
+        println!("CLIENT_ID is not set: using a mock of Open Source Cloud at {issuer}");
+        let (id, secret) = (mock.client_id(), mock.client_secret());
+        let client = osc_auth_layer::Client::confidential(id, secret);
+        let auth = OscAuthLayer::builder(client).issuer(issuer);
+        return Ok((auth, Platform::at(&mock.platform())?));
+    }
+    Ok((OscAuthLayer::builder_from_env()?, Platform::from_env()?))
+}
+
+#[derive(Deserialize)]
+struct Pick {
+    service: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Target {
+    service: String,
+    name: String,
+}
+
+// A public page: signed in or not, it is shown.
+async fn home(token: Option<OscToken>) -> Html<String> {
+    Html(pages::home(token.is_some()))
+}
+
+async fn dashboard(
+    State(osc): State<Platform>,
+    token: OscToken,
+    Query(pick): Query<Pick>,
+) -> Result<Html<String>, ErrorPage> {
+    let dashboard = Dashboard::load(&osc, &token, pick.service.as_deref(), None).await?;
+    Ok(Html(dashboard.render()))
+}
+
+async fn create(
+    State(osc): State<Platform>,
+    token: OscToken,
+    Form(target): Form<Target>,
+) -> Result<Response, ErrorPage> {
+    let service = osc.subscription(&token, &target.service).await?;
+    match osc.create(&token, &service, &target.name).await {
+        Ok(()) => Ok(Redirect::to(&pages::dashboard_path(&target.service)).into_response()),
+        Err(error) => {
+            let status = error.status();
+            let refused = Some((target.name.as_str(), error));
+            let page = Dashboard::load(&osc, &token, Some(&target.service), refused).await?;
+            Ok((status, Html(page.render())).into_response())
+        }
+    }
+}
+
+async fn remove(
+    State(osc): State<Platform>,
+    token: OscToken,
+    Form(target): Form<Target>,
+) -> Result<Redirect, ErrorPage> {
+    let service = osc.subscription(&token, &target.service).await?;
+    osc.remove(&token, &service, &target.name).await?;
+    Ok(Redirect::to(&pages::dashboard_path(&target.service)))
+}
+
+async fn balance(State(osc): State<Platform>, token: OscToken) -> Result<Json<Balance>, Error> {
+    Ok(Json(osc.balance(&token).await?))
+}
+
+async fn instances(
+    State(osc): State<Platform>,
+    token: OscToken,
+    Query(pick): Query<Pick>,
+) -> Result<Json<Vec<Instance>>, Error> {
+    let service = pick.service.unwrap_or_default();
+    let service = osc.subscription(&token, &service).await?;
+    Ok(Json(osc.instances(&token, &service).await?))
+}
+
+async fn session(token: OscToken) -> Json<Value> {
+    let expires_at = token.expires_at().duration_since(UNIX_EPOCH);
+    Json(json!({ "expires_at": expires_at.unwrap_or_default().as_secs() }))
+}
+
+async fn not_found() -> ErrorPage {
+    ErrorPage(StatusCode::NOT_FOUND, "This page does not exist.".to_owned())
+}
+
+async fn with_headers(response: Response) -> impl IntoResponse {
+    (pages::HEADERS, response)
+}
+
+struct ErrorPage(StatusCode, String);
+
+impl From<Error> for ErrorPage {
+    fn from(error: Error) -> Self {
+        Self(error.status(), error.to_string())
+    }
+}
+
+impl IntoResponse for ErrorPage {
+    fn into_response(self) -> Response {
+        (self.0, Html(pages::error(self.0, &self.1))).into_response()
+    }
+}
+
+/// For the JSON routes.
+impl IntoResponse for Error {
+    fn into_response(self) -> Response {
+        (self.status(), Json(json!({ "error": self.to_string() }))).into_response()
+    }
+}

@@ -1,0 +1,147 @@
+// Starts the programs under test and the browser, and ends them.
+
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdirSync } from 'node:fs';
+import http from 'node:http';
+import path from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { chromium } from 'playwright-core';
+
+const here = fileURLToPath(new URL('.', import.meta.url));
+const binaries = path.join(process.env.CARGO_TARGET_DIR ?? path.join(here, '../../target'), 'debug');
+const pictures = path.join(here, 'out');
+mkdirSync(pictures, { recursive: true });
+
+export function launchBrowser() {
+  return chromium.launch({
+    executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+    args: [
+      '--headless',
+      '--no-sandbox',
+      '--disable-gpu',
+      '--disable-quic',
+      '--no-first-run',
+      '--disable-background-networking',
+      '--disable-component-update',
+      '--disable-sync',
+    ],
+  });
+}
+
+/** Takes a picture of the page in light and in dark. */
+export async function shoot(page, name) {
+  for (const colorScheme of ['light', 'dark']) {
+    await page.emulateMedia({ colorScheme });
+    await page.screenshot({ path: path.join(pictures, `${name}-${colorScheme}.png`), fullPage: true });
+  }
+}
+
+/** A program that is ready once `ready` has found in its output what it is looking for. */
+export class Program {
+  output = '';
+
+  static async start(name, args, env, ready) {
+    const program = new Program();
+    // Only what a program needs: settings of whoever runs the tests must not leak in.
+    program.child = spawn(path.join(binaries, name), args, {
+      env: { PATH: process.env.PATH, RUST_LOG: 'debug,osc_auth_layer=trace', RUST_BACKTRACE: '1', ...env },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    program.exited = once(program.child, 'exit');
+    program.found = await new Promise((resolve, reject) => {
+      const read = (line) => {
+        program.output += `${line}\n`;
+        const found = ready(program.output);
+        if (found) resolve(found);
+      };
+      createInterface(program.child.stdout).on('line', read);
+      createInterface(program.child.stderr).on('line', read);
+      program.child.on('error', reject);
+      // 'close' and not 'exit': by then all output has been read.
+      program.child.on('close', (code) => reject(new Error(`${name} ended with ${code}:\n${program.output}`)));
+    });
+    return program;
+  }
+
+  /** Asks it to stop, as a service manager would, and sees that it does so in good order. */
+  async stop() {
+    this.child.kill('SIGTERM');
+    const [code, signal] = await this.exited;
+    assert.deepEqual([code, signal], [0, null], this.output);
+    assert.ok(!this.output.includes('panicked'), this.output);
+  }
+
+  async kill() {
+    this.child.kill('SIGKILL');
+    await this.exited;
+  }
+}
+
+export function startMock(port = 0, args = []) {
+  return Program.start('mock-osc', ['--port', String(port), ...args], {}, (output) => {
+    const issuer = output.match(/http:\/\/127\.0\.0\.1:\d+/)?.[0];
+    const secret = output.match(/osc_secret_[0-9a-f]{64}/)?.[0];
+    const id = output.match(/osc_(?!secret_)\w{24}\b/)?.[0];
+    return issuer && id && secret && { issuer, id, secret };
+  });
+}
+
+/** Starts a sample on a port the system picks; `found` is the address to open. */
+export function startSample(name, env = {}) {
+  const bind = { BIND: '127.0.0.1:0', ...env };
+  return Program.start(name, [], bind, (output) => output.match(/http:\/\/localhost:\d+/)?.[0]);
+}
+
+/**
+ * Stands between a sample and the platform: keeps every token that passes, and can be out of order. It also serves pages
+ * of a stranger's, to forge requests from.
+ */
+export class Platform {
+  tokens = new Set();
+  outOfOrder = false;
+  strangersPage = '';
+
+  static async start(target) {
+    const platform = new Platform();
+    platform.server = http.createServer((request, response) => {
+      platform.answer(target, request, response).catch((error) => response.destroy(error));
+    });
+    platform.server.listen(0, '127.0.0.1');
+    await once(platform.server, 'listening');
+    platform.port = platform.server.address().port;
+    return platform;
+  }
+
+  async answer(target, request, response) {
+    if (request.url === '/stranger') {
+      response.setHeader('content-type', 'text/html');
+      response.end(this.strangersPage);
+      return;
+    }
+    for (const header of ['x-pat-jwt', 'x-jwt']) {
+      if (request.headers[header]) this.tokens.add(request.headers[header].replace(/^Bearer /, ''));
+    }
+    if (this.outOfOrder) {
+      response.writeHead(500, { 'content-type': 'application/json' });
+      response.end('{"reason":"the platform is <b>resting</b>"}');
+      return;
+    }
+    const chunks = [];
+    for await (const chunk of request) chunks.push(chunk);
+    const { host, connection, 'content-length': _, 'transfer-encoding': __, ...headers } = request.headers;
+    const body = chunks.length ? Buffer.concat(chunks) : undefined;
+    const answer = await fetch(target + request.url, { method: request.method, headers, body });
+    const text = await answer.text();
+    for (const [, token] of text.matchAll(/"token":\s*"([^"]+)"/g)) this.tokens.add(token);
+    response.writeHead(answer.status, { 'content-type': answer.headers.get('content-type') ?? 'text/plain' });
+    response.end(text);
+  }
+
+  stop() {
+    this.server.closeAllConnections();
+    this.server.close();
+  }
+}

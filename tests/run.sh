@@ -1,0 +1,105 @@
+#!/usr/bin/env bash
+# Runs every test there is. A Debian machine with Rust is enough: what else it takes is installed first.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+# Fixed here because the browser tests look for the programs where cargo puts them.
+export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-$PWD/target}"
+export CARGO_TERM_COLOR=never NO_COLOR=1
+
+passed=0 failed=0 skipped=0
+log="$(mktemp)"
+trap 'rm -f "$log"' EXIT
+
+heading() { printf '\n== %s\n' "$1"; }
+
+# Adds up the numbers that a pattern's first group finds in what the last step printed.
+count() { sed -nE "s/$1/\1/p" "$log" | awk '{ sum += $1 } END { print sum + 0 }'; }
+
+# Runs one step. The rest runs after a failure too, so that one run tells all there is to tell.
+step() {
+    heading "$1"
+    shift
+    local ok=yes bad
+    "$@" 2>&1 | tee "$log" || ok=no
+    passed=$((passed + $(count '^test result:.* ([0-9]+) passed;.*') + $(count '^ℹ pass ([0-9]+)$')))
+    skipped=$((skipped + $(count '^test result:.* ([0-9]+) ignored;.*') + $(count '^ℹ skipped ([0-9]+)$') + $(count '^ℹ todo ([0-9]+)$')))
+    bad=$(($(count '^test result:.* ([0-9]+) failed;.*') + $(count '^ℹ fail ([0-9]+)$') + $(count '^ℹ cancelled ([0-9]+)$')))
+    # What does not even build, or breaks off, has no number of its own.
+    if [ "$ok" = no ] && [ "$bad" = 0 ]; then bad=1; fi
+    failed=$((failed + bad))
+}
+
+install_what_is_missing() {
+    local wanted=()
+    command -v chromium >/dev/null || wanted+=(chromium fonts-dejavu-core)
+    command -v node >/dev/null || wanted+=(nodejs)
+    command -v npm >/dev/null || wanted+=(npm)
+    command -v cc >/dev/null || wanted+=(gcc libc6-dev)
+    if [ ${#wanted[@]} -gt 0 ]; then
+        heading "Installing ${wanted[*]}: the browser tests click through the samples in Chromium, driven by Node"
+        if ! command -v apt-get >/dev/null; then
+            echo "This is not Debian, so please install these yourself: ${wanted[*]}" >&2
+            exit 1
+        fi
+        local as_root=()
+        [ "$(id -u)" = 0 ] || as_root=(sudo)
+        "${as_root[@]}" apt-get update -qq
+        "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends "${wanted[@]}"
+    fi
+    # npm leaves this file behind when all is in place.
+    if [ tests/browser/package-lock.json -nt tests/browser/node_modules/.package-lock.json ]; then
+        heading "Installing the browser's driver"
+        (cd tests/browser && npm ci --no-audit --no-fund --loglevel=error)
+    fi
+}
+
+# These gather the outcome by hand: inside a step, errexit is not in force.
+check_features() {
+    local ok=0 feature sample layer=(cargo check --quiet -p osc-auth-layer --no-default-features)
+    echo "osc-auth-layer, no feature"
+    "${layer[@]}" || ok=1
+    for feature in $(sed -nE '/^\[features\]/,/^\[[^f]/s/^([a-z][a-z0-9-]*) *=.*/\1/p' osc-auth-layer/Cargo.toml); do
+        echo "osc-auth-layer, $feature"
+        "${layer[@]}" --features "$feature" || ok=1
+    done
+    for sample in osc-sample-axum osc-sample-hyper; do
+        echo "$sample, without its mock"
+        cargo check --quiet -p "$sample" --no-default-features || ok=1
+    done
+    return $ok
+}
+
+# One by one, or cargo gives each the features that the others ask of the layer.
+build_programs() {
+    local ok=0 program
+    for program in mock-osc osc-sample-axum osc-sample-hyper; do
+        cargo build --quiet -p "$program" || ok=1
+    done
+    return $ok
+}
+
+browse() {
+    cd tests/browser && node --test --test-reporter=spec signin.mjs
+}
+
+install_what_is_missing
+export CHROMIUM="${CHROMIUM:-$(command -v chromium)}"
+
+step "Rust: unit tests, scenarios, examples in the documentation" \
+    cargo test --quiet --workspace --all-features --no-fail-fast
+step "Features: each alone" check_features
+step "Building the samples and the mock" build_programs
+step "Browser: both samples; pictures of the pages go to tests/browser/out" browse
+
+if [ "$passed" = 0 ]; then
+    echo "Not a single test was run." >&2
+    failed=$((failed + 1))
+fi
+if [ "$skipped" != 0 ]; then
+    printf '\n%s tests were skipped or ignored, and none may be.\n' "$skipped" >&2
+    printf '\n%s passed, %s failed, %s skipped\n' "$passed" "$failed" "$skipped"
+    exit 1
+fi
+printf '\n%s passed, %s failed\n' "$passed" "$failed"
+[ "$failed" = 0 ]
