@@ -15,7 +15,10 @@ pub fn refusal(answer: &Answer) -> (u16, String) {
     let text = std::str::from_utf8(answer.body()).expect("UTF-8");
     let error = if is_page(answer) {
         let policy = headers[header::CONTENT_SECURITY_POLICY].to_str().expect("ASCII");
-        assert!(policy.contains("default-src 'none'") && policy.contains("frame-ancestors 'none'"), "{policy}");
+        assert!(
+            policy.contains("default-src 'none'") && policy.contains("frame-ancestors 'none'"),
+            "{policy}"
+        );
         assert_eq!(headers[header::X_FRAME_OPTIONS], "DENY");
         for outside in ["http:", "https:", "src=", "<script", "url(", "@import"] {
             assert!(!text.contains(outside), "the page holds {outside}: {text}");

@@ -1,0 +1,78 @@
+//! A provider that never ends its answer. The time-outs are real time, so all cases run beside each other.
+
+use std::time::{Duration, Instant};
+
+use futures_util::future::join_all;
+use mock_osc::{Endpoint, Fault, MockOsc};
+use osc_auth_layer::test_util::TestClock;
+use osc_tests::{Browser, app, callback, layer, layer_for, refusal};
+
+/// Ten seconds is the layer's total time-out; the rest is for a machine that is busy.
+const MOST: Duration = Duration::from_secs(20);
+
+fn slow() -> [Fault; 3] {
+    // Silence before the answer, a body that drips, and one that drips faster than any read time-out.
+    [
+        Fault::Latency(Duration::from_secs(600)),
+        Fault::Endless(Duration::from_secs(3)),
+        Fault::Endless(Duration::from_millis(50)),
+    ]
+}
+
+async fn signing_in(fault: Fault) {
+    let osc = MockOsc::builder().start().await.expect("the mock starts");
+    let mut browser = Browser::new(app(&layer(&osc)));
+    osc.fault(Endpoint::Metadata, fault);
+    let answer = browser.navigate("/auth/signin").await;
+    assert_eq!(refusal(&answer), (502, "provider_unavailable".to_owned()));
+    assert!(browser.cookies().is_empty());
+}
+
+async fn exchanging(fault: Fault) {
+    let osc = MockOsc::builder().start().await.expect("the mock starts");
+    let mut browser = Browser::new(app(&layer(&osc)));
+    let path = callback(&mut browser, &osc).await;
+    osc.fault(Endpoint::Token, fault);
+    let answer = browser.navigate(&path).await;
+    assert_eq!(refusal(&answer), (502, "provider_unavailable".to_owned()));
+    assert!(browser.cookies().is_empty());
+}
+
+async fn refreshing(fault: Fault) {
+    let osc = MockOsc::builder().start().await.expect("the mock starts");
+    let clock = TestClock::new();
+    let layer = layer_for(&osc).clock(clock.clone()).build().expect("it builds");
+    let mut browser = Browser::new(app(&layer));
+    browser.sign_in(&osc).await;
+    clock.advance(Duration::from_secs(3600));
+    osc.fault(Endpoint::Token, fault).once();
+    // The first try ends at the time-out; the request's own patience is over only when the clock is moved.
+    let request = browser.clone();
+    let request = tokio::spawn(async move {
+        let mut browser = request;
+        browser.fetch("/").await
+    });
+    // A second try starts only when the pause before it is over, so the first has ended by then.
+    let second = async {
+        while osc.count_grants("refresh_token") < 2 {
+            clock.advance(Duration::from_millis(100));
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    };
+    second.await;
+    let answer = request.await.expect("no panic");
+    assert_eq!(answer.status(), 200, "the second try is answered");
+}
+
+#[tokio::test]
+async fn s19_a_provider_that_never_finishes_is_given_up() {
+    let begun = Instant::now();
+    let mut cases: Vec<std::pin::Pin<Box<dyn Future<Output = ()>>>> = Vec::new();
+    for fault in slow() {
+        cases.push(Box::pin(signing_in(fault.clone())));
+        cases.push(Box::pin(exchanging(fault.clone())));
+        cases.push(Box::pin(refreshing(fault)));
+    }
+    tokio::time::timeout(MOST, join_all(cases)).await.expect("something hangs");
+    assert!(begun.elapsed() > Duration::from_secs(5), "it was not slow at all");
+}

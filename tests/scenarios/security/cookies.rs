@@ -1,0 +1,178 @@
+//! Cookies that others sent, and how many there are of ours.
+
+use http::{Method, Request, StatusCode, header};
+use mock_osc::{Endpoint, MockOsc};
+use osc_tests::{
+    Answer, Body, Browser, app, callback, layer, layer_for, location, path_of, refusal, token_of,
+};
+
+async fn with_cookies(browser: &Browser, path: &str, cookies: &[&str]) -> Answer {
+    let mut request = Request::get(path).header(header::HOST, "localhost:3000");
+    for cookie in cookies {
+        request = request.header(header::COOKIE, *cookie);
+    }
+    browser.clone().send_raw(request.body(Body::default()).expect("a request")).await
+}
+
+#[tokio::test]
+async fn s23_attempts_never_pile_up_and_no_cookie_is_too_large() {
+    let osc = MockOsc::builder().loose_redirect_uris().start().await.unwrap();
+    let public_url = format!("https://{}.example.com/{}", "a".repeat(60), "b".repeat(100));
+    let layer = osc_auth_layer::OscAuthLayer::builder(osc_auth_layer::Client::confidential(
+        osc.client_id(),
+        osc.client_secret(),
+    ))
+    .issuer(osc.issuer())
+    .public_url(&public_url)
+    .build()
+    .unwrap();
+    let host = format!("{}.example.com", "a".repeat(60));
+    let mut browser = Browser::new(app(&layer)).at(&host);
+    let return_to = format!("/{}", "r".repeat(310));
+    for _ in 0..12 {
+        let answer = browser.navigate(&format!("/auth/signin?return_to={return_to}")).await;
+        for cookie in answer.headers().get_all(header::SET_COOKIE) {
+            assert!(cookie.len() <= 4096, "{cookie:?}");
+            let (pair, _) = cookie.to_str().unwrap().split_once(';').unwrap();
+            let (_, value) = pair.split_once('=').unwrap();
+            assert!(value.len() <= 1024, "{} bytes", value.len());
+        }
+        assert!(browser.cookies().len() <= 4, "{:?}", browser.cookies().keys());
+    }
+    assert_eq!(browser.cookies().len(), 4);
+}
+
+#[tokio::test]
+async fn s23_the_newest_attempts_are_the_ones_that_are_kept() {
+    let osc = MockOsc::builder().start().await.unwrap();
+    let clock = osc_auth_layer::test_util::TestClock::new();
+    let layer = layer_for(&osc).clock(clock.clone()).build().unwrap();
+    let mut browser = Browser::new(app(&layer));
+    let mut paths = Vec::new();
+    for _ in 0..6 {
+        paths.push(callback(&mut browser, &osc).await);
+        clock.advance(std::time::Duration::from_secs(1));
+    }
+    for (index, path) in paths.iter().enumerate() {
+        let answer = browser.clone().navigate(path).await;
+        let expected = if index < 2 { StatusCode::BAD_REQUEST } else { StatusCode::SEE_OTHER };
+        assert_eq!(answer.status(), expected, "attempt {index}");
+    }
+}
+
+#[tokio::test]
+async fn s35_two_session_cookies_are_refused_wherever_they_stand() {
+    let osc = MockOsc::builder().start().await.unwrap();
+    let mut browser = Browser::new(app(&layer(&osc)));
+    browser.sign_in(&osc).await;
+    let ours = format!("osc_session_3000={}", browser.cookies()["osc_session_3000"]);
+    let tossed = format!("osc_session_3000={}", "A".repeat(43));
+    for cookies in [
+        vec![format!("{ours}; {tossed}")],
+        vec![format!("{tossed}; a=b;{ours}")],
+        vec![ours.clone(), tossed.clone()],
+        vec![tossed.clone(), ours.clone()],
+        vec![format!("{ours}; osc_session_3000=")],
+        vec![format!("{ours}; {ours}")],
+    ] {
+        let cookies: Vec<_> = cookies.iter().map(String::as_str).collect();
+        for path in ["/", "/auth/signin", "/auth/callback?state=a"] {
+            let answer = with_cookies(&browser, path, &cookies).await;
+            assert_eq!(refusal(&answer), (400, "invalid_request".to_owned()), "{path} {cookies:?}");
+        }
+        let answer = with_cookies(&browser, "/public", &cookies).await;
+        assert!(token_of(&answer).is_none(), "nobody can tell which is meant");
+    }
+    assert_eq!(browser.fetch("/").await.status(), StatusCode::OK);
+}
+
+#[tokio::test]
+async fn s35_a_pending_cookie_sent_twice_is_refused() {
+    let osc = MockOsc::builder().start().await.unwrap();
+    let mut browser = Browser::new(app(&layer(&osc)));
+    let path = callback(&mut browser, &osc).await;
+    let (name, value) = browser.cookies().first_key_value().expect("a pending sign-in");
+    let twice = format!("{name}={value}; {name}=x");
+    let answer = with_cookies(&browser, &path, &[&twice]).await;
+    assert_eq!(refusal(&answer), (400, "invalid_request".to_owned()));
+    assert_eq!(osc.count(Endpoint::Token), 0);
+}
+
+#[tokio::test]
+async fn s46_names_that_only_look_like_ours_neither_pass_nor_disturb() {
+    let osc = MockOsc::builder().start().await.unwrap();
+    let mut browser = Browser::new(app(&layer(&osc)));
+    browser.sign_in(&osc).await;
+    let id = browser.cookies()["osc_session_3000"].clone();
+    for name in [
+        "%6Fsc_session_3000",
+        "osc%5Fsession_3000",
+        "osc_session_300%30",
+        "OSC_SESSION_3000",
+        "Osc_session_3000",
+        "\u{a0}osc_session_3000",
+        "\u{2000}osc_session_3000",
+        "osc_session_3000\u{a0}",
+        "osc_session_3000 ",
+        "\u{feff}osc_session_3000",
+        "xosc_session_3000",
+        "osc_session_30000",
+        "osc_session_3000x",
+        "osc_session_",
+        "\"osc_session_3000",
+        "__Host-osc_session",
+    ] {
+        let alone = format!("{name}={id}");
+        let answer = with_cookies(&browser, "/", &[&alone]).await;
+        assert_eq!(refusal(&answer), (401, "unauthenticated".to_owned()), "{name} passes");
+        let answer = with_cookies(&browser, "/auth/callback", &[&alone]).await;
+        assert_eq!(refusal(&answer), (400, "invalid_state".to_owned()), "{name} passes for signed in");
+        for both in
+            [format!("{name}=tossed; osc_session_3000={id}"), format!("osc_session_3000={id}; {name}=tossed")]
+        {
+            let answer = with_cookies(&browser, "/", &[&both]).await;
+            assert_eq!(answer.status(), StatusCode::OK, "{name} disturbs");
+            let answer = with_cookies(&browser, "/auth/callback", &[&both]).await;
+            assert_eq!(answer.status(), StatusCode::SEE_OTHER, "{name} disturbs");
+        }
+    }
+}
+
+#[tokio::test]
+async fn s46_the_apps_own_cookies_are_left_alone() {
+    let osc = MockOsc::builder().start().await.unwrap();
+    let mut browser = Browser::new(app(&layer(&osc)));
+    browser.set_cookie("theme", "dark%20blue");
+    browser.set_cookie("weird", "a=b\"c");
+    browser.sign_in(&osc).await;
+    browser.post_from("same-origin", "/auth/signout").await;
+    assert_eq!(browser.cookies().len(), 2);
+    assert_eq!(browser.cookies()["theme"], "dark%20blue");
+    assert_eq!(browser.cookies()["weird"], "a=b\"c");
+}
+
+#[tokio::test]
+async fn another_apps_session_on_the_same_host_is_not_ours() {
+    let osc = MockOsc::builder().start().await.unwrap();
+    let app = app(&osc_auth_layer::OscAuthLayer::builder(osc_auth_layer::Client::confidential(
+        osc.client_id(),
+        osc.client_secret(),
+    ))
+    .issuer(osc.issuer())
+    .build()
+    .unwrap());
+    let mut browser = Browser::new(app).at("localhost:3000");
+    browser.sign_in(&osc).await;
+
+    let mut elsewhere = browser.clone().at("localhost:30001");
+    assert_eq!(refusal(&elsewhere.fetch("/").await), (401, "unauthenticated".to_owned()));
+    elsewhere.sign_in(&osc).await;
+    assert_eq!(elsewhere.cookies().len(), 2, "{:?}", elsewhere.cookies());
+    let mut back = elsewhere.clone().at("localhost:3000");
+    assert_eq!(back.fetch("/").await.status(), StatusCode::OK);
+    back.send(Method::POST, "/auth/signout", &[("sec-fetch-site", "same-origin")]).await;
+    let mut elsewhere = back.at("localhost:30001");
+    assert_eq!(elsewhere.fetch("/").await.status(), StatusCode::OK);
+    let authorize = location(&elsewhere.navigate("/auth/signin").await);
+    assert_eq!(path_of(&osc_tests::parameter(&authorize, "redirect_uri")), "/auth/callback");
+}

@@ -1,0 +1,150 @@
+//! Where secrets must not turn up: in logs, spans, `Debug` output, and anything the browser gets.
+
+use std::time::Duration;
+
+use mock_osc::{Endpoint, Fault, MockOsc};
+use osc_tests::{
+    Browser, Logs, QuickClock, app, assert_own, callback, layer_for, location, parameter, path_of, token_of,
+};
+
+/// Every secret of the sign-ins so far: the provider's, the cookies', and those of the requests.
+fn secrets(osc: &MockOsc, browsers: &[&Browser]) -> Vec<String> {
+    let mut secrets = osc.issued_tokens();
+    secrets.push(osc.client_secret());
+    for request in osc.requests(Endpoint::Token) {
+        let fields = ["code", "code_verifier", "refresh_token", "client_secret"];
+        secrets.extend(fields.iter().filter_map(|name| request.field(name)).map(str::to_owned));
+    }
+    for browser in browsers {
+        for line in browser.seen().lines() {
+            for cookie in line.split("\"set-cookie\": \"").skip(1) {
+                let value = cookie.split_once('=').expect("a pair").1.split(';').next().unwrap_or_default();
+                secrets.push(value.to_owned());
+            }
+            for state in line.split("state=").skip(1) {
+                let end = state.find(['&', '"']).unwrap_or(state.len());
+                secrets.push(state[..end].to_owned());
+            }
+        }
+    }
+    secrets.retain(|secret| !secret.is_empty());
+    secrets.sort_unstable();
+    secrets.dedup();
+    secrets
+}
+
+#[tokio::test]
+async fn s24_s33_nothing_secret_is_logged_or_sent_to_the_browser() {
+    let logs = Logs::collect();
+    let osc = MockOsc::builder().start().await.unwrap();
+    let clock = QuickClock::new();
+    let layer = layer_for(&osc).clock(clock.clone()).build().unwrap();
+    let mut browser = Browser::new(app(&layer));
+    let mut seen_debug = String::new();
+
+    // A whole sign-in, its replay, a declined one, and one whose code is refused.
+    let path = callback(&mut browser, &osc).await;
+    browser.navigate(&path).await;
+    browser.navigate(&path).await;
+    let declined = osc.deny(&browser.begin_sign_in("/auth/signin").await).await.unwrap();
+    browser.navigate(path_of(&declined)).await;
+    let refused = callback(&mut browser, &osc).await;
+    osc.fault(Endpoint::Token, Fault::OAuth("invalid_grant")).once();
+    browser.navigate(&refused).await;
+    // A refresh, one that fails in every way, one that is refused.
+    clock.advance(Duration::from_secs(3600));
+    let token = token_of(&browser.fetch("/").await).expect("refreshed");
+    seen_debug.push_str(&format!("{token:?} {:?} {:?} {layer:?}", token.session(), token.bearer()));
+    for fault in [
+        Fault::Html,
+        Fault::WrongTypes,
+        Fault::MalformedJson,
+        Fault::HangUp,
+        Fault::HalfAnswer,
+        Fault::Status(500),
+        Fault::OAuth("invalid_client"),
+    ] {
+        osc.fault(Endpoint::Token, fault).times(2);
+        clock.advance(Duration::from_secs(3600));
+        browser.fetch("/").await;
+        browser.navigate("/").await;
+        osc.clear_faults();
+        clock.advance(Duration::from_secs(600));
+        let answer = browser.fetch("/").await;
+        seen_debug.push_str(&format!("{:?}", answer.extensions()));
+    }
+    // A provider that repeats in its error what it was sent.
+    let echoed = osc.requests(Endpoint::Token).pop().unwrap().body;
+    let error = serde_json::json!({"error": "invalid_grant", "error_description": echoed});
+    osc.fault(Endpoint::Token, Fault::Answer(400, "application/json", error.to_string())).once();
+    clock.advance(Duration::from_secs(3600));
+    browser.navigate("/").await;
+    osc.clear_faults();
+    // Signing in again and out, with the provider there and with the provider gone.
+    let mut other = Browser::new(app(&layer));
+    other.sign_in(&osc).await;
+    other.post_from("cross-site", "/auth/signout").await;
+    other.post_from("same-origin", "/auth/signout").await;
+    other.sign_in(&osc).await;
+    osc.stop_listening().await;
+    other.post_from("same-origin", "/auth/signout").await;
+    other.navigate("/auth/signin").await;
+    layer.shutdown(Duration::from_secs(5)).await;
+
+    let text = logs.text();
+    for sign in ["signed in", "refreshed", "the provider refused a grant", "signed out"] {
+        assert!(text.contains(sign), "the log is not what it should be, {sign:?} is missing: {text}");
+    }
+    let all = secrets(&osc, &[&browser, &other]);
+    assert!(all.len() > 25, "{all:?}");
+    for secret in &all {
+        assert!(!text.contains(secret.as_str()), "{secret} was logged: {text}");
+        assert!(!seen_debug.contains(secret.as_str()), "{secret} is shown by Debug: {seen_debug}");
+    }
+    let mut tokens = osc.issued_tokens();
+    tokens.push(osc.client_secret());
+    for token in tokens {
+        assert!(!browser.seen().contains(&token) && !other.seen().contains(&token), "{token} was sent");
+    }
+}
+
+#[tokio::test]
+async fn s32_no_answer_of_the_layers_own_is_stored_by_anybody() {
+    let osc = MockOsc::builder().start().await.unwrap();
+    let layer = layer_for(&osc).redirect_to_signin().build().unwrap();
+    let mut browser = Browser::new(app(&layer));
+    let mut answers = vec![browser.fetch("/").await, browser.navigate("/").await];
+    answers.push(browser.navigate("/auth/signin").await);
+    let approved = osc.approve(&location(&answers[2])).await.unwrap();
+    for path in [path_of(&approved), path_of(&approved), "/auth/signin?a=%", "/auth/callback?code=a&code=b"] {
+        answers.push(browser.navigate(path).await);
+    }
+    answers.push(browser.post_from("cross-site", "/auth/signout").await);
+    answers.push(browser.post_from("same-origin", "/auth/signin").await);
+    answers.push(browser.post_from("same-origin", "/auth/signout").await);
+    answers.push(browser.clone().at("elsewhere:1").navigate("/auth/signin").await);
+    for answer in &answers {
+        // Checks `Cache-Control` among others.
+        assert_own(answer);
+    }
+    // The app's own answers are its own business.
+    browser.sign_in(&osc).await;
+    assert!(!browser.fetch("/").await.headers().contains_key("cache-control"));
+}
+
+#[tokio::test]
+async fn s33_a_state_or_code_that_is_refused_is_not_logged_either() {
+    let logs = Logs::collect();
+    let osc = MockOsc::builder().iss(true).start().await.unwrap();
+    let mut browser = Browser::new(app(&layer_for(&osc).build().unwrap()));
+    let path = callback(&mut browser, &osc).await;
+    let (code, state) = (parameter(&path, "code"), parameter(&path, "state"));
+    let mut stranger = browser.clone();
+    stranger.forget_cookies("");
+    stranger.navigate(&path).await;
+    browser.clone().navigate(&format!("{path}&code=twice")).await;
+    browser.navigate(&path.replace("iss=http", "iss=https")).await;
+    let text = logs.text();
+    assert!(text.contains("another issuer"), "{text}");
+    assert!(!text.contains(&code) && !text.contains(&state), "{text}");
+}

@@ -1,0 +1,207 @@
+//! The session and its cookie.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use http::{StatusCode, header};
+use mock_osc::{Endpoint, MockOsc};
+use osc_auth_layer::{Client, OscAuthLayer};
+use osc_tests::{Answer, Browser, app, callback, layer, layer_for, refusal, token_of};
+
+fn set_cookies(answer: &Answer) -> Vec<String> {
+    let cookies = answer.headers().get_all(header::SET_COOKIE).iter();
+    cookies.map(|cookie| cookie.to_str().expect("ASCII").to_owned()).collect()
+}
+
+#[tokio::test]
+async fn s20_session_ids_are_256_random_bits() {
+    let osc = MockOsc::builder().start().await.unwrap();
+    let app = app(&layer(&osc));
+    let mut ids = HashSet::new();
+    for _ in 0..20 {
+        let mut browser = Browser::new(app.clone());
+        browser.sign_in(&osc).await;
+        let id = URL_SAFE_NO_PAD.decode(&browser.cookies()["osc_session_3000"]).unwrap();
+        assert_eq!(id.len(), 32);
+        // No part of it repeats, such as a time or a counter.
+        for at in (0..32).step_by(8) {
+            assert!(ids.insert((at, id[at..at + 8].to_vec())), "bytes {at}.. were there before");
+        }
+    }
+}
+
+#[tokio::test]
+async fn s21_every_sign_in_has_a_new_id_and_drops_the_old_session_without_revoking_it() {
+    let osc = MockOsc::builder().start().await.unwrap();
+    let layer = layer(&osc);
+    let mut browser = Browser::new(app(&layer));
+    browser.sign_in(&osc).await;
+    let mut old = browser.clone();
+    let first = token_of(&old.fetch("/").await).unwrap();
+
+    browser.sign_in(&osc).await;
+
+    assert_ne!(browser.cookies(), old.cookies());
+    assert_eq!(refusal(&old.fetch("/").await), (401, "unauthenticated".to_owned()));
+    assert!(layer.shutdown(Duration::from_secs(5)).await);
+    assert_eq!(osc.count(Endpoint::Revoke), 0);
+    assert!(osc.is_live(first.access_token()), "the provider may have given the same grant");
+}
+
+#[tokio::test]
+async fn s21_an_id_that_somebody_planted_is_worth_nothing() {
+    let osc = MockOsc::builder().start().await.unwrap();
+    let app = app(&layer(&osc));
+    let planted = URL_SAFE_NO_PAD.encode([7; 32]);
+    let mut victim = Browser::new(app.clone());
+    victim.set_cookie("osc_session_3000", &planted);
+    victim.sign_in(&osc).await;
+    assert_ne!(victim.cookies()["osc_session_3000"], planted);
+
+    let mut attacker = Browser::new(app);
+    attacker.set_cookie("osc_session_3000", &planted);
+    assert_eq!(attacker.fetch("/").await.status(), StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test]
+async fn s22_cookies_are_host_only_secure_and_out_of_scripts_reach() {
+    let osc = MockOsc::builder().loose_redirect_uris().start().await.unwrap();
+    let secure = OscAuthLayer::builder(Client::confidential(osc.client_id(), osc.client_secret()))
+        .issuer(osc.issuer())
+        .public_url("https://app.example.com")
+        .build()
+        .unwrap();
+    for (layer, host, prefix, is_secure) in [
+        (secure, "app.example.com", "__Host-osc_session", true),
+        (layer(&osc), "localhost:3000", "osc_session_3000", false),
+    ] {
+        let mut browser = Browser::new(app(&layer)).at(host);
+        let begun = browser.navigate("/auth/signin").await;
+        let approved = osc.approve(&osc_tests::location(&begun)).await.unwrap();
+        let done = browser.navigate(osc_tests::path_of(&approved)).await;
+        let out = browser.post_from("same-origin", "/auth/signout").await;
+
+        let cookies: Vec<_> = [&begun, &done, &out].into_iter().flat_map(set_cookies).collect();
+        // Pending, its removal, the session, its removal.
+        assert_eq!(cookies.len(), 4, "{cookies:?}");
+        for cookie in &cookies {
+            assert!(cookie.starts_with(prefix), "{cookie}");
+            let attributes: Vec<_> = cookie.split("; ").skip(1).collect();
+            for expected in ["HttpOnly", "SameSite=Lax", "Path=/"] {
+                assert!(attributes.contains(&expected), "{cookie} lacks {expected}");
+            }
+            assert_eq!(attributes.contains(&"Secure"), is_secure, "{cookie}");
+            assert!(!cookie.contains("Domain"), "{cookie}");
+        }
+        let session = cookies.iter().find(|cookie| cookie.starts_with(&format!("{prefix}="))).unwrap();
+        assert!(session.contains("Max-Age=2592000"), "{session}");
+    }
+}
+
+#[tokio::test]
+async fn s22_the_session_cookie_is_set_once() {
+    let osc = MockOsc::builder().start().await.unwrap();
+    let mut browser = Browser::new(app(&layer(&osc)));
+    browser.sign_in(&osc).await;
+    for path in ["/", "/public", "/auth/signin", "/auth/callback"] {
+        let answer = browser.navigate(path).await;
+        let session: Vec<_> = set_cookies(&answer)
+            .into_iter()
+            .filter(|cookie| cookie.starts_with("osc_session_3000="))
+            .collect();
+        assert!(session.is_empty(), "{path}: {session:?}");
+    }
+}
+
+#[tokio::test]
+async fn s29_a_session_cookie_is_worth_nothing_after_sign_out() {
+    let osc = MockOsc::builder().start().await.unwrap();
+    let mut browser = Browser::new(app(&layer(&osc)));
+    browser.sign_in(&osc).await;
+    let mut copy = browser.clone();
+    browser.post_from("same-origin", "/auth/signout").await;
+    for _ in 0..2 {
+        assert_eq!(refusal(&copy.fetch("/").await), (401, "unauthenticated".to_owned()));
+    }
+    assert_eq!(copy.fetch("/public").await.body(), "anonymous");
+    let answer = copy.navigate("/auth/callback").await;
+    assert_eq!(refusal(&answer), (400, "invalid_state".to_owned()), "it does not pass for signed in");
+}
+
+#[tokio::test]
+async fn s31_sign_out_revokes_the_grant_at_the_provider() {
+    let osc = MockOsc::builder().start().await.unwrap();
+    let layer = layer(&osc);
+    let mut browser = Browser::new(app(&layer));
+    browser.sign_in(&osc).await;
+    let token = token_of(&browser.fetch("/").await).unwrap();
+
+    browser.post_from("same-origin", "/auth/signout").await;
+
+    assert!(layer.shutdown(Duration::from_secs(5)).await);
+    let request = osc.requests(Endpoint::Revoke).pop().expect("a revocation");
+    assert_eq!(request.field("token_type_hint"), Some("refresh_token"));
+    assert!(!osc.is_live(token.access_token()));
+    assert_eq!(osc.live_refresh_tokens(), 0);
+}
+
+#[tokio::test]
+async fn s31_sign_out_works_and_does_not_wait_while_the_provider_is_down_or_hangs() {
+    for hangs in [false, true] {
+        let osc = MockOsc::builder().start().await.unwrap();
+        let mut browser = Browser::new(app(&layer(&osc)));
+        browser.sign_in(&osc).await;
+        let mut copy = browser.clone();
+        let _hold = osc.hold(Endpoint::Revoke);
+        if !hangs {
+            osc.stop_listening().await;
+        }
+
+        let answer = browser.post_from("same-origin", "/auth/signout").await;
+
+        assert_eq!(answer.status(), StatusCode::SEE_OTHER);
+        assert!(browser.cookies().is_empty());
+        assert_eq!(copy.fetch("/").await.status(), StatusCode::UNAUTHORIZED);
+    }
+}
+
+#[tokio::test]
+async fn s62_sign_out_clears_the_browsers_cache_and_nothing_else() {
+    let osc = MockOsc::builder().start().await.unwrap();
+    let mut browser = Browser::new(app(&layer(&osc)));
+    let path = callback(&mut browser, &osc).await;
+    assert!(!browser.navigate(&path).await.headers().contains_key("clear-site-data"));
+    let answer = browser.post_from("same-origin", "/auth/signout").await;
+    assert_eq!(answer.headers()["clear-site-data"], "\"cache\"");
+}
+
+#[tokio::test]
+async fn s37_return_to_never_leaves_the_app() {
+    let osc = MockOsc::builder().start().await.unwrap();
+    let layer = layer_for(&osc).after_signin("/home").build().unwrap();
+    let mut browser = Browser::new(app(&layer));
+    for target in [
+        "https://evil.example",
+        "//evil.example",
+        "%2F%2Fevil.example",
+        "/%5Cevil.example",
+        "%5C%5Cevil.example",
+        "/%09/evil.example",
+        "/%0A/evil.example",
+        "%20/x",
+        "/%252F/evil.example",
+        "/x%0D%0ASet-Cookie:a=b",
+        "javascript:alert(1)",
+        "/auth/signin",
+        "/auth/callback%3Fcode=a",
+        "/..//evil.example",
+        "",
+    ] {
+        let authorize = browser.begin_sign_in(&format!("/auth/signin?return_to={target}")).await;
+        let approved = osc.approve(&authorize).await.unwrap();
+        let answer = browser.navigate(osc_tests::path_of(&approved)).await;
+        assert_eq!(osc_tests::location(&answer), "/home", "{target}");
+    }
+}
