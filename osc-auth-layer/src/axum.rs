@@ -16,7 +16,7 @@ use crate::session::{OscSession, OscToken};
 
 /// The answer of a handler that asks for a token where there is none: 401. Either the path is public and the visitor
 /// not signed in, or the layer is missing.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct MissingToken;
 
@@ -75,7 +75,8 @@ impl<S: Sync> OptionalFromRequestParts<S> for OscSession {
 impl OscAuthLayer {
     /// The layer's own paths as a router, for where the layer itself cannot see them: below `route_layer`; inside
     /// `nest`, which drops the nested router's own fallback (`nest_service` keeps it); and when a `merge` or a
-    /// `fallback` comes after the layer and takes the unmatched paths from it.
+    /// `fallback` comes after the layer and takes the unmatched paths from it. It restores the sign-in paths only: what
+    /// the layer does not wrap is not protected.
     ///
     /// ```
     /// use axum::{Router, routing::get};

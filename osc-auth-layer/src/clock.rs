@@ -25,7 +25,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 /// }
 /// ```
 pub trait Clock: Send + Sync + 'static {
-    /// The present wall-clock time. Called once for a request, so it should be cheap.
+    /// The present wall-clock time. Called for every request with a session, so it should be cheap.
     fn now(&self) -> SystemTime;
 
     /// Completes once `duration` has passed on this clock.

@@ -15,41 +15,49 @@ use crate::session::SessionId;
 pub(crate) const LONGEST: usize = 4096;
 
 /// How the session cookie is called, fixed when the layer is built.
-#[derive(Debug)]
-pub(crate) enum CookieMode {
+pub(crate) struct CookieMode {
+    /// The name, or what of it does not depend on the request, ready to be searched for.
+    base: memmem::Finder<'static>,
+    kind: Kind,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Kind {
     /// `__Host-`: Secure, host-only, Path=/ (a sibling domain cannot toss one in).
-    Secure { base: String },
+    Secure,
     /// Plain-http loopback at a known port; cookies ignore ports, so the port goes into the name.
-    Loopback { base: String },
+    Loopback,
     /// Plain-http loopback, at whichever port the request names.
-    AnyLoopbackPort { base: String },
+    AnyLoopbackPort,
 }
 
 impl CookieMode {
     pub(crate) fn secure(base: &str) -> Self {
-        Self::Secure { base: format!("__Host-{base}") }
+        Self::new(&format!("__Host-{base}"), Kind::Secure)
     }
 
     pub(crate) fn loopback(base: &str, port: u16) -> Self {
-        Self::Loopback { base: format!("{base}_{port}") }
+        Self::new(&format!("{base}_{port}"), Kind::Loopback)
     }
 
     pub(crate) fn any_loopback_port(base: &str) -> Self {
-        Self::AnyLoopbackPort { base: format!("{base}_") }
+        Self::new(&format!("{base}_"), Kind::AnyLoopbackPort)
     }
 
-    /// The name's fixed part, and what follows it in requests that name `port`.
-    fn parts(&self, port: impl FnOnce() -> u16) -> (&str, Option<u16>) {
-        match self {
-            Self::Secure { base } | Self::Loopback { base } => (base, None),
-            Self::AnyLoopbackPort { base } => (base, Some(port())),
-        }
+    fn new(base: &str, kind: Kind) -> Self {
+        Self { base: memmem::Finder::new(base).into_owned(), kind }
+    }
+
+    /// What follows the base in requests that name `port`.
+    fn suffix(&self, port: impl FnOnce() -> u16) -> Option<u16> {
+        (self.kind == Kind::AnyLoopbackPort).then(port)
     }
 
     pub(crate) fn session_name(&self, port: impl FnOnce() -> u16) -> String {
-        match self.parts(port) {
-            (base, None) => base.to_owned(),
-            (base, Some(port)) => format!("{base}{port}"),
+        let base = String::from_utf8_lossy(self.base.needle());
+        match self.suffix(port) {
+            None => base.into_owned(),
+            Some(port) => format!("{base}{port}"),
         }
     }
 
@@ -64,10 +72,10 @@ impl CookieMode {
         if cookies.peek().is_none() {
             return Ok(None);
         }
-        let (base, port) = self.parts(port);
+        let port = self.suffix(port);
         let mut found: Option<&[u8]> = None;
         for header in cookies {
-            for value in values_of(header.as_bytes(), base.as_bytes(), port) {
+            for value in values_of(header.as_bytes(), &self.base, port) {
                 if value.len() > LONGEST {
                     return Err(BadCookie::TooLong);
                 }
@@ -84,7 +92,7 @@ impl CookieMode {
         let max_age = i64::try_from(max_age.as_secs()).unwrap_or(i64::MAX);
         Cookie::build((name, value))
             .http_only(true)
-            .secure(matches!(self, Self::Secure { .. }))
+            .secure(self.kind == Kind::Secure)
             .same_site(SameSite::Lax)
             .path("/")
             .max_age(tower_cookies::cookie::time::Duration::seconds(max_age))
@@ -93,6 +101,12 @@ impl CookieMode {
 
     pub(crate) fn removal(&self, name: String) -> Cookie<'static> {
         self.build(name, String::new(), Duration::ZERO)
+    }
+}
+
+impl std::fmt::Debug for CookieMode {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:?} {:?}", self.kind, String::from_utf8_lossy(self.base.needle()))
     }
 }
 
@@ -117,14 +131,18 @@ impl BadCookie {
 }
 
 /// The values of the cookies in `header` whose raw name is `base`, followed by `port` when there is one.
-fn values_of<'h>(header: &'h [u8], base: &'h [u8], port: Option<u16>) -> impl Iterator<Item = &'h [u8]> {
-    memmem::find_iter(header, base).filter_map(move |at| {
+fn values_of<'h>(
+    header: &'h [u8],
+    base: &'h memmem::Finder<'_>,
+    port: Option<u16>,
+) -> impl Iterator<Item = &'h [u8]> {
+    base.find_iter(header).filter_map(move |at| {
         let starts_a_pair = header[..at]
             .iter()
             .rev()
             .find(|byte| !matches!(byte, b' ' | b'\t'))
             .is_none_or(|byte| *byte == b';');
-        let mut rest = &header[at + base.len()..];
+        let mut rest = &header[at + base.needle().len()..];
         if let Some(port) = port {
             rest = rest.strip_prefix(decimal(port, &mut [0; 5]))?;
         }

@@ -135,10 +135,11 @@ pub(crate) fn is_own(origin: &[u8], configured: &[PublicUrl], uri: &Uri, headers
     let Ok(origin) = std::str::from_utf8(origin) else {
         return false;
     };
+    if configured.is_empty() {
+        // The scheme counts: a page injected into plain http must not speak for the https app.
+        return derive(uri, headers).is_some_and(|url| url.origin == origin);
+    }
     configured.iter().any(|url| url.origin == origin)
-        || origin
-            .split_once("://")
-            .is_some_and(|(_, authority)| Some(authority) == direct_authority(uri, headers))
 }
 
 /// Whether plain http is fine there: `localhost`, `*.localhost` (RFC 6761 §6.3) and loopback addresses.

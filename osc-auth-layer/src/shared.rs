@@ -1,7 +1,6 @@
 //! What all clones of one layer share.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures_util::future::{Either, select};
@@ -15,7 +14,7 @@ use crate::config::Config;
 use crate::endpoints::ConsumedStates;
 use crate::provider::http::HttpClient;
 use crate::provider::{ClientConfig, Credentials, Issuer, Provider, Tokens};
-use crate::session::{Session, SessionId, Table};
+use crate::session::{Breaker, Session, SessionId, Table};
 
 const MOST_REFRESHES: usize = 64;
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
@@ -28,8 +27,9 @@ pub(crate) struct Shared {
     pub(crate) consumed: ConsumedStates,
     /// Refreshes, revocations, metadata: what `shutdown` waits for.
     pub(crate) tasks: TaskTracker,
+    /// A permit for each refresh under way; closed at shutdown.
     pub(crate) refreshes: Semaphore,
-    shutting_down: AtomicBool,
+    pub(crate) breaker: Breaker,
     sweeper: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -51,7 +51,7 @@ impl Shared {
             consumed: ConsumedStates::default(),
             tasks,
             refreshes: Semaphore::new(MOST_REFRESHES),
-            shutting_down: AtomicBool::new(false),
+            breaker: Breaker::default(),
             sweeper: Mutex::new(None),
         })
     }
@@ -61,7 +61,7 @@ impl Shared {
     }
 
     pub(crate) fn is_shutting_down(&self) -> bool {
-        self.shutting_down.load(Ordering::Relaxed)
+        self.refreshes.is_closed()
     }
 
     /// Begins a session in place of the one the browser had, which is dropped but not revoked: the provider may have
@@ -106,7 +106,8 @@ impl Shared {
 
     /// Starts no further refresh and waits for the tasks under way; tells whether all ended in time.
     pub(crate) async fn shut_down(&self, deadline: Duration) -> bool {
-        self.shutting_down.store(true, Ordering::Relaxed);
+        // Those still waiting for a permit give up; who has one goes on.
+        self.refreshes.close();
         self.tasks.close();
         let ended = Box::pin(self.tasks.wait());
         matches!(select(ended, self.clock.sleep(deadline)).await, Either::Left(_))

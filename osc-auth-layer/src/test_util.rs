@@ -125,6 +125,9 @@ impl TestClock {
     }
 
     /// Moves it on. Whoever sleeps until then or earlier wakes.
+    ///
+    /// # Panics
+    /// When that is beyond what `SystemTime` can tell.
     pub fn advance(&self, duration: Duration) {
         self.0.send_modify(|now| *now += duration);
     }
@@ -147,12 +150,12 @@ impl Clock for TestClock {
     }
 
     fn sleep(&self, duration: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>> {
-        let until = self.now() + duration;
+        let until = self.now().checked_add(duration);
         let mut receiver = self.0.subscribe();
         // Keeps the sender alive, so that waiting cannot fail.
         let clock = self.clone();
         Box::pin(async move {
-            let _ = receiver.wait_for(|now| *now >= until).await;
+            let _ = receiver.wait_for(|now| until.is_some_and(|until| *now >= until)).await;
             drop(clock);
         })
     }

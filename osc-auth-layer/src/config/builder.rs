@@ -2,11 +2,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::StatusCode;
+use sync_wrapper::SyncWrapper;
 
 use super::check::{
     check_client, check_limits, check_paths, check_timing, cookie_keys, cookie_mode, parse_public_urls,
 };
-use super::{Client, Config, ConfigError, Timing};
+use super::{Client, Config, ConfigError, Timing, quoted};
 use crate::clock::{Clock, SystemClock};
 use crate::layer::OscAuthLayer;
 use crate::provider::{Issuer, http::HttpClient};
@@ -50,7 +51,7 @@ pub struct Builder {
     pub(super) max_sessions: usize,
     cookie_name: String,
     cookie_keys: Vec<Vec<u8>>,
-    configure_http: Option<ConfigureHttp>,
+    configure_http: Option<SyncWrapper<ConfigureHttp>>,
     clock: Arc<dyn Clock>,
 }
 
@@ -131,7 +132,9 @@ impl Builder {
         self
     }
 
-    /// The path that starts a sign-in. Default: `/auth/signin`. It takes the query parameter `return_to`.
+    /// The path that starts a sign-in. Default: `/auth/signin`. Its query parameter `return_to` says where it leads: a
+    /// path on this origin, as the browser knows it, of up to 320 bytes. One that might be read in two ways (`//`, dot
+    /// segments, an escaped `/`, `\`, `.` or `%`) leads to [`after_signin`](Self::after_signin) instead.
     pub fn signin_path(mut self, path: impl Into<String>) -> Self {
         self.signin_path = path.into();
         self
@@ -177,7 +180,8 @@ impl Builder {
 
     /// Makes every path public: requests with a session get their token, others go through bare.
     ///
-    /// Risk: nothing answers 401 any more but the handlers themselves, by asking for an `OscToken`.
+    /// Risk: nothing answers 401 any more but the handlers themselves, by asking for an `OscToken`; and that answer of
+    /// feature `axum`'s extractors is JSON, without a page for browsers.
     pub fn optional(mut self) -> Self {
         self.optional = true;
         self
@@ -231,7 +235,8 @@ impl Builder {
         self
     }
 
-    /// The session cookie's name. Default: `osc_session`. The layer adds `__Host-` in front of it, or on plain-http
+    /// The session cookie's name. Default: `osc_session`. Two apps below different paths of one host need different ones,
+    /// or sign each other out. The layer adds `__Host-` in front of it, or on plain-http
     /// loopback `_<port>` behind it.
     pub fn cookie_name(mut self, name: impl Into<String>) -> Self {
         self.cookie_name = name.into();
@@ -248,12 +253,12 @@ impl Builder {
 
     /// Changes the HTTP client that talks to the provider (a proxy, further root certificates, a user agent, …).
     ///
-    /// Applied before the layer's own settings: redirects stay off, time-outs stay 5 s to connect and 10 s in all.
+    /// The type is that of `reqwest` 0.13. Applied before the layer's own settings: redirects stay off, time-outs stay 5 s to connect and 10 s in all.
     pub fn configure_http<F>(mut self, configure: F) -> Self
     where
         F: FnOnce(reqwest::ClientBuilder) -> reqwest::ClientBuilder + Send + 'static,
     {
-        self.configure_http = Some(Box::new(configure));
+        self.configure_http = Some(SyncWrapper::new(Box::new(configure)));
         self
     }
 
@@ -265,7 +270,8 @@ impl Builder {
 
     /// Checks the settings and builds the layer. Works outside a runtime and sends nothing.
     ///
-    /// TLS uses the process's default `rustls` provider; when there is none yet, *ring* is installed as such.
+    /// TLS uses the process's default `rustls` crypto provider. When there is none yet, *ring* is installed as such: an
+    /// app that wants another one installs it before.
     ///
     /// # Errors
     /// [`ConfigError`] names the setting that is missing or cannot be used, and the remedy.
@@ -278,7 +284,7 @@ impl Builder {
         let cookies = cookie_mode(&self.cookie_name, &public_urls)?;
         let cookie_keys = cookie_keys(&self.cookie_keys, &self.client.0)?;
         check_limits(&self)?;
-        let http = HttpClient::new(self.configure_http)?;
+        let http = HttpClient::new(self.configure_http.map(SyncWrapper::into_inner), self.clock.clone())?;
         let mut public_paths = PublicPaths::default();
         self.public_paths.iter().for_each(|path| public_paths.allow(path));
         self.public_prefixes.iter().for_each(|prefix| public_paths.allow_below(prefix));
@@ -309,9 +315,9 @@ impl std::fmt::Debug for Builder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Builder")
             .field("client", &self.client)
-            .field("issuer", &self.issuer)
+            .field("issuer", &self.issuer.as_deref().map(quoted))
             .field("environment", &self.environment)
-            .field("public_urls", &self.public_urls)
+            .field("public_urls", &self.public_urls.iter().map(|url| quoted(url)).collect::<Vec<_>>())
             .finish_non_exhaustive()
     }
 }

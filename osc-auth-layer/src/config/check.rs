@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Builder, ConfigError, CookieKeys, Timing};
+use super::{Builder, ConfigError, CookieKeys, Timing, quoted};
 use crate::cookie::CookieMode;
 use crate::origin::PublicUrl;
 use crate::provider::ClientConfig;
@@ -53,13 +53,19 @@ pub(super) fn parse_public_urls(texts: &[String]) -> Result<Vec<PublicUrl>, Conf
         PublicUrl::parse(text).map_err(|problem| {
             let remedy = "give the https URL browsers use, such as https://app.example.com \
                           (http only on localhost)";
-            ConfigError::invalid(SETTING, format!("{text:?} {problem}"), remedy)
+            ConfigError::invalid(SETTING, format!("{} {problem}", quoted(text)), remedy)
         })
     };
     let urls = texts.iter().map(parse).collect::<Result<Vec<_>, _>>()?;
     if urls.iter().any(PublicUrl::is_secure) && !urls.iter().all(PublicUrl::is_secure) {
         let remedy = "use https for all of them, or run a process of its own on localhost";
         return Err(ConfigError::invalid(SETTING, "mixes https and plain http", remedy));
+    }
+    if let Some(url) =
+        urls.iter().enumerate().find_map(|(n, url)| urls[..n].iter().find(|other| other.origin == url.origin))
+    {
+        let remedy = "give each origin once, since a request's host selects among them";
+        return Err(ConfigError::invalid(SETTING, format!("names {} twice", url.origin), remedy));
     }
     Ok(urls)
 }
@@ -80,6 +86,13 @@ pub(super) fn check_paths(builder: &Builder) -> Result<(), ConfigError> {
             let remedy =
                 "give a path that starts with one slash and holds no dot segment, query or escaped delimiter";
             return Err(ConfigError::invalid(setting, problem, remedy));
+        }
+    }
+    for (setting, path) in &own[..3] {
+        // axum would read them as captures.
+        if path.contains([':', '{', '}']) {
+            let problem = format!("is {path:?}, which looks like a pattern");
+            return Err(ConfigError::invalid(setting, problem, "give a path without ':', '{' and '}'"));
         }
     }
     if builder.public_prefixes.iter().any(|prefix| prefix == "/") {

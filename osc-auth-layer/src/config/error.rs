@@ -20,6 +20,7 @@ use std::fmt;
 #[non_exhaustive]
 pub enum ConfigError {
     /// A setting that has to be there is not.
+    #[non_exhaustive]
     Missing {
         /// The setting's name, the environment variable first where there is one.
         setting: &'static str,
@@ -27,6 +28,7 @@ pub enum ConfigError {
         remedy: String,
     },
     /// A setting is there and cannot be used.
+    #[non_exhaustive]
     Invalid {
         /// The setting's name, the environment variable first where there is one.
         setting: &'static str,
@@ -67,3 +69,8 @@ impl fmt::Debug for ConfigError {
 }
 
 impl std::error::Error for ConfigError {}
+
+/// A setting's value for an error; withheld when it might hold a password (`https://user:password@host`).
+pub(crate) fn quoted(value: &str) -> String {
+    if value.contains('@') { "(withheld)".to_owned() } else { format!("{value:?}") }
+}

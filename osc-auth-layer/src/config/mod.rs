@@ -15,6 +15,7 @@ use tower_cookies::Key;
 pub use self::builder::Builder;
 pub use self::client::Client;
 pub use self::error::ConfigError;
+pub(crate) use self::error::quoted;
 use crate::cookie::CookieMode;
 use crate::origin::PublicUrl;
 use crate::public_path::PublicPaths;

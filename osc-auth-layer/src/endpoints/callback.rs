@@ -3,8 +3,8 @@
 use super::Context;
 use super::pending::{PendingCookies, PendingSignIn};
 use super::query::Query;
-use crate::provider::GrantError;
 use crate::provider::wire::loggable;
+use crate::provider::{GrantError, NO_COMMON_METHOD};
 use crate::response::{Answer, Refusal, see_other};
 use crate::secret::Secret;
 
@@ -22,10 +22,6 @@ pub(super) async fn serve(context: &Context<'_>) -> Result<Answer, Refusal> {
         return no_pending(context);
     };
     cookies.remove(&pending);
-    // Before anything else: of two deliveries at once, one goes on.
-    if !shared.consumed.consume_once(pending.state(), pending.expires_at(), now) {
-        return no_pending(context);
-    }
     check_issuer(&query, &pending)?;
     if let Some(error) = query.get("error") {
         let description = query.get("error_description").unwrap_or_default();
@@ -45,14 +41,16 @@ pub(super) async fn serve(context: &Context<'_>) -> Result<Answer, Refusal> {
     let Some(client) = shared.provider.client_by_id(&pending.client_id) else {
         return Err(Refusal::InvalidState);
     };
+    // Of two deliveries at once, one makes a request.
+    if !shared.consumed.consume_once(pending.state(), pending.expires_at(), now) {
+        return no_pending(context);
+    }
     let exchanged = shared.provider.exchange(&client, &code, &pending.redirect_uri, &pending.verifier).await;
     let tokens = exchanged.map_err(|error| match error {
-        GrantError::Refused => Refusal::SignInFailed,
-        // About this very request, not about who sent it (RFC 6749 §5.2).
-        GrantError::Misconfigured(code) if matches!(code.as_str(), "invalid_request" | "invalid_scope") => {
-            Refusal::SignInFailed
+        GrantError::Misconfigured(code) if is_about_the_client(&code) => {
+            refused_client(context, &client.id, &code)
         }
-        GrantError::Misconfigured(code) => refused_client(context, &client.id, &code),
+        GrantError::Refused | GrantError::Misconfigured(_) => Refusal::SignInFailed,
         GrantError::NotSent { .. } | GrantError::PossiblyProcessed { .. } => Refusal::ProviderUnavailable,
     })?;
     // A new id at every sign-in: one that somebody planted is worth nothing (session fixation).
@@ -84,6 +82,11 @@ fn no_pending(context: &Context<'_>) -> Result<Answer, Refusal> {
         return Err(Refusal::InvalidState);
     }
     Ok(see_other(&context.after(&config.after_signin)))
+}
+
+/// RFC 6749 §5.2: no other attempt would fare better. Every other code is about this very request.
+fn is_about_the_client(error: &str) -> bool {
+    matches!(error, "invalid_client" | "unauthorized_client" | "unsupported_grant_type" | NO_COMMON_METHOD)
 }
 
 fn refused_client(context: &Context<'_>, client_id: &str, error: &str) -> Refusal {

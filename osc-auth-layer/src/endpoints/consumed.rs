@@ -1,6 +1,7 @@
 //! The states that were used, remembered until the sign-ins they belong to would have expired anyway.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use parking_lot::Mutex;
 
@@ -9,21 +10,37 @@ use crate::clock::Timestamp;
 /// Only states we sealed ourselves get here, each for ten minutes; this many of them would be an attack.
 const MOST: usize = 1_000_000;
 
+/// A full set is searched for expired ones at most this often.
+const SWEEP_EVERY: Duration = Duration::from_secs(1);
+
 #[derive(Default)]
-pub(crate) struct ConsumedStates(Mutex<HashMap<Box<str>, Timestamp>>);
+pub(crate) struct ConsumedStates(Mutex<States>);
+
+#[derive(Default)]
+struct States {
+    expire_at: HashMap<Box<str>, Timestamp>,
+    swept_at: Timestamp,
+}
 
 impl ConsumedStates {
     /// Whether this is the first use of `state`; one that cannot be remembered is none.
     pub(super) fn consume_once(&self, state: &str, expires_at: Timestamp, now: Timestamp) -> bool {
         let mut states = self.0.lock();
-        if states.len() >= MOST {
-            states.retain(|_, expires_at| now < *expires_at);
+        if states.expire_at.len() >= MOST && now.since(states.swept_at) >= SWEEP_EVERY {
+            states.sweep(now);
         }
-        states.len() < MOST && states.insert(state.into(), expires_at).is_none()
+        states.expire_at.len() < MOST && states.expire_at.insert(state.into(), expires_at).is_none()
     }
 
     pub(crate) fn sweep(&self, now: Timestamp) {
-        self.0.lock().retain(|_, expires_at| now < *expires_at);
+        self.0.lock().sweep(now);
+    }
+}
+
+impl States {
+    fn sweep(&mut self, now: Timestamp) {
+        self.expire_at.retain(|_, expires_at| now < *expires_at);
+        self.swept_at = now;
     }
 }
 
@@ -39,7 +56,7 @@ mod tests {
         assert!(!states.consume_once("a", at(10), at(1)));
         assert!(states.consume_once("b", at(20), at(1)));
         states.sweep(at(10));
-        assert_eq!(states.0.lock().len(), 1);
+        assert_eq!(states.0.lock().expire_at.len(), 1);
         assert!(!states.consume_once("b", at(20), at(11)));
     }
 }

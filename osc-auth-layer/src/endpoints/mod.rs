@@ -39,11 +39,14 @@ pub(crate) async fn serve(
         Ok(head) => head,
         Err(refusal) => return answer(&shared.config, &visitor, refusal),
     };
+    let allow = endpoint.method();
+    if *head.method() != allow {
+        return answer(&shared.config, &visitor, Refusal::MethodNotAllowed { allow });
+    }
     let csrf = csrf(&shared, &visitor);
-    let visitor = Arc::new(visitor);
     let handler = service_fn(move |head: Request<()>| {
-        let (shared, visitor) = (shared.clone(), visitor.clone());
-        async move { Ok::<_, Infallible>(handle(&shared, endpoint, &visitor, head).await) }
+        let shared = shared.clone();
+        async move { Ok::<_, Infallible>(handle(&shared, endpoint, head).await) }
     });
     let span = tracing::debug_span!("osc_auth", ?endpoint);
     let answered = csrf.layer(CookieManagerLayer::new().layer(handler)).oneshot(head);
@@ -77,11 +80,8 @@ fn csrf(
     let forbidden = answer(&shared.config, visitor, Refusal::Forbidden);
     let mut csrf = CsrfLayer::new();
     for url in &shared.config.public_urls {
-        csrf = match csrf.add_trusted_origin(&url.origin) {
-            Ok(csrf) => csrf,
-            // Not reachable with a checked URL; without it the layer is only stricter.
-            Err(_) => CsrfLayer::new(),
-        };
+        // A checked URL's origin is one; if it were not, leaving it out would only be stricter.
+        csrf = csrf.clone().add_trusted_origin(&url.origin).unwrap_or(csrf);
     }
     csrf.with_rejection_response(move |_| forbidden.clone())
 }
@@ -118,23 +118,16 @@ impl Context<'_> {
     }
 }
 
-async fn handle(
-    shared: &Arc<Shared>,
-    endpoint: Endpoint,
-    visitor: &Visitor,
-    mut head: Request<()>,
-) -> Answer {
+async fn handle(shared: &Arc<Shared>, endpoint: Endpoint, mut head: Request<()>) -> Answer {
     let cookies = head.extensions_mut().remove::<Cookies>().unwrap_or_default();
-    let allow = endpoint.method();
     let context = Context { shared, head: &head, cookies };
-    let answered = if *head.method() == allow {
-        match endpoint {
-            Endpoint::SignIn => signin::serve(&context).await,
-            Endpoint::Callback => callback::serve(&context).await,
-            Endpoint::SignOut => Ok(signout::serve(&context)),
-        }
-    } else {
-        Err(Refusal::MethodNotAllowed { allow })
+    let answered = match endpoint {
+        Endpoint::SignIn => signin::serve(&context).await,
+        Endpoint::Callback => callback::serve(&context).await,
+        Endpoint::SignOut => Ok(signout::serve(&context)),
     };
-    answered.unwrap_or_else(|refusal| answer(&shared.config, visitor, refusal))
+    answered.unwrap_or_else(|refusal| {
+        let visitor = Visitor::of(&shared.config, &head).without_return();
+        answer(&shared.config, &visitor, refusal)
+    })
 }

@@ -1,5 +1,7 @@
 //! Sign-in: a pending sign-in for the browser to keep, and a redirect to the provider (RFC 6749 §4.1.1, RFC 7636 §4.3).
 
+use std::sync::Arc;
+
 use http::{HeaderMap, HeaderValue};
 use url::Url;
 
@@ -7,7 +9,7 @@ use super::pending::{PendingCookies, PendingSignIn};
 use super::query::Query;
 use super::{Context, return_to};
 use crate::origin::{self, Origin, PublicUrl};
-use crate::provider::GrantError;
+use crate::provider::{Credentials, GrantError, Metadata};
 use crate::response::{Answer, Refusal, see_other};
 
 pub(super) async fn serve(context: &Context<'_>) -> Result<Answer, Refusal> {
@@ -24,24 +26,45 @@ pub(super) async fn serve(context: &Context<'_>) -> Result<Answer, Refusal> {
         .and_then(|target| return_to::checked(target, config, &public_url.base_path))
         .unwrap_or(&default_return)
         .to_owned();
-    let metadata = shared.provider.metadata().await.map_err(refusal)?;
+    let provider = &shared.provider;
+    let metadata = provider.metadata().await.map_err(refusal)?;
+    let mut begun = begin(context, &metadata, &public_url, &return_to).await;
+    if let Err((GrantError::Misconfigured(error), Some(client))) = &begun {
+        // The provider forgot this registration: once more with a new one (RFC 7591).
+        if error == "invalid_client" && provider.forget_registration(&client.id) {
+            begun = begin(context, &metadata, &public_url, &return_to).await;
+        }
+    }
+    let (pending, location) = begun.map_err(|(error, _)| refusal(error))?;
+    let cookies =
+        PendingCookies { cookies: &context.cookies, config, session_cookie: &context.session_cookie() };
+    cookies.add(pending, &default_return, shared.now());
+    Ok(see_other(location.as_str()))
+}
+
+/// A pending sign-in, and where at the provider it goes on. An error names the client that was refused.
+async fn begin(
+    context: &Context<'_>,
+    metadata: &Arc<Metadata>,
+    public_url: &PublicUrl,
+    return_to: &str,
+) -> Result<(PendingSignIn, Url), (GrantError, Option<Arc<Credentials>>)> {
+    let (shared, config) = (context.shared, &context.shared.config);
     let redirect_uri = public_url.url(&config.callback_path);
     let configured: Vec<_> = config.public_urls.iter().map(|url| url.url(&config.callback_path)).collect();
     let redirect_uris = if configured.is_empty() { vec![redirect_uri.clone()] } else { configured };
     let client = shared
         .provider
-        .client_for(&metadata, &redirect_uri, &redirect_uris, &config.scopes)
+        .client_for(metadata, &redirect_uri, &redirect_uris, &config.scopes)
         .await
-        .map_err(refusal)?;
-    let now = shared.now();
-    let issuer = metadata.issuer.clone();
+        .map_err(|error| (error, None))?;
     let pending = PendingSignIn::begin(
-        issuer,
+        metadata.issuer.clone(),
         client.id.clone(),
         redirect_uri.clone(),
         metadata.iss_in_response,
-        return_to,
-        now,
+        return_to.to_owned(),
+        shared.now(),
     );
     let (challenge, scope) = (pending.challenge(), config.scopes.join(" "));
     let mut parameters = vec![
@@ -59,16 +82,13 @@ pub(super) async fn serve(context: &Context<'_>) -> Result<Answer, Refusal> {
     let location = match metadata.pushed_authorization_request_endpoint.clone() {
         None => with_query(endpoint, &parameters),
         Some(par) => {
-            let pushed = shared.provider.push(&metadata, par, &client, &parameters).await;
-            let request_uri = pushed.map_err(refusal)?;
+            let pushed = shared.provider.push(metadata, par, &client, &parameters).await;
+            let request_uri = pushed.map_err(|error| (error, Some(client.clone())))?;
             with_query(endpoint, &[("client_id", &client.id), ("request_uri", &request_uri)])
         }
     };
     tracing::debug!(client_id = %client.id, "a sign-in begins");
-    let cookies =
-        PendingCookies { cookies: &context.cookies, config, session_cookie: &context.session_cookie() };
-    cookies.add(pending, &default_return, now);
-    Ok(see_other(location.as_str()))
+    Ok((pending, location))
 }
 
 /// A prefetch, a frame or a script starts no sign-in: nobody clicked, and nobody could consent there.

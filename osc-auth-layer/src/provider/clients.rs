@@ -8,10 +8,12 @@ use parking_lot::Mutex;
 use super::registration::{self, Registration};
 use super::wire::{Credentials, GrantError};
 use super::{Metadata, Provider};
+use crate::clock::Timestamp;
 use crate::flight::Flight;
 use crate::secret::Secret;
 
-/// Superseded registrations that sign-ins under way may still name.
+/// Registrations, superseded ones that sign-ins under way may still name included. Without a `public_url` each loopback
+/// host and port is one; more of them is somebody playing with the `Host` header.
 const MOST_REGISTRATIONS: usize = 8;
 
 /// Who the app is, as configured.
@@ -96,17 +98,17 @@ impl Provider {
             );
             return Err(GrantError::Misconfigured("no registration_endpoint".to_owned()));
         };
+        if !make_room(&mut made.lock(), self.now()) {
+            tracing::error!("too many loopback hosts and ports began a sign-in; set PUBLIC_URL");
+            return Err(GrantError::Misconfigured("too many redirect URIs".to_owned()));
+        }
         let method = metadata.registrable_auth_method();
         let request = registration::request(endpoint, name, redirect_uris, method, scopes);
         let response = self.http.send(request).await?;
-        match registration::parse(&response, redirect_uris) {
+        match registration::parse(&response, redirect_uris, self.now()) {
             Some(registered) => {
                 tracing::info!(client_id = %registered.0.id, "registered the app with the provider");
-                let mut made = made.lock();
-                if made.len() == MOST_REGISTRATIONS {
-                    made.remove(0);
-                }
-                made.push((Arc::new(registered.0), registered.1));
+                made.lock().push((Arc::new(registered.0), registered.1));
                 Ok(())
             }
             None if response.status.is_client_error() && response.status != StatusCode::TOO_MANY_REQUESTS => {
@@ -144,4 +146,12 @@ impl Provider {
         made.lock().retain(|(credentials, _)| credentials.id != id);
         true
     }
+}
+
+fn make_room(made: &mut Vec<(Arc<Credentials>, Registration)>, now: Timestamp) -> bool {
+    let superseded = made.iter().position(|(_, registration)| !registration.is_current(now));
+    if let Some(superseded) = superseded.filter(|_| made.len() >= MOST_REGISTRATIONS) {
+        made.remove(superseded);
+    }
+    made.len() < MOST_REGISTRATIONS
 }

@@ -1,11 +1,13 @@
 //! The one place that touches the network: a request's value in, a bounded answer or a kind of failure out.
 
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 use bytes::{Bytes, BytesMut};
 use http::{HeaderValue, Method, StatusCode, header};
 use url::Url;
 
+use crate::clock::Clock;
 use crate::config::ConfigError;
 
 /// Far above any token or metadata answer; what is longer is nonsense.
@@ -39,11 +41,15 @@ pub(crate) enum HttpError {
 
 /// Follows no redirect, waits for a bounded time, reads a bounded body and never retries.
 #[derive(Clone)]
-pub(crate) struct HttpClient(reqwest::Client);
+pub(crate) struct HttpClient {
+    client: reqwest::Client,
+    clock: Arc<dyn Clock>,
+}
 
 impl HttpClient {
     pub(crate) fn new(
         configure: Option<impl FnOnce(reqwest::ClientBuilder) -> reqwest::ClientBuilder>,
+        clock: Arc<dyn Clock>,
     ) -> Result<Self, ConfigError> {
         if rustls::crypto::CryptoProvider::get_default().is_none() {
             // Fails only when another thread was first, and then there is one.
@@ -63,7 +69,7 @@ impl HttpClient {
             .connect_timeout(CONNECT_TIMEOUT)
             .timeout(TOTAL_TIMEOUT)
             .build()
-            .map(Self)
+            .map(|client| Self { client, clock })
             .map_err(|error| {
                 let problem = format!("gives no usable HTTP client ({})", with_causes(&error.without_url()));
                 let remedy = "check the proxy and certificate settings, and that the system has root certificates \
@@ -74,7 +80,7 @@ impl HttpClient {
 
     pub(crate) async fn send(&self, request: WireRequest) -> Result<WireResponse, HttpError> {
         let mut builder =
-            self.0.request(request.method, request.url).header(header::ACCEPT, "application/json");
+            self.client.request(request.method, request.url).header(header::ACCEPT, "application/json");
         if let Some(authorization) = request.authorization {
             builder = builder.header(header::AUTHORIZATION, authorization);
         }
@@ -95,7 +101,7 @@ impl HttpClient {
                 .headers()
                 .get(header::RETRY_AFTER)
                 .and_then(|value| value.to_str().ok())
-                .and_then(retry_after),
+                .and_then(|value| retry_after(value, self.clock.now())),
             body: body.freeze(),
         })
     }
@@ -125,12 +131,12 @@ fn with_causes(error: &dyn std::error::Error) -> String {
 }
 
 /// RFC 9110 §10.2.3: seconds, or an HTTP date.
-fn retry_after(value: &str) -> Option<Duration> {
+fn retry_after(value: &str, now: SystemTime) -> Option<Duration> {
     if let Ok(seconds) = value.trim().parse() {
         return Some(Duration::from_secs(seconds));
     }
     let date = httpdate::parse_http_date(value).ok()?;
-    Some(date.duration_since(std::time::SystemTime::now()).unwrap_or_default())
+    Some(date.duration_since(now).unwrap_or_default())
 }
 
 #[cfg(test)]
@@ -139,12 +145,13 @@ mod tests {
 
     #[test]
     fn retry_after_is_seconds_or_a_date_and_nonsense_is_nothing() {
-        assert_eq!(retry_after("7"), Some(Duration::from_secs(7)));
-        assert_eq!(retry_after("Wed, 21 Oct 2015 07:28:00 GMT"), Some(Duration::ZERO));
-        let far = retry_after("Fri, 31 Dec 9999 23:59:59 GMT");
-        assert!(far > Some(Duration::from_secs(86_400)), "{far:?}");
+        let now = httpdate::parse_http_date("Wed, 21 Oct 2015 07:28:00 GMT").unwrap();
+        let seconds = |value| retry_after(value, now).map(|duration| duration.as_secs());
+        assert_eq!(seconds("7"), Some(7));
+        assert_eq!(seconds("Wed, 21 Oct 2015 07:28:30 GMT"), Some(30));
+        assert_eq!(seconds("Wed, 21 Oct 2015 07:27:30 GMT"), Some(0));
         for nonsense in ["", "-1", "soon", "1e9", "99999999999999999999999"] {
-            assert_eq!(retry_after(nonsense), None, "{nonsense}");
+            assert_eq!(seconds(nonsense), None, "{nonsense}");
         }
     }
 }

@@ -6,7 +6,7 @@ use url::Url;
 
 use super::http::WireRequest;
 use super::wire::{AuthMethod, Credentials};
-use crate::config::ConfigError;
+use crate::config::{ConfigError, quoted};
 use crate::origin::is_loopback_url;
 
 const SETTING: &str = "OSC_ISSUER / issuer";
@@ -44,7 +44,7 @@ impl Issuer {
         };
         let invalid = |problem: &str| {
             let remedy = "give the provider's issuer URL, such as https://app.osaas.io";
-            ConfigError::invalid(SETTING, format!("{text:?} {problem}"), remedy)
+            ConfigError::invalid(SETTING, format!("{} {problem}", quoted(&text)), remedy)
         };
         let url = Url::parse(&text).map_err(|_| invalid("is not an absolute URL"))?;
         if !is_safe(&url) {

@@ -233,7 +233,10 @@ impl Provider {
     }
 }
 
+/// Ours, beside the codes of RFC 6749 §5.2.
+pub(crate) const NO_COMMON_METHOD: &str = "no common client authentication method";
+
 fn no_common_method() -> GrantError {
     tracing::error!("the provider announces no client authentication but ones this crate does not have");
-    GrantError::Misconfigured("no common client authentication method".to_owned())
+    GrantError::Misconfigured(NO_COMMON_METHOD.to_owned())
 }

@@ -19,13 +19,18 @@ const MARGIN: Duration = Duration::from_secs(15 * 60);
 pub(crate) struct Registration {
     pub(crate) redirect_uris: Vec<String>,
     secret_expires_at: Option<Timestamp>,
+    margin: Duration,
 }
 
 impl Registration {
-    /// Whether a sign-in that returns to `redirect_uri` can still begin with it (RFC 7591 §3.2.1).
+    /// Whether a sign-in that returns to `redirect_uri` can still begin with it.
     pub(crate) fn serves(&self, redirect_uri: &str, now: Timestamp) -> bool {
-        self.redirect_uris.iter().any(|uri| uri == redirect_uri)
-            && self.secret_expires_at.is_none_or(|end| now.plus(MARGIN) < end)
+        self.is_current(now) && self.redirect_uris.iter().any(|uri| uri == redirect_uri)
+    }
+
+    /// RFC 7591 §3.2.1.
+    pub(crate) fn is_current(&self, now: Timestamp) -> bool {
+        self.secret_expires_at.is_none_or(|end| now.plus(self.margin) < end)
     }
 }
 
@@ -58,6 +63,7 @@ pub(crate) fn request(
 pub(crate) fn parse(
     response: &WireResponse,
     redirect_uris: &[String],
+    now: Timestamp,
 ) -> Option<(Credentials, Registration)> {
     let answer: Value = serde_json::from_slice(&response.body).ok()?;
     let text = |name: &str| Some(answer.get(name)?.as_str()?).filter(|text| !text.is_empty());
@@ -77,9 +83,12 @@ pub(crate) fn parse(
         secret: text("client_secret").map(Secret::new),
         auth_method,
     };
+    let secret_expires_at = expires_at.map(|at| Timestamp::from_millis(at.saturating_mul(1000)));
     let registration = Registration {
         redirect_uris: redirect_uris.to_vec(),
-        secret_expires_at: expires_at.map(|at| Timestamp::from_millis(at.saturating_mul(1000))),
+        secret_expires_at,
+        // A secret that lives shorter than the margin is used all the same.
+        margin: secret_expires_at.map_or(MARGIN, |at| MARGIN.min(at.since(now) / 2)),
     };
     Some((credentials, registration))
 }
@@ -95,7 +104,7 @@ mod tests {
             retry_after: None,
             body: body.to_string().into(),
         };
-        parse(&response, &["http://localhost/cb".to_owned()])
+        parse(&response, &["http://localhost/cb".to_owned()], Timestamp::default())
     }
 
     #[test]

@@ -6,7 +6,9 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::{HeaderValue, Method, StatusCode};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use serde::Deserialize;
 use serde_json::Value;
+use serde_json::value::RawValue;
 use url::Url;
 
 use super::http::{HttpError, WireRequest, WireResponse};
@@ -129,13 +131,13 @@ pub(crate) fn parse_tokens(response: &WireResponse, sent: &[&Secret]) -> Result<
     if response.status == StatusCode::TOO_MANY_REQUESTS {
         return Err(GrantError::NotSent { retry_after: response.retry_after });
     }
-    let answer: Option<Value> = serde_json::from_slice(&response.body).ok();
     if response.status.is_success() {
-        return answer.as_ref().and_then(tokens).ok_or(nonsense);
+        return tokens(&response.body).ok_or(nonsense);
     }
     if !response.status.is_client_error() {
         return Err(nonsense);
     }
+    let answer: Option<Value> = serde_json::from_slice(&response.body).ok();
     let text = |field| answer.as_ref()?.get(field)?.as_str();
     let Some(code) = text("error") else {
         return Err(nonsense);
@@ -154,27 +156,39 @@ pub(crate) fn parse_tokens(response: &WireResponse, sent: &[&Secret]) -> Result<
     })
 }
 
-fn tokens(answer: &Value) -> Option<Tokens> {
-    let access_token = answer.get("access_token")?.as_str()?;
+impl Tokens {
+    pub(crate) fn access_token(&self) -> Secret {
+        let bearer = self.bearer.to_str().unwrap_or_default();
+        Secret::new(bearer.strip_prefix("Bearer ").unwrap_or_default())
+    }
+}
+
+/// RFC 6749 §5.1.
+#[derive(Deserialize)]
+struct TokenAnswer {
+    access_token: String,
+    token_type: Option<String>,
+    refresh_token: Option<String>,
+    /// Raw, so that a number no `f64` holds does not cost the tokens beside it.
+    expires_in: Option<Box<RawValue>>,
+}
+
+fn tokens(body: &[u8]) -> Option<Tokens> {
+    let answer: TokenAnswer = serde_json::from_slice(body).ok()?;
     // RFC 6750 §2.1, b64token and then some: what could not stand in a header is no bearer token.
-    if access_token.is_empty() || !access_token.bytes().all(|byte| byte.is_ascii_graphic()) {
+    let is_usable =
+        !answer.access_token.is_empty() && answer.access_token.bytes().all(|byte| byte.is_ascii_graphic());
+    let is_bearer = answer.token_type.is_none_or(|kind| kind.eq_ignore_ascii_case("bearer"));
+    if !is_usable || !is_bearer {
         return None;
     }
-    match answer.get("token_type") {
-        None | Some(Value::Null) => {}
-        Some(kind) if kind.as_str()?.eq_ignore_ascii_case("bearer") => {}
-        Some(_) => return None,
-    }
-    let refresh_token = match answer.get("refresh_token") {
-        None | Some(Value::Null) => None,
-        Some(token) => Some(token.as_str()?).filter(|token| !token.is_empty()),
-    };
-    let mut bearer = HeaderValue::try_from(format!("Bearer {access_token}")).ok()?;
+    let mut bearer = HeaderValue::try_from(format!("Bearer {}", answer.access_token)).ok()?;
     bearer.set_sensitive(true);
+    let expires_in = answer.expires_in.and_then(|raw| serde_json::from_str(raw.get()).ok());
     Some(Tokens {
         bearer,
-        refresh_token: refresh_token.map(Secret::new),
-        lifetime: lifetime(answer.get("expires_in")),
+        refresh_token: answer.refresh_token.filter(|token| !token.is_empty()).map(Secret::new),
+        lifetime: lifetime(expires_in.as_ref()),
     })
 }
 

@@ -64,7 +64,7 @@ impl OscSession {
             }
             Freshness::Due => match session.refreshed(&shared, &token, PATIENCE).await {
                 Refreshed::Unavailable { .. } if !token.issue().has_expired(shared.now()) => Ok(token),
-                refreshed => refreshed.try_into(),
+                refreshed => refreshed.into_result(),
             },
         }
     }
@@ -87,9 +87,9 @@ impl OscSession {
                     // In an outage a newer token that is there already will do while it is good.
                     let current = session.current().filter(is_newer);
                     let good = current.filter(|token| !token.issue().has_expired(shared.now()));
-                    return good.map_or_else(|| unavailable.try_into(), Ok);
+                    return good.map_or_else(|| unavailable.into_result(), Ok);
                 }
-                ended @ (Refreshed::Refused | Refreshed::Ended) => return ended.try_into(),
+                ended @ (Refreshed::Refused | Refreshed::Ended) => return ended.into_result(),
             }
         }
         Err(SessionError { kind: SessionErrorKind::NotRefreshable, retry_after: None })
@@ -116,14 +116,12 @@ impl fmt::Debug for OscSession {
     }
 }
 
-impl TryFrom<Refreshed> for OscToken {
-    type Error = SessionError;
-
-    fn try_from(refreshed: Refreshed) -> Result<Self, SessionError> {
-        match refreshed {
-            Refreshed::Token(token) => Ok(token),
-            Refreshed::Refused | Refreshed::Ended => Err(SessionError::ended()),
-            Refreshed::Unavailable { retry_after } => {
+impl Refreshed {
+    fn into_result(self) -> Result<OscToken, SessionError> {
+        match self {
+            Self::Token(token) => Ok(token),
+            Self::Refused | Self::Ended => Err(SessionError::ended()),
+            Self::Unavailable { retry_after } => {
                 Err(SessionError { kind: SessionErrorKind::Unavailable, retry_after: Some(retry_after) })
             }
         }

@@ -1,6 +1,7 @@
 //! Sessions: what one is, the table of them, when its token is fresh, and how it is refreshed.
 
 mod backoff;
+mod breaker;
 mod handle;
 mod refresh;
 mod table;
@@ -16,6 +17,7 @@ use parking_lot::{Mutex, RwLock};
 use sha2::{Digest, Sha256};
 
 use self::backoff::Backoff;
+pub(crate) use self::breaker::Breaker;
 pub use self::handle::{OscSession, SessionError, SessionErrorKind};
 pub(crate) use self::refresh::Refreshed;
 pub(crate) use self::table::Table;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures_util::future::{Either, select};
 use tracing::Instrument;
 
-use super::{Freshness, Issue, OscToken, Phase, Session};
+use super::{Freshness, Grant, Issue, OscToken, Phase, Session};
 use crate::provider::{GrantError, Tokens};
 use crate::secret::Secret;
 use crate::shared::Shared;
@@ -32,18 +32,16 @@ const SECOND_TRY_JITTER: Duration = Duration::from_secs(1);
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 impl Session {
-    /// How long the provider is to be left alone, after it failed.
+    /// How long the provider is to be left alone, after it failed this session or all of them.
     pub(crate) fn backing_off(&self, shared: &Shared) -> Option<Duration> {
-        self.state.lock().backoff.wait(shared.now())
+        let now = shared.now();
+        self.state.lock().backoff.wait(now).max(shared.breaker.wait(now))
     }
 
     /// Starts a refresh beside the request, unless one is under way, fruitless or too early.
     pub(crate) fn refresh_beside(self: &Arc<Self>, shared: &Arc<Shared>, stale: &OscToken) {
-        let pointless = {
-            let state = self.state.lock();
-            state.grant.refresh_token.is_none() || state.backoff.wait(shared.now()).is_some()
-        };
-        if !pointless && !shared.is_shutting_down() {
+        let has_none = self.state.lock().grant.refresh_token.is_none();
+        if !has_none && self.backing_off(shared).is_none() && !shared.is_shutting_down() {
             self.refresh.start(&shared.tasks, || run(shared.clone(), self.clone(), stale.clone()));
         }
     }
@@ -109,51 +107,83 @@ async fn run(shared: Arc<Shared>, session: Arc<Session>, stale: OscToken) -> Ref
     refresh(&shared, &session, &stale).instrument(span).await
 }
 
-async fn refresh(shared: &Arc<Shared>, session: &Arc<Session>, stale: &OscToken) -> Refreshed {
-    let unavailable = Refreshed::Unavailable { retry_after: RETRY_AFTER };
-    // Bounds what the end of an outage lets loose on the provider. Never closed.
-    let Ok(_permit) = shared.refreshes.acquire().await else {
-        return unavailable;
-    };
-    if shared.is_shutting_down() {
-        return unavailable;
-    }
+/// What to spend, or why nothing needs to be sent.
+fn plan(shared: &Arc<Shared>, session: &Session, stale: &OscToken) -> Result<(Grant, Secret), Refreshed> {
+    let now = shared.now();
     let grant = {
         let state = session.state.lock();
         match state.phase {
-            Phase::SignedOut | Phase::Dropped => return Refreshed::Ended,
-            Phase::Refused => return Refreshed::Refused,
-            Phase::Live => {}
+            Phase::SignedOut | Phase::Dropped => return Err(Refreshed::Ended),
+            Phase::Refused => return Err(Refreshed::Refused),
+            Phase::Live => state.grant.clone(),
         }
-        // Somebody else refreshed meanwhile; a caller that comes late may find even that token due.
-        let newer = session.current().filter(|current| !current.is_same(stale));
-        if let Some(newer) = newer.filter(|newer| newer.issue().freshness(shared.now()) != Freshness::Due) {
-            return Refreshed::Token(newer);
-        }
-        if let Some(retry_after) = state.backoff.wait(shared.now()) {
-            return Refreshed::Unavailable { retry_after };
-        }
-        state.grant.clone()
     };
-    let Some(refresh_token) = &grant.refresh_token else {
-        if !stale.issue().has_expired(shared.now()) {
-            return Refreshed::Token(stale.clone());
+    // Somebody else refreshed meanwhile; a caller that comes late may find even that token due.
+    let newer = session.current().filter(|current| !current.is_same(stale));
+    if let Some(newer) = newer.filter(|newer| newer.issue().freshness(now) != Freshness::Due) {
+        return Err(Refreshed::Token(newer));
+    }
+    let Some(refresh_token) = grant.refresh_token.clone() else {
+        if !stale.issue().has_expired(now) {
+            return Err(Refreshed::Token(stale.clone()));
         }
         tracing::debug!("the token expired, and the provider gave no refresh token");
         session.refuse();
-        return Refreshed::Refused;
+        return Err(Refreshed::Refused);
     };
-    let mut answer = shared.provider.refresh(&grant.credentials, refresh_token).await;
+    if let Some(retry_after) = session.backing_off(shared) {
+        return Err(Refreshed::Unavailable { retry_after });
+    }
+    if shared.is_shutting_down() {
+        return Err(Refreshed::Unavailable { retry_after: RETRY_AFTER });
+    }
+    Ok((grant, refresh_token))
+}
+
+async fn refresh(shared: &Arc<Shared>, session: &Arc<Session>, stale: &OscToken) -> Refreshed {
+    if let Err(settled) = plan(shared, session, stale) {
+        return settled;
+    }
+    // Bounds what the end of an outage lets loose on the provider. Closed at shutdown.
+    let Ok(_permit) = shared.refreshes.acquire().await else {
+        return Refreshed::Unavailable { retry_after: RETRY_AFTER };
+    };
+    // Things may have changed in the queue.
+    let (grant, refresh_token) = match plan(shared, session, stale) {
+        Ok(planned) => planned,
+        Err(settled) => return settled,
+    };
+    let admission = match shared.breaker.admit(shared.now()) {
+        Ok(admission) => admission,
+        Err(retry_after) => return Refreshed::Unavailable { retry_after },
+    };
+    let mut answer = shared.provider.refresh(&grant.credentials, &refresh_token).await;
     if matches!(answer, Err(GrantError::PossiblyProcessed { .. })) {
         let pause = SECOND_TRY + SECOND_TRY_JITTER.mul_f64(rand::random());
         shared.clock.sleep(pause).await;
-        answer = shared.provider.refresh(&grant.credentials, refresh_token).await;
+        answer = shared.provider.refresh(&grant.credentials, &refresh_token).await;
     }
+    match &answer {
+        Err(GrantError::NotSent { retry_after } | GrantError::PossiblyProcessed { retry_after }) => {
+            admission.failed(shared.now(), *retry_after);
+        }
+        Ok(_) | Err(GrantError::Refused | GrantError::Misconfigured(_)) => admission.answered(),
+    }
+    settle(shared, session, grant, answer)
+}
+
+/// Makes the answer the session's, before anybody gets to see it.
+fn settle(
+    shared: &Arc<Shared>,
+    session: &Session,
+    grant: Grant,
+    answer: Result<Tokens, GrantError>,
+) -> Refreshed {
     match answer {
         Ok(tokens) => {
             // What the provider would still honour after a sign-out.
             let rotated = tokens.refresh_token.clone().map(|token| (token, "refresh_token"));
-            let orphan = rotated.unwrap_or_else(|| (access_token(&tokens), "access_token"));
+            let (orphan, hint) = rotated.unwrap_or_else(|| (tokens.access_token(), "access_token"));
             match session.rotate(tokens, shared) {
                 Ok(token) => {
                     tracing::debug!("refreshed");
@@ -161,7 +191,7 @@ async fn refresh(shared: &Arc<Shared>, session: &Arc<Session>, stale: &OscToken)
                 }
                 Err(Ended::SignedOut) => {
                     tracing::debug!("signed out under the refresh; revoking what came back");
-                    shared.provider.revoke(grant.credentials, orphan.0, orphan.1);
+                    shared.provider.revoke(grant.credentials, orphan, hint);
                     Refreshed::Ended
                 }
                 Err(Ended::Dropped) => Refreshed::Ended,
@@ -169,6 +199,14 @@ async fn refresh(shared: &Arc<Shared>, session: &Arc<Session>, stale: &OscToken)
         }
         Err(GrantError::Refused) => {
             tracing::info!("the provider refused the refresh token: the session is over");
+            session.refuse();
+            Refreshed::Refused
+        }
+        // Those credentials will never work again, and nobody can correct them.
+        Err(GrantError::Misconfigured(error))
+            if error == "invalid_client" && shared.provider.forget_registration(&grant.credentials.id) =>
+        {
+            tracing::warn!("the provider no longer knows this registration: the session is over");
             session.refuse();
             Refreshed::Refused
         }
@@ -181,9 +219,4 @@ async fn refresh(shared: &Arc<Shared>, session: &Arc<Session>, stale: &OscToken)
             session.fail(shared, retry_after)
         }
     }
-}
-
-fn access_token(tokens: &Tokens) -> Secret {
-    let bearer = tokens.bearer.to_str().unwrap_or_default();
-    Secret::new(bearer.strip_prefix("Bearer ").unwrap_or_default())
 }

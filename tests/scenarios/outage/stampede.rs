@@ -39,10 +39,14 @@ async fn the_end_of_an_outage_lets_at_most_64_refreshes_loose_at_once() {
     let answer = r#"{"access_token":"new","refresh_token":"next","expires_in":3600}"#.to_owned();
     stage.osc.fault(Endpoint::Token, Fault::Answer(200, "application/json", answer));
     stage.pass(Duration::from_secs(2));
+    // One asks whether it is over; from then on everybody may.
+    let mut first = browsers.pop().expect("there are some");
+    assert!(token_of(&soon(first.fetch("/")).await).is_some());
+    assert_eq!(stage.refreshes(), 1);
     let mut hold = stage.osc.hold(Endpoint::Token);
     let mut requests = pin!(join_all(browsers.iter_mut().map(|browser| browser.fetch("/"))));
     assert!(requests.as_mut().now_or_never().is_none());
-    let mut seen = 0;
+    let mut seen = 1;
     while seen < SESSIONS {
         let wave = AT_ONCE.min(SESSIONS - seen);
         soon(hold.arrived(wave)).await;
@@ -60,6 +64,38 @@ async fn the_end_of_an_outage_lets_at_most_64_refreshes_loose_at_once() {
     assert!(answers.iter().all(|answer| token_of(answer).is_some()));
     assert_eq!(stage.refreshes(), SESSIONS);
     assert_eq!(stage.osc.count(Endpoint::Metadata), 1, "fetched once for all");
+}
+
+#[tokio::test]
+async fn in_an_outage_one_session_at_a_time_asks_the_provider_and_the_others_do_not_wait() {
+    let stage = Stage::before_sign_in(MockOsc::builder(), |layer| layer).await;
+    let mut browsers = signed_in(&stage).await;
+    stage.pass(EXPIRED);
+    stage.osc.fault(Endpoint::Token, Fault::RetryAfter(429, "1".to_owned()));
+    for browser in &mut browsers[..3] {
+        assert_eq!(error_of(&soon(browser.fetch("/")).await), "temporarily_unavailable");
+    }
+    assert_eq!(stage.refreshes(), 3);
+
+    // The others learn it from those three, and not from the provider.
+    let answers = soon(join_all(browsers[3..].iter_mut().map(|browser| browser.fetch("/")))).await;
+    assert!(answers.iter().all(|answer| error_of(answer) == "temporarily_unavailable"));
+    assert_eq!(stage.refreshes(), 3);
+
+    // After the delay one asks, and nobody waits for it.
+    stage.pass(Duration::from_secs(2));
+    let hold = stage.osc.hold(Endpoint::Token);
+    let mut probe = browsers.pop().expect("there are some");
+    let mut probing = pin!(probe.fetch("/"));
+    assert!(probing.as_mut().now_or_never().is_none());
+    soon(hold.arrived(1)).await;
+    let answers = soon(join_all(browsers[3..].iter_mut().map(|browser| browser.fetch("/")))).await;
+    assert!(answers.iter().all(|answer| error_of(answer) == "temporarily_unavailable"));
+    assert_eq!(stage.refreshes(), 4);
+
+    stage.osc.clear_faults();
+    hold.release();
+    soon(probing).await;
 }
 
 /// Round trips to the provider on a connection of their own.

@@ -125,6 +125,10 @@ fn s45_expires_in_of_every_shape_gives_a_lifetime() {
         assert_eq!(lifetime_of(json), seconds, "{json}");
     }
     assert_eq!(lifetime(None), DEFAULT_LIFETIME);
+    let beyond_any_float =
+        parse(200, r#"{"access_token":"a","refresh_token":"r","expires_in":1e400}"#).unwrap();
+    assert_eq!(beyond_any_float.lifetime, DEFAULT_LIFETIME);
+    assert!(beyond_any_float.refresh_token.is_some());
 }
 
 #[test]
