@@ -1,1 +1,5 @@
-//! TODO
+//! The provider: its metadata, how the client authenticates, registration, revocation.
+
+mod client;
+mod metadata;
+mod registration;

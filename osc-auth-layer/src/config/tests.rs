@@ -53,6 +53,8 @@ fn settings_that_contradict_or_weaken_are_refused() {
         (builder().issuer("https://a.example").environment("dev"), "issuer"),
         (builder().environment("dev.evil.com/"), "environment"),
         (builder().public_url("https://a.example").public_url("http://localhost"), "public_url"),
+        (builder().public_url("https://a.example").public_url("https://A.example/b"), "public_url"),
+        (builder().signin_path("/{auth}/in"), "signin_path"),
         (builder().signin_path("auth"), "signin_path"),
         (builder().callback_path("/auth/signin"), "signin_path"),
         (builder().public_path("/a/../b"), "public_path"),
@@ -85,6 +87,19 @@ fn s33_no_debug_output_shows_a_secret() {
     let layer = builder.build().unwrap();
     let text = format!("{layer:?}");
     assert!(!text.contains("thirty-two") && !text.contains("7, 7"), "{text}");
+}
+
+#[test]
+fn a_password_in_a_url_is_in_no_error_and_no_debug_output() {
+    for builder in [
+        builder().public_url("https://ada:hunter2@a.example"),
+        builder().issuer("https://ada:hunter2@a.example"),
+        builder().public_url("ada:hunter2@"),
+    ] {
+        let debug = format!("{builder:?}");
+        let text = problem(builder);
+        assert!(!debug.contains("hunter2") && !text.contains("hunter2"), "{debug} {text}");
+    }
 }
 
 #[test]

@@ -89,6 +89,10 @@ fn s57_an_origin_is_ours_when_configured_or_the_requests_own() {
     let host = headers(&[("host", "localhost:3000")]);
     assert!(is_own(b"http://localhost:3000", &[], &uri, &host));
     assert!(is_own(b"https://a.example", &[url("https://a.example")], &uri, &host));
+    // An injected plain-http page of the same host is somebody else.
+    let https = headers(&[("host", "a.example")]);
+    assert!(!is_own(b"http://a.example", &[url("https://a.example")], &uri, &https));
+    assert!(!is_own(b"https://a.example", &[], &uri, &https));
     for foreign in [&b"https://evil.example"[..], b"null", b"", b"http://localhost:4000", b"\xff"] {
         assert!(!is_own(foreign, &[url("https://a.example")], &uri, &host));
     }

@@ -1,0 +1,161 @@
+//! How the client proves to be itself, pushed requests, and revocation.
+
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use http::StatusCode;
+use mock_osc::{Endpoint, MockOsc, Recorded};
+use osc_auth_layer::{Client, OscAuthLayer};
+use osc_tests::{Browser, QuickClock, app, callback, layer, layer_for, parameter, refusal, token_of};
+use serde_json::json;
+
+const CALLBACK: &str = "http://localhost:3000/auth/callback";
+
+/// Signs in, refreshes and signs out; the requests with which the client had to prove itself.
+async fn all_requests(osc: &MockOsc, client: Client) -> Vec<Recorded> {
+    osc.forget_requests();
+    let clock = QuickClock::new();
+    let layer = OscAuthLayer::builder(client).issuer(osc.issuer()).public_url("http://localhost:3000");
+    let layer = layer.clock(clock.clone()).build().expect("it builds");
+    let mut browser = Browser::new(app(&layer));
+    assert_eq!(browser.sign_in(osc).await.status(), StatusCode::SEE_OTHER);
+    clock.advance(Duration::from_secs(3600));
+    assert!(token_of(&browser.fetch("/").await).is_some());
+    browser.post_from("same-origin", "/auth/signout").await;
+    assert!(layer.shutdown(Duration::from_secs(5)).await);
+    assert_eq!(osc.live_refresh_tokens(), 0, "the revocation was not accepted");
+    let endpoints = [Endpoint::Par, Endpoint::Token, Endpoint::Revoke];
+    endpoints.into_iter().flat_map(|endpoint| osc.requests(endpoint)).collect()
+}
+
+const AWKWARD: [(&str, &str); 5] = [
+    ("plain", "plain"),
+    ("a b", "c d"),
+    ("osc:1%", "p%20:+/=&?#"),
+    ("\u{fc}ber", "\u{1f511} key\"'\\"),
+    ("a+b", "~-._*"),
+];
+
+#[tokio::test]
+async fn s18_basic_is_used_when_it_is_announced_alone_whatever_id_and_secret_hold() {
+    for (id, secret) in AWKWARD {
+        let osc = MockOsc::builder().client_id(id).client_secret(secret).par(true);
+        let osc = osc.token_endpoint_auth_methods(&["client_secret_basic"]).start().await.unwrap();
+
+        let requests = all_requests(&osc, Client::confidential(id, secret)).await;
+
+        assert_eq!(requests.len(), 4);
+        for request in requests {
+            assert_eq!(request.field("client_secret"), None, "{request:?}");
+            let basic = request.header("authorization").and_then(|value| value.strip_prefix("Basic "));
+            let basic = STANDARD.decode(basic.expect("Basic")).unwrap();
+            // Escaped so that servers that decode and those that do not know `+` agree.
+            assert!(basic.is_ascii() && !basic.contains(&b' ') && !basic.contains(&b'+'), "{basic:?}");
+            assert_eq!(basic.iter().filter(|byte| **byte == b':').count(), 1, "{basic:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn s18_post_is_used_when_it_is_announced_or_nothing_is_known() {
+    for (id, secret) in AWKWARD {
+        for methods in
+            [&["client_secret_post"][..], &["client_secret_basic", "private_key_jwt", "client_secret_post"]]
+        {
+            let osc = MockOsc::builder().client_id(id).client_secret(secret).par(true);
+            let osc = osc.token_endpoint_auth_methods(methods).start().await.unwrap();
+            let requests = all_requests(&osc, Client::confidential(id, secret)).await;
+            assert_eq!(requests.len(), 4);
+            for request in requests {
+                assert_eq!(request.field("client_id"), Some(id));
+                assert_eq!(request.field("client_secret"), Some(secret));
+                assert_eq!(request.header("authorization"), None);
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn s18_a_public_client_names_itself_and_proves_nothing() {
+    let osc = MockOsc::builder().public_client("cli app", &[CALLBACK]).par(true).start().await.unwrap();
+    let requests = all_requests(&osc, Client::public("cli app")).await;
+    assert_eq!(requests.len(), 4);
+    for request in requests {
+        assert_eq!(request.field("client_id"), Some("cli app"));
+        assert_eq!(request.field("client_secret"), None);
+        assert_eq!(request.header("authorization"), None);
+    }
+}
+
+#[tokio::test]
+async fn s18_a_provider_with_no_method_of_ours_is_a_misconfiguration() {
+    let osc = MockOsc::builder().start().await.unwrap();
+    osc.set_metadata_field("token_endpoint_auth_methods_supported", json!(["private_key_jwt"]));
+    let mut browser = Browser::new(app(&layer(&osc)));
+    let path = callback(&mut browser, &osc).await;
+    assert_eq!(refusal(&browser.navigate(&path).await), (500, "misconfigured".to_owned()));
+    assert_eq!(osc.count(Endpoint::Token), 0, "the secret is not sent in a way nobody asked for");
+}
+
+#[tokio::test]
+async fn s18_revocation_has_a_method_of_its_own() {
+    let osc = MockOsc::builder().start().await.unwrap();
+    osc.set_metadata_field("token_endpoint_auth_methods_supported", json!(["client_secret_post"]));
+    osc.set_metadata_field("revocation_endpoint_auth_methods_supported", json!(["client_secret_basic"]));
+    let requests = all_requests(&osc, Client::confidential(osc.client_id(), osc.client_secret())).await;
+    for request in requests {
+        let is_revocation = request.path.ends_with("/revoke");
+        assert_eq!(request.header("authorization").is_some(), is_revocation, "{request:?}");
+    }
+}
+
+#[tokio::test]
+async fn s08_s48_a_pushed_request_leaves_nothing_to_change_in_the_browser() {
+    let osc = MockOsc::builder().require_par().iss(true).start().await.unwrap();
+    let layer = layer_for(&osc).scopes(["a", "b"]).build().unwrap();
+    let mut browser = Browser::new(app(&layer));
+
+    let authorize = browser.begin_sign_in("/auth/signin").await;
+
+    let query = authorize.split_once('?').unwrap().1;
+    let names: Vec<_> = form_urlencoded::parse(query.as_bytes()).map(|(name, _)| name.into_owned()).collect();
+    assert_eq!(names, ["client_id", "request_uri"]);
+    let pushed = osc.requests(Endpoint::Par).pop().unwrap();
+    assert_eq!(pushed.field("redirect_uri"), Some(CALLBACK));
+    assert_eq!(pushed.field("code_challenge_method"), Some("S256"));
+    assert_eq!(pushed.field("scope"), Some("a b"));
+    assert_eq!(pushed.field("client_secret"), Some(osc.client_secret().as_str()));
+    let callback = osc.approve(&authorize).await.unwrap();
+    assert_eq!(browser.navigate(osc_tests::path_of(&callback)).await.status(), StatusCode::SEE_OTHER);
+}
+
+#[tokio::test]
+async fn requests_are_pushed_only_when_announced() {
+    let osc = MockOsc::builder().start().await.unwrap();
+    let authorize = Browser::new(app(&layer(&osc))).begin_sign_in("/auth/signin").await;
+    assert_eq!(parameter(&authorize, "redirect_uri"), CALLBACK);
+    assert_eq!(osc.count(Endpoint::Par), 0);
+}
+
+#[tokio::test]
+async fn a_client_refused_at_the_push_is_a_misconfiguration() {
+    let osc = MockOsc::builder().par(true).client_secret("right").start().await.unwrap();
+    let layer = OscAuthLayer::builder(Client::confidential(osc.client_id(), "wrong"))
+        .issuer(osc.issuer())
+        .build()
+        .unwrap();
+    let answer = Browser::new(app(&layer)).navigate("/auth/signin").await;
+    assert_eq!(refusal(&answer), (500, "misconfigured".to_owned()));
+}
+
+#[tokio::test]
+async fn grants_are_revoked_only_when_that_is_announced() {
+    let osc = MockOsc::builder().revocation(false).start().await.unwrap();
+    let layer = layer(&osc);
+    let mut browser = Browser::new(app(&layer));
+    browser.sign_in(&osc).await;
+    assert_eq!(browser.post_from("same-origin", "/auth/signout").await.status(), StatusCode::SEE_OTHER);
+    assert!(layer.shutdown(Duration::from_secs(5)).await);
+    assert_eq!(osc.count(Endpoint::Revoke), 0);
+}

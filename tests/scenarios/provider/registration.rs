@@ -1,0 +1,225 @@
+//! Clients that register themselves (RFC 7591).
+
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use http::StatusCode;
+use mock_osc::{Endpoint, Fault, MockOsc};
+use osc_auth_layer::{Builder, Client, OscAuthLayer};
+use osc_tests::{Browser, Logs, QuickClock, app, callback, parameter, refusal, token_of};
+use serde_json::Value;
+
+const HOUR: Duration = Duration::from_secs(3600);
+const MINUTE: Duration = Duration::from_secs(60);
+
+fn registering(osc: &MockOsc, clock: &QuickClock) -> Builder {
+    let layer = OscAuthLayer::builder(Client::register("My app")).issuer(osc.issuer());
+    layer.public_url("http://localhost:3000").clock(clock.clone())
+}
+
+async fn signed_in(osc: mock_osc::Builder) -> (MockOsc, QuickClock, Browser) {
+    let osc = osc.start().await.expect("the mock starts");
+    let clock = QuickClock::new();
+    let mut browser = Browser::new(app(&registering(&osc, &clock).build().expect("it builds")));
+    assert_eq!(browser.sign_in(&osc).await.status(), StatusCode::SEE_OTHER);
+    (osc, clock, browser)
+}
+
+/// The client that the last token request was made by.
+fn last_client(osc: &MockOsc) -> String {
+    let request = osc.requests(Endpoint::Token).pop().expect("a token request");
+    request.field("client_id").expect("in the body").to_owned()
+}
+
+#[tokio::test]
+async fn an_app_registers_once_for_many_sign_ins() {
+    let osc = MockOsc::builder().start().await.unwrap();
+    let layer = registering(&osc, &QuickClock::new());
+    let layer = layer.public_url("http://127.0.0.1:3000/base").scopes(["a", "b"]).build().unwrap();
+    let app = app(&layer);
+    let hold = osc.hold(Endpoint::Register);
+    let sign_ins: Vec<_> = (0..50)
+        .map(|index| {
+            let host = if index % 2 == 0 { "localhost:3000" } else { "127.0.0.1:3000" };
+            let mut browser = Browser::new(app.clone()).at(host);
+            tokio::spawn(async move { browser.begin_sign_in("/auth/signin").await })
+        })
+        .collect();
+    hold.arrived(1).await;
+    hold.release();
+    let ids: Vec<_> = join_all(sign_ins)
+        .await
+        .into_iter()
+        .map(|authorize| parameter(&authorize.unwrap(), "client_id"))
+        .collect();
+
+    assert!(ids.iter().all(|id| *id == ids[0]), "{ids:?}");
+    let requests = osc.requests(Endpoint::Register);
+    assert_eq!(requests.len(), 1);
+    let sent: Value = serde_json::from_str(&requests[0].body).unwrap();
+    assert_eq!(sent["client_name"], "My app");
+    let uris = ["http://localhost:3000/auth/callback", "http://127.0.0.1:3000/base/auth/callback"];
+    assert_eq!(sent["redirect_uris"], serde_json::json!(uris));
+    assert_eq!(sent["grant_types"], serde_json::json!(["authorization_code", "refresh_token"]));
+    assert_eq!(sent["scope"], "a b");
+    assert_eq!(sent["token_endpoint_auth_method"], "client_secret_post");
+}
+
+#[tokio::test]
+async fn a_registered_client_signs_in_refreshes_and_signs_out() {
+    for methods in [&["client_secret_post"][..], &["client_secret_basic"], &["none"]] {
+        let (osc, clock, mut browser) =
+            signed_in(MockOsc::builder().token_endpoint_auth_methods(methods).par(true)).await;
+        clock.advance(HOUR);
+        let token = token_of(&browser.fetch("/").await).expect("refreshed");
+        assert!(osc.is_live(token.access_token()));
+        browser.post_from("same-origin", "/auth/signout").await;
+        osc.wait_for_requests(Endpoint::Revoke, 1).await;
+        assert_eq!(osc.count(Endpoint::Register), 1);
+    }
+}
+
+#[tokio::test]
+async fn without_a_public_url_every_loopback_address_has_its_registration() {
+    let osc = MockOsc::builder().start().await.unwrap();
+    let layer = OscAuthLayer::builder(Client::register("My app")).issuer(osc.issuer()).build().unwrap();
+    let app = app(&layer);
+    for (host, registrations) in
+        [("localhost:3000", 1), ("localhost:3000", 1), ("127.0.0.1:4000", 2), ("localhost:3000", 2)]
+    {
+        let mut browser = Browser::new(app.clone()).at(host);
+        assert_eq!(browser.sign_in(&osc).await.status(), StatusCode::SEE_OTHER);
+        assert_eq!(osc.count(Endpoint::Register), registrations, "{host}");
+    }
+}
+
+#[tokio::test]
+async fn s17_a_secret_about_to_expire_is_renewed_before_the_next_sign_in() {
+    let (osc, clock, mut browser) = signed_in(MockOsc::builder().registered_secret_ttl(2 * HOUR)).await;
+    let first = last_client(&osc);
+    clock.advance(HOUR + 40 * MINUTE);
+    browser.sign_in(&osc).await;
+    assert_eq!(last_client(&osc), first, "it is still good");
+
+    // What is left of it would not last for a visitor who takes his time.
+    clock.advance(10 * MINUTE);
+    assert_eq!(browser.sign_in(&osc).await.status(), StatusCode::SEE_OTHER);
+
+    assert_ne!(last_client(&osc), first);
+    assert_eq!(osc.count(Endpoint::Register), 2);
+}
+
+#[tokio::test]
+async fn s55_renewing_a_registration_keeps_the_sessions_of_the_old_one() {
+    let (osc, clock, mut old) = signed_in(MockOsc::builder().registered_secret_ttl(2 * HOUR)).await;
+    let first = last_client(&osc);
+    let mut new = old.clone();
+    new.forget_cookies("");
+    let pending = callback(&mut new, &osc).await;
+    clock.advance(HOUR + 50 * MINUTE);
+    let mut third = old.clone();
+    third.forget_cookies("");
+    third.sign_in(&osc).await;
+    let second = last_client(&osc);
+    assert_ne!(first, second);
+
+    assert!(token_of(&old.fetch("/").await).is_some(), "the old session is lost");
+    assert_eq!(last_client(&osc), first);
+    clock.advance(HOUR);
+    assert!(token_of(&third.fetch("/").await).is_some());
+    assert_eq!(last_client(&osc), second);
+    // That attempt was begun too long ago, by whichever client.
+    assert_eq!(refusal(&new.navigate(&pending).await), (400, "invalid_state".to_owned()));
+}
+
+#[tokio::test]
+async fn s55_a_sign_in_begun_with_the_old_registration_is_completed_by_it() {
+    let (osc, clock, browser) = signed_in(MockOsc::builder().registered_secret_ttl(2 * HOUR)).await;
+    let first = last_client(&osc);
+    let mut slow = browser.clone();
+    clock.advance(HOUR + 41 * MINUTE);
+    let pending = callback(&mut slow, &osc).await;
+    clock.advance(5 * MINUTE);
+    let mut next = browser.clone();
+    next.sign_in(&osc).await;
+    assert_ne!(last_client(&osc), first);
+
+    assert_eq!(slow.navigate(&pending).await.status(), StatusCode::SEE_OTHER);
+    assert_eq!(last_client(&osc), first);
+}
+
+#[tokio::test]
+async fn s17_a_registration_found_dead_at_the_exchange_is_renewed_at_the_next_sign_in() {
+    let osc = MockOsc::builder().start().await.unwrap();
+    let logs = Logs::collect();
+    let mut browser = Browser::new(app(&registering(&osc, &QuickClock::new()).build().unwrap()));
+    let authorize = browser.begin_sign_in("/auth/signin").await;
+    let approved = osc.approve(&authorize).await.unwrap();
+    assert!(osc.remove_client(&parameter(&authorize, "client_id")));
+
+    let answer = browser.navigate(osc_tests::path_of(&approved)).await;
+    assert_eq!(refusal(&answer), (401, "sign_in_failed".to_owned()));
+    assert!(logs.text().contains("no longer knows this registration"), "{}", logs.text());
+
+    assert_eq!(browser.sign_in(&osc).await.status(), StatusCode::SEE_OTHER);
+    assert_eq!(osc.count(Endpoint::Register), 2);
+    assert_eq!(browser.fetch("/").await.status(), StatusCode::OK);
+}
+
+#[tokio::test]
+async fn s17_a_registration_found_dead_at_a_refresh_is_renewed_at_the_next_sign_in() {
+    let (osc, clock, mut browser) = signed_in(MockOsc::builder()).await;
+    let first = last_client(&osc);
+    assert!(osc.remove_client(&first));
+    clock.advance(HOUR);
+    assert_eq!(browser.fetch("/").await.status(), StatusCode::UNAUTHORIZED);
+
+    let authorize = browser.begin_sign_in("/auth/signin").await;
+
+    assert_ne!(
+        parameter(&authorize, "client_id"),
+        first,
+        "the provider has just said that it does not know it"
+    );
+    assert_eq!(osc.count(Endpoint::Register), 2);
+}
+
+#[tokio::test]
+async fn s17_a_registration_found_dead_at_the_push_is_renewed_at_the_next_sign_in() {
+    let (osc, _clock, mut browser) = signed_in(MockOsc::builder().par(true)).await;
+    assert!(osc.remove_client(&last_client(&osc)));
+
+    browser.navigate("/auth/signin").await;
+
+    assert_eq!(browser.sign_in(&osc).await.status(), StatusCode::SEE_OTHER);
+    assert_eq!(osc.count(Endpoint::Register), 2);
+    assert_eq!(browser.fetch("/").await.status(), StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_provider_that_registers_nobody_is_a_misconfiguration_that_the_log_explains() {
+    let osc = MockOsc::builder().start().await.unwrap();
+    osc.set_metadata_field("registration_endpoint", None);
+    let logs = Logs::collect();
+    let mut browser = Browser::new(app(&registering(&osc, &QuickClock::new()).build().unwrap()));
+    assert_eq!(refusal(&browser.navigate("/auth/signin").await), (500, "misconfigured".to_owned()));
+    assert!(logs.text().contains("CLIENT_ID"), "{}", logs.text());
+    assert!(browser.cookies().is_empty());
+}
+
+#[tokio::test]
+async fn a_registration_that_is_refused_is_a_misconfiguration_and_an_outage_is_none() {
+    let osc = MockOsc::builder().start().await.unwrap();
+    let mut browser = Browser::new(app(&registering(&osc, &QuickClock::new()).build().unwrap()));
+    for (fault, status, error) in [
+        (Fault::OAuth("invalid_client_metadata"), 500, "misconfigured"),
+        (Fault::Status(503), 502, "provider_unavailable"),
+        (Fault::RetryAfter(429, "1".to_owned()), 502, "provider_unavailable"),
+        (Fault::HangUp, 502, "provider_unavailable"),
+    ] {
+        osc.fault(Endpoint::Register, fault.clone()).once();
+        let answer = browser.navigate("/auth/signin").await;
+        assert_eq!(refusal(&answer), (status, error.to_owned()), "{fault:?}");
+    }
+    assert_eq!(browser.sign_in(&osc).await.status(), StatusCode::SEE_OTHER, "each sign-in tries again");
+}
