@@ -1,6 +1,6 @@
 //! When to stop.
 
-use std::{future::pending, io};
+use std::{future::pending, io, time::Duration};
 
 /// Resolves on Ctrl-C, and on the SIGTERM that a container or a service manager sends.
 pub(crate) async fn signal() {
@@ -19,4 +19,13 @@ pub(crate) async fn signal() {
         Ok(()) = terminate => {}
         else => pending().await,
     }
+}
+
+/// Resolves after ten seconds, or at the next [`signal`]: what has not ended by then is cut off.
+pub(crate) async fn patience() {
+    tokio::select! {
+        () = tokio::time::sleep(Duration::from_secs(10)) => {}
+        () = signal() => {}
+    }
+    tracing::warn!("some requests did not end in time and are cut off");
 }

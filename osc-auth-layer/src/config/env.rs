@@ -22,7 +22,10 @@ impl Builder {
         })?;
         let client = match text("CLIENT_SECRET")? {
             Some(secret) => Client::confidential(id, secret),
-            None => Client::public(id),
+            None => {
+                tracing::info!("CLIENT_SECRET is not set: the app is a public client");
+                Client::public(id)
+            }
         };
         let mut builder = Self::new(client);
         if let Some(issuer) = text("OSC_ISSUER")? {

@@ -67,8 +67,11 @@ async fn run() -> Result<(), AnyError> {
     let listener =
         TcpListener::bind(&bind).await.map_err(|error| format!("cannot listen on BIND={bind}: {error}"))?;
     println!("Open http://localhost:{}", listener.local_addr()?.port());
-    let server = axum::serve(listener, router);
-    server.with_graceful_shutdown(stop::signal()).await?;
+    let server = axum::serve(listener, router).with_graceful_shutdown(stop::signal());
+    tokio::select! {
+        ended = server.into_future() => ended?,
+        () = async { stop::signal().await; stop::patience().await } => {}
+    }
     // A refresh in flight has spent the session's refresh token; let it keep what it gets.
     auth.shutdown(Duration::from_secs(10)).await;
     Ok(())
@@ -80,7 +83,7 @@ async fn configure() -> Result<(Builder, Platform), AnyError> {
         // Leaked, as it has to live as long as the process.
         let mock = Box::leak(Box::new(MockOsc::builder().start().await?));
         let issuer = mock.issuer();
-        println!("CLIENT_ID is not set: using a mock of Open Source Cloud at {issuer}");
+        println!("CLIENT_ID is not set: using a mock of Open Source Cloud at {issuer}, and no other setting");
         let (id, secret) = (mock.client_id(), mock.client_secret());
         let client = osc_auth_layer::Client::confidential(id, secret);
         let auth = OscAuthLayer::builder(client).issuer(issuer);

@@ -88,7 +88,10 @@ async fn run() -> Result<(), AnyError> {
         });
     }
     drop(listener);
-    connections.shutdown().await;
+    tokio::select! {
+        () = connections.shutdown() => {}
+        () = stop::patience() => {}
+    }
     // A refresh in flight has spent the session's refresh token; let it keep what it gets.
     auth.shutdown(Duration::from_secs(10)).await;
     Ok(())
@@ -100,7 +103,7 @@ async fn configure() -> Result<(Builder, Platform), AnyError> {
         // Leaked, as it has to live as long as the process.
         let mock = Box::leak(Box::new(MockOsc::builder().start().await?));
         let issuer = mock.issuer();
-        println!("CLIENT_ID is not set: using a mock of Open Source Cloud at {issuer}");
+        println!("CLIENT_ID is not set: using a mock of Open Source Cloud at {issuer}, and no other setting");
         let (id, secret) = (mock.client_id(), mock.client_secret());
         let client = osc_auth_layer::Client::confidential(id, secret);
         let auth = OscAuthLayer::builder(client).issuer(issuer);
@@ -130,20 +133,22 @@ async fn route(osc: &Platform, request: Request<Incoming>) -> Result<Reply, Fail
     match (request.method().as_str(), request.uri().path(), token) {
         ("GET" | "HEAD", "/", token) => Ok(html(StatusCode::OK, pages::home(token.is_some()))),
         ("GET" | "HEAD", "/healthz", _) => Ok(Response::new("ok".into())),
-        ("GET", "/dashboard", Some(token)) => {
+        ("GET" | "HEAD", "/dashboard", Some(token)) => {
             let picked = field(query, "service");
             let dashboard = Dashboard::load(osc, &token, picked.as_deref(), None).await?;
             Ok(html(StatusCode::OK, dashboard.render()))
         }
         ("POST", "/instances/create", Some(token)) => create(osc, &token, request).await,
         ("POST", "/instances/remove", Some(token)) => remove(osc, &token, request).await,
-        ("GET", "/api/balance", Some(token)) => Ok(json(StatusCode::OK, &osc.balance(&token).await?)),
-        ("GET", "/api/instances", Some(token)) => {
+        ("GET" | "HEAD", "/api/balance", Some(token)) => {
+            Ok(json(StatusCode::OK, &osc.balance(&token).await?))
+        }
+        ("GET" | "HEAD", "/api/instances", Some(token)) => {
             let service = field(query, "service").unwrap_or_default();
             let service = osc.subscription(&token, &service).await?;
             Ok(json(StatusCode::OK, &osc.instances(&token, &service).await?))
         }
-        ("GET", "/api/session", Some(token)) => {
+        ("GET" | "HEAD", "/api/session", Some(token)) => {
             let expires_at = token.expires_at().duration_since(UNIX_EPOCH);
             let expires_at = expires_at.unwrap_or_default().as_secs();
             Ok(json(StatusCode::OK, &json!({ "expires_at": expires_at })))
