@@ -39,6 +39,13 @@ export async function shoot(page, name) {
   }
 }
 
+const running = new Set();
+
+/** For what a failed test has left behind; its open pipes would keep this process alive. */
+export function killPrograms() {
+  for (const child of running) child.kill('SIGKILL');
+}
+
 /** A program that is ready once `ready` has found in its output what it is looking for. */
 export class Program {
   output = '';
@@ -50,7 +57,9 @@ export class Program {
       env: { PATH: process.env.PATH, RUST_LOG: 'debug,osc_auth_layer=trace', RUST_BACKTRACE: '1', ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
+    running.add(program.child);
     program.exited = once(program.child, 'exit');
+    program.exited.finally(() => running.delete(program.child)).catch(() => {});
     program.found = await new Promise((resolve, reject) => {
       const read = (line) => {
         program.output += `${line}\n`;
@@ -80,12 +89,11 @@ export class Program {
   }
 }
 
-export function startMock(port = 0, args = []) {
-  return Program.start('mock-osc', ['--port', String(port), ...args], {}, (output) => {
-    const issuer = output.match(/http:\/\/127\.0\.0\.1:\d+/)?.[0];
-    const secret = output.match(/osc_secret_[0-9a-f]{64}/)?.[0];
-    const id = output.match(/osc_(?!secret_)\w{24}\b/)?.[0];
-    return issuer && id && secret && { issuer, id, secret };
+/** Starts the mock; `found` is what it tells an app to have in its environment. */
+export function startMock(...args) {
+  return Program.start('mock-osc', ['--port', '0', ...args], {}, (output) => {
+    const settings = Object.fromEntries([...output.matchAll(/^export (\w+)=(.*)$/gm)].map(([, name, value]) => [name, value]));
+    return settings.CLIENT_SECRET && settings;
   });
 }
 
@@ -101,13 +109,15 @@ export function startSample(name, env = {}) {
  */
 export class Platform {
   tokens = new Set();
+  personalToken = undefined;
   outOfOrder = false;
   strangersPage = '';
 
   static async start(target) {
     const platform = new Platform();
+    platform.target = target;
     platform.server = http.createServer((request, response) => {
-      platform.answer(target, request, response).catch((error) => response.destroy(error));
+      platform.answer(request, response).catch((error) => response.destroy(error));
     });
     platform.server.listen(0, '127.0.0.1');
     await once(platform.server, 'listening');
@@ -115,15 +125,14 @@ export class Platform {
     return platform;
   }
 
-  async answer(target, request, response) {
+  async answer(request, response) {
     if (request.url === '/stranger') {
       response.setHeader('content-type', 'text/html');
       response.end(this.strangersPage);
       return;
     }
-    for (const header of ['x-pat-jwt', 'x-jwt']) {
-      if (request.headers[header]) this.tokens.add(request.headers[header].replace(/^Bearer /, ''));
-    }
+    const [, token] = request.headers['x-pat-jwt']?.match(/^Bearer (.+)/) ?? [];
+    if (token) this.tokens.add((this.personalToken = token));
     if (this.outOfOrder) {
       response.writeHead(500, { 'content-type': 'application/json' });
       response.end('{"reason":"the platform is <b>resting</b>"}');
@@ -133,11 +142,19 @@ export class Platform {
     for await (const chunk of request) chunks.push(chunk);
     const { host, connection, 'content-length': _, 'transfer-encoding': __, ...headers } = request.headers;
     const body = chunks.length ? Buffer.concat(chunks) : undefined;
-    const answer = await fetch(target + request.url, { method: request.method, headers, body });
+    const answer = await fetch(this.target + request.url, { method: request.method, headers, body });
     const text = await answer.text();
     for (const [, token] of text.matchAll(/"token":\s*"([^"]+)"/g)) this.tokens.add(token);
     response.writeHead(answer.status, { 'content-type': answer.headers.get('content-type') ?? 'text/plain' });
     response.end(text);
+  }
+
+  /** Subscribes to services on behalf of the one who was here last. */
+  async activate(...services) {
+    const headers = { 'x-pat-jwt': `Bearer ${this.personalToken}`, 'content-type': 'application/json' };
+    const body = JSON.stringify({ services });
+    const answer = await fetch(`${this.target}/catalog/mysubscriptions`, { method: 'POST', headers, body });
+    assert.ok(answer.ok, await answer.text());
   }
 
   stop() {

@@ -3,10 +3,13 @@
 
 import assert from 'node:assert/strict';
 import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
-import { launchBrowser, Platform, shoot, startMock, startSample } from './harness.mjs';
+import { killPrograms, launchBrowser, Platform, shoot, startMock, startSample } from './harness.mjs';
 
 const browser = await launchBrowser();
-after(() => browser.close());
+after(async () => {
+  await browser.close();
+  killPrograms();
+});
 
 for (const sample of ['osc-sample-axum', 'osc-sample-hyper']) {
   describe(sample, () => {
@@ -14,14 +17,8 @@ for (const sample of ['osc-sample-axum', 'osc-sample-hyper']) {
 
     before(async () => {
       mock = await startMock();
-      const { issuer, id, secret } = mock.found;
-      platform = await Platform.start(issuer);
-      app = await startSample(sample, {
-        CLIENT_ID: id,
-        CLIENT_SECRET: secret,
-        OSC_ISSUER: issuer,
-        OSC_PLATFORM: `http://127.0.0.1:${platform.port}`,
-      });
+      platform = await Platform.start(mock.found.OSC_PLATFORM);
+      app = await startSample(sample, { ...mock.found, OSC_PLATFORM: `http://127.0.0.1:${platform.port}` });
       home = app.found;
     });
 
@@ -39,9 +36,10 @@ for (const sample of ['osc-sample-axum', 'osc-sample-hyper']) {
 
     afterEach(() => context.close());
 
-    async function signIn(page) {
+    async function signIn(page, user = 'Ada') {
       await page.goto(home);
       await page.getByRole('link', { name: 'Sign in with OSC' }).click();
+      await page.getByRole('radio', { name: user }).check();
       await page.locator('#allow').click();
       await page.waitForURL(`${home}/dashboard`);
     }
@@ -49,6 +47,11 @@ for (const sample of ['osc-sample-axum', 'osc-sample-hyper']) {
     async function sessionCookie() {
       const cookies = await context.cookies(home);
       return cookies.find(({ name }) => name.startsWith('osc_session'));
+    }
+
+    async function createInstance(page, name) {
+      await page.getByRole('textbox', { name: 'New instance' }).fill(name);
+      await page.getByRole('button', { name: 'Create' }).click();
     }
 
     const isSignedIn = async () => (await page.request.get(`${home}/api/session`)).status() === 200;
@@ -60,7 +63,7 @@ for (const sample of ['osc-sample-axum', 'osc-sample-hyper']) {
 
       await page.getByRole('link', { name: 'Sign in with OSC' }).click();
       await page.locator('#allow').waitFor();
-      assert.ok(page.url().startsWith(mock.found.issuer), page.url());
+      assert.ok(page.url().startsWith(mock.found.OSC_ISSUER), page.url());
       await shoot(page, `${sample}-consent`);
 
       await page.locator('#allow').click();
@@ -74,8 +77,7 @@ for (const sample of ['osc-sample-axum', 'osc-sample-hyper']) {
       assert.ok(expires_at > Date.now() / 1000, `expires_at is ${expires_at}`);
 
       const name = `browser${Date.now()}`;
-      await page.getByRole('textbox', { name: 'New instance' }).fill(name);
-      await page.getByRole('button', { name: 'Create' }).click();
+      await createInstance(page, name);
       const row = page.locator('.instances li').filter({ hasText: name });
       await row.waitFor();
       const service = await page.locator('.services a[aria-current]').textContent();
@@ -83,8 +85,7 @@ for (const sample of ['osc-sample-axum', 'osc-sample-hyper']) {
       assert.ok((await instances()).some((instance) => instance.name === name));
       await shoot(page, `${sample}-dashboard`);
 
-      await page.getByRole('textbox', { name: 'New instance' }).fill(name);
-      await page.getByRole('button', { name: 'Create' }).click();
+      await createInstance(page, name);
       await page.getByRole('alert').waitFor();
       await shoot(page, `${sample}-name-taken`);
 
@@ -110,12 +111,32 @@ for (const sample of ['osc-sample-axum', 'osc-sample-hyper']) {
 
     test('every service can be picked', async () => {
       await signIn(page);
+      await platform.activate('minio-minio', 'valkey-io-valkey');
+      await page.reload();
       const services = await page.locator('.services a').allTextContents();
-      assert.ok(services.length > 0);
+      assert.ok(services.length >= 3);
       for (const service of services) {
         await page.locator('.services').getByRole('link', { name: service, exact: true }).click();
         await page.getByRole('heading', { name: `Instances of ${service}` }).waitFor();
       }
+    });
+
+    test('two people see their own workspace', async () => {
+      await signIn(page, 'Ada');
+      await createInstance(page, 'adasown');
+      await page.getByText('adasown', { exact: true }).waitFor();
+
+      const other = await browser.newContext();
+      const grace = await other.newPage();
+      await signIn(grace, 'Grace');
+      await createInstance(grace, 'gracesown');
+      await grace.getByText('gracesown', { exact: true }).waitFor();
+      assert.equal(await grace.getByText('adasown').count(), 0);
+
+      await page.reload();
+      await page.getByText('adasown', { exact: true }).waitFor();
+      assert.equal(await page.getByText('gracesown').count(), 0);
+      await other.close();
     });
 
     test('scripts get at no cookie, and nobody at a token', async () => {
@@ -140,7 +161,7 @@ for (const sample of ['osc-sample-axum', 'osc-sample-hyper']) {
       seen += (await page.content()) + JSON.stringify(await context.cookies());
       assert.ok(seen.includes('Token balance'));
       assert.ok(platform.tokens.size >= 2, 'an access token and a service token passed by');
-      for (const token of [...platform.tokens, mock.found.secret]) {
+      for (const token of [...platform.tokens, mock.found.CLIENT_SECRET]) {
         assert.ok(!seen.includes(token), 'the browser was shown a token or the secret');
         assert.ok(!app.output.includes(token), 'the log holds a token or the secret');
       }
@@ -264,12 +285,32 @@ for (const sample of ['osc-sample-axum', 'osc-sample-hyper']) {
   });
 }
 
-describe('an outage of the provider', () => {
-  test('is told on a page, and the next sign-in after it succeeds', async () => {
+describe('in the long run', () => {
+  test('the access token is renewed while the visitor browses', { timeout: 60_000 }, async () => {
+    const mock = await startMock('--token-ttl', '4');
+    const app = await startSample('osc-sample-axum', mock.found);
+    const page = await browser.newPage();
+    await page.goto(app.found);
+    await page.getByRole('link', { name: 'Sign in with OSC' }).click();
+    await page.locator('#allow').click();
+    await page.waitForURL(`${app.found}/dashboard`);
+
+    const expiry = async () => (await (await page.request.get(`${app.found}/api/session`)).json()).expires_at;
+    const first = await expiry();
+    // Two renewals: the second spends what the first one brought.
+    while ((await expiry()) < first + 4) {
+      assert.equal((await page.reload()).status(), 200);
+      await page.locator('#balance').waitFor({ timeout: 5_000 });
+    }
+    await page.close();
+    await app.stop();
+    await mock.kill();
+  });
+
+  test('an outage of the provider is told on a page, and the next sign-in after it succeeds', async () => {
     let mock = await startMock();
-    const { issuer, id, secret } = mock.found;
-    const settings = { CLIENT_ID: id, CLIENT_SECRET: secret, OSC_ISSUER: issuer, OSC_PLATFORM: issuer };
-    const app = await startSample('osc-sample-axum', settings);
+    const { CLIENT_ID: id, CLIENT_SECRET: secret, OSC_ISSUER: issuer } = mock.found;
+    const app = await startSample('osc-sample-axum', mock.found);
     await mock.kill();
     const page = await browser.newPage();
 
@@ -280,7 +321,7 @@ describe('an outage of the provider', () => {
     await page.waitForLoadState();
     await shoot(page, 'provider-unavailable');
 
-    mock = await startMock(new URL(issuer).port, ['--client-id', id, '--client-secret', secret]);
+    mock = await startMock('--port', new URL(issuer).port, '--client-id', id, '--client-secret', secret);
     await page.goto(app.found);
     await page.getByRole('link', { name: 'Sign in with OSC' }).click();
     await page.locator('#allow').click();

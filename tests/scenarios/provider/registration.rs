@@ -110,6 +110,40 @@ async fn s17_a_secret_about_to_expire_is_renewed_before_the_next_sign_in() {
 }
 
 #[tokio::test]
+async fn s17_a_secret_that_lives_for_minutes_is_used_for_them() {
+    let (osc, clock, mut browser) = signed_in(MockOsc::builder().registered_secret_ttl(10 * MINUTE)).await;
+    browser.sign_in(&osc).await;
+    assert_eq!(osc.count(Endpoint::Register), 1);
+    clock.advance(9 * MINUTE);
+    browser.sign_in(&osc).await;
+    assert_eq!(osc.count(Endpoint::Register), 2);
+}
+
+#[tokio::test]
+async fn whoever_plays_with_the_host_header_pushes_out_no_registration() {
+    let osc = MockOsc::builder().start().await.unwrap();
+    let logs = Logs::collect();
+    let layer = OscAuthLayer::builder(Client::register("My app")).issuer(osc.issuer()).build().unwrap();
+    let app = app(&layer);
+    let mut honest = Browser::new(app.clone());
+    let pending = callback(&mut honest, &osc).await;
+    let mut refused = 0;
+    for port in 4000..4100 {
+        let answer =
+            Browser::new(app.clone()).at(&format!("localhost:{port}")).navigate("/auth/signin").await;
+        if answer.status() != StatusCode::SEE_OTHER {
+            assert_eq!(refusal(&answer), (500, "misconfigured".to_owned()));
+            refused += 1;
+        }
+    }
+    assert!(refused > 80, "each of them made a registration");
+    assert_eq!(osc.count(Endpoint::Register), 100 - refused + 1);
+    assert!(logs.text().contains("PUBLIC_URL"), "{}", logs.text());
+    assert_eq!(honest.navigate(&pending).await.status(), StatusCode::SEE_OTHER);
+    assert_eq!(honest.sign_in(&osc).await.status(), StatusCode::SEE_OTHER);
+}
+
+#[tokio::test]
 async fn s55_renewing_a_registration_keeps_the_sessions_of_the_old_one() {
     let (osc, clock, mut old) = signed_in(MockOsc::builder().registered_secret_ttl(2 * HOUR)).await;
     let first = last_client(&osc);
