@@ -1,8 +1,11 @@
 //! Signing in, being signed in, signing out.
 
+use std::time::Duration;
+
+use futures_util::FutureExt;
 use http::StatusCode;
 use mock_osc::{Endpoint, MockOsc};
-use osc_tests::{Browser, app, layer, location, path_of, token_of};
+use osc_tests::{Browser, app, layer, location, path_of, soon, token_of};
 
 #[tokio::test]
 async fn a_visitor_signs_in_and_every_request_after_that_has_a_valid_token() {
@@ -73,4 +76,25 @@ async fn s05_the_back_button_makes_no_token_request_and_lands_safely() {
     assert_eq!(location(&again), "/");
     assert_eq!(osc.count(Endpoint::Token), 1);
     assert_eq!(browser.fetch("/").await.status(), StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_visitor_who_hangs_up_during_the_exchange_leaves_no_grant_behind() {
+    let osc = MockOsc::builder().start().await.unwrap();
+    let layer = layer(&osc);
+    let mut browser = Browser::new(app(&layer));
+    let authorize = browser.begin_sign_in("/auth/signin").await;
+    let callback = osc.approve(&authorize).await.unwrap();
+    let hold = osc.hold(Endpoint::Token);
+    {
+        let mut request = std::pin::pin!(browser.navigate(path_of(&callback)));
+        assert!(request.as_mut().now_or_never().is_none());
+        hold.arrived(1).await;
+    }
+
+    hold.release();
+
+    soon(osc.wait_for_requests(Endpoint::Revoke, 1)).await;
+    assert!(layer.shutdown(Duration::from_secs(5)).await);
+    assert_eq!(osc.live_refresh_tokens(), 0);
 }

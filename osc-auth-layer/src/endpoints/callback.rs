@@ -45,7 +45,8 @@ pub(super) async fn serve(context: &Context<'_>) -> Result<Answer, Refusal> {
     if !shared.consumed.consume_once(pending.state(), pending.expires_at(), now) {
         return no_pending(context);
     }
-    let exchanged = shared.provider.exchange(&client, &code, &pending.redirect_uri, &pending.verifier).await;
+    let PendingSignIn { redirect_uri, verifier, return_to, .. } = pending;
+    let exchanged = shared.provider.exchange(client.clone(), code, redirect_uri, verifier).await;
     let tokens = exchanged.map_err(|error| match error {
         GrantError::Misconfigured(code) if is_about_the_client(&code) => {
             refused_client(context, &client.id, &code)
@@ -59,7 +60,7 @@ pub(super) async fn serve(context: &Context<'_>) -> Result<Answer, Refusal> {
     let value = session.id().cookie_value();
     let cookie = config.cookies.build(session_cookie, value, config.timing.absolute_timeout);
     context.cookies.add(cookie);
-    Ok(see_other(&pending.return_to))
+    Ok(see_other(&return_to))
 }
 
 /// RFC 9207 §2.4: compared whenever it is there, required when it was announced; for errors too.

@@ -12,7 +12,10 @@ use std::time::Duration;
 
 use ::http::StatusCode;
 use parking_lot::Mutex;
+use tokio::runtime::Handle;
+use tokio::sync::oneshot;
 use tokio_util::task::TaskTracker;
+use tracing::Instrument;
 
 pub(crate) use self::clients::ClientConfig;
 use self::clients::Clients;
@@ -164,20 +167,36 @@ impl Provider {
     }
 
     /// Exchanges an authorization code (RFC 6749 §4.1.3, RFC 7636 §4.5). Sent once: a code is good for one use.
+    ///
+    /// It is brought to its end when the visitor hangs up meanwhile; a grant that then has no owner is revoked.
     pub(crate) async fn exchange(
         self: &Arc<Self>,
-        credentials: &Credentials,
-        code: &Secret,
-        redirect_uri: &str,
-        verifier: &Secret,
+        credentials: Arc<Credentials>,
+        code: Secret,
+        redirect_uri: String,
+        verifier: Secret,
     ) -> Result<Tokens, GrantError> {
-        let fields = [
-            ("grant_type", "authorization_code"),
-            ("code", code.expose()),
-            ("redirect_uri", redirect_uri),
-            ("code_verifier", verifier.expose()),
-        ];
-        self.grant(credentials, &fields, &[code, verifier]).await
+        let Ok(runtime) = Handle::try_current() else {
+            return Err(GrantError::NotSent { retry_after: None });
+        };
+        let (sender, receiver) = oneshot::channel();
+        let provider = self.clone();
+        let exchange = async move {
+            let fields = [
+                ("grant_type", "authorization_code"),
+                ("code", code.expose()),
+                ("redirect_uri", &redirect_uri),
+                ("code_verifier", verifier.expose()),
+            ];
+            let exchanged = provider.grant(&credentials, &fields, &[&code, &verifier]).await;
+            if let Err(Ok(orphan)) = sender.send(exchanged) {
+                tracing::debug!("the visitor hung up during the sign-in; revoking its grant");
+                let (token, hint) = orphan.revocable();
+                provider.revoke(credentials, token, hint);
+            }
+        };
+        drop(self.tasks.spawn_on(exchange.in_current_span(), &runtime));
+        receiver.await.unwrap_or(Err(GrantError::PossiblyProcessed { retry_after: None }))
     }
 
     /// Uses a refresh token (RFC 6749 §6).
@@ -227,7 +246,7 @@ impl Provider {
                 Err(_) => tracing::warn!("a revocation did not reach the provider"),
             }
         };
-        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+        if let Ok(runtime) = Handle::try_current() {
             drop(self.tasks.spawn_on(revocation, &runtime));
         }
     }

@@ -157,9 +157,15 @@ pub(crate) fn parse_tokens(response: &WireResponse, sent: &[&Secret]) -> Result<
 }
 
 impl Tokens {
-    pub(crate) fn access_token(&self) -> Secret {
-        let bearer = self.bearer.to_str().unwrap_or_default();
-        Secret::new(bearer.strip_prefix("Bearer ").unwrap_or_default())
+    /// What to revoke when nobody is to have them, with its `token_type_hint` (RFC 7009 §2.1).
+    pub(crate) fn revocable(&self) -> (Secret, &'static str) {
+        match &self.refresh_token {
+            Some(refresh_token) => (refresh_token.clone(), "refresh_token"),
+            None => {
+                let bearer = self.bearer.to_str().unwrap_or_default();
+                (Secret::new(bearer.strip_prefix("Bearer ").unwrap_or_default()), "access_token")
+            }
+        }
     }
 }
 

@@ -181,9 +181,7 @@ fn settle(
 ) -> Refreshed {
     match answer {
         Ok(tokens) => {
-            // What the provider would still honour after a sign-out.
-            let rotated = tokens.refresh_token.clone().map(|token| (token, "refresh_token"));
-            let (orphan, hint) = rotated.unwrap_or_else(|| (tokens.access_token(), "access_token"));
+            let (orphan, hint) = tokens.revocable();
             match session.rotate(tokens, shared) {
                 Ok(token) => {
                     tracing::debug!("refreshed");
