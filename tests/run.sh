@@ -50,8 +50,10 @@ install_what_is_missing() {
         fi
         local as_root=()
         [ "$(id -u)" = 0 ] || as_root=(sudo)
-        "${as_root[@]}" apt-get update -qq
-        "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends "${wanted[@]}"
+        {
+            "${as_root[@]}" apt-get update
+            "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "${wanted[@]}"
+        } >"$log" 2>&1 || { cat "$log" >&2; exit 1; }
     fi
     # npm leaves this file behind when all is in place.
     if [ tests/browser/package-lock.json -nt tests/browser/node_modules/.package-lock.json ]; then
@@ -89,6 +91,10 @@ browse() {
     cd tests/browser && node --test --test-reporter=spec signin.mjs
 }
 
+if ! command -v cargo >/dev/null; then
+    echo "Rust is missing. Install it first, with rustup for example." >&2
+    exit 1
+fi
 install_what_is_missing
 export CHROMIUM="${CHROMIUM:-$(command -v chromium)}"
 

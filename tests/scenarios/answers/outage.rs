@@ -6,7 +6,7 @@ use http::{Method, StatusCode};
 use mock_osc::{Endpoint, Fault, MockOsc};
 use osc_auth_layer::Builder;
 use osc_auth_layer::test_util::TestClock;
-use osc_tests::{Browser, QuickClock, app, callback, is_page, layer, layer_for, refusal, token_of};
+use osc_tests::{Browser, QuickClock, app, callback, is_page, layer, layer_for, refusal, soon, token_of};
 
 use super::{everything, header_of, keeps_all_cookies, refused_both_ways};
 
@@ -86,14 +86,14 @@ async fn a_public_path_waits_200_ms_for_a_provider_that_hangs_and_no_longer() {
     let hold = osc.hold(Endpoint::Token);
     let mut visitor = browser.clone();
     let request = tokio::spawn(async move { visitor.fetch("/assets/app.css").await });
-    hold.arrived(1).await;
+    soon(hold.arrived(1)).await;
 
     clock.advance(Duration::from_millis(199));
     tokio::task::yield_now().await;
     assert!(!request.is_finished(), "it does not wait for a token");
     clock.advance(Duration::from_millis(1));
 
-    let answer = request.await.unwrap();
+    let answer = soon(request).await.unwrap();
     assert_eq!((answer.status(), answer.body().as_ref()), (StatusCode::OK, &b"anonymous"[..]));
     // The refresh belongs to the session, not to that request.
     hold.release();

@@ -83,6 +83,11 @@ async fn what_a_browser_says_of_itself_decides_between_page_and_json() {
         (vec![html, ("sec-fetch-mode", "cors"), ("sec-fetch-dest", "empty")], false),
         (vec![html, ("sec-fetch-mode", "no-cors"), ("sec-fetch-dest", "script")], false),
         (vec![("accept", "*/*"), ("sec-fetch-mode", "navigate"), ("sec-fetch-dest", "document")], true),
+        (vec![html, ("sec-fetch-mode", "navigate"), ("sec-fetch-dest", "iframe")], false),
+        // Not every browser says both.
+        (vec![html, ("sec-fetch-mode", "cors")], false),
+        (vec![("sec-fetch-mode", "navigate")], true),
+        (vec![html, ("sec-fetch-dest", "image")], false),
     ] {
         let answer = browser.send(Method::GET, "/", &headers).await;
         assert_eq!(refusal(&answer).0, 401);

@@ -153,6 +153,23 @@ async fn tokens_that_cannot_be_any_make_no_session() {
 }
 
 #[tokio::test]
+async fn an_answer_over_64_kib_is_not_read_even_when_it_makes_sense() {
+    let osc = MockOsc::builder().start().await.unwrap();
+    let (fits, too_long) = (json!("x".repeat(60_000)), json!("x".repeat(66_000)));
+    osc.set_metadata_field("padding", too_long.clone());
+    let mut browser = Browser::new(app(&layer(&osc)));
+    let answer = browser.navigate("/auth/signin").await;
+    assert_eq!(refusal(&answer), (502, "provider_unavailable".to_owned()));
+    osc.set_metadata_field("padding", fits.clone());
+
+    let path = callback(&mut browser, &osc).await;
+    osc.set_token_field("padding", too_long);
+    assert_eq!(refusal(&browser.navigate(&path).await), (502, "provider_unavailable".to_owned()));
+    osc.set_token_field("padding", fits);
+    assert_eq!(browser.sign_in(&osc).await.status(), StatusCode::SEE_OTHER);
+}
+
+#[tokio::test]
 async fn a_token_answer_to_a_refresh_that_makes_no_sense_keeps_the_session() {
     for fault in nonsense() {
         // Half an answer is a rotation lost on the way: without grace nobody could save that session.

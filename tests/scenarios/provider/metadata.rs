@@ -7,7 +7,7 @@ use http::StatusCode;
 use mock_osc::{Endpoint, Fault, MockOsc};
 use osc_auth_layer::Builder;
 use osc_auth_layer::test_util::TestClock;
-use osc_tests::{Browser, app, callback, layer, layer_for, parameter, refusal};
+use osc_tests::{Browser, app, callback, layer, layer_for, parameter, refusal, soon};
 use serde_json::json;
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -18,6 +18,13 @@ async fn with_clock(configure: impl FnOnce(Builder) -> Builder) -> (MockOsc, Tes
     let clock = TestClock::new();
     let layer = configure(layer_for(&osc).clock(clock.clone())).build().expect("it builds");
     (osc, clock, Browser::new(app(&layer)))
+}
+
+/// When a refetch has come back is not for a visitor to see; that it is used is.
+async fn until_it_leads_to(browser: &mut Browser, url: &str) {
+    while !browser.begin_sign_in("/auth/signin").await.starts_with(url) {
+        tokio::task::yield_now().await;
+    }
 }
 
 #[tokio::test]
@@ -31,7 +38,7 @@ async fn fifty_sign_ins_at_once_share_one_fetch() {
             tokio::spawn(async move { browser.navigate("/auth/signin").await.status() })
         })
         .collect();
-    hold.arrived(1).await;
+    soon(hold.arrived(1)).await;
     hold.release();
     for status in join_all(sign_ins).await {
         assert_eq!(status.unwrap(), StatusCode::SEE_OTHER);
@@ -60,7 +67,7 @@ async fn a_fetch_that_fails_fails_for_all_who_wait_and_the_next_tries_again() {
             tokio::spawn(async move { refusal(&browser.navigate("/auth/signin").await) })
         })
         .collect();
-    hold.arrived(1).await;
+    soon(hold.arrived(1)).await;
     hold.release();
     for refused in join_all(sign_ins).await {
         assert_eq!(refused.unwrap(), (502, "provider_unavailable".to_owned()));
@@ -85,12 +92,9 @@ async fn metadata_is_refetched_after_a_day_and_the_stale_one_serves_meanwhile() 
         let authorize = browser.begin_sign_in("/auth/signin").await;
         assert!(authorize.starts_with(&osc.issuer()), "{authorize}");
     }
-    hold.arrived(1).await;
+    soon(hold.arrived(1)).await;
     hold.release();
-    // When it is there is not for us to see; that it is used at last is.
-    while !browser.begin_sign_in("/auth/signin").await.starts_with("https://new.example/authorize?") {
-        tokio::task::yield_now().await;
-    }
+    soon(until_it_leads_to(&mut browser, "https://new.example/authorize?")).await;
     assert_eq!(osc.count(Endpoint::Metadata), 2, "one refetch");
 }
 
@@ -102,7 +106,7 @@ async fn a_refetch_that_fails_leaves_the_old_metadata_in_use() {
         osc.fault(Endpoint::Metadata, fault.clone());
         clock.advance(DAY);
         browser.begin_sign_in("/auth/signin").await;
-        osc.wait_for_requests(Endpoint::Metadata, 2).await;
+        soon(osc.wait_for_requests(Endpoint::Metadata, 2)).await;
         let authorize = browser.begin_sign_in("/auth/signin").await;
         assert!(authorize.starts_with(&osc.issuer()), "{fault:?} {authorize}");
     }
@@ -140,9 +144,7 @@ async fn the_fallback_serves_for_a_minute_and_then_the_metadata_is_tried_again()
 
     osc.clear_faults();
     clock.advance(Duration::from_secs(1));
-    while !browser.begin_sign_in("/auth/signin").await.starts_with("https://new.example/authorize?") {
-        tokio::task::yield_now().await;
-    }
+    soon(until_it_leads_to(&mut browser, "https://new.example/authorize?")).await;
     assert_eq!(osc.count(Endpoint::Metadata), 2);
 }
 
@@ -154,12 +156,15 @@ async fn metadata_that_was_had_is_not_replaced_by_the_fallback() {
     osc.fault(Endpoint::Metadata, Fault::Status(404));
     // Each failure is followed by a minute of peace, which begins when the answer has arrived.
     clock.advance(DAY);
-    while osc.count(Endpoint::Metadata) < 5 {
-        clock.advance(MINUTE);
-        let authorize = browser.begin_sign_in("/auth/signin").await;
-        assert!(authorize.starts_with("https://had.example/authorize?"), "{authorize}");
-        tokio::task::yield_now().await;
-    }
+    let four_refetches = async {
+        while osc.count(Endpoint::Metadata) < 5 {
+            clock.advance(MINUTE);
+            let authorize = browser.begin_sign_in("/auth/signin").await;
+            assert!(authorize.starts_with("https://had.example/authorize?"), "{authorize}");
+            tokio::task::yield_now().await;
+        }
+    };
+    soon(four_refetches).await;
 }
 
 #[tokio::test]
@@ -183,9 +188,12 @@ async fn s15_a_wrong_issuer_ends_a_fallback_in_use() {
     osc.set_metadata_field("issuer", json!("https://evil.example"));
     clock.advance(MINUTE);
     // The first finds it stale and starts the fetch beside it.
-    while browser.navigate("/auth/signin").await.status() == StatusCode::SEE_OTHER {
-        tokio::task::yield_now().await;
-    }
+    let refused = async {
+        while browser.navigate("/auth/signin").await.status() == StatusCode::SEE_OTHER {
+            tokio::task::yield_now().await;
+        }
+    };
+    soon(refused).await;
     let answer = browser.navigate("/auth/signin").await;
     assert_eq!(refusal(&answer), (502, "provider_unavailable".to_owned()));
 }

@@ -6,7 +6,7 @@ use futures_util::future::join_all;
 use http::StatusCode;
 use mock_osc::{Endpoint, Fault, MockOsc};
 use osc_auth_layer::{Builder, Client, OscAuthLayer};
-use osc_tests::{Browser, Logs, QuickClock, app, callback, parameter, refusal, token_of};
+use osc_tests::{Browser, Logs, QuickClock, app, callback, parameter, refusal, soon, token_of};
 use serde_json::Value;
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -45,7 +45,7 @@ async fn an_app_registers_once_for_many_sign_ins() {
             tokio::spawn(async move { browser.begin_sign_in("/auth/signin").await })
         })
         .collect();
-    hold.arrived(1).await;
+    soon(hold.arrived(1)).await;
     hold.release();
     let ids: Vec<_> = join_all(sign_ins)
         .await
@@ -74,7 +74,7 @@ async fn a_registered_client_signs_in_refreshes_and_signs_out() {
         let token = token_of(&browser.fetch("/").await).expect("refreshed");
         assert!(osc.is_live(token.access_token()));
         browser.post_from("same-origin", "/auth/signout").await;
-        osc.wait_for_requests(Endpoint::Revoke, 1).await;
+        soon(osc.wait_for_requests(Endpoint::Revoke, 1)).await;
         assert_eq!(osc.count(Endpoint::Register), 1);
     }
 }

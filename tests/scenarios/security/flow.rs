@@ -7,7 +7,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::{Method, StatusCode};
 use mock_osc::{Endpoint, MockOsc};
 use osc_auth_layer::test_util::TestClock;
-use osc_tests::{Browser, app, callback, layer, layer_for, location, parameter, path_of, refusal};
+use osc_tests::{Browser, app, callback, layer, layer_for, location, parameter, path_of, refusal, soon};
 use serde_json::json;
 
 fn invalid(error: &str) -> (u16, String) {
@@ -78,7 +78,7 @@ async fn s02_of_two_deliveries_at_once_one_makes_a_token_request() {
         let path = path.clone();
         async move { first.navigate(&path).await }
     });
-    hold.arrived(1).await;
+    soon(hold.arrived(1)).await;
 
     assert_eq!(refusal(&second.navigate(&path).await), invalid("invalid_state"));
 
