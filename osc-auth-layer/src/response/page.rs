@@ -33,7 +33,10 @@ pub(super) fn render(error: &str, description: &str, signin: Option<&str>) -> St
         _ => "That did not work",
     };
     let action = match signin {
-        Some(signin) => format!("<a class=\"button\" href=\"{}\">Sign in with OSC</a>", escape(signin)),
+        Some(signin) => {
+            let label = if error == "provider_unavailable" { "Try again" } else { "Sign in with OSC" };
+            format!("<a class=\"button\" href=\"{}\">{label}</a>", escape(signin))
+        }
         None => String::new(),
     };
     // One pass over the template, so that no value is ever searched for the next placeholder.
