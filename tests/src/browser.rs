@@ -3,17 +3,18 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
+use http::{HeaderName, Method, Request, Response, StatusCode, header};
 use mock_osc::MockOsc;
 use tower::ServiceExt;
 
-use crate::{App, Body};
+use crate::cookie_jar::CookieJar;
+use crate::{App, Body, callback};
 
 /// A browser with its own cookie jar, talking to one app. Clones start with the same cookies and then go their own way.
 #[derive(Clone, Debug)]
 pub struct Browser {
     app: App,
-    cookies: BTreeMap<String, String>,
+    cookies: CookieJar,
     host: String,
     /// Every response it got, with cookies and bodies, as text.
     seen: String,
@@ -25,7 +26,7 @@ pub type Answer = Response<Bytes>;
 impl Browser {
     /// A browser that knows the app as `localhost:3000`.
     pub fn new(app: App) -> Self {
-        Self { app, cookies: BTreeMap::new(), host: "localhost:3000".to_owned(), seen: String::new() }
+        Self { app, cookies: CookieJar::default(), host: "localhost:3000".to_owned(), seen: String::new() }
     }
 
     /// The same at another host.
@@ -37,17 +38,17 @@ impl Browser {
 
     /// The cookies it has, by name.
     pub fn cookies(&self) -> &BTreeMap<String, String> {
-        &self.cookies
+        &self.cookies.0
     }
 
     /// Plants or replaces a cookie.
     pub fn set_cookie(&mut self, name: &str, value: &str) {
-        self.cookies.insert(name.to_owned(), value.to_owned());
+        self.cookies.0.insert(name.to_owned(), value.to_owned());
     }
 
     /// Removes all cookies whose name starts with `prefix`.
     pub fn forget_cookies(&mut self, prefix: &str) {
-        self.cookies.retain(|name, _| !name.starts_with(prefix));
+        self.cookies.0.retain(|name, _| !name.starts_with(prefix));
     }
 
     /// Status lines, headers and bodies of all it ever got: no token may be in there.
@@ -88,11 +89,8 @@ impl Browser {
         *request.method_mut() = method;
         *request.uri_mut() = path.parse().expect("a path");
         request.headers_mut().insert(header::HOST, self.host.parse().expect("a host"));
-        if !self.cookies.is_empty() {
-            let cookies: Vec<_> =
-                self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
-            let cookies = HeaderValue::try_from(cookies.join("; ")).expect("cookies");
-            request.headers_mut().insert(header::COOKIE, cookies);
+        if let Some(cookies) = self.cookies.header() {
+            request.headers_mut().insert(header::COOKIE, cookies.parse().expect("cookies"));
         }
         for (name, value) in headers {
             let name: HeaderName = name.parse().expect("a header name");
@@ -109,21 +107,8 @@ impl Browser {
         let response = self.app.clone().oneshot(request).await.expect("the app answers");
         let body = String::from_utf8_lossy(response.body()).into_owned();
         self.seen.push_str(&format!("{} {:?} {body}\n", response.status(), response.headers()));
-        self.keep_cookies(response.headers());
+        self.cookies.keep(response.headers());
         response
-    }
-
-    fn keep_cookies(&mut self, headers: &HeaderMap) {
-        for cookie in headers.get_all(header::SET_COOKIE) {
-            let cookie = cookie.to_str().expect("cookies are ASCII");
-            let (pair, attributes) = cookie.split_once(';').unwrap_or((cookie, ""));
-            let (name, value) = pair.split_once('=').expect("a cookie has a name");
-            if attributes.contains("Max-Age=0") {
-                self.cookies.remove(name);
-            } else {
-                self.cookies.insert(name.to_owned(), value.to_owned());
-            }
-        }
     }
 
     /// Begins a sign-in: the provider's URL that the browser is sent to.
@@ -141,9 +126,8 @@ impl Browser {
     /// # Panics
     /// When the sign-in does not begin, or the provider does not ask for consent.
     pub async fn sign_in(&mut self, osc: &MockOsc) -> Answer {
-        let authorize = self.begin_sign_in("/auth/signin").await;
-        let callback = osc.approve(&authorize).await.expect("the provider asks for consent");
-        self.navigate(path_of(&callback)).await
+        let callback = callback(self, osc).await;
+        self.navigate(&callback).await
     }
 }
 

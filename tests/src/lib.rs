@@ -3,6 +3,7 @@
 mod app;
 mod browser;
 mod checks;
+mod cookie_jar;
 mod logs;
 mod quick_clock;
 mod socket;

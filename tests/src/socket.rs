@@ -10,6 +10,8 @@ use mock_osc::MockOsc;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
+use crate::cookie_jar::CookieJar;
+
 /// A socket on a free port of 127.0.0.1, bound before the app that has to know its address.
 ///
 /// # Panics
@@ -42,7 +44,7 @@ impl Drop for Server {
 pub struct SocketBrowser {
     http: reqwest::Client,
     base: String,
-    cookies: BTreeMap<String, String>,
+    cookies: CookieJar,
 }
 
 impl SocketBrowser {
@@ -54,18 +56,17 @@ impl SocketBrowser {
     pub fn new(base: &str) -> Self {
         let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy();
         let http = http.build().expect("the client builds");
-        Self { http, base: base.to_owned(), cookies: BTreeMap::new() }
+        Self { http, base: base.to_owned(), cookies: CookieJar::default() }
     }
 
     /// The cookies it has, by name.
     pub fn cookies(&self) -> &BTreeMap<String, String> {
-        &self.cookies
+        &self.cookies.0
     }
 
     /// What it would send as `Cookie`.
     pub fn cookie_header(&self) -> String {
-        let cookies: Vec<_> = self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
-        cookies.join("; ")
+        self.cookies.header().unwrap_or_default()
     }
 
     /// Sends a request without a body; redirects are not followed.
@@ -82,21 +83,12 @@ impl SocketBrowser {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        if !self.cookies.is_empty() {
-            request = request.header(header::COOKIE, self.cookie_header());
+        if let Some(cookies) = self.cookies.header() {
+            request = request.header(header::COOKIE, cookies);
         }
         let response = request.send().await.expect("the app answers");
         let (status, headers) = (response.status(), response.headers().clone());
-        for cookie in headers.get_all(header::SET_COOKIE) {
-            let cookie = cookie.to_str().expect("cookies are ASCII");
-            let (pair, attributes) = cookie.split_once(';').unwrap_or((cookie, ""));
-            let (name, value) = pair.split_once('=').expect("a cookie has a name");
-            if attributes.contains("Max-Age=0") {
-                self.cookies.remove(name);
-            } else {
-                self.cookies.insert(name.to_owned(), value.to_owned());
-            }
-        }
+        self.cookies.keep(&headers);
         (status, headers, response.text().await.expect("the body ends"))
     }
 

@@ -235,9 +235,9 @@ impl Builder {
         self
     }
 
-    /// The session cookie's name. Default: `osc_session`. Two apps below different paths of one host need different ones,
-    /// or sign each other out. The layer adds `__Host-` in front of it, or on plain-http
-    /// loopback `_<port>` behind it.
+    /// The session cookie's name. Default: `osc_session`. The layer adds `__Host-` in front of it, or on plain-http
+    /// loopback `_<port>` behind it. Two apps below different paths of one host need different ones, or sign each other
+    /// out.
     pub fn cookie_name(mut self, name: impl Into<String>) -> Self {
         self.cookie_name = name.into();
         self
@@ -253,7 +253,8 @@ impl Builder {
 
     /// Changes the HTTP client that talks to the provider (a proxy, further root certificates, a user agent, …).
     ///
-    /// The type is that of `reqwest` 0.13. Applied before the layer's own settings: redirects stay off, time-outs stay 5 s to connect and 10 s in all.
+    /// The type is that of `reqwest` 0.13. Applied before the layer's own settings: redirects stay off, time-outs stay
+    /// 5 s to connect and 10 s in all.
     pub fn configure_http<F>(mut self, configure: F) -> Self
     where
         F: FnOnce(reqwest::ClientBuilder) -> reqwest::ClientBuilder + Send + 'static,

@@ -43,10 +43,11 @@ pub(crate) async fn serve(
     if *head.method() != allow {
         return answer(&shared.config, &visitor, Refusal::MethodNotAllowed { allow });
     }
+    let visitor = Arc::new(visitor);
     let csrf = csrf(&shared, &visitor);
     let handler = service_fn(move |head: Request<()>| {
-        let shared = shared.clone();
-        async move { Ok::<_, Infallible>(handle(&shared, endpoint, head).await) }
+        let (shared, visitor) = (shared.clone(), visitor.clone());
+        async move { Ok::<_, Infallible>(handle(&shared, endpoint, &visitor, head).await) }
     });
     let span = tracing::debug_span!("osc_auth", ?endpoint);
     let answered = csrf.layer(CookieManagerLayer::new().layer(handler)).oneshot(head);
@@ -75,15 +76,15 @@ pub(crate) fn head<B>(config: &Config, request: &Request<B>) -> Result<Request<(
 /// configured origins are named.
 fn csrf(
     shared: &Arc<Shared>,
-    visitor: &Visitor,
+    visitor: &Arc<Visitor>,
 ) -> CsrfLayer<impl FnMut(tower_http::csrf::ProtectionError) -> Answer + Clone + use<>> {
-    let forbidden = answer(&shared.config, visitor, Refusal::Forbidden);
     let mut csrf = CsrfLayer::new();
     for url in &shared.config.public_urls {
         // A checked URL's origin is one; if it were not, leaving it out would only be stricter.
         csrf = csrf.clone().add_trusted_origin(&url.origin).unwrap_or(csrf);
     }
-    csrf.with_rejection_response(move |_| forbidden.clone())
+    let (shared, visitor) = (shared.clone(), visitor.clone());
+    csrf.with_rejection_response(move |_| answer(&shared.config, &visitor, Refusal::Forbidden))
 }
 
 /// What a handler of an endpoint has to know.
@@ -118,7 +119,12 @@ impl Context<'_> {
     }
 }
 
-async fn handle(shared: &Arc<Shared>, endpoint: Endpoint, mut head: Request<()>) -> Answer {
+async fn handle(
+    shared: &Arc<Shared>,
+    endpoint: Endpoint,
+    visitor: &Visitor,
+    mut head: Request<()>,
+) -> Answer {
     let cookies = head.extensions_mut().remove::<Cookies>().unwrap_or_default();
     let context = Context { shared, head: &head, cookies };
     let answered = match endpoint {
@@ -126,8 +132,5 @@ async fn handle(shared: &Arc<Shared>, endpoint: Endpoint, mut head: Request<()>)
         Endpoint::Callback => callback::serve(&context).await,
         Endpoint::SignOut => Ok(signout::serve(&context)),
     };
-    answered.unwrap_or_else(|refusal| {
-        let visitor = Visitor::of(&shared.config, &head).without_return();
-        answer(&shared.config, &visitor, refusal)
-    })
+    answered.unwrap_or_else(|refusal| answer(&shared.config, visitor, refusal))
 }

@@ -133,8 +133,8 @@ impl Provider {
                     status,
                     "the provider's metadata is out of reach"
                 );
-                if self.issuer.known_endpoints && cache.is_none() {
-                    *cache = Some(CachedMetadata {
+                if self.issuer.known_endpoints {
+                    cache.get_or_insert_with(|| CachedMetadata {
                         metadata: Arc::new(Metadata::known(&self.issuer)),
                         checked_at: self.now(),
                         good_for: RETRY_METADATA,
