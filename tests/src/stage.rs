@@ -1,10 +1,12 @@
 //! A visitor who is signed in, while time stands still.
 
 use std::panic::Location;
+use std::pin::Pin;
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use http::{StatusCode, header};
-use mock_osc::MockOsc;
+use mock_osc::{Endpoint, Hold, MockOsc};
 use osc_auth_layer::test_util::TestToken;
 use osc_auth_layer::{Builder, OscAuthLayer, OscToken};
 use serde_json::Value;
@@ -94,6 +96,19 @@ impl Stage {
     /// The visitor's script makes a request.
     pub async fn fetch(&mut self, path: &str) -> Answer {
         soon(self.browser.fetch(path)).await
+    }
+
+    /// A request that has to wait for a refresh, which the provider holds until it is released.
+    ///
+    /// # Panics
+    /// When the request is answered without waiting.
+    pub async fn held_up(&self, path: &'static str) -> (Hold, Pin<Box<dyn Future<Output = Answer>>>) {
+        let hold = self.osc.hold(Endpoint::Token);
+        let mut browser = self.browser.clone();
+        let mut request = Box::pin(async move { browser.fetch(path).await });
+        assert!(request.as_mut().now_or_never().is_none(), "it did not wait");
+        soon(hold.arrived(1)).await;
+        (hold, request)
     }
 
     /// The token that a request of the visitor gets.

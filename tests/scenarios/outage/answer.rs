@@ -1,6 +1,5 @@
 //! What a visitor is told while the provider is out of reach.
 
-use std::pin::pin;
 use std::time::Duration;
 
 use futures_util::FutureExt;
@@ -12,11 +11,7 @@ use osc_tests::{EXPIRED, LEEWAY, Stage, error_of, retry_after, soon, token_of};
 async fn a_public_path_is_bare_within_200_ms_while_the_provider_keeps_silent() {
     let stage = Stage::signed_in().await;
     stage.pass(EXPIRED);
-    let hold = stage.osc.hold(Endpoint::Token);
-    let mut browser = stage.browser.clone();
-    let mut request = pin!(browser.fetch("/public"));
-    assert!(request.as_mut().now_or_never().is_none());
-    soon(hold.arrived(1)).await;
+    let (hold, request) = stage.held_up("/public").await;
 
     stage.clock.advance(Duration::from_millis(200));
 
@@ -35,11 +30,7 @@ async fn a_public_path_in_the_leeway_keeps_the_old_token_while_the_provider_keep
     let stage = Stage::signed_in().await;
     let old = stage.token().await;
     stage.pass(LEEWAY);
-    let hold = stage.osc.hold(Endpoint::Token);
-    let mut browser = stage.browser.clone();
-    let mut request = pin!(browser.fetch("/public"));
-    assert!(request.as_mut().now_or_never().is_none());
-    soon(hold.arrived(1)).await;
+    let (_hold, request) = stage.held_up("/public").await;
     stage.clock.advance(Duration::from_millis(200));
     let answer = soon(request).await;
     assert_eq!(token_of(&answer).expect("the old token").access_token(), old.access_token());
@@ -87,11 +78,7 @@ async fn the_status_of_an_outage_can_be_503() {
 async fn a_request_does_not_wait_for_a_silent_provider_for_more_than_ten_seconds() {
     let stage = Stage::signed_in().await;
     stage.pass(EXPIRED);
-    let hold = stage.osc.hold(Endpoint::Token);
-    let mut browser = stage.browser.clone();
-    let mut request = pin!(browser.fetch("/"));
-    assert!(request.as_mut().now_or_never().is_none());
-    soon(hold.arrived(1)).await;
+    let (hold, request) = stage.held_up("/").await;
     stage.clock.advance(Duration::from_secs(10));
     assert_eq!(error_of(&soon(request).await), "temporarily_unavailable");
     hold.release();

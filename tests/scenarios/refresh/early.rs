@@ -117,11 +117,7 @@ async fn a_request_in_the_leeway_goes_on_with_the_old_token_when_the_provider_is
     let stage = Stage::signed_in().await;
     let old = stage.token().await;
     stage.pass(LEEWAY);
-    let hold = stage.osc.hold(Endpoint::Token);
-    let mut browser = stage.browser.clone();
-    let mut request = Box::pin(browser.fetch("/"));
-    assert!(request.as_mut().now_or_never().is_none());
-    soon(hold.arrived(1)).await;
+    let (hold, request) = stage.held_up("/").await;
 
     stage.clock.advance(Duration::from_secs(3));
 

@@ -63,11 +63,7 @@ async fn a_request_in_the_leeway_waits_for_the_new_token() {
     let stage = Stage::signed_in().await;
     let old = stage.token().await;
     stage.pass(LEEWAY);
-    let hold = stage.osc.hold(Endpoint::Token);
-    let mut browser = stage.browser.clone();
-    let mut request = Box::pin(browser.fetch("/"));
-    assert!(request.as_mut().now_or_never().is_none(), "it did not wait");
-    soon(hold.arrived(1)).await;
+    let (hold, request) = stage.held_up("/").await;
     hold.release();
 
     let new = token_of(&soon(request).await).expect("a token");
