@@ -1,14 +1,15 @@
 //! One request, decided: which token it gets, or why none.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use futures_util::future::{Either, select};
 use http::{HeaderMap, Method, Request, header};
 
 use crate::origin;
 use crate::response::{Answer, Refusal, Visitor, answer};
 use crate::route::{Endpoint, route};
-use crate::session::{Freshness, OscToken, Refreshed, Session};
+use crate::session::{Freshness, OscToken, RETRY_AFTER, Refreshed, Session, SessionId};
 use crate::shared::Shared;
 use crate::{BoxFuture, endpoints};
 
@@ -39,20 +40,14 @@ pub(crate) fn decide<B>(shared: &Arc<Shared>, request: &Request<B>) -> Decision 
         let head = endpoints::head(&shared.config, request);
         return Decision::Later(Box::pin(serve(shared.clone(), endpoint, visitor, head)));
     }
-    let (session, stale) = match authenticate(shared, request) {
+    let found = match authenticate(shared, request) {
         Ok(Found::Token(token)) => return Decision::Now(Verdict::Pass(Some(token))),
-        Ok(Found::Stale(session, stale)) => (session, stale),
+        Ok(found) => found,
         Err(refusal) => return Decision::Now(refuse(shared, request, refusal)),
     };
     let is_public = shared.config.public_paths.matches(request.uri().path());
-    let patience = match (is_public, stale.issue().has_expired(shared.now())) {
-        (true, _) => PATIENCE_IN_PUBLIC,
-        (false, true) => PATIENCE,
-        (false, false) => PATIENCE_WITH_TOKEN,
-    };
     let visitor = Visitor::of(&shared.config, request);
-    let refreshed = wait(shared.clone(), session, stale, patience, visitor, is_public);
-    Decision::Later(Box::pin(refreshed))
+    Decision::Later(Box::pin(wait(shared.clone(), found, visitor, is_public)))
 }
 
 async fn serve(
@@ -76,6 +71,8 @@ enum Found {
     Token(OscToken),
     /// A live session whose token has to be refreshed before it is used.
     Stale(Arc<Session>, OscToken),
+    /// The store has to be asked about this one.
+    Unread(SessionId),
 }
 
 fn authenticate<B>(shared: &Arc<Shared>, request: &Request<B>) -> Result<Found, Refusal> {
@@ -89,56 +86,94 @@ fn authenticate<B>(shared: &Arc<Shared>, request: &Request<B>) -> Result<Found, 
     if is_foreign_upgrade(shared, request) {
         return Err(Refusal::Unauthenticated);
     }
-    let (timing, now) = (&shared.config.timing, shared.now());
-    let (token, due) = shared
-        .sessions
-        .look(&id, |session| {
-            if session.has_expired(timing, now) {
-                return Err(Refusal::Unauthenticated);
-            }
-            session.touch(timing, now);
-            let token = session.current().ok_or(Refusal::SessionEnded)?;
-            match token.issue().freshness(now) {
-                Freshness::Fresh => Ok((token, None)),
-                due => Ok((token, Some((session.clone(), due)))),
-            }
-        })
-        .unwrap_or(Err(Refusal::Unauthenticated))?;
-    match due {
-        None => Ok(Found::Token(token)),
-        Some((session, Freshness::Due)) => match session.backing_off(shared) {
-            None => Ok(Found::Stale(session, token)),
-            Some(_) if !token.issue().has_expired(now) => Ok(Found::Token(token)),
-            Some(retry_after) => Err(Refusal::TemporarilyUnavailable { retry_after }),
-        },
-        Some((session, _)) => {
-            session.refresh_beside(shared, &token);
-            Ok(Found::Token(token))
+    let looked = shared.sessions.look(&id, |session| {
+        if shared.must_read(session) {
+            return None;
         }
+        Some(assess(shared, session))
+    });
+    match looked {
+        Some(Some(assessed)) => assessed,
+        Some(None) => Ok(Found::Unread(id)),
+        None if shared.backing.is_some() => Ok(Found::Unread(id)),
+        None => Err(Refusal::Unauthenticated),
     }
 }
 
-async fn wait(
-    shared: Arc<Shared>,
-    session: Arc<Session>,
-    stale: OscToken,
-    patience: Duration,
-    visitor: Visitor,
-    is_public: bool,
-) -> Verdict {
-    let refusal = match session.refreshed(&shared, &stale, patience).await {
-        Refreshed::Token(token) => return Verdict::Pass(Some(token)),
-        Refreshed::Refused => Refusal::SessionEnded,
-        Refreshed::Ended => Refusal::Unauthenticated,
-        Refreshed::Unavailable { .. } if !stale.issue().has_expired(shared.now()) => {
-            return Verdict::Pass(Some(stale));
-        }
-        Refreshed::Unavailable { retry_after } => Refusal::TemporarilyUnavailable { retry_after },
-    };
-    if is_public {
-        return Verdict::Pass(None);
+/// What a session is good for now; looking at it counts as use.
+fn assess(shared: &Arc<Shared>, session: &Arc<Session>) -> Result<Found, Refusal> {
+    let now = shared.now();
+    if session.has_expired(&shared.config.timing, now) {
+        return Err(Refusal::Unauthenticated);
     }
-    Verdict::Answer(Box::new(answer(&shared.config, &visitor, refusal)))
+    shared.touch(session, now);
+    let Some(token) = session.current() else {
+        return Err(if session.is_over() { Refusal::Unauthenticated } else { Refusal::SessionEnded });
+    };
+    match token.issue().freshness(now) {
+        Freshness::Fresh => Ok(Found::Token(token)),
+        Freshness::Ahead => {
+            session.refresh_beside(shared, &token);
+            Ok(Found::Token(token))
+        }
+        Freshness::Due => match session.backing_off(shared) {
+            None => Ok(Found::Stale(session.clone(), token)),
+            Some(_) if !token.issue().has_expired(now) => Ok(Found::Token(token)),
+            Some(retry_after) => Err(Refusal::TemporarilyUnavailable { retry_after }),
+        },
+    }
+}
+
+async fn wait(shared: Arc<Shared>, found: Found, visitor: Visitor, is_public: bool) -> Verdict {
+    match resolve(&shared, found, is_public).await {
+        Ok(token) => Verdict::Pass(Some(token)),
+        Err(_) if is_public => Verdict::Pass(None),
+        Err(refusal) => Verdict::Answer(Box::new(answer(&shared.config, &visitor, refusal))),
+    }
+}
+
+/// Asks the store, and then the provider, as far as that has to be.
+async fn resolve(shared: &Arc<Shared>, found: Found, is_public: bool) -> Result<OscToken, Refusal> {
+    let began_at = Instant::now();
+    let (session, stale) = match found {
+        Found::Unread(id) => match read(shared, &id, is_public).await? {
+            Found::Stale(session, stale) => (session, stale),
+            Found::Token(token) => return Ok(token),
+            Found::Unread(_) => return Err(Refusal::Unauthenticated),
+        },
+        Found::Stale(session, stale) => (session, stale),
+        Found::Token(token) => return Ok(token),
+    };
+    let patience = match (is_public, stale.issue().has_expired(shared.now())) {
+        (true, _) => PATIENCE_IN_PUBLIC.saturating_sub(began_at.elapsed()),
+        (false, true) => PATIENCE,
+        (false, false) => PATIENCE_WITH_TOKEN,
+    };
+    match session.refreshed(shared, &stale, patience).await {
+        Refreshed::Token(token) => Ok(token),
+        Refreshed::Refused => Err(Refusal::SessionEnded),
+        Refreshed::Ended => Err(Refusal::Unauthenticated),
+        Refreshed::Unavailable { .. } if !stale.issue().has_expired(shared.now()) => Ok(stale),
+        Refreshed::Unavailable { retry_after } => Err(Refusal::TemporarilyUnavailable { retry_after }),
+    }
+}
+
+async fn read(shared: &Arc<Shared>, id: &SessionId, is_public: bool) -> Result<Found, Refusal> {
+    let unavailable = Refusal::TemporarilyUnavailable { retry_after: RETRY_AFTER };
+    let reading = shared.find(id);
+    let read = if is_public {
+        match select(Box::pin(reading), shared.clock.sleep(PATIENCE_IN_PUBLIC)).await {
+            Either::Left((read, _)) => read,
+            Either::Right(_) => return Err(unavailable),
+        }
+    } else {
+        reading.await
+    };
+    match read {
+        Ok(Some(session)) => assess(shared, &session),
+        Ok(None) => Err(Refusal::Unauthenticated),
+        Err(_) => Err(unavailable),
+    }
 }
 
 /// A page of another origin may open a WebSocket with the visitor's cookies, and read what comes back (RFC 6455

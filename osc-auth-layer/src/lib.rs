@@ -31,6 +31,7 @@ mod secret;
 mod service;
 mod session;
 mod shared;
+mod store;
 #[cfg(feature = "test-util")]
 pub mod test_util;
 
@@ -41,5 +42,9 @@ pub use self::future::ResponseFuture;
 pub use self::layer::OscAuthLayer;
 pub use self::service::OscAuth;
 pub use self::session::{OscSession, OscToken, SessionError, SessionErrorKind};
+pub use self::store::{
+    ENDED_FOR, Ending, Expiry, Found, Leased, Record, Replaced, SessionStore, StoreError, StoreFuture,
+    Watcher, Watching,
+};
 
 type BoxFuture<T> = std::pin::Pin<Box<dyn Future<Output = T> + Send>>;

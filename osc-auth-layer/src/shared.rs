@@ -1,11 +1,13 @@
 //! What all clones of one layer share.
 
+use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::{Either, select};
 use parking_lot::Mutex;
-use tokio::sync::Semaphore;
+use tokio::runtime::Handle;
+use tokio::sync::{Semaphore, oneshot};
 use tokio::task::JoinHandle;
 use tokio_util::task::TaskTracker;
 
@@ -15,6 +17,7 @@ use crate::endpoints::ConsumedStates;
 use crate::provider::http::HttpClient;
 use crate::provider::{ClientConfig, Credentials, Issuer, Provider, Tokens};
 use crate::session::{Breaker, Session, SessionId, Table};
+use crate::store::{Backing, Coherence, SessionStore, StoreError, Watcher};
 
 const MOST_REFRESHES: usize = 64;
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
@@ -24,6 +27,8 @@ pub(crate) struct Shared {
     pub(crate) provider: Arc<Provider>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) sessions: Table,
+    /// The store behind the table.
+    pub(crate) backing: Option<Backing>,
     pub(crate) consumed: ConsumedStates,
     /// Refreshes, revocations, metadata: what `shutdown` waits for.
     pub(crate) tasks: TaskTracker,
@@ -40,11 +45,13 @@ impl Shared {
         client: ClientConfig,
         http: HttpClient,
         clock: Arc<dyn Clock>,
+        store: Option<Arc<dyn SessionStore>>,
     ) -> Arc<Self> {
         let tasks = TaskTracker::new();
         let provider = Provider::new(issuer, client, http, clock.clone(), tasks.clone());
-        Arc::new(Self {
+        let shared = Arc::new(Self {
             sessions: Table::new(config.max_sessions),
+            backing: store.map(|store| Backing::new(store, clock.clone())),
             config,
             provider: Arc::new(provider),
             clock,
@@ -53,7 +60,11 @@ impl Shared {
             refreshes: Semaphore::new(MOST_REFRESHES),
             breaker: Breaker::default(),
             sweeper: Mutex::new(None),
-        })
+        });
+        if let Some(backing) = &shared.backing {
+            backing.store().watch(Watcher::new(Arc::downgrade(&shared)));
+        }
+        shared
     }
 
     pub(crate) fn now(&self) -> Timestamp {
@@ -64,44 +75,71 @@ impl Shared {
         self.refreshes.is_closed()
     }
 
+    pub(crate) fn coherence(&self) -> Option<&Coherence> {
+        self.backing.as_ref().map(Backing::coherence)
+    }
+
+    /// Runs a task that no request waits for, and that `shutdown` does.
+    pub(crate) fn beside(&self, task: impl Future<Output = ()> + Send + 'static) {
+        if let Ok(runtime) = Handle::try_current() {
+            drop(self.tasks.spawn_on(task, &runtime));
+        }
+    }
+
     /// Begins a session in place of the one the browser had, which is dropped but not revoked: the provider may have
     /// answered this sign-in with the same grant.
-    pub(crate) fn begin_session(
+    ///
+    /// Fails when the store does, and then the grant is revoked; as it is when the caller is gone meanwhile, since
+    /// nobody would ever get the cookie.
+    pub(crate) async fn begin_session(
         self: &Arc<Self>,
         tokens: Tokens,
         credentials: Arc<Credentials>,
-        replaced: Option<&SessionId>,
-    ) -> Arc<Session> {
-        if let Some(old) = replaced.and_then(|id| self.sessions.remove(id)) {
-            old.drop_out();
-        }
+        replaced: Option<SessionId>,
+    ) -> Result<Arc<Session>, StoreError> {
         let (timing, now) = (&self.config.timing, self.now());
-        let session = Session::begin(tokens, credentials, timing, now, Arc::downgrade(self));
-        self.sessions.insert(session.clone(), timing, now);
+        let layer = Arc::downgrade(self);
+        let session = Session::begin(tokens, credentials, timing, now, layer, self.backing.is_some());
+        if self.backing.is_some() {
+            let (sender, receiver) = oneshot::channel();
+            let (shared, session) = (self.clone(), session.clone());
+            self.beside(async move {
+                let created = session.create_record(&shared).await;
+                let is_created = created.is_ok();
+                if sender.send(created).is_err() || !is_created {
+                    shared.give_up(&session).await;
+                }
+            });
+            receiver.await.unwrap_or_else(|_| Err(StoreError::new("the runtime is shutting down")))?;
+        }
+        self.keep(session.clone());
+        if let Some(old) = replaced {
+            self.drop_replaced(&old).await;
+        }
+        Ok(session)
+    }
+
+    /// Puts a session into the table; one that is there already stays.
+    pub(crate) fn keep(self: &Arc<Self>, session: Arc<Session>) -> Arc<Session> {
+        let session = self.sessions.insert(session, &self.config.timing, self.now());
         self.keep_sweeping();
         session
     }
 
     /// A session that has not expired and was not refused; looking at it counts as use.
-    pub(crate) fn live_session(&self, id: &SessionId) -> Option<Arc<Session>> {
-        let (timing, now) = (&self.config.timing, self.now());
-        let session = self.sessions.look(id, Arc::clone)?;
-        if session.has_expired(timing, now) || session.current().is_none() {
-            return None;
-        }
-        session.touch(timing, now);
-        Some(session)
-    }
-
-    /// Ends a session here and now, and its grant at the provider beside the caller.
-    pub(crate) fn sign_out(&self, id: &SessionId) {
-        let Some(session) = self.sessions.remove(id) else {
-            return;
+    pub(crate) async fn live_session(
+        self: &Arc<Self>,
+        id: &SessionId,
+    ) -> Result<Option<Arc<Session>>, StoreError> {
+        let Some(session) = self.find(id).await? else {
+            return Ok(None);
         };
-        tracing::debug!(session = %id.public(), "signed out");
-        if let Some((credentials, token, hint)) = session.sign_out() {
-            self.provider.revoke(credentials, token, hint);
+        let now = self.now();
+        if session.has_expired(&self.config.timing, now) || session.current().is_none() {
+            return Ok(None);
         }
+        self.touch(&session, now);
+        Ok(Some(session))
     }
 
     /// Starts no further refresh and waits for the tasks under way; tells whether all ended in time.
@@ -120,7 +158,7 @@ impl Shared {
         if sweeper.as_ref().is_some_and(|task| !task.is_finished()) {
             return;
         }
-        let Ok(runtime) = tokio::runtime::Handle::try_current() else {
+        let Ok(runtime) = Handle::try_current() else {
             return;
         };
         let (weak, clock) = (Arc::downgrade(self), self.clock.clone());

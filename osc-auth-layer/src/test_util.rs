@@ -12,6 +12,7 @@ use crate::clock::Clock;
 use crate::layer::OscAuthLayer;
 use crate::provider::{Credentials, Tokens};
 use crate::secret::Secret;
+pub use crate::store::memory::{MemoryStore, Snapshot};
 
 /// The tokens of a session that [`OscAuthLayer::sign_in_for_test`] makes.
 #[derive(Debug)]
@@ -88,6 +89,9 @@ impl OscAuthLayer {
     /// # Ok(())
     /// # }
     /// ```
+    ///
+    /// # Panics
+    /// When the session store fails.
     pub async fn sign_in_for_test(&self, token: TestToken) -> HeaderValue {
         let bearer = format!("Bearer {}", token.access_token.expose());
         let mut bearer = HeaderValue::try_from(bearer).expect("checked by TestToken::new");
@@ -96,7 +100,8 @@ impl OscAuthLayer {
         let credentials = self.shared.provider.static_client().unwrap_or_else(|| {
             Arc::new(Credentials { id: "test".to_owned(), secret: None, auth_method: None })
         });
-        let session = self.shared.begin_session(tokens, credentials, None);
+        let begun = self.shared.begin_session(tokens, credentials, None).await;
+        let session = begun.expect("the session store takes a session");
         let name = self.shared.config.cookies.session_name(|| token.port);
         HeaderValue::try_from(format!("{name}={}", session.id().cookie_value()))
             .expect("a name and base64 are valid in a header")

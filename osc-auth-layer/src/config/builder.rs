@@ -13,6 +13,7 @@ use crate::layer::OscAuthLayer;
 use crate::provider::{Issuer, http::HttpClient};
 use crate::public_path::PublicPaths;
 use crate::shared::Shared;
+use crate::store::SessionStore;
 
 type ConfigureHttp = Box<dyn FnOnce(reqwest::ClientBuilder) -> reqwest::ClientBuilder + Send>;
 
@@ -51,6 +52,7 @@ pub struct Builder {
     pub(super) max_sessions: usize,
     cookie_name: String,
     cookie_keys: Vec<Vec<u8>>,
+    store: Option<Arc<dyn SessionStore>>,
     configure_http: Option<SyncWrapper<ConfigureHttp>>,
     clock: Arc<dyn Clock>,
 }
@@ -83,6 +85,7 @@ impl Builder {
             max_sessions: 100_000,
             cookie_name: "osc_session".to_owned(),
             cookie_keys: Vec::new(),
+            store: None,
             configure_http: None,
             clock: Arc::new(SystemClock),
         }
@@ -228,8 +231,8 @@ impl Builder {
         self
     }
 
-    /// How many sessions this process holds; beyond it those unused for longest are dropped. Default: 100,000, about
-    /// 150 MB with tokens of 1 KB.
+    /// How many sessions this process holds; beyond it those unused for longest are dropped, or, with a
+    /// [`store`](Self::store), left to that. Default: 100,000, about 150 MB with tokens of 1 KB.
     pub fn max_sessions(mut self, sessions: usize) -> Self {
         self.max_sessions = sessions;
         self
@@ -248,6 +251,16 @@ impl Builder {
     /// sign-ins begun before a restart fail. All nodes of an app need the same.
     pub fn cookie_key(mut self, key: impl Into<Vec<u8>>) -> Self {
         self.cookie_keys.push(key.into());
+        self
+    }
+
+    /// Where the nodes of the app keep their sessions, in sealed records (for Redis see feature `redis`). Default: none;
+    /// sessions live in this process, and end with it.
+    ///
+    /// All nodes need the same client and [`cookie_key`](Self::cookie_key)s. A key is required with a store unless the
+    /// client secret has 32 characters or more, since a sign-in may begin on one node and end on another.
+    pub fn store(mut self, store: impl SessionStore) -> Self {
+        self.store = Some(Arc::new(store));
         self
     }
 
@@ -283,7 +296,7 @@ impl Builder {
         check_paths(&self)?;
         check_timing(&self.timing)?;
         let cookies = cookie_mode(&self.cookie_name, &public_urls)?;
-        let cookie_keys = cookie_keys(&self.cookie_keys, &self.client.0)?;
+        let cookie_keys = cookie_keys(&self.cookie_keys, &self.client.0, self.store.is_some())?;
         check_limits(&self)?;
         let http = HttpClient::new(self.configure_http.map(SyncWrapper::into_inner), self.clock.clone())?;
         let mut public_paths = PublicPaths::default();
@@ -308,7 +321,7 @@ impl Builder {
             cookies,
             cookie_keys,
         };
-        Ok(OscAuthLayer::new(Shared::new(config, issuer, self.client.0, http, self.clock)))
+        Ok(OscAuthLayer::new(Shared::new(config, issuer, self.client.0, http, self.clock, self.store)))
     }
 }
 

@@ -150,7 +150,11 @@ pub(super) fn cookie_mode(name: &str, urls: &[PublicUrl]) -> Result<CookieMode, 
     })
 }
 
-pub(super) fn cookie_keys(keys: &[Vec<u8>], client: &ClientConfig) -> Result<CookieKeys, ConfigError> {
+pub(super) fn cookie_keys(
+    keys: &[Vec<u8>],
+    client: &ClientConfig,
+    is_shared: bool,
+) -> Result<CookieKeys, ConfigError> {
     if let Some(short) = keys.iter().find(|key| key.len() < 32) {
         let problem = format!("has {} bytes", short.len());
         let remedy =
@@ -161,6 +165,13 @@ pub(super) fn cookie_keys(keys: &[Vec<u8>], client: &ClientConfig) -> Result<Coo
         (Some((first, more)), _) => CookieKeys::derive(first, more.iter().map(Vec::as_slice)),
         (None, ClientConfig::Static { secret: Some(secret), .. }) if secret.expose().len() >= 32 => {
             CookieKeys::derive(secret.expose().as_bytes(), std::iter::empty())
+        }
+        _ if is_shared => {
+            return Err(ConfigError::missing(
+                "COOKIE_KEY / cookie_key",
+                "give all nodes the same key (COOKIE_KEY: what `openssl rand -base64 32` prints); with a session store a \
+                 sign-in may begin on one node and end on another",
+            ));
         }
         _ => CookieKeys::random(),
     })

@@ -1,12 +1,15 @@
 //! The callback: the provider's answer, believed only when this browser asked for it (RFC 6749 §4.1.2, RFC 9207 §2.4).
 
 use super::Context;
-use super::pending::{PendingCookies, PendingSignIn};
+use super::pending::{LIFETIME, PendingCookies, PendingSignIn};
 use super::query::Query;
+use crate::clock::Timestamp;
 use crate::provider::wire::loggable;
 use crate::provider::{GrantError, NO_COMMON_METHOD};
 use crate::response::{Answer, Refusal, see_other};
 use crate::secret::Secret;
+use crate::shared::Shared;
+use crate::store::RecordName;
 
 pub(super) async fn serve(context: &Context<'_>) -> Result<Answer, Refusal> {
     let (shared, config) = (context.shared, &context.shared.config);
@@ -19,7 +22,7 @@ pub(super) async fn serve(context: &Context<'_>) -> Result<Answer, Refusal> {
         .and_then(|state| cookies.find(state, now))
         .filter(|pending| pending.issuer == shared.provider.issuer.as_str());
     let Some(pending) = pending else {
-        return no_pending(context);
+        return no_pending(context).await;
     };
     cookies.remove(&pending);
     check_issuer(&query, &pending)?;
@@ -42,8 +45,8 @@ pub(super) async fn serve(context: &Context<'_>) -> Result<Answer, Refusal> {
         return Err(Refusal::InvalidState);
     };
     // Of two deliveries at once, one makes a request.
-    if !shared.consumed.consume_once(pending.state(), pending.expires_at(), now) {
-        return no_pending(context);
+    if !consume_once(shared, &pending, now).await? {
+        return no_pending(context).await;
     }
     let PendingSignIn { redirect_uri, verifier, return_to, .. } = pending;
     let exchanged = shared.provider.exchange(client.clone(), code, redirect_uri, verifier).await;
@@ -55,7 +58,8 @@ pub(super) async fn serve(context: &Context<'_>) -> Result<Answer, Refusal> {
         GrantError::NotSent { .. } | GrantError::PossiblyProcessed { .. } => Refusal::ProviderUnavailable,
     })?;
     // A new id at every sign-in: one that somebody planted is worth nothing (session fixation).
-    let session = shared.begin_session(tokens, client, context.session_id().as_ref());
+    let begun = shared.begin_session(tokens, client, context.session_id()).await;
+    let session = begun.map_err(|_| Refusal::ProviderUnavailable)?;
     tracing::debug!(session = %session.id().public(), "signed in");
     let value = session.id().cookie_value();
     let cookie = config.cookies.build(session_cookie, value, config.timing.absolute_timeout);
@@ -76,13 +80,26 @@ fn check_issuer(query: &Query, pending: &PendingSignIn) -> Result<(), Refusal> {
 }
 
 /// An unknown, expired, used or foreign state. The back button gets here too, and then the visitor is signed in.
-fn no_pending(context: &Context<'_>) -> Result<Answer, Refusal> {
+async fn no_pending(context: &Context<'_>) -> Result<Answer, Refusal> {
     let config = &context.shared.config;
-    let session = context.session_id().and_then(|id| context.shared.live_session(&id));
-    if session.is_none() {
+    let Some(id) = context.session_id() else {
         return Err(Refusal::InvalidState);
+    };
+    match context.shared.live_session(&id).await {
+        Ok(Some(_)) => Ok(see_other(&context.after(&config.after_signin))),
+        Ok(None) => Err(Refusal::InvalidState),
+        Err(_) => Err(Refusal::ProviderUnavailable),
     }
-    Ok(see_other(&context.after(&config.after_signin)))
+}
+
+/// Whether this is the first delivery of the state, on any node.
+async fn consume_once(shared: &Shared, pending: &PendingSignIn, now: Timestamp) -> Result<bool, Refusal> {
+    let Some(backing) = &shared.backing else {
+        return Ok(shared.consumed.consume_once(pending.state(), pending.expires_at(), now));
+    };
+    let name = RecordName::once(&["state", pending.state()]);
+    let created = backing.create_once(&name, &[], LIFETIME).await;
+    created.map_err(|_| Refusal::ProviderUnavailable)
 }
 
 /// RFC 6749 §5.2: no other attempt would fare better. Every other code is about this very request.

@@ -5,10 +5,10 @@ use http::{HeaderName, HeaderValue};
 use super::Context;
 use crate::response::{Answer, see_other};
 
-pub(super) fn serve(context: &Context<'_>) -> Answer {
+pub(super) async fn serve(context: &Context<'_>) -> Answer {
     let config = &context.shared.config;
     if let Some(id) = context.session_id() {
-        context.shared.sign_out(&id);
+        context.shared.sign_out(&id).await;
     }
     context.cookies.remove(config.cookies.removal(context.session_cookie()));
     let mut response = see_other(&context.after(&config.after_signout));

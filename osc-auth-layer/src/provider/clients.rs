@@ -118,12 +118,16 @@ impl Provider {
         }
     }
 
-    #[cfg(feature = "test-util")]
+    /// The client, when it is in the configuration.
     pub(crate) fn static_client(&self) -> Option<Arc<Credentials>> {
         match &self.client {
             Clients::Static(credentials) => Some(credentials.clone()),
             Clients::Registered { .. } => None,
         }
+    }
+
+    pub(crate) fn has_static_client(&self) -> bool {
+        matches!(self.client, Clients::Static(_))
     }
 
     /// The client a sign-in under way was begun with.

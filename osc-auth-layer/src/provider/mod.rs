@@ -19,13 +19,13 @@ use tracing::Instrument;
 
 pub(crate) use self::clients::ClientConfig;
 use self::clients::Clients;
-use self::http::HttpClient;
+use self::http::{HttpClient, WireRequest};
 pub(crate) use self::metadata::{Issuer, Metadata};
-use self::wire::AuthMethod;
-pub(crate) use self::wire::{Credentials, GrantError, Tokens};
+pub(crate) use self::wire::{AuthMethod, Credentials, GrantError, Tokens};
 use crate::clock::{Clock, Timestamp};
 use crate::flight::Flight;
 use crate::secret::Secret;
+use crate::session::Grant;
 
 const METADATA_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
 const RETRY_METADATA: Duration = Duration::from_secs(60);
@@ -188,7 +188,10 @@ impl Provider {
                 ("redirect_uri", &redirect_uri),
                 ("code_verifier", verifier.expose()),
             ];
-            let exchanged = provider.grant(&credentials, &fields, &[&code, &verifier]).await;
+            let exchanged = match provider.prepare(&credentials, &fields).await {
+                Ok(request) => provider.send(request, &credentials, &[code, verifier]).await,
+                Err(error) => Err(error),
+            };
             if let Err(Ok(orphan)) = sender.send(exchanged) {
                 tracing::debug!("the visitor hung up during the sign-in; revoking its grant");
                 let (token, hint) = orphan.revocable();
@@ -199,27 +202,36 @@ impl Provider {
         receiver.await.unwrap_or(Err(GrantError::PossiblyProcessed { retry_after: None }))
     }
 
-    /// Uses a refresh token (RFC 6749 §6).
-    pub(crate) async fn refresh(
-        self: &Arc<Self>,
-        credentials: &Credentials,
-        refresh_token: &Secret,
-    ) -> Result<Tokens, GrantError> {
+    /// Makes the request that uses a refresh token (RFC 6749 §6), and whatever has to be asked for first.
+    pub(crate) async fn prepare_refresh(self: &Arc<Self>, grant: &Grant) -> Result<WireRequest, GrantError> {
+        let refresh_token = grant.refresh_token.as_ref().ok_or(GrantError::Refused)?;
         let fields = [("grant_type", "refresh_token"), ("refresh_token", refresh_token.expose())];
-        self.grant(credentials, &fields, &[refresh_token]).await
+        self.prepare(&grant.credentials, &fields).await
     }
 
-    async fn grant(
+    /// Sends it.
+    pub(crate) async fn send_refresh(&self, request: WireRequest, grant: &Grant) -> Result<Tokens, GrantError> {
+        self.send(request, &grant.credentials, grant.refresh_token.as_slice()).await
+    }
+
+    async fn prepare(
         self: &Arc<Self>,
         credentials: &Credentials,
         fields: &[(&str, &str)],
-        secrets: &[&Secret],
-    ) -> Result<Tokens, GrantError> {
+    ) -> Result<WireRequest, GrantError> {
         let metadata = self.metadata().await?;
         let method = metadata.token_auth_method(credentials).ok_or_else(no_common_method)?;
-        let request = wire::client_request(metadata.token_endpoint.clone(), credentials, method, fields);
+        Ok(wire::client_request(metadata.token_endpoint.clone(), credentials, method, fields))
+    }
+
+    async fn send(
+        &self,
+        request: WireRequest,
+        credentials: &Credentials,
+        secrets: &[Secret],
+    ) -> Result<Tokens, GrantError> {
         let response = self.http.send(request).await?;
-        let sent: Vec<_> = secrets.iter().copied().chain(&credentials.secret).collect();
+        let sent: Vec<_> = secrets.iter().chain(&credentials.secret).collect();
         wire::parse_tokens(&response, &sent)
     }
 

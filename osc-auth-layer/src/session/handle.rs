@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use super::refresh::Refreshed;
+use super::refresh::{RETRY_AFTER, Refreshed};
 use super::token::{Freshness, OscToken};
 use super::{Session, SessionId};
 use crate::shared::Shared;
@@ -52,9 +52,10 @@ impl OscSession {
     ///
     /// # Errors
     /// [`Ended`](SessionErrorKind::Ended) when the visitor signed out, the session expired or the provider refused the
-    /// refresh; [`Unavailable`](SessionErrorKind::Unavailable) when the token expired and the provider is out of reach.
+    /// refresh; [`Unavailable`](SessionErrorKind::Unavailable) when the token expired and the provider is out of reach,
+    /// or the session store is.
     pub async fn token(&self) -> Result<OscToken, SessionError> {
-        let (shared, session) = self.live()?;
+        let (shared, session) = self.live().await?;
         let token = session.current().ok_or(SessionError::ended())?;
         match token.issue().freshness(shared.now()) {
             Freshness::Fresh => Ok(token),
@@ -76,7 +77,7 @@ impl OscSession {
     /// As [`token`](Self::token); also `Unavailable` when the provider failed a moment ago and is left alone, and
     /// [`NotRefreshable`](SessionErrorKind::NotRefreshable) when it has no newer token to give.
     pub async fn refresh(&self, rejected: &OscToken) -> Result<OscToken, SessionError> {
-        let (shared, session) = self.live()?;
+        let (shared, session) = self.live().await?;
         let is_newer = |token: &OscToken| !token.is_same(rejected);
         // A run begun for an older token may come back with the rejected one.
         for _ in 0..2 {
@@ -97,16 +98,18 @@ impl OscSession {
 
     /// Signs the visitor out, as the sign-out path does: the session ends now, its grant is revoked at the provider
     /// beside it. The browser keeps a cookie that opens nothing. Does nothing when the session has ended already.
+    ///
+    /// A session store that is out of reach is told when it is back; until then it lets nobody in.
     pub async fn sign_out(&self) {
         if let Some(shared) = self.layer.upgrade() {
-            shared.sign_out(&self.id);
+            shared.sign_out(&self.id).await;
         }
     }
 
-    fn live(&self) -> Result<(Arc<Shared>, Arc<Session>), SessionError> {
+    async fn live(&self) -> Result<(Arc<Shared>, Arc<Session>), SessionError> {
         let shared = self.layer.upgrade().ok_or(SessionError::ended())?;
-        let session = shared.live_session(&self.id).ok_or(SessionError::ended())?;
-        Ok((shared, session))
+        let session = shared.live_session(&self.id).await.map_err(|_| SessionError::unavailable(RETRY_AFTER))?;
+        Ok((shared, session.ok_or(SessionError::ended())?))
     }
 }
 
@@ -121,9 +124,7 @@ impl Refreshed {
         match self {
             Self::Token(token) => Ok(token),
             Self::Refused | Self::Ended => Err(SessionError::ended()),
-            Self::Unavailable { retry_after } => {
-                Err(SessionError { kind: SessionErrorKind::Unavailable, retry_after: Some(retry_after) })
-            }
+            Self::Unavailable { retry_after } => Err(SessionError::unavailable(retry_after)),
         }
     }
 }
@@ -141,7 +142,8 @@ pub struct SessionError {
 pub enum SessionErrorKind {
     /// The session is over: signed out, expired, or refused by the provider. The visitor has to sign in again.
     Ended,
-    /// The provider is out of reach and the token has expired. The session is kept; try again.
+    /// The provider is out of reach and the token has expired, or the session store is out of reach. The session is kept;
+    /// try again.
     Unavailable,
     /// The provider gives no refresh token, or the same access token again. The session lives on with what it has.
     NotRefreshable,
@@ -150,6 +152,10 @@ pub enum SessionErrorKind {
 impl SessionError {
     fn ended() -> Self {
         Self { kind: SessionErrorKind::Ended, retry_after: None }
+    }
+
+    fn unavailable(retry_after: Duration) -> Self {
+        Self { kind: SessionErrorKind::Unavailable, retry_after: Some(retry_after) }
     }
 
     /// What kind of error it is.
@@ -170,7 +176,7 @@ impl fmt::Display for SessionError {
         f.write_str(match self.kind {
             SessionErrorKind::Ended => "the session is over; the visitor has to sign in again",
             SessionErrorKind::NotRefreshable => "the provider has no newer token to give",
-            SessionErrorKind::Unavailable => "the provider is out of reach; the session is kept, try again",
+            SessionErrorKind::Unavailable => "the provider or the session store is out of reach; the session is kept, try again",
         })
     }
 }

@@ -2,8 +2,11 @@
 
 mod backoff;
 mod breaker;
+mod ending;
 mod handle;
+mod lease;
 mod refresh;
+mod stored;
 mod table;
 mod token;
 
@@ -19,7 +22,7 @@ use sha2::{Digest, Sha256};
 use self::backoff::Backoff;
 pub(crate) use self::breaker::Breaker;
 pub use self::handle::{OscSession, SessionError, SessionErrorKind};
-pub(crate) use self::refresh::Refreshed;
+pub(crate) use self::refresh::{RETRY_AFTER, Refreshed};
 pub(crate) use self::table::Table;
 pub use self::token::OscToken;
 pub(crate) use self::token::{Freshness, Issue};
@@ -29,6 +32,7 @@ use crate::flight::Flight;
 use crate::provider::{Credentials, Tokens};
 use crate::secret::{Secret, random_bytes};
 use crate::shared::Shared;
+use crate::store::{RecordKey, Stored};
 
 /// The 256 random bits in the cookie. Whoever has them is the visitor, so they are never shown.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -79,16 +83,20 @@ pub(crate) struct Session {
     current: RwLock<Option<OscToken>>,
     state: Mutex<State>,
     refresh: Flight<Refreshed>,
+    /// Its record in the store, when there is one.
+    stored: Option<Box<Stored>>,
 }
 
 struct State {
     phase: Phase,
     grant: Grant,
+    /// The newest version of the record that this process has seen; 0 without a store.
+    version: u64,
     backoff: Backoff,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Phase {
+pub(crate) enum Phase {
     Live,
     /// The provider said `invalid_grant`.
     Refused,
@@ -96,6 +104,12 @@ enum Phase {
     SignedOut,
     /// Expired, replaced or pushed out: a refresh under way must not revive it, and revokes nothing.
     Dropped,
+}
+
+impl Phase {
+    fn is_over(self) -> bool {
+        matches!(self, Self::SignedOut | Self::Dropped)
+    }
 }
 
 impl Session {
@@ -106,10 +120,12 @@ impl Session {
         timing: &Timing,
         now: Timestamp,
         layer: Weak<Shared>,
+        is_stored: bool,
     ) -> Arc<Self> {
         let id = SessionId::random();
         let issue = Issue::new(&tokens, timing, now);
         let token = OscToken::new(tokens.bearer, issue, id.clone(), layer);
+        let stored = is_stored.then(|| Box::new(Stored::new(RecordKey::of(&id))));
         Arc::new(Self {
             id,
             ends_at: now.plus(timing.absolute_timeout),
@@ -118,9 +134,11 @@ impl Session {
             state: Mutex::new(State {
                 phase: Phase::Live,
                 grant: Grant { refresh_token: tokens.refresh_token, credentials },
+                version: u64::from(is_stored),
                 backoff: Backoff::default(),
             }),
             refresh: Flight::default(),
+            stored,
         })
     }
 
@@ -141,36 +159,24 @@ impl Session {
         now >= self.ends_at || now.since(self.last_seen()) >= timing.idle_timeout
     }
 
-    pub(crate) fn touch(&self, timing: &Timing, now: Timestamp) {
+    /// Notes that the session was used; tells whether that was news.
+    pub(crate) fn touch(&self, timing: &Timing, now: Timestamp) -> bool {
         let last_seen = self.last_seen();
         // A clock that went back is believed at once, or the session would seem seen in the future.
-        if now < last_seen || now.since(last_seen) >= touch_step(timing) {
+        let is_news = now < last_seen || now.since(last_seen) >= touch_step(timing);
+        if is_news {
             self.last_seen.store(now.as_millis(), Ordering::Relaxed);
         }
+        is_news
     }
 
-    /// Ends the session for good by the visitor's wish. Returns what is left to revoke; a refresh under way finds out.
-    pub(crate) fn sign_out(&self) -> Option<(Arc<Credentials>, Secret, &'static str)> {
-        let mut state = self.state.lock();
-        if matches!(state.phase, Phase::SignedOut | Phase::Dropped) {
-            return None;
-        }
-        state.phase = Phase::SignedOut;
-        let token = self.current.write().take();
-        let credentials = state.grant.credentials.clone();
-        match state.grant.refresh_token.take() {
-            Some(refresh_token) => Some((credentials, refresh_token, "refresh_token")),
-            None => token.map(|token| (credentials, Secret::new(token.access_token()), "access_token")),
-        }
+    pub(crate) fn stored(&self) -> Option<&Stored> {
+        self.stored.as_deref()
     }
 
-    /// Ends the session without touching its grant at the provider.
-    pub(crate) fn drop_out(&self) {
-        let mut state = self.state.lock();
-        if state.phase != Phase::SignedOut {
-            state.phase = Phase::Dropped;
-        }
-        self.current.write().take();
+    /// Ended for good, by the visitor or otherwise.
+    pub(crate) fn is_over(&self) -> bool {
+        self.current.read().is_none() && self.state.lock().phase.is_over()
     }
 }
 

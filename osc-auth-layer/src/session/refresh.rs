@@ -6,9 +6,9 @@ use std::time::Duration;
 use futures_util::future::{Either, select};
 use tracing::Instrument;
 
+use super::lease::{Lease, Taken, Written, their_refresh};
 use super::{Freshness, Grant, Issue, OscToken, Phase, Session};
 use crate::provider::{GrantError, Tokens};
-use crate::secret::Secret;
 use crate::shared::Shared;
 
 /// What a refresh came to.
@@ -29,7 +29,7 @@ const SECOND_TRY: Duration = Duration::from_millis(500);
 const SECOND_TRY_JITTER: Duration = Duration::from_secs(1);
 
 /// What a request that meets an outage is told when nothing better is known.
-const RETRY_AFTER: Duration = Duration::from_secs(1);
+pub(crate) const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 impl Session {
     /// How long the provider is to be left alone, after it failed this session or all of them.
@@ -60,26 +60,23 @@ impl Session {
         }
     }
 
-    /// Stores what a refresh brought, before anybody gets to use it; unless the session has ended meanwhile.
-    fn rotate(&self, tokens: Tokens, shared: &Arc<Shared>) -> Result<OscToken, Ended> {
-        let issue = Issue::new(&tokens, &shared.config.timing, shared.now());
-        let token = OscToken::new(tokens.bearer, issue, self.id.clone(), Arc::downgrade(shared));
+    /// Makes what a refresh brought the session's own, unless it has ended meanwhile.
+    fn rotate(&self, token: &OscToken, grant: Grant, version: u64) -> Result<(), Ended> {
         let mut state = self.state.lock();
         match state.phase {
             Phase::SignedOut => return Err(Ended::SignedOut),
             Phase::Dropped => return Err(Ended::Dropped),
             Phase::Live | Phase::Refused => state.phase = Phase::Live,
         }
-        state.backoff = Default::default();
-        // RFC 6749 §6: without a new refresh token the old one stays.
-        if tokens.refresh_token.is_some() {
-            state.grant.refresh_token = tokens.refresh_token;
+        // Another node may have gone on from this version by now.
+        if version >= state.version {
+            (state.backoff, state.grant, state.version) = (Default::default(), grant, version);
+            *self.current.write() = Some(token.clone());
         }
-        *self.current.write() = Some(token.clone());
-        Ok(token)
+        Ok(())
     }
 
-    fn refuse(&self) {
+    pub(super) fn refuse(&self) {
         let mut state = self.state.lock();
         if state.phase == Phase::Live {
             state.phase = Phase::Refused;
@@ -96,7 +93,7 @@ impl Session {
 }
 
 /// How a session ended under its refresh.
-enum Ended {
+pub(super) enum Ended {
     SignedOut,
     /// Replaced by another sign-in, say: the provider may have answered that one with the same grant.
     Dropped,
@@ -107,15 +104,20 @@ async fn run(shared: Arc<Shared>, session: Arc<Session>, stale: OscToken) -> Ref
     refresh(&shared, &session, &stale).instrument(span).await
 }
 
-/// What to spend, or why nothing needs to be sent.
-fn plan(shared: &Arc<Shared>, session: &Session, stale: &OscToken) -> Result<(Grant, Secret), Refreshed> {
+/// What to spend, and the version it was found in; or why nothing needs to be sent.
+struct Plan {
+    grant: Grant,
+    version: u64,
+}
+
+fn plan(shared: &Arc<Shared>, session: &Session, stale: &OscToken) -> Result<Plan, Refreshed> {
     let now = shared.now();
-    let grant = {
+    let plan = {
         let state = session.state.lock();
         match state.phase {
             Phase::SignedOut | Phase::Dropped => return Err(Refreshed::Ended),
             Phase::Refused => return Err(Refreshed::Refused),
-            Phase::Live => state.grant.clone(),
+            Phase::Live => Plan { grant: state.grant.clone(), version: state.version },
         }
     };
     // Somebody else refreshed meanwhile; a caller that comes late may find even that token due.
@@ -123,90 +125,142 @@ fn plan(shared: &Arc<Shared>, session: &Session, stale: &OscToken) -> Result<(Gr
     if let Some(newer) = newer.filter(|newer| newer.issue().freshness(now) != Freshness::Due) {
         return Err(Refreshed::Token(newer));
     }
-    let Some(refresh_token) = grant.refresh_token.clone() else {
+    // It stays so: without a refresh token no node can get another.
+    if plan.grant.refresh_token.is_none() {
         if !stale.issue().has_expired(now) {
             return Err(Refreshed::Token(stale.clone()));
         }
         tracing::debug!("the token expired, and the provider gave no refresh token");
         session.refuse();
         return Err(Refreshed::Refused);
-    };
+    }
     if let Some(retry_after) = session.backing_off(shared) {
         return Err(Refreshed::Unavailable { retry_after });
     }
     if shared.is_shutting_down() {
         return Err(Refreshed::Unavailable { retry_after: RETRY_AFTER });
     }
-    Ok((grant, refresh_token))
+    Ok(plan)
 }
 
 async fn refresh(shared: &Arc<Shared>, session: &Arc<Session>, stale: &OscToken) -> Refreshed {
-    if let Err(settled) = plan(shared, session, stale) {
-        return settled;
+    loop {
+        if let Err(settled) = plan(shared, session, stale) {
+            return settled;
+        }
+        // Bounds what the end of an outage lets loose on the provider. Closed at shutdown.
+        let Ok(permit) = shared.refreshes.acquire().await else {
+            return Refreshed::Unavailable { retry_after: RETRY_AFTER };
+        };
+        let mut lease = match Lease::take(shared, session).await {
+            Ok(Taken::Needless) => None,
+            Ok(Taken::Mine(lease)) => Some(lease),
+            Ok(Taken::Theirs(left, before)) => {
+                drop(permit);
+                their_refresh(shared, session, left, before).await;
+                continue;
+            }
+            Ok(Taken::Over) => return Refreshed::Ended,
+            Err(_) => return Refreshed::Unavailable { retry_after: RETRY_AFTER },
+        };
+        let refreshed = under_lease(shared, session, stale, &mut lease).await;
+        if let Some(lease) = lease {
+            lease.give_back();
+        }
+        match refreshed {
+            Some(refreshed) => return refreshed,
+            None => tracing::debug!("another node took over the refresh"),
+        }
     }
-    // Bounds what the end of an outage lets loose on the provider. Closed at shutdown.
-    let Ok(_permit) = shared.refreshes.acquire().await else {
-        return Refreshed::Unavailable { retry_after: RETRY_AFTER };
-    };
-    // Things may have changed in the queue.
-    let (grant, refresh_token) = match plan(shared, session, stale) {
+}
+
+/// `None` when the lease was lost before anything was sent.
+async fn under_lease(
+    shared: &Arc<Shared>,
+    session: &Arc<Session>,
+    stale: &OscToken,
+    lease: &mut Option<Lease>,
+) -> Option<Refreshed> {
+    // Things may have changed in the queue, and on other nodes.
+    let plan = match plan(shared, session, stale) {
         Ok(planned) => planned,
-        Err(settled) => return settled,
+        Err(settled) => return Some(settled),
     };
     let admission = match shared.breaker.admit(shared.now()) {
         Ok(admission) => admission,
-        Err(retry_after) => return Refreshed::Unavailable { retry_after },
+        Err(retry_after) => return Some(Refreshed::Unavailable { retry_after }),
     };
-    let mut answer = shared.provider.refresh(&grant.credentials, &refresh_token).await;
-    if matches!(answer, Err(GrantError::PossiblyProcessed { .. })) {
-        let pause = SECOND_TRY + SECOND_TRY_JITTER.mul_f64(rand::random());
-        shared.clock.sleep(pause).await;
-        answer = shared.provider.refresh(&grant.credentials, &refresh_token).await;
-    }
+    let answer = match spend(shared, session, &plan, lease).await {
+        Ok(answer) => answer,
+        Err(Unsent::LeaseLost) => return None,
+        Err(Unsent::StoreFailed) => return Some(Refreshed::Unavailable { retry_after: RETRY_AFTER }),
+    };
     match &answer {
         Err(GrantError::NotSent { retry_after } | GrantError::PossiblyProcessed { retry_after }) => {
             admission.failed(shared.now(), *retry_after);
         }
         Ok(_) | Err(GrantError::Refused | GrantError::Misconfigured(_)) => admission.answered(),
     }
-    settle(shared, session, grant, answer)
+    Some(settle(shared, session, plan, answer, lease.as_ref()).await)
+}
+
+/// Why a grant was not sent (again).
+enum Unsent {
+    LeaseLost,
+    StoreFailed,
+}
+
+/// Sends the grant, and once more when its answer was lost.
+async fn spend(
+    shared: &Arc<Shared>,
+    session: &Session,
+    plan: &Plan,
+    lease: &mut Option<Lease>,
+) -> Result<Result<Tokens, GrantError>, Unsent> {
+    let mut was_sent = false;
+    loop {
+        let prepared = shared.provider.prepare_refresh(&plan.grant).await;
+        let prepared = match prepared {
+            Ok(prepared) => prepared,
+            Err(error) => return Ok(Err(error)),
+        };
+        if let Some(lease) = lease {
+            let is_confirmed = lease.confirm().await.map_err(|_| Unsent::StoreFailed)?;
+            if !is_confirmed || session.state.lock().version != plan.version {
+                return Err(Unsent::LeaseLost);
+            }
+        }
+        let answer = shared.provider.send_refresh(prepared, &plan.grant).await;
+        if was_sent || !matches!(answer, Err(GrantError::PossiblyProcessed { .. })) {
+            return Ok(answer);
+        }
+        was_sent = true;
+        let pause = SECOND_TRY + SECOND_TRY_JITTER.mul_f64(rand::random());
+        shared.clock.sleep(pause).await;
+    }
 }
 
 /// Makes the answer the session's, before anybody gets to see it.
-fn settle(
+async fn settle(
     shared: &Arc<Shared>,
-    session: &Session,
-    grant: Grant,
+    session: &Arc<Session>,
+    plan: Plan,
     answer: Result<Tokens, GrantError>,
+    lease: Option<&Lease>,
 ) -> Refreshed {
     match answer {
-        Ok(tokens) => {
-            let (orphan, hint) = tokens.revocable();
-            match session.rotate(tokens, shared) {
-                Ok(token) => {
-                    tracing::debug!("refreshed");
-                    Refreshed::Token(token)
-                }
-                Err(Ended::SignedOut) => {
-                    tracing::debug!("signed out under the refresh; revoking what came back");
-                    shared.provider.revoke(grant.credentials, orphan, hint);
-                    Refreshed::Ended
-                }
-                Err(Ended::Dropped) => Refreshed::Ended,
-            }
-        }
+        Ok(tokens) => store(shared, session, &plan, tokens, lease).await,
         Err(GrantError::Refused) => {
-            tracing::info!("the provider refused the refresh token: the session is over");
-            session.refuse();
-            Refreshed::Refused
+            tracing::info!("the provider refused the refresh token");
+            refuse(shared, session, &plan, lease).await
         }
         // Those credentials will never work again, and nobody can correct them.
         Err(GrantError::Misconfigured(error))
-            if error == "invalid_client" && shared.provider.forget_registration(&grant.credentials.id) =>
+            if error == "invalid_client"
+                && shared.provider.forget_registration(&plan.grant.credentials.id) =>
         {
             tracing::warn!("the provider no longer knows this registration: the session is over");
-            session.refuse();
-            Refreshed::Refused
+            refuse(shared, session, &plan, lease).await
         }
         Err(GrantError::Misconfigured(error)) => {
             tracing::error!(%error, "the provider refuses this client; check CLIENT_ID and CLIENT_SECRET");
@@ -216,5 +270,70 @@ fn settle(
             tracing::warn!("the provider is out of reach; the session is kept");
             session.fail(shared, retry_after)
         }
+    }
+}
+
+async fn store(
+    shared: &Arc<Shared>,
+    session: &Arc<Session>,
+    plan: &Plan,
+    tokens: Tokens,
+    lease: Option<&Lease>,
+) -> Refreshed {
+    let (orphan, hint) = tokens.revocable();
+    let issue = Issue::new(&tokens, &shared.config.timing, shared.now());
+    let token = OscToken::new(tokens.bearer, issue, session.id.clone(), Arc::downgrade(shared));
+    // RFC 6749 §6: without a new refresh token the old one stays.
+    let refresh_token = tokens.refresh_token.or_else(|| plan.grant.refresh_token.clone());
+    let grant = Grant { refresh_token, credentials: plan.grant.credentials.clone() };
+    let written = match lease {
+        None => Ok(Written::Ours(0)),
+        Some(lease) => lease.write(&plan.grant, &token, &grant).await,
+    };
+    let rotated = match written {
+        Ok(Written::Ours(version)) => session.rotate(&token, grant, version),
+        Ok(Written::Theirs) => {
+            tracing::warn!("another node refreshed the session at the same time; its token is used");
+            return session.current().map_or(Refreshed::Ended, Refreshed::Token);
+        }
+        Err(ended) => Err(ended),
+    };
+    match rotated {
+        Ok(()) => {
+            tracing::debug!("refreshed");
+            Refreshed::Token(token)
+        }
+        Err(Ended::SignedOut) => {
+            tracing::debug!("signed out under the refresh; revoking what came back");
+            session.end(Phase::SignedOut);
+            shared.provider.revoke(plan.grant.credentials.clone(), orphan, hint);
+            Refreshed::Ended
+        }
+        Err(Ended::Dropped) => {
+            session.end(Phase::Dropped);
+            Refreshed::Ended
+        }
+    }
+}
+
+async fn refuse(
+    shared: &Arc<Shared>,
+    session: &Arc<Session>,
+    plan: &Plan,
+    lease: Option<&Lease>,
+) -> Refreshed {
+    let Some(lease) = lease else {
+        session.refuse();
+        return Refreshed::Refused;
+    };
+    // Another node may have been faster, and that is why.
+    if lease.refuse(plan.version).await.is_err() {
+        return session.fail(shared, None);
+    }
+    let phase = session.state.lock().phase;
+    match (phase, session.current()) {
+        (Phase::Live, Some(token)) => Refreshed::Token(token),
+        (Phase::Live | Phase::Refused, _) => Refreshed::Refused,
+        (Phase::SignedOut | Phase::Dropped, _) => Refreshed::Ended,
     }
 }

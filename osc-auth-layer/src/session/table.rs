@@ -2,24 +2,36 @@
 
 use std::borrow::Borrow;
 use std::hash::{Hash, Hasher};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
-use dashmap::DashSet;
+use dashmap::{DashMap, DashSet};
 use foldhash::quality::RandomState;
 
 use super::{Session, SessionId};
 use crate::clock::Timestamp;
 use crate::config::Timing;
+use crate::store::RecordName;
 
-/// Keyed at random in each process. Only ids this process made are ever inserted, so nobody can aim at a bucket.
+/// Keyed at random in each process. Only ids this process made or found in the store are ever inserted, so nobody can aim
+/// at a bucket.
 pub(crate) struct Table {
     sessions: DashSet<Arc<Session>, RandomState>,
+    /// The sessions with a record, for the store speaks of names.
+    names: DashMap<RecordName, Weak<Session>, RandomState>,
     most: usize,
 }
 
 impl Table {
     pub(crate) fn new(most: usize) -> Self {
-        Self { sessions: DashSet::with_hasher(RandomState::default()), most }
+        Self {
+            sessions: DashSet::with_hasher(RandomState::default()),
+            names: DashMap::with_hasher(RandomState::default()),
+            most,
+        }
+    }
+
+    pub(crate) fn by_name(&self, name: &RecordName) -> Option<Arc<Session>> {
+        self.names.get(name)?.upgrade()
     }
 
     /// Calls `look` on the session, under a lock it must not hold for long nor take again.
@@ -27,16 +39,31 @@ impl Table {
         self.sessions.get(id).map(|session| look(&session))
     }
 
-    pub(crate) fn insert(&self, session: Arc<Session>, timing: &Timing, now: Timestamp) {
+    /// Returns the session that has its place: one that was there already stays.
+    pub(crate) fn insert(&self, session: Arc<Session>, timing: &Timing, now: Timestamp) -> Arc<Session> {
         if self.sessions.len() >= self.most {
             self.sweep(timing, now);
             self.make_room();
         }
-        self.sessions.insert(session);
+        if !self.sessions.insert(session.clone()) {
+            return self.look(session.id(), Arc::clone).unwrap_or(session);
+        }
+        if let Some(stored) = session.stored() {
+            self.names.insert(stored.key.name.clone(), Arc::downgrade(&session));
+        }
+        session
     }
 
     pub(crate) fn remove(&self, id: &SessionId) -> Option<Arc<Session>> {
-        self.sessions.remove(id)
+        let session = self.sessions.remove(id)?;
+        self.forget_name(&session);
+        Some(session)
+    }
+
+    fn forget_name(&self, session: &Session) {
+        if let Some(stored) = session.stored() {
+            self.names.remove(&stored.key.name);
+        }
     }
 
     /// Drops what has expired.
@@ -71,7 +98,11 @@ impl Table {
         self.sessions.retain(|session| {
             let drops = drops(session);
             if drops {
-                session.drop_out();
+                self.forget_name(session);
+                // One with a record lives on in the store, and is read again when it is asked for.
+                if session.stored().is_none() {
+                    session.drop_out();
+                }
             }
             !drops
         });
@@ -106,7 +137,6 @@ impl Hash for Session {
 mod tests {
     use super::*;
     use crate::provider::{Credentials, Tokens};
-    use std::sync::Weak;
     use std::time::Duration;
 
     const TIMING: Timing = Timing {
@@ -127,7 +157,7 @@ mod tests {
             lifetime: Duration::from_secs(60),
         };
         let credentials = Credentials { id: "id".to_owned(), secret: None, auth_method: None };
-        Session::begin(tokens, Arc::new(credentials), &TIMING, now, Weak::new())
+        Session::begin(tokens, Arc::new(credentials), &TIMING, now, Weak::new(), false)
     }
 
     fn has(table: &Table, session: &Session) -> bool {
@@ -138,7 +168,9 @@ mod tests {
     fn a_full_table_drops_what_was_unused_for_longest() {
         let table = Table::new(3);
         let sessions: Vec<_> = (0..3).map(|age| session(at(age))).collect();
-        sessions.iter().for_each(|session| table.insert(session.clone(), &TIMING, at(3)));
+        for session in &sessions {
+            table.insert(session.clone(), &TIMING, at(3));
+        }
         sessions[0].touch(&TIMING, at(50));
         let newest = session(at(51));
         table.insert(newest.clone(), &TIMING, at(51));
@@ -168,7 +200,9 @@ mod tests {
         }
         table.sweep(&TIMING, at(99));
         assert_eq!(table.len(), 3);
-        (1..=20).for_each(|step| old.touch(&TIMING, at(50 * step)));
+        for step in 1..=20 {
+            old.touch(&TIMING, at(50 * step));
+        }
         table.sweep(&TIMING, at(999));
         assert!(!has(&table, &idle) && has(&table, &old) && has(&table, &active));
         table.sweep(&TIMING, at(1000));

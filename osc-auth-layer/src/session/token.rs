@@ -70,6 +70,10 @@ impl OscToken {
         OscSession::new(self.0.session.clone(), self.0.layer.clone())
     }
 
+    pub(crate) fn header(&self) -> &HeaderValue {
+        &self.0.bearer
+    }
+
     pub(crate) fn issue(&self) -> &Issue {
         &self.0.issue
     }
@@ -108,19 +112,19 @@ pub(crate) struct Issue {
 }
 
 impl Issue {
-    pub(crate) fn new(tokens: &Tokens, timing: &Timing, now: Timestamp) -> Self {
-        Self::with_jitter(tokens.lifetime, timing, now, rand::random())
+    pub(crate) fn new(tokens: &Tokens, timing: &Timing, issued_at: Timestamp) -> Self {
+        Self::with_jitter(tokens.lifetime, timing, issued_at, rand::random())
     }
 
     /// `jitter` in 0..1 brings the early refresh up to half of its distance nearer to the leeway, so that sessions that
     /// began together do not refresh together.
-    fn with_jitter(lifetime: Duration, timing: &Timing, now: Timestamp, jitter: f64) -> Self {
+    fn with_jitter(lifetime: Duration, timing: &Timing, issued_at: Timestamp, jitter: f64) -> Self {
         let leeway = timing.refresh_leeway.min(lifetime / 4);
         let ahead = timing.refresh_ahead.min(lifetime / 2);
         let ahead = ahead - (ahead.saturating_sub(leeway) / 2).mul_f64(jitter.clamp(0.0, 1.0));
-        let expires_at = now.plus(lifetime);
+        let expires_at = issued_at.plus(lifetime);
         Self {
-            issued_at: now,
+            issued_at,
             ahead_at: expires_at.minus(ahead),
             due_at: expires_at.minus(leeway),
             expires_at,
@@ -140,6 +144,14 @@ impl Issue {
 
     pub(crate) fn has_expired(&self, now: Timestamp) -> bool {
         now >= self.expires_at
+    }
+
+    pub(crate) fn lifetime(&self) -> Duration {
+        self.expires_at.since(self.issued_at)
+    }
+
+    pub(crate) fn age(&self, now: Timestamp) -> Duration {
+        now.since(self.issued_at)
     }
 }
 

@@ -1,0 +1,231 @@
+//! One refresh at a time among all nodes: the lease of a session's record, and what is written under it.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures_util::future::select;
+
+use super::refresh::Ended;
+use super::stored::{Opened, sealed};
+use super::{Grant, OscToken, Phase, Session};
+use crate::clock::Timestamp;
+use crate::provider::http::TOTAL_TIMEOUT;
+use crate::secret::random_token;
+use crate::shared::Shared;
+use crate::store::{BeforeRead, Ending, Found, Leased, Record, Replaced, StoreError, Stored};
+
+/// Longer than the provider may take to answer, by enough for the answer to be written.
+const LEASE: Duration = Duration::from_secs(30);
+/// A lease this young was confirmed just now.
+const JUST_NOW: Duration = Duration::from_millis(500);
+const MOST_CONFIRMATIONS: usize = 3;
+
+/// Without word of changes, a node that waits for another's refresh looks this often.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// With it, this often: in case the other node died.
+const LOOK_ANYWAY: Duration = Duration::from_secs(1);
+
+/// A write the store did not take is tried again, for what it holds is the only good refresh token there is.
+const WRITE_AGAIN: Duration = Duration::from_millis(100);
+const WRITE_AGAIN_AT_LATEST: Duration = Duration::from_secs(2);
+
+/// The lease of a session's record. It ends by itself when this process dies.
+pub(super) struct Lease {
+    shared: Arc<Shared>,
+    session: Arc<Session>,
+    owner: String,
+    /// Before the request that the store last confirmed it to.
+    confirmed_at: Moment,
+}
+
+/// By both clocks: the monotonic one stands still while a machine sleeps, the other one may be set back.
+#[derive(Clone, Copy)]
+struct Moment(Instant, Timestamp);
+
+impl Moment {
+    fn now(shared: &Shared) -> Self {
+        Self(Instant::now(), shared.now())
+    }
+
+    fn age(self, shared: &Shared) -> Duration {
+        self.0.elapsed().max(shared.now().since(self.1))
+    }
+}
+
+/// Whether this node may refresh a session.
+pub(super) enum Taken {
+    /// There is no store, so nobody to agree with.
+    Needless,
+    Mine(Lease),
+    /// Another node refreshes it. What it does is seen by a change after this.
+    Theirs(Duration, BeforeRead),
+    Over,
+}
+
+impl Lease {
+    /// Takes the lease, and what the record holds under it.
+    pub(super) async fn take(shared: &Arc<Shared>, session: &Arc<Session>) -> Result<Taken, StoreError> {
+        let (Some(backing), Some(stored)) = (&shared.backing, session.stored()) else {
+            return Ok(Taken::Needless);
+        };
+        let mut lease = Self {
+            shared: shared.clone(),
+            session: session.clone(),
+            owner: random_token::<16>(),
+            confirmed_at: Moment::now(shared),
+        };
+        let before = backing.before_read(&stored.key.name);
+        Ok(match lease.ask(stored).await? {
+            Leased::Granted(_) => Taken::Mine(lease),
+            Leased::Held(_, left) => Taken::Theirs(left, before),
+            Leased::Ended(_) | Leased::Absent => Taken::Over,
+        })
+    }
+
+    /// Whether a grant may be sent now: the lease is still ours, and outlasts the answer. What the record holds by now is
+    /// the session's afterwards.
+    pub(super) async fn confirm(&mut self) -> Result<bool, StoreError> {
+        let (shared, session) = (self.shared.clone(), self.session.clone());
+        let Some(stored) = session.stored() else {
+            return Ok(false);
+        };
+        for _ in 0..MOST_CONFIRMATIONS {
+            // A process may have been stopped for any time between two lines.
+            if self.confirmed_at.age(&shared) < JUST_NOW {
+                return Ok(true);
+            }
+            if !matches!(self.ask(stored).await?, Leased::Granted(_)) {
+                return Ok(false);
+            }
+        }
+        // The store is so slow that no confirmation is fresh; one that leaves the provider its time will do.
+        Ok(self.confirmed_at.age(&shared) + TOTAL_TIMEOUT < LEASE)
+    }
+
+    async fn ask(&mut self, stored: &Stored) -> Result<Leased, StoreError> {
+        let Some(backing) = &self.shared.backing else {
+            return Ok(Leased::Absent);
+        };
+        let asked_at = Moment::now(&self.shared);
+        let leased = backing.lease(&stored.key, &self.owner, LEASE).await?;
+        match &leased {
+            Leased::Granted(record) => {
+                self.confirmed_at = asked_at;
+                self.absorb(record)?;
+            }
+            Leased::Held(record, _) => self.absorb(record)?,
+            Leased::Ended(ending) => self.session.end((*ending).into()),
+            Leased::Absent => self.session.drop_out(),
+        }
+        Ok(leased)
+    }
+
+    fn absorb(&self, record: &Record) -> Result<(), StoreError> {
+        let opened = self.open(record).ok_or_else(|| StoreError::new("a record does not open"))?;
+        self.shared.absorb(&self.session, record, opened);
+        Ok(())
+    }
+
+    fn open(&self, record: &Record) -> Option<Opened> {
+        let backing = self.shared.backing.as_ref()?;
+        self.shared.open(backing, &self.session.stored()?.key, record)
+    }
+
+    /// Writes what a refresh brought, for as long as it takes: before the store has it, nobody may use it.
+    ///
+    /// When this node had lost its lease and another was faster, that one's tokens are the session's.
+    pub(super) async fn write(&self, spent: &Grant, token: &OscToken, now_held: &Grant) -> Result<Written, Ended> {
+        let (shared, session) = (&self.shared, &self.session);
+        let (Some(backing), Some(stored)) = (&shared.backing, session.stored()) else {
+            return Err(Ended::Dropped);
+        };
+        let mut expected = session.state.lock().version;
+        let (mut pause, mut newest) = (WRITE_AGAIN, expected);
+        loop {
+            match session.state.lock().phase {
+                Phase::SignedOut => return Err(Ended::SignedOut),
+                Phase::Dropped => return Err(Ended::Dropped),
+                Phase::Live | Phase::Refused => {}
+            }
+            let version = newest.max(expected) + 1;
+            let sealed = sealed(shared, &now_held.credentials, token, now_held.refresh_token.as_ref());
+            match backing.replace(&stored.key, expected, version, &sealed).await {
+                Ok(Replaced::Done) => return Ok(Written::Ours(version)),
+                Ok(Replaced::Ended(Ending::SignedOut)) => return Err(Ended::SignedOut),
+                Ok(Replaced::Ended(_) | Replaced::Absent) => return Err(Ended::Dropped),
+                Ok(Replaced::Conflict(record)) => {
+                    let Some(opened) = self.open(&record) else {
+                        return Err(Ended::Dropped);
+                    };
+                    if opened.tokens.bearer == *token.header() {
+                        // Our own write, whose acknowledgement was lost.
+                        return Ok(Written::Ours(record.version));
+                    }
+                    if !is_spent(&opened, spent) {
+                        shared.absorb(session, &record, opened);
+                        return Ok(Written::Theirs);
+                    }
+                    newest = newest.max(record.version);
+                    expected = record.version;
+                }
+                Err(_) => {
+                    tracing::warn!("a refreshed token could not be stored yet; trying on");
+                    shared.clock.sleep(pause).await;
+                    pause = (pause * 2).min(WRITE_AGAIN_AT_LATEST);
+                }
+            }
+        }
+    }
+
+    /// The provider refused what `version` held: so is the session, unless the record holds something else by now.
+    pub(super) async fn refuse(&self, version: u64) -> Result<(), StoreError> {
+        let (Some(backing), Some(stored)) = (&self.shared.backing, self.session.stored()) else {
+            return Ok(());
+        };
+        match backing.read(&stored.key).await? {
+            Found::Live(record) if record.version == version => {
+                backing.refuse(&stored.key, version).await?;
+                self.session.refuse();
+            }
+            Found::Live(record) => self.absorb(&record)?,
+            Found::Ended(ending) => self.session.end(ending.into()),
+            Found::Absent => self.session.drop_out(),
+        }
+        Ok(())
+    }
+
+    /// Gives the lease back, beside the caller.
+    pub(super) fn give_back(self) {
+        let shared = self.shared.clone();
+        shared.beside(async move {
+            if let (Some(backing), Some(stored)) = (&self.shared.backing, self.session.stored()) {
+                // Missed, it ends by itself.
+                let _ = backing.release(&stored.key, &self.owner).await;
+            }
+        });
+    }
+}
+
+/// Whose tokens the record holds after a refresh.
+pub(super) enum Written {
+    Ours(u64),
+    Theirs,
+}
+
+fn is_spent(opened: &Opened, spent: &Grant) -> bool {
+    match (&opened.tokens.refresh_token, &spent.refresh_token) {
+        (Some(held), Some(spent)) => held.expose() == spent.expose(),
+        _ => false,
+    }
+}
+
+/// Waits until another node's refresh is likely to be over.
+pub(super) async fn their_refresh(shared: &Shared, session: &Session, left: Duration, before: BeforeRead) {
+    let (Some(backing), Some(stored)) = (&shared.backing, session.stored()) else {
+        return;
+    };
+    let is_told = backing.coherence().is_trusted(Instant::now());
+    let limit = left.min(if is_told { LOOK_ANYWAY } else { LOOK_EVERY });
+    let change = Box::pin(backing.coherence().change(&stored.key.name, before));
+    select(change, shared.clock.sleep(limit)).await;
+}

@@ -1,0 +1,284 @@
+//! A session whose record is in a store: read there, kept in the process's table, and never taken back to what is older.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use parking_lot::{Mutex, RwLock};
+
+use super::backoff::Backoff;
+use super::{Grant, Issue, OscToken, Phase, Session, SessionId, State, touch_step};
+use crate::clock::Timestamp;
+use crate::config::Timing;
+use crate::flight::Flight;
+use crate::provider::{Credentials, Tokens};
+use crate::secret::Secret;
+use crate::shared::Shared;
+use crate::store::{Backing, Ending, Expiry, Found, Record, RecordKey, RecordName, Sealed, StoreError, Stored};
+
+/// An ending that the store did not take is tried again until it does.
+const END_AGAIN: Duration = Duration::from_millis(500);
+const END_AGAIN_AT_LATEST: Duration = Duration::from_secs(30);
+
+/// What a record holds.
+pub(super) struct Opened {
+    pub(super) tokens: Tokens,
+    pub(super) credentials: Arc<Credentials>,
+    pub(super) issued_at: Timestamp,
+}
+
+impl From<Ending> for Phase {
+    fn from(ending: Ending) -> Self {
+        match ending {
+            Ending::SignedOut => Self::SignedOut,
+            Ending::Replaced => Self::Dropped,
+        }
+    }
+}
+
+impl Session {
+    /// Takes over what the store holds, unless this process has seen newer. Tells whether the store is behind.
+    pub(super) fn adopt(&self, shared: &Arc<Shared>, record: &Record, opened: Opened) -> bool {
+        let now = shared.now();
+        self.last_seen.fetch_max(seen_at(record, now).as_millis(), Ordering::Relaxed);
+        let mut state = self.state.lock();
+        if state.phase.is_over() {
+            return false;
+        }
+        if record.version > state.version {
+            state.version = record.version;
+            state.phase = Phase::Live;
+            state.backoff = Backoff::default();
+            let (token, grant) = opened.into_parts(shared, &self.id);
+            state.grant = grant;
+            *self.current.write() = Some(token);
+        }
+        if record.refused && record.version == state.version {
+            state.phase = Phase::Refused;
+            *self.current.write() = None;
+        }
+        record.version < state.version
+    }
+
+    /// Writes the first version of its record.
+    pub(crate) async fn create_record(&self, shared: &Shared) -> Result<(), StoreError> {
+        let (Some(backing), Some(stored)) = (&shared.backing, self.stored()) else {
+            return Ok(());
+        };
+        let Some((version, sealed)) = self.sealed(shared) else {
+            return Ok(());
+        };
+        let sealed = backing.seal(&stored.key, version, &sealed);
+        match backing.create(&stored.key, &sealed, expiry(&shared.config.timing)).await? {
+            true => Ok(()),
+            false => Err(StoreError::new("it holds a session of this fresh id already")),
+        }
+    }
+
+    /// As the store holds it; to be stamped by who read it.
+    fn restore(shared: &Arc<Shared>, id: SessionId, key: RecordKey, record: &Record, opened: Opened) -> Arc<Self> {
+        let now = shared.now();
+        let (token, grant) = opened.into_parts(shared, &id);
+        let phase = if record.refused { Phase::Refused } else { Phase::Live };
+        Arc::new(Self {
+            id,
+            ends_at: now.plus(record.ends_in),
+            last_seen: AtomicU64::new(seen_at(record, now).as_millis()),
+            current: RwLock::new(Some(token).filter(|_| !record.refused)),
+            state: Mutex::new(State { phase, grant, version: record.version, backoff: Backoff::default() }),
+            refresh: Flight::default(),
+            stored: Some(Box::new(Stored::new(key))),
+        })
+    }
+
+    /// What its record is to hold. `None` once it ended.
+    fn sealed(&self, shared: &Shared) -> Option<(u64, Sealed)> {
+        let state = self.state.lock();
+        let token = self.current().filter(|_| state.phase == Phase::Live)?;
+        let refresh_token = state.grant.refresh_token.as_ref();
+        Some((state.version, sealed(shared, &state.grant.credentials, &token, refresh_token)))
+    }
+}
+
+/// What a record is to hold.
+pub(super) fn sealed(
+    shared: &Shared,
+    credentials: &Credentials,
+    token: &OscToken,
+    refresh_token: Option<&Secret>,
+) -> Sealed {
+    let (issue, provider) = (token.issue(), &shared.provider);
+    let times = (issue.lifetime(), issue.age(shared.now()));
+    let is_registered = !provider.has_static_client();
+    Sealed::new(provider.issuer.as_str(), credentials, is_registered, token.header(), refresh_token, times)
+}
+
+fn seen_at(record: &Record, now: Timestamp) -> Timestamp {
+    now.minus(record.idle)
+}
+
+impl Opened {
+    fn into_parts(self, shared: &Arc<Shared>, id: &SessionId) -> (OscToken, Grant) {
+        let issue = Issue::new(&self.tokens, &shared.config.timing, self.issued_at);
+        let token = OscToken::new(self.tokens.bearer, issue, id.clone(), Arc::downgrade(shared));
+        (token, Grant { refresh_token: self.tokens.refresh_token, credentials: self.credentials })
+    }
+}
+
+/// When a record goes by itself. Nodes tell the store of a session's use only now and then.
+pub(super) fn expiry(timing: &Timing) -> Expiry {
+    Expiry { idle: timing.idle_timeout + 2 * touch_step(timing), absolute: timing.absolute_timeout }
+}
+
+impl Shared {
+    /// Whether the store has to be asked before this session is used.
+    pub(crate) fn must_read(&self, session: &Session) -> bool {
+        let (Some(backing), Some(stored)) = (&self.backing, session.stored()) else {
+            return false;
+        };
+        let timed_out = || session.has_expired(&self.config.timing, self.now());
+        (!backing.trusts(stored) || timed_out()) && !session.is_over()
+    }
+
+    /// The session as it is: from the table when that is known to be current, else from the store.
+    pub(crate) async fn find(self: &Arc<Self>, id: &SessionId) -> Result<Option<Arc<Session>>, StoreError> {
+        let known = self.sessions.look(id, Arc::clone);
+        match (&self.backing, known) {
+            (None, known) => Ok(known),
+            (Some(_), Some(known)) if !self.must_read(&known) => Ok(Some(known)),
+            (Some(backing), known) => self.read(backing, id, known).await,
+        }
+    }
+
+    async fn read(
+        self: &Arc<Self>,
+        backing: &Backing,
+        id: &SessionId,
+        known: Option<Arc<Session>>,
+    ) -> Result<Option<Arc<Session>>, StoreError> {
+        let key = RecordKey::of(id);
+        let before = backing.before_read(&key.name);
+        let found = backing.read(&key).await?;
+        // Others may have read it meanwhile: one session, one entry.
+        let known = known.or_else(|| self.sessions.look(id, Arc::clone));
+        let session = match found {
+            Found::Live(record) => {
+                let Some(opened) = self.open(backing, &key, &record) else {
+                    return Ok(None);
+                };
+                match known {
+                    Some(session) => {
+                        self.absorb(&session, &record, opened);
+                        session
+                    }
+                    None => {
+                        let session = Session::restore(self, id.clone(), key, &record, opened);
+                        self.keep(session)
+                    }
+                }
+            }
+            Found::Ended(ending) => {
+                known.inspect(|session| session.end(ending.into()));
+                return Ok(None);
+            }
+            Found::Absent => {
+                if let Some(session) = known.and_then(|_| self.sessions.remove(id)) {
+                    session.drop_out();
+                }
+                return Ok(None);
+            }
+        };
+        if let Some(stored) = session.stored() {
+            backing.coherence().stamp(&stored.stamp, &stored.key.name, before);
+        }
+        Ok(Some(session))
+    }
+
+    /// Adopts what was read. A store that went back to what was before is brought forward again: what it holds may name a
+    /// refresh token that is spent.
+    pub(super) fn absorb(self: &Arc<Self>, session: &Arc<Session>, record: &Record, opened: Opened) {
+        if !session.adopt(self, record, opened) {
+            return;
+        }
+        let (shared, session, behind) = (self.clone(), session.clone(), record.version);
+        self.beside(async move {
+            let (Some(backing), Some(stored)) = (&shared.backing, session.stored()) else {
+                return;
+            };
+            if let Some((version, sealed)) = session.sealed(&shared).filter(|(version, _)| *version > behind) {
+                let _ = backing.replace(&stored.key, behind, version, &sealed).await;
+            }
+        });
+    }
+
+    /// Opens a record of ours. `None`, and a word in the log, for one that was altered or belongs to another app.
+    pub(super) fn open(&self, backing: &Backing, key: &RecordKey, record: &Record) -> Option<Opened> {
+        let Some(sealed) = backing.open(key, record) else {
+            tracing::error!("a session's record in the store was altered, or was never this app's");
+            return None;
+        };
+        if sealed.issuer() != self.provider.issuer.as_str() {
+            tracing::debug!("a session of another provider is none of this app's");
+            return None;
+        }
+        let credentials = match self.provider.static_client() {
+            None => sealed.registered_client(),
+            Some(client) if client.id == sealed.client_id() => client,
+            Some(_) => {
+                tracing::debug!("a session of another client is none of this app's");
+                return None;
+            }
+        };
+        let issued_at = self.now().minus(record.age.saturating_add(sealed.age()));
+        Some(Opened { tokens: sealed.tokens()?, credentials, issued_at })
+    }
+
+    /// Notes that a session was used, here and, now and then, in the store.
+    pub(crate) fn touch(self: &Arc<Self>, session: &Arc<Session>, now: Timestamp) {
+        if session.touch(&self.config.timing, now) && session.stored().is_some() {
+            let (shared, session) = (self.clone(), session.clone());
+            self.beside(async move {
+                if let (Some(backing), Some(stored)) = (&shared.backing, session.stored()) {
+                    // Missed, it is told again a little later; the store waits for longer than that.
+                    let _ = backing.touch(&stored.key).await;
+                }
+            });
+        }
+    }
+
+    /// Ends a session in the store. What the store does not take now it is told until it does, beside the caller.
+    pub(super) async fn end_record(self: &Arc<Self>, id: &SessionId, ending: Ending) -> Option<Opened> {
+        let backing = self.backing.as_ref()?;
+        let key = RecordKey::of(id);
+        match backing.end(&key, ending).await {
+            Ok(record) => return record.and_then(|record| self.open(backing, &key, &record)),
+            Err(_) => tracing::warn!("the store could not be told that a session ended; trying on"),
+        }
+        let shared = self.clone();
+        self.beside(async move {
+            let mut pause = END_AGAIN;
+            while let Some(backing) = &shared.backing {
+                shared.clock.sleep(pause).await;
+                if backing.end(&key, ending).await.is_ok() {
+                    return;
+                }
+                pause = (pause * 2).min(END_AGAIN_AT_LATEST);
+            }
+        });
+        None
+    }
+
+    /// A change to a record, told by the store.
+    pub(crate) fn record_changed(&self, name: &RecordName) {
+        let Some(backing) = &self.backing else {
+            return;
+        };
+        backing.coherence().changed(name, || {
+            if let Some(session) = self.sessions.by_name(name)
+                && let Some(stored) = session.stored()
+            {
+                stored.stamp.store(0, Ordering::SeqCst);
+            }
+        });
+    }
+}

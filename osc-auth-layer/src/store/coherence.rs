@@ -1,0 +1,179 @@
+//! Whether what this process knows of a record is still what the store holds.
+
+use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
+use std::time::{Duration, Instant};
+
+use tokio::sync::Notify;
+
+use super::RecordName;
+
+/// How long a confirmation that changes arrive is good for.
+const TRUST: Duration = Duration::from_secs(1);
+
+/// Names share counters: a change to another record of the same counter costs a read that would not be needed.
+const COUNTERS: usize = 1024;
+
+/// A record that is told to have changed between a read's sending and its use must not be taken for current. So a read
+/// notes the count of changes before it is sent ([`Coherence::before_read`]), and the session is stamped only when it
+/// has not moved afterwards; a change first moves the count, and then takes the stamp away.
+pub(crate) struct Coherence {
+    /// Of the sequence of changes under way; a break begins another. Stamps of an earlier one are worth nothing.
+    epoch: AtomicU64,
+    /// Milliseconds after `start`; 0 while nothing can be trusted.
+    trusted_until: AtomicU64,
+    start: Instant,
+    counts: Box<[AtomicU64]>,
+    changes: Notify,
+}
+
+/// What was known before a read.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct BeforeRead {
+    epoch: u64,
+    count: u64,
+}
+
+impl Coherence {
+    pub(crate) fn new() -> Self {
+        Self {
+            epoch: AtomicU64::new(1),
+            trusted_until: AtomicU64::new(0),
+            start: Instant::now(),
+            counts: (0..COUNTERS).map(|_| AtomicU64::new(0)).collect(),
+            changes: Notify::new(),
+        }
+    }
+
+    fn count(&self, name: &RecordName) -> &AtomicU64 {
+        &self.counts[usize::from(name.prefix()) % COUNTERS]
+    }
+
+    pub(crate) fn before_read(&self, name: &RecordName) -> BeforeRead {
+        BeforeRead { epoch: self.epoch.load(SeqCst), count: self.count(name).load(SeqCst) }
+    }
+
+    /// Stamps what was read, unless the record changed meanwhile.
+    pub(crate) fn stamp(&self, stamp: &AtomicU64, name: &RecordName, before: BeforeRead) {
+        stamp.store(before.epoch, SeqCst);
+        if self.before_read(name) != before {
+            stamp.store(0, SeqCst);
+        }
+    }
+
+    /// Whether what carries this stamp is what the store holds, as far as anybody can know at `now`.
+    pub(crate) fn trusts(&self, stamp: &AtomicU64, now: Instant) -> bool {
+        stamp.load(SeqCst) == self.epoch.load(SeqCst) && self.is_trusted(now)
+    }
+
+    /// Whether changes are known to arrive.
+    pub(crate) fn is_trusted(&self, now: Instant) -> bool {
+        self.millis(now) < self.trusted_until.load(SeqCst)
+    }
+
+    /// The record changed; `stamp` is that of its session, when this process has one.
+    pub(crate) fn changed(&self, name: &RecordName, stamp: impl FnOnce()) {
+        self.count(name).fetch_add(1, SeqCst);
+        stamp();
+        self.changes.notify_waiters();
+    }
+
+    pub(crate) fn confirm(&self, as_of: Instant) {
+        let until = self.millis(as_of + TRUST);
+        self.trusted_until.fetch_max(until, SeqCst);
+    }
+
+    /// Changes may have gone untold: nothing read before is trusted.
+    pub(crate) fn forget(&self) {
+        self.trusted_until.store(0, SeqCst);
+        self.epoch.fetch_add(1, SeqCst);
+        self.changes.notify_waiters();
+    }
+
+    /// Waits until the record changes after `before`. Perhaps for ever: the caller sets the limit.
+    pub(crate) async fn change(&self, name: &RecordName, before: BeforeRead) {
+        loop {
+            let notified = self.changes.notified();
+            let mut notified = std::pin::pin!(notified);
+            // Listens from here on, so no change is missed between the look and the wait.
+            notified.as_mut().enable();
+            if self.before_read(name) != before {
+                return;
+            }
+            notified.await;
+        }
+    }
+
+    fn millis(&self, at: Instant) -> u64 {
+        u64::try_from(at.saturating_duration_since(self.start).as_millis()).unwrap_or(u64::MAX)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn name(byte: u8) -> RecordName {
+        RecordName::new([byte; 32])
+    }
+
+    fn confirmed() -> Coherence {
+        let coherence = Coherence::new();
+        coherence.confirm(Instant::now());
+        coherence
+    }
+
+    #[test]
+    fn what_was_read_is_trusted_until_it_changes() {
+        let (coherence, stamp) = (confirmed(), AtomicU64::new(0));
+        assert!(!coherence.trusts(&stamp, Instant::now()));
+        coherence.stamp(&stamp, &name(1), coherence.before_read(&name(1)));
+        assert!(coherence.trusts(&stamp, Instant::now()));
+        coherence.changed(&name(1), || stamp.store(0, SeqCst));
+        assert!(!coherence.trusts(&stamp, Instant::now()));
+    }
+
+    #[test]
+    fn s52_a_change_between_a_read_and_its_use_is_not_missed() {
+        let (coherence, stamp) = (confirmed(), AtomicU64::new(0));
+        let before = coherence.before_read(&name(1));
+        coherence.changed(&name(1), || {});
+        coherence.stamp(&stamp, &name(1), before);
+        assert!(!coherence.trusts(&stamp, Instant::now()));
+    }
+
+    #[test]
+    fn s53_trust_ends_a_second_after_the_last_confirmation() {
+        let (coherence, stamp) = (confirmed(), AtomicU64::new(0));
+        coherence.stamp(&stamp, &name(1), coherence.before_read(&name(1)));
+        let now = Instant::now();
+        assert!(coherence.trusts(&stamp, now));
+        assert!(!coherence.trusts(&stamp, now + Duration::from_millis(1001)));
+        coherence.confirm(now + Duration::from_millis(900));
+        assert!(coherence.trusts(&stamp, now + Duration::from_millis(1001)), "nothing was missed meanwhile");
+    }
+
+    #[test]
+    fn a_break_in_the_sequence_forgets_everything_read_before() {
+        let (coherence, stamp) = (confirmed(), AtomicU64::new(0));
+        let before = coherence.before_read(&name(1));
+        coherence.stamp(&stamp, &name(1), before);
+        coherence.forget();
+        coherence.confirm(Instant::now());
+        assert!(!coherence.trusts(&stamp, Instant::now()));
+        coherence.stamp(&stamp, &name(1), before);
+        assert!(!coherence.trusts(&stamp, Instant::now()), "a read that began before the break");
+    }
+
+    #[tokio::test]
+    async fn a_change_wakes_whoever_waits_for_it_also_when_it_came_first() {
+        let (coherence, one, two) = (confirmed(), name(1), name(2));
+        let before = coherence.before_read(&one);
+        let mut waits = Box::pin(coherence.change(&one, before));
+        let mut other = Box::pin(coherence.change(&two, coherence.before_read(&two)));
+        assert!(futures_util::poll!(&mut waits).is_pending() && futures_util::poll!(&mut other).is_pending());
+        coherence.changed(&one, || {});
+        waits.await;
+        assert!(futures_util::poll!(&mut other).is_pending());
+        coherence.change(&one, before).await;
+    }
+}
