@@ -1,12 +1,15 @@
 //! Apps behind the layer, as plain Tower services.
 
 use std::convert::Infallible;
+use std::pin::Pin;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::{BodyExt, Full};
 use mock_osc::MockOsc;
-use osc_auth_layer::{Builder, Client, OscAuthLayer, OscToken};
+use osc_auth_layer::test_util::MemoryStore;
+use osc_auth_layer::{Builder, Client, Clock, OscAuthLayer, OscToken};
 use tower::util::BoxCloneSyncService;
 use tower::{Layer, Service, ServiceExt, service_fn};
 
@@ -35,11 +38,36 @@ pub async fn echo<B>(request: Request<B>) -> Result<Response<Full<Bytes>>, Infal
 
 /// A layer that signs in with `osc`, at `http://localhost:3000`; `/public` and what is below `/assets` needs no session.
 pub fn layer_for(osc: &MockOsc) -> Builder {
-    OscAuthLayer::builder(Client::confidential(osc.client_id(), osc.client_secret()))
+    let layer = OscAuthLayer::builder(Client::confidential(osc.client_id(), osc.client_secret()))
         .issuer(osc.issuer())
         .public_url("http://localhost:3000")
         .public_path("/public")
-        .public_prefix("/assets")
+        .public_prefix("/assets");
+    with_scenario_store(layer, SystemClock)
+}
+
+/// All scenarios hold with a store as without: `SCENARIO_STORE` is `memory` for one that tells of changes, `untold` for
+/// one that is asked at every request.
+pub(crate) fn with_scenario_store(layer: Builder, clock: impl Clock) -> Builder {
+    match std::env::var("SCENARIO_STORE").as_deref() {
+        Ok("memory") => layer.store(MemoryStore::with_clock(clock)),
+        Ok("untold") => layer.store(MemoryStore::untold(clock)),
+        Ok(other) => panic!("SCENARIO_STORE={other} is neither `memory` nor `untold`"),
+        Err(_) => layer,
+    }
+}
+
+/// The time as it is, for a store.
+struct SystemClock;
+
+impl Clock for SystemClock {
+    fn now(&self) -> SystemTime {
+        SystemTime::now()
+    }
+
+    fn sleep(&self, duration: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        Box::pin(tokio::time::sleep(duration))
+    }
 }
 
 /// [`layer_for`], built.

@@ -11,6 +11,7 @@ use osc_auth_layer::test_util::TestToken;
 use osc_auth_layer::{Builder, OscAuthLayer, OscToken};
 use serde_json::Value;
 
+use crate::app::with_scenario_store;
 use crate::{Answer, Browser, WatchedClock, app, layer_for, token_of};
 
 /// This far into its hour a token is refreshed beside the requests that use it, whatever the jitter.
@@ -54,7 +55,8 @@ impl Stage {
     pub async fn before_sign_in(osc: mock_osc::Builder, configure: impl FnOnce(Builder) -> Builder) -> Self {
         let osc = osc.start().await.expect("the mock starts");
         let clock = WatchedClock::default();
-        let layer = configure(layer_for(&osc).clock(clock.clone())).build().expect("the test's layer builds");
+        let layer = with_scenario_store(layer_for(&osc), clock.clone()).clock(clock.clone());
+        let layer = configure(layer).build().expect("the test's layer builds");
         let browser = Browser::new(app(&layer));
         Self { osc, clock, layer, browser }
     }

@@ -71,13 +71,16 @@ impl Lease {
         let mut lease = Self {
             shared: shared.clone(),
             session: session.clone(),
-            owner: random_token::<16>(),
+            owner: stored.lease_owner.lock().get_or_insert_with(random_token::<16>).clone(),
             confirmed_at: Moment::now(shared),
         };
         let before = backing.before_read(&stored.key.name);
         Ok(match lease.ask(stored).await? {
             Leased::Granted(_) => Taken::Mine(lease),
-            Leased::Held(_, left) => Taken::Theirs(left, before),
+            Leased::Held(_, left) => {
+                stored.lease_owner.lock().take();
+                Taken::Theirs(left, before)
+            }
             Leased::Ended(_) | Leased::Absent => Taken::Over,
         })
     }
@@ -197,6 +200,9 @@ impl Lease {
     /// Gives the lease back, beside the caller.
     pub(super) fn give_back(self) {
         let shared = self.shared.clone();
+        if let Some(stored) = self.session.stored() {
+            stored.lease_owner.lock().take();
+        }
         shared.beside(async move {
             if let (Some(backing), Some(stored)) = (&self.shared.backing, self.session.stored()) {
                 // Missed, it ends by itself.

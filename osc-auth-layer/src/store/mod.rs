@@ -14,6 +14,8 @@ use std::pin::Pin;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
+use parking_lot::Mutex;
+
 pub(crate) use self::backing::Backing;
 pub(crate) use self::coherence::{BeforeRead, Coherence};
 pub(crate) use self::seal::{RecordKey, RecordName, Sealed};
@@ -214,10 +216,13 @@ pub(crate) struct Stored {
     pub(crate) key: RecordKey,
     /// See [`Coherence::stamp`].
     pub(crate) stamp: AtomicU64,
+    /// In whose name the lease was taken: kept until it is given back, so that a refresh that died is followed by one
+    /// that need not wait for the lease to end.
+    pub(crate) lease_owner: Mutex<Option<String>>,
 }
 
 impl Stored {
     pub(crate) fn new(key: RecordKey) -> Self {
-        Self { key, stamp: AtomicU64::new(0) }
+        Self { key, stamp: AtomicU64::new(0), lease_owner: Mutex::default() }
     }
 }
