@@ -62,6 +62,16 @@ install_what_is_missing() {
     fi
 }
 
+# What holds without a store holds with one. Left out is what is about the process's own table, about a request that
+# waits for nothing, or about what a store requires.
+scenarios_with() {
+    SCENARIO_STORE=$1 cargo test --quiet -p osc-tests --all-features --test scenarios -- \
+        --skip session::memory --skip tower_services::readiness \
+        --skip an_expired_session_is_no_session --skip s26_every_use_begins_the_idle_time_anew \
+        --skip the_end_of_an_outage_lets_at_most_64_refreshes_loose_at_once \
+        --skip s49_a_short_secret_or_a_public_client_has_no_key_to_share
+}
+
 # These gather the outcome by hand: inside a step, errexit is not in force.
 check_features() {
     local ok=0 feature sample layer=(cargo check --quiet -p osc-auth-layer --no-default-features)
@@ -100,6 +110,8 @@ export CHROMIUM="${CHROMIUM:-$(command -v chromium)}"
 
 step "Rust: unit tests, scenarios, examples in the documentation" \
     cargo test --quiet --workspace --all-features --no-fail-fast
+step "Scenarios with a session store that tells of changes" scenarios_with memory
+step "Scenarios with a session store that is asked at every request" scenarios_with untold
 step "Features: each alone" check_features
 step "Building the samples and the mock" build_programs
 step "Browser: both samples; pictures of the pages go to tests/browser/out" browse

@@ -5,6 +5,8 @@ use std::future::Future;
 use std::pin::Pin;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use serde::{Deserialize, Serialize};
+
 /// Where the layer takes the time from, and how it waits.
 ///
 /// The default is the system's clock and Tokio's timer. Give another one to
@@ -46,7 +48,7 @@ impl Clock for SystemClock {
 }
 
 /// Milliseconds since the Unix epoch. Arithmetic saturates: a clock set to year 1 or 9999 must not panic.
-#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) struct Timestamp(u64);
 
 impl Timestamp {

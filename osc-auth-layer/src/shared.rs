@@ -15,7 +15,7 @@ use crate::clock::{Clock, Timestamp};
 use crate::config::Config;
 use crate::endpoints::ConsumedStates;
 use crate::provider::http::HttpClient;
-use crate::provider::{ClientConfig, Credentials, Issuer, Provider, Tokens};
+use crate::provider::{ClientConfig, Credentials, Issuer, Provider, Registry, Tokens};
 use crate::session::{Breaker, Session, SessionId, Table};
 use crate::store::{Backing, Coherence, SessionStore, StoreError, Watcher};
 
@@ -28,7 +28,7 @@ pub(crate) struct Shared {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) sessions: Table,
     /// The store behind the table.
-    pub(crate) backing: Option<Backing>,
+    pub(crate) backing: Option<Arc<Backing>>,
     pub(crate) consumed: ConsumedStates,
     /// Refreshes, revocations, metadata: what `shutdown` waits for.
     pub(crate) tasks: TaskTracker,
@@ -48,10 +48,14 @@ impl Shared {
         store: Option<Arc<dyn SessionStore>>,
     ) -> Arc<Self> {
         let tasks = TaskTracker::new();
-        let provider = Provider::new(issuer, client, http, clock.clone(), tasks.clone());
+        let backing = store.map(|store| Arc::new(Backing::new(store, clock.clone())));
+        let registry = backing.clone().map(|backing| {
+            Registry::new(backing, config.cookie_keys.registrations().to_vec(), issuer.as_str().to_owned())
+        });
+        let provider = Provider::new(issuer, client, http, clock.clone(), tasks.clone(), registry);
         let shared = Arc::new(Self {
             sessions: Table::new(config.max_sessions),
-            backing: store.map(|store| Backing::new(store, clock.clone())),
+            backing,
             config,
             provider: Arc::new(provider),
             clock,
@@ -76,7 +80,7 @@ impl Shared {
     }
 
     pub(crate) fn coherence(&self) -> Option<&Coherence> {
-        self.backing.as_ref().map(Backing::coherence)
+        self.backing.as_ref().map(|backing| backing.coherence())
     }
 
     /// Runs a task that no request waits for, and that `shutdown` does.

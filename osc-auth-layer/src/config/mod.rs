@@ -19,6 +19,7 @@ pub(crate) use self::error::quoted;
 use crate::cookie::CookieMode;
 use crate::origin::PublicUrl;
 use crate::public_path::PublicPaths;
+use crate::store::SealingKey;
 
 /// What was configured, valid by construction.
 #[derive(Debug)]
@@ -48,39 +49,51 @@ pub(crate) struct Timing {
     pub(crate) absolute_timeout: Duration,
 }
 
-/// The keys of sealed cookies: the first seals, all of them open.
-pub(crate) struct CookieKeys(Vec<Key>);
+/// The keys of sealed cookies, and of registrations in a store: the first seals, all of them open.
+pub(crate) struct CookieKeys {
+    cookies: Vec<Key>,
+    registrations: Vec<SealingKey>,
+}
 
 impl CookieKeys {
     pub(crate) fn sealing(&self) -> &Key {
         // `derive` and `random` put in at least one.
-        &self.0[0]
+        &self.cookies[0]
     }
 
     pub(crate) fn opening(&self) -> impl Iterator<Item = &Key> {
-        self.0.iter()
+        self.cookies.iter()
+    }
+
+    pub(crate) fn registrations(&self) -> &[SealingKey] {
+        &self.registrations
     }
 
     /// Keys derived from `secrets` under a label of their own, so that no other use of the same secret (the client
     /// secret, say) ever shares one (RFC 5869 §3.2).
     fn derive<'s>(first: &'s [u8], more: impl Iterator<Item = &'s [u8]>) -> Self {
-        let derive = |secret: &[u8]| {
+        let cookie_key = |secret: &[u8]| {
             let mut key = [0; 64];
             hkdf::Hkdf::<sha2::Sha256>::new(None, secret)
                 .expand(b"osc-auth-layer/v1 pending sign-in cookie", &mut key)
                 .expect("64 bytes are within what HKDF-SHA256 can expand to");
             Key::from(&key)
         };
-        Self(std::iter::once(first).chain(more).map(derive).collect())
+        let secrets: Vec<_> = std::iter::once(first).chain(more).collect();
+        let registration_key = |secret: &&[u8]| SealingKey::derive(secret, b"osc-auth-layer/v1 registration");
+        Self {
+            cookies: secrets.iter().map(|secret| cookie_key(secret)).collect(),
+            registrations: secrets.iter().map(registration_key).collect(),
+        }
     }
 
     fn random() -> Self {
-        Self(vec![Key::from(&crate::secret::random_bytes::<64>())])
+        Self::derive(&crate::secret::random_bytes::<64>(), std::iter::empty())
     }
 }
 
 impl std::fmt::Debug for CookieKeys {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "[{} redacted]", self.0.len())
+        write!(f, "[{} redacted]", self.cookies.len())
     }
 }

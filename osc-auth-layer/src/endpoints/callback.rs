@@ -41,22 +41,24 @@ pub(super) async fn serve(context: &Context<'_>) -> Result<Answer, Refusal> {
     let Some(code) = query.get("code").map(Secret::new) else {
         return Err(Refusal::InvalidRequest("The provider's answer holds neither a code nor an error."));
     };
-    let Some(client) = shared.provider.client_by_id(&pending.client_id) else {
-        return Err(Refusal::InvalidState);
-    };
+    let client = shared.provider.client_by_id(&pending.client_id).await;
+    let client = client.map_err(|_| Refusal::ProviderUnavailable)?.ok_or(Refusal::InvalidState)?;
     // Of two deliveries at once, one makes a request.
     if !consume_once(shared, &pending, now).await? {
         return no_pending(context).await;
     }
     let PendingSignIn { redirect_uri, verifier, return_to, .. } = pending;
     let exchanged = shared.provider.exchange(client.clone(), code, redirect_uri, verifier).await;
-    let tokens = exchanged.map_err(|error| match error {
-        GrantError::Misconfigured(code) if is_about_the_client(&code) => {
-            refused_client(context, &client.id, &code)
+    let tokens = match exchanged {
+        Ok(tokens) => tokens,
+        Err(GrantError::Misconfigured(code)) if is_about_the_client(&code) => {
+            return Err(refused_client(context, &client.id, &code).await);
         }
-        GrantError::Refused | GrantError::Misconfigured(_) => Refusal::SignInFailed,
-        GrantError::NotSent { .. } | GrantError::PossiblyProcessed { .. } => Refusal::ProviderUnavailable,
-    })?;
+        Err(GrantError::Refused | GrantError::Misconfigured(_)) => return Err(Refusal::SignInFailed),
+        Err(GrantError::NotSent { .. } | GrantError::PossiblyProcessed { .. }) => {
+            return Err(Refusal::ProviderUnavailable);
+        }
+    };
     // A new id at every sign-in: one that somebody planted is worth nothing (session fixation).
     let begun = shared.begin_session(tokens, client, context.session_id()).await;
     let session = begun.map_err(|_| Refusal::ProviderUnavailable)?;
@@ -107,8 +109,8 @@ fn is_about_the_client(error: &str) -> bool {
     matches!(error, "invalid_client" | "unauthorized_client" | "unsupported_grant_type" | NO_COMMON_METHOD)
 }
 
-fn refused_client(context: &Context<'_>, client_id: &str, error: &str) -> Refusal {
-    if context.shared.provider.forget_registration(client_id) {
+async fn refused_client(context: &Context<'_>, client_id: &str, error: &str) -> Refusal {
+    if context.shared.provider.forget_registration(client_id).await {
         tracing::warn!(%error, "the provider no longer knows this registration; the next sign-in makes another");
         return Refusal::SignInFailed;
     }

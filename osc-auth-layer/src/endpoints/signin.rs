@@ -31,7 +31,7 @@ pub(super) async fn serve(context: &Context<'_>) -> Result<Answer, Refusal> {
     let mut begun = begin(context, &metadata, &public_url, &return_to).await;
     if let Err((GrantError::Misconfigured(error), Some(client))) = &begun {
         // The provider forgot this registration: once more with a new one (RFC 7591).
-        if error == "invalid_client" && provider.forget_registration(&client.id) {
+        if error == "invalid_client" && provider.forget_registration(&client.id).await {
             begun = begin(context, &metadata, &public_url, &return_to).await;
         }
     }

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use http::StatusCode;
 use parking_lot::Mutex;
 
-use super::registration::{self, Registration};
+use super::registration;
+use super::registry::{Registered, Registry};
 use super::wire::{Credentials, GrantError};
 use super::{Metadata, Provider};
 use crate::clock::Timestamp;
@@ -27,19 +28,21 @@ pub(super) enum Clients {
     Static(Arc<Credentials>),
     Registered {
         name: String,
-        made: Mutex<Vec<(Arc<Credentials>, Registration)>>,
+        made: Mutex<Vec<Registered>>,
         flight: Flight<Result<(), GrantError>>,
+        /// Where other nodes find it.
+        registry: Option<Registry>,
     },
 }
 
 impl Clients {
-    pub(super) fn new(config: ClientConfig) -> Self {
+    pub(super) fn new(config: ClientConfig, registry: Option<Registry>) -> Self {
         match config {
             ClientConfig::Static { id, secret } => {
                 Self::Static(Arc::new(Credentials { id, secret, auth_method: None }))
             }
             ClientConfig::Register { name } => {
-                Self::Registered { name, made: Mutex::default(), flight: Flight::default() }
+                Self::Registered { name, made: Mutex::default(), flight: Flight::default(), registry }
             }
         }
     }
@@ -83,33 +86,58 @@ impl Provider {
         usable().ok_or(GrantError::NotSent { retry_after: None })
     }
 
+    /// Finds the registration of another node, or makes one.
     async fn register(
         &self,
         metadata: &Metadata,
         redirect_uris: &[String],
         scopes: &[String],
     ) -> Result<(), GrantError> {
-        let Clients::Registered { name, made, .. } = &self.client else {
+        let Clients::Registered { name, made, registry, .. } = &self.client else {
             return Ok(());
         };
+        if !make_room(&mut made.lock(), self.now()) {
+            tracing::error!("too many loopback hosts and ports began a sign-in; set PUBLIC_URL");
+            return Err(GrantError::Misconfigured("too many redirect URIs".to_owned()));
+        }
+        if let Some(registry) = registry {
+            match registry.current(name, redirect_uris).await? {
+                Some(current) if current.1.is_current(self.now()) => {
+                    made.lock().push(current);
+                    return Ok(());
+                }
+                Some(superseded) => registry.supersede(name, &superseded).await?,
+                None => {}
+            }
+        }
+        let mut registered = self.register_anew(metadata, name, redirect_uris, scopes).await?;
+        if let Some(registry) = registry {
+            registered = registry.share(name, registered, self.now()).await?;
+        }
+        made.lock().push(registered);
+        Ok(())
+    }
+
+    async fn register_anew(
+        &self,
+        metadata: &Metadata,
+        name: &str,
+        redirect_uris: &[String],
+        scopes: &[String],
+    ) -> Result<Registered, GrantError> {
         let Some(endpoint) = metadata.registration_endpoint.clone() else {
             tracing::error!(
                 "the provider registers no clients by itself: create an OAuth app and set CLIENT_ID"
             );
             return Err(GrantError::Misconfigured("no registration_endpoint".to_owned()));
         };
-        if !make_room(&mut made.lock(), self.now()) {
-            tracing::error!("too many loopback hosts and ports began a sign-in; set PUBLIC_URL");
-            return Err(GrantError::Misconfigured("too many redirect URIs".to_owned()));
-        }
         let method = metadata.registrable_auth_method();
         let request = registration::request(endpoint, name, redirect_uris, method, scopes);
         let response = self.http.send(request).await?;
         match registration::parse(&response, redirect_uris, self.now()) {
-            Some(registered) => {
-                tracing::info!(client_id = %registered.0.id, "registered the app with the provider");
-                made.lock().push((Arc::new(registered.0), registered.1));
-                Ok(())
+            Some((credentials, registration)) => {
+                tracing::info!(client_id = %credentials.id, "registered the app with the provider");
+                Ok((Arc::new(credentials), registration))
             }
             None if response.status.is_client_error() && response.status != StatusCode::TOO_MANY_REQUESTS => {
                 Err(GrantError::Misconfigured("registration refused".to_owned()))
@@ -130,29 +158,39 @@ impl Provider {
         matches!(self.client, Clients::Static(_))
     }
 
-    /// The client a sign-in under way was begun with.
-    pub(crate) fn client_by_id(&self, id: &str) -> Option<Arc<Credentials>> {
-        match &self.client {
-            Clients::Static(credentials) => Some(credentials.clone()),
-            Clients::Registered { made, .. } => {
-                let made = made.lock();
-                made.iter().map(|(credentials, _)| credentials).find(|client| client.id == id).cloned()
+    /// The client a sign-in under way was begun with, perhaps on another node.
+    pub(crate) async fn client_by_id(&self, id: &str) -> Result<Option<Arc<Credentials>>, GrantError> {
+        let (made, registry) = match &self.client {
+            Clients::Static(credentials) => {
+                return Ok(Some(credentials.clone()).filter(|credentials| credentials.id == id));
             }
+            Clients::Registered { made, registry, .. } => (made, registry),
+        };
+        let known = made.lock().iter().find(|(client, _)| client.id == id).map(|(client, _)| client.clone());
+        match registry {
+            Some(registry) if known.is_none() => Ok(registry.by_id(id).await?.map(|(client, _)| client)),
+            _ => Ok(known),
         }
-        .filter(|credentials| credentials.id == id)
     }
 
     /// The provider no longer knows this registration: the next sign-in makes another. Tells whether it was one.
-    pub(crate) fn forget_registration(&self, id: &str) -> bool {
-        let Clients::Registered { made, .. } = &self.client else {
+    pub(crate) async fn forget_registration(&self, id: &str) -> bool {
+        let Clients::Registered { name, made, registry, .. } = &self.client else {
             return false;
         };
-        made.lock().retain(|(credentials, _)| credentials.id != id);
+        let forgotten = {
+            let mut made = made.lock();
+            made.iter().position(|(client, _)| client.id == id).map(|at| made.remove(at))
+        };
+        if let (Some(registry), Some(forgotten)) = (registry, forgotten) {
+            // What the store does not forget now is found there again, and refused again.
+            let _ = registry.supersede(name, &forgotten).await;
+        }
         true
     }
 }
 
-fn make_room(made: &mut Vec<(Arc<Credentials>, Registration)>, now: Timestamp) -> bool {
+fn make_room(made: &mut Vec<Registered>, now: Timestamp) -> bool {
     let superseded = made.iter().position(|(_, registration)| !registration.is_current(now));
     if let Some(superseded) = superseded.filter(|_| made.len() >= MOST_REGISTRATIONS) {
         made.remove(superseded);

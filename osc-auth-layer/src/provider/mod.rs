@@ -5,6 +5,7 @@ mod clients;
 pub(crate) mod http;
 pub(crate) mod metadata;
 pub(crate) mod registration;
+mod registry;
 pub(crate) mod wire;
 
 use std::sync::Arc;
@@ -21,6 +22,7 @@ pub(crate) use self::clients::ClientConfig;
 use self::clients::Clients;
 use self::http::{HttpClient, WireRequest};
 pub(crate) use self::metadata::{Issuer, Metadata};
+pub(crate) use self::registry::Registry;
 pub(crate) use self::wire::{AuthMethod, Credentials, GrantError, Tokens};
 use crate::clock::{Clock, Timestamp};
 use crate::flight::Flight;
@@ -62,10 +64,11 @@ impl Provider {
         http: HttpClient,
         clock: Arc<dyn Clock>,
         tasks: TaskTracker,
+        registry: Option<Registry>,
     ) -> Self {
         Self {
             issuer,
-            client: Clients::new(client),
+            client: Clients::new(client, registry),
             http,
             clock,
             tasks,

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use http::Method;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use url::Url;
 
@@ -14,8 +15,8 @@ use crate::secret::Secret;
 /// A client that is about to expire is not used for a sign-in that may take a while.
 const MARGIN: Duration = Duration::from_secs(15 * 60);
 
-/// A client the provider made for us.
-#[derive(Debug)]
+/// What a client was registered for, and for how long.
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Registration {
     pub(crate) redirect_uris: Vec<String>,
     secret_expires_at: Option<Timestamp>,
@@ -26,6 +27,11 @@ impl Registration {
     /// Whether a sign-in that returns to `redirect_uri` can still begin with it.
     pub(crate) fn serves(&self, redirect_uri: &str, now: Timestamp) -> bool {
         self.is_current(now) && self.redirect_uris.iter().any(|uri| uri == redirect_uri)
+    }
+
+    /// The time left until its secret expires; `None` when that never happens.
+    pub(crate) fn ends_in(&self, now: Timestamp) -> Option<Duration> {
+        self.secret_expires_at.map(|end| end.since(now).max(Duration::from_secs(1)))
     }
 
     /// RFC 7591 §3.2.1.

@@ -13,6 +13,7 @@ use url::Url;
 
 use super::http::{HttpError, WireRequest, WireResponse};
 use crate::secret::Secret;
+use crate::store::StoreError;
 
 /// What the app is to the provider right now: static, or as registered.
 #[derive(Debug)]
@@ -78,6 +79,13 @@ impl From<HttpError> for GrantError {
             HttpError::NotSent => Self::NotSent { retry_after: None },
             HttpError::PossiblyProcessed => Self::PossiblyProcessed { retry_after: None },
         }
+    }
+}
+
+/// The store that nodes share registrations in.
+impl From<StoreError> for GrantError {
+    fn from(_: StoreError) -> Self {
+        Self::NotSent { retry_after: None }
     }
 }
 

@@ -256,10 +256,10 @@ async fn settle(
         }
         // Those credentials will never work again, and nobody can correct them.
         Err(GrantError::Misconfigured(error))
-            if error == "invalid_client"
-                && shared.provider.forget_registration(&plan.grant.credentials.id) =>
+            if error == "invalid_client" && !shared.provider.has_static_client() =>
         {
             tracing::warn!("the provider no longer knows this registration: the session is over");
+            shared.provider.forget_registration(&plan.grant.credentials.id).await;
             refuse(shared, session, &plan, lease).await
         }
         Err(GrantError::Misconfigured(error)) => {

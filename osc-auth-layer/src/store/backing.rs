@@ -111,6 +111,14 @@ impl Backing {
         self.within(self.store.create_once(&name.text(), value, lifetime)).await
     }
 
+    pub(crate) async fn read_once(&self, name: &RecordName) -> Result<Option<Vec<u8>>, StoreError> {
+        self.within(self.store.read_once(&name.text())).await
+    }
+
+    pub(crate) async fn remove_once(&self, name: &RecordName) -> Result<(), StoreError> {
+        self.within(self.store.remove_once(&name.text())).await
+    }
+
     /// Says in the log when the store fails, and when it works again; not at every request in between.
     async fn within<T>(&self, operation: StoreFuture<'_, T>) -> Result<T, StoreError> {
         let result = match select(operation, self.clock.sleep(DEADLINE)).await {

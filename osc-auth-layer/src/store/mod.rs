@@ -18,7 +18,7 @@ use parking_lot::Mutex;
 
 pub(crate) use self::backing::Backing;
 pub(crate) use self::coherence::{BeforeRead, Coherence};
-pub(crate) use self::seal::{RecordKey, RecordName, Sealed};
+pub(crate) use self::seal::{RecordKey, RecordName, Sealed, SealingKey};
 pub use self::watcher::{Watcher, Watching};
 
 /// How long [`SessionStore::end`] leaves a mark, so that a refresh under way elsewhere learns how the session ended.
