@@ -3,3 +3,4 @@
 mod client;
 mod metadata;
 mod registration;
+mod shared_registration;

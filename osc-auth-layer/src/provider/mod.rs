@@ -213,7 +213,11 @@ impl Provider {
     }
 
     /// Sends it.
-    pub(crate) async fn send_refresh(&self, request: WireRequest, grant: &Grant) -> Result<Tokens, GrantError> {
+    pub(crate) async fn send_refresh(
+        &self,
+        request: WireRequest,
+        grant: &Grant,
+    ) -> Result<Tokens, GrantError> {
         self.send(request, &grant.credentials, grant.refresh_token.as_slice()).await
     }
 

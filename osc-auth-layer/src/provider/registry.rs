@@ -66,7 +66,8 @@ impl Registry {
         let current = self.current_name(app, &registration.redirect_uris);
         // First where a callback on another node looks for it.
         self.backing.create_once(&client, &self.seal(&client, &registered), lifetime).await?;
-        let is_first = self.backing.create_once(&current, &self.seal(&current, &registered), lifetime).await?;
+        let is_first =
+            self.backing.create_once(&current, &self.seal(&current, &registered), lifetime).await?;
         let winner = if is_first { None } else { self.read(&current).await? };
         Ok(winner.unwrap_or(registered))
     }
@@ -97,7 +98,9 @@ impl Registry {
         };
         let opened = self.open(name, &sealed);
         if opened.is_none() {
-            tracing::error!("a registration in the store does not open; do all nodes have the same COOKIE_KEY?");
+            tracing::error!(
+                "a registration in the store does not open; do all nodes have the same COOKIE_KEY?"
+            );
         }
         Ok(opened)
     }

@@ -108,7 +108,8 @@ impl OscSession {
 
     async fn live(&self) -> Result<(Arc<Shared>, Arc<Session>), SessionError> {
         let shared = self.layer.upgrade().ok_or(SessionError::ended())?;
-        let session = shared.live_session(&self.id).await.map_err(|_| SessionError::unavailable(RETRY_AFTER))?;
+        let session =
+            shared.live_session(&self.id).await.map_err(|_| SessionError::unavailable(RETRY_AFTER))?;
         Ok((shared, session.ok_or(SessionError::ended())?))
     }
 }
@@ -176,7 +177,9 @@ impl fmt::Display for SessionError {
         f.write_str(match self.kind {
             SessionErrorKind::Ended => "the session is over; the visitor has to sign in again",
             SessionErrorKind::NotRefreshable => "the provider has no newer token to give",
-            SessionErrorKind::Unavailable => "the provider or the session store is out of reach; the session is kept, try again",
+            SessionErrorKind::Unavailable => {
+                "the provider or the session store is out of reach; the session is kept, try again"
+            }
         })
     }
 }

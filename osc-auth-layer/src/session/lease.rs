@@ -137,7 +137,12 @@ impl Lease {
     /// Writes what a refresh brought, for as long as it takes: before the store has it, nobody may use it.
     ///
     /// When this node had lost its lease and another was faster, that one's tokens are the session's.
-    pub(super) async fn write(&self, spent: &Grant, token: &OscToken, now_held: &Grant) -> Result<Written, Ended> {
+    pub(super) async fn write(
+        &self,
+        spent: &Grant,
+        token: &OscToken,
+        now_held: &Grant,
+    ) -> Result<Written, Ended> {
         let (shared, session) = (&self.shared, &self.session);
         let (Some(backing), Some(stored)) = (&shared.backing, session.stored()) else {
             return Err(Ended::Dropped);

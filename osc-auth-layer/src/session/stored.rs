@@ -14,7 +14,9 @@ use crate::flight::Flight;
 use crate::provider::{Credentials, Tokens};
 use crate::secret::Secret;
 use crate::shared::Shared;
-use crate::store::{Backing, Ending, Expiry, Found, Record, RecordKey, RecordName, Sealed, StoreError, Stored};
+use crate::store::{
+    Backing, Ending, Expiry, Found, Record, RecordKey, RecordName, Sealed, StoreError, Stored,
+};
 
 /// An ending that the store did not take is tried again until it does.
 const END_AGAIN: Duration = Duration::from_millis(500);
@@ -76,7 +78,13 @@ impl Session {
     }
 
     /// As the store holds it; to be stamped by who read it.
-    fn restore(shared: &Arc<Shared>, id: SessionId, key: RecordKey, record: &Record, opened: Opened) -> Arc<Self> {
+    fn restore(
+        shared: &Arc<Shared>,
+        id: SessionId,
+        key: RecordKey,
+        record: &Record,
+        opened: Opened,
+    ) -> Arc<Self> {
         let now = shared.now();
         let (token, grant) = opened.into_parts(shared, &id);
         let phase = if record.refused { Phase::Refused } else { Phase::Live };
@@ -205,7 +213,8 @@ impl Shared {
             let (Some(backing), Some(stored)) = (&shared.backing, session.stored()) else {
                 return;
             };
-            if let Some((version, sealed)) = session.sealed(&shared).filter(|(version, _)| *version > behind) {
+            if let Some((version, sealed)) = session.sealed(&shared).filter(|(version, _)| *version > behind)
+            {
                 let _ = backing.replace(&stored.key, behind, version, &sealed).await;
             }
         });

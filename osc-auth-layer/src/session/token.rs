@@ -123,12 +123,7 @@ impl Issue {
         let ahead = timing.refresh_ahead.min(lifetime / 2);
         let ahead = ahead - (ahead.saturating_sub(leeway) / 2).mul_f64(jitter.clamp(0.0, 1.0));
         let expires_at = issued_at.plus(lifetime);
-        Self {
-            issued_at,
-            ahead_at: expires_at.minus(ahead),
-            due_at: expires_at.minus(leeway),
-            expires_at,
-        }
+        Self { issued_at, ahead_at: expires_at.minus(ahead), due_at: expires_at.minus(leeway), expires_at }
     }
 
     /// A clock that went back behind the issue tells nothing about the token any more: it is used, and replaced.

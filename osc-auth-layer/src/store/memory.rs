@@ -338,7 +338,8 @@ impl SessionStore for MemoryStore {
     fn release<'s>(&'s self, name: &'s str, owner: &'s str) -> StoreFuture<'s, ()> {
         self.operate(name, move |entries, _| {
             let entry = entries.records.get_mut(name);
-            let changed = entry.and_then(|entry| entry.lease.take_if(|(holder, _)| holder == owner)).is_some();
+            let changed =
+                entry.and_then(|entry| entry.lease.take_if(|(holder, _)| holder == owner)).is_some();
             ((), changed)
         })
     }

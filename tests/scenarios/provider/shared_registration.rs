@@ -1,0 +1,145 @@
+//! Clients that register themselves, on several nodes.
+
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use http::StatusCode;
+use mock_osc::{Endpoint, MockOsc};
+use osc_auth_layer::test_util::MemoryStore;
+use osc_auth_layer::{Builder, Client, OscAuthLayer};
+use osc_tests::{App, Browser, QuickClock, app, callback, location, parameter, refusal, soon, token_of};
+
+const HOUR: Duration = Duration::from_secs(3600);
+const KEY: [u8; 32] = *b"a cookie key that all nodes have";
+
+struct Cluster {
+    osc: MockOsc,
+    clock: QuickClock,
+    store: MemoryStore,
+}
+
+impl Cluster {
+    async fn new(osc: mock_osc::Builder) -> Self {
+        let clock = QuickClock::new();
+        let store = MemoryStore::with_clock(clock.clone());
+        Self { osc: osc.start().await.expect("the mock starts"), clock, store }
+    }
+
+    fn builder(&self) -> Builder {
+        let layer = OscAuthLayer::builder(Client::register("My app")).issuer(self.osc.issuer());
+        layer.public_url("http://localhost:3000").clock(self.clock.clone()).store(self.store.clone())
+    }
+
+    fn node(&self) -> App {
+        app(&self.builder().cookie_key(KEY).build().expect("it builds"))
+    }
+}
+
+fn client_of_last(osc: &MockOsc) -> String {
+    let request = osc.requests(Endpoint::Token).pop().expect("a token request");
+    request.field("client_id").expect("in the body").to_owned()
+}
+
+#[tokio::test]
+async fn nodes_share_one_registration_and_a_sign_in_may_end_on_another() {
+    let cluster = Cluster::new(MockOsc::builder()).await;
+    let (one, other) = (cluster.node(), cluster.node());
+    let mut browser = Browser::new(one);
+    let callback = callback(&mut browser, &cluster.osc).await;
+    browser.switch_app(other);
+    let landed = browser.navigate(&callback).await;
+    assert_eq!(landed.status(), StatusCode::SEE_OTHER, "{landed:?}");
+    assert_eq!(location(&landed), "/");
+
+    // Refreshed by a node that never registered nor looked a registration up.
+    cluster.clock.advance(HOUR);
+    browser.switch_app(cluster.node());
+    let token = token_of(&soon(browser.fetch("/")).await).expect("refreshed");
+    assert!(cluster.osc.is_live(token.access_token()));
+    // And a third begins sign-ins by the same client.
+    let mut visitor = Browser::new(cluster.node());
+    visitor.sign_in(&cluster.osc).await;
+    assert_eq!(cluster.osc.count(Endpoint::Register), 1);
+}
+
+#[tokio::test]
+async fn of_nodes_that_register_at_once_the_first_in_the_store_counts_for_all() {
+    let cluster = Cluster::new(MockOsc::builder()).await;
+    let hold = cluster.osc.hold(Endpoint::Register);
+    let sign_ins: Vec<_> = (0..3)
+        .map(|_| {
+            let mut browser = Browser::new(cluster.node());
+            tokio::spawn(async move { browser.begin_sign_in("/auth/signin").await })
+        })
+        .collect();
+    soon(hold.arrived(3)).await;
+    hold.release();
+    let begun = join_all(sign_ins).await;
+    let ids: Vec<_> = begun.iter().map(|url| parameter(url.as_ref().unwrap(), "client_id")).collect();
+    assert!(ids.iter().all(|id| *id == ids[0]), "{ids:?}");
+}
+
+#[tokio::test]
+async fn s55_a_renewed_registration_keeps_the_sessions_of_the_old_one_on_every_node() {
+    let cluster = Cluster::new(MockOsc::builder().registered_secret_ttl(10 * HOUR)).await;
+    let mut old = Browser::new(cluster.node());
+    old.sign_in(&cluster.osc).await;
+    let old_client = client_of_last(&cluster.osc);
+    cluster.clock.advance(HOUR * 10 - Duration::from_secs(300));
+    let mut new = Browser::new(cluster.node());
+    assert_eq!(new.sign_in(&cluster.osc).await.status(), StatusCode::SEE_OTHER);
+    assert_ne!(client_of_last(&cluster.osc), old_client);
+    assert_eq!(cluster.osc.count(Endpoint::Register), 2);
+    old.switch_app(cluster.node());
+    assert!(token_of(&soon(old.fetch("/")).await).is_some());
+    assert_eq!(client_of_last(&cluster.osc), old_client);
+}
+
+#[tokio::test]
+async fn s25_a_dump_of_the_store_yields_no_registered_secret() {
+    let cluster = Cluster::new(MockOsc::builder()).await;
+    let mut browser = Browser::new(cluster.node());
+    browser.sign_in(&cluster.osc).await;
+    let request = cluster.osc.requests(Endpoint::Token).pop().expect("the exchange");
+    let secret = request.field("client_secret").expect("a confidential client");
+    let dump = cluster.store.dump();
+    assert!(dump.len() > 100 && secret.len() > 8);
+    assert!(!dump.windows(secret.len()).any(|window| window == secret.as_bytes()));
+}
+
+#[tokio::test]
+async fn a_node_with_another_cookie_key_cannot_use_the_registration_and_breaks_nothing() {
+    let cluster = Cluster::new(MockOsc::builder()).await;
+    let mut browser = Browser::new(cluster.node());
+    browser.sign_in(&cluster.osc).await;
+    let stranger = cluster.builder().cookie_key([7; 32]).build().expect("it builds");
+    let mut visitor = Browser::new(app(&stranger));
+    assert_eq!(visitor.sign_in(&cluster.osc).await.status(), StatusCode::SEE_OTHER);
+    assert_eq!(cluster.osc.count(Endpoint::Register), 2);
+    assert!(token_of(&soon(browser.fetch("/")).await).is_some());
+}
+
+#[tokio::test]
+async fn a_store_out_of_reach_makes_a_sign_in_fail_and_the_next_one_work() {
+    let cluster = Cluster::new(MockOsc::builder()).await;
+    let mut browser = Browser::new(cluster.node());
+    cluster.store.go_down();
+    let answer = soon(browser.navigate("/auth/signin")).await;
+    assert_eq!(refusal(&answer), (502, "provider_unavailable".to_owned()));
+    assert_eq!(cluster.osc.count(Endpoint::Register), 0);
+    cluster.store.come_back();
+    assert_eq!(browser.sign_in(&cluster.osc).await.status(), StatusCode::SEE_OTHER);
+}
+
+#[test]
+fn a_store_takes_a_cookie_key_unless_the_secret_is_long() {
+    let with = |client| OscAuthLayer::builder(client).store(MemoryStore::new());
+    for client in
+        [Client::register("My app"), Client::public("cli"), Client::confidential("id", "under 32 characters")]
+    {
+        let error = with(client.clone()).build().unwrap_err().to_string();
+        assert!(error.starts_with("COOKIE_KEY / cookie_key is not set: "), "{error}");
+        assert!(with(client).cookie_key(KEY).build().is_ok());
+    }
+    assert!(with(Client::confidential("id", "a secret of 32 characters or more")).build().is_ok());
+}
