@@ -42,6 +42,8 @@ pub use self::future::ResponseFuture;
 pub use self::layer::OscAuthLayer;
 pub use self::service::OscAuth;
 pub use self::session::{OscSession, OscToken, SessionError, SessionErrorKind};
+#[cfg(feature = "redis")]
+pub use self::store::redis::RedisStore;
 pub use self::store::{
     ENDED_FOR, Ending, Expiry, Found, Leased, Record, Replaced, SessionStore, StoreError, StoreFuture,
     Watcher, Watching,

@@ -17,7 +17,7 @@ use crate::endpoints::ConsumedStates;
 use crate::provider::http::HttpClient;
 use crate::provider::{ClientConfig, Credentials, Issuer, Provider, Registry, Tokens};
 use crate::session::{Breaker, Session, SessionId, Table};
-use crate::store::{Backing, Coherence, SessionStore, StoreError, Watcher};
+use crate::store::{Backing, Coherence, Ending, SessionStore, StoreError, Watcher};
 
 const MOST_REFRESHES: usize = 64;
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
@@ -104,23 +104,35 @@ impl Shared {
         let (timing, now) = (&self.config.timing, self.now());
         let layer = Arc::downgrade(self);
         let session = Session::begin(tokens, credentials, timing, now, layer, self.backing.is_some());
-        if self.backing.is_some() {
-            let (sender, receiver) = oneshot::channel();
-            let (shared, session) = (self.clone(), session.clone());
-            self.beside(async move {
-                let created = session.create_record(&shared).await;
-                let is_created = created.is_ok();
-                if sender.send(created).is_err() || !is_created {
-                    shared.give_up(&session).await;
+        if self.backing.is_none() {
+            self.keep(session.clone());
+            replaced.inspect(|old| self.drop_out(old));
+            return Ok(session);
+        }
+        let (sender, receiver) = oneshot::channel();
+        let shared = self.clone();
+        self.beside(async move {
+            let created = session.create_record(&shared).await;
+            if created.is_ok() {
+                shared.keep(session.clone());
+                if let Some(old) = replaced {
+                    shared.drop_out(&old);
+                    shared.end_record(&old, Ending::Replaced).await;
                 }
-            });
-            receiver.await.unwrap_or_else(|_| Err(StoreError::new("the runtime is shutting down")))?;
+            }
+            let created = created.map(|()| session.clone());
+            let is_created = created.is_ok();
+            if sender.send(created).is_err() || !is_created {
+                shared.give_up(&session).await;
+            }
+        });
+        receiver.await.unwrap_or_else(|_| Err(StoreError::new("the runtime is shutting down")))
+    }
+
+    fn drop_out(&self, id: &SessionId) {
+        if let Some(session) = self.sessions.remove(id) {
+            session.drop_out();
         }
-        self.keep(session.clone());
-        if let Some(old) = replaced {
-            self.drop_replaced(&old).await;
-        }
-        Ok(session)
     }
 
     /// Puts a session into the table; one that is there already stays.

@@ -14,6 +14,11 @@ use crate::provider::{Credentials, Tokens};
 use crate::secret::Secret;
 pub use crate::store::memory::{MemoryStore, Snapshot};
 
+/// Proves that a [`SessionStore`](crate::SessionStore) keeps what the trait promises.
+pub mod store_contract {
+    pub use crate::store::contract::run;
+}
+
 /// The tokens of a session that [`OscAuthLayer::sign_in_for_test`] makes.
 #[derive(Debug)]
 pub struct TestToken {

@@ -3,6 +3,8 @@
 mod answers;
 mod bad_input;
 mod flow;
+mod model;
+mod nodes;
 mod outage;
 mod placement;
 mod provider;

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use tokio::sync::oneshot;
+
 use super::{Phase, Session, SessionId};
 use crate::provider::Credentials;
 use crate::secret::Secret;
@@ -12,32 +14,38 @@ use crate::store::Ending;
 type Revocable = (Arc<Credentials>, Secret, &'static str);
 
 impl Shared {
-    /// Ends a session here and now, and its grant at the provider beside the caller.
+    /// Ends a session here and now, then in the store, and its grant at the provider beside the caller. A visitor who
+    /// hangs up meanwhile is signed out all the same.
     pub(crate) async fn sign_out(self: &Arc<Self>, id: &SessionId) {
-        let known = match &self.backing {
-            None => self.sessions.remove(id),
+        if self.backing.is_none() {
+            let revocable = self.sessions.remove(id).and_then(|session| session.sign_out());
+            return self.revoke(id, revocable);
+        }
+        let (shared, id) = (self.clone(), id.clone());
+        let (sender, receiver) = oneshot::channel();
+        self.beside(async move {
             // Stays in the table, so that a store that is taken back to an older state does not revive it here.
-            Some(_) => self.find(id).await.ok().flatten().or_else(|| self.sessions.look(id, Arc::clone)),
-        };
-        let held_here = known.and_then(|session| session.sign_out());
-        // Another node may have refreshed it since.
-        let held_there = self.end_record(id, Ending::SignedOut).await.map(|opened| {
-            let (token, hint) = opened.tokens.revocable();
-            (opened.credentials, token, hint)
+            let known =
+                shared.find(&id).await.ok().flatten().or_else(|| shared.sessions.look(&id, Arc::clone));
+            let held_here = known.and_then(|session| session.sign_out());
+            // Another node may have refreshed it since.
+            let held_there = shared.end_record(&id, Ending::SignedOut).await.map(|opened| {
+                let (token, hint) = opened.tokens.revocable();
+                (opened.credentials, token, hint)
+            });
+            shared.revoke(&id, held_there.or(held_here));
+            // Nobody may be waiting any more.
+            let _ = sender.send(());
         });
-        let revocable: Option<Revocable> = held_there.or(held_here);
+        // Without a runtime there is nothing to wait for.
+        let _ = receiver.await;
+    }
+
+    fn revoke(&self, id: &SessionId, revocable: Option<Revocable>) {
         if let Some((credentials, token, hint)) = revocable {
             tracing::debug!(session = %id.public(), "signed out");
             self.provider.revoke(credentials, token, hint);
         }
-    }
-
-    /// Another sign-in of the same browser took its place.
-    pub(crate) async fn drop_replaced(self: &Arc<Self>, id: &SessionId) {
-        if let Some(session) = self.sessions.remove(id) {
-            session.drop_out();
-        }
-        self.end_record(id, Ending::Replaced).await;
     }
 
     /// A sign-in whose session nobody will ever have the cookie of.
@@ -45,9 +53,7 @@ impl Shared {
         let revocable = session.sign_out();
         // A creation that failed may have had its effect.
         self.end_record(session.id(), Ending::SignedOut).await;
-        if let Some((credentials, token, hint)) = revocable {
-            self.provider.revoke(credentials, token, hint);
-        }
+        self.revoke(session.id(), revocable);
     }
 }
 

@@ -23,7 +23,7 @@ const END_AGAIN: Duration = Duration::from_millis(500);
 const END_AGAIN_AT_LATEST: Duration = Duration::from_secs(30);
 
 /// What a record holds.
-pub(super) struct Opened {
+pub(crate) struct Opened {
     pub(super) tokens: Tokens,
     pub(super) credentials: Arc<Credentials>,
     pub(super) issued_at: Timestamp,
@@ -256,7 +256,7 @@ impl Shared {
     }
 
     /// Ends a session in the store. What the store does not take now it is told until it does, beside the caller.
-    pub(super) async fn end_record(self: &Arc<Self>, id: &SessionId, ending: Ending) -> Option<Opened> {
+    pub(crate) async fn end_record(self: &Arc<Self>, id: &SessionId, ending: Ending) -> Option<Opened> {
         let backing = self.backing.as_ref()?;
         let key = RecordKey::of(id);
         match backing.end(&key, ending).await {

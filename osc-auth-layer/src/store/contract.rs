@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use tokio::sync::Barrier;
 use tokio::task::JoinSet;
 
 use super::{Expiry, Found, Record, SessionStore, StoreFuture};
@@ -148,11 +149,14 @@ async fn at_once<F>(nodes: &Nodes, operation: impl Fn(Node, u8) -> F) -> Vec<(u8
 where
     F: Future<Output: Send> + Send + 'static,
 {
-    let mut tasks = JoinSet::new();
+    let (mut tasks, start) = (JoinSet::new(), Arc::new(Barrier::new(MANY.into())));
     for number in 0..MANY {
         let node = if number % 2 == 0 { &nodes.here } else { &nodes.there };
-        let operation = operation(node.clone(), number);
-        tasks.spawn(async move { (number, operation.await) });
+        let (operation, start) = (operation(node.clone(), number), start.clone());
+        tasks.spawn(async move {
+            start.wait().await;
+            (number, operation.await)
+        });
     }
     tasks.join_all().await
 }

@@ -4,7 +4,11 @@
 mod backing;
 mod coherence;
 #[cfg(feature = "test-util")]
+pub(crate) mod contract;
+#[cfg(feature = "test-util")]
 pub(crate) mod memory;
+#[cfg(feature = "redis")]
+pub(crate) mod redis;
 mod seal;
 mod watcher;
 

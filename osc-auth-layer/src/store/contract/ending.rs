@@ -80,13 +80,16 @@ pub(super) async fn an_end_wins_against_writes_at_the_same_time(nodes: &Nodes) {
         let came = at_once(nodes, |node, number| {
             let name = name.clone();
             async move {
-                match (number + turn) % MANY {
-                    0 => return Came::Ended(ok(node.end(&name, Ending::SignedOut)).await),
+                let number = (number + turn) % MANY;
+                if number == 0 {
+                    return Came::Ended(ok(node.end(&name, Ending::SignedOut)).await);
+                }
+                match number % 5 {
+                    0 => return Came::Replaced(ok(node.replace(&name, 1, 2, b"2")).await),
                     1 => ok(node.touch(&name)).await,
                     2 => ok(node.refuse(&name, 1)).await,
                     3 => drop(ok(node.lease(&name, "owner", LONG.idle)).await),
-                    4 => ok(node.release(&name, "owner")).await,
-                    _ => return Came::Replaced(ok(node.replace(&name, 1, 2, b"2")).await),
+                    _ => ok(node.release(&name, "owner")).await,
                 }
                 Came::Nothing
             }

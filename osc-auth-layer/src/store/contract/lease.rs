@@ -69,7 +69,7 @@ pub(super) async fn a_lease_comes_with_the_record_and_stays_when_that_changes(No
     held(there, &name, MINUTE, "a lease stays when its record is refused").await;
     match ok(here.lease(&name, "owner", MINUTE)).await {
         Leased::Granted(record) => {
-            assert_eq!(content(&record), (1, &b"1"[..], true), "`lease` comes with the record as it is")
+            assert_eq!(content(&record), (1, &b"1"[..], true), "`lease` comes with the record as it is");
         }
         other => panic!("a lease stays its owner's when its record is refused: {other:?}"),
     }
@@ -81,7 +81,7 @@ pub(super) async fn a_lease_comes_with_the_record_and_stays_when_that_changes(No
     held(there, &name, MINUTE, "a lease stays when its record is replaced").await;
     match ok(here.lease(&name, "owner", MINUTE)).await {
         Leased::Granted(record) => {
-            assert_eq!(content(&record), (2, &b"2"[..], false), "`lease` comes with the record as it is")
+            assert_eq!(content(&record), (2, &b"2"[..], false), "`lease` comes with the record as it is");
         }
         other => panic!("a lease stays its owner's when its record is replaced: {other:?}"),
     }

@@ -1,0 +1,210 @@
+//! The connection that carries the operations, and its replacement by another when it fails.
+
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+use redis::aio::MultiplexedConnection;
+use redis::{AsyncConnectionConfig, Client, Value};
+use tokio::runtime::Handle;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::{sleep, timeout_at};
+
+use super::problem::Problem;
+use super::scripts::Request;
+
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+const REPEAT_IN_LOG: Duration = Duration::from_secs(60);
+
+pub(super) struct Link {
+    client: Client,
+    timeout: Duration,
+    /// Written by each new connection: a replica, which could read, shows itself only when it is to write.
+    probe: Request,
+    stage: watch::Sender<Stage>,
+    /// What Redis refused last, of what has nothing to do with the connection.
+    refusal: Mutex<Option<(Problem, Instant)>>,
+}
+
+enum Stage {
+    Up {
+        connection: MultiplexedConnection,
+        number: u64,
+    },
+    Down {
+        since: Instant,
+        cause: Problem,
+        /// Whether `cause` is in the log.
+        is_told: bool,
+        /// Connects. Gone or finished: nobody has asked yet, or its runtime is gone.
+        task: Option<JoinHandle<()>>,
+        /// Of the connection to come.
+        number: u64,
+    },
+}
+
+impl Stage {
+    fn connection(&self) -> Option<(MultiplexedConnection, u64)> {
+        match self {
+            Self::Up { connection, number } => Some((connection.clone(), *number)),
+            Self::Down { .. } => None,
+        }
+    }
+}
+
+impl Link {
+    pub(super) fn new(client: Client, timeout: Duration, probe: String) -> Self {
+        let probe = Request::plain("SET", &probe).arg("").arg("PX").arg(1);
+        let stage = Stage::Down {
+            since: Instant::now(),
+            cause: Problem::TimedOut,
+            is_told: false,
+            task: None,
+            number: 0,
+        };
+        Self { client, timeout, probe, stage: watch::Sender::new(stage), refusal: Mutex::new(None) }
+    }
+
+    /// Sends a request and returns the answer, all within the time-out.
+    pub(super) async fn ask(self: &Arc<Self>, request: &Request) -> Result<Value, Problem> {
+        if Handle::try_current().is_err() {
+            return Err(Problem::NoRuntime);
+        }
+        let deadline = Instant::now() + self.timeout;
+        match self.ask_once(request, deadline).await {
+            // It may have been dead for long: Redis and what is between close idle connections.
+            Err(Problem::Unreachable(_)) if request.is_repeatable => self.ask_once(request, deadline).await,
+            Err(problem) => Err(problem),
+            Ok(answer) => Ok(answer),
+        }
+    }
+
+    async fn ask_once(self: &Arc<Self>, request: &Request, deadline: Instant) -> Result<Value, Problem> {
+        let (mut connection, number) = self.connection(deadline).await?;
+        let problem = match timeout_at(deadline.into(), request.send(&mut connection)).await {
+            Ok(Ok(answer)) => return Ok(answer),
+            Ok(Err(error)) => Problem::of(&error),
+            Err(_) => Problem::TimedOut,
+        };
+        if problem.is_of_the_connection() {
+            self.reconnect(Some(number), problem.clone());
+        } else {
+            self.tell_refusal(&problem);
+        }
+        Err(problem)
+    }
+
+    /// Waits until there is a connection, though not when there has been none for the time-out already.
+    pub(super) async fn connected(self: &Arc<Self>) -> Result<(), Problem> {
+        self.connection(Instant::now() + self.timeout).await.map(drop)
+    }
+
+    async fn connection(
+        self: &Arc<Self>,
+        deadline: Instant,
+    ) -> Result<(MultiplexedConnection, u64), Problem> {
+        if let Some(connection) = self.stage.borrow().connection() {
+            return Ok(connection);
+        }
+        self.reconnect(None, Problem::TimedOut);
+        let mut stage = self.stage.subscribe();
+        let deadline = match &*stage.borrow() {
+            Stage::Up { .. } => deadline,
+            Stage::Down { since, .. } => deadline.min(*since + self.timeout),
+        };
+        let is_up = stage.wait_for(|stage| matches!(stage, Stage::Up { .. }));
+        // The sender is in `self`, so only the time can run out.
+        let _ = timeout_at(deadline.into(), is_up).await.map(drop);
+        match &*self.stage.borrow() {
+            Stage::Up { connection, number } => Ok((connection.clone(), *number)),
+            Stage::Down { cause, .. } => Err(cause.clone()),
+        }
+    }
+
+    /// Makes another connection in place of the one of this number, or when there is none and nobody makes one.
+    fn reconnect(self: &Arc<Self>, lost: Option<u64>, cause: Problem) {
+        self.stage.send_if_modified(|stage| {
+            let (is_due, next) = match stage {
+                Stage::Up { number, .. } => (lost == Some(*number), *number + 1),
+                Stage::Down { task, number, .. } => {
+                    (task.as_ref().is_none_or(JoinHandle::is_finished), *number)
+                }
+            };
+            if is_due {
+                let is_told = lost.is_some();
+                if is_told {
+                    tracing::warn!(%cause, "the session store lost its connection; sessions are kept");
+                }
+                let task = Some(tokio::spawn(connect(Arc::downgrade(self))));
+                *stage = Stage::Down { since: Instant::now(), cause, is_told, task, number: next };
+            }
+            is_due
+        });
+    }
+
+    async fn open(&self) -> Result<MultiplexedConnection, Problem> {
+        let deadline = Instant::now() + self.timeout;
+        let config = AsyncConnectionConfig::new()
+            .set_connection_timeout(Some(self.timeout))
+            .set_response_timeout(None);
+        let connecting = async {
+            let connection = self.client.get_multiplexed_async_connection_with_config(&config).await;
+            let mut connection = connection.map_err(|error| Problem::of(&error))?;
+            match self.probe.send(&mut connection).await.map_err(|error| Problem::of(&error)) {
+                Err(problem) if problem.is_of_the_connection() => Err(problem),
+                _ => Ok(connection),
+            }
+        };
+        timeout_at(deadline.into(), connecting).await.unwrap_or(Err(Problem::TimedOut))
+    }
+
+    fn come_up(&self, connection: MultiplexedConnection) {
+        self.stage.send_modify(|stage| {
+            if let Stage::Down { is_told, number, .. } = stage {
+                if *is_told {
+                    tracing::info!("the session store is connected again");
+                }
+                *stage = Stage::Up { connection, number: *number };
+            }
+        });
+    }
+
+    fn stay_down(&self, problem: Problem) {
+        self.stage.send_if_modified(|stage| {
+            if let Stage::Down { cause, is_told, .. } = stage {
+                if !*is_told || *cause != problem {
+                    tracing::warn!(cause = %problem, "the session store cannot connect; sessions are kept");
+                }
+                (*cause, *is_told) = (problem, true);
+            }
+            false
+        });
+    }
+
+    /// Requests in plenty may be refused for one reason: it is logged once, and then once a minute.
+    fn tell_refusal(&self, problem: &Problem) {
+        let (mut refusal, now) = (self.refusal.lock(), Instant::now());
+        let is_known = |(last, at): &(Problem, Instant)| last == problem && now - *at < REPEAT_IN_LOG;
+        if !refusal.as_ref().is_some_and(is_known) {
+            tracing::error!(cause = %problem, "the session store refuses an operation");
+            *refusal = Some((problem.clone(), now));
+        }
+    }
+}
+
+/// Tries until it succeeds or nobody has the store any more.
+async fn connect(link: Weak<Link>) {
+    let mut pause = FIRST_PAUSE;
+    while let Some(link) = link.upgrade() {
+        match link.open().await {
+            Ok(connection) => return link.come_up(connection),
+            Err(problem) => link.stay_down(problem),
+        }
+        drop(link);
+        // Else all nodes would come back to a restarted server at the same moment.
+        sleep(pause.mul_f64(0.5 + rand::random::<f64>() / 2.0)).await;
+        pause = (pause * 2).min(LONGEST_PAUSE);
+    }
+}

@@ -1,0 +1,142 @@
+//! What can be wrong with Redis, in words that hold no secret.
+
+use std::error::Error;
+use std::fmt;
+
+use redis::{ErrorKind, RedisError};
+
+use crate::store::StoreError;
+
+/// The texts of the server and the library's own are not passed on: they quote what was sent, even a password.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Problem {
+    /// The operating system's or the TLS library's reason.
+    Unreachable(String),
+    TimedOut,
+    Unauthenticated,
+    /// A replica, or a server that is not ready.
+    NotServing(&'static str),
+    /// The error's code.
+    Refused(String),
+    Nonsense,
+    /// Changes are made, and nobody tells of them.
+    Untold,
+    NoRuntime,
+}
+
+/// What the server answers to everything, or to every write, for as long as the state lasts.
+const NOT_SERVING: [&str; 4] = ["READONLY", "LOADING", "MASTERDOWN", "CLUSTERDOWN"];
+
+impl Problem {
+    pub(super) fn of(error: &RedisError) -> Self {
+        match error.kind() {
+            ErrorKind::AuthenticationFailed => Self::Unauthenticated,
+            ErrorKind::Parse | ErrorKind::UnexpectedReturnType => Self::Nonsense,
+            _ if error.is_timeout() => Self::TimedOut,
+            ErrorKind::Io | ErrorKind::Client | ErrorKind::InvalidClientConfig => {
+                Self::Unreachable(error.source().map_or_else(|| "no address".to_owned(), ToString::to_string))
+            }
+            _ => Self::of_server(error.code().unwrap_or("ERR"), error.detail().unwrap_or_default()),
+        }
+    }
+
+    fn of_server(code: &str, detail: &str) -> Self {
+        // Before 7.2 Redis gives what a script met a code of its own: `ERR Error running script (…): -READONLY …`.
+        let met = |state: &&&str| code == **state || detail.contains(&format!("-{state} "));
+        match NOT_SERVING.iter().find(met) {
+            Some(state) => Self::NotServing(state),
+            None if detail.starts_with("The user executing the script can't") => {
+                Self::Refused("NOPERM".to_owned())
+            }
+            None if ["NOAUTH", "WRONGPASS"].contains(&code) => Self::Unauthenticated,
+            None if code.len() <= 20 && code.bytes().all(|byte| byte.is_ascii_uppercase()) => {
+                Self::Refused(code.to_owned())
+            }
+            None => Self::Nonsense,
+        }
+    }
+
+    /// Whether another connection may do better.
+    pub(super) fn is_of_the_connection(&self) -> bool {
+        matches!(self, Self::Unreachable(_) | Self::TimedOut | Self::Unauthenticated | Self::NotServing(_))
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unreachable(reason) => {
+                write!(f, "Redis is out of reach ({reason}); check host, port and TLS in REDIS_URL")
+            }
+            Self::TimedOut => {
+                f.write_str("Redis did not answer in time; check host, port and TLS in REDIS_URL")
+            }
+            Self::Unauthenticated => {
+                f.write_str("Redis refuses the user or password; check them in REDIS_URL")
+            }
+            Self::NotServing("READONLY") => {
+                f.write_str("Redis is a read-only replica; REDIS_URL must lead to the primary")
+            }
+            Self::NotServing(state) => write!(f, "Redis is not ready ({state})"),
+            Self::Refused(code) => match code.as_str() {
+                "NOPERM" => {
+                    f.write_str("Redis denies the user in REDIS_URL a command or key (NOPERM); check the ACL")
+                }
+                "OOM" => f.write_str("Redis is out of memory (OOM); raise its maxmemory"),
+                "MOVED" | "CROSSSLOT" => {
+                    write!(f, "Redis is a cluster ({code}), which RedisStore cannot use")
+                }
+                code => write!(f, "Redis answered with the error {code}"),
+            },
+            Self::Nonsense => f.write_str("what REDIS_URL leads to does not answer as Redis does"),
+            Self::Untold => f.write_str("changes are made, and no notification arrives"),
+            Self::NoRuntime => f.write_str("RedisStore works only within a Tokio runtime"),
+        }
+    }
+}
+
+impl Error for Problem {}
+
+impl From<Problem> for StoreError {
+    fn from(problem: Problem) -> Self {
+        Self::new(problem)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answered(code: &str, detail: &str) -> Problem {
+        Problem::of(&redis::make_extension_error(code.to_owned(), Some(detail.to_owned())))
+    }
+
+    #[test]
+    fn a_servers_answer_is_told_by_its_code_alone() {
+        let secret = "unknown command 'HELLO', with args beginning with: '3' 'AUTH' 'default' 'hunter2'";
+        for code in ["ERR", "WRONGTYPE", "NOPERM", "WRONGPASS", "hunter2", "READONLY"] {
+            let told = StoreError::from(answered(code, secret)).to_string();
+            assert!(!told.contains("hunter2"), "{told}");
+        }
+        assert_eq!(answered("WRONGTYPE", ""), Problem::Refused("WRONGTYPE".to_owned()));
+        assert_eq!(answered("NOAUTH", "Authentication required."), Problem::Unauthenticated);
+    }
+
+    #[test]
+    fn a_replica_and_an_acl_are_known_also_by_what_a_script_met() {
+        let wrapped = "Error running script (call to f_1): @user_script:8: -READONLY You can't write";
+        assert_eq!(answered("ERR", wrapped), Problem::NotServing("READONLY"));
+        let denied = "The user executing the script can't run this command or subcommand script: 4d58";
+        assert_eq!(answered("ERR", denied), Problem::Refused("NOPERM".to_owned()));
+        assert_eq!(answered("MASTERDOWN", "Link with MASTER is down"), Problem::NotServing("MASTERDOWN"));
+    }
+
+    #[test]
+    fn what_is_wrong_with_the_connection_is_told_from_what_is_not() {
+        let refused = std::io::Error::from(std::io::ErrorKind::ConnectionRefused);
+        assert!(Problem::of(&refused.into()).is_of_the_connection());
+        let late = std::io::Error::from(std::io::ErrorKind::TimedOut);
+        assert_eq!(Problem::of(&late.into()), Problem::TimedOut);
+        assert!(!answered("OOM", "command not allowed").is_of_the_connection());
+    }
+}

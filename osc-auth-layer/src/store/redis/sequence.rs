@@ -1,0 +1,187 @@
+//! What one connection brings word of, from its first notification to its last.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use parking_lot::Mutex;
+use redis::{PushInfo, PushKind, Value};
+use tokio::sync::watch;
+
+use super::problem::Problem;
+use super::scripts::Request;
+use crate::store::{Watcher, Watching};
+
+/// Longer than anybody waits for a canary; it leaves a handful of keys per node.
+const CANARY_LIFETIME_MILLIS: u64 = 2000;
+
+/// An unbroken sequence of changes, told to every watcher.
+///
+/// A canary is a key that is written on the command connection: once word of it is here, so is word of whatever was
+/// changed before it was sent. Each has a name of its own, or another's expiry could be taken for its arrival.
+pub(super) struct Sequence {
+    sessions: String,
+    canaries: String,
+    told: Mutex<Told>,
+    progress: watch::Sender<Progress>,
+}
+
+#[derive(Default)]
+struct Told {
+    ears: Vec<(Watcher, Watching)>,
+    /// The canary under way, and when it was sent.
+    canary: Option<(u64, Instant)>,
+    is_over: bool,
+}
+
+#[derive(Default)]
+struct Progress {
+    arrived: u64,
+    is_over: bool,
+}
+
+impl Sequence {
+    pub(super) fn new(sessions: String, canaries: String) -> Self {
+        Self { sessions, canaries, told: Mutex::default(), progress: watch::Sender::default() }
+    }
+
+    /// The names of what is to be told.
+    pub(super) fn prefixes(&self) -> [&str; 2] {
+        [&self.sessions, &self.canaries]
+    }
+
+    pub(super) fn begin(&self, watcher: &Watcher) {
+        let mut told = self.told.lock();
+        if !told.is_over {
+            told.ears.retain(|(watcher, _)| watcher.is_watching());
+            told.ears.push((watcher.clone(), watcher.begin()));
+        }
+    }
+
+    /// Something may go untold from here on.
+    pub(super) fn end(&self) {
+        let ears = {
+            let mut told = self.told.lock();
+            told.is_over = true;
+            std::mem::take(&mut told.ears)
+        };
+        // Calls into the layers, which must not find the lock taken.
+        drop(ears);
+        self.progress.send_modify(|progress| progress.is_over = true);
+    }
+
+    /// The canary of this number, larger than those before, about to be sent.
+    pub(super) fn canary(&self, number: u64) -> Request {
+        self.told.lock().canary = Some((number, Instant::now()));
+        let key = format!("{}{number}", self.canaries);
+        Request::plain("SET", &key).arg("").arg("PX").arg(CANARY_LIFETIME_MILLIS).repeatable()
+    }
+
+    /// How many canaries arrived.
+    pub(super) fn arrived(&self) -> u64 {
+        self.progress.borrow().arrived
+    }
+
+    /// Waits for a canary's arrival, or the end.
+    pub(super) async fn arrival(&self, number: u64) -> Result<(), Problem> {
+        let mut progress = self.progress.subscribe();
+        let progress = progress.wait_for(|progress| progress.arrived >= number || progress.is_over).await;
+        // The sender is in `self`, so waiting cannot fail.
+        match progress {
+            Ok(progress) if !progress.is_over => Ok(()),
+            _ => Err(Problem::Unreachable("the connection broke off".to_owned())),
+        }
+    }
+
+    fn hear(&self, push: &PushInfo) {
+        match (&push.kind, &push.data[..]) {
+            (PushKind::Invalidate, [Value::Array(keys)]) => self.hear_keys(keys),
+            // The database was emptied, by FLUSHALL or by a replica's first synchronisation.
+            (PushKind::Invalidate, [Value::Nil]) => {
+                let mut told = self.told.lock();
+                told.ears.iter_mut().for_each(|(watcher, watching)| *watching = watcher.begin());
+            }
+            (PushKind::Invalidate | PushKind::Disconnection, _) => self.end(),
+            _ => {}
+        }
+    }
+
+    fn hear_keys(&self, keys: &[Value]) {
+        let mut told = self.told.lock();
+        let names = |prefix| keys.iter().filter_map(move |key| name(key, prefix));
+        for name in names(&self.sessions) {
+            told.ears.iter().for_each(|(_, watching)| watching.changed(name));
+        }
+        let is_canary =
+            |(number, _): &mut (u64, _)| names(&self.canaries).any(|name| name.parse() == Ok(*number));
+        if let Some((number, sent)) = told.canary.take_if(is_canary) {
+            told.ears.iter().for_each(|(_, watching)| watching.confirm(sent));
+            self.progress.send_modify(|progress| progress.arrived = number);
+        }
+    }
+}
+
+fn name<'k>(key: &'k Value, prefix: &str) -> Option<&'k str> {
+    match key {
+        Value::BulkString(key) => std::str::from_utf8(key).ok()?.strip_prefix(prefix),
+        _ => None,
+    }
+}
+
+/// The connection's end of a sequence, which ends with the connection, be it by a panic or because the runtime went.
+pub(super) struct Listener(pub(super) Arc<Sequence>);
+
+impl Listener {
+    /// Runs in the connection's own task: in order, at once, and with no queue that could grow.
+    pub(super) fn hear(&self, push: &PushInfo) {
+        self.0.hear(push);
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        self.0.end();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn keys(keys: &[&str]) -> PushInfo {
+        let keys = keys.iter().map(|key| Value::BulkString(key.as_bytes().to_vec()));
+        PushInfo { kind: PushKind::Invalidate, data: vec![Value::Array(keys.collect())] }
+    }
+
+    fn sequence() -> Sequence {
+        Sequence::new("app:s:".to_owned(), "app:w:id:".to_owned())
+    }
+
+    #[test]
+    fn a_canary_arrives_once_and_only_by_its_own_name() {
+        let sequence = sequence();
+        let _ = sequence.canary(2);
+        for other in ["app:w:id:1", "app:w:di:2", "app:w:id:", "app:s:2", "2"] {
+            sequence.hear(&keys(&[other]));
+            assert_eq!(sequence.arrived(), 0, "{other}");
+        }
+        sequence.hear(&keys(&["app:w:id:1", "app:w:id:2"]));
+        assert_eq!(sequence.arrived(), 2);
+        sequence.hear(&keys(&["app:w:id:3"]));
+        assert_eq!(sequence.arrived(), 2, "it was not sent");
+    }
+
+    #[tokio::test]
+    async fn a_sequence_ends_with_its_connection_and_with_what_cannot_be_understood() {
+        let emptied = PushInfo { kind: PushKind::Invalidate, data: vec![Value::Nil] };
+        let odd = PushInfo { kind: PushKind::Invalidate, data: vec![Value::Int(1)] };
+        let lost = PushInfo { kind: PushKind::Disconnection, data: vec![] };
+        for (push, ends) in [(emptied, false), (odd, true), (lost, true)] {
+            let sequence = sequence();
+            sequence.hear(&push);
+            assert_eq!(sequence.told.lock().is_over, ends, "{push:?}");
+        }
+        let sequence = Arc::new(sequence());
+        drop(Listener(sequence.clone()));
+        assert!(sequence.arrival(1).await.is_err());
+    }
+}

@@ -1,0 +1,253 @@
+//! The nodes, and what must hold of them.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::time::{Duration, SystemTime};
+
+use futures_util::future::join_all;
+use http::StatusCode;
+use mock_osc::{Endpoint, Fault, MockOsc};
+use osc_auth_layer::test_util::{MemoryStore, TestClock};
+use osc_auth_layer::{Clock, OscToken, SessionErrorKind};
+use osc_tests::{Answer, App, Browser, app, error_of, layer_for, soon, token_of};
+
+use super::shuffled::Shuffled;
+use super::{NODES, Step, Trouble};
+
+/// Moved by the test; its sleeps are real ones, at a twentieth of their length.
+#[derive(Clone)]
+struct Hasty(TestClock);
+
+impl Clock for Hasty {
+    fn now(&self) -> SystemTime {
+        self.0.now()
+    }
+
+    fn sleep(&self, duration: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        Box::pin(tokio::time::sleep(duration / 20))
+    }
+}
+
+pub(super) struct Cluster {
+    osc: MockOsc,
+    clock: Hasty,
+    store: MemoryStore,
+    shuffled: Shuffled,
+    nodes: Vec<App>,
+    /// The visitor, signed in or not.
+    browser: Browser,
+    signed_in: bool,
+    /// Browsers that still have the cookie of a session that ended.
+    ended: Vec<Browser>,
+    store_is_up: bool,
+    /// Since something was out of order, requests may be told to come back.
+    troubled: bool,
+}
+
+impl Cluster {
+    pub(super) async fn new(seed: u64) -> Self {
+        // Rotates, and revokes the grant when a token is used again after those seconds.
+        let osc = MockOsc::builder().refresh_grace(Duration::from_secs(10)).start().await.expect("the mock");
+        let clock = Hasty(TestClock::new());
+        let store = MemoryStore::with_clock(clock.clone());
+        let shuffled = Shuffled::new(store.clone(), seed);
+        let mut cluster = Self {
+            browser: Browser::new(app(&layer_for(&osc).build().expect("it builds"))),
+            osc,
+            clock,
+            store,
+            shuffled,
+            nodes: Vec::new(),
+            signed_in: false,
+            ended: Vec::new(),
+            store_is_up: true,
+            troubled: false,
+        };
+        cluster.nodes = (0..NODES).map(|_| cluster.node()).collect();
+        cluster.sign_in(0).await;
+        cluster
+    }
+
+    fn node(&self) -> App {
+        let layer = layer_for(&self.osc).clock(self.clock.clone()).store(self.shuffled.clone());
+        app(&layer.build().expect("it builds"))
+    }
+
+    fn browser_at(&self, node: usize) -> Browser {
+        let mut browser = self.browser.clone();
+        browser.switch_app(self.nodes[node].clone());
+        browser
+    }
+
+    pub(super) async fn take(&mut self, step: &Step) {
+        match step {
+            Step::Requests(nodes) => {
+                for answer in self.requests(nodes).await {
+                    self.check_answer(&answer);
+                }
+            }
+            Step::Pass(time) => self.pass(*time),
+            Step::SignOut(at, others) => self.sign_out(*at, others).await,
+            Step::SignIn(at) => self.sign_in(*at).await,
+            Step::Rejected(nodes) => self.rejected(nodes).await,
+            Step::Restart(node) => self.nodes[*node] = self.node(),
+            Step::Store(false) => {
+                self.store.go_down();
+                (self.store_is_up, self.troubled) = (false, true);
+            }
+            Step::Store(true) => self.store_comes_back().await,
+            Step::Word(false) => self.store.fall_silent(),
+            Step::Word(true) if self.store_is_up => self.store.speak_up(),
+            Step::Word(true) => {}
+            Step::Provider(trouble) => {
+                let (fault, times) = match trouble {
+                    Trouble::Overloaded => (Fault::Status(503), 4),
+                    Trouble::TooMany => (Fault::RetryAfter(429, "5".to_owned()), 2),
+                    Trouble::HangUp => (Fault::HangUp, 2),
+                    Trouble::Html => (Fault::Html, 3),
+                    Trouble::LostAnswer => (Fault::LostAnswer, 1),
+                };
+                self.osc.fault(Endpoint::Token, fault).times(times);
+                self.troubled = true;
+            }
+        }
+    }
+
+    async fn requests(&self, nodes: &[usize]) -> Vec<Answer> {
+        let requests = nodes.iter().map(|node| {
+            let mut browser = self.browser_at(*node);
+            async move { browser.fetch("/").await }
+        });
+        soon(join_all(requests)).await
+    }
+
+    fn check_answer(&self, answer: &Answer) {
+        match token_of(answer) {
+            Some(token) => {
+                assert!(self.signed_in, "a token without a session");
+                self.check_token(&token);
+            }
+            None if self.signed_in => {
+                assert!(self.troubled, "refused: {answer:?}");
+                assert_eq!(error_of(answer), "temporarily_unavailable", "a session is lost");
+            }
+            None => {
+                assert!(matches!(error_of(answer).as_str(), "unauthenticated" | "temporarily_unavailable"));
+            }
+        }
+    }
+
+    fn check_token(&self, token: &OscToken) {
+        let is_good = token.expires_at() > self.clock.now();
+        assert!(!is_good || self.osc.is_live(token.access_token()), "the grant was revoked: spent twice");
+    }
+
+    fn pass(&self, time: Duration) {
+        self.osc.advance(time);
+        self.clock.0.advance(time);
+    }
+
+    /// The old cookie, if there is one, goes with it: that session is replaced.
+    async fn sign_in(&mut self, at: usize) {
+        let old = self.browser.clone();
+        let mut browser = self.browser_at(at);
+        let answer = soon(browser.sign_in(&self.osc)).await;
+        if answer.status() == StatusCode::SEE_OTHER {
+            if self.signed_in {
+                self.ended.push(old);
+            }
+            (self.browser, self.signed_in) = (browser, true);
+        } else {
+            assert!(self.troubled, "a sign-in failed: {answer:?}");
+            assert_eq!(answer.status(), StatusCode::BAD_GATEWAY);
+        }
+    }
+
+    async fn sign_out(&mut self, at: usize, others: &[usize]) {
+        if !self.signed_in {
+            return;
+        }
+        let old = self.browser.clone();
+        let mut browser = self.browser_at(at);
+        let sign_out = browser.post_from("same-origin", "/auth/signout");
+        // Whether these get a token is a matter of who was first.
+        let (answer, _) = tokio::join!(sign_out, self.requests(others));
+        assert_eq!(answer.status(), StatusCode::SEE_OTHER);
+        assert!(browser.cookies().is_empty(), "the cookie is removed");
+        (self.browser, self.signed_in) = (browser, false);
+        self.ended.push(old);
+    }
+
+    async fn rejected(&self, nodes: &[usize]) {
+        let answers = self.requests(nodes).await;
+        let tokens: Vec<_> = answers.iter().filter_map(token_of).collect();
+        let Some(rejected) = tokens.last() else {
+            return;
+        };
+        let jobs = tokens.iter().map(|token| {
+            let session = token.session();
+            async move { session.refresh(rejected).await }
+        });
+        for newer in soon(join_all(jobs)).await {
+            match newer {
+                Ok(newer) => {
+                    assert_ne!(newer.access_token(), rejected.access_token());
+                    self.check_token(&newer);
+                }
+                Err(error) => {
+                    assert!(self.troubled, "{error}");
+                    assert_eq!(error.kind(), SessionErrorKind::Unavailable);
+                }
+            }
+        }
+    }
+
+    async fn store_comes_back(&mut self) {
+        self.store.come_back();
+        self.store_is_up = true;
+        // What ended meanwhile it is told within a moment.
+        for ended in &self.ended {
+            for node in &self.nodes {
+                let mut browser = ended.clone();
+                browser.switch_app(node.clone());
+                soon(async {
+                    while token_of(&browser.fetch("/").await).is_some() {
+                        // There is no event to wait for: the layer tries again when it thinks fit.
+                        tokio::time::sleep(Duration::from_millis(1)).await;
+                    }
+                })
+                .await;
+            }
+        }
+    }
+
+    /// No node gives a token to a session that ended.
+    pub(super) async fn check(&self) {
+        for ended in &self.ended {
+            for node in &self.nodes {
+                let mut browser = ended.clone();
+                browser.switch_app(node.clone());
+                let answer = soon(browser.fetch("/")).await;
+                assert!(token_of(&answer).is_none(), "a session that ended is back");
+            }
+        }
+    }
+
+    /// The troubles end; a session that nobody ended is there on every node, and no other grant is left.
+    pub(super) async fn calm_down(mut self) {
+        self.osc.clear_faults();
+        self.store_comes_back().await;
+        self.store.speak_up();
+        // Longer than anybody leaves a failing provider alone; and the token expires.
+        self.pass(Duration::from_secs(2 * 60 * 60));
+        let was_troubled = std::mem::take(&mut self.troubled);
+        let all: Vec<_> = (0..NODES).cycle().take(3 * NODES).collect();
+        for answer in self.requests(&all).await {
+            self.check_answer(&answer);
+        }
+        self.check().await;
+        if !was_troubled && self.ended.is_empty() {
+            assert_eq!(self.osc.live_refresh_tokens(), 1);
+        }
+    }
+}

@@ -1,0 +1,27 @@
+//! Several nodes of one app that share a session store: a visitor is at home on each of them, and they never work
+//! against each other.
+
+mod sign_in;
+mod sign_out;
+mod single_flight;
+mod warm;
+
+use http::StatusCode;
+use mock_osc::MockOsc;
+use osc_tests::{Answer, Nodes, RunningClock, error_of, token_of};
+
+/// As many nodes with a store that tells of changes, and with one that does not.
+async fn both_kinds(nodes: usize) -> [Nodes; 2] {
+    [Nodes::told(nodes).await, Nodes::untold(nodes).await]
+}
+
+/// Nodes whose clocks go by themselves.
+async fn running(is_told: bool, nodes: usize) -> Nodes<RunningClock> {
+    Nodes::with(MockOsc::builder(), is_told, nodes, |layer| layer).await.sign_in().await
+}
+
+/// Refused with 401 for this reason, and without a token.
+fn assert_refused(answer: &Answer, error: &str) {
+    assert_eq!((answer.status(), error_of(answer).as_str()), (StatusCode::UNAUTHORIZED, error));
+    assert!(token_of(answer).is_none());
+}

@@ -1,0 +1,135 @@
+//! A sign-in is nobody's in particular: whatever part of it comes to whichever node.
+
+use futures_util::FutureExt;
+use http::StatusCode;
+use mock_osc::{Endpoint, MockOsc};
+use osc_tests::{Nodes, WatchedClock, callback, error_of, location, refusal, soon, token_of};
+
+use super::both_kinds;
+
+async fn before_sign_in(nodes: usize) -> Nodes {
+    Nodes::with(MockOsc::builder(), true, nodes, |layer| layer).await
+}
+
+#[tokio::test]
+async fn a_session_begun_on_one_node_opens_on_the_others() {
+    for nodes in both_kinds(3).await {
+        let token = nodes.token(0).await;
+        assert!(nodes.osc.is_live(token.access_token()));
+        for at in 1..3 {
+            let there = nodes.token(at).await;
+            assert_eq!(there.access_token(), token.access_token());
+            assert_eq!(there.session().id(), token.session().id());
+        }
+        assert_eq!(nodes.osc.count(Endpoint::Token), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_sign_in_begun_on_one_node_ends_on_another_and_is_good_on_a_third() {
+    let mut nodes = before_sign_in(3).await;
+    let authorize = nodes.browser.begin_sign_in("/auth/signin?return_to=/there").await;
+    let approved = nodes.osc.approve(&authorize).await.expect("the provider asks for consent");
+
+    let mut browser = nodes.at(1);
+    let answer = soon(browser.navigate(osc_tests::path_of(&approved))).await;
+
+    assert_eq!(location(&answer), "/there");
+    let mut elsewhere = nodes.send(&browser, 2);
+    assert_eq!(elsewhere.fetch("/").await.status(), StatusCode::OK);
+    assert_eq!(browser.cookies().len(), 1, "the sign-in under way left nothing: {:?}", browser.cookies());
+}
+
+#[tokio::test]
+async fn s02_a_callback_delivered_to_two_nodes_at_once_makes_one_token_request() {
+    let mut nodes = before_sign_in(2).await;
+    let path = callback(&mut nodes.browser, &nodes.osc).await;
+    let (mut one, mut other) = (nodes.at(0), nodes.at(1));
+    let hold = nodes.osc.hold(Endpoint::Token);
+    let mut first = Box::pin(one.navigate(&path));
+    assert!(first.as_mut().now_or_never().is_none());
+    soon(hold.arrived(1)).await;
+
+    let second = soon(other.navigate(&path)).await;
+
+    assert_eq!(refusal(&second), (400, "invalid_state".to_owned()));
+    hold.release();
+    assert_eq!(soon(first).await.status(), StatusCode::SEE_OTHER);
+    assert_eq!(nodes.osc.count(Endpoint::Token), 1);
+    assert_eq!(nodes.store.sessions(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn s02_a_callback_that_many_deliver_to_three_nodes_is_exchanged_once() {
+    for _ in 0..20 {
+        let mut nodes = before_sign_in(3).await;
+        let path = callback(&mut nodes.browser, &nodes.osc).await;
+        let deliveries: Vec<_> = (0..12)
+            .map(|at| {
+                let (mut browser, path) = (nodes.at(at % 3), path.clone());
+                tokio::spawn(async move { browser.navigate(&path).await })
+            })
+            .collect();
+        let mut signed_in = 0;
+        for delivery in deliveries {
+            match soon(delivery).await.unwrap().status() {
+                StatusCode::SEE_OTHER => signed_in += 1,
+                status => assert_eq!(status, StatusCode::BAD_REQUEST),
+            }
+        }
+        assert_eq!((signed_in, nodes.osc.count(Endpoint::Token)), (1, 1));
+    }
+}
+
+#[tokio::test]
+async fn s05_a_callback_replayed_at_another_node_makes_no_token_request_and_lands_safely() {
+    let mut nodes = before_sign_in(2).await;
+    let path = callback(&mut nodes.browser, &nodes.osc).await;
+    let before = nodes.browser.clone();
+    assert_eq!(soon(nodes.browser.navigate(&path)).await.status(), StatusCode::SEE_OTHER);
+
+    let back_button = soon(nodes.at(1).navigate(&path)).await;
+    let without_session = soon(nodes.send(&before, 1).navigate(&path)).await;
+
+    assert_eq!(location(&back_button), "/");
+    assert_eq!(refusal(&without_session), (400, "invalid_state".to_owned()));
+    assert_eq!(nodes.osc.count(Endpoint::Token), 1);
+    assert!(nodes.osc.is_live(nodes.token(1).await.access_token()), "the code was spent twice");
+}
+
+#[tokio::test]
+async fn a_restart_signs_nobody_out() {
+    for nodes in both_kinds(2).await {
+        let token = nodes.token(0).await;
+        let session = token.session();
+        let clock = WatchedClock::default();
+        let restarted = osc_tests::layer_for(&nodes.osc).clock(clock).store(nodes.store.clone());
+        let restarted = restarted.build().expect("it builds");
+        let mut browser = nodes.browser.clone();
+        browser.switch_app(osc_tests::app(&restarted));
+
+        let after = token_of(&soon(browser.fetch("/")).await).expect("a token");
+
+        assert_eq!(after.access_token(), token.access_token());
+        assert_eq!(after.session().id(), session.id());
+    }
+}
+
+#[tokio::test]
+async fn sessions_of_different_visitors_stay_apart_on_every_node() {
+    let nodes = Nodes::told(2).await;
+    let mut grace = nodes.at(1);
+    grace.forget_cookies("");
+    let authorize = grace.begin_sign_in("/auth/signin").await;
+    let approved = nodes.osc.approve_as("grace", &authorize).await.expect("the provider asks for consent");
+    soon(grace.navigate(osc_tests::path_of(&approved))).await;
+    for at in 0..2 {
+        let hers = token_of(&nodes.send(&grace, at).fetch("/").await).expect("a token");
+        assert_ne!(hers.access_token(), nodes.token(at).await.access_token());
+    }
+    soon(nodes.send(&grace, 0).post_from("same-origin", "/auth/signout")).await;
+    for at in 0..2 {
+        assert_eq!(error_of(&nodes.send(&grace, at).fetch("/").await), "unauthenticated");
+        nodes.token(at).await;
+    }
+}
