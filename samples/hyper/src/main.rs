@@ -13,7 +13,7 @@ use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 #[cfg(feature = "mock")]
 use mock_osc::MockOsc;
-use osc_auth_layer::{Builder, OscAuthLayer, OscToken};
+use osc_auth_layer::{Builder, OscAuthLayer, OscToken, RedisStore};
 use serde_json::json;
 use tokio::net::TcpListener;
 use tower::{ServiceBuilder, service_fn};
@@ -109,7 +109,13 @@ async fn configure() -> Result<(Builder, Platform), AnyError> {
         let auth = OscAuthLayer::builder(client).issuer(issuer);
         return Ok((auth, Platform::at(&mock.platform())?));
     }
-    Ok((OscAuthLayer::builder_from_env()?, Platform::from_env()?))
+    let auth = OscAuthLayer::builder_from_env()?;
+    // In Redis, sessions outlive this process and are shared with the app's other nodes.
+    let auth = match env::var("REDIS_URL").unwrap_or_default().trim() {
+        "" => auth,
+        url => auth.store(RedisStore::new(url)?),
+    };
+    Ok((auth, Platform::from_env()?))
 }
 
 async fn answer(osc: Platform, request: Request<Incoming>) -> Result<Reply, Infallible> {
