@@ -17,7 +17,7 @@ use crate::endpoints::ConsumedStates;
 use crate::provider::http::HttpClient;
 use crate::provider::{ClientConfig, Credentials, Issuer, Provider, Registry, Tokens};
 use crate::session::{Breaker, Session, SessionId, Table};
-use crate::store::{Backing, Coherence, Ending, SessionStore, StoreError, Watcher};
+use crate::store::{Backing, Coherence, SessionStore, StoreError, Watcher};
 
 const MOST_REFRESHES: usize = 64;
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
@@ -106,7 +106,9 @@ impl Shared {
         let session = Session::begin(tokens, credentials, timing, now, layer, self.backing.is_some());
         if self.backing.is_none() {
             self.keep(session.clone());
-            replaced.inspect(|old| self.drop_out(old));
+            if let Some(old) = replaced {
+                self.replace(&old).await;
+            }
             return Ok(session);
         }
         let (sender, receiver) = oneshot::channel();
@@ -116,8 +118,7 @@ impl Shared {
             if created.is_ok() {
                 shared.keep(session.clone());
                 if let Some(old) = replaced {
-                    shared.drop_out(&old);
-                    shared.end_record(&old, Ending::Replaced).await;
+                    shared.replace(&old).await;
                 }
             }
             let created = created.map(|()| session.clone());
@@ -127,12 +128,6 @@ impl Shared {
             }
         });
         receiver.await.unwrap_or_else(|_| Err(StoreError::new("the runtime is shutting down")))
-    }
-
-    fn drop_out(&self, id: &SessionId) {
-        if let Some(session) = self.sessions.remove(id) {
-            session.drop_out();
-        }
     }
 
     /// Puts a session into the table; one that is there already stays.

@@ -3,6 +3,7 @@
 mod answer;
 mod backoff;
 mod failures;
+mod matrix;
 mod refused;
 mod stampede;
 mod unreachable;

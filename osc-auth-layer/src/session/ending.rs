@@ -1,6 +1,7 @@
 //! How sessions are ended by their visitors: here at once, then in the store, then at the provider.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::oneshot;
 
@@ -8,10 +9,14 @@ use super::{Phase, Session, SessionId};
 use crate::provider::Credentials;
 use crate::secret::Secret;
 use crate::shared::Shared;
-use crate::store::Ending;
+use crate::store::{Ending, RecordKey};
 
 /// A token to revoke, in whose name, and its `token_type_hint` (RFC 7009 §2.1).
 type Revocable = (Arc<Credentials>, Secret, &'static str);
+
+/// An ending that the store did not take is tried again until it does.
+const END_AGAIN: Duration = Duration::from_millis(500);
+const END_AGAIN_AT_LATEST: Duration = Duration::from_secs(30);
 
 impl Shared {
     /// Ends a session here and now, then in the store, and its grant at the provider beside the caller. A visitor who
@@ -22,20 +27,69 @@ impl Shared {
             return self.revoke(id, revocable);
         }
         let (shared, id) = (self.clone(), id.clone());
-        let (sender, receiver) = oneshot::channel();
+        let (sender, receiver) = oneshot::channel::<()>();
         self.beside(async move {
             // Stays in the table, so that a store that is taken back to an older state does not revive it here.
             let known =
                 shared.find(&id).await.ok().flatten().or_else(|| shared.sessions.look(&id, Arc::clone));
             let held_here = known.and_then(|session| session.sign_out());
-            // Another node may have refreshed it since.
-            let held_there = shared.end_record(&id, Ending::SignedOut).await.map(|opened| {
-                let (token, hint) = opened.tokens.revocable();
-                (opened.credentials, token, hint)
-            });
-            shared.revoke(&id, held_there.or(held_here));
-            // Nobody may be waiting any more.
-            let _ = sender.send(());
+            shared.end_record(&id, Ending::SignedOut, held_here).await;
+            drop(sender);
+        });
+        // Without a runtime there is nothing to wait for.
+        let _ = receiver.await;
+    }
+
+    /// Ends a session in whose place another one of the same browser has begun.
+    pub(crate) async fn replace(self: &Arc<Self>, id: &SessionId) {
+        if self.backing.is_none() {
+            self.sessions.remove(id).inspect(|session| session.drop_out());
+            return;
+        }
+        self.sessions.look(id, |session| session.drop_out());
+        self.end_record(id, Ending::Replaced, None).await;
+    }
+
+    /// Ends a session whose cookie nobody will ever have.
+    pub(crate) async fn give_up(self: &Arc<Self>, session: &Session) {
+        let held_here = session.sign_out();
+        // A creation that failed may have had its effect.
+        self.end_record(session.id(), Ending::SignedOut, held_here).await;
+    }
+
+    /// Tells the store that a session ended, and revokes what a signed-out one held. Returns after the first try; when
+    /// that fails others follow, and until one succeeds the session is refused here whatever the store says.
+    async fn end_record(self: &Arc<Self>, id: &SessionId, ending: Ending, mut held_here: Option<Revocable>) {
+        let (shared, id) = (self.clone(), id.clone());
+        let (sender, receiver) = oneshot::channel::<()>();
+        self.beside(async move {
+            let Some(backing) = &shared.backing else {
+                return;
+            };
+            let (key, mut sender, mut pause) = (RecordKey::of(&id), Some(sender), END_AGAIN);
+            let _ending = backing.begin_ending(key.name.clone());
+            let record = loop {
+                match backing.end(&key, ending).await {
+                    Ok(record) => break record,
+                    Err(_) => {
+                        if sender.take().is_some() {
+                            tracing::warn!("the store could not be told that a session ended; trying on");
+                            shared.revoke(&id, held_here.take());
+                        }
+                        shared.clock.sleep(pause).await;
+                        pause = (pause * 2).min(END_AGAIN_AT_LATEST);
+                    }
+                }
+            };
+            if ending == Ending::SignedOut {
+                // Another node may have refreshed it since.
+                let opened = record.and_then(|record| shared.open(backing, &key, &record));
+                let held_there = opened.map(|opened| {
+                    let (token, hint) = opened.tokens.revocable();
+                    (opened.credentials, token, hint)
+                });
+                shared.revoke(&id, held_there.or(held_here));
+            }
         });
         // Without a runtime there is nothing to wait for.
         let _ = receiver.await;
@@ -46,14 +100,6 @@ impl Shared {
             tracing::debug!(session = %id.public(), "signed out");
             self.provider.revoke(credentials, token, hint);
         }
-    }
-
-    /// A sign-in whose session nobody will ever have the cookie of.
-    pub(crate) async fn give_up(self: &Arc<Self>, session: &Arc<Session>) {
-        let revocable = session.sign_out();
-        // A creation that failed may have had its effect.
-        self.end_record(session.id(), Ending::SignedOut).await;
-        self.revoke(session.id(), revocable);
     }
 }
 

@@ -157,7 +157,10 @@ async fn refresh(shared: &Arc<Shared>, session: &Arc<Session>, stale: &OscToken)
             Ok(Taken::Mine(lease)) => Some(lease),
             Ok(Taken::Theirs(left, before)) => {
                 drop(permit);
-                their_refresh(shared, session, left, before).await;
+                // It may be over already, and the record have shown it.
+                if plan(shared, session, stale).is_ok() {
+                    their_refresh(shared, session, left, before).await;
+                }
                 continue;
             }
             Ok(Taken::Over) => return Refreshed::Ended,

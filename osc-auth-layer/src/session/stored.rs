@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 
 use parking_lot::{Mutex, RwLock};
 
@@ -18,12 +17,8 @@ use crate::store::{
     Backing, Ending, Expiry, Found, Record, RecordKey, RecordName, Sealed, StoreError, Stored,
 };
 
-/// An ending that the store did not take is tried again until it does.
-const END_AGAIN: Duration = Duration::from_millis(500);
-const END_AGAIN_AT_LATEST: Duration = Duration::from_secs(30);
-
 /// What a record holds.
-pub(crate) struct Opened {
+pub(super) struct Opened {
     pub(super) tokens: Tokens,
     pub(super) credentials: Arc<Credentials>,
     pub(super) issued_at: Timestamp,
@@ -165,6 +160,9 @@ impl Shared {
         known: Option<Arc<Session>>,
     ) -> Result<Option<Arc<Session>>, StoreError> {
         let key = RecordKey::of(id);
+        if backing.is_ending(&key.name) {
+            return Ok(None);
+        }
         let before = backing.before_read(&key.name);
         let found = backing.read(&key).await?;
         // Others may have read it meanwhile: one session, one entry.
@@ -253,28 +251,6 @@ impl Shared {
                 }
             });
         }
-    }
-
-    /// Ends a session in the store. What the store does not take now it is told until it does, beside the caller.
-    pub(crate) async fn end_record(self: &Arc<Self>, id: &SessionId, ending: Ending) -> Option<Opened> {
-        let backing = self.backing.as_ref()?;
-        let key = RecordKey::of(id);
-        match backing.end(&key, ending).await {
-            Ok(record) => return record.and_then(|record| self.open(backing, &key, &record)),
-            Err(_) => tracing::warn!("the store could not be told that a session ended; trying on"),
-        }
-        let shared = self.clone();
-        self.beside(async move {
-            let mut pause = END_AGAIN;
-            while let Some(backing) = &shared.backing {
-                shared.clock.sleep(pause).await;
-                if backing.end(&key, ending).await.is_ok() {
-                    return;
-                }
-                pause = (pause * 2).min(END_AGAIN_AT_LATEST);
-            }
-        });
-        None
     }
 
     /// A change to a record, told by the store.

@@ -1,10 +1,12 @@
 //! The store as the layer uses it: every operation with a deadline, every record opened and sealed on the way.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use futures_util::future::{Either, select};
+use parking_lot::Mutex;
 
 use super::coherence::BeforeRead;
 use super::{
@@ -21,11 +23,33 @@ pub(crate) struct Backing {
     clock: Arc<dyn Clock>,
     coherence: Coherence,
     is_failing: AtomicBool,
+    /// The records whose end the store has not taken yet.
+    ending: Mutex<HashSet<RecordName>>,
+}
+
+/// A record's end that the store is being told.
+pub(crate) struct EndingRecord<'b>(&'b Backing, RecordName);
+
+impl Drop for EndingRecord<'_> {
+    fn drop(&mut self) {
+        self.0.ending.lock().remove(&self.1);
+    }
 }
 
 impl Backing {
     pub(crate) fn new(store: Arc<dyn SessionStore>, clock: Arc<dyn Clock>) -> Self {
-        Self { store, clock, coherence: Coherence::new(), is_failing: AtomicBool::new(false) }
+        let is_failing = AtomicBool::new(false);
+        Self { store, clock, coherence: Coherence::new(), is_failing, ending: Mutex::default() }
+    }
+
+    pub(crate) fn begin_ending(&self, name: RecordName) -> EndingRecord<'_> {
+        self.ending.lock().insert(name.clone());
+        EndingRecord(self, name)
+    }
+
+    /// Whether this process knows better than the store that the session is over.
+    pub(crate) fn is_ending(&self, name: &RecordName) -> bool {
+        self.ending.lock().contains(name)
     }
 
     pub(crate) fn coherence(&self) -> &Coherence {

@@ -3,9 +3,14 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
 
+use http::StatusCode;
 use mock_osc::MockOsc;
-use osc_tests::{EXPIRED, LEEWAY, Stage, WatchedClock, error_of, retry_after, token_of};
+use osc_tests::{
+    Browser, EXPIRED, LEEWAY, Stage, WatchedClock, app, callback, error_of, refusal, retry_after, soon,
+    token_of,
+};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use serde_json::Value;
 
@@ -74,6 +79,34 @@ async fn s42_a_name_that_does_not_resolve_ends_no_session() {
     stage.pass(retry_after(&answer));
     assert!(stage.osc.is_live(stage.token().await.access_token()));
     assert_eq!(stage.refreshes(), 1);
+}
+
+#[tokio::test]
+async fn a_name_that_does_not_resolve_fails_the_sign_in_and_no_sign_out() {
+    let resolver = Resolver::default();
+    let osc = MockOsc::builder().start().await.expect("the mock starts");
+    let names = resolver.clone();
+    let layer = osc_tests::layer_for(&osc)
+        .configure_http(move |http| http.dns_resolver(Arc::new(names)).pool_max_idle_per_host(0))
+        .build()
+        .expect("it builds");
+    let local = format!("http://localhost:{}", osc.address().port());
+    osc.set_metadata_field("token_endpoint", Value::from(format!("{local}/api/connect/token")));
+    osc.set_metadata_field("revocation_endpoint", Value::from(format!("{local}/api/connect/revoke")));
+    let mut browser = Browser::new(app(&layer));
+    let callback = callback(&mut browser, &osc).await;
+    resolver.fail(true);
+    let answer = soon(browser.navigate(&callback)).await;
+    assert_eq!(refusal(&answer), (502, "provider_unavailable".to_owned()));
+
+    resolver.fail(false);
+    assert_eq!(browser.sign_in(&osc).await.status(), StatusCode::SEE_OTHER);
+    resolver.fail(true);
+    let (replay, asked) = (browser.clone(), resolver.asked());
+    assert_eq!(browser.post_from("same-origin", "/auth/signout").await.status(), StatusCode::SEE_OTHER);
+    assert_eq!(error_of(&soon(replay.clone().fetch("/")).await), "unauthenticated");
+    assert!(soon(layer.shutdown(Duration::from_secs(20))).await);
+    assert_eq!(resolver.asked(), asked + 1);
 }
 
 /// Every name is this machine, unless it fails.

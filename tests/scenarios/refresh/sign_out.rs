@@ -5,7 +5,7 @@ use http::StatusCode;
 use mock_osc::{Endpoint, Fault};
 use osc_tests::{EXPIRED, Stage, error_of, soon, token_of};
 
-const RACES: usize = 200;
+const RACES: usize = 1000;
 
 /// The refresh token that the provider gave out last.
 fn newest(stage: &Stage) -> String {
@@ -60,7 +60,7 @@ async fn s30_a_refresh_that_is_tried_again_after_sign_out_revives_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn s30_two_hundred_sign_outs_racing_a_refresh_leave_no_token_and_no_grant() {
+async fn s30_a_thousand_sign_outs_racing_a_refresh_leave_no_token_and_no_grant() {
     let mut stage = Stage::signed_in().await;
     for race in 0..RACES {
         stage.browser.forget_cookies("");

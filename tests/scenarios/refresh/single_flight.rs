@@ -11,15 +11,16 @@ use osc_auth_layer::test_util::TestToken;
 use osc_tests::{EXPIRED, LEEWAY, Stage, soon, token_of};
 
 const EXPIRIES: usize = 5;
+const REQUESTS: usize = 10_000;
 
 #[tokio::test]
-async fn s40_a_thousand_requests_that_wait_at_expiry_share_one_grant_request() {
+async fn s40_ten_thousand_requests_that_wait_at_expiry_share_one_grant_request() {
     let stage = Stage::signed_in().await;
     for expiry in 1..=EXPIRIES {
         let old = stage.token().await;
         stage.pass(EXPIRED);
         let hold = stage.osc.hold(Endpoint::Token);
-        let mut browsers = vec![stage.browser.clone(); 1000];
+        let mut browsers = vec![stage.browser.clone(); REQUESTS];
         let mut requests = pin!(join_all(browsers.iter_mut().map(|browser| browser.fetch("/"))));
         assert!(requests.as_mut().now_or_never().is_none());
         soon(hold.arrived(1)).await;
@@ -39,11 +40,11 @@ async fn s40_a_thousand_requests_that_wait_at_expiry_share_one_grant_request() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn s40_a_thousand_requests_from_many_threads_make_one_grant_request_at_each_expiry() {
+async fn s40_ten_thousand_requests_from_many_threads_make_one_grant_request_at_each_expiry() {
     let stage = Stage::signed_in().await;
     for expiry in 1..=EXPIRIES {
         stage.pass(EXPIRED);
-        let tasks: Vec<_> = (0..1000)
+        let tasks: Vec<_> = (0..REQUESTS)
             .map(|_| {
                 let mut browser = stage.browser.clone();
                 tokio::spawn(async move { browser.fetch("/").await })
