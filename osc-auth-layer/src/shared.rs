@@ -75,6 +75,14 @@ impl Shared {
         self.clock.now().into()
     }
 
+    /// The time that all nodes agree on.
+    pub(crate) async fn common_now(&self) -> Result<Timestamp, StoreError> {
+        match &self.backing {
+            None => Ok(self.now()),
+            Some(backing) => backing.now().await,
+        }
+    }
+
     pub(crate) fn is_shutting_down(&self) -> bool {
         self.refreshes.is_closed()
     }
@@ -115,7 +123,7 @@ impl Shared {
         let shared = self.clone();
         self.beside(async move {
             let created = session.create_record(&shared).await;
-            if created.is_ok() {
+            if created.is_ok() && !sender.is_closed() {
                 shared.keep(session.clone());
                 if let Some(old) = replaced {
                     shared.replace(&old).await;

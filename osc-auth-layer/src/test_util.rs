@@ -113,6 +113,14 @@ impl OscAuthLayer {
     }
 }
 
+impl OscAuthLayer {
+    /// How many refreshes, revocations and other tasks run beside the requests just now.
+    #[must_use]
+    pub fn tasks_under_way(&self) -> usize {
+        self.shared.tasks.len()
+    }
+}
+
 /// A [`Clock`] that stands still until it is moved. Clones move together.
 ///
 /// ```

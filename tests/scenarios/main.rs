@@ -2,12 +2,14 @@
 
 mod answers;
 mod bad_input;
+mod cluster;
 mod flow;
 mod model;
 mod nodes;
 mod outage;
 mod placement;
 mod provider;
+mod redis;
 mod refresh;
 mod security;
 mod session;

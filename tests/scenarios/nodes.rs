@@ -1,9 +1,17 @@
 //! Several nodes of one app that share a session store: a visitor is at home on each of them, and they never work
 //! against each other.
 
+mod clocks;
+mod crowded;
+mod endings;
+mod history;
+mod outage;
+mod persistence;
+mod secrecy;
 mod sign_in;
 mod sign_out;
 mod single_flight;
+mod takeover;
 mod warm;
 
 use http::StatusCode;

@@ -14,7 +14,7 @@ use mock_osc::{Endpoint, Hold, MockOsc};
 use osc_auth_layer::test_util::MemoryStore;
 use osc_auth_layer::{Builder, Clock, OscAuthLayer, OscToken};
 
-use crate::{Answer, App, Browser, RiggedStore, WatchedClock, app, layer_for, soon, token_of};
+use crate::{Answer, App, Browser, Op, RiggedStore, WatchedClock, app, layer_for, soon, token_of};
 
 /// One process of the app.
 #[derive(Debug)]
@@ -91,6 +91,8 @@ impl MovableClock for RunningClock {
 impl Nodes {
     /// The pause of a node that waits for another's refresh without word of changes.
     pub const LOOK: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_millis(100);
+    /// The time that a node which inherits a lease gives the last holder to write.
+    pub const LAST_WORD: RangeInclusive<Duration> = Duration::from_secs(4)..=Duration::from_secs(4);
 
     /// So many nodes, told of changes, and a visitor who signed in at the first.
     pub async fn told(nodes: usize) -> Self {
@@ -125,6 +127,16 @@ impl Nodes {
     }
 }
 
+impl Nodes {
+    /// The token that a request to a node gets which inherits the lease of another.
+    ///
+    /// # Panics
+    /// When it gets none.
+    pub async fn heir(&self, at: usize) -> OscToken {
+        self.through(Self::LAST_WORD, self.token(at)).await
+    }
+}
+
 impl<C: MovableClock> Nodes<C> {
     /// Before the visitor came.
     ///
@@ -134,7 +146,7 @@ impl<C: MovableClock> Nodes<C> {
         osc: mock_osc::Builder,
         is_told: bool,
         nodes: usize,
-        configure: impl Fn(Builder) -> Builder,
+        mut configure: impl FnMut(Builder) -> Builder,
     ) -> Self {
         let osc = osc.start().await.expect("the mock starts");
         let store_clock = C::default();
@@ -244,6 +256,14 @@ impl<C: MovableClock> Nodes<C> {
     /// How many refreshes arrived at the provider.
     pub fn refreshes(&self) -> usize {
         self.osc.count_grants("refresh_token")
+    }
+
+    /// Waits until every lease that was taken was given back.
+    pub async fn settle_leases(&self) {
+        for node in &self.nodes {
+            let leased = usize::from(node.store.count(Op::Lease) > 0);
+            soon(node.store.asked(Op::Release, leased)).await;
+        }
     }
 
     /// Waits until no node has anything left to do. They refresh nothing afterwards.

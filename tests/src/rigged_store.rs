@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::future::pending;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use osc_auth_layer::test_util::MemoryStore;
 use osc_auth_layer::{
@@ -33,6 +33,8 @@ pub enum Op {
     Release,
     /// What exists once.
     Once,
+    /// The time.
+    Now,
 }
 
 /// What goes wrong with an operation.
@@ -115,9 +117,11 @@ impl RiggedStore {
         self.rig().troubles.push((op, trouble, Some(times)));
     }
 
-    /// Ends all troubles.
+    /// Ends all troubles and swaps.
     pub fn mend(&self) {
-        self.rig().troubles.clear();
+        let mut rig = self.rig();
+        rig.troubles.clear();
+        rig.aliases.clear();
     }
 
     /// Makes the operations of this kind wait.
@@ -282,6 +286,10 @@ impl SessionStore for RiggedStore {
             let name = self.alias(name);
             self.meddle(Op::Once, self.store.remove_once(&name)).await
         })
+    }
+
+    fn now(&self) -> StoreFuture<'_, SystemTime> {
+        Box::pin(self.meddle(Op::Now, self.store.now()))
     }
 
     fn watch(&self, watcher: Watcher) {

@@ -16,15 +16,18 @@ pub(super) async fn serve(context: &Context<'_>) -> Result<Answer, Refusal> {
     let query = Query::parse(context.head.uri().query())?;
     let session_cookie = context.session_cookie();
     let cookies = PendingCookies { cookies: &context.cookies, config, session_cookie: &session_cookie };
-    let now = shared.now();
     let pending = query
         .get("state")
-        .and_then(|state| cookies.find(state, now))
+        .and_then(|state| cookies.find(state))
         .filter(|pending| pending.issuer == shared.provider.issuer.as_str());
     let Some(pending) = pending else {
         return no_pending(context).await;
     };
     cookies.remove(&pending);
+    let now = shared.common_now().await.map_err(|_| Refusal::ProviderUnavailable)?;
+    if pending.has_expired(now) {
+        return no_pending(context).await;
+    }
     check_issuer(&query, &pending)?;
     if let Some(error) = query.get("error") {
         let description = query.get("error_description").unwrap_or_default();

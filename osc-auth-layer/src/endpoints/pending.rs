@@ -71,7 +71,7 @@ impl PendingSignIn {
     }
 
     /// A clock that went back behind the beginning is not a reason to refuse.
-    fn has_expired(&self, now: Timestamp) -> bool {
+    pub(super) fn has_expired(&self, now: Timestamp) -> bool {
         now >= self.expires_at()
     }
 }
@@ -104,9 +104,9 @@ impl PendingCookies<'_> {
 
     /// Seals `pending` into a cookie of its own, and drops the oldest when there are too many. What is too large to keep returns to
     /// `default_return`.
-    pub(super) fn add(&self, mut pending: PendingSignIn, default_return: &str, now: Timestamp) {
+    pub(super) fn add(&self, mut pending: PendingSignIn, default_return: &str) {
         let mut others: Vec<_> =
-            self.names().map(|name| (self.open(&name, now).map(|other| other.began_at), name)).collect();
+            self.names().map(|name| (self.open(&name).map(|other| other.began_at), name)).collect();
         others.sort_unstable();
         let excess = (others.len() + 1).saturating_sub(MOST);
         for (_, name) in others.into_iter().take(excess) {
@@ -123,11 +123,11 @@ impl PendingCookies<'_> {
         self.cookies.private(self.config.cookie_keys.sealing()).add(cookie);
     }
 
-    /// The attempt `state` belongs to, when it was begun in this browser and has not expired.
-    pub(super) fn find(&self, state: &str, now: Timestamp) -> Option<PendingSignIn> {
+    /// The attempt `state` belongs to, when it was begun in this browser.
+    pub(super) fn find(&self, state: &str) -> Option<PendingSignIn> {
         let name = self.name(state.get(..TAG)?);
         // Compared in full: the tag alone is no secret. What was sealed for another name does not open.
-        self.open(&name, now).filter(|pending| pending.state() == state)
+        self.open(&name).filter(|pending| pending.state() == state)
     }
 
     pub(super) fn remove(&self, pending: &PendingSignIn) {
@@ -141,11 +141,11 @@ impl PendingCookies<'_> {
         names.filter(move |name| name.starts_with(&prefix))
     }
 
-    fn open(&self, name: &str, now: Timestamp) -> Option<PendingSignIn> {
+    fn open(&self, name: &str) -> Option<PendingSignIn> {
         let mut keys = self.config.cookie_keys.opening();
         let cookie = keys.find_map(|key| self.cookies.private(key).get(name))?;
         let sealed: Sealed = serde_json::from_str(cookie.value()).ok()?;
-        let pending = PendingSignIn {
+        Some(PendingSignIn {
             state: Secret::new(sealed.s),
             verifier: Secret::new(sealed.v),
             issuer: sealed.i,
@@ -154,8 +154,7 @@ impl PendingCookies<'_> {
             iss_due: sealed.e,
             return_to: sealed.r,
             began_at: Timestamp::from_millis(sealed.t),
-        };
-        Some(pending).filter(|pending| !pending.has_expired(now))
+        })
     }
 }
 

@@ -8,6 +8,7 @@ use url::Url;
 use super::pending::{PendingCookies, PendingSignIn};
 use super::query::Query;
 use super::{Context, return_to};
+use crate::clock::Timestamp;
 use crate::origin::{self, Origin, PublicUrl};
 use crate::provider::{Credentials, GrantError, Metadata};
 use crate::response::{Answer, Refusal, see_other};
@@ -28,17 +29,18 @@ pub(super) async fn serve(context: &Context<'_>) -> Result<Answer, Refusal> {
         .to_owned();
     let provider = &shared.provider;
     let metadata = provider.metadata().await.map_err(refusal)?;
-    let mut begun = begin(context, &metadata, &public_url, &return_to).await;
+    let now = shared.common_now().await.map_err(|_| Refusal::ProviderUnavailable)?;
+    let mut begun = begin(context, &metadata, &public_url, &return_to, now).await;
     if let Err((GrantError::Misconfigured(error), Some(client))) = &begun {
         // The provider forgot this registration: once more with a new one (RFC 7591).
         if error == "invalid_client" && provider.forget_registration(&client.id).await {
-            begun = begin(context, &metadata, &public_url, &return_to).await;
+            begun = begin(context, &metadata, &public_url, &return_to, now).await;
         }
     }
     let (pending, location) = begun.map_err(|(error, _)| refusal(error))?;
     let cookies =
         PendingCookies { cookies: &context.cookies, config, session_cookie: &context.session_cookie() };
-    cookies.add(pending, &default_return, shared.now());
+    cookies.add(pending, &default_return);
     Ok(see_other(location.as_str()))
 }
 
@@ -48,6 +50,7 @@ async fn begin(
     metadata: &Arc<Metadata>,
     public_url: &PublicUrl,
     return_to: &str,
+    now: Timestamp,
 ) -> Result<(PendingSignIn, Url), (GrantError, Option<Arc<Credentials>>)> {
     let (shared, config) = (context.shared, &context.shared.config);
     let redirect_uri = public_url.url(&config.callback_path);
@@ -64,7 +67,7 @@ async fn begin(
         redirect_uri.clone(),
         metadata.iss_in_response,
         return_to.to_owned(),
-        shared.now(),
+        now,
     );
     let (challenge, scope) = (pending.challenge(), config.scopes.join(" "));
     let mut parameters = vec![

@@ -5,14 +5,14 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::select;
 
-use super::refresh::Ended;
+use super::refresh::{Ended, Plan};
 use super::stored::{Opened, sealed};
 use super::{Grant, OscToken, Phase, Session};
 use crate::clock::Timestamp;
 use crate::provider::http::TOTAL_TIMEOUT;
 use crate::secret::random_token;
 use crate::shared::Shared;
-use crate::store::{BeforeRead, Ending, Found, Leased, Record, Replaced, StoreError, Stored};
+use crate::store::{BeforeRead, Ending, Leased, Record, Replaced, StoreError, Stored};
 
 /// Longer than the provider may take to answer, by enough for the answer to be written.
 const LEASE: Duration = Duration::from_secs(30);
@@ -27,15 +27,26 @@ const LOOK_ANYWAY: Duration = Duration::from_secs(1);
 
 /// A write the store did not take is tried again, for what it holds is the only good refresh token there is.
 const WRITE_AGAIN: Duration = Duration::from_millis(100);
-const WRITE_AGAIN_AT_LATEST: Duration = Duration::from_secs(2);
+const WRITE_AGAIN_AT_LATEST: Duration = Duration::from_secs(1);
+
+/// A lease the store did not take back is returned again.
+const RETURN_AGAIN: Duration = Duration::from_millis(200);
+const RETURN_AGAIN_AT_LATEST: Duration = Duration::from_millis(1600);
+
+/// Who inherits a lease gives its last holder this long to write: after an outage of the store it may have a new refresh
+/// token, and the record a spent one.
+const LAST_WORD: Duration = Duration::from_secs(4);
 
 /// The lease of a session's record. It ends by itself when this process dies.
 pub(super) struct Lease {
     shared: Arc<Shared>,
     session: Arc<Session>,
     owner: String,
-    /// Before the request that the store last confirmed it to.
-    confirmed_at: Moment,
+    /// Before the request that the store last confirmed it to; `None` when that is not to be relied on.
+    confirmed_at: Option<Moment>,
+    is_inherited: bool,
+    /// The store failed when it was asked: it may still come to what it was asked for.
+    is_in_doubt: bool,
 }
 
 /// By both clocks: the monotonic one stands still while a machine sleeps, the other one may be set back.
@@ -72,29 +83,37 @@ impl Lease {
             shared: shared.clone(),
             session: session.clone(),
             owner: stored.lease_owner.lock().get_or_insert_with(random_token::<16>).clone(),
-            confirmed_at: Moment::now(shared),
+            confirmed_at: None,
+            is_inherited: false,
+            is_in_doubt: false,
         };
         let before = backing.before_read(&stored.key.name);
-        Ok(match lease.ask(stored).await? {
-            Leased::Granted(_) => Taken::Mine(lease),
-            Leased::Held(_, left) => {
+        let asked = lease.ask(stored).await;
+        Ok(match asked {
+            Ok(Leased::Granted(_) | Leased::Inherited(_)) => Taken::Mine(lease),
+            Ok(Leased::Held(_, left)) => {
                 stored.lease_owner.lock().take();
                 Taken::Theirs(left, before)
             }
-            Leased::Ended(_) | Leased::Absent => Taken::Over,
+            Ok(Leased::Ended(_) | Leased::Absent) => Taken::Over,
+            Err(error) => {
+                // It may be ours all the same.
+                lease.give_back();
+                return Err(error);
+            }
         })
     }
 
     /// Whether a grant may be sent now: the lease is still ours, and outlasts the answer. What the record holds by now is
     /// the session's afterwards.
     pub(super) async fn confirm(&mut self) -> Result<bool, StoreError> {
-        let (shared, session) = (self.shared.clone(), self.session.clone());
+        let session = self.session.clone();
         let Some(stored) = session.stored() else {
             return Ok(false);
         };
         for _ in 0..MOST_CONFIRMATIONS {
             // A process may have been stopped for any time between two lines.
-            if self.confirmed_at.age(&shared) < JUST_NOW {
+            if self.is_younger_than(JUST_NOW) {
                 return Ok(true);
             }
             if !matches!(self.ask(stored).await?, Leased::Granted(_)) {
@@ -102,7 +121,11 @@ impl Lease {
             }
         }
         // The store is so slow that no confirmation is fresh; one that leaves the provider its time will do.
-        Ok(self.confirmed_at.age(&shared) + TOTAL_TIMEOUT < LEASE)
+        Ok(self.is_younger_than(LEASE - TOTAL_TIMEOUT))
+    }
+
+    fn is_younger_than(&self, age: Duration) -> bool {
+        self.confirmed_at.is_some_and(|at| at.age(&self.shared) < age)
     }
 
     async fn ask(&mut self, stored: &Stored) -> Result<Leased, StoreError> {
@@ -110,10 +133,13 @@ impl Lease {
             return Ok(Leased::Absent);
         };
         let asked_at = Moment::now(&self.shared);
-        let leased = backing.lease(&stored.key, &self.owner, LEASE).await?;
+        let leased = backing.lease(&stored.key, &self.owner, LEASE).await;
+        self.is_in_doubt |= leased.is_err();
+        let leased = leased?;
         match &leased {
-            Leased::Granted(record) => {
-                self.confirmed_at = asked_at;
+            Leased::Granted(record) | Leased::Inherited(record) => {
+                self.confirmed_at = Some(asked_at);
+                self.is_inherited |= matches!(leased, Leased::Inherited(_));
                 self.absorb(record)?;
             }
             Leased::Held(record, _) => self.absorb(record)?,
@@ -137,26 +163,22 @@ impl Lease {
     /// Writes what a refresh brought, for as long as it takes: before the store has it, nobody may use it.
     ///
     /// When this node had lost its lease and another was faster, that one's tokens are the session's.
-    pub(super) async fn write(
-        &self,
-        spent: &Grant,
-        token: &OscToken,
-        now_held: &Grant,
-    ) -> Result<Written, Ended> {
+    pub(super) async fn write(&self, plan: &Plan, token: &OscToken, grant: &Grant) -> Result<Written, Ended> {
         let (shared, session) = (&self.shared, &self.session);
         let (Some(backing), Some(stored)) = (&shared.backing, session.stored()) else {
             return Err(Ended::Dropped);
         };
-        let mut expected = session.state.lock().version;
-        let (mut pause, mut newest) = (WRITE_AGAIN, expected);
+        // What was spent, whatever this node has read since.
+        let (mut expected, mut newest) = (plan.version, plan.version);
+        let mut pause = WRITE_AGAIN;
         loop {
             match session.state.lock().phase {
                 Phase::SignedOut => return Err(Ended::SignedOut),
                 Phase::Dropped => return Err(Ended::Dropped),
                 Phase::Live | Phase::Refused => {}
             }
-            let version = newest.max(expected) + 1;
-            let sealed = sealed(shared, &now_held.credentials, token, now_held.refresh_token.as_ref());
+            let version = newest + 1;
+            let sealed = sealed(shared, &grant.credentials, token, grant.refresh_token.as_ref());
             match backing.replace(&stored.key, expected, version, &sealed).await {
                 Ok(Replaced::Done) => return Ok(Written::Ours(version)),
                 Ok(Replaced::Ended(Ending::SignedOut)) => return Err(Ended::SignedOut),
@@ -169,7 +191,8 @@ impl Lease {
                         // Our own write, whose acknowledgement was lost.
                         return Ok(Written::Ours(record.version));
                     }
-                    if !is_spent(&opened, spent) {
+                    // A store that was taken back holds what is older than what was spent.
+                    if record.version > plan.version && !is_spent(&opened, &plan.grant) {
                         shared.absorb(session, &record, opened);
                         return Ok(Written::Theirs);
                     }
@@ -185,33 +208,59 @@ impl Lease {
         }
     }
 
-    /// The provider refused what `version` held: so is the session, unless the record holds something else by now.
-    pub(super) async fn refuse(&self, version: u64) -> Result<(), StoreError> {
-        let (Some(backing), Some(stored)) = (&self.shared.backing, self.session.stored()) else {
-            return Ok(());
+    /// The provider refused what `version` held: so is the session, when this node still has the lease and the record
+    /// holds nothing else. Tells whether it has; another node may have spent the token, and be about to write.
+    pub(super) async fn refuse(&mut self, version: u64) -> Result<bool, StoreError> {
+        let (shared, session) = (self.shared.clone(), self.session.clone());
+        let (Some(backing), Some(stored)) = (&shared.backing, session.stored()) else {
+            return Ok(false);
         };
-        match backing.read(&stored.key).await? {
-            Found::Live(record) if record.version == version => {
+        match self.ask(stored).await? {
+            Leased::Granted(record) if record.version == version => {
                 backing.refuse(&stored.key, version).await?;
-                self.session.refuse();
+                session.refuse();
+                Ok(true)
             }
-            Found::Live(record) => self.absorb(&record)?,
-            Found::Ended(ending) => self.session.end(ending.into()),
-            Found::Absent => self.session.drop_out(),
+            Leased::Inherited(_) | Leased::Held(..) => Ok(false),
+            Leased::Granted(_) | Leased::Ended(_) | Leased::Absent => Ok(true),
         }
-        Ok(())
     }
 
-    /// Gives the lease back, beside the caller.
-    pub(super) fn give_back(self) {
-        let shared = self.shared.clone();
-        if let Some(stored) = self.session.stored() {
-            stored.lease_owner.lock().take();
+    /// Lets the last holder of an inherited lease write what it may have; the next [`confirm`](Self::confirm) reads it.
+    pub(super) async fn hear_last_word(&mut self) {
+        if std::mem::take(&mut self.is_inherited) {
+            self.shared.clock.sleep(LAST_WORD).await;
+            self.confirmed_at = None;
         }
+    }
+
+    /// Gives the lease back, beside the caller, and until the store takes it: other nodes wait for it. Not that of a
+    /// session that was signed out here: the store may not know yet, and another node would spend what was spent.
+    pub(super) fn give_back(self) {
+        let Some(stored) = self.session.stored() else {
+            return;
+        };
+        // A later refresh has an owner of its own, whose lease a late return does not touch.
+        stored.lease_owner.lock().take();
+        if self.session.is_over() {
+            return;
+        }
+        let shared = self.shared.clone();
         shared.beside(async move {
-            if let (Some(backing), Some(stored)) = (&self.shared.backing, self.session.stored()) {
-                // Missed, it ends by itself.
-                let _ = backing.release(&stored.key, &self.owner).await;
+            let given_up_at = Moment::now(&self.shared);
+            let (mut pause, mut is_in_doubt) = (RETURN_AGAIN, self.is_in_doubt);
+            while given_up_at.age(&self.shared) < LEASE {
+                let (Some(backing), Some(stored)) = (&self.shared.backing, self.session.stored()) else {
+                    return;
+                };
+                if backing.release(&stored.key, &self.owner).await.is_ok() {
+                    if !is_in_doubt {
+                        return;
+                    }
+                    (is_in_doubt, pause) = (false, RETURN_AGAIN_AT_LATEST);
+                }
+                self.shared.clock.sleep(pause).await;
+                pause = (pause * 2).min(RETURN_AGAIN_AT_LATEST);
             }
         });
     }

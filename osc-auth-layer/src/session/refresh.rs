@@ -68,8 +68,8 @@ impl Session {
             Phase::Dropped => return Err(Ended::Dropped),
             Phase::Live | Phase::Refused => state.phase = Phase::Live,
         }
-        // Another node may have gone on from this version by now.
-        if version >= state.version {
+        // This node may have read the new version already, and another may have gone on from it.
+        if version > state.version || self.stored.is_none() {
             (state.backoff, state.grant, state.version) = (Default::default(), grant, version);
             *self.current.write() = Some(token.clone());
         }
@@ -105,9 +105,9 @@ async fn run(shared: Arc<Shared>, session: Arc<Session>, stale: OscToken) -> Ref
 }
 
 /// What to spend, and the version it was found in; or why nothing needs to be sent.
-struct Plan {
-    grant: Grant,
-    version: u64,
+pub(super) struct Plan {
+    pub(super) grant: Grant,
+    pub(super) version: u64,
 }
 
 fn plan(shared: &Arc<Shared>, session: &Session, stale: &OscToken) -> Result<Plan, Refreshed> {
@@ -177,7 +177,7 @@ async fn refresh(shared: &Arc<Shared>, session: &Arc<Session>, stale: &OscToken)
     }
 }
 
-/// `None` when the lease was lost before anything was sent.
+/// `None` when another node took over: what it did is to be looked at.
 async fn under_lease(
     shared: &Arc<Shared>,
     session: &Arc<Session>,
@@ -189,6 +189,9 @@ async fn under_lease(
         Ok(planned) => planned,
         Err(settled) => return Some(settled),
     };
+    if let Some(lease) = lease {
+        lease.hear_last_word().await;
+    }
     let admission = match shared.breaker.admit(shared.now()) {
         Ok(admission) => admission,
         Err(retry_after) => return Some(Refreshed::Unavailable { retry_after }),
@@ -204,7 +207,7 @@ async fn under_lease(
         }
         Ok(_) | Err(GrantError::Refused | GrantError::Misconfigured(_)) => admission.answered(),
     }
-    Some(settle(shared, session, plan, answer, lease.as_ref()).await)
+    settle(shared, session, plan, answer, lease.as_mut()).await
 }
 
 /// Why a grant was not sent (again).
@@ -249,10 +252,10 @@ async fn settle(
     session: &Arc<Session>,
     plan: Plan,
     answer: Result<Tokens, GrantError>,
-    lease: Option<&Lease>,
-) -> Refreshed {
+    lease: Option<&mut Lease>,
+) -> Option<Refreshed> {
     match answer {
-        Ok(tokens) => store(shared, session, &plan, tokens, lease).await,
+        Ok(tokens) => store(shared, session, &plan, tokens, lease.as_deref()).await,
         Err(GrantError::Refused) => {
             tracing::info!("the provider refused the refresh token");
             refuse(shared, session, &plan, lease).await
@@ -267,11 +270,11 @@ async fn settle(
         }
         Err(GrantError::Misconfigured(error)) => {
             tracing::error!(%error, "the provider refuses this client; check CLIENT_ID and CLIENT_SECRET");
-            session.fail(shared, None)
+            Some(session.fail(shared, None))
         }
         Err(GrantError::NotSent { retry_after } | GrantError::PossiblyProcessed { retry_after }) => {
             tracing::warn!("the provider is out of reach; the session is kept");
-            session.fail(shared, retry_after)
+            Some(session.fail(shared, retry_after))
         }
     }
 }
@@ -282,7 +285,7 @@ async fn store(
     plan: &Plan,
     tokens: Tokens,
     lease: Option<&Lease>,
-) -> Refreshed {
+) -> Option<Refreshed> {
     let (orphan, hint) = tokens.revocable();
     let issue = Issue::new(&tokens, &shared.config.timing, shared.now());
     let token = OscToken::new(tokens.bearer, issue, session.id.clone(), Arc::downgrade(shared));
@@ -291,17 +294,17 @@ async fn store(
     let grant = Grant { refresh_token, credentials: plan.grant.credentials.clone() };
     let written = match lease {
         None => Ok(Written::Ours(0)),
-        Some(lease) => lease.write(&plan.grant, &token, &grant).await,
+        Some(lease) => lease.write(plan, &token, &grant).await,
     };
     let rotated = match written {
         Ok(Written::Ours(version)) => session.rotate(&token, grant, version),
         Ok(Written::Theirs) => {
             tracing::warn!("another node refreshed the session at the same time; its token is used");
-            return session.current().map_or(Refreshed::Ended, Refreshed::Token);
+            return None;
         }
         Err(ended) => Err(ended),
     };
-    match rotated {
+    Some(match rotated {
         Ok(()) => {
             tracing::debug!("refreshed");
             Refreshed::Token(token)
@@ -316,27 +319,27 @@ async fn store(
             session.end(Phase::Dropped);
             Refreshed::Ended
         }
-    }
+    })
 }
 
 async fn refuse(
     shared: &Arc<Shared>,
-    session: &Arc<Session>,
+    session: &Session,
     plan: &Plan,
-    lease: Option<&Lease>,
-) -> Refreshed {
+    lease: Option<&mut Lease>,
+) -> Option<Refreshed> {
     let Some(lease) = lease else {
         session.refuse();
-        return Refreshed::Refused;
+        return Some(Refreshed::Refused);
     };
-    // Another node may have been faster, and that is why.
-    if lease.refuse(plan.version).await.is_err() {
-        return session.fail(shared, None);
-    }
-    let phase = session.state.lock().phase;
-    match (phase, session.current()) {
-        (Phase::Live, Some(token)) => Refreshed::Token(token),
-        (Phase::Live | Phase::Refused, _) => Refreshed::Refused,
-        (Phase::SignedOut | Phase::Dropped, _) => Refreshed::Ended,
+    match lease.refuse(plan.version).await {
+        Err(_) => Some(session.fail(shared, None)),
+        Ok(false) => None,
+        Ok(true) => match session.state.lock().phase {
+            // Another node was faster, and that is why.
+            Phase::Live => None,
+            Phase::Refused => Some(Refreshed::Refused),
+            Phase::SignedOut | Phase::Dropped => Some(Refreshed::Ended),
+        },
     }
 }

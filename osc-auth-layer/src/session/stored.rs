@@ -72,25 +72,21 @@ impl Session {
         }
     }
 
-    /// As the store holds it; to be stamped by who read it.
-    fn restore(
-        shared: &Arc<Shared>,
-        id: SessionId,
-        key: RecordKey,
-        record: &Record,
-        opened: Opened,
-    ) -> Arc<Self> {
-        let now = shared.now();
-        let (token, grant) = opened.into_parts(shared, &id);
-        let phase = if record.refused { Phase::Refused } else { Phase::Live };
+    /// A session this process does not know yet: it has nothing before it adopts what was read.
+    fn unread(id: SessionId, record: &Record, credentials: Arc<Credentials>, now: Timestamp) -> Arc<Self> {
         Arc::new(Self {
-            id,
             ends_at: now.plus(record.ends_in),
             last_seen: AtomicU64::new(seen_at(record, now).as_millis()),
-            current: RwLock::new(Some(token).filter(|_| !record.refused)),
-            state: Mutex::new(State { phase, grant, version: record.version, backoff: Backoff::default() }),
+            current: RwLock::new(None),
+            state: Mutex::new(State {
+                phase: Phase::Live,
+                grant: Grant { refresh_token: None, credentials },
+                version: 0,
+                backoff: Backoff::default(),
+            }),
             refresh: Flight::default(),
-            stored: Some(Box::new(Stored::new(key))),
+            stored: Some(Box::new(Stored::new(RecordKey::of(&id)))),
+            id,
         })
     }
 
@@ -172,16 +168,15 @@ impl Shared {
                 let Some(opened) = self.open(backing, &key, &record) else {
                     return Ok(None);
                 };
-                match known {
-                    Some(session) => {
-                        self.absorb(&session, &record, opened);
-                        session
-                    }
+                let session = match known {
+                    Some(session) => session,
                     None => {
-                        let session = Session::restore(self, id.clone(), key, &record, opened);
-                        self.keep(session)
+                        let credentials = opened.credentials.clone();
+                        self.keep(Session::unread(id.clone(), &record, credentials, self.now()))
                     }
-                }
+                };
+                self.absorb(&session, &record, opened);
+                session
             }
             Found::Ended(ending) => {
                 known.inspect(|session| session.end(ending.into()));

@@ -50,6 +50,10 @@ impl Table {
         }
         if let Some(stored) = session.stored() {
             self.names.insert(stored.key.name.clone(), Arc::downgrade(&session));
+            // Pushed out already, it must not leave its name behind.
+            if self.look(session.id(), |_| ()).is_none() {
+                self.forget_name(&session);
+            }
         }
         session
     }
@@ -60,9 +64,10 @@ impl Table {
         Some(session)
     }
 
+    /// Not that of a session which has taken its place meanwhile.
     fn forget_name(&self, session: &Session) {
         if let Some(stored) = session.stored() {
-            self.names.remove(&stored.key.name);
+            self.names.remove_if(&stored.key.name, |_, named| std::ptr::eq(named.as_ptr(), session));
         }
     }
 

@@ -13,7 +13,7 @@ use super::{
     Coherence, Ending, Expiry, Found, Leased, Record, RecordKey, RecordName, Replaced, Sealed, SessionStore,
     StoreError, StoreFuture,
 };
-use crate::clock::Clock;
+use crate::clock::{Clock, Timestamp};
 
 /// Whatever a store promises of itself.
 const DEADLINE: Duration = Duration::from_secs(2);
@@ -141,6 +141,10 @@ impl Backing {
 
     pub(crate) async fn remove_once(&self, name: &RecordName) -> Result<(), StoreError> {
         self.within(self.store.remove_once(&name.text())).await
+    }
+
+    pub(crate) async fn now(&self) -> Result<Timestamp, StoreError> {
+        Ok(self.within(self.store.now()).await?.into())
     }
 
     /// Says in the log when the store fails, and when it works again; not at every request in between.

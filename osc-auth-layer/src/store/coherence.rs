@@ -54,7 +54,11 @@ impl Coherence {
 
     /// Stamps what was read, unless the record changed meanwhile.
     pub(crate) fn stamp(&self, stamp: &AtomicU64, name: &RecordName, before: BeforeRead) {
+        if self.before_read(name) != before {
+            return;
+        }
         stamp.store(before.epoch, SeqCst);
+        // A change told between the two lines took away a stamp that was not there yet.
         if self.before_read(name) != before {
             stamp.store(0, SeqCst);
         }

@@ -40,6 +40,8 @@ const MANY: u8 = 16;
 /// `node` connects to the store as one node of an app does. It is called twice, and must lead to the same place each
 /// time. That place may hold records already; those made here have random names. A multi-threaded runtime shows most.
 ///
+/// A store that takes a [`Watcher`](crate::Watcher) must be run in a place that can tell of changes.
+///
 /// Not proven: that a store which fails says so, and that a mark lasts for all of [`ENDED_FOR`](super::ENDED_FOR).
 ///
 /// ```
@@ -67,6 +69,7 @@ pub async fn run<S: SessionStore>(node: impl AsyncFn() -> S) {
     record::of_many_replaces_one_counts(nodes).await;
     record::refuse_marks_one_version_only(nodes).await;
 
+    times::all_nodes_have_the_same_time(nodes).await;
     times::a_record_tells_its_age_and_its_end(nodes).await;
     times::only_a_touch_is_use(nodes).await;
     times::a_replacement_is_young_and_no_use(nodes).await;

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use parking_lot::Mutex;
 use tokio::sync::watch;
@@ -74,7 +74,15 @@ struct Entry {
     touched_at: Timestamp,
     idle: Duration,
     ends_at: Timestamp,
-    lease: Option<(String, Timestamp)>,
+    lease: Option<Lease>,
+}
+
+#[derive(Clone)]
+struct Lease {
+    owner: String,
+    until: Timestamp,
+    /// The record's version then.
+    version: u64,
 }
 
 impl Entry {
@@ -182,6 +190,15 @@ impl MemoryStore {
     #[must_use]
     pub fn sessions(&self) -> usize {
         self.0.state.lock().entries.records.len()
+    }
+
+    /// How many leases are held, so how many refreshes are under way.
+    #[must_use]
+    pub fn leases(&self) -> usize {
+        let now = Timestamp::from(self.0.clock.now());
+        let state = self.0.state.lock();
+        let leases = state.entries.records.values().filter_map(|entry| entry.lease.as_ref());
+        leases.filter(|lease| now < lease.until).count()
     }
 
     /// What it holds now, to come back to.
@@ -323,23 +340,25 @@ impl SessionStore for MemoryStore {
                 return (missing.map_or(Leased::Absent, Leased::Ended), false);
             };
             let record = entry.record(now);
-            match &entry.lease {
-                Some((holder, until)) if holder != owner && now < *until => {
-                    (Leased::Held(record, until.since(now)), false)
+            let leased = match &entry.lease {
+                Some(lease) if lease.owner != owner && now < lease.until => {
+                    return (Leased::Held(record, lease.until.since(now)), false);
                 }
-                _ => {
-                    entry.lease = Some((owner.to_owned(), now.plus(duration)));
-                    (Leased::Granted(record), true)
+                Some(lease) if lease.owner != owner && lease.version == entry.version => {
+                    Leased::Inherited(record)
                 }
-            }
+                _ => Leased::Granted(record),
+            };
+            let (owner, until) = (owner.to_owned(), now.plus(duration));
+            entry.lease = Some(Lease { owner, until, version: entry.version });
+            (leased, true)
         })
     }
 
     fn release<'s>(&'s self, name: &'s str, owner: &'s str) -> StoreFuture<'s, ()> {
         self.operate(name, move |entries, _| {
             let entry = entries.records.get_mut(name);
-            let changed =
-                entry.and_then(|entry| entry.lease.take_if(|(holder, _)| holder == owner)).is_some();
+            let changed = entry.and_then(|entry| entry.lease.take_if(|lease| lease.owner == owner)).is_some();
             ((), changed)
         })
     }
@@ -368,6 +387,10 @@ impl SessionStore for MemoryStore {
             entries.once.remove(name);
             ((), false)
         })
+    }
+
+    fn now(&self) -> StoreFuture<'_, SystemTime> {
+        self.operate("", |_, now| (now.into(), false))
     }
 
     fn watch(&self, watcher: Watcher) {

@@ -16,7 +16,7 @@ use std::error::Error;
 use std::fmt;
 use std::pin::Pin;
 use std::sync::atomic::AtomicU64;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use parking_lot::Mutex;
 
@@ -76,7 +76,8 @@ pub trait SessionStore: Send + Sync + 'static {
     fn end<'s>(&'s self, name: &'s str, ending: Ending) -> StoreFuture<'s, Option<Record>>;
 
     /// Takes the lease of a record for `owner`, or prolongs the one it has: from now on for `duration` nobody else gets
-    /// it. Returns the record as it is under the lease.
+    /// it. Returns the record as it is under the lease. One that ran out is remembered until it is given back or another
+    /// owner takes its place, and with it the record's version.
     fn lease<'s>(&'s self, name: &'s str, owner: &'s str, duration: Duration) -> StoreFuture<'s, Leased>;
 
     /// Gives the lease back, when it is still `owner`'s.
@@ -91,6 +92,12 @@ pub trait SessionStore: Send + Sync + 'static {
 
     /// Removes it.
     fn remove_once<'s>(&'s self, name: &'s str) -> StoreFuture<'s, ()>;
+
+    /// The store's time, by which nodes agree how old a sign-in in progress is. Default: this machine's, which will do
+    /// when the nodes' clocks agree within minutes.
+    fn now(&self) -> StoreFuture<'_, SystemTime> {
+        Box::pin(std::future::ready(Ok(SystemTime::now())))
+    }
 
     /// Called once by each layer that uses the store. A store that can tell the layer of every change to a record, from
     /// whichever node, saves it a round trip per request. Default: it cannot.
@@ -167,6 +174,9 @@ pub enum Replaced {
 pub enum Leased {
     /// The lease is the caller's.
     Granted(Record),
+    /// The lease is the caller's. The last one ran out without being given back, and the record is the version that it
+    /// was taken for: whoever had it died, or is about to write what it has not been able to.
+    Inherited(Record),
     /// Somebody else has it, for so long.
     Held(Record, Duration),
     /// The session ended.

@@ -160,3 +160,19 @@ async fn sessions_made_for_tests_open_on_all_nodes_too() {
     let token = token_of(&soon(browser.fetch("/")).await).expect("a token");
     assert_eq!(token.access_token(), "pat-of-grace");
 }
+
+#[tokio::test]
+async fn the_cookie_of_a_session_that_ended_costs_nothing_where_that_is_known() {
+    for nodes in both_kinds(2).await {
+        nodes.warm_up().await;
+        soon(nodes.at(0).post_from("same-origin", "/auth/signout")).await;
+        assert_refused(&nodes.fetch(1).await, "unauthenticated");
+        let before = nodes.store.operations();
+        for _ in 0..10 {
+            for at in 0..2 {
+                assert_refused(&nodes.fetch(at).await, "unauthenticated");
+            }
+        }
+        assert_eq!(nodes.store.operations(), before);
+    }
+}

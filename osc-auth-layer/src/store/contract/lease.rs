@@ -94,12 +94,25 @@ pub(super) async fn a_lease_ends_by_itself_and_is_then_no_longer_its_owners(Node
     ok(here.lease(&name, "owner", SHORT)).await;
     until("a lease ends by itself, and asking for it does not prolong it", async || {
         match ok(there.lease(&name, "next", MINUTE)).await {
-            Leased::Granted(_) => Some(()),
+            Leased::Inherited(_) => Some(()),
             Leased::Held(_, left) => {
                 assert!(left <= SHORT, "`Held` says for how long: not for {left:?}");
                 None
             }
             other => panic!("a lease is not all that is left of a record: {other:?}"),
+        }
+    })
+    .await;
+    let leased = ok(there.lease(&name, "next", MINUTE)).await;
+    assert!(matches!(leased, Leased::Granted(_)), "a lease is inherited once: {leased:?}");
+    ok(there.release(&name, "next")).await;
+    ok(here.lease(&name, "writer", SHORT)).await;
+    assert_eq!(ok(here.replace(&name, 1, 2, b"2")).await, Replaced::Done);
+    until("a lease ends by itself also when its record was replaced", async || {
+        match ok(there.lease(&name, "next", MINUTE)).await {
+            Leased::Granted(_) => Some(()),
+            Leased::Held(..) => None,
+            other => panic!("who wrote has nothing more to write: {other:?}"),
         }
     })
     .await;
@@ -112,7 +125,7 @@ pub(super) async fn a_lease_ends_by_itself_and_is_then_no_longer_its_owners(Node
     );
     assert_eq!(
         content(&live(here, &name).await),
-        (1, &b"1"[..], false),
+        (2, &b"2"[..], false),
         "a record stays when its lease ends"
     );
 }

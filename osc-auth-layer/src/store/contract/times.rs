@@ -1,7 +1,7 @@
 //! Ages, idle times and the time left. Differences between two of the store's own times do not depend on how fast the
 //! machine is.
 
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use super::super::{Record, Replaced};
 use super::{LONG, Node, Nodes, create, live, ok, until};
@@ -65,4 +65,20 @@ pub(super) async fn a_replacement_is_young_and_no_use(Nodes { here, there }: &No
     assert!(replaced.idle >= waited.idle, "`replace` is no use of a session: {replaced:?}");
     assert!(replaced.age + WHILE <= replaced.idle, "a version's age begins with `replace`: {replaced:?}");
     assert!(replaced.ends_in <= waited.ends_in, "`replace` does not put off the end: {replaced:?}");
+}
+
+/// How much later one moment is; zero when it is earlier.
+fn since(earlier: SystemTime, later: SystemTime) -> Duration {
+    later.duration_since(earlier).unwrap_or_default()
+}
+
+pub(super) async fn all_nodes_have_the_same_time(Nodes { here, there }: &Nodes) {
+    let before = Instant::now();
+    let (first, second) = (ok(here.now()).await, ok(there.now()).await);
+    let most = before.elapsed() + COARSE;
+    let apart = since(first, second) + since(second, first);
+    assert!(apart <= most, "the store's time is the same for all nodes: not {apart:?} apart");
+    until("the store's time goes on", async || (ok(there.now()).await > first).then_some(())).await;
+    let (passed, most) = (since(first, ok(here.now()).await), before.elapsed() + COARSE);
+    assert!(passed <= most, "the store's time goes as fast as any: not {passed:?}");
 }

@@ -8,7 +8,7 @@ mod tracking;
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use redis::{Client, ConnectionAddr, ConnectionInfo, IntoConnectionInfo, ProtocolVersion, Value};
 
@@ -220,6 +220,10 @@ impl SessionStore for RedisStore {
 
     fn remove_once<'s>(&'s self, name: &'s str) -> StoreFuture<'s, ()> {
         self.run(Request::plain("DEL", &self.once(name)).repeatable(), done)
+    }
+
+    fn now(&self) -> StoreFuture<'_, SystemTime> {
+        self.run(Request::time().repeatable(), scripts::time)
     }
 
     fn watch(&self, watcher: Watcher) {

@@ -3,7 +3,7 @@
 //! Each changes one key by one script, so it happens as a whole or not at all.
 
 use std::sync::LazyLock;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use redis::aio::MultiplexedConnection;
 use redis::{Cmd, ErrorKind, FromRedisValue, RedisResult, Script, ServerErrorKind, ToRedisArgs, Value};
@@ -11,20 +11,29 @@ use redis::{Cmd, ErrorKind, FromRedisValue, RedisResult, Script, ServerErrorKind
 use super::problem::Problem;
 use crate::store::{Ending, Found, Leased, Record, Replaced};
 
+/// A script, and the name that Redis knows it by once it was loaded.
+pub(super) struct Lua {
+    text: &'static str,
+    hash: String,
+}
+
 macro_rules! script {
     ($file:literal) => {
-        LazyLock::new(|| Script::new(concat!(include_str!("found.lua"), include_str!($file))))
+        LazyLock::new(|| {
+            let text = concat!(include_str!("found.lua"), include_str!($file));
+            Lua { text, hash: Script::new(text).get_hash().to_owned() }
+        })
     };
 }
 
-pub(super) static CREATE: LazyLock<Script> = script!("create.lua");
-pub(super) static READ: LazyLock<Script> = script!("read.lua");
-pub(super) static REPLACE: LazyLock<Script> = script!("replace.lua");
-pub(super) static REFUSE: LazyLock<Script> = script!("refuse.lua");
-pub(super) static TOUCH: LazyLock<Script> = script!("touch.lua");
-pub(super) static END: LazyLock<Script> = script!("end.lua");
-pub(super) static LEASE: LazyLock<Script> = script!("lease.lua");
-pub(super) static RELEASE: LazyLock<Script> = script!("release.lua");
+pub(super) static CREATE: LazyLock<Lua> = script!("create.lua");
+pub(super) static READ: LazyLock<Lua> = script!("read.lua");
+pub(super) static REPLACE: LazyLock<Lua> = script!("replace.lua");
+pub(super) static REFUSE: LazyLock<Lua> = script!("refuse.lua");
+pub(super) static TOUCH: LazyLock<Lua> = script!("touch.lua");
+pub(super) static END: LazyLock<Lua> = script!("end.lua");
+pub(super) static LEASE: LazyLock<Lua> = script!("lease.lua");
+pub(super) static RELEASE: LazyLock<Lua> = script!("release.lua");
 
 const SIGNED_OUT: &str = "signed-out";
 const REPLACED: &str = "replaced";
@@ -35,15 +44,15 @@ const LONGEST_MILLIS: u64 = 1000 * 365 * 24 * 60 * 60 * 1000;
 /// One operation, ready to be sent.
 pub(super) struct Request {
     command: Cmd,
-    script: Option<&'static Script>,
+    script: Option<&'static Lua>,
     /// Whether it may be sent again when its answer was lost.
     pub(super) is_repeatable: bool,
 }
 
 impl Request {
-    pub(super) fn call(script: &'static Script, key: &str) -> Self {
+    pub(super) fn call(script: &'static Lua, key: &str) -> Self {
         let mut command = redis::cmd("EVALSHA");
-        command.arg(script.get_hash()).arg(1).arg(key);
+        command.arg(&script.hash).arg(1).arg(key);
         Self { command, script: Some(script), is_repeatable: false }
     }
 
@@ -51,6 +60,10 @@ impl Request {
         let mut plain = redis::cmd(command);
         plain.arg(key);
         Self { command: plain, script: None, is_repeatable: false }
+    }
+
+    pub(super) fn time() -> Self {
+        Self { command: redis::cmd("TIME"), script: None, is_repeatable: false }
     }
 
     pub(super) fn arg(mut self, argument: impl ToRedisArgs) -> Self {
@@ -68,8 +81,10 @@ impl Request {
         let answer = self.command.query_async(connection).await;
         match (self.script, &answer) {
             (Some(script), Err(error)) if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) => {
-                script.load_async(connection).await?;
-                self.command.query_async(connection).await
+                let mut both = redis::pipe();
+                both.cmd("SCRIPT").arg("LOAD").arg(script.text).ignore().add_command(self.command.clone());
+                let (answer,) = both.query_async(connection).await?;
+                Ok(answer)
             }
             _ => answer,
         }
@@ -103,6 +118,12 @@ type Row = (
 /// The library's own errors quote the answer, which may hold anything: none of them is passed on.
 pub(super) fn parse<T: FromRedisValue>(answer: Value) -> Result<T, Problem> {
     redis::from_redis_value(answer).map_err(|_| Problem::Nonsense)
+}
+
+pub(super) fn time(answer: Value) -> Result<SystemTime, Problem> {
+    let (seconds, micros): (u64, u64) = parse(answer)?;
+    let since_epoch = Duration::from_secs(seconds).saturating_add(Duration::from_micros(micros));
+    UNIX_EPOCH.checked_add(since_epoch).ok_or(Problem::Nonsense)
 }
 
 pub(super) fn found(answer: Value) -> Result<Found, Problem> {
@@ -141,6 +162,7 @@ pub(super) fn leased(answer: Value) -> Result<Leased, Problem> {
     let (held, row): (Option<u64>, Value) = parse(answer)?;
     Ok(match (found(row)?, held) {
         (Found::Live(record), None) => Leased::Granted(record),
+        (Found::Live(record), Some(0)) => Leased::Inherited(record),
         (Found::Live(record), Some(left)) => Leased::Held(record, Duration::from_millis(left)),
         (Found::Ended(ending), _) => Leased::Ended(ending),
         (Found::Absent, _) => Leased::Absent,
@@ -182,6 +204,7 @@ mod tests {
         assert_eq!(replaced(live()), Ok(Replaced::Conflict(record.clone())));
         let held = |left| Value::Array(vec![left, live()]);
         assert_eq!(leased(held(Value::Nil)), Ok(Leased::Granted(record.clone())));
+        assert_eq!(leased(held(bulk("0"))), Ok(Leased::Inherited(record.clone())));
         assert_eq!(leased(held(bulk("250"))), Ok(Leased::Held(record, Duration::from_millis(250))));
     }
 

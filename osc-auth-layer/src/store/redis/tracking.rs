@@ -140,7 +140,10 @@ async fn keep_listening(tracking: Weak<Tracking>) {
             is_logged = true;
             tracing::info!(cause = %problem, "no word of changes in the session store: each request asks it");
         }
-        let pause = if is_refused { LONGEST_PAUSE } else { FIRST_PAUSE * (1 << failures.min(11)) };
+        // A memory that is full may have room again soon; what is not allowed stays so for longer.
+        let is_full = matches!(&problem, Problem::Refused(code) if code == "OOM");
+        let pause =
+            if is_refused && !is_full { LONGEST_PAUSE } else { FIRST_PAUSE * (1 << failures.min(11)) };
         sleep(pause.min(LONGEST_PAUSE).mul_f64(0.5 + rand::random::<f64>() / 2.0)).await;
     }
 }

@@ -1,0 +1,219 @@
+//! The samples as real processes that share a real Redis: killed, frozen, restarted, under load and without Redis. The
+//! mock revokes the grant when a refresh token is used twice, so a second use anywhere would end the session.
+
+mod dump;
+mod frozen;
+mod killed;
+mod load;
+mod outage;
+mod restart;
+mod rush;
+mod sign_out;
+mod single_flight;
+
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use futures_util::future::join_all;
+use http::{Request, StatusCode, header};
+use mock_osc::MockOsc;
+use osc_tests::{
+    Answer, Body, Browser, Line, LineError, NodeSetup, RedisServer, Sample, SampleNode, callback, error_of,
+    free_port, retry_after, soon,
+};
+use serde_json::Value;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+
+/// Long enough for any test.
+const LONG: Duration = Duration::from_secs(3600);
+
+/// Short, and long enough to greet all nodes before the early refresh, which begins after half of it.
+const SHORT: Duration = Duration::from_secs(4);
+
+/// More than a lease, and the patience of a request that waits for its end.
+const LEASE_LIMIT: Duration = Duration::from_secs(50);
+
+/// For what is looked at again and again, as there is no event.
+const AGAIN: Duration = Duration::from_millis(20);
+
+/// A Redis that refuses to tell of changes.
+const UNTOLD: [&str; 3] = ["--rename-command", "CLIENT", ""];
+
+struct Cluster {
+    nodes: Vec<SampleNode>,
+    /// What a further node is started with.
+    setup: NodeSetup,
+    redis: RedisServer,
+    osc: MockOsc,
+    /// The load balancer's, for which visitors take every node.
+    host: String,
+    /// Nobody listens: a test picks the node itself.
+    _port: TcpListener,
+}
+
+impl Cluster {
+    /// As many nodes, a provider whose tokens live this long, and a Redis with these options.
+    async fn of(sample: Sample, nodes: usize, ttl: Duration, redis: &[&str]) -> Self {
+        Self::with(sample, nodes, MockOsc::builder().token_ttl(ttl), redis).await
+    }
+
+    async fn with(sample: Sample, nodes: usize, osc: mock_osc::Builder, redis: &[&str]) -> Self {
+        let osc = osc.start().await.expect("the mock starts");
+        let redis = RedisServer::with(redis).await;
+        let (_port, addr) = free_port().await;
+        let setup = NodeSetup::new(sample, &osc, addr.port(), &redis.url());
+        let nodes = join_all((0..nodes).map(|_| setup.start())).await;
+        Self { nodes, setup, redis, osc, host: format!("localhost:{}", addr.port()), _port }
+    }
+
+    /// A visitor who signed in, beginning at one node and coming back to another.
+    async fn visitor(&self) -> Browser {
+        let mut browser = self.browser(0);
+        let path = soon(callback(&mut browser, &self.osc)).await;
+        browser.switch_app(self.nodes[1 % self.nodes.len()].app());
+        let answer = soon(browser.navigate(&path)).await;
+        assert_eq!(answer.status(), StatusCode::SEE_OTHER, "{answer:?}");
+        browser
+    }
+
+    async fn visitors(&self, number: usize) -> Vec<Browser> {
+        let mut visitors = Vec::new();
+        for _ in 0..number {
+            visitors.push(self.visitor().await);
+        }
+        visitors
+    }
+
+    fn browser(&self, node: usize) -> Browser {
+        Browser::new(self.nodes[node].app()).at(&self.host)
+    }
+
+    /// What a node answers to a script of the visitor's.
+    async fn fetch(&self, visitor: &Browser, node: usize, path: &str) -> Answer {
+        let mut browser = visitor.clone();
+        browser.switch_app(self.nodes[node].app());
+        soon(browser.fetch(path)).await
+    }
+
+    /// Visitors known to all nodes, whose first tokens have expired and whose next ones live long.
+    async fn overdue<const N: usize>(&self) -> [Browser; N] {
+        let visitors = self.visitors(N).await;
+        let mut latest = 0;
+        for node in 0..self.nodes.len() {
+            for visitor in &visitors {
+                latest = latest.max(self.expires_at(visitor, node).await);
+            }
+        }
+        self.osc.set_token_ttl(LONG);
+        expired(latest).await;
+        visitors.try_into().expect("as many")
+    }
+
+    /// From now on nothing is refreshed any more: all nodes have tokens that live long.
+    async fn calm_down(&self, visitors: &[Browser]) {
+        self.osc.set_token_ttl(LONG);
+        let far = now().as_secs() + LONG.as_secs() / 2;
+        for visitor in visitors {
+            for node in 0..self.nodes.len() {
+                soon(async {
+                    while self.expires_at(visitor, node).await < far {
+                        tokio::time::sleep(AGAIN).await;
+                    }
+                })
+                .await;
+            }
+        }
+    }
+
+    /// Waits until a node serves the visitor, to whom it may say nothing else than to come back.
+    async fn served(&self, visitor: &Browser, node: usize) {
+        let served = async {
+            loop {
+                let answer = self.fetch(visitor, node, "/api/session").await;
+                if answer.status() == StatusCode::OK {
+                    break;
+                }
+                assert_eq!(error_of(&answer), "temporarily_unavailable", "node {node}: {answer:?}");
+                tokio::time::sleep(AGAIN).await;
+            }
+        };
+        tokio::time::timeout(LEASE_LIMIT, served).await.expect("served in the end");
+    }
+
+    /// A visitor's request, under way beside the test.
+    fn under_way(&self, visitor: &Browser, node: usize) -> JoinHandle<Result<Answer, LineError>> {
+        let (addr, request) = (self.nodes[node].addr(), self.request(visitor, "/api/session"));
+        tokio::spawn(async move { Line::to(addr).await.expect("the node listens").send(request).await })
+    }
+
+    /// When a node says that the visitor's token expires.
+    async fn expires_at(&self, visitor: &Browser, node: usize) -> u64 {
+        let answer = self.fetch(visitor, node, "/api/session").await;
+        expiry_of(&answer).unwrap_or_else(|| panic!("refused: {answer:?}"))
+    }
+
+    /// The visitors are signed in on all nodes, with tokens that the provider takes.
+    async fn assert_alive(&self, visitors: &[Browser]) {
+        for visitor in visitors {
+            for node in 0..self.nodes.len() {
+                let answer = self.fetch(visitor, node, "/api/balance").await;
+                assert_eq!(answer.status(), StatusCode::OK, "node {node}: {answer:?}");
+            }
+        }
+        assert_eq!(self.osc.live_refresh_tokens(), visitors.len());
+    }
+
+    fn refreshes(&self) -> usize {
+        self.osc.count_grants("refresh_token")
+    }
+
+    /// How many questions about sessions the nodes have asked Redis.
+    async fn questions(&self) -> u64 {
+        self.redis.calls().await.get("evalsha").copied().unwrap_or_default()
+    }
+
+    /// A script's request of a visitor, for a connection of the test's own.
+    fn request(&self, visitor: &Browser, path: &str) -> Request<Body> {
+        let cookies: Vec<_> =
+            visitor.cookies().iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let request = Request::get(path).header(header::HOST, &self.host);
+        let request = request.header(header::ACCEPT, "application/json");
+        request.header(header::COOKIE, cookies.join("; ")).body(Body::default()).expect("a request")
+    }
+}
+
+/// What `/api/session` tells. `None` when it refuses.
+fn expiry_of(answer: &Answer) -> Option<u64> {
+    let json: Value = serde_json::from_slice(answer.body()).unwrap_or_default();
+    json["expires_at"].as_u64().filter(|_| answer.status() == StatusCode::OK)
+}
+
+/// Asks a node while another one, which will not come back in time, has the lease, and heeds the `Retry-After`: what it
+/// answers in the end.
+async fn after_the_lease(cluster: &Cluster, visitor: &Browser, node: usize) -> Answer {
+    let (began, refreshes) = (Instant::now(), cluster.refreshes());
+    let mut refused = 0;
+    loop {
+        let answer = cluster.fetch(visitor, node, "/api/session").await;
+        if answer.status() == StatusCode::OK || error_of(&answer) != "temporarily_unavailable" {
+            assert!(refused > 0, "it did not wait for the lease to end");
+            return answer;
+        }
+        assert_eq!(cluster.refreshes(), refreshes, "a second grant under the lease");
+        assert!(began.elapsed() < LEASE_LIMIT, "the lease never ends");
+        refused += 1;
+        tokio::time::sleep(retry_after(&answer)).await;
+    }
+}
+
+/// Waits until a token that expires in this second of the world's time has.
+async fn expired(expires_at: u64) {
+    let left = Duration::from_secs(expires_at + 1).saturating_sub(now());
+    assert!(left < Duration::from_secs(30), "no test waits {left:?}");
+    tokio::time::sleep(left).await;
+}
+
+/// Since the beginning of 1970.
+fn now() -> Duration {
+    SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock that is set")
+}

@@ -1,0 +1,80 @@
+//! A node that stands still, or is cut off, for longer than its lease.
+
+use futures_util::future::join;
+use mock_osc::{Endpoint, Fault, MockOsc};
+use osc_tests::{Proxy, Sample, soon};
+
+use super::{Cluster, LONG, SHORT, after_the_lease, expired, expiry_of};
+
+#[tokio::test]
+async fn s51_a_node_frozen_beyond_its_lease_does_not_spend_the_old_refresh_token_when_it_wakes() {
+    let mut cluster = Cluster::of(Sample::Axum, 3, SHORT, &[]).await;
+    let [visitor] = cluster.overdue().await;
+    cluster.osc.fault(Endpoint::Token, Fault::HangUp).once();
+    let hold = cluster.osc.hold(Endpoint::Token);
+    let request = cluster.under_way(&visitor, 0);
+    soon(hold.arrived(1)).await;
+    cluster.nodes[0].freeze();
+    hold.release();
+    let (one, other) =
+        join(after_the_lease(&cluster, &visitor, 1), after_the_lease(&cluster, &visitor, 2)).await;
+    let taken_over = expiry_of(&one).expect("served");
+    assert_eq!((expiry_of(&other), cluster.refreshes()), (Some(taken_over), 2), "the lost one, and another");
+
+    // It finds its answer lost, and would ask once more; it ends when that is settled.
+    cluster.nodes[0].thaw();
+    cluster.nodes[0].terminate();
+    assert_eq!(cluster.nodes[0].ended().await, Some(0));
+    soon(request).await.expect("no panic").expect("an answer, whichever");
+    assert_eq!(cluster.refreshes(), 2);
+    cluster.nodes[0].restart().await;
+    assert_eq!(cluster.expires_at(&visitor, 0).await, taken_over);
+    cluster.assert_alive(&[visitor]).await;
+}
+
+#[tokio::test]
+async fn s51_a_node_that_wakes_with_tokens_it_could_not_store_overwrites_no_newer_ones() {
+    // The grace, lest the second use of the same refresh token ends the session.
+    let osc = MockOsc::builder().token_ttl(SHORT).refresh_grace(LONG);
+    let mut cluster = Cluster::with(Sample::Axum, 3, osc, &[]).await;
+    let proxy = Proxy::to(cluster.redis.addr()).await;
+    let setup = cluster.setup.clone().with("REDIS_URL", &cluster.redis.url_at(proxy.addr()));
+    cluster.nodes[0] = setup.start().await;
+    let [mut visitor] = cluster.overdue().await;
+    cluster.osc.set_token_ttl(SHORT);
+    let hold = cluster.osc.hold(Endpoint::Token);
+    let request = cluster.under_way(&visitor, 0);
+    soon(hold.arrived(1)).await;
+    proxy.black_hole();
+    hold.release();
+    cluster.nodes[0].wrote("a refreshed token could not be stored yet").await;
+    cluster.nodes[0].freeze();
+
+    let same_tokens = expiry_of(&after_the_lease(&cluster, &visitor, 1).await).expect("served");
+    expired(same_tokens).await;
+    cluster.osc.set_token_ttl(LONG);
+    let newer = cluster.expires_at(&visitor, 1).await;
+    assert!(newer > same_tokens);
+    assert_eq!(cluster.refreshes(), 3);
+    let newest = cluster.osc.issued_tokens().pop().expect("a refresh token");
+
+    cluster.nodes[0].thaw();
+    proxy.resume().await;
+    soon(request).await.expect("no panic").expect("an answer, whichever");
+    cluster.served(&visitor, 0).await;
+    assert_eq!(cluster.expires_at(&visitor, 0).await, newer);
+    // It ends when what it had begun has, and the next process knows only what is stored.
+    cluster.nodes[0].terminate();
+    assert_eq!(cluster.nodes[0].ended().await, Some(0));
+    cluster.nodes[0].restart().await;
+    for node in 0..3 {
+        assert_eq!(cluster.expires_at(&visitor, node).await, newer, "node {node}");
+    }
+    cluster.assert_alive(std::slice::from_ref(&visitor)).await;
+
+    visitor.switch_app(cluster.nodes[0].app());
+    soon(visitor.post_from("same-origin", "/auth/signout")).await;
+    soon(cluster.osc.wait_for_requests(Endpoint::Revoke, 1)).await;
+    assert_eq!(cluster.osc.requests(Endpoint::Revoke)[0].field("token"), Some(newest.as_str()));
+    assert_eq!(cluster.refreshes(), 3);
+}

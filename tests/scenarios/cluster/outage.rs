@@ -1,0 +1,101 @@
+//! The nodes without Redis: nobody is signed out, and nobody has to restart anything.
+
+use std::time::{Duration, Instant};
+
+use http::StatusCode;
+use mock_osc::Endpoint;
+use osc_tests::{Browser, Sample, error_of, soon};
+
+use super::load::{BRISK, Load, Tally, refreshed};
+use super::{Cluster, LONG};
+
+/// What it acknowledged it has after a restart.
+const PERSISTENT: [&str; 4] = ["--appendonly", "yes", "--appendfsync", "always"];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sessions_outlive_a_redis_that_is_killed_and_started_anew_under_load() {
+    let mut cluster = Cluster::of(Sample::Axum, 3, BRISK, &PERSISTENT).await;
+    let visitors = cluster.visitors(6).await;
+    let load = Load::start(&cluster, &visitors);
+    refreshed(&cluster, &visitors).await;
+    // What the provider answers then cannot be stored, and is all there is.
+    let hold = cluster.osc.hold(Endpoint::Token);
+    soon(hold.arrived(3)).await;
+    cluster.redis.kill();
+    hold.release();
+    load.until(noticed_everywhere).await;
+    cluster.redis.restart().await;
+    recovered(&cluster, &visitors, load, "Redis killed").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sessions_outlive_a_redis_that_stands_still_for_three_seconds_under_load() {
+    const STANDSTILL: Duration = Duration::from_secs(3);
+    let cluster = Cluster::of(Sample::Axum, 3, BRISK, &[]).await;
+    let visitors = cluster.visitors(6).await;
+    let load = Load::start(&cluster, &visitors);
+    refreshed(&cluster, &visitors).await;
+    let hold = cluster.osc.hold(Endpoint::Token);
+    soon(hold.arrived(3)).await;
+    let until = Instant::now() + STANDSTILL;
+    cluster.redis.freeze();
+    hold.release();
+    load.until(noticed_everywhere).await;
+    tokio::time::sleep_until(until.into()).await;
+    cluster.redis.thaw();
+    recovered(&cluster, &visitors, load, "Redis frozen").await;
+}
+
+fn noticed_everywhere(tally: &Tally) -> bool {
+    tally.unavailable.iter().all(|&refused| refused > 0)
+}
+
+/// Every visitor is served again by every node, and none was ever told anything worse than to come back.
+async fn recovered(cluster: &Cluster, visitors: &[Browser], load: Load, what: &str) {
+    let began = Instant::now();
+    for node in 0..cluster.nodes.len() {
+        for visitor in visitors {
+            cluster.served(visitor, node).await;
+        }
+    }
+    let recovered = began.elapsed();
+    refreshed(cluster, visitors).await;
+    let tally = load.end().await;
+    cluster.calm_down(visitors).await;
+    eprintln!("{what}: {tally:?}, all served again after {recovered:?}, {} refreshes", cluster.refreshes());
+    assert_eq!(tally.moved_on, 0, "no node fell silent");
+    cluster.assert_alive(visitors).await;
+}
+
+#[tokio::test]
+async fn a_node_with_a_wrong_redis_password_serves_what_is_public_and_says_what_is_wrong() {
+    let mut cluster = Cluster::of(Sample::Axum, 2, LONG, &["--requirepass", "the-right-password"]).await;
+    let visitor = cluster.visitor().await;
+    let url = format!("redis://:a-wrong-password@{}", cluster.redis.addr());
+    cluster.nodes.push(cluster.setup.clone().with("REDIS_URL", &url).start().await);
+
+    for path in ["/healthz", "/"] {
+        assert_eq!(cluster.fetch(&visitor, 2, path).await.status(), StatusCode::OK, "{path}");
+    }
+    let answer = cluster.fetch(&visitor, 2, "/api/session").await;
+    assert_eq!(answer.status(), StatusCode::UNAUTHORIZED);
+    assert_eq!(error_of(&answer), "temporarily_unavailable");
+    cluster.nodes[2].wrote("check them in REDIS_URL").await;
+    let log = cluster.nodes[2].log();
+    assert!(!log.contains("wrong-password"), "{log}");
+    cluster.nodes.pop();
+    cluster.assert_alive(&[visitor]).await;
+}
+
+#[tokio::test]
+async fn a_node_that_starts_before_its_redis_serves_as_soon_as_that_is_there() {
+    let mut cluster = Cluster::of(Sample::Hyper, 1, LONG, &PERSISTENT).await;
+    let visitor = cluster.visitor().await;
+    cluster.redis.kill();
+    cluster.nodes[0].restart().await;
+    let answer = cluster.fetch(&visitor, 0, "/api/session").await;
+    assert_eq!(error_of(&answer), "temporarily_unavailable", "{answer:?}");
+    cluster.redis.restart().await;
+    cluster.served(&visitor, 0).await;
+    cluster.assert_alive(&[visitor]).await;
+}

@@ -1,0 +1,65 @@
+//! A thousand requests at once, and how long they took.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures_util::future::join_all;
+use osc_tests::{Answer, Browser, Line, soon};
+use tokio::sync::Barrier;
+
+use super::Cluster;
+
+pub(super) const REQUESTS: usize = CONNECTIONS * EACH;
+const CONNECTIONS: usize = 250;
+const EACH: usize = 4;
+
+pub(super) struct Rush {
+    pub(super) answers: Vec<Answer>,
+    /// What it cost Redis.
+    pub(super) questions: u64,
+    took: Vec<Duration>,
+}
+
+/// `/api/session` for visitors in turn, at nodes in turn, over connections that are there before.
+pub(super) async fn rush(cluster: &Cluster, visitors: &[Browser]) -> Rush {
+    let start = Arc::new(Barrier::new(CONNECTIONS));
+    let nodes = cluster.nodes.len();
+    let tasks = (0..CONNECTIONS).map(|at| {
+        let (start, addr) = (start.clone(), cluster.nodes[at % nodes].addr());
+        let request = cluster.request(&visitors[at / nodes % visitors.len()], "/api/session");
+        tokio::spawn(async move {
+            let mut line = Line::to(addr).await.expect("a node listens");
+            start.wait().await;
+            let mut answers = Vec::new();
+            for _ in 0..EACH {
+                let began = Instant::now();
+                let answer = line.send(request.clone()).await.expect("an answer");
+                answers.push((answer, began.elapsed()));
+            }
+            answers
+        })
+    });
+    let before = cluster.questions().await;
+    let answers = soon(join_all(tasks)).await;
+    let answers = answers.into_iter().flat_map(|answers| answers.expect("no connection fails"));
+    let (answers, mut took): (Vec<_>, Vec<_>) = answers.unzip();
+    took.sort_unstable();
+    Rush { answers, questions: cluster.questions().await - before, took }
+}
+
+impl Rush {
+    /// For the reader of `--nocapture`: a test asserts no times.
+    pub(super) fn tell(&self, what: &str, grants: usize) {
+        let at = |percent: usize| self.took[(self.took.len() - 1) * percent / 100].as_secs_f64() * 1000.0;
+        let refused = self.answers.iter().filter(|answer| !answer.status().is_success()).count();
+        eprintln!(
+            "{what}: {} requests, {refused} refused, {grants} grants, {} questions to Redis; \
+             p50 {:.1} ms, p99 {:.1} ms, max {:.1} ms",
+            self.answers.len(),
+            self.questions,
+            at(50),
+            at(99),
+            at(100)
+        );
+    }
+}

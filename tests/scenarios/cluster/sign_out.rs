@@ -1,0 +1,88 @@
+//! Sign-out on one node, and how soon the others, which need not ask Redis about a session they know, have heard of it.
+
+use std::time::{Duration, Instant};
+
+use http::StatusCode;
+use osc_tests::{Browser, Sample, error_of, soon};
+
+use super::{Cluster, LONG, UNTOLD};
+
+/// A notification that got lost is noticed within it.
+const PROMISED: Duration = Duration::from_secs(1);
+const ROUNDS: usize = 20;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn s29_a_session_signed_out_on_one_node_is_refused_by_warm_nodes_within_a_second() {
+    let cluster = Cluster::of(Sample::Axum, 3, LONG, &[]).await;
+    let mut delays = Vec::new();
+    for round in 0..ROUNDS {
+        let visitor = cluster.visitor().await;
+        warm(&cluster, &visitor).await;
+        let signed_out = sign_out(&cluster, &visitor, round % 3).await;
+        for node in [1, 2, 0] {
+            let asked = loop {
+                let asked = Instant::now();
+                if is_refused(&cluster, &visitor, (round + node) % 3).await {
+                    break asked;
+                }
+                assert!(
+                    asked - signed_out < PROMISED,
+                    "round {round}: served {:?} later",
+                    asked - signed_out
+                );
+            };
+            delays.push(asked - signed_out);
+        }
+    }
+    delays.sort_unstable();
+    let (median, max) = (delays[delays.len() / 2], delays[delays.len() - 1]);
+    eprintln!("sign-out: refused by all nodes {median:?} later (median), {max:?} at most");
+}
+
+#[tokio::test]
+async fn s29_nodes_that_are_not_told_of_changes_refuse_what_was_signed_out_on_another_at_once() {
+    let cluster = Cluster::of(Sample::Hyper, 3, LONG, &UNTOLD).await;
+    for round in 0..ROUNDS {
+        let visitor = cluster.visitor().await;
+        for node in 0..3 {
+            cluster.expires_at(&visitor, node).await;
+        }
+        sign_out(&cluster, &visitor, round % 3).await;
+        for node in [1, 2, 0] {
+            assert!(is_refused(&cluster, &visitor, (round + node) % 3).await, "round {round}");
+        }
+    }
+}
+
+/// The nodes answer by what they remember.
+async fn warm(cluster: &Cluster, visitor: &Browser) {
+    soon(async {
+        loop {
+            let before = cluster.questions().await;
+            for node in 0..cluster.nodes.len() {
+                cluster.expires_at(visitor, node).await;
+            }
+            if cluster.questions().await == before {
+                break;
+            }
+        }
+    })
+    .await;
+}
+
+async fn sign_out(cluster: &Cluster, visitor: &Browser, node: usize) -> Instant {
+    let mut browser = visitor.clone();
+    browser.switch_app(cluster.nodes[node].app());
+    let answer = soon(browser.post_from("same-origin", "/auth/signout")).await;
+    assert_eq!(answer.status(), StatusCode::SEE_OTHER, "{answer:?}");
+    Instant::now()
+}
+
+async fn is_refused(cluster: &Cluster, visitor: &Browser, node: usize) -> bool {
+    let answer = cluster.fetch(visitor, node, "/api/session").await;
+    if answer.status() == StatusCode::OK {
+        return false;
+    }
+    assert_eq!(error_of(&answer), "unauthenticated", "{answer:?}");
+    true
+}

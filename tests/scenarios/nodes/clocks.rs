@@ -1,0 +1,201 @@
+//! s59: nodes whose clocks differ by hours agree on what has expired. s60: use of a session on one node is use.
+
+use std::time::Duration;
+
+use http::StatusCode;
+use mock_osc::MockOsc;
+use osc_auth_layer::Clock;
+use osc_tests::{EXPIRED, Nodes, Op, Trouble, callback, soon, token_of};
+
+use super::assert_refused;
+
+const SECOND: Duration = Duration::from_secs(1);
+const MINUTE: Duration = Duration::from_secs(60);
+const HOUR: Duration = Duration::from_secs(3600);
+/// The clocks of a test begin this close together.
+const SLACK: Duration = Duration::from_secs(2);
+
+/// Three nodes: the first two hours ahead of the second, the third four; the store is an hour off all of them.
+async fn apart(
+    osc: mock_osc::Builder,
+    is_told: bool,
+    configure: impl Fn(osc_auth_layer::Builder) -> osc_auth_layer::Builder,
+) -> Nodes {
+    let nodes: Nodes = Nodes::with(osc, is_told, 3, configure).await;
+    for (clock, hours) in [(&nodes.node(0).clock, 2), (&nodes.store_clock, 3), (&nodes.node(2).clock, 4)] {
+        clock.advance(hours * HOUR);
+    }
+    nodes
+}
+
+fn long_tokens() -> mock_osc::Builder {
+    MockOsc::builder().token_ttl(100_000 * HOUR)
+}
+
+/// How much longer the token is good, by the node's own clock.
+async fn left(nodes: &Nodes, at: usize) -> Duration {
+    let token = nodes.token(at).await;
+    token.expires_at().duration_since(nodes.node(at).clock.now()).expect("a good token")
+}
+
+#[tokio::test]
+async fn s59_nodes_hours_apart_agree_on_a_tokens_expiry_and_refresh_it_once() {
+    for is_told in [true, false] {
+        let nodes = apart(MockOsc::builder(), is_told, |layer| layer).await.sign_in().await;
+        for refreshes in 0..4 {
+            nodes.pass(30 * MINUTE);
+            for at in 0..3 {
+                let left = left(&nodes, at).await;
+                assert!(left.abs_diff(30 * MINUTE) < SLACK, "node {at} thinks it is good for {left:?}");
+            }
+            nodes.pass(25 * MINUTE - SLACK);
+            for at in 0..3 {
+                nodes.token(at).await;
+            }
+            tokio::task::yield_now().await;
+            assert_eq!(nodes.refreshes(), refreshes, "one of them refreshed before its time");
+            nodes.pass(5 * MINUTE + 2 * SLACK);
+            for turn in 0..3 {
+                let token = nodes.token((refreshes + turn) % 3).await;
+                assert!(nodes.osc.is_live(token.access_token()));
+            }
+            nodes.settle_leases().await;
+            assert_eq!(nodes.refreshes(), refreshes + 1);
+        }
+    }
+}
+
+#[tokio::test]
+async fn s59_nodes_hours_apart_agree_on_idleness() {
+    for is_told in [true, false] {
+        let idle = |layer: osc_auth_layer::Builder| layer.idle_timeout(10 * MINUTE);
+        let nodes = apart(long_tokens(), is_told, idle).await.sign_in().await;
+        for used in 0..6 {
+            nodes.pass(10 * MINUTE - SLACK);
+            nodes.token(used % 3).await;
+            soon(nodes.node(used % 3).store.asked(Op::Touch, used / 3 + 1)).await;
+        }
+        nodes.pass(10 * MINUTE - SLACK);
+        nodes.warm_up().await;
+        tokio::task::yield_now().await;
+        nodes.pass(10 * MINUTE);
+        for at in 0..3 {
+            assert_refused(&nodes.fetch(at).await, "unauthenticated");
+        }
+    }
+}
+
+#[tokio::test]
+async fn s59_nodes_hours_apart_agree_on_the_end() {
+    for is_told in [true, false] {
+        let short = |layer: osc_auth_layer::Builder| layer.absolute_timeout(3 * HOUR);
+        let nodes = apart(long_tokens(), is_told, short).await.sign_in().await;
+        nodes.pass(3 * HOUR - SLACK);
+        nodes.warm_up().await;
+        nodes.pass(2 * SLACK);
+        for at in 0..3 {
+            assert_refused(&nodes.fetch(at).await, "unauthenticated");
+        }
+        assert_eq!(nodes.store.sessions(), 0);
+    }
+}
+
+#[tokio::test]
+async fn s60_a_user_of_a_warm_node_is_not_ended_by_the_stores_idle_time() {
+    for pause in [SECOND * 30, 5 * MINUTE, 10 * MINUTE - SECOND] {
+        let idle = |layer: osc_auth_layer::Builder| layer.idle_timeout(10 * MINUTE);
+        let nodes: Nodes = Nodes::with(long_tokens(), true, 2, idle).await.sign_in().await;
+        let mut passed = Duration::ZERO;
+        while passed < 5 * HOUR {
+            nodes.pass(pause);
+            passed += pause;
+            nodes.token(0).await;
+            tokio::task::yield_now().await;
+        }
+        nodes.token(1).await;
+        assert_eq!(nodes.store.sessions(), 1, "{pause:?}");
+    }
+}
+
+#[tokio::test]
+async fn s60_days_of_use_on_one_node_keep_the_session_for_another_that_knew_it_before() {
+    let nodes: Nodes = Nodes::with(long_tokens(), true, 2, |layer| layer).await.sign_in().await;
+    nodes.warm_up().await;
+    for _ in 0..10 {
+        nodes.pass(20 * HOUR);
+        nodes.token(0).await;
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(nodes.fetch(1).await.status(), StatusCode::OK);
+    nodes.pass(24 * HOUR);
+    for at in 0..2 {
+        assert_refused(&nodes.fetch(at).await, "unauthenticated");
+    }
+    assert_eq!(nodes.refreshes(), 0);
+}
+
+#[tokio::test]
+async fn s60_one_note_of_use_that_is_lost_ends_no_session() {
+    let idle = |layer: osc_auth_layer::Builder| layer.idle_timeout(10 * MINUTE);
+    let nodes: Nodes = Nodes::with(long_tokens(), true, 2, idle).await.sign_in().await;
+    nodes.warm_up().await;
+    for notes in 0..10 {
+        nodes.pass(9 * MINUTE);
+        nodes.node(0).store.trouble_next(Op::Touch, Trouble::Fails, 1);
+        nodes.token(0).await;
+        soon(nodes.node(0).store.asked(Op::Touch, 2 * notes + 1)).await;
+        nodes.pass(20 * SECOND);
+        nodes.token(0).await;
+        soon(nodes.node(0).store.asked(Op::Touch, 2 * notes + 2)).await;
+    }
+    nodes.pass(9 * MINUTE);
+    nodes.token(1).await;
+}
+
+#[tokio::test]
+async fn s26_a_user_who_is_idle_on_all_nodes_is_ended_in_the_store_too() {
+    let nodes = Nodes::told(2).await;
+    nodes.warm_up().await;
+    nodes.pass(24 * HOUR + 2 * MINUTE);
+    for at in 0..2 {
+        assert_refused(&nodes.fetch(at).await, "unauthenticated");
+    }
+    assert_eq!((nodes.store.sessions(), nodes.refreshes()), (0, 0));
+}
+
+#[tokio::test]
+async fn jobs_count_as_use_on_every_node() {
+    let idle = |layer: osc_auth_layer::Builder| layer.idle_timeout(10 * MINUTE);
+    let nodes: Nodes = Nodes::with(long_tokens(), true, 2, idle).await.sign_in().await;
+    let session = nodes.token(1).await.session();
+    for _ in 0..20 {
+        nodes.pass(9 * MINUTE);
+        soon(session.token()).await.expect("a token");
+        tokio::task::yield_now().await;
+    }
+    nodes.pass(5 * MINUTE);
+    nodes.token(0).await;
+}
+
+#[tokio::test]
+async fn an_expired_session_is_not_refreshed_by_whoever_comes_too_late() {
+    let nodes = Nodes::told(2).await;
+    nodes.warm_up().await;
+    nodes.pass(24 * HOUR + EXPIRED);
+    for at in 0..2 {
+        let public = soon(nodes.at(at).fetch("/public")).await;
+        assert!(token_of(&public).is_none());
+    }
+    assert_eq!(nodes.refreshes(), 0);
+}
+
+#[tokio::test]
+async fn s59_a_sign_in_begun_on_one_node_ends_on_another_whatever_their_clocks_say() {
+    for (begins, ends) in [(0, 1), (1, 0), (1, 2), (2, 1)] {
+        let nodes = apart(MockOsc::builder(), true, |layer| layer).await;
+        let mut browser = nodes.at(begins);
+        let path = callback(&mut browser, &nodes.osc).await;
+        let answer = soon(nodes.send(&browser, ends).navigate(&path)).await;
+        assert_eq!(answer.status(), StatusCode::SEE_OTHER, "{begins}, {ends}: {answer:?}");
+    }
+}

@@ -1,0 +1,186 @@
+//! Endings that the store does not take at once: they hold here, and it is told until it takes them.
+
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use http::StatusCode;
+use mock_osc::{Endpoint, MockOsc};
+use osc_auth_layer::{Found, SessionStore};
+use osc_tests::{Nodes, Op, Trouble, callback, soon};
+
+use super::assert_refused;
+use super::outage::DEADLINE;
+
+/// The first pause before the store is told again.
+const END_AGAIN: RangeInclusive<Duration> = Duration::from_millis(500)..=Duration::from_millis(500);
+
+/// Two nodes of which the first cannot end anything in the store, for now.
+async fn without_endings(trouble: Trouble) -> Nodes {
+    let nodes = Nodes::told(2).await;
+    nodes.warm_up().await;
+    nodes.node(0).store.trouble(Op::End, trouble);
+    nodes
+}
+
+/// Ends the trouble, and lets the first node tell the store once more.
+async fn tell_again(nodes: &Nodes) {
+    let node = nodes.node(0);
+    node.clock.slept(END_AGAIN, 1).await;
+    node.store.mend();
+    let told = node.store.count(Op::End);
+    node.clock.advance(*END_AGAIN.end());
+    soon(node.store.asked(Op::End, told + 1)).await;
+}
+
+#[tokio::test]
+async fn a_sign_out_while_the_store_is_down_holds_here_at_once_and_everywhere_later() {
+    let nodes = Nodes::told(3).await;
+    nodes.warm_up().await;
+    nodes.store.go_down();
+    let mut browser = nodes.at(0);
+    assert_eq!(soon(browser.post_from("same-origin", "/auth/signout")).await.status(), StatusCode::SEE_OTHER);
+    assert!(browser.cookies().is_empty());
+    assert_refused(&nodes.fetch(0).await, "unauthenticated");
+    // The provider is not down.
+    soon(nodes.osc.wait_for_requests(Endpoint::Revoke, 1)).await;
+
+    nodes.store.come_back();
+
+    assert_refused(&nodes.fetch(0).await, "unauthenticated");
+    tell_again(&nodes).await;
+    for at in 0..3 {
+        assert_refused(&nodes.fetch(at).await, "unauthenticated");
+    }
+    nodes.settle().await;
+    assert_eq!((nodes.store.sessions(), nodes.osc.live_refresh_tokens()), (0, 0));
+}
+
+#[tokio::test]
+async fn the_store_is_told_again_and_again_at_growing_distances() {
+    let nodes = without_endings(Trouble::Fails).await;
+    soon(nodes.at(0).post_from("same-origin", "/auth/signout")).await;
+    let node = nodes.node(0);
+    let mut pause = Duration::from_millis(500);
+    for _ in 0..10 {
+        node.clock.slept(pause..=pause, 1).await;
+        let told = node.store.count(Op::End);
+        node.clock.advance(pause - Duration::from_millis(1));
+        tokio::task::yield_now().await;
+        assert_eq!(node.store.count(Op::End), told);
+        node.clock.advance(Duration::from_millis(1));
+        soon(node.store.asked(Op::End, told + 1)).await;
+        if pause >= Duration::from_secs(16) {
+            break;
+        }
+        // The deadline of the operation itself is two seconds, and no pause.
+        pause *= 2;
+        if pause == DEADLINE {
+            node.clock.slept(DEADLINE..=DEADLINE, 2).await;
+        }
+    }
+    assert_eq!(pause, Duration::from_secs(16));
+    node.store.mend();
+    node.clock.slept(Duration::from_secs(30)..=Duration::from_secs(30), 1).await;
+    node.clock.advance(Duration::from_secs(30));
+    nodes.settle().await;
+    assert_eq!(nodes.store.sessions(), 0);
+}
+
+#[tokio::test]
+async fn a_sign_out_whose_answer_was_lost_has_happened() {
+    for trouble in [Trouble::LosesAnswer, Trouble::HangsAfter] {
+        let nodes = without_endings(trouble).await;
+        let mut browser = nodes.at(0);
+        let answer =
+            nodes.through(DEADLINE..=DEADLINE, browser.post_from("same-origin", "/auth/signout")).await;
+        assert_eq!(answer.status(), StatusCode::SEE_OTHER);
+        for at in 0..2 {
+            assert_refused(&nodes.fetch(at).await, "unauthenticated");
+        }
+        tell_again(&nodes).await;
+        nodes.settle().await;
+        assert_eq!((nodes.store.sessions(), nodes.osc.live_refresh_tokens()), (0, 0));
+    }
+}
+
+#[tokio::test]
+async fn s21_a_replaced_session_is_refused_everywhere_once_the_store_was_told() {
+    let mut nodes = without_endings(Trouble::Fails).await;
+    let old = nodes.browser.clone();
+    assert_eq!(soon(nodes.browser.sign_in(&nodes.osc)).await.status(), StatusCode::SEE_OTHER);
+    nodes.warm_up().await;
+
+    tell_again(&nodes).await;
+
+    for at in 0..2 {
+        assert_refused(&soon(nodes.send(&old, at).fetch("/")).await, "unauthenticated");
+        nodes.token(at).await;
+    }
+    nodes.settle().await;
+    assert_eq!((nodes.store.sessions(), nodes.osc.count(Endpoint::Revoke)), (1, 0));
+}
+
+#[tokio::test]
+async fn a_sign_out_in_an_outage_holds_here_also_when_this_node_did_not_know_the_session() {
+    for is_told in [true, false] {
+        let mut nodes: Nodes = Nodes::with(MockOsc::builder(), is_told, 2, |layer| layer).await;
+        let mut browser = nodes.at(1);
+        soon(browser.sign_in(&nodes.osc)).await;
+        nodes.browser = browser;
+        nodes.store.go_down();
+        soon(nodes.at(0).post_from("same-origin", "/auth/signout")).await;
+        nodes.node(0).clock.slept(END_AGAIN, 1).await;
+
+        nodes.store.come_back();
+
+        assert_refused(&nodes.fetch(0).await, "unauthenticated");
+        tell_again(&nodes).await;
+        for at in 0..2 {
+            assert_refused(&nodes.fetch(at).await, "unauthenticated");
+        }
+        // Only the store knew what there was to revoke.
+        nodes.settle().await;
+        assert_eq!((nodes.store.sessions(), nodes.osc.live_refresh_tokens()), (0, 0));
+    }
+}
+
+#[tokio::test]
+async fn s21_a_replaced_session_is_refused_here_at_once_although_the_store_was_not_told() {
+    let mut nodes = without_endings(Trouble::Fails).await;
+    let old = nodes.browser.clone();
+    soon(nodes.browser.sign_in(&nodes.osc)).await;
+    assert_refused(&soon(nodes.send(&old, 0).fetch("/")).await, "unauthenticated");
+    tell_again(&nodes).await;
+    assert_refused(&soon(nodes.send(&old, 1).fetch("/")).await, "unauthenticated");
+}
+
+#[tokio::test]
+async fn a_visitor_who_hangs_up_under_the_callback_leaves_no_session_and_no_grant() {
+    for op in [Op::Create, Op::End] {
+        let mut nodes = Nodes::told(1).await;
+        let path = callback(&mut nodes.browser, &nodes.osc).await;
+        let hold = nodes.node(0).store.hold(op);
+        {
+            let mut browser = nodes.at(0);
+            let asked = nodes.node(0).store.count(op);
+            let mut request = Box::pin(browser.navigate(&path));
+            assert!(request.as_mut().now_or_never().is_none());
+            let wait = async {
+                tokio::select! {
+                    _ = &mut request => panic!("it is answered"),
+                    () = nodes.node(0).store.asked(op, asked + 1) => {}
+                }
+            };
+            soon(wait).await;
+        }
+        hold.release();
+        nodes.settle().await;
+        let name = nodes.node(0).store.created().pop().expect("two sessions");
+        assert!(!matches!(nodes.store.read(&name).await, Ok(Found::Live(_))), "{op:?}: whose is it?");
+        let newest = nodes.osc.issued_tokens().pop().expect("a token");
+        let revoked = nodes.osc.requests(Endpoint::Revoke);
+        assert_eq!(revoked.len(), 1, "{op:?}");
+        assert_eq!(revoked[0].field("token"), Some(newest.as_str()), "{op:?}");
+    }
+}

@@ -1,0 +1,161 @@
+//! s54: a store that forgets, as a server restarted from an older dump. A node never goes back behind what it has seen.
+
+use osc_auth_layer::SessionStore;
+use osc_tests::{EXPIRED, Nodes, Op, soon, token_of};
+
+use super::persistence::version;
+use super::{assert_refused, both_kinds};
+
+#[tokio::test]
+async fn s54_a_store_taken_back_behind_a_refresh_is_brought_forward_and_the_session_lives_on() {
+    for nodes in both_kinds(3).await {
+        nodes.token(1).await;
+        let snapshot = nodes.store.snapshot();
+        nodes.pass(EXPIRED);
+        let new = nodes.token(0).await;
+        nodes.settle_leases().await;
+
+        nodes.store.restore(&snapshot);
+
+        // What the store holds now names a refresh token that is spent.
+        assert_eq!(version(&nodes).await, (1, false));
+        assert_eq!(nodes.token(0).await.access_token(), new.access_token());
+        soon(nodes.node(0).store.asked(Op::Replace, 2)).await;
+        assert_eq!(version(&nodes).await, (2, false));
+        for at in 0..3 {
+            assert_eq!(nodes.token(at).await.access_token(), new.access_token());
+        }
+        for refreshes in 2..5 {
+            nodes.pass(EXPIRED);
+            let newer = nodes.token(refreshes % 3).await;
+            assert!(nodes.osc.is_live(newer.access_token()));
+            nodes.settle_leases().await;
+            assert_eq!(nodes.refreshes(), refreshes);
+        }
+    }
+}
+
+#[tokio::test]
+async fn s54_the_node_that_has_seen_most_has_the_last_word() {
+    let nodes = Nodes::told(3).await;
+    nodes.warm_up().await;
+    let snapshot = nodes.store.snapshot();
+    let first = nodes.token(0).await;
+    soon(first.session().refresh(&first)).await.expect("a token");
+    // This one sees no more than that …
+    let second = nodes.token(1).await;
+    // … and this one everything.
+    let here = nodes.token(0).await;
+    let newest = soon(here.session().refresh(&here)).await.expect("a token");
+    nodes.settle_leases().await;
+    nodes.store.restore(&snapshot);
+
+    assert_eq!(nodes.token(1).await.access_token(), second.access_token());
+    soon(nodes.node(1).store.asked(Op::Replace, 1)).await;
+    assert_eq!(version(&nodes).await, (2, false));
+    assert_eq!(nodes.token(0).await.access_token(), newest.access_token());
+    soon(nodes.node(0).store.asked(Op::Replace, 3)).await;
+
+    assert_eq!(version(&nodes).await, (3, false));
+    for at in 0..3 {
+        assert_eq!(nodes.token(at).await.access_token(), newest.access_token());
+    }
+}
+
+#[tokio::test]
+async fn s54_a_refresh_of_a_session_whose_record_is_behind_spends_the_newest_refresh_token() {
+    let nodes = Nodes::told(2).await;
+    let snapshot = nodes.store.snapshot();
+    nodes.pass(EXPIRED);
+    nodes.token(0).await;
+    nodes.settle_leases().await;
+    nodes.pass(EXPIRED);
+    nodes.store.restore(&snapshot);
+
+    let new = nodes.token(0).await;
+
+    assert!(nodes.osc.is_live(new.access_token()), "it went back, and the provider revoked the grant");
+    assert_eq!(nodes.refreshes(), 2);
+    assert_eq!(nodes.token(1).await.access_token(), new.access_token());
+    assert_eq!(version(&nodes).await, (3, false));
+}
+
+#[tokio::test]
+async fn s54_a_sign_out_holds_on_the_nodes_that_saw_it() {
+    for nodes in both_kinds(2).await {
+        nodes.warm_up().await;
+        let snapshot = nodes.store.snapshot();
+        soon(nodes.at(0).post_from("same-origin", "/auth/signout")).await;
+        assert_refused(&nodes.fetch(1).await, "unauthenticated");
+
+        nodes.store.restore(&snapshot);
+
+        for at in [0, 1, 0] {
+            assert_refused(&nodes.fetch(at).await, "unauthenticated");
+        }
+        nodes.settle().await;
+        assert_eq!((nodes.refreshes(), nodes.osc.live_refresh_tokens()), (0, 0));
+    }
+}
+
+#[tokio::test]
+async fn a_store_that_lost_a_session_altogether_ends_it_and_a_new_sign_in_is_good() {
+    for mut nodes in both_kinds(2).await {
+        let empty =
+            Nodes::<osc_tests::WatchedClock>::with(mock_osc::MockOsc::builder(), true, 1, |layer| layer)
+                .await;
+        nodes.warm_up().await;
+        let snapshot = empty.store.snapshot();
+        nodes.store.restore(&snapshot);
+        for at in [0, 1, 0] {
+            assert_refused(&nodes.fetch(at).await, "unauthenticated");
+        }
+        soon(nodes.browser.sign_in(&nodes.osc)).await;
+        nodes.warm_up().await;
+        assert_eq!(nodes.store.sessions(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_write_never_brings_a_session_back_that_the_store_lost() {
+    for nodes in both_kinds(2).await {
+        nodes.pass(EXPIRED);
+        let writes = nodes.node(0).store.hold(Op::Replace);
+        let request = nodes.waiting(0);
+        soon(nodes.node(0).store.asked(Op::Replace, 1)).await;
+        // As if its time had come.
+        let name = nodes.node(0).store.created().pop().expect("a session");
+        nodes.store.end(&name, osc_auth_layer::Ending::Replaced).await.expect("the store works");
+        nodes.store_clock.advance(osc_auth_layer::ENDED_FOR);
+        writes.release();
+        assert_refused(&soon(request).await, "unauthenticated");
+        for at in 0..2 {
+            assert_refused(&nodes.fetch(at).await, "unauthenticated");
+        }
+        assert_eq!(nodes.store.sessions(), 0);
+    }
+}
+
+#[tokio::test]
+async fn s54_a_store_taken_back_under_a_refresh_gets_what_the_refresh_brings() {
+    for nodes in both_kinds(2).await {
+        let snapshot = nodes.store.snapshot();
+        nodes.pass(EXPIRED);
+        nodes.token(0).await;
+        nodes.settle_leases().await;
+        nodes.pass(EXPIRED);
+        let (hold, request) = nodes.held_up(0).await;
+        nodes.store.restore(&snapshot);
+        hold.release();
+
+        let new = token_of(&soon(request).await).expect("a token");
+
+        for at in 0..2 {
+            assert_eq!(nodes.token(at).await.access_token(), new.access_token());
+        }
+        assert!(nodes.osc.is_live(new.access_token()));
+        nodes.pass(EXPIRED);
+        assert!(nodes.osc.is_live(nodes.token(1).await.access_token()));
+        assert_eq!(nodes.refreshes(), 3);
+    }
+}

@@ -1,0 +1,212 @@
+//! s41: what the provider rotated is in the store before anybody uses it, whatever the store does meanwhile.
+
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use mock_osc::{Endpoint, Fault, MockOsc, Rotation};
+use osc_auth_layer::{Found, SessionStore};
+use osc_tests::{EXPIRED, LEEWAY, Nodes, Op, Trouble, error_of, retry_after, soon, token_of};
+
+use super::outage::DEADLINE;
+use super::{assert_refused, both_kinds};
+
+/// The first pause before a write is tried again.
+pub(super) const WRITE_AGAIN: RangeInclusive<Duration> =
+    Duration::from_millis(100)..=Duration::from_millis(100);
+/// A lease ends after so long.
+const LEASE: Duration = Duration::from_secs(30);
+
+/// The version of the visitor's record, and whether it bears the mark of a refusal.
+pub(super) async fn version(nodes: &Nodes) -> (u64, bool) {
+    let name = nodes.node(0).store.created().pop().expect("a session");
+    match nodes.store.read(&name).await.expect("the store works") {
+        Found::Live(record) => (record.version, record.refused),
+        found => panic!("no record: {found:?}"),
+    }
+}
+
+#[tokio::test]
+async fn s41_nobody_gets_what_the_provider_rotated_before_the_store_has_it() {
+    for nodes in both_kinds(2).await {
+        nodes.warm_up().await;
+        nodes.pass(EXPIRED);
+        let (hold, mut request) = nodes.held_up(0).await;
+        nodes.store.go_down();
+        let leases = nodes.node(0).store.count(Op::Lease);
+        hold.release();
+        soon(nodes.node(0).store.asked(Op::Replace, 1)).await;
+
+        // The provider has rotated; the store does not know it.
+        assert!(request.as_mut().now_or_never().is_none());
+        for at in 0..2 {
+            assert_refused(&nodes.fetch(at).await, "temporarily_unavailable");
+        }
+
+        nodes.store.come_back();
+        let new = token_of(&nodes.through(WRITE_AGAIN, request).await).expect("the new token");
+        assert!(nodes.osc.is_live(new.access_token()));
+        for at in 0..2 {
+            assert_eq!(nodes.token(at).await.access_token(), new.access_token());
+        }
+        assert_eq!((nodes.refreshes(), version(&nodes).await), (1, (2, false)));
+        assert_eq!(nodes.node(0).store.count(Op::Lease), leases, "the lease was asked for again");
+        // And what was stored is what can be spent.
+        nodes.pass(EXPIRED);
+        assert!(nodes.osc.is_live(nodes.token(1).await.access_token()));
+        assert_eq!(nodes.refreshes(), 2);
+    }
+}
+
+#[tokio::test]
+async fn s41_while_writes_fail_the_other_nodes_wait_and_then_get_the_token() {
+    for nodes in both_kinds(2).await {
+        nodes.warm_up().await;
+        nodes.pass(EXPIRED);
+        nodes.node(0).store.trouble(Op::Replace, Trouble::Fails);
+        let first = nodes.waiting(0);
+        soon(nodes.node(0).store.asked(Op::Replace, 1)).await;
+        let mut other = nodes.waiting(1);
+        soon(nodes.node(1).store.asked(Op::Lease, 1)).await;
+        assert!(other.as_mut().now_or_never().is_none());
+
+        nodes.node(0).store.mend();
+
+        let (first, other) = nodes.through(WRITE_AGAIN, async { (first.await, other.await) }).await;
+        let new = token_of(&first).expect("the new token");
+        assert_eq!(token_of(&other).expect("the new token").access_token(), new.access_token());
+        assert_eq!(nodes.refreshes(), 1);
+    }
+}
+
+#[tokio::test]
+async fn s41_a_request_whose_token_is_still_good_goes_on_with_it_while_writes_fail() {
+    let nodes = Nodes::told(1).await;
+    let old = nodes.token(0).await;
+    nodes.pass(LEEWAY);
+    nodes.node(0).store.trouble(Op::Replace, Trouble::Fails);
+    let request = nodes.waiting(0);
+    soon(nodes.node(0).store.asked(Op::Replace, 1)).await;
+    nodes.node(0).clock.advance(Duration::from_secs(3));
+    assert_eq!(token_of(&soon(request).await).expect("a token").access_token(), old.access_token());
+    nodes.node(0).store.mend();
+    let new = nodes.through(Duration::ZERO..=DEADLINE, old.session().refresh(&old)).await;
+    let new = new.expect("the refresh under way");
+    assert_ne!(new.access_token(), old.access_token());
+    assert_eq!(nodes.refreshes(), 1);
+}
+
+#[tokio::test]
+async fn s41_a_write_in_any_trouble_is_tried_again_and_done_once() {
+    for trouble in [Trouble::Fails, Trouble::LosesAnswer, Trouble::Hangs, Trouble::HangsAfter] {
+        let hangs = matches!(trouble, Trouble::Hangs | Trouble::HangsAfter);
+        let longest = if hangs { DEADLINE } else { DEADLINE - Duration::from_millis(1) };
+        // A provider that rotates, and one whose refresh token stays what it was.
+        for (times, rotation) in [(1, Rotation::Always), (2, Rotation::Always), (1, Rotation::Never)] {
+            let provider = MockOsc::builder().rotation(rotation);
+            let nodes: Nodes = Nodes::with(provider, true, 2, |layer| layer).await.sign_in().await;
+            nodes.warm_up().await;
+            nodes.pass(EXPIRED);
+            nodes.node(0).store.trouble_next(Op::Replace, trouble, times);
+
+            let request = nodes.waiting(0);
+            soon(nodes.node(0).store.asked(Op::Replace, 1)).await;
+
+            let answer = nodes.through(*WRITE_AGAIN.start()..=longest, request).await;
+
+            let new = token_of(&answer).unwrap_or_else(|| panic!("{trouble:?}, {times}: {answer:?}"));
+            assert_eq!(nodes.token(1).await.access_token(), new.access_token());
+            assert_eq!(nodes.refreshes(), 1);
+            assert_eq!(nodes.node(0).store.count(Op::Replace), times + 1, "{trouble:?}");
+            assert_eq!(version(&nodes).await, (2, false), "{trouble:?}: it was written twice");
+            nodes.pass(EXPIRED);
+            assert!(nodes.osc.is_live(nodes.token(1).await.access_token()), "{trouble:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn s41_a_write_that_was_done_and_then_overtaken_is_not_done_again() {
+    let nodes = Nodes::told(2).await;
+    nodes.warm_up().await;
+    nodes.pass(EXPIRED);
+    nodes.node(0).store.trouble_next(Op::Replace, Trouble::LosesAnswer, 1);
+    let request = nodes.waiting(0);
+    nodes.node(0).clock.slept(WRITE_AGAIN, 1).await;
+    // The other node has the token, finds it rejected, and refreshes once the lease has ended.
+    let rejected = nodes.token(1).await;
+    nodes.store_clock.advance(LEASE);
+    let newest = soon(rejected.session().refresh(&rejected)).await.expect("a token");
+
+    let answer = nodes.through(WRITE_AGAIN, request).await;
+
+    assert_eq!(token_of(&answer).expect("a token").access_token(), newest.access_token());
+    for at in 0..2 {
+        assert_eq!(nodes.token(at).await.access_token(), newest.access_token());
+    }
+    assert_eq!((nodes.refreshes(), version(&nodes).await), (2, (3, false)));
+}
+
+#[tokio::test]
+async fn a_lease_whose_return_goes_wrong_ends_by_itself() {
+    for trouble in [Trouble::Fails, Trouble::LosesAnswer, Trouble::Hangs, Trouble::HangsAfter] {
+        let nodes = Nodes::told(2).await;
+        nodes.node(0).store.trouble(Op::Release, trouble);
+        for expiry in 1..=3 {
+            nodes.pass(EXPIRED);
+            let token = nodes.token(0).await;
+            assert_eq!(nodes.token(1).await.access_token(), token.access_token());
+            assert_eq!(nodes.refreshes(), expiry, "{trouble:?}");
+        }
+        let rejected = nodes.token(1).await;
+        let refreshed = async {
+            nodes.store_clock.advance(LEASE);
+            rejected.session().refresh(&rejected).await
+        };
+        assert!(soon(refreshed).await.is_ok(), "{trouble:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_that_cannot_be_noted_is_learnt_again_later() {
+    for op in [Op::Lease, Op::Refuse] {
+        for trouble in [Trouble::Fails, Trouble::LosesAnswer, Trouble::Hangs, Trouble::HangsAfter] {
+            let nodes = Nodes::told(2).await;
+            nodes.warm_up().await;
+            nodes.pass(EXPIRED);
+            nodes.osc.fault(Endpoint::Token, Fault::OAuth("invalid_grant"));
+            let (hold, request) = nodes.held_up(0).await;
+            nodes.node(0).store.trouble(op, trouble);
+            hold.release();
+            let answer = nodes.through(DEADLINE..=DEADLINE, request).await;
+            assert_eq!(error_of(&answer), "temporarily_unavailable", "{op:?} {trouble:?}");
+            assert!(!answer.headers().contains_key("set-cookie"));
+
+            nodes.node(0).store.mend();
+            nodes.pass(retry_after(&answer) + Duration::from_secs(1));
+
+            for at in 0..2 {
+                assert_eq!(
+                    error_of(&nodes.fetch(at).await),
+                    "session_ended",
+                    "{op:?} {trouble:?}, node {at}"
+                );
+            }
+            assert_eq!(version(&nodes).await, (1, true));
+        }
+    }
+}
+
+#[tokio::test]
+async fn notes_of_use_that_go_wrong_disturb_nobody() {
+    for trouble in [Trouble::Fails, Trouble::LosesAnswer, Trouble::Hangs, Trouble::HangsAfter] {
+        let nodes = Nodes::told(1).await;
+        nodes.node(0).store.trouble(Op::Touch, trouble);
+        for notes in 1..=5 {
+            nodes.pass(Duration::from_secs(60));
+            assert!(nodes.at(0).fetch("/").now_or_never().is_some(), "{trouble:?}: it waits");
+            soon(nodes.node(0).store.asked(Op::Touch, notes)).await;
+        }
+        assert_eq!(nodes.node(0).store.count(Op::Touch), 5, "{trouble:?}");
+    }
+}

@@ -1,0 +1,297 @@
+//! A node that is held up beyond its lease, and another that takes over: both come back from the provider, in any order.
+
+use std::time::Duration;
+
+use http::header;
+use mock_osc::{Endpoint, Fault, MockOsc, Rotation};
+use osc_auth_layer::SessionStore;
+use osc_tests::{EXPIRED, HeldDns, Nodes, Op, Trouble, WatchedClock, error_of, soon, token_of};
+use serde_json::{Value, json};
+
+use super::outage::DEADLINE;
+use super::persistence::version;
+use super::{assert_refused, both_kinds};
+
+/// A lease ends after so long.
+const LEASE: Duration = Duration::from_secs(30);
+
+/// A node that waits for another's refresh looks at least this often.
+const LOOK_ANYWAY: Duration = Duration::from_secs(1);
+
+/// Two nodes, of which the first can be held up on its way to the provider.
+pub(super) async fn nodes_with_dns(osc: mock_osc::Builder, is_told: bool) -> (Nodes, HeldDns) {
+    let slow = HeldDns::default();
+    let mut resolvers = [slow.clone(), HeldDns::default()].into_iter();
+    let nodes: Nodes =
+        Nodes::with(osc, is_told, 2, |layer| resolvers.next().expect("two").configure(layer)).await;
+    let endpoint = format!("http://localhost:{}/api/connect/token", nodes.osc.address().port());
+    nodes.osc.set_metadata_field("token_endpoint", Value::from(endpoint));
+    let nodes = nodes.sign_in().await;
+    nodes.warm_up().await;
+    // Both nodes know the provider's endpoints before it matters.
+    let token = nodes.token(1).await;
+    let newer = token.session().refresh(&token).await.expect("a token");
+    assert_eq!(nodes.token(0).await.access_token(), newer.access_token());
+    nodes.settle_leases().await;
+    nodes.osc.forget_requests();
+    (nodes, slow)
+}
+
+#[tokio::test]
+async fn s50_a_refusal_that_comes_after_another_nodes_success_ends_nothing() {
+    for is_told in [true, false] {
+        let provider = MockOsc::builder().rotation(Rotation::WithoutReuseDetection);
+        let (nodes, slow) = nodes_with_dns(provider, is_told).await;
+        nodes.pass(EXPIRED);
+        slow.hold();
+        let request = nodes.waiting(0);
+        slow.arrived().await;
+        nodes.store_clock.advance(LEASE);
+        let new = nodes.heir(1).await;
+        slow.release();
+
+        let answer = soon(request).await;
+
+        assert_eq!(token_of(&answer).expect("a token").access_token(), new.access_token());
+        assert!(!answer.headers().contains_key(header::SET_COOKIE));
+        for at in 0..2 {
+            assert_eq!(nodes.token(at).await.access_token(), new.access_token());
+        }
+        assert_eq!((nodes.refreshes(), version(&nodes).await), (2, (3, false)));
+    }
+}
+
+#[tokio::test]
+async fn s50_a_refusal_ends_nothing_while_another_nodes_success_is_being_written() {
+    for is_told in [true, false] {
+        let provider = MockOsc::builder().rotation(Rotation::WithoutReuseDetection);
+        let (nodes, slow) = nodes_with_dns(provider, is_told).await;
+        nodes.pass(EXPIRED);
+        slow.hold();
+        let first = nodes.waiting(0);
+        slow.arrived().await;
+        nodes.store_clock.advance(LEASE);
+        let writes = nodes.node(1).store.hold(Op::Replace);
+        let other = nodes.waiting(1);
+        nodes.through(Nodes::LAST_WORD, nodes.node(1).store.asked(Op::Replace, 2)).await;
+        let operations = nodes.store.operations();
+        slow.release();
+        soon(nodes.osc.wait_for_requests(Endpoint::Token, 2)).await;
+        // Refused, the first node looks at the store, which does not know of the success yet.
+        while nodes.store.operations() == operations {
+            soon(tokio::task::yield_now()).await;
+        }
+        writes.release();
+
+        let (first, other) = nodes.through(Nodes::LOOK, async { (first.await, other.await) }).await;
+
+        let new = token_of(&other).expect("a token");
+        assert!(!first.headers().contains_key(header::SET_COOKIE), "{first:?}");
+        assert_eq!(token_of(&first).expect("a token").access_token(), new.access_token());
+        assert_eq!((nodes.refreshes(), version(&nodes).await), (2, (3, false)));
+    }
+}
+
+#[tokio::test]
+async fn s51_a_late_answer_is_not_written_over_what_this_node_has_read_meanwhile() {
+    let (nodes, slow) = nodes_with_dns(MockOsc::builder(), true).await;
+    nodes.pass(EXPIRED);
+    slow.hold();
+    let request = nodes.waiting(0);
+    slow.arrived().await;
+    nodes.store_clock.advance(LEASE);
+    let late = json!({ "access_token": "late", "refresh_token": "late", "expires_in": 3600, "token_type": "Bearer" });
+    nodes.osc.fault(Endpoint::Token, Fault::Answer(200, "application/json", late.to_string())).skip(1).once();
+    let new = nodes.heir(1).await;
+    assert_eq!(nodes.token(0).await.access_token(), new.access_token());
+    slow.release();
+    let answer = soon(request).await;
+    assert_eq!(token_of(&answer).expect("a token").access_token(), new.access_token());
+    assert_eq!(nodes.token(1).await.access_token(), new.access_token());
+}
+
+#[tokio::test]
+async fn s51_an_answer_that_comes_after_another_nodes_refresh_is_not_used() {
+    for is_told in [true, false] {
+        let (nodes, slow) = nodes_with_dns(MockOsc::builder(), is_told).await;
+        nodes.pass(EXPIRED);
+        slow.hold();
+        let request = nodes.waiting(0);
+        slow.arrived().await;
+        nodes.store_clock.advance(LEASE);
+        // The provider would answer both, and forget about the one it answered first or last.
+        let late = json!({ "access_token": "late", "refresh_token": "late", "expires_in": 3600, "token_type": "Bearer" });
+        nodes
+            .osc
+            .fault(Endpoint::Token, Fault::Answer(200, "application/json", late.to_string()))
+            .skip(1)
+            .once();
+        let new = nodes.heir(1).await;
+        slow.release();
+
+        let answer = soon(request).await;
+
+        assert_eq!(token_of(&answer).expect("a token").access_token(), new.access_token());
+        assert_eq!((nodes.refreshes(), version(&nodes).await), (2, (3, false)));
+        nodes.pass(EXPIRED);
+        assert!(nodes.osc.is_live(nodes.token(0).await.access_token()));
+    }
+}
+
+#[tokio::test]
+async fn s51_within_the_providers_grace_both_nodes_get_the_same_and_it_is_written_once() {
+    let provider = MockOsc::builder().refresh_grace(Duration::from_secs(60));
+    let (nodes, slow) = nodes_with_dns(provider, true).await;
+    nodes.pass(EXPIRED);
+    slow.hold();
+    let request = nodes.waiting(0);
+    slow.arrived().await;
+    nodes.store_clock.advance(LEASE);
+    let new = nodes.heir(1).await;
+    slow.release();
+    assert_eq!(token_of(&soon(request).await).expect("a token").access_token(), new.access_token());
+    assert_eq!((nodes.refreshes(), version(&nodes).await), (2, (3, false)));
+}
+
+#[tokio::test]
+async fn s51_a_second_try_is_not_sent_when_the_lease_was_lost() {
+    for is_told in [true, false] {
+        let (nodes, _) = nodes_with_dns(MockOsc::builder(), is_told).await;
+        nodes.pass(EXPIRED);
+        nodes.osc.fault(Endpoint::Token, Fault::Status(500)).once();
+        let request = nodes.waiting(0);
+        let pause = nodes.node(0).clock.slept(WatchedClock::SECOND_TRY, 1).await;
+        nodes.store_clock.advance(LEASE);
+        let new = nodes.heir(1).await;
+        nodes.node(0).clock.advance(pause);
+
+        let answer = nodes.through(Nodes::LOOK, request).await;
+
+        assert_eq!(token_of(&answer).expect("a token").access_token(), new.access_token());
+        assert_eq!(nodes.refreshes(), 2, "one failed, one was another node's");
+        assert_eq!(version(&nodes).await, (3, false));
+    }
+}
+
+#[tokio::test]
+async fn s51_a_second_try_is_not_sent_while_another_node_has_the_lease() {
+    for is_told in [true, false] {
+        let (nodes, _) = nodes_with_dns(MockOsc::builder(), is_told).await;
+        nodes.pass(EXPIRED);
+        nodes.osc.fault(Endpoint::Token, Fault::Status(500)).once();
+        let first = nodes.waiting(0);
+        let pause = nodes.node(0).clock.slept(WatchedClock::SECOND_TRY, 1).await;
+        nodes.store_clock.advance(LEASE);
+        let hold = nodes.osc.hold(Endpoint::Token);
+        let second = nodes.waiting(1);
+        nodes.through(Nodes::LAST_WORD, hold.arrived(1)).await;
+        let leases = nodes.node(0).store.count(Op::Lease);
+        nodes.node(0).clock.advance(pause);
+        soon(nodes.node(0).store.asked(Op::Lease, leases + 1)).await;
+        hold.release();
+
+        let (first, second) = nodes.through(Nodes::LOOK, async { (first.await, second.await) }).await;
+
+        let new = token_of(&second).expect("a token");
+        assert_eq!(token_of(&first).expect("a token").access_token(), new.access_token());
+        assert_eq!(nodes.refreshes(), 2);
+    }
+}
+
+#[tokio::test]
+async fn a_lease_of_a_node_that_died_is_taken_over_when_it_ends() {
+    for nodes in both_kinds(2).await {
+        nodes.pass(EXPIRED);
+        // It takes the lease, and is never heard of again.
+        nodes.node(0).store.trouble(Op::Lease, Trouble::HangsAfter);
+        let dead = nodes.waiting(0);
+        let survivor = nodes.waiting(1);
+        soon(nodes.node(1).store.asked(Op::Lease, 1)).await;
+        nodes.store_clock.advance(LEASE - Duration::from_millis(1));
+        nodes.node(1).clock.advance(LOOK_ANYWAY);
+        soon(nodes.node(1).store.asked(Op::Lease, 2)).await;
+        assert_eq!(nodes.refreshes(), 0);
+        nodes.store_clock.advance(Duration::from_millis(1));
+        nodes.node(1).clock.advance(LOOK_ANYWAY);
+
+        let answer = nodes.through(Nodes::LAST_WORD, survivor).await;
+
+        let token = token_of(&answer).expect("a token");
+
+        assert!(nodes.osc.is_live(token.access_token()));
+        nodes.node(0).store.mend();
+        nodes.node(0).clock.advance(DEADLINE);
+        assert_eq!(error_of(&soon(dead).await), "temporarily_unavailable");
+        assert_eq!(nodes.token(0).await.access_token(), token.access_token());
+        assert_eq!(nodes.refreshes(), 1);
+    }
+}
+
+#[tokio::test]
+async fn s42_a_refusal_ends_the_session_on_all_nodes_and_stays_in_the_store() {
+    for mut nodes in both_kinds(3).await {
+        nodes.token(1).await;
+        nodes.osc.revoke_grants();
+        nodes.pass(EXPIRED);
+        let mut browser = nodes.at(0);
+        assert_refused(&soon(browser.fetch("/")).await, "session_ended");
+        assert!(browser.cookies().is_empty());
+        assert_eq!(version(&nodes).await, (1, true));
+        for at in [1, 2, 0] {
+            let mut browser = nodes.at(at);
+            assert_refused(&soon(browser.fetch("/")).await, "session_ended");
+            assert!(browser.cookies().is_empty(), "node {at}");
+        }
+        assert_eq!(nodes.refreshes(), 1);
+        soon(nodes.browser.sign_in(&nodes.osc)).await;
+        nodes.warm_up().await;
+    }
+}
+
+#[tokio::test]
+async fn s50_a_rotation_that_comes_after_a_refusal_from_the_same_version_overrides_it() {
+    for nodes in both_kinds(2).await {
+        nodes.warm_up().await;
+        nodes.pass(EXPIRED);
+        let writes = nodes.node(1).store.hold(Op::Replace);
+        let request = nodes.waiting(1);
+        soon(nodes.node(1).store.asked(Op::Replace, 1)).await;
+        let name = nodes.node(0).store.created().pop().expect("a session");
+        nodes.store.refuse(&name, 1).await.expect("the store works");
+        assert_refused(&nodes.fetch(0).await, "session_ended");
+        writes.release();
+
+        let new = token_of(&soon(request).await).expect("a token");
+
+        for at in 0..2 {
+            assert_eq!(nodes.token(at).await.access_token(), new.access_token());
+        }
+        assert_eq!((nodes.refreshes(), version(&nodes).await), (1, (2, false)));
+        nodes.pass(EXPIRED);
+        assert!(nodes.osc.is_live(nodes.token(0).await.access_token()), "it still thinks it was refused");
+    }
+}
+
+#[tokio::test]
+async fn a_store_that_was_away_for_longer_than_a_lease_costs_no_session_whose_token_was_rotated_meanwhile() {
+    for nodes in both_kinds(2).await {
+        nodes.warm_up().await;
+        nodes.pass(EXPIRED);
+        let (hold, first) = nodes.held_up(0).await;
+        nodes.store.go_down();
+        hold.release();
+        nodes.node(0).clock.slept(super::persistence::WRITE_AGAIN, 1).await;
+        nodes.store_clock.advance(2 * LEASE);
+        nodes.store.come_back();
+        // The other node is first, and finds a lease that ran out; what the record holds is spent.
+        let second = nodes.waiting(1);
+        nodes.node(1).clock.slept(Nodes::LAST_WORD, 1).await;
+        let first = nodes.through(super::persistence::WRITE_AGAIN, first).await;
+        let second = nodes.through(Nodes::LAST_WORD, second).await;
+
+        let token = token_of(&first).expect("a token");
+        assert_eq!(token_of(&second).expect("a token").access_token(), token.access_token());
+        assert!(nodes.osc.is_live(token.access_token()));
+        assert_eq!(nodes.refreshes(), 1);
+    }
+}

@@ -1,0 +1,61 @@
+//! A change that overtakes the answer to a node's question.
+
+use futures_util::FutureExt;
+use osc_tests::{RedisServer, soon, token_of};
+
+use super::cluster::{Cluster, open, plain, provider};
+use super::half_wire::HalfWire;
+use super::{assert_refused, records};
+
+#[tokio::test]
+async fn s52_a_change_told_between_the_answer_of_redis_and_its_arrival_is_not_missed() {
+    for is_sign_out in [true, false] {
+        let redis = RedisServer::start().await;
+        let wire = HalfWire::to(redis.addr()).await;
+        let url = |number, addr| open(number, if number == 1 { wire.addr } else { addr });
+        let mut cluster = Cluster::with(redis, provider().await, 2, url, plain).await.sign_in().await;
+        cluster.warm_up().await;
+        let (warm, known) = (cluster.at(1), records(&cluster.redis).await);
+        let trusts = || {
+            let answer = warm.clone().fetch("/").now_or_never();
+            assert!(answer.is_some_and(|answer| token_of(&answer).is_some()), "too late to show anything");
+        };
+        cluster.browser.forget_cookies("");
+        soon(cluster.browser.sign_in(&cluster.osc)).await;
+        let mut record = records(&cluster.redis).await;
+        record.retain(|record| !known.contains(record));
+
+        // Node 1 sees this session for the first time. The record is a list of eight.
+        wire.hold_answers();
+        let mut first = cluster.waiting(1);
+        tokio::select! {
+            answer = &mut first => panic!("it does not ask Redis: {answer:?}"),
+            () = soon(wire.holds("*8\r\n")) => {}
+        }
+        wire.forget_told();
+        let old = cluster.token(0).await;
+        let changed = if is_sign_out {
+            cluster.sign_out(0).await;
+            None
+        } else {
+            Some(soon(old.session().refresh(&old)).await.expect("a token"))
+        };
+        soon(wire.told(&record[0])).await;
+        // A round trip on this thread: node 1 has read by then what arrived before.
+        cluster.redis.command(&["PING"]).await;
+        trusts();
+        wire.release_answers();
+        // Begun before the change, it may tell of what was before.
+        soon(first).await;
+
+        let next = cluster.fetch(1).await;
+
+        trusts();
+        match changed {
+            None => assert_refused(&next, "unauthenticated"),
+            Some(new) => {
+                assert_eq!(token_of(&next).expect("a token").access_token(), new.access_token());
+            }
+        }
+    }
+}

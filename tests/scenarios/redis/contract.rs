@@ -1,0 +1,69 @@
+//! What every session store promises, of `RedisStore`.
+
+use std::time::Duration;
+
+use osc_auth_layer::test_util::store_contract;
+use osc_auth_layer::{Builder, Expiry, Found, RedisStore, SessionStore};
+use osc_tests::{RedisServer, soon};
+
+use super::cluster::{Cluster, UNTOLD, open, provider, untold};
+use super::untold::Untold;
+use super::{assert_refused, records};
+
+fn store(redis: &RedisServer) -> RedisStore {
+    RedisStore::new(&redis.url()).expect("a valid URL")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_store_in_redis_keeps_what_every_store_promises() {
+    let redis = RedisServer::start().await;
+    store_contract::run(async || store(&redis)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_store_in_a_namespace_of_its_own_keeps_it_behind_a_password() {
+    let redis = RedisServer::with(&["--requirepass", "correct horse"]).await;
+    let url = redis.url().replace(' ', "%20");
+    store_contract::run(async || RedisStore::new(&url).expect("a valid URL").namespace("app:ä")).await;
+    let keys = redis.command(&["KEYS", "*"]).await;
+    assert!(!keys.is_empty() && keys.lines().all(|key| key.starts_with("app:ä:")), "{keys}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_store_that_redis_refuses_to_tell_keeps_what_every_store_promises() {
+    let redis = RedisServer::start().await;
+    redis.command(&UNTOLD).await;
+    let url = untold(0, redis.addr());
+    store_contract::run(async || Untold(RedisStore::new(&url).expect("a valid URL"))).await;
+}
+
+#[tokio::test]
+async fn namespaces_do_not_see_each_other() {
+    let redis = RedisServer::start().await;
+    let (one, other) = (store(&redis).namespace("one"), store(&redis).namespace("other"));
+    let expiry = Expiry { idle: Duration::from_secs(60), absolute: Duration::from_secs(60) };
+    assert!(soon(one.create("name", b"one", expiry)).await.unwrap());
+    assert_eq!(soon(other.read("name")).await.unwrap(), Found::Absent);
+    assert!(soon(other.create("name", b"other", expiry)).await.unwrap());
+    let Found::Live(record) = soon(one.read("name")).await.unwrap() else { panic!("it was there") };
+    assert_eq!(record.sealed, b"one");
+    assert!(soon(one.create_once("name", b"one", expiry.idle)).await.unwrap());
+    assert_eq!(soon(other.read_once("name")).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_record_moved_to_another_namespace_opens_nothing() {
+    let apart = |number, layer: Builder, store: RedisStore| {
+        layer.store(if number == 0 { store } else { store.namespace("other") })
+    };
+    let redis = RedisServer::start().await;
+    let apps = Cluster::with(redis, provider().await, 2, open, apart).await.sign_in().await;
+    assert_refused(&apps.fetch(1).await, "unauthenticated");
+
+    let own = records(&apps.redis).await.pop().expect("a record");
+    let moved = own.replace("osc-auth:", "other:");
+    assert_eq!(apps.redis.command(&["COPY", &own, &moved]).await, "1");
+
+    assert_refused(&apps.fetch(1).await, "unauthenticated");
+    apps.token(0).await;
+}

@@ -1,0 +1,88 @@
+//! A node whose lease of a session went to another while it was away.
+
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use mock_osc::{Endpoint, Fault, MockOsc};
+use osc_tests::{RedisServer, soon};
+
+use super::cluster::{Cluster, open, plain};
+use super::{field, records, until};
+
+/// Gives the lease to nobody.
+async fn take_lease_away(cluster: &Cluster) {
+    let record = records(&cluster.redis).await.pop().expect("a record");
+    assert_eq!(cluster.redis.command(&["HDEL", &record, "owner", "until"]).await, "2");
+}
+
+#[tokio::test]
+async fn s50_a_node_that_lost_its_lease_under_a_refresh_does_not_overwrite_what_is_newer() {
+    // The first answer comes late; others of the same refresh token are given the same within the grace.
+    let osc = MockOsc::builder().refresh_grace(Duration::from_secs(60)).start().await.unwrap();
+    let cluster = Cluster::with(RedisServer::start().await, osc, 2, open, plain).await.sign_in().await;
+    cluster.warm_up().await;
+    let old = cluster.token(0).await;
+    cluster.osc.fault(Endpoint::Token, Fault::LateAnswer(Duration::from_secs(3))).once();
+    let session = old.session();
+    let mut late = Box::pin(session.refresh(&old));
+    assert!((&mut late).now_or_never().is_none());
+    until("node 0 has asked the provider", async || {
+        assert!((&mut late).now_or_never().is_none());
+        cluster.refreshes() == 1
+    })
+    .await;
+    take_lease_away(&cluster).await;
+
+    let second = cluster.token(1).await;
+    let second = soon(second.session().refresh(&second)).await.expect("the answer of the first");
+    let third = soon(second.session().refresh(&second)).await.expect("a newer token");
+    assert_eq!((cluster.refreshes(), field(&cluster.redis, "version").await.as_str()), (3, "3"));
+    assert!((&mut late).now_or_never().is_none(), "too late to show anything");
+
+    let late = soon(late).await.expect("the newest token");
+
+    assert_eq!(late.access_token(), third.access_token());
+    assert_eq!(field(&cluster.redis, "version").await, "3");
+    for at in 0..2 {
+        assert_eq!(cluster.token(at).await.access_token(), third.access_token());
+    }
+    assert_ne!(second.access_token(), third.access_token());
+    // The record holds the refresh token that is still good.
+    let next = soon(late.session().refresh(&late)).await.expect("a token");
+    assert!(cluster.osc.is_live(next.access_token()));
+}
+
+#[tokio::test]
+async fn s51_a_node_that_lost_its_lease_before_it_sends_the_grant_sends_nothing() {
+    let cluster = Cluster::told(2).await;
+    // Node 1 does not know the provider yet, and is held up on its way there.
+    let old = cluster.token(1).await;
+    let hold = cluster.osc.hold(Endpoint::Metadata);
+    let session = old.session();
+    let mut refresh = Box::pin(session.refresh(&old));
+    tokio::select! {
+        _ = &mut refresh => panic!("it does not need the metadata"),
+        () = soon(hold.arrived(1)) => {}
+    }
+    let record = records(&cluster.redis).await.pop().expect("a record");
+    let far = "9999999999999";
+    cluster.redis.command(&["HSET", &record, "owner", "another", "until", far]).await;
+    // By then it cannot know any more whose the lease is.
+    cluster.node(1).clock.shift(5000);
+    hold.release();
+
+    let before = cluster.redis.calls().await.get("hset").copied();
+    until("node 1 finds the lease taken, again and again", async || {
+        assert!((&mut refresh).now_or_never().is_none(), "it is not its turn");
+        cluster.redis.calls().await["evalsha"] > 5
+    })
+    .await;
+    assert_eq!(cluster.refreshes(), 0);
+    assert_eq!(field(&cluster.redis, "owner").await, "another");
+    assert_eq!(cluster.redis.calls().await.get("hset").copied(), before);
+
+    take_lease_away(&cluster).await;
+    let new = soon(refresh).await.expect("a token");
+    assert_ne!(new.access_token(), old.access_token());
+    assert_eq!(cluster.refreshes(), 1);
+}

@@ -1,0 +1,97 @@
+//! Redis forgets what it acknowledged: it comes back as it was before.
+
+use osc_tests::{RedisServer, soon, token_of};
+
+use super::cluster::Cluster;
+use super::{assert_refused, field, records, until};
+
+async fn back(cluster: &Cluster, at: usize) {
+    until("it works again", async || token_of(&cluster.fetch(at).await).is_some()).await;
+}
+
+#[tokio::test]
+async fn s54_a_node_that_saw_a_newer_version_brings_a_restored_redis_forward() {
+    for seen_by in [0, 1] {
+        let mut cluster = Cluster::told(3).await;
+        cluster.warm_up().await;
+        let old = cluster.token(0).await;
+        let before = cluster.redis.save_dump().await;
+        let new = soon(old.session().refresh(&old)).await.expect("a token");
+        until("node 1 sees it", async || cluster.token(1).await.access_token() == new.access_token()).await;
+
+        cluster.redis.restore_dump(&before).await;
+        assert_eq!(field(&cluster.redis, "version").await, "1");
+
+        // Either the node that refreshed or one that heard of it.
+        back(&cluster, seen_by).await;
+        assert_eq!(cluster.token(seen_by).await.access_token(), new.access_token());
+        until("Redis is brought forward", async || field(&cluster.redis, "version").await == "2").await;
+        for at in 0..3 {
+            back(&cluster, at).await;
+            until("all see it", async || cluster.token(at).await.access_token() == new.access_token()).await;
+        }
+        assert_eq!(cluster.refreshes(), 1);
+        // The record holds the refresh token that is still good: the old one would cost the session.
+        cluster.warm_up().await;
+        cluster.pass(osc_tests::EXPIRED);
+        let next = cluster.token(2).await;
+        assert!(cluster.osc.is_live(next.access_token()));
+        assert_eq!(cluster.refreshes(), 2);
+    }
+}
+
+#[tokio::test]
+async fn s54_a_session_signed_out_stays_so_on_the_nodes_that_saw_it_when_redis_is_restored() {
+    let mut cluster = Cluster::told(2).await;
+    cluster.warm_up().await;
+    let before = cluster.redis.save_dump().await;
+    cluster.sign_out(0).await;
+    until("node 1 sees it", async || token_of(&cluster.fetch(1).await).is_none()).await;
+
+    cluster.redis.restore_dump(&before).await;
+    assert_ne!(field(&cluster.redis, "version").await, "", "the record is back");
+
+    for _ in 0..20 {
+        for at in [0, 1] {
+            assert_refused(&cluster.fetch(at).await, "unauthenticated");
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_emptied_redis_signs_everybody_out_and_takes_new_sign_ins_at_once() {
+    for command in ["FLUSHALL", "FLUSHDB", "DEL"] {
+        let mut cluster = Cluster::told(3).await;
+        cluster.warm_up().await;
+        let token = cluster.token(0).await;
+
+        let record = records(&cluster.redis).await;
+        let command = if command == "DEL" { vec![command, &record[0]] } else { vec![command] };
+        cluster.redis.command(&command).await;
+
+        for at in 0..3 {
+            until("it is noticed", async || token_of(&cluster.fetch(at).await).is_none()).await;
+            assert_refused(&cluster.fetch(at).await, "unauthenticated");
+        }
+        assert!(soon(token.session().token()).await.is_err());
+        soon(cluster.browser.sign_in(&cluster.osc)).await;
+        cluster.warm_up().await;
+        assert_ne!(cluster.token(2).await.access_token(), token.access_token());
+    }
+}
+
+#[tokio::test]
+async fn a_redis_that_restarts_empty_signs_everybody_out_and_goes_on() {
+    let mut cluster = Cluster::new(RedisServer::start().await, 2).await.sign_in().await;
+    cluster.warm_up().await;
+    cluster.redis.restart().await;
+    for at in 0..2 {
+        until("it is noticed", async || {
+            let answer = cluster.fetch(at).await;
+            token_of(&answer).is_none() && osc_tests::error_of(&answer) == "unauthenticated"
+        })
+        .await;
+    }
+    soon(cluster.browser.sign_in(&cluster.osc)).await;
+    cluster.warm_up().await;
+}

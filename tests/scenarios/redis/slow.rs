@@ -1,0 +1,91 @@
+//! Redis is far away, or too far.
+
+use std::time::Duration;
+
+use http::StatusCode;
+use osc_tests::{EXPIRED, soon, token_of};
+
+use super::cluster::Cluster;
+use super::{assert_unavailable, until};
+
+/// A second of trust in what was told before, two of waiting for an answer, and a busy machine.
+const GIVEN_UP: Duration = Duration::from_secs(4);
+
+fn delay(cluster: &Cluster, delays: [u64; 3]) {
+    for (at, millis) in delays.into_iter().enumerate() {
+        cluster.node(at).proxy.delay(Duration::from_millis(millis));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn s40_three_nodes_far_from_redis_make_one_grant_request_at_each_expiry() {
+    for cluster in [Cluster::told(3).await, Cluster::untold(3).await] {
+        // Redis knows the scripts afterwards; sending one takes two round trips more, which is too far for now.
+        let token = cluster.token(0).await;
+        soon(token.session().refresh(&token)).await.expect("a token");
+        for at in 0..3 {
+            cluster.token(at).await;
+        }
+        for (expiry, delays) in [[50, 100, 150], [150, 50, 100]].into_iter().enumerate() {
+            delay(&cluster, delays);
+            cluster.pass(EXPIRED);
+            // No more than the proxy passes on at once: it is to be slow, not narrow.
+            let tasks: Vec<_> = (0..15)
+                .map(|at| {
+                    let mut browser = cluster.at(at % 3);
+                    tokio::spawn(async move { browser.fetch("/").await })
+                })
+                .collect();
+            let mut tokens = Vec::new();
+            for task in tasks {
+                let answer = soon(task).await.unwrap();
+                tokens.push(token_of(&answer).unwrap_or_else(|| panic!("refused: {answer:?}")));
+            }
+            assert!(cluster.osc.is_live(tokens[0].access_token()));
+            assert!(tokens.iter().all(|token| token.access_token() == tokens[0].access_token()));
+            assert_eq!(cluster.refreshes(), expiry + 2);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_redis_slower_than_the_time_out_lets_nobody_in_and_recovers() {
+    let cluster = Cluster::told(3).await;
+    cluster.warm_up().await;
+    let token = cluster.token(0).await;
+    delay(&cluster, [600; 3]);
+    for at in 0..3 {
+        let noticed = until("it is noticed", async || token_of(&cluster.fetch(at).await).is_none()).await;
+        assert!(noticed < GIVEN_UP, "{noticed:?}");
+    }
+    for at in 0..3 {
+        assert_unavailable(&cluster.fetch(at).await);
+        let public = soon(cluster.at(at).fetch("/public")).await;
+        assert_eq!((public.status(), token_of(&public).is_some()), (StatusCode::OK, false));
+    }
+    delay(&cluster, [0; 3]);
+    for at in 0..3 {
+        until("it works again", async || token_of(&cluster.fetch(at).await).is_some()).await;
+        assert_eq!(cluster.token(at).await.access_token(), token.access_token());
+    }
+    cluster.warm_up().await;
+}
+
+#[tokio::test]
+async fn a_frozen_redis_lets_nobody_in_and_goes_on_where_it_was() {
+    let cluster = Cluster::told(2).await;
+    cluster.warm_up().await;
+    let token = cluster.token(0).await;
+    cluster.redis.freeze();
+    for at in 0..2 {
+        let noticed = until("it is noticed", async || token_of(&cluster.fetch(at).await).is_none()).await;
+        assert!(noticed < GIVEN_UP, "{noticed:?}");
+        assert_unavailable(&cluster.fetch(at).await);
+    }
+    cluster.redis.thaw();
+    for at in 0..2 {
+        until("it works again", async || token_of(&cluster.fetch(at).await).is_some()).await;
+        assert_eq!(cluster.token(at).await.access_token(), token.access_token());
+    }
+    cluster.warm_up().await;
+}

@@ -1,0 +1,40 @@
+//! Everybody comes at once.
+
+use std::time::Instant;
+
+use osc_tests::{EXPIRED, soon, token_of};
+
+use super::cluster::Cluster;
+
+const EXPIRIES: usize = 3;
+const REQUESTS: usize = 900;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn s40_hundreds_of_requests_to_three_nodes_make_one_grant_request_at_each_expiry() {
+    for (is_told, cluster) in [(true, Cluster::told(3).await), (false, Cluster::untold(3).await)] {
+        for at in 0..3 {
+            cluster.token(at).await;
+        }
+        for expiry in 1..=EXPIRIES {
+            let old = cluster.token(0).await;
+            cluster.pass(EXPIRED);
+            let start = Instant::now();
+            let tasks: Vec<_> = (0..REQUESTS)
+                .map(|at| {
+                    let mut browser = cluster.at(at % 3);
+                    tokio::spawn(async move { browser.fetch("/").await })
+                })
+                .collect();
+            let mut tokens = Vec::new();
+            for task in tasks {
+                let answer = soon(task).await.unwrap();
+                tokens.push(token_of(&answer).unwrap_or_else(|| panic!("refused: {answer:?}")));
+            }
+            println!("told: {is_told}, {REQUESTS} requests at an expiry: {:?}", start.elapsed());
+            assert_ne!(tokens[0].access_token(), old.access_token());
+            assert!(cluster.osc.is_live(tokens[0].access_token()));
+            assert!(tokens.iter().all(|token| token.access_token() == tokens[0].access_token()));
+            assert_eq!(cluster.refreshes(), expiry, "told: {is_told}");
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! What a request costs Redis, and what is in there for whom to find.
+
+use std::collections::BTreeMap;
+
+use http::StatusCode;
+use mock_osc::Endpoint;
+use osc_auth_layer::{Client, OscAuthLayer, RedisStore};
+use osc_tests::{RedisServer, soon};
+
+use super::cluster::{Cluster, open, provider};
+
+/// How often Redis ran which commands for these requests; canaries and the test's own questions left out.
+async fn cost(cluster: &Cluster, at: usize, requests: usize) -> BTreeMap<String, u64> {
+    let before = cluster.redis.calls().await;
+    let mut browser = cluster.at(at);
+    for _ in 0..requests {
+        assert_eq!(soon(browser.fetch("/")).await.status(), StatusCode::OK);
+    }
+    let mut calls = cluster.redis.calls().await;
+    calls.retain(|command, calls| {
+        *calls -= before.get(command).unwrap_or(&0);
+        *calls > 0 && !["set", "info"].contains(&command.as_str())
+    });
+    calls
+}
+
+/// A read is one script, which looks at the time and at the record.
+fn reads(times: u64) -> BTreeMap<String, u64> {
+    ["evalsha", "time", "hmget"].into_iter().map(|command| (command.to_owned(), times)).collect()
+}
+
+#[tokio::test]
+async fn a_thousand_requests_of_a_warm_session_cost_redis_nothing() {
+    let cluster = Cluster::told(3).await;
+    cluster.warm_up().await;
+    for at in 0..3 {
+        assert_eq!(cost(&cluster, at, 1000).await, BTreeMap::new(), "node {at}");
+    }
+}
+
+#[tokio::test]
+async fn a_cold_session_costs_one_script_on_each_node() {
+    let mut cluster = Cluster::told(3).await;
+    cluster.warm_up().await;
+    for _ in 0..10 {
+        cluster.browser.forget_cookies("");
+        soon(cluster.browser.sign_in(&cluster.osc)).await;
+        for at in 1..3 {
+            assert_eq!(cost(&cluster, at, 1).await, reads(1), "node {at}");
+            assert_eq!(cost(&cluster, at, 10).await, BTreeMap::new(), "node {at}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn without_word_of_changes_each_request_costs_one_script() {
+    let cluster = Cluster::untold(2).await;
+    cluster.token(1).await;
+    for at in 0..2 {
+        assert_eq!(cost(&cluster, at, 1000).await, reads(1000), "node {at}");
+    }
+}
+
+#[tokio::test]
+async fn every_key_expires_by_itself() {
+    const MONTH: i64 = 31 * 24 * 60 * 60 * 1000;
+    let mut cluster = Cluster::told(2).await;
+    cluster.warm_up().await;
+    let token = cluster.token(0).await;
+    soon(token.session().refresh(&token)).await.expect("a token");
+    cluster.sign_out(1).await;
+    soon(cluster.browser.sign_in(&cluster.osc)).await;
+    let mut kinds = Vec::new();
+    for key in cluster.redis.command(&["KEYS", "*"]).await.lines() {
+        let left: i64 = cluster.redis.command(&["PTTL", key]).await.parse().unwrap();
+        // -2 stands for a canary that has gone meanwhile; -1 would stand for ever.
+        assert!((0..MONTH).contains(&left) || left == -2, "{key}: {left}");
+        kinds.extend(key.split(':').nth(1).map(str::to_owned));
+    }
+    kinds.sort_unstable();
+    kinds.dedup();
+    assert_eq!(kinds, ["o", "s", "w"], "sessions, what exists once, canaries");
+}
+
+#[tokio::test]
+async fn s25_redis_holds_and_hears_no_token_no_session_id_and_no_secret() {
+    // A client that registered itself shares its credentials by way of Redis as well.
+    let osc = provider().await;
+    let issuer = osc.issuer();
+    let registering = |_, _, store: RedisStore| {
+        let layer = OscAuthLayer::builder(Client::register("App")).cookie_key([7; 32]);
+        layer.issuer(&issuer).public_url("http://localhost:3000").store(store)
+    };
+    let mut cluster = Cluster::with(RedisServer::start().await, osc, 2, open, registering).await;
+    let redis = &cluster.redis;
+    let mut monitor = redis.monitor().await;
+    let mut traffic = Vec::new();
+
+    let mut ids = Vec::new();
+    for round in 0..3 {
+        cluster.browser.forget_cookies("");
+        assert_eq!(soon(cluster.browser.sign_in(&cluster.osc)).await.status(), StatusCode::SEE_OTHER);
+        ids.push(cluster.browser.cookies()["osc_session_3000"].clone());
+        let token = cluster.token(1).await;
+        soon(token.session().refresh(&token)).await.expect("a token");
+        cluster.token(0).await;
+        if round == 0 {
+            cluster.sign_out(1).await;
+        }
+        traffic.extend(monitor.commands().await);
+    }
+
+    let mut held = String::new();
+    for key in redis.command(&["KEYS", "*"]).await.lines() {
+        let read = if redis.command(&["TYPE", key]).await == "hash" { "HGETALL" } else { "GET" };
+        held += &format!("{key} {}\n", redis.command(&[read, key]).await);
+    }
+    let mut secrets = cluster.osc.issued_tokens();
+    for request in cluster.osc.requests(Endpoint::Token) {
+        let fields = ["code", "code_verifier", "refresh_token", "client_secret"];
+        secrets.extend(fields.iter().filter_map(|name| request.field(name)).map(str::to_owned));
+    }
+    secrets.extend(ids);
+    assert!(secrets.len() > 20 && traffic.len() > 20, "{} {}", secrets.len(), traffic.len());
+    assert!(held.contains(":s:") && held.contains(":o:"), "{held}");
+    let traffic = traffic.join("\n");
+    for secret in &secrets {
+        assert!(!held.contains(secret), "Redis holds {secret}");
+        assert!(!traffic.contains(secret), "Redis was told {secret}");
+    }
+}

@@ -1,0 +1,202 @@
+//! A wire that a test can cut.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::sync::watch;
+
+/// A TCP proxy in this process, which passes everything on until it is told otherwise. Dropping it closes everything.
+#[derive(Debug)]
+pub struct Proxy {
+    addr: SocketAddr,
+    // All tasks end with it.
+    wire: watch::Sender<Wire>,
+    is_listening: watch::Receiver<bool>,
+    accepted: Arc<AtomicUsize>,
+    // Nobody else gets the port while nothing listens on it.
+    _reserved: TcpSocket,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Wire {
+    listens: bool,
+    passes_there: bool,
+    passes_back: bool,
+    delay: Duration,
+    cuts: usize,
+}
+
+#[derive(Clone, Copy)]
+enum Way {
+    There,
+    Back,
+}
+
+impl Wire {
+    fn passes(&self, way: Way) -> bool {
+        match way {
+            Way::There => self.passes_there,
+            Way::Back => self.passes_back,
+        }
+    }
+}
+
+impl Proxy {
+    /// A proxy to `target`, on a port of its own.
+    ///
+    /// # Panics
+    /// When there is no free port.
+    pub async fn to(target: SocketAddr) -> Self {
+        let reserved = bound(SocketAddr::from(([127, 0, 0, 1], 0))).expect("a free port");
+        let addr = reserved.local_addr().expect("it is bound");
+        let passing =
+            Wire { listens: true, passes_there: true, passes_back: true, delay: Duration::ZERO, cuts: 0 };
+        let wire = watch::Sender::new(passing);
+        let (listening, is_listening) = watch::channel(false);
+        let accepted = Arc::default();
+        let accepting = accept(addr, target, wire.subscribe(), listening, Arc::clone(&accepted));
+        tokio::spawn(async move { accepting.await.expect("a reserved port can be listened on") });
+        let proxy = Self { addr, wire, is_listening, accepted, _reserved: reserved };
+        proxy.listening(true).await;
+        proxy
+    }
+
+    /// Where it listens.
+    pub fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// How many connections it has accepted.
+    pub fn connections(&self) -> usize {
+        self.accepted.load(Relaxed)
+    }
+
+    /// Connections stay open, new ones are accepted, and nothing is passed on.
+    pub fn black_hole(&self) {
+        self.wire.send_modify(|wire| (wire.passes_there, wire.passes_back) = (false, false));
+    }
+
+    /// What clients send arrives; no answer comes back.
+    pub fn swallow_answers(&self) {
+        self.wire.send_modify(|wire| (wire.passes_there, wire.passes_back) = (true, false));
+    }
+
+    /// Everything that comes is passed on so much later.
+    pub fn delay(&self, delay: Duration) {
+        self.wire.send_modify(|wire| wire.delay = delay);
+    }
+
+    /// Closes all connections. What was on its way is lost.
+    pub fn cut(&self) {
+        self.wire.send_modify(|wire| wire.cuts += 1);
+    }
+
+    /// New connections are refused from now on; those there are stay.
+    pub async fn refuse(&self) {
+        self.wire.send_modify(|wire| wire.listens = false);
+        self.listening(false).await;
+    }
+
+    /// Passes on what was held back, and everything from now on, at once and in both directions; listens again.
+    pub async fn resume(&self) {
+        self.wire.send_modify(|wire| {
+            (wire.listens, wire.passes_there, wire.passes_back) = (true, true, true);
+            wire.delay = Duration::ZERO;
+        });
+        self.listening(true).await;
+    }
+
+    async fn listening(&self, yes: bool) {
+        let mut is_listening = self.is_listening.clone();
+        is_listening
+            .wait_for(|is| *is == yes)
+            .await
+            .expect("the proxy accepts connections until it is dropped");
+    }
+}
+
+fn bound(addr: SocketAddr) -> io::Result<TcpSocket> {
+    let socket = TcpSocket::new_v4()?;
+    socket.set_reuseport(true)?;
+    socket.bind(addr)?;
+    Ok(socket)
+}
+
+async fn accept(
+    addr: SocketAddr,
+    target: SocketAddr,
+    mut wire: watch::Receiver<Wire>,
+    listening: watch::Sender<bool>,
+    accepted: Arc<AtomicUsize>,
+) -> io::Result<()> {
+    let connections = wire.clone();
+    while wire.wait_for(|wire| wire.listens).await.is_ok() {
+        let listener: TcpListener = bound(addr)?.listen(1024)?;
+        listening.send_replace(true);
+        loop {
+            tokio::select! {
+                biased;
+                _ = wire.wait_for(|wire| !wire.listens) => break,
+                client = listener.accept() => {
+                    accepted.fetch_add(1, Relaxed);
+                    tokio::spawn(connect(client?.0, target, connections.clone()));
+                }
+            }
+        }
+        drop(listener);
+        listening.send_replace(false);
+    }
+    Ok(())
+}
+
+async fn connect(client: TcpStream, target: SocketAddr, mut wire: watch::Receiver<Wire>) {
+    let cuts = wire.borrow().cuts;
+    let cut = wire.clone();
+    let connection = async move {
+        let server = TcpStream::connect(target).await?;
+        client.set_nodelay(true)?;
+        server.set_nodelay(true)?;
+        let ((from_client, to_client), (from_server, to_server)) = (client.into_split(), server.into_split());
+        tokio::try_join!(
+            pass(from_client, to_server, cut.clone(), Way::There),
+            pass(from_server, to_client, cut, Way::Back)
+        )
+    };
+    tokio::select! {
+        biased;
+        _ = wire.wait_for(|wire| wire.cuts != cuts) => {}
+        // An error is the end of the connection, as without a proxy.
+        _ = connection => {}
+    }
+}
+
+/// One direction of a connection. What was read is kept while nothing passes.
+async fn pass(
+    mut from: OwnedReadHalf,
+    mut to: OwnedWriteHalf,
+    mut wire: watch::Receiver<Wire>,
+    way: Way,
+) -> io::Result<()> {
+    let mut chunk = vec![0; 16 * 1024];
+    loop {
+        let length = from.read(&mut chunk).await?;
+        let delay = wire.borrow().delay;
+        if !delay.is_zero() {
+            tokio::time::sleep(delay).await;
+        }
+        wire.wait_for(|wire| wire.passes(way)).await.map_err(io::Error::other)?;
+        if length == 0 {
+            return to.shutdown().await;
+        }
+        to.write_all(&chunk[..length]).await?;
+    }
+}
+
+#[cfg(test)]
+mod tests;

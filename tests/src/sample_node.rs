@@ -1,0 +1,212 @@
+//! The samples as processes of their own, which a test can kill, freeze and end in good order.
+
+mod line;
+mod program;
+
+use std::net::SocketAddr;
+use std::process::Stdio;
+use std::sync::Arc;
+
+use mock_osc::MockOsc;
+use rustix::process::{Pid, Signal, kill_process};
+use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
+use tokio::process::{Child, Command};
+use tokio::sync::watch;
+use tower::service_fn;
+
+pub use self::line::{Line, LineError};
+pub use self::program::Sample;
+use crate::{App, Body, boxed, signals, soon};
+
+/// What a node is started with: nodes of one app have the same.
+#[derive(Clone, Debug)]
+pub struct NodeSetup {
+    sample: Sample,
+    variables: Vec<(&'static str, String)>,
+}
+
+impl NodeSetup {
+    /// An app that signs in with `osc`, is known to its visitors as `http://localhost:{port}`, and keeps sessions in the
+    /// Redis at this URL.
+    pub fn new(sample: Sample, osc: &MockOsc, port: u16, redis: &str) -> Self {
+        let variables = vec![
+            ("CLIENT_ID", osc.client_id()),
+            ("CLIENT_SECRET", osc.client_secret()),
+            ("OSC_ISSUER", osc.issuer()),
+            ("OSC_PLATFORM", osc.platform()),
+            ("PUBLIC_URL", format!("http://localhost:{port}")),
+            ("REDIS_URL", redis.to_owned()),
+            ("BIND", "127.0.0.1:0".to_owned()),
+            ("NO_COLOR", "1".to_owned()),
+            ("RUST_BACKTRACE", "1".to_owned()),
+        ];
+        Self { sample, variables }
+    }
+
+    /// The same with another value of a variable.
+    #[must_use]
+    pub fn with(mut self, name: &'static str, value: &str) -> Self {
+        self.variables.retain(|(other, _)| *other != name);
+        self.variables.push((name, value.to_owned()));
+        self
+    }
+
+    /// A node, as soon as it listens.
+    ///
+    /// # Panics
+    /// When the sample does not build or start.
+    pub async fn start(&self) -> SampleNode {
+        let program = self.sample.program().await;
+        let mut process = Command::new(program)
+            .env_clear()
+            .envs(self.variables.iter().cloned())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .expect("the sample can be run");
+        let log = Log::default();
+        let (listening, mut is_listening) = watch::channel(None);
+        let (output, errors) = (process.stdout.take(), process.stderr.take());
+        tokio::spawn(log.clone().keep(output.expect("it is piped"), Some(listening)));
+        let errors = tokio::spawn(log.clone().keep(errors.expect("it is piped"), None));
+        let addr = soon(is_listening.wait_for(Option::is_some)).await.ok().and_then(|addr| *addr);
+        let Some(addr) = addr else {
+            // Why is on the other stream.
+            let _ = soon(errors).await;
+            panic!("the sample ended at its start:\n{}", log.text());
+        };
+        SampleNode { setup: self.clone(), process, addr, log }
+    }
+}
+
+/// A sample that runs. Dropping it kills the process; in a test that failed it tells what the process said.
+#[derive(Debug)]
+pub struct SampleNode {
+    setup: NodeSetup,
+    process: Child,
+    addr: SocketAddr,
+    log: Log,
+}
+
+impl SampleNode {
+    /// Where it listens. A restart changes it.
+    pub fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// The node for a [`Browser`](crate::Browser), with a connection for each request.
+    pub fn app(&self) -> App {
+        let addr = self.addr;
+        boxed(service_fn(move |request: http::Request<Body>| async move {
+            let mut line = Line::to(addr).await.map_err(|error| error.to_string())?;
+            let answer = line.send(request).await.map_err(|error| error.to_string())?;
+            Ok::<_, String>(answer.map(Body::new))
+        }))
+    }
+
+    /// What it wrote to its standard output and error.
+    pub fn log(&self) -> String {
+        self.log.text()
+    }
+
+    /// Waits until it has written this.
+    ///
+    /// # Panics
+    /// When it does not.
+    pub async fn wrote(&self, text: &str) {
+        let mut log = self.log.0.subscribe();
+        soon(log.wait_for(|log| log.contains(text))).await.expect("the log stays");
+    }
+
+    /// Ends it at once.
+    ///
+    /// # Panics
+    /// When it cannot be ended.
+    pub async fn kill(&mut self) {
+        self.process.kill().await.expect("a process can be killed");
+    }
+
+    /// Starts it anew, killed or not.
+    ///
+    /// # Panics
+    /// When it does not start.
+    pub async fn restart(&mut self) {
+        self.kill().await;
+        *self = self.setup.start().await;
+    }
+
+    /// Stops it in the middle of what it does.
+    ///
+    /// # Panics
+    /// When it has ended.
+    pub fn freeze(&self) {
+        signals::freeze(self.id());
+    }
+
+    /// Lets it go on.
+    ///
+    /// # Panics
+    /// When it has ended.
+    pub fn thaw(&self) {
+        signals::thaw(self.id());
+    }
+
+    /// Tells it to end in good order.
+    ///
+    /// # Panics
+    /// When it has ended.
+    pub fn terminate(&self) {
+        let process = i32::try_from(self.id()).ok().and_then(Pid::from_raw);
+        kill_process(process.expect("an id"), Signal::TERM).expect("the process is there");
+    }
+
+    /// Waits for its end: the exit code, or `None` when a signal ended it.
+    ///
+    /// # Panics
+    /// When it does not end.
+    pub async fn ended(&mut self) -> Option<i32> {
+        soon(self.process.wait()).await.expect("a child can be waited for").code()
+    }
+
+    fn id(&self) -> u32 {
+        self.process.id().expect("it has not ended")
+    }
+}
+
+impl Drop for SampleNode {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("--- the node at {} said:\n{}", self.addr, self.log.text());
+        }
+    }
+}
+
+#[derive(Clone, Debug, Default)]
+struct Log(Arc<watch::Sender<String>>);
+
+impl Log {
+    fn text(&self) -> String {
+        self.0.borrow().clone()
+    }
+
+    /// Keeps what the process writes, and notes the address it tells.
+    async fn keep(
+        self,
+        output: impl AsyncRead + Unpin,
+        listening: Option<watch::Sender<Option<SocketAddr>>>,
+    ) {
+        let mut lines = BufReader::new(output).lines();
+        while let Ok(Some(line)) = lines.next_line().await {
+            self.0.send_modify(|log| *log += &format!("{line}\n"));
+            if let (Some(listening), Some(port)) = (&listening, line.strip_prefix("Open http://localhost:")) {
+                let port: u16 = port.parse().expect("the port it listens on");
+                listening.send_replace(Some(([127, 0, 0, 1], port).into()));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,74 @@
+//! The samples' programs, built once.
+
+use std::env;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio::process::Command;
+use tokio::sync::OnceCell;
+
+/// One of the samples.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sample {
+    /// `samples/axum`
+    Axum,
+    /// `samples/hyper`
+    Hyper,
+}
+
+static AXUM: OnceCell<PathBuf> = OnceCell::const_new();
+static HYPER: OnceCell<PathBuf> = OnceCell::const_new();
+
+/// From nothing, with the machine busy.
+const BUILD_LIMIT: Duration = Duration::from_secs(900);
+
+/// Of the cargo that runs this test, for the package of the test: they make build scripts run again that look at them.
+const OF_THE_TEST: [&str; 3] = ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_CRATE_"];
+
+impl Sample {
+    /// Its program, as fresh as its sources.
+    pub(super) async fn program(self) -> &'static Path {
+        let (cell, package) = match self {
+            Self::Axum => (&AXUM, "osc-sample-axum"),
+            Self::Hyper => (&HYPER, "osc-sample-hyper"),
+        };
+        cell.get_or_init(|| build(package)).await
+    }
+}
+
+async fn build(package: &str) -> PathBuf {
+    // target/PROFILE/deps/scenarios-…
+    let test = env::current_exe().expect("the path of this program");
+    let profile = test.ancestors().nth(2).expect("a directory for the profile");
+    let target = profile.parent().expect("a target directory");
+    let profile = match profile.file_name().and_then(|name| name.to_str()).expect("a profile's name") {
+        "debug" => "dev",
+        name => name,
+    };
+    let mut cargo = Command::new(env!("CARGO"));
+    for (name, _) in env::vars_os() {
+        if name.to_str().is_some_and(|name| OF_THE_TEST.iter().any(|of| name.starts_with(of))) {
+            cargo.env_remove(name);
+        }
+    }
+    cargo
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .args(["build", "--quiet", "--package", package, "--profile", profile])
+        .arg("--message-format=json-render-diagnostics")
+        .arg("--target-dir")
+        .arg(target)
+        .stdin(Stdio::null())
+        .kill_on_drop(true);
+    let built = tokio::time::timeout(BUILD_LIMIT, cargo.output()).await.expect("a build ends");
+    let built = built.expect("cargo can be run");
+    assert!(built.status.success(), "{package}: {}", String::from_utf8_lossy(&built.stderr));
+    let messages = String::from_utf8(built.stdout).expect("cargo writes JSON");
+    let mut messages = messages.lines().map(|line| serde_json::from_str::<Value>(line).expect("JSON"));
+    let program = messages.find_map(|message| {
+        let is_it = message["target"]["name"] == package;
+        message["executable"].as_str().filter(|_| is_it).map(PathBuf::from)
+    });
+    program.expect("cargo names the program")
+}
