@@ -8,8 +8,10 @@
 //!
 //! The file list is the way of the data: `service` takes a request and asks `authenticate`, which reads the session id
 //! (`cookie`), finds the session (`session::table`) and looks at its token (`session::token`); a token that is due is
-//! replaced by `session::refresh` through the `provider`. The layer's own paths (`route`) are served by `endpoints`. Every
-//! answer is made in `response`; `provider::http` alone touches the network.
+//! replaced by `session::refresh` through the `provider`. With a `store` behind the table, `session::stored` reads what
+//! the table does not know to be current, and `session::lease` sees to it that one node refreshes. The layer's own paths
+//! (`route`) are served by `endpoints`. Every answer is made in `response`; `provider::http` alone talks to the provider,
+//! `store` alone to Redis.
 
 mod authenticate;
 #[cfg(feature = "axum")]

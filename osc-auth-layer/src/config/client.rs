@@ -26,7 +26,8 @@ impl Client {
 
     /// A client that registers itself under `name` at the first sign-in (RFC 7591).
     ///
-    /// The registration lives in this process: every restart makes a new one.
+    /// The registration lives in this process, and every restart makes a new one; with a session store all nodes share
+    /// one, sealed under the cookie key.
     pub fn register(name: impl Into<String>) -> Self {
         Self(ClientConfig::Register { name: name.into() })
     }

@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::select;
 
-use super::refresh::{Ended, Plan};
+use super::refresh::Plan;
+use super::settle::Ended;
 use super::stored::{Opened, sealed};
 use super::{Grant, OscToken, Phase, Session};
 use crate::clock::Timestamp;

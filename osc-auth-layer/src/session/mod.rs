@@ -6,6 +6,7 @@ mod ending;
 mod handle;
 mod lease;
 mod refresh;
+mod settle;
 mod stored;
 mod table;
 mod token;

@@ -6,8 +6,9 @@ use std::time::Duration;
 use futures_util::future::{Either, select};
 use tracing::Instrument;
 
-use super::lease::{Lease, Taken, Written, their_refresh};
-use super::{Freshness, Grant, Issue, OscToken, Phase, Session};
+use super::lease::{Lease, Taken, their_refresh};
+use super::settle::settle;
+use super::{Freshness, Grant, OscToken, Phase, Session};
 use crate::provider::{GrantError, Tokens};
 use crate::shared::Shared;
 
@@ -59,44 +60,6 @@ impl Session {
             Either::Left((None, _)) | Either::Right(_) => Refreshed::Unavailable { retry_after: RETRY_AFTER },
         }
     }
-
-    /// Makes what a refresh brought the session's own, unless it has ended meanwhile.
-    fn rotate(&self, token: &OscToken, grant: Grant, version: u64) -> Result<(), Ended> {
-        let mut state = self.state.lock();
-        match state.phase {
-            Phase::SignedOut => return Err(Ended::SignedOut),
-            Phase::Dropped => return Err(Ended::Dropped),
-            Phase::Live | Phase::Refused => state.phase = Phase::Live,
-        }
-        // This node may have read the new version already, and another may have gone on from it.
-        if version > state.version || self.stored.is_none() {
-            (state.backoff, state.grant, state.version) = (Default::default(), grant, version);
-            *self.current.write() = Some(token.clone());
-        }
-        Ok(())
-    }
-
-    pub(super) fn refuse(&self) {
-        let mut state = self.state.lock();
-        if state.phase == Phase::Live {
-            state.phase = Phase::Refused;
-            *self.current.write() = None;
-        }
-    }
-
-    fn fail(&self, shared: &Shared, retry_after: Option<Duration>) -> Refreshed {
-        let now = shared.now();
-        let mut state = self.state.lock();
-        state.backoff.fail(now, retry_after, rand::random());
-        Refreshed::Unavailable { retry_after: state.backoff.wait(now).unwrap_or(RETRY_AFTER) }
-    }
-}
-
-/// How a session ended under its refresh.
-pub(super) enum Ended {
-    SignedOut,
-    /// Replaced by another sign-in, say: the provider may have answered that one with the same grant.
-    Dropped,
 }
 
 async fn run(shared: Arc<Shared>, session: Arc<Session>, stale: OscToken) -> Refreshed {
@@ -243,103 +206,5 @@ async fn spend(
         was_sent = true;
         let pause = SECOND_TRY + SECOND_TRY_JITTER.mul_f64(rand::random());
         shared.clock.sleep(pause).await;
-    }
-}
-
-/// Makes the answer the session's, before anybody gets to see it.
-async fn settle(
-    shared: &Arc<Shared>,
-    session: &Arc<Session>,
-    plan: Plan,
-    answer: Result<Tokens, GrantError>,
-    lease: Option<&mut Lease>,
-) -> Option<Refreshed> {
-    match answer {
-        Ok(tokens) => store(shared, session, &plan, tokens, lease.as_deref()).await,
-        Err(GrantError::Refused) => {
-            tracing::info!("the provider refused the refresh token");
-            refuse(shared, session, &plan, lease).await
-        }
-        // Those credentials will never work again, and nobody can correct them.
-        Err(GrantError::Misconfigured(error))
-            if error == "invalid_client" && !shared.provider.has_static_client() =>
-        {
-            tracing::warn!("the provider no longer knows this registration: the session is over");
-            shared.provider.forget_registration(&plan.grant.credentials.id).await;
-            refuse(shared, session, &plan, lease).await
-        }
-        Err(GrantError::Misconfigured(error)) => {
-            tracing::error!(%error, "the provider refuses this client; check CLIENT_ID and CLIENT_SECRET");
-            Some(session.fail(shared, None))
-        }
-        Err(GrantError::NotSent { retry_after } | GrantError::PossiblyProcessed { retry_after }) => {
-            tracing::warn!("the provider is out of reach; the session is kept");
-            Some(session.fail(shared, retry_after))
-        }
-    }
-}
-
-async fn store(
-    shared: &Arc<Shared>,
-    session: &Arc<Session>,
-    plan: &Plan,
-    tokens: Tokens,
-    lease: Option<&Lease>,
-) -> Option<Refreshed> {
-    let (orphan, hint) = tokens.revocable();
-    let issue = Issue::new(&tokens, &shared.config.timing, shared.now());
-    let token = OscToken::new(tokens.bearer, issue, session.id.clone(), Arc::downgrade(shared));
-    // RFC 6749 §6: without a new refresh token the old one stays.
-    let refresh_token = tokens.refresh_token.or_else(|| plan.grant.refresh_token.clone());
-    let grant = Grant { refresh_token, credentials: plan.grant.credentials.clone() };
-    let written = match lease {
-        None => Ok(Written::Ours(0)),
-        Some(lease) => lease.write(plan, &token, &grant).await,
-    };
-    let rotated = match written {
-        Ok(Written::Ours(version)) => session.rotate(&token, grant, version),
-        Ok(Written::Theirs) => {
-            tracing::warn!("another node refreshed the session at the same time; its token is used");
-            return None;
-        }
-        Err(ended) => Err(ended),
-    };
-    Some(match rotated {
-        Ok(()) => {
-            tracing::debug!("refreshed");
-            Refreshed::Token(token)
-        }
-        Err(Ended::SignedOut) => {
-            tracing::debug!("signed out under the refresh; revoking what came back");
-            session.end(Phase::SignedOut);
-            shared.provider.revoke(plan.grant.credentials.clone(), orphan, hint);
-            Refreshed::Ended
-        }
-        Err(Ended::Dropped) => {
-            session.end(Phase::Dropped);
-            Refreshed::Ended
-        }
-    })
-}
-
-async fn refuse(
-    shared: &Arc<Shared>,
-    session: &Session,
-    plan: &Plan,
-    lease: Option<&mut Lease>,
-) -> Option<Refreshed> {
-    let Some(lease) = lease else {
-        session.refuse();
-        return Some(Refreshed::Refused);
-    };
-    match lease.refuse(plan.version).await {
-        Err(_) => Some(session.fail(shared, None)),
-        Ok(false) => None,
-        Ok(true) => match session.state.lock().phase {
-            // Another node was faster, and that is why.
-            Phase::Live => None,
-            Phase::Refused => Some(Refreshed::Refused),
-            Phase::SignedOut | Phase::Dropped => Some(Refreshed::Ended),
-        },
     }
 }

@@ -202,7 +202,7 @@ async fn kill_under_load(victims: Victims) {
     is_over.store(true, Ordering::SeqCst);
     assert!(killed > cluster.len(), "{victims:?}: {killed}, so none that was made in place of another");
     for task in load {
-        let (served, unavailable) = soon(task).await.unwrap();
+        let (served, unavailable) = soon(task).await.expect("the load goes on");
         println!("{victims:?}, {killed} killed: {served} served, {unavailable} put off");
         // A read that met a dead connection is sent again on another.
         assert!(unavailable < KILLS / 2, "{victims:?}: {served}, {unavailable}");
