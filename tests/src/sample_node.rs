@@ -178,7 +178,8 @@ impl SampleNode {
 impl Drop for SampleNode {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            eprintln!("--- the node at {} said:\n{}", self.addr, self.log.text());
+            let ended = self.process.try_wait();
+            eprintln!("--- the node at {}, {ended:?}, said:\n{}", self.addr, self.log.text());
         }
     }
 }

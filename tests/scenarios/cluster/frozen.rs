@@ -1,10 +1,13 @@
 //! A node that stands still, or is cut off, for longer than its lease.
 
-use futures_util::future::join;
-use mock_osc::{Endpoint, Fault, MockOsc};
-use osc_tests::{Proxy, Sample, soon};
+use std::time::Duration;
 
-use super::{Cluster, LONG, SHORT, after_the_lease, expired, expiry_of};
+use futures_util::future::join;
+use http::StatusCode;
+use mock_osc::{Endpoint, Fault, MockOsc};
+use osc_tests::{Proxy, Sample, error_of, soon};
+
+use super::{AGAIN, Cluster, LONG, SHORT, after_the_lease, expired, expiry_of};
 
 #[tokio::test]
 async fn s51_a_node_frozen_beyond_its_lease_does_not_spend_the_old_refresh_token_when_it_wakes() {
@@ -77,4 +80,35 @@ async fn s51_a_node_that_wakes_with_tokens_it_could_not_store_overwrites_no_newe
     soon(cluster.osc.wait_for_requests(Endpoint::Revoke, 1)).await;
     assert_eq!(cluster.osc.requests(Endpoint::Revoke)[0].field("token"), Some(newest.as_str()));
     assert_eq!(cluster.refreshes(), 3);
+}
+
+#[tokio::test]
+async fn a_lease_whose_grant_a_node_never_heard_of_keeps_no_other_from_refreshing() {
+    let mut cluster = Cluster::of(Sample::Axum, 2, SHORT, &[]).await;
+    let proxy = Proxy::to(cluster.redis.addr()).await;
+    let setup = cluster.setup.clone().with("REDIS_URL", &cluster.redis.url_at(proxy.addr()));
+    cluster.nodes[0] = setup.start().await;
+    let [first, second] = cluster.overdue().await;
+    // From here on Redis knows the scripts, and each question is one command.
+    cluster.expires_at(&first, 1).await;
+
+    let mut monitor = cluster.redis.monitor().await;
+    proxy.delay(Duration::from_millis(300));
+    let request = cluster.under_way(&second, 0);
+    let thirty_seconds = r#" "30000""#;
+    soon(async {
+        while !monitor.commands().await.iter().any(|command| command.ends_with(thirty_seconds)) {
+            tokio::time::sleep(AGAIN).await;
+        }
+    })
+    .await;
+    proxy.swallow_answers();
+    let refused = soon(request).await.expect("no panic").expect("an answer");
+    assert_eq!(error_of(&refused), "temporarily_unavailable");
+    proxy.resume().await;
+
+    // A request waits for less than a lease.
+    let served = cluster.fetch(&second, 1, "/api/session").await;
+    assert_eq!((served.status(), cluster.refreshes()), (StatusCode::OK, 2), "{served:?}");
+    cluster.assert_alive(&[first, second]).await;
 }

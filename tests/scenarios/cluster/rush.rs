@@ -24,11 +24,14 @@ pub(super) struct Rush {
 pub(super) async fn rush(cluster: &Cluster, visitors: &[Browser]) -> Rush {
     let start = Arc::new(Barrier::new(CONNECTIONS));
     let nodes = cluster.nodes.len();
-    let tasks = (0..CONNECTIONS).map(|at| {
-        let (start, addr) = (start.clone(), cluster.nodes[at % nodes].addr());
+    let mut lines = Vec::new();
+    for at in 0..CONNECTIONS {
+        lines.push(Line::to(cluster.nodes[at % nodes].addr()).await.expect("a node listens"));
+    }
+    let tasks = lines.into_iter().enumerate().map(|(at, mut line)| {
+        let start = start.clone();
         let request = cluster.request(&visitors[at / nodes % visitors.len()], "/api/session");
         tokio::spawn(async move {
-            let mut line = Line::to(addr).await.expect("a node listens");
             start.wait().await;
             let mut answers = Vec::new();
             for _ in 0..EACH {

@@ -48,9 +48,10 @@ pub(super) struct Cluster {
 }
 
 impl Cluster {
-    pub(super) async fn new(seed: u64) -> Self {
+    pub(super) async fn new(seed: u64, answers_get_lost: bool) -> Self {
         // Rotates, and revokes the grant when a token is used again after those seconds.
-        let osc = MockOsc::builder().refresh_grace(Duration::from_secs(10)).start().await.expect("the mock");
+        let grace = Duration::from_secs(if answers_get_lost { 10 } else { 0 });
+        let osc = MockOsc::builder().refresh_grace(grace).start().await.expect("the mock");
         let clock = Hasty(TestClock::new());
         let store = MemoryStore::with_clock(clock.clone());
         let shuffled = Shuffled::new(store.clone(), seed);
@@ -65,7 +66,7 @@ impl Cluster {
             ended: Vec::new(),
             store_is_up: true,
             troubled: false,
-            answers_get_lost: false,
+            answers_get_lost,
             layers: Vec::new(),
         };
         cluster.nodes = (0..NODES).map(|_| cluster.node()).collect();
@@ -122,7 +123,6 @@ impl Cluster {
                 // One at a time: two answers lost in a row are the exception the docs name.
                 self.osc.clear_faults();
                 self.osc.fault(Endpoint::Token, fault).times(times);
-                self.answers_get_lost |= matches!(trouble, Trouble::LostAnswer);
                 self.troubled = true;
             }
         }
