@@ -1,6 +1,6 @@
 //! How sessions are ended by their visitors: here at once, then in the store, then at the provider.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use tokio::sync::oneshot;
@@ -9,7 +9,7 @@ use super::{Phase, Session, SessionId};
 use crate::provider::Credentials;
 use crate::secret::Secret;
 use crate::shared::Shared;
-use crate::store::{Ending, RecordKey};
+use crate::store::{Backing, Ending, Record, RecordKey};
 
 /// A token to revoke, in whose name, and its `token_type_hint` (RFC 7009 §2.1).
 type Revocable = (Arc<Credentials>, Secret, &'static str);
@@ -26,18 +26,10 @@ impl Shared {
             let revocable = self.sessions.remove(id).and_then(|session| session.sign_out());
             return self.revoke(id, revocable);
         }
-        let (shared, id) = (self.clone(), id.clone());
-        let (sender, receiver) = oneshot::channel::<()>();
-        self.beside(async move {
-            // Stays in the table, so that a store that is taken back to an older state does not revive it here.
-            let known =
-                shared.find(&id).await.ok().flatten().or_else(|| shared.sessions.look(&id, Arc::clone));
-            let held_here = known.and_then(|session| session.sign_out());
-            shared.end_record(&id, Ending::SignedOut, held_here).await;
-            drop(sender);
-        });
-        // Without a runtime there is nothing to wait for.
-        let _ = receiver.await;
+        // Stays in the table, so that a store that is taken back to an older state does not revive it here.
+        let known = self.sessions.look(id, Arc::clone);
+        let held_here = known.and_then(|session| session.sign_out());
+        self.end_record(id, Ending::SignedOut, held_here).await;
     }
 
     /// Ends a session in whose place another one of the same browser has begun.
@@ -58,41 +50,66 @@ impl Shared {
     }
 
     /// Tells the store that a session ended, and revokes what a signed-out one held. Returns after the first try; when
-    /// that fails others follow, and until one succeeds the session is refused here whatever the store says.
-    async fn end_record(self: &Arc<Self>, id: &SessionId, ending: Ending, mut held_here: Option<Revocable>) {
+    /// that fails others follow, and until one succeeds the session is refused here whatever the store says. All that
+    /// goes on when the caller goes away.
+    async fn end_record(self: &Arc<Self>, id: &SessionId, ending: Ending, held_here: Option<Revocable>) {
+        let Some(backing) = self.backing.clone() else {
+            return;
+        };
+        let key = RecordKey::of(id);
+        let Some(being_ended) = backing.begin_ending(key.name.clone()) else {
+            // Somebody else is on it.
+            return self.revoke(id, held_here);
+        };
+        // A request may have read it meanwhile.
+        self.sessions.look(id, |session| session.end(ending.into()));
+        let (tried, first_try) = oneshot::channel::<()>();
         let (shared, id) = (self.clone(), id.clone());
-        let (sender, receiver) = oneshot::channel::<()>();
         self.beside(async move {
-            let Some(backing) = &shared.backing else {
-                return;
-            };
-            let (key, mut sender, mut pause) = (RecordKey::of(&id), Some(sender), END_AGAIN);
-            let _ending = backing.begin_ending(key.name.clone());
-            let record = loop {
-                match backing.end(&key, ending).await {
-                    Ok(record) => break record,
-                    Err(_) => {
-                        if sender.take().is_some() {
-                            tracing::warn!("the store could not be told that a session ended; trying on");
-                            shared.revoke(&id, held_here.take());
-                        }
-                        shared.clock.sleep(pause).await;
-                        pause = (pause * 2).min(END_AGAIN_AT_LATEST);
+            match backing.end(&key, ending).await {
+                Ok(record) => shared.ended(&id, &key, ending, record, held_here),
+                Err(_) => {
+                    tracing::warn!("the store could not be told that a session ended; trying on");
+                    shared.revoke(&id, held_here);
+                    drop(tried);
+                    let layer = Arc::downgrade(&shared);
+                    drop(shared);
+                    if let Some((shared, record)) = end_again(layer, &backing, &key, ending).await {
+                        shared.ended(&id, &key, ending, record, None);
                     }
                 }
-            };
-            if ending == Ending::SignedOut {
-                // Another node may have refreshed it since.
-                let opened = record.and_then(|record| shared.open(backing, &key, &record));
-                let held_there = opened.map(|opened| {
-                    let (token, hint) = opened.tokens.revocable();
-                    (opened.credentials, token, hint)
-                });
-                shared.revoke(&id, held_there.or(held_here));
             }
+            drop(being_ended);
         });
         // Without a runtime there is nothing to wait for.
-        let _ = receiver.await;
+        let _ = first_try.await;
+    }
+
+    /// The store has taken the end of a session, and told what it held.
+    fn ended(
+        self: &Arc<Self>,
+        id: &SessionId,
+        key: &RecordKey,
+        ending: Ending,
+        record: Option<Record>,
+        held_here: Option<Revocable>,
+    ) {
+        let opened =
+            self.backing.as_ref().zip(record).and_then(|(backing, record)| {
+                self.open(backing, key, &record).map(|opened| (record, opened))
+            });
+        let mut held = held_here;
+        if let Some((record, opened)) = opened {
+            // Known here from now on, so that a store that is taken back to an older state does not revive it here.
+            let session = Session::unread(id.clone(), &record, opened.credentials.clone(), self.now());
+            self.keep(session).end(ending.into());
+            // Another node may have refreshed it since.
+            let (token, hint) = opened.tokens.revocable();
+            held = Some((opened.credentials, token, hint));
+        }
+        if ending == Ending::SignedOut {
+            self.revoke(id, held);
+        }
     }
 
     fn revoke(&self, id: &SessionId, revocable: Option<Revocable>) {
@@ -100,6 +117,29 @@ impl Shared {
             tracing::debug!(session = %id.public(), "signed out");
             self.provider.revoke(credentials, token, hint);
         }
+    }
+}
+
+/// Tries until the store takes it, the record has expired by itself, or the layer is gone.
+async fn end_again(
+    layer: Weak<Shared>,
+    backing: &Backing,
+    key: &RecordKey,
+    ending: Ending,
+) -> Option<(Arc<Shared>, Option<Record>)> {
+    let (mut pause, mut waited) = (END_AGAIN, Duration::ZERO);
+    loop {
+        let (sleep, longest) = {
+            let shared = layer.upgrade()?;
+            (shared.clock.sleep(pause), shared.config.timing.absolute_timeout)
+        };
+        sleep.await;
+        waited += pause;
+        let shared = layer.upgrade().filter(|_| waited < longest)?;
+        if let Ok(record) = backing.end(key, ending).await {
+            return Some((shared, record));
+        }
+        pause = (pause * 2).min(END_AGAIN_AT_LATEST);
     }
 }
 

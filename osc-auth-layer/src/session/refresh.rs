@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::{Either, select};
+use tokio::sync::SemaphorePermit;
 use tracing::Instrument;
 
 use super::lease::{Lease, Taken, their_refresh};
@@ -127,9 +128,9 @@ async fn refresh(shared: &Arc<Shared>, session: &Arc<Session>, stale: &OscToken)
                 continue;
             }
             Ok(Taken::Over) => return Refreshed::Ended,
-            Err(_) => return Refreshed::Unavailable { retry_after: RETRY_AFTER },
+            Err(_) => return session.fail(shared, None),
         };
-        let refreshed = under_lease(shared, session, stale, &mut lease).await;
+        let refreshed = under_lease(shared, session, stale, &mut lease, permit).await;
         if let Some(lease) = lease {
             lease.give_back();
         }
@@ -146,6 +147,7 @@ async fn under_lease(
     session: &Arc<Session>,
     stale: &OscToken,
     lease: &mut Option<Lease>,
+    permit: SemaphorePermit<'_>,
 ) -> Option<Refreshed> {
     // Things may have changed in the queue, and on other nodes.
     let plan = match plan(shared, session, stale) {
@@ -162,7 +164,7 @@ async fn under_lease(
     let answer = match spend(shared, session, &plan, lease).await {
         Ok(answer) => answer,
         Err(Unsent::LeaseLost) => return None,
-        Err(Unsent::StoreFailed) => return Some(Refreshed::Unavailable { retry_after: RETRY_AFTER }),
+        Err(Unsent::StoreFailed) => return Some(session.fail(shared, None)),
     };
     match &answer {
         Err(GrantError::NotSent { retry_after } | GrantError::PossiblyProcessed { retry_after }) => {
@@ -170,6 +172,8 @@ async fn under_lease(
         }
         Ok(_) | Err(GrantError::Refused | GrantError::Misconfigured(_)) => admission.answered(),
     }
+    // The provider is done with; a store that is slow to take the answer holds up nobody else.
+    drop(permit);
     settle(shared, session, plan, answer, lease.as_mut()).await
 }
 

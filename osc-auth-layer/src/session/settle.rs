@@ -139,7 +139,7 @@ impl Session {
         }
     }
 
-    fn fail(&self, shared: &Shared, retry_after: Option<Duration>) -> Refreshed {
+    pub(super) fn fail(&self, shared: &Shared, retry_after: Option<Duration>) -> Refreshed {
         let now = shared.now();
         let mut state = self.state.lock();
         state.backoff.fail(now, retry_after, rand::random());

@@ -73,7 +73,12 @@ impl Session {
     }
 
     /// A session this process does not know yet: it has nothing before it adopts what was read.
-    fn unread(id: SessionId, record: &Record, credentials: Arc<Credentials>, now: Timestamp) -> Arc<Self> {
+    pub(super) fn unread(
+        id: SessionId,
+        record: &Record,
+        credentials: Arc<Credentials>,
+        now: Timestamp,
+    ) -> Arc<Self> {
         Arc::new(Self {
             ends_at: now.plus(record.ends_in),
             last_seen: AtomicU64::new(seen_at(record, now).as_millis()),
@@ -189,6 +194,11 @@ impl Shared {
                 return Ok(None);
             }
         };
+        if backing.is_ending(&key.name) {
+            // Signed out here since the read began; the store may not know yet.
+            session.end(Phase::SignedOut);
+            return Ok(None);
+        }
         if let Some(stored) = session.stored() {
             backing.coherence().stamp(&stored.stamp, &stored.key.name, before);
         }

@@ -2,7 +2,6 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use futures_util::future::{Either, select};
@@ -17,20 +16,23 @@ use crate::clock::{Clock, Timestamp};
 
 /// Whatever a store promises of itself.
 const DEADLINE: Duration = Duration::from_secs(2);
+const TELL_AGAIN: Duration = Duration::from_secs(60);
+const MOST_ENDINGS: usize = 10_000;
 
 pub(crate) struct Backing {
     store: Arc<dyn SessionStore>,
     clock: Arc<dyn Clock>,
     coherence: Coherence,
-    is_failing: AtomicBool,
+    /// When the log was last told that the store fails.
+    told_at: Mutex<Option<Timestamp>>,
     /// The records whose end the store has not taken yet.
     ending: Mutex<HashSet<RecordName>>,
 }
 
 /// A record's end that the store is being told.
-pub(crate) struct EndingRecord<'b>(&'b Backing, RecordName);
+pub(crate) struct BeingEnded(Arc<Backing>, RecordName);
 
-impl Drop for EndingRecord<'_> {
+impl Drop for BeingEnded {
     fn drop(&mut self) {
         self.0.ending.lock().remove(&self.1);
     }
@@ -38,13 +40,26 @@ impl Drop for EndingRecord<'_> {
 
 impl Backing {
     pub(crate) fn new(store: Arc<dyn SessionStore>, clock: Arc<dyn Clock>) -> Self {
-        let is_failing = AtomicBool::new(false);
-        Self { store, clock, coherence: Coherence::new(), is_failing, ending: Mutex::default() }
+        Self {
+            store,
+            clock,
+            coherence: Coherence::new(),
+            told_at: Mutex::default(),
+            ending: Mutex::default(),
+        }
     }
 
-    pub(crate) fn begin_ending(&self, name: RecordName) -> EndingRecord<'_> {
-        self.ending.lock().insert(name.clone());
-        EndingRecord(self, name)
+    /// `None` when that record's end is being told already; or when there are too many, as when strangers sign out of
+    /// sessions they made up while the store is away.
+    pub(crate) fn begin_ending(self: &Arc<Self>, name: RecordName) -> Option<BeingEnded> {
+        let mut ending = self.ending.lock();
+        if ending.len() >= MOST_ENDINGS {
+            tracing::error!(
+                "too many sessions ended while the session store is out of reach; it will not be told of one"
+            );
+            return None;
+        }
+        ending.insert(name.clone()).then(|| BeingEnded(self.clone(), name))
     }
 
     /// Whether this process knows better than the store that the session is over.
@@ -147,22 +162,18 @@ impl Backing {
         Ok(self.within(self.store.now()).await?.into())
     }
 
-    /// Says in the log when the store fails, and when it works again; not at every request in between.
+    /// Says in the log that the store fails, but not at every request.
     async fn within<T>(&self, operation: StoreFuture<'_, T>) -> Result<T, StoreError> {
         let result = match select(operation, self.clock.sleep(DEADLINE)).await {
             Either::Left((result, _)) => result,
             Either::Right(_) => Err(StoreError::new("no answer within two seconds")),
         };
-        match &result {
-            Ok(_) if !self.is_failing.load(Ordering::Relaxed) => {}
-            Ok(_) => {
-                self.is_failing.store(false, Ordering::Relaxed);
-                tracing::info!("the session store works again");
-            }
-            Err(error) => {
-                if !self.is_failing.swap(true, Ordering::Relaxed) {
-                    tracing::error!(%error, "requests get no session until the session store works again");
-                }
+        if let Err(error) = &result {
+            let now = Timestamp::from(self.clock.now());
+            let mut told_at = self.told_at.lock();
+            if told_at.is_none_or(|told_at| now.since(told_at) >= TELL_AGAIN || now < told_at) {
+                *told_at = Some(now);
+                tracing::error!(%error, "sessions are out of reach until the session store works again");
             }
         }
         result

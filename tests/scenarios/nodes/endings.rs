@@ -7,7 +7,7 @@ use futures_util::FutureExt;
 use http::StatusCode;
 use mock_osc::{Endpoint, MockOsc};
 use osc_auth_layer::{Found, SessionStore};
-use osc_tests::{Nodes, Op, Trouble, callback, soon};
+use osc_tests::{Nodes, Op, Trouble, WatchedClock, callback, soon};
 
 use super::assert_refused;
 use super::outage::DEADLINE;
@@ -185,4 +185,39 @@ async fn a_visitor_who_hangs_up_under_the_callback_leaves_no_session_and_no_gran
         // Until it is replaced, the session before is as good as ever.
         assert_eq!(nodes.store.sessions(), usize::from(op == Op::Create), "{op:?}");
     }
+}
+
+#[tokio::test]
+async fn a_read_that_was_under_way_does_not_bring_back_what_was_signed_out_meanwhile() {
+    let nodes = Nodes::told(2).await;
+    let reads = nodes.node(1).store.hold(Op::Read);
+    let reading = nodes.waiting(1);
+    soon(nodes.node(1).store.asked(Op::Read, 1)).await;
+    nodes.node(1).store.trouble(Op::End, Trouble::Fails);
+    soon(nodes.at(1).post_from("same-origin", "/auth/signout")).await;
+    reads.release();
+    assert_refused(&soon(reading).await, "unauthenticated");
+    assert_refused(&nodes.fetch(1).await, "unauthenticated");
+}
+
+#[tokio::test]
+async fn strangers_who_sign_out_of_made_up_sessions_in_an_outage_leave_one_task_for_each_that_ends_with_the_layer()
+ {
+    let nodes = Nodes::told(1).await;
+    nodes.store.go_down();
+    let mut stranger = nodes.at(0);
+    let name = stranger.cookies().keys().next().expect("the session's").clone();
+    let made_up = "A".repeat(43);
+    for _ in 0..50 {
+        stranger.set_cookie(&name, &made_up);
+        soon(stranger.post_from("same-origin", "/auth/signout")).await;
+    }
+    assert_eq!(nodes.node(0).layer.tasks_under_way(), 1);
+
+    let clock = nodes.node(0).clock.clone();
+    clock.slept(END_AGAIN, 1).await;
+    drop((nodes, stranger));
+    // Long enough for the sweeper too, which finds nothing to sweep.
+    clock.advance(*WatchedClock::SWEEP.end());
+    soon(clock.alone()).await;
 }
