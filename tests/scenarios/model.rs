@@ -31,6 +31,8 @@ enum Step {
     Restart(usize),
     /// The store is out of reach, or is back.
     Store(bool),
+    /// The store is out of reach just when the provider answers a refresh of this node.
+    Rotated(usize),
     /// The store tells of changes, or does not.
     Word(bool),
     /// The next grants fail like this.
@@ -75,6 +77,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => nodes(6).prop_map(Step::Rejected),
         1 => node().prop_map(Step::Restart),
         1 => any::<bool>().prop_map(Step::Store),
+        1 => node().prop_map(Step::Rotated),
         1 => any::<bool>().prop_map(Step::Word),
         1 => trouble().prop_map(Step::Provider),
     ]

@@ -109,6 +109,7 @@ impl Cluster {
                 (self.store_is_up, self.troubled) = (false, true);
             }
             Step::Store(true) => self.store_comes_back().await,
+            Step::Rotated(node) => self.rotated_without_a_store(*node).await,
             Step::Word(false) => self.store.fall_silent(),
             Step::Word(true) if self.store_is_up => self.store.speak_up(),
             Step::Word(true) => {}
@@ -233,6 +234,29 @@ impl Cluster {
                     assert_eq!(error.kind(), SessionErrorKind::Unavailable);
                 }
             }
+        }
+    }
+
+    async fn rotated_without_a_store(&mut self, node: usize) {
+        if !self.signed_in || !self.store_is_up || self.answers_get_lost {
+            return;
+        }
+        self.time_passes(Duration::from_secs(60 * 60)).await;
+        let hold = self.osc.hold(Endpoint::Token);
+        let mut browser = self.browser_at(node);
+        let mut request = Box::pin(async move { browser.fetch("/").await });
+        // A provider in trouble is not asked, perhaps.
+        let is_sent = tokio::select! {
+            () = hold.arrived(1) => true,
+            _ = &mut request => false,
+        };
+        if is_sent {
+            self.troubled = true;
+            self.store.go_down();
+            hold.release();
+            let answer = soon(request).await;
+            assert!(token_of(&answer).is_none(), "a token before it was stored");
+            self.store_comes_back().await;
         }
     }
 
