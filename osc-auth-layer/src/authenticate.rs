@@ -41,7 +41,7 @@ pub(crate) fn decide<B>(shared: &Arc<Shared>, request: &Request<B>) -> Decision 
         return Decision::Later(Box::pin(serve(shared.clone(), endpoint, visitor, head)));
     }
     let found = match authenticate(shared, request) {
-        Ok(Found::Token(token)) => return Decision::Now(Verdict::Pass(Some(token))),
+        Ok(Found::Usable(Usable::Token(token))) => return Decision::Now(Verdict::Pass(Some(token))),
         Ok(found) => found,
         Err(refusal) => return Decision::Now(refuse(shared, request, refusal)),
     };
@@ -68,11 +68,15 @@ fn refuse<B>(shared: &Shared, request: &Request<B>, refusal: Refusal) -> Verdict
 }
 
 enum Found {
+    Usable(Usable),
+    /// The store has to be asked about this one.
+    Unread(SessionId),
+}
+
+enum Usable {
     Token(OscToken),
     /// A live session whose token has to be refreshed before it is used.
     Stale(Arc<Session>, OscToken),
-    /// The store has to be asked about this one.
-    Unread(SessionId),
 }
 
 fn authenticate<B>(shared: &Arc<Shared>, request: &Request<B>) -> Result<Found, Refusal> {
@@ -93,7 +97,7 @@ fn authenticate<B>(shared: &Arc<Shared>, request: &Request<B>) -> Result<Found, 
         Some(assess(shared, session))
     });
     match looked {
-        Some(Some(assessed)) => assessed,
+        Some(Some(assessed)) => Ok(Found::Usable(assessed?)),
         Some(None) => Ok(Found::Unread(id)),
         None if shared.backing.is_some() => Ok(Found::Unread(id)),
         None => Err(Refusal::Unauthenticated),
@@ -101,7 +105,7 @@ fn authenticate<B>(shared: &Arc<Shared>, request: &Request<B>) -> Result<Found, 
 }
 
 /// What a session is good for now; looking at it counts as use.
-fn assess(shared: &Arc<Shared>, session: &Arc<Session>) -> Result<Found, Refusal> {
+fn assess(shared: &Arc<Shared>, session: &Arc<Session>) -> Result<Usable, Refusal> {
     let now = shared.now();
     if session.has_expired(&shared.config.timing, now) {
         return Err(Refusal::Unauthenticated);
@@ -111,14 +115,14 @@ fn assess(shared: &Arc<Shared>, session: &Arc<Session>) -> Result<Found, Refusal
         return Err(if session.is_over() { Refusal::Unauthenticated } else { Refusal::SessionEnded });
     };
     match token.issue().freshness(now) {
-        Freshness::Fresh => Ok(Found::Token(token)),
+        Freshness::Fresh => Ok(Usable::Token(token)),
         Freshness::Ahead => {
             session.refresh_beside(shared, &token);
-            Ok(Found::Token(token))
+            Ok(Usable::Token(token))
         }
         Freshness::Due => match session.backing_off(shared) {
-            None => Ok(Found::Stale(session.clone(), token)),
-            Some(_) if !token.issue().has_expired(now) => Ok(Found::Token(token)),
+            None => Ok(Usable::Stale(session.clone(), token)),
+            Some(_) if !token.issue().has_expired(now) => Ok(Usable::Token(token)),
             Some(retry_after) => Err(Refusal::TemporarilyUnavailable { retry_after }),
         },
     }
@@ -135,14 +139,13 @@ async fn wait(shared: Arc<Shared>, found: Found, visitor: Visitor, is_public: bo
 /// Asks the store, and then the provider, as far as that has to be.
 async fn resolve(shared: &Arc<Shared>, found: Found, is_public: bool) -> Result<OscToken, Refusal> {
     let began_at = Instant::now();
-    let (session, stale) = match found {
-        Found::Unread(id) => match read(shared, &id, is_public).await? {
-            Found::Stale(session, stale) => (session, stale),
-            Found::Token(token) => return Ok(token),
-            Found::Unread(_) => return Err(Refusal::Unauthenticated),
-        },
-        Found::Stale(session, stale) => (session, stale),
-        Found::Token(token) => return Ok(token),
+    let usable = match found {
+        Found::Usable(usable) => usable,
+        Found::Unread(id) => read(shared, &id, is_public).await?,
+    };
+    let (session, stale) = match usable {
+        Usable::Token(token) => return Ok(token),
+        Usable::Stale(session, stale) => (session, stale),
     };
     let patience = match (is_public, stale.issue().has_expired(shared.now())) {
         (true, _) => PATIENCE_IN_PUBLIC.saturating_sub(began_at.elapsed()),
@@ -158,7 +161,7 @@ async fn resolve(shared: &Arc<Shared>, found: Found, is_public: bool) -> Result<
     }
 }
 
-async fn read(shared: &Arc<Shared>, id: &SessionId, is_public: bool) -> Result<Found, Refusal> {
+async fn read(shared: &Arc<Shared>, id: &SessionId, is_public: bool) -> Result<Usable, Refusal> {
     let unavailable = Refusal::TemporarilyUnavailable { retry_after: RETRY_AFTER };
     let reading = shared.find(id);
     let read = if is_public {

@@ -130,7 +130,7 @@ async fn handle(
     let answered = match endpoint {
         Endpoint::SignIn => signin::serve(&context).await,
         Endpoint::Callback => callback::serve(&context).await,
-        Endpoint::SignOut => Ok(signout::serve(&context).await),
+        Endpoint::SignOut => signout::serve(&context).await,
     };
     answered.unwrap_or_else(|refusal| answer(&shared.config, visitor, refusal))
 }

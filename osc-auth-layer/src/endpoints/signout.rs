@@ -3,12 +3,15 @@
 use http::{HeaderName, HeaderValue};
 
 use super::Context;
-use crate::response::{Answer, see_other};
+use crate::response::{Answer, Refusal, see_other};
+use crate::session::RETRY_AFTER;
 
-pub(super) async fn serve(context: &Context<'_>) -> Answer {
+pub(super) async fn serve(context: &Context<'_>) -> Result<Answer, Refusal> {
     let config = &context.shared.config;
-    if let Some(id) = context.session_id() {
-        context.shared.sign_out(&id).await;
+    if let Some(id) = context.session_id()
+        && !context.shared.sign_out(&id).await
+    {
+        return Err(Refusal::TemporarilyUnavailable { retry_after: RETRY_AFTER });
     }
     context.cookies.remove(config.cookies.removal(context.session_cookie()));
     let mut response = see_other(&context.after(&config.after_signout));
@@ -16,5 +19,5 @@ pub(super) async fn serve(context: &Context<'_>) -> Answer {
     response
         .headers_mut()
         .insert(HeaderName::from_static("clear-site-data"), HeaderValue::from_static("\"cache\""));
-    response
+    Ok(response)
 }

@@ -32,6 +32,8 @@ pub(super) enum Clients {
         flight: Flight<Result<(), GrantError>>,
         /// Where other nodes find it.
         registry: Option<Registry>,
+        /// Made, but not known to the other nodes yet: shared by the next sign-in, instead of another one made.
+        unshared: Mutex<Option<Registered>>,
     },
 }
 
@@ -41,9 +43,13 @@ impl Clients {
             ClientConfig::Static { id, secret } => {
                 Self::Static(Arc::new(Credentials { id, secret, auth_method: None }))
             }
-            ClientConfig::Register { name } => {
-                Self::Registered { name, made: Mutex::default(), flight: Flight::default(), registry }
-            }
+            ClientConfig::Register { name } => Self::Registered {
+                name,
+                made: Mutex::default(),
+                flight: Flight::default(),
+                registry,
+                unshared: Mutex::default(),
+            },
         }
     }
 }
@@ -93,7 +99,7 @@ impl Provider {
         redirect_uris: &[String],
         scopes: &[String],
     ) -> Result<(), GrantError> {
-        let Clients::Registered { name, made, registry, .. } = &self.client else {
+        let Clients::Registered { name, made, registry, unshared, .. } = &self.client else {
             return Ok(());
         };
         if !make_room(&mut made.lock(), self.now()) {
@@ -110,11 +116,24 @@ impl Provider {
                 None => {}
             }
         }
-        let mut registered = self.register_anew(metadata, name, redirect_uris, scopes).await?;
-        if let Some(registry) = registry {
-            registered = registry.share(name, registered, self.now()).await?;
+        let now = self.now();
+        let is_meant = |made: &Registered| made.1.is_current(now) && made.1.redirect_uris == redirect_uris;
+        let left = unshared.lock().take().filter(is_meant);
+        let registered = match left {
+            Some(registered) => registered,
+            None => self.register_anew(metadata, name, redirect_uris, scopes).await?,
+        };
+        let Some(registry) = registry else {
+            made.lock().push(registered);
+            return Ok(());
+        };
+        match registry.share(name, &registered, now).await {
+            Ok(counts) => made.lock().push(counts.unwrap_or(registered)),
+            Err(error) => {
+                *unshared.lock() = Some(registered);
+                return Err(error.into());
+            }
         }
-        made.lock().push(registered);
         Ok(())
     }
 

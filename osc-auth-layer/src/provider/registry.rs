@@ -53,23 +53,21 @@ impl Registry {
         self.read(&self.client_name(client_id)).await
     }
 
-    /// Shares a registration made just now, and returns the one that counts: another node may have been faster.
+    /// Shares a registration. Returns the one that counts instead, when another node was faster.
     pub(super) async fn share(
         &self,
         app: &str,
-        registered: Registered,
+        registered: &Registered,
         now: Timestamp,
-    ) -> Result<Registered, StoreError> {
-        let (credentials, registration) = &registered;
+    ) -> Result<Option<Registered>, StoreError> {
+        let (credentials, registration) = registered;
         let lifetime = registration.ends_in(now).unwrap_or(LONGEST).min(LONGEST);
         let client = self.client_name(&credentials.id);
         let current = self.current_name(app, &registration.redirect_uris);
         // First where a callback on another node looks for it.
-        self.backing.create_once(&client, &self.seal(&client, &registered), lifetime).await?;
-        let is_first =
-            self.backing.create_once(&current, &self.seal(&current, &registered), lifetime).await?;
-        let winner = if is_first { None } else { self.read(&current).await? };
-        Ok(winner.unwrap_or(registered))
+        self.backing.create_once(&client, &self.seal(&client, registered), lifetime).await?;
+        let is_first = self.backing.create_once(&current, &self.seal(&current, registered), lifetime).await?;
+        if is_first { Ok(None) } else { self.read(&current).await }
     }
 
     /// Makes room for another registration, when `registered` is still the one that counts.

@@ -21,15 +21,22 @@ const END_AGAIN_AT_LATEST: Duration = Duration::from_secs(30);
 impl Shared {
     /// Ends a session here and now, then in the store, and its grant at the provider beside the caller. A visitor who
     /// hangs up meanwhile is signed out all the same.
-    pub(crate) async fn sign_out(self: &Arc<Self>, id: &SessionId) {
-        if self.backing.is_none() {
+    ///
+    /// Tells whether the store knows, or will.
+    pub(crate) async fn sign_out(self: &Arc<Self>, id: &SessionId) -> bool {
+        let Some(backing) = &self.backing else {
             let revocable = self.sessions.remove(id).and_then(|session| session.sign_out());
-            return self.revoke(id, revocable);
-        }
+            self.revoke(id, revocable);
+            return true;
+        };
         // Stays in the table, so that a store that is taken back to an older state does not revive it here.
         let known = self.sessions.look(id, Arc::clone);
+        if known.is_none() && backing.has_too_many_endings() {
+            return false;
+        }
         let held_here = known.and_then(|session| session.sign_out());
         self.end_record(id, Ending::SignedOut, held_here).await;
+        true
     }
 
     /// Ends a session in whose place another one of the same browser has begun.

@@ -99,7 +99,7 @@ impl OscSession {
     /// Signs the visitor out, as the sign-out path does: the session ends now, its grant is revoked at the provider
     /// beside it. The browser keeps a cookie that opens nothing. Does nothing when the session has ended already.
     ///
-    /// A session store that is out of reach is told when it is back; until then it lets nobody in.
+    /// A session store that is out of reach is told when it is back, by this process while it lives.
     pub async fn sign_out(&self) {
         if let Some(shared) = self.layer.upgrade() {
             shared.sign_out(&self.id).await;

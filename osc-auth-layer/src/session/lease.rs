@@ -117,8 +117,10 @@ impl Lease {
             if self.is_younger_than(JUST_NOW) {
                 return Ok(true);
             }
-            if !matches!(self.ask(stored).await?, Leased::Granted(_)) {
-                return Ok(false);
+            match self.ask(stored).await? {
+                Leased::Granted(_) => {}
+                Leased::Inherited(_) => self.hear_last_word().await,
+                Leased::Held(..) | Leased::Ended(_) | Leased::Absent => return Ok(false),
             }
         }
         // The store is so slow that no confirmation is fresh; one that leaves the provider its time will do.
@@ -145,7 +147,10 @@ impl Lease {
             }
             Leased::Held(record, _) => self.absorb(record)?,
             Leased::Ended(ending) => self.session.end((*ending).into()),
-            Leased::Absent => self.session.drop_out(),
+            Leased::Absent => {
+                self.session.drop_out();
+                self.shared.sessions.remove(&self.session.id);
+            }
         }
         Ok(leased)
     }
@@ -188,12 +193,12 @@ impl Lease {
                     let Some(opened) = self.open(&record) else {
                         return Err(Ended::Dropped);
                     };
-                    if opened.tokens.bearer == *token.header() {
+                    if opened.tokens.bearer == *token.header() && has_refresh_token(&opened, grant) {
                         // Our own write, whose acknowledgement was lost.
                         return Ok(Written::Ours(record.version));
                     }
                     // A store that was taken back holds what is older than what was spent.
-                    if record.version > plan.version && !is_spent(&opened, &plan.grant) {
+                    if record.version > plan.version && !has_refresh_token(&opened, &plan.grant) {
                         shared.absorb(session, &record, opened);
                         return Ok(Written::Theirs);
                     }
@@ -222,7 +227,11 @@ impl Lease {
                 session.refuse();
                 Ok(true)
             }
-            Leased::Inherited(_) | Leased::Held(..) => Ok(false),
+            Leased::Inherited(_) => {
+                self.hear_last_word().await;
+                Ok(false)
+            }
+            Leased::Held(..) => Ok(false),
             Leased::Granted(_) | Leased::Ended(_) | Leased::Absent => Ok(true),
         }
     }
@@ -243,7 +252,8 @@ impl Lease {
         };
         // A later refresh has an owner of its own, whose lease a late return does not touch.
         stored.lease_owner.lock().take();
-        if self.session.is_over() {
+        // Nor one whose last holder may still have to write: it runs out, and is inherited again.
+        if self.session.is_over() || self.is_inherited {
             return;
         }
         let shared = self.shared.clone();
@@ -273,9 +283,9 @@ pub(super) enum Written {
     Theirs,
 }
 
-fn is_spent(opened: &Opened, spent: &Grant) -> bool {
-    match (&opened.tokens.refresh_token, &spent.refresh_token) {
-        (Some(held), Some(spent)) => held.expose() == spent.expose(),
+fn has_refresh_token(opened: &Opened, grant: &Grant) -> bool {
+    match (&opened.tokens.refresh_token, &grant.refresh_token) {
+        (Some(held), Some(granted)) => held.expose() == granted.expose(),
         _ => false,
     }
 }

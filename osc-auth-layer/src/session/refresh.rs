@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::{Either, select};
-use tokio::sync::SemaphorePermit;
 use tracing::Instrument;
 
 use super::lease::{Lease, Taken, their_refresh};
@@ -130,7 +129,9 @@ async fn refresh(shared: &Arc<Shared>, session: &Arc<Session>, stale: &OscToken)
             Ok(Taken::Over) => return Refreshed::Ended,
             Err(_) => return session.fail(shared, None),
         };
-        let refreshed = under_lease(shared, session, stale, &mut lease, permit).await;
+        let refreshed = under_lease(shared, session, stale, &mut lease).await;
+        // Held until the answer is stored: while the store takes none, few refresh tokens are at stake.
+        drop(permit);
         if let Some(lease) = lease {
             lease.give_back();
         }
@@ -147,7 +148,6 @@ async fn under_lease(
     session: &Arc<Session>,
     stale: &OscToken,
     lease: &mut Option<Lease>,
-    permit: SemaphorePermit<'_>,
 ) -> Option<Refreshed> {
     // Things may have changed in the queue, and on other nodes.
     let plan = match plan(shared, session, stale) {
@@ -172,8 +172,6 @@ async fn under_lease(
         }
         Ok(_) | Err(GrantError::Refused | GrantError::Misconfigured(_)) => admission.answered(),
     }
-    // The provider is done with; a store that is slow to take the answer holds up nobody else.
-    drop(permit);
     settle(shared, session, plan, answer, lease.as_mut()).await
 }
 

@@ -105,9 +105,11 @@ async fn refuse(
     match lease.refuse(plan.version).await {
         Err(_) => Some(session.fail(shared, None)),
         Ok(false) => None,
+        // Another node was faster, and that is why.
+        Ok(true) if session.state.lock().version > plan.version => None,
         Ok(true) => match session.state.lock().phase {
-            // Another node was faster, and that is why.
-            Phase::Live => None,
+            // A store that was taken back, and is not yet forward again.
+            Phase::Live => Some(session.fail(shared, None)),
             Phase::Refused => Some(Refreshed::Refused),
             Phase::SignedOut | Phase::Dropped => Some(Refreshed::Ended),
         },
@@ -121,10 +123,11 @@ impl Session {
         match state.phase {
             Phase::SignedOut => return Err(Ended::SignedOut),
             Phase::Dropped => return Err(Ended::Dropped),
-            Phase::Live | Phase::Refused => state.phase = Phase::Live,
+            Phase::Live | Phase::Refused => {}
         }
         // This node may have read the new version already, and another may have gone on from it.
         if version > state.version || self.stored.is_none() {
+            state.phase = Phase::Live;
             (state.backoff, state.grant, state.version) = (Default::default(), grant, version);
             *self.current.write() = Some(token.clone());
         }

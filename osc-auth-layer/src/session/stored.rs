@@ -13,9 +13,7 @@ use crate::flight::Flight;
 use crate::provider::{Credentials, Tokens};
 use crate::secret::Secret;
 use crate::shared::Shared;
-use crate::store::{
-    Backing, Ending, Expiry, Found, Record, RecordKey, RecordName, Sealed, StoreError, Stored,
-};
+use crate::store::{Backing, Ending, Expiry, Found, Record, RecordKey, Sealed, StoreError, Stored};
 
 /// What a record holds.
 pub(super) struct Opened {
@@ -131,7 +129,10 @@ impl Opened {
 
 /// When a record goes by itself. Nodes tell the store of a session's use only now and then.
 pub(super) fn expiry(timing: &Timing) -> Expiry {
-    Expiry { idle: timing.idle_timeout + 2 * touch_step(timing), absolute: timing.absolute_timeout }
+    Expiry {
+        idle: timing.idle_timeout.saturating_add(2 * touch_step(timing)),
+        absolute: timing.absolute_timeout,
+    }
 }
 
 impl Shared {
@@ -200,7 +201,7 @@ impl Shared {
             return Ok(None);
         }
         if let Some(stored) = session.stored() {
-            backing.coherence().stamp(&stored.stamp, &stored.key.name, before);
+            backing.coherence().stamp(&stored.stamp, before);
         }
         Ok(Some(session))
     }
@@ -256,19 +257,5 @@ impl Shared {
                 }
             });
         }
-    }
-
-    /// A change to a record, told by the store.
-    pub(crate) fn record_changed(&self, name: &RecordName) {
-        let Some(backing) = &self.backing else {
-            return;
-        };
-        backing.coherence().changed(name, || {
-            if let Some(session) = self.sessions.by_name(name)
-                && let Some(stored) = session.stored()
-            {
-                stored.stamp.store(0, Ordering::SeqCst);
-            }
-        });
     }
 }

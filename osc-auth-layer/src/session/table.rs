@@ -2,36 +2,25 @@
 
 use std::borrow::Borrow;
 use std::hash::{Hash, Hasher};
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 
-use dashmap::{DashMap, DashSet};
+use dashmap::DashSet;
 use foldhash::quality::RandomState;
 
 use super::{Session, SessionId};
 use crate::clock::Timestamp;
 use crate::config::Timing;
-use crate::store::RecordName;
 
 /// Keyed at random in each process. Only ids this process made or found in the store are ever inserted, so nobody can aim
 /// at a bucket.
 pub(crate) struct Table {
     sessions: DashSet<Arc<Session>, RandomState>,
-    /// The sessions with a record, for the store speaks of names.
-    names: DashMap<RecordName, Weak<Session>, RandomState>,
     most: usize,
 }
 
 impl Table {
     pub(crate) fn new(most: usize) -> Self {
-        Self {
-            sessions: DashSet::with_hasher(RandomState::default()),
-            names: DashMap::with_hasher(RandomState::default()),
-            most,
-        }
-    }
-
-    pub(crate) fn by_name(&self, name: &RecordName) -> Option<Arc<Session>> {
-        self.names.get(name)?.upgrade()
+        Self { sessions: DashSet::with_hasher(RandomState::default()), most }
     }
 
     /// Calls `look` on the session, under a lock it must not hold for long nor take again.
@@ -48,27 +37,11 @@ impl Table {
         if !self.sessions.insert(session.clone()) {
             return self.look(session.id(), Arc::clone).unwrap_or(session);
         }
-        if let Some(stored) = session.stored() {
-            self.names.insert(stored.key.name.clone(), Arc::downgrade(&session));
-            // Pushed out already, it must not leave its name behind.
-            if self.look(session.id(), |_| ()).is_none() {
-                self.forget_name(&session);
-            }
-        }
         session
     }
 
     pub(crate) fn remove(&self, id: &SessionId) -> Option<Arc<Session>> {
-        let session = self.sessions.remove(id)?;
-        self.forget_name(&session);
-        Some(session)
-    }
-
-    /// Not that of a session which has taken its place meanwhile.
-    fn forget_name(&self, session: &Session) {
-        if let Some(stored) = session.stored() {
-            self.names.remove_if(&stored.key.name, |_, named| std::ptr::eq(named.as_ptr(), session));
-        }
+        self.sessions.remove(id)
     }
 
     /// Drops what has expired.
@@ -103,7 +76,6 @@ impl Table {
         self.sessions.retain(|session| {
             let drops = drops(session);
             if drops {
-                self.forget_name(session);
                 // One with a record lives on in the store, and is read again when it is asked for.
                 if session.stored().is_none() {
                     session.drop_out();
@@ -142,6 +114,7 @@ impl Hash for Session {
 mod tests {
     use super::*;
     use crate::provider::{Credentials, Tokens};
+    use std::sync::Weak;
     use std::time::Duration;
 
     const TIMING: Timing = Timing {

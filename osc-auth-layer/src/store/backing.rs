@@ -49,17 +49,15 @@ impl Backing {
         }
     }
 
-    /// `None` when that record's end is being told already; or when there are too many, as when strangers sign out of
-    /// sessions they made up while the store is away.
+    /// `None` when that record's end is being told already.
     pub(crate) fn begin_ending(self: &Arc<Self>, name: RecordName) -> Option<BeingEnded> {
-        let mut ending = self.ending.lock();
-        if ending.len() >= MOST_ENDINGS {
-            tracing::error!(
-                "too many sessions ended while the session store is out of reach; it will not be told of one"
-            );
-            return None;
-        }
-        ending.insert(name.clone()).then(|| BeingEnded(self.clone(), name))
+        self.ending.lock().insert(name.clone()).then(|| BeingEnded(self.clone(), name))
+    }
+
+    /// Whether the ends of sessions nobody knows here have to wait: while the store is away, strangers may sign out of
+    /// any number of sessions they made up.
+    pub(crate) fn has_too_many_endings(&self) -> bool {
+        self.ending.lock().len() >= MOST_ENDINGS
     }
 
     /// Whether this process knows better than the store that the session is over.
@@ -77,7 +75,7 @@ impl Backing {
 
     /// Whether this session's record is known to be what the store holds.
     pub(crate) fn trusts(&self, stored: &super::Stored) -> bool {
-        self.coherence.trusts(&stored.stamp, Instant::now())
+        self.coherence.trusts(&stored.stamp, &stored.key.name, Instant::now())
     }
 
     pub(crate) fn before_read(&self, name: &RecordName) -> BeforeRead {

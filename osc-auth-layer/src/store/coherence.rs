@@ -1,6 +1,6 @@
 //! Whether what this process knows of a record is still what the store holds.
 
-use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::SeqCst};
 use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
@@ -11,40 +11,47 @@ use super::RecordName;
 const TRUST: Duration = Duration::from_secs(1);
 
 /// Names share counters: a change to another record of the same counter costs a read that would not be needed.
-const COUNTERS: usize = 1024;
+const COUNTERS: usize = 1 << 16;
 
-/// A record that is told to have changed between a read's sending and its use must not be taken for current. So a read
-/// notes the count of changes before it is sent ([`Coherence::before_read`]), and the session is stamped only when it
-/// has not moved afterwards; a change first moves the count, and then takes the stamp away.
+/// Counts the changes to records. What was read carries the count from *before* the read was sent, as its stamp, and is
+/// current for as long as the count has not moved: so a change that is told between a read's answer and its use is not
+/// missed.
 pub(crate) struct Coherence {
     /// Of the sequence of changes under way; a break begins another. Stamps of an earlier one are worth nothing.
-    epoch: AtomicU64,
+    epoch: AtomicU32,
     /// Milliseconds after `start`; 0 while nothing can be trusted.
     trusted_until: AtomicU64,
     start: Instant,
-    counts: Box<[AtomicU64]>,
+    counts: Box<[AtomicU32]>,
     changes: Notify,
 }
 
 /// What was known before a read.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct BeforeRead {
-    epoch: u64,
-    count: u64,
+    epoch: u32,
+    count: u32,
+}
+
+impl BeforeRead {
+    fn stamp(self) -> u64 {
+        u64::from(self.epoch) << 32 | u64::from(self.count)
+    }
 }
 
 impl Coherence {
     pub(crate) fn new() -> Self {
         Self {
-            epoch: AtomicU64::new(1),
+            // A stamp of 0, that of what was never read, is of no epoch.
+            epoch: AtomicU32::new(1),
             trusted_until: AtomicU64::new(0),
             start: Instant::now(),
-            counts: (0..COUNTERS).map(|_| AtomicU64::new(0)).collect(),
+            counts: (0..COUNTERS).map(|_| AtomicU32::new(0)).collect(),
             changes: Notify::new(),
         }
     }
 
-    fn count(&self, name: &RecordName) -> &AtomicU64 {
+    fn count(&self, name: &RecordName) -> &AtomicU32 {
         &self.counts[usize::from(name.prefix()) % COUNTERS]
     }
 
@@ -52,21 +59,14 @@ impl Coherence {
         BeforeRead { epoch: self.epoch.load(SeqCst), count: self.count(name).load(SeqCst) }
     }
 
-    /// Stamps what was read, unless the record changed meanwhile.
-    pub(crate) fn stamp(&self, stamp: &AtomicU64, name: &RecordName, before: BeforeRead) {
-        if self.before_read(name) != before {
-            return;
-        }
-        stamp.store(before.epoch, SeqCst);
-        // A change told between the two lines took away a stamp that was not there yet.
-        if self.before_read(name) != before {
-            stamp.store(0, SeqCst);
-        }
+    /// Stamps what was read.
+    pub(crate) fn stamp(&self, stamp: &AtomicU64, before: BeforeRead) {
+        stamp.store(before.stamp(), SeqCst);
     }
 
     /// Whether what carries this stamp is what the store holds, as far as anybody can know at `now`.
-    pub(crate) fn trusts(&self, stamp: &AtomicU64, now: Instant) -> bool {
-        stamp.load(SeqCst) == self.epoch.load(SeqCst) && self.is_trusted(now)
+    pub(crate) fn trusts(&self, stamp: &AtomicU64, name: &RecordName, now: Instant) -> bool {
+        stamp.load(SeqCst) == self.before_read(name).stamp() && self.is_trusted(now)
     }
 
     /// Whether changes are known to arrive.
@@ -74,10 +74,9 @@ impl Coherence {
         self.millis(now) < self.trusted_until.load(SeqCst)
     }
 
-    /// The record changed; `stamp` is that of its session, when this process has one.
-    pub(crate) fn changed(&self, name: &RecordName, stamp: impl FnOnce()) {
+    /// The record changed.
+    pub(crate) fn changed(&self, name: &RecordName) {
         self.count(name).fetch_add(1, SeqCst);
-        stamp();
         self.changes.notify_waiters();
     }
 
@@ -129,43 +128,46 @@ mod tests {
     #[test]
     fn what_was_read_is_trusted_until_it_changes() {
         let (coherence, stamp) = (confirmed(), AtomicU64::new(0));
-        assert!(!coherence.trusts(&stamp, Instant::now()));
-        coherence.stamp(&stamp, &name(1), coherence.before_read(&name(1)));
-        assert!(coherence.trusts(&stamp, Instant::now()));
-        coherence.changed(&name(1), || stamp.store(0, SeqCst));
-        assert!(!coherence.trusts(&stamp, Instant::now()));
+        assert!(!coherence.trusts(&stamp, &name(1), Instant::now()));
+        coherence.stamp(&stamp, coherence.before_read(&name(1)));
+        assert!(coherence.trusts(&stamp, &name(1), Instant::now()));
+        coherence.changed(&name(1));
+        assert!(!coherence.trusts(&stamp, &name(1), Instant::now()));
     }
 
     #[test]
     fn s52_a_change_between_a_read_and_its_use_is_not_missed() {
         let (coherence, stamp) = (confirmed(), AtomicU64::new(0));
         let before = coherence.before_read(&name(1));
-        coherence.changed(&name(1), || {});
-        coherence.stamp(&stamp, &name(1), before);
-        assert!(!coherence.trusts(&stamp, Instant::now()));
+        coherence.changed(&name(1));
+        coherence.stamp(&stamp, before);
+        assert!(!coherence.trusts(&stamp, &name(1), Instant::now()));
     }
 
     #[test]
     fn s53_trust_ends_a_second_after_the_last_confirmation() {
         let (coherence, stamp) = (confirmed(), AtomicU64::new(0));
-        coherence.stamp(&stamp, &name(1), coherence.before_read(&name(1)));
+        coherence.stamp(&stamp, coherence.before_read(&name(1)));
         let now = Instant::now();
-        assert!(coherence.trusts(&stamp, now));
-        assert!(!coherence.trusts(&stamp, now + Duration::from_millis(1001)));
+        assert!(coherence.trusts(&stamp, &name(1), now));
+        assert!(!coherence.trusts(&stamp, &name(1), now + Duration::from_millis(1001)));
         coherence.confirm(now + Duration::from_millis(900));
-        assert!(coherence.trusts(&stamp, now + Duration::from_millis(1001)), "nothing was missed meanwhile");
+        assert!(
+            coherence.trusts(&stamp, &name(1), now + Duration::from_millis(1001)),
+            "nothing was missed meanwhile"
+        );
     }
 
     #[test]
     fn a_break_in_the_sequence_forgets_everything_read_before() {
         let (coherence, stamp) = (confirmed(), AtomicU64::new(0));
         let before = coherence.before_read(&name(1));
-        coherence.stamp(&stamp, &name(1), before);
+        coherence.stamp(&stamp, before);
         coherence.forget();
         coherence.confirm(Instant::now());
-        assert!(!coherence.trusts(&stamp, Instant::now()));
-        coherence.stamp(&stamp, &name(1), before);
-        assert!(!coherence.trusts(&stamp, Instant::now()), "a read that began before the break");
+        assert!(!coherence.trusts(&stamp, &name(1), Instant::now()));
+        coherence.stamp(&stamp, before);
+        assert!(!coherence.trusts(&stamp, &name(1), Instant::now()), "a read that began before the break");
     }
 
     #[tokio::test]
@@ -175,7 +177,7 @@ mod tests {
         let mut waits = Box::pin(coherence.change(&one, before));
         let mut other = Box::pin(coherence.change(&two, coherence.before_read(&two)));
         assert!(futures_util::poll!(&mut waits).is_pending() && futures_util::poll!(&mut other).is_pending());
-        coherence.changed(&one, || {});
+        coherence.changed(&one);
         waits.await;
         assert!(futures_util::poll!(&mut other).is_pending());
         coherence.change(&one, before).await;

@@ -134,7 +134,6 @@ pub struct Record {
 
 /// How a session was ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
 pub enum Ending {
     /// By the visitor: what a refresh under way brings back is revoked at the provider.
     SignedOut,

@@ -56,8 +56,8 @@ impl Watching {
         let Some(name) = RecordName::parse(name) else {
             return;
         };
-        if let Some(shared) = self.0.0.upgrade() {
-            shared.record_changed(&name);
+        if let Some(coherence) = self.0.0.upgrade().as_ref().and_then(|shared| shared.coherence()) {
+            coherence.changed(&name);
         }
     }
 

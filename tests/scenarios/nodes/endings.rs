@@ -221,3 +221,34 @@ async fn strangers_who_sign_out_of_made_up_sessions_in_an_outage_leave_one_task_
     clock.advance(*WatchedClock::SWEEP.end());
     soon(clock.alone()).await;
 }
+
+#[tokio::test]
+async fn strangers_who_fill_the_list_of_endings_in_an_outage_keep_no_visitor_from_signing_out() {
+    const MOST: usize = 10_000;
+    let nodes = Nodes::told(2).await;
+    nodes.warm_up().await;
+    nodes.store.go_down();
+    let mut stranger = nodes.at(0);
+    let name = stranger.cookies().keys().next().expect("the session's").clone();
+    for n in 0..MOST {
+        stranger.set_cookie(&name, &format!("{n:0>42}A"));
+        assert_eq!(stranger.post_from("same-origin", "/auth/signout").await.status(), StatusCode::SEE_OTHER);
+    }
+    stranger.set_cookie(&name, &"A".repeat(43));
+    let beyond = stranger.post_from("same-origin", "/auth/signout").await;
+    assert_eq!(osc_tests::error_of(&beyond), "temporarily_unavailable");
+
+    let mut browser = nodes.at(0);
+    assert_eq!(browser.post_from("same-origin", "/auth/signout").await.status(), StatusCode::SEE_OTHER);
+    nodes.store.come_back();
+    nodes.node(0).clock.advance(*END_AGAIN.end());
+    soon(async {
+        while nodes.store.sessions() > 0 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    for at in 0..2 {
+        assert_refused(&nodes.fetch(at).await, "unauthenticated");
+    }
+}

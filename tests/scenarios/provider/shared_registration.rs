@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use http::StatusCode;
 use mock_osc::{Endpoint, MockOsc};
-use osc_auth_layer::test_util::MemoryStore;
+use osc_auth_layer::test_util::{MemoryStore, TestToken};
 use osc_auth_layer::{Builder, Client, OscAuthLayer};
 use osc_tests::{App, Browser, QuickClock, app, callback, location, parameter, refusal, soon, token_of};
 
@@ -129,6 +129,37 @@ async fn a_store_out_of_reach_makes_a_sign_in_fail_and_the_next_one_work() {
     assert_eq!(cluster.osc.count(Endpoint::Register), 0);
     cluster.store.come_back();
     assert_eq!(browser.sign_in(&cluster.osc).await.status(), StatusCode::SEE_OTHER);
+}
+
+#[tokio::test]
+async fn a_registration_the_store_did_not_take_is_shared_by_the_next_sign_in_and_not_made_again() {
+    let cluster = Cluster::new(MockOsc::builder()).await;
+    let app = cluster.node();
+    for _ in 0..3 {
+        let hold = cluster.osc.hold(Endpoint::Register);
+        let mut browser = Browser::new(app.clone());
+        let sign_in = tokio::spawn(async move { browser.navigate("/auth/signin").await });
+        if cluster.osc.count(Endpoint::Register) == 0 {
+            soon(hold.arrived(1)).await;
+            cluster.store.go_down();
+        }
+        drop(hold);
+        let answer = soon(sign_in).await.unwrap();
+        assert_eq!(refusal(&answer), (502, "provider_unavailable".to_owned()));
+    }
+    cluster.store.come_back();
+    let mut browser = Browser::new(app);
+    assert_eq!(browser.sign_in(&cluster.osc).await.status(), StatusCode::SEE_OTHER);
+    let mut other = Browser::new(cluster.node());
+    assert_eq!(other.sign_in(&cluster.osc).await.status(), StatusCode::SEE_OTHER);
+    assert_eq!(cluster.osc.count(Endpoint::Register), 1);
+}
+
+#[tokio::test]
+async fn time_outs_beyond_all_reason_are_as_good_as_none() {
+    let layer = OscAuthLayer::builder(Client::public("cli")).cookie_key(KEY).store(MemoryStore::new());
+    let layer = layer.idle_timeout(Duration::MAX).absolute_timeout(Duration::MAX).build().expect("it builds");
+    layer.sign_in_for_test(TestToken::new("pat")).await;
 }
 
 #[test]

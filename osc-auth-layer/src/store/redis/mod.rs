@@ -25,6 +25,8 @@ const REMEDY: &str = "write it as redis://user:password@host:6379/0, or rediss:/
                       the password percent-encoded";
 const DEFAULT_NAMESPACE: &str = "osc-auth";
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(1);
+/// A shorter one would let nothing through.
+const SHORTEST_TIMEOUT: Duration = Duration::from_millis(10);
 /// Sums of it and a moment must not overflow.
 const LONGEST_TIMEOUT: Duration = Duration::from_secs(60);
 
@@ -63,7 +65,7 @@ impl RedisStore {
     /// TLS, whose certificate must be one the system trusts (or the file in `SSL_CERT_FILE`); `unix:///path` for a
     /// socket.
     ///
-    /// Nothing is connected yet, and no runtime is needed.
+    /// No runtime is needed. Nothing is connected before the layer is built in one, or gets its first request.
     ///
     /// # Errors
     /// When the URL cannot be used. Its password is not part of the message.
@@ -83,7 +85,7 @@ impl RedisStore {
     /// too. The layer itself waits for two seconds at most. Default: 1 second.
     #[must_use]
     pub fn timeout(self, timeout: Duration) -> Self {
-        Self::with(self.server, self.namespace, timeout.min(LONGEST_TIMEOUT))
+        Self::with(self.server, self.namespace, timeout.clamp(SHORTEST_TIMEOUT, LONGEST_TIMEOUT))
     }
 
     fn with(server: ConnectionInfo, namespace: Arc<str>, timeout: Duration) -> Self {
