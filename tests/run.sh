@@ -43,6 +43,7 @@ install_what_is_missing() {
     command -v npm >/dev/null || wanted+=(npm)
     command -v cc >/dev/null || wanted+=(gcc libc6-dev)
     command -v redis-server >/dev/null || wanted+=(redis-server)
+    command -v openssl >/dev/null || wanted+=(openssl)
     if [ ${#wanted[@]} -gt 0 ]; then
         heading "Installing ${wanted[*]}: nodes share their sessions in Redis, and the browser tests click through the samples in Chromium, driven by Node"
         if ! command -v apt-get >/dev/null; then

@@ -10,6 +10,7 @@ mod restart;
 mod rush;
 mod sign_out;
 mod single_flight;
+mod tls;
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 

@@ -219,3 +219,16 @@ impl fmt::Debug for Snapshot {
         f.debug_struct("Snapshot").field("sessions", &self.0.records.len()).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::contract;
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn it_keeps_every_promise_told_and_untold() {
+        for store in [MemoryStore::new(), MemoryStore::untold(SystemClock)] {
+            contract::run(async || store.clone()).await;
+        }
+    }
+}
