@@ -206,7 +206,9 @@ impl Lease {
                     expected = record.version;
                 }
                 Err(_) => {
-                    tracing::warn!("a refreshed token could not be stored yet; trying on");
+                    if pause == WRITE_AGAIN {
+                        tracing::warn!("a refreshed token could not be stored yet; trying on");
+                    }
                     shared.clock.sleep(pause).await;
                     pause = (pause * 2).min(WRITE_AGAIN_AT_LATEST);
                 }
