@@ -208,6 +208,8 @@ impl Lease {
                 Err(_) => {
                     if pause == WRITE_AGAIN {
                         tracing::warn!("a refreshed token could not be stored yet; trying on");
+                    } else {
+                        tracing::debug!("a refreshed token could not be stored yet");
                     }
                     shared.clock.sleep(pause).await;
                     pause = (pause * 2).min(WRITE_AGAIN_AT_LATEST);
