@@ -77,7 +77,7 @@ pub(super) enum Taken {
 impl Lease {
     /// Takes the lease, and what the record holds under it.
     pub(super) async fn take(shared: &Arc<Shared>, session: &Arc<Session>) -> Result<Taken, StoreError> {
-        let (Some(backing), Some(stored)) = (&shared.backing, session.stored()) else {
+        let Some((backing, stored)) = shared.record_of(session) else {
             return Ok(Taken::Needless);
         };
         let mut lease = Self {
@@ -171,7 +171,7 @@ impl Lease {
     /// When this node had lost its lease and another was faster, that one's tokens are the session's.
     pub(super) async fn write(&self, plan: &Plan, token: &OscToken, grant: &Grant) -> Result<Written, Ended> {
         let (shared, session) = (&self.shared, &self.session);
-        let (Some(backing), Some(stored)) = (&shared.backing, session.stored()) else {
+        let Some((backing, stored)) = shared.record_of(session) else {
             return Err(Ended::Dropped);
         };
         // What was spent, whatever this node has read since.
@@ -222,7 +222,7 @@ impl Lease {
     /// holds nothing else. Tells whether it has; another node may have spent the token, and be about to write.
     pub(super) async fn refuse(&mut self, version: u64) -> Result<bool, StoreError> {
         let (shared, session) = (self.shared.clone(), self.session.clone());
-        let (Some(backing), Some(stored)) = (&shared.backing, session.stored()) else {
+        let Some((backing, stored)) = shared.record_of(&session) else {
             return Ok(false);
         };
         match self.ask(stored).await? {
@@ -265,7 +265,7 @@ impl Lease {
             let given_up_at = Moment::now(&self.shared);
             let (mut pause, mut is_in_doubt) = (RETURN_AGAIN, self.is_in_doubt);
             while given_up_at.age(&self.shared) < LEASE {
-                let (Some(backing), Some(stored)) = (&self.shared.backing, self.session.stored()) else {
+                let Some((backing, stored)) = self.shared.record_of(&self.session) else {
                     return;
                 };
                 if backing.release(&stored.key, &self.owner).await.is_ok() {
@@ -296,7 +296,7 @@ fn has_refresh_token(opened: &Opened, grant: &Grant) -> bool {
 
 /// Waits until another node's refresh is likely to be over.
 pub(super) async fn their_refresh(shared: &Shared, session: &Session, left: Duration, before: BeforeRead) {
-    let (Some(backing), Some(stored)) = (&shared.backing, session.stored()) else {
+    let Some((backing, stored)) = shared.record_of(session) else {
         return;
     };
     let is_told = backing.coherence().is_trusted(Instant::now());

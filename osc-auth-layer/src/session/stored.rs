@@ -57,7 +57,7 @@ impl Session {
 
     /// Writes the first version of its record.
     pub(crate) async fn create_record(&self, shared: &Shared) -> Result<(), StoreError> {
-        let (Some(backing), Some(stored)) = (&shared.backing, self.stored()) else {
+        let Some((backing, stored)) = shared.record_of(self) else {
             return Ok(());
         };
         let Some((version, sealed)) = self.sealed(shared) else {
@@ -136,9 +136,14 @@ pub(super) fn expiry(timing: &Timing) -> Expiry {
 }
 
 impl Shared {
+    /// A session's record and the store it is in, when there is one.
+    pub(super) fn record_of<'s>(&'s self, session: &'s Session) -> Option<(&'s Backing, &'s Stored)> {
+        Some((self.backing.as_deref()?, session.stored()?))
+    }
+
     /// Whether the store has to be asked before this session is used.
     pub(crate) fn must_read(&self, session: &Session) -> bool {
-        let (Some(backing), Some(stored)) = (&self.backing, session.stored()) else {
+        let Some((backing, stored)) = self.record_of(session) else {
             return false;
         };
         let timed_out = || session.has_expired(&self.config.timing, self.now());
@@ -161,17 +166,25 @@ impl Shared {
         id: &SessionId,
         known: Option<Arc<Session>>,
     ) -> Result<Option<Arc<Session>>, StoreError> {
-        let key = RecordKey::of(id);
+        let entry = known.clone();
+        let derived;
+        let key = match entry.as_deref().and_then(Session::stored) {
+            Some(stored) => &stored.key,
+            None => {
+                derived = RecordKey::of(id);
+                &derived
+            }
+        };
         if backing.is_ending(&key.name) {
             return Ok(None);
         }
         let before = backing.before_read(&key.name);
-        let found = backing.read(&key).await?;
+        let found = backing.read(key).await?;
         // Others may have read it meanwhile: one session, one entry.
         let known = known.or_else(|| self.sessions.look(id, Arc::clone));
         let session = match found {
             Found::Live(record) => {
-                let Some(opened) = self.open(backing, &key, &record) else {
+                let Some(opened) = self.open(backing, key, &record) else {
                     return Ok(None);
                 };
                 let session = match known {
@@ -214,7 +227,7 @@ impl Shared {
         }
         let (shared, session, behind) = (self.clone(), session.clone(), record.version);
         self.beside(async move {
-            let (Some(backing), Some(stored)) = (&shared.backing, session.stored()) else {
+            let Some((backing, stored)) = shared.record_of(&session) else {
                 return;
             };
             if let Some((version, sealed)) = session.sealed(&shared).filter(|(version, _)| *version > behind)
@@ -251,7 +264,7 @@ impl Shared {
         if session.touch(&self.config.timing, now) && session.stored().is_some() {
             let (shared, session) = (self.clone(), session.clone());
             self.beside(async move {
-                if let (Some(backing), Some(stored)) = (&shared.backing, session.stored()) {
+                if let Some((backing, stored)) = shared.record_of(&session) {
                     // Missed, it is told again a little later; the store waits for longer than that.
                     let _ = backing.touch(&stored.key).await;
                 }

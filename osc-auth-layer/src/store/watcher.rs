@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Weak;
 use std::time::Instant;
 
-use super::RecordName;
+use super::{Coherence, RecordName};
 use crate::shared::Shared;
 
 /// A layer that wants to hear of changes to records; see [`SessionStore::watch`](super::SessionStore::watch).
@@ -31,9 +31,11 @@ impl Watcher {
     }
 
     fn forget(&self) {
-        if let Some(coherence) = self.0.upgrade().as_ref().and_then(|shared| shared.coherence()) {
-            coherence.forget();
-        }
+        self.tell(Coherence::forget);
+    }
+
+    fn tell(&self, news: impl FnOnce(&Coherence)) {
+        self.0.upgrade().as_deref().and_then(Shared::coherence).map(news);
     }
 }
 
@@ -56,16 +58,12 @@ impl Watching {
         let Some(name) = RecordName::parse(name) else {
             return;
         };
-        if let Some(coherence) = self.0.0.upgrade().as_ref().and_then(|shared| shared.coherence()) {
-            coherence.changed(&name);
-        }
+        self.0.tell(|coherence| coherence.changed(&name));
     }
 
     /// Every change made until `as_of` has been told: a mark that was written then has come back among the changes.
     pub fn confirm(&self, as_of: Instant) {
-        if let Some(coherence) = self.0.0.upgrade().as_ref().and_then(|shared| shared.coherence()) {
-            coherence.confirm(as_of);
-        }
+        self.0.tell(|coherence| coherence.confirm(as_of));
     }
 }
 

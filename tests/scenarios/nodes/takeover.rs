@@ -1,11 +1,12 @@
 //! A node that is held up beyond its lease, and another that takes over: both come back from the provider, in any order.
 
+use std::pin::Pin;
 use std::time::Duration;
 
 use http::header;
 use mock_osc::{Endpoint, Fault, MockOsc, Rotation};
 use osc_auth_layer::SessionStore;
-use osc_tests::{EXPIRED, HeldDns, Nodes, Op, Trouble, WatchedClock, error_of, soon, token_of};
+use osc_tests::{Answer, EXPIRED, HeldDns, Nodes, Op, Trouble, WatchedClock, error_of, soon, token_of};
 use serde_json::{Value, json};
 
 use super::outage::DEADLINE;
@@ -37,16 +38,22 @@ pub(super) async fn nodes_with_dns(osc: mock_osc::Builder, is_told: bool) -> (No
     (nodes, slow)
 }
 
+/// A request to the first node, whose refresh is held up on its way to the provider until its lease has ended.
+async fn beyond_its_lease(nodes: &Nodes, slow: &HeldDns) -> Pin<Box<dyn Future<Output = Answer>>> {
+    nodes.pass(EXPIRED);
+    slow.hold();
+    let request = nodes.waiting(0);
+    slow.arrived().await;
+    nodes.store_clock.advance(LEASE);
+    request
+}
+
 #[tokio::test]
 async fn s50_a_refusal_that_comes_after_another_nodes_success_ends_nothing() {
     for is_told in [true, false] {
         let provider = MockOsc::builder().rotation(Rotation::WithoutReuseDetection);
         let (nodes, slow) = nodes_with_dns(provider, is_told).await;
-        nodes.pass(EXPIRED);
-        slow.hold();
-        let request = nodes.waiting(0);
-        slow.arrived().await;
-        nodes.store_clock.advance(LEASE);
+        let request = beyond_its_lease(&nodes, &slow).await;
         let new = nodes.heir(1).await;
         slow.release();
 
@@ -66,11 +73,7 @@ async fn s50_a_refusal_ends_nothing_while_another_nodes_success_is_being_written
     for is_told in [true, false] {
         let provider = MockOsc::builder().rotation(Rotation::WithoutReuseDetection);
         let (nodes, slow) = nodes_with_dns(provider, is_told).await;
-        nodes.pass(EXPIRED);
-        slow.hold();
-        let first = nodes.waiting(0);
-        slow.arrived().await;
-        nodes.store_clock.advance(LEASE);
+        let first = beyond_its_lease(&nodes, &slow).await;
         let writes = nodes.node(1).store.hold(Op::Replace);
         let other = nodes.waiting(1);
         nodes.through(Nodes::LAST_WORD, nodes.node(1).store.asked(Op::Replace, 2)).await;
@@ -95,11 +98,7 @@ async fn s50_a_refusal_ends_nothing_while_another_nodes_success_is_being_written
 #[tokio::test]
 async fn s51_a_late_answer_is_not_written_over_what_this_node_has_read_meanwhile() {
     let (nodes, slow) = nodes_with_dns(MockOsc::builder(), true).await;
-    nodes.pass(EXPIRED);
-    slow.hold();
-    let request = nodes.waiting(0);
-    slow.arrived().await;
-    nodes.store_clock.advance(LEASE);
+    let request = beyond_its_lease(&nodes, &slow).await;
     let late = json!({ "access_token": "late", "refresh_token": "late", "expires_in": 3600, "token_type": "Bearer" });
     nodes.osc.fault(Endpoint::Token, Fault::Answer(200, "application/json", late.to_string())).skip(1).once();
     let new = nodes.heir(1).await;
@@ -114,11 +113,7 @@ async fn s51_a_late_answer_is_not_written_over_what_this_node_has_read_meanwhile
 async fn s51_an_answer_that_comes_after_another_nodes_refresh_is_not_used() {
     for is_told in [true, false] {
         let (nodes, slow) = nodes_with_dns(MockOsc::builder(), is_told).await;
-        nodes.pass(EXPIRED);
-        slow.hold();
-        let request = nodes.waiting(0);
-        slow.arrived().await;
-        nodes.store_clock.advance(LEASE);
+        let request = beyond_its_lease(&nodes, &slow).await;
         // The provider would answer both, and forget about the one it answered first or last.
         let late = json!({ "access_token": "late", "refresh_token": "late", "expires_in": 3600, "token_type": "Bearer" });
         nodes
@@ -142,11 +137,7 @@ async fn s51_an_answer_that_comes_after_another_nodes_refresh_is_not_used() {
 async fn s51_within_the_providers_grace_both_nodes_get_the_same_and_it_is_written_once() {
     let provider = MockOsc::builder().refresh_grace(Duration::from_secs(60));
     let (nodes, slow) = nodes_with_dns(provider, true).await;
-    nodes.pass(EXPIRED);
-    slow.hold();
-    let request = nodes.waiting(0);
-    slow.arrived().await;
-    nodes.store_clock.advance(LEASE);
+    let request = beyond_its_lease(&nodes, &slow).await;
     let new = nodes.heir(1).await;
     slow.release();
     assert_eq!(token_of(&soon(request).await).expect("a token").access_token(), new.access_token());
