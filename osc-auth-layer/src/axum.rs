@@ -1,4 +1,5 @@
-//! axum: extractors for [`OscToken`] and [`OscSession`], and the layer's own paths as a router (feature `axum`).
+//! axum: extractors for [`OscToken`], [`OscSession`] and, with feature `client`, `OscContext`; the layer's own paths as a
+//! router (feature `axum`).
 
 use std::convert::Infallible;
 
@@ -40,35 +41,48 @@ impl std::fmt::Display for MissingToken {
 
 impl std::error::Error for MissingToken {}
 
-impl<S: Sync> FromRequestParts<S> for OscToken {
-    type Rejection = MissingToken;
+/// `$of` makes the extracted value from the token in the extensions.
+macro_rules! extract {
+    ($type:ty, $of:expr) => {
+        impl<S: Sync> FromRequestParts<S> for $type {
+            type Rejection = MissingToken;
 
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, MissingToken> {
-        parts.extensions.get::<Self>().cloned().ok_or(MissingToken)
-    }
+            async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, MissingToken> {
+                parts.extensions.get::<OscToken>().map($of).ok_or(MissingToken)
+            }
+        }
+
+        impl<S: Sync> OptionalFromRequestParts<S> for $type {
+            type Rejection = Infallible;
+
+            async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Option<Self>, Infallible> {
+                Ok(parts.extensions.get::<OscToken>().map($of))
+            }
+        }
+    };
 }
 
-impl<S: Sync> OptionalFromRequestParts<S> for OscToken {
-    type Rejection = Infallible;
+extract!(OscToken, OscToken::clone);
+extract!(OscSession, OscToken::session);
+#[cfg(feature = "client")]
+extract!(crate::client::OscContext, OscToken::context);
 
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Option<Self>, Infallible> {
-        Ok(parts.extensions.get::<Self>().cloned())
-    }
-}
-
-impl<S: Sync> FromRequestParts<S> for OscSession {
-    type Rejection = MissingToken;
-
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, MissingToken> {
-        parts.extensions.get::<OscToken>().map(OscToken::session).ok_or(MissingToken)
-    }
-}
-
-impl<S: Sync> OptionalFromRequestParts<S> for OscSession {
-    type Rejection = Infallible;
-
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Option<Self>, Infallible> {
-        Ok(parts.extensions.get::<OscToken>().map(OscToken::session))
+/// JSON `{"error", "error_description"}` with [`response_status`](crate::ContextError::response_status), and
+/// `Retry-After` where OSC gave one: for handlers that return `Result<_, ContextError>`.
+#[cfg(feature = "client")]
+impl IntoResponse for crate::client::ContextError {
+    fn into_response(self) -> Response {
+        let body =
+            serde_json::json!({ "error": self.kind().as_str(), "error_description": self.to_string() });
+        let headers = [
+            (header::CONTENT_TYPE, http::HeaderValue::from_static("application/json")),
+            (header::CACHE_CONTROL, http::HeaderValue::from_static("no-store")),
+        ];
+        let mut response = (self.response_status(), headers, body.to_string()).into_response();
+        if let Some(delay) = self.retry_after() {
+            response.headers_mut().insert(header::RETRY_AFTER, delay.as_secs().max(1).into());
+        }
+        response
     }
 }
 

@@ -56,6 +56,7 @@ impl OscAuthLayer {
     /// | `PUBLIC_URL` | where browsers find the app; several are separated by commas |
     /// | `OSC_ISSUER` | the provider, `https://app.osaas.io` unless set |
     /// | `COOKIE_KEY` | 32 bytes or more in base64, for sealed cookies |
+    /// | `OSC_PLATFORM` | with feature `client`: a base URL of the platform's services for tests, see [`Builder`] |
     ///
     /// # Errors
     /// [`ConfigError`] names the variable that is missing or cannot be used, and the remedy.

@@ -10,13 +10,15 @@
 //! (`cookie`), finds the session (`session::table`) and looks at its token (`session::token`); a token that is due is
 //! replaced by `session::refresh` through the `provider`. With a `store` behind the table, `session::stored` reads what
 //! the table does not know to be current, and `session::lease` sees to it that one node refreshes. The layer's own paths
-//! (`route`) are served by `endpoints`. Every answer is made in `response`; `provider::http` alone talks to the provider,
-//! `store` alone to Redis.
+//! (`route`) are served by `endpoints`. Every answer is made in `response`; `network` alone sends requests to others, `store`
+//! alone talks to Redis.
 
 mod authenticate;
 #[cfg(feature = "axum")]
 pub mod axum;
 mod body;
+#[cfg(feature = "client")]
+pub mod client;
 mod clock;
 mod config;
 mod cookie;
@@ -24,6 +26,7 @@ mod endpoints;
 mod flight;
 mod future;
 mod layer;
+mod network;
 mod origin;
 mod provider;
 mod public_path;
@@ -38,6 +41,8 @@ mod store;
 pub mod test_util;
 
 pub use self::body::ResponseBody;
+#[cfg(feature = "client")]
+pub use self::client::{ContextError, ContextErrorKind, OscContext};
 pub use self::clock::Clock;
 pub use self::config::{Builder, Client, ConfigError};
 pub use self::future::ResponseFuture;

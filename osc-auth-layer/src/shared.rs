@@ -14,7 +14,7 @@ use tokio_util::task::TaskTracker;
 use crate::clock::{Clock, Timestamp};
 use crate::config::Config;
 use crate::endpoints::ConsumedStates;
-use crate::provider::http::HttpClient;
+use crate::network::HttpClient;
 use crate::provider::{ClientConfig, Credentials, Issuer, Provider, Registry, Tokens};
 use crate::session::{Breaker, Session, SessionId, Table};
 use crate::store::{Backing, Coherence, SessionStore, StoreError, Watcher};
@@ -35,6 +35,8 @@ pub(crate) struct Shared {
     /// A permit for each refresh under way; closed at shutdown.
     pub(crate) refreshes: Semaphore,
     pub(crate) breaker: Breaker,
+    #[cfg(feature = "client")]
+    pub(crate) platform_http: HttpClient,
     sweeper: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -48,6 +50,8 @@ impl Shared {
         store: Option<Arc<dyn SessionStore>>,
     ) -> Arc<Self> {
         let tasks = TaskTracker::new();
+        #[cfg(feature = "client")]
+        let platform_http = http.with_limits(crate::client::LIMITS);
         let backing = store.map(|store| Arc::new(Backing::new(store, clock.clone())));
         let registry = backing.clone().map(|backing| {
             Registry::new(backing, config.cookie_keys.registrations().to_vec(), issuer.as_str().to_owned())
@@ -63,6 +67,8 @@ impl Shared {
             tasks,
             refreshes: Semaphore::new(MOST_REFRESHES),
             breaker: Breaker::default(),
+            #[cfg(feature = "client")]
+            platform_http,
             sweeper: Mutex::new(None),
         });
         if let Some(backing) = &shared.backing {

@@ -10,7 +10,7 @@ use tokio::sync::watch;
 
 use crate::clock::Clock;
 use crate::layer::OscAuthLayer;
-use crate::provider::{Credentials, Tokens};
+use crate::provider::{Credentials, Tokens, bearer};
 use crate::secret::Secret;
 pub use crate::store::memory::{MemoryStore, Snapshot};
 
@@ -98,9 +98,7 @@ impl OscAuthLayer {
     /// # Panics
     /// When the session store fails.
     pub async fn sign_in_for_test(&self, token: TestToken) -> HeaderValue {
-        let bearer = format!("Bearer {}", token.access_token.expose());
-        let mut bearer = HeaderValue::try_from(bearer).expect("checked by TestToken::new");
-        bearer.set_sensitive(true);
+        let bearer = bearer(token.access_token.expose()).expect("checked by TestToken::new");
         let tokens = Tokens { bearer, refresh_token: token.refresh_token, lifetime: token.lifetime };
         let credentials = self.shared.provider.static_client().unwrap_or_else(|| {
             Arc::new(Credentials { id: "test".to_owned(), secret: None, auth_method: None })

@@ -8,9 +8,12 @@ use super::check::{
     check_client, check_limits, check_paths, check_timing, cookie_keys, cookie_mode, parse_public_urls,
 };
 use super::{Client, Config, ConfigError, Timing, quoted};
+#[cfg(feature = "client")]
+use crate::client::Platform;
 use crate::clock::{Clock, SystemClock};
 use crate::layer::OscAuthLayer;
-use crate::provider::{Issuer, http::HttpClient};
+use crate::network::HttpClient;
+use crate::provider::Issuer;
 use crate::public_path::PublicPaths;
 use crate::shared::Shared;
 use crate::store::SessionStore;
@@ -55,6 +58,8 @@ pub struct Builder {
     store: Option<Arc<dyn SessionStore>>,
     configure_http: Option<SyncWrapper<ConfigureHttp>>,
     clock: Arc<dyn Clock>,
+    #[cfg(feature = "client")]
+    platform: Option<String>,
 }
 
 impl Builder {
@@ -88,6 +93,8 @@ impl Builder {
             store: None,
             configure_http: None,
             clock: Arc::new(SystemClock),
+            #[cfg(feature = "client")]
+            platform: None,
         }
     }
 
@@ -267,12 +274,20 @@ impl Builder {
     /// Changes the HTTP client that talks to the provider (a proxy, further root certificates, a user agent, …).
     ///
     /// The type is that of `reqwest` 0.13. Applied before the layer's own settings: redirects stay off, time-outs stay
-    /// 5 s to connect and 10 s in all.
+    /// 5 s to connect and 10 s in all. With feature `client` the same client talks to OSC's platform, for which 30 s is allowed.
     pub fn configure_http<F>(mut self, configure: F) -> Self
     where
         F: FnOnce(reqwest::ClientBuilder) -> reqwest::ClientBuilder + Send + 'static,
     {
         self.configure_http = Some(SyncWrapper::new(Box::new(configure)));
+        self
+    }
+
+    /// Where the platform's services are, for tests: service `S` at `{base}/S`. Default: those of the issuer's environment,
+    /// which only OSC's own issuers have. `https`, or anything on loopback; nothing else ever gets a token.
+    #[cfg(feature = "client")]
+    pub fn platform(mut self, base: impl Into<String>) -> Self {
+        self.platform = Some(base.into());
         self
     }
 
@@ -298,6 +313,11 @@ impl Builder {
         let cookies = cookie_mode(&self.cookie_name, &public_urls)?;
         let cookie_keys = cookie_keys(&self.cookie_keys, &self.client.0, self.store.is_some())?;
         check_limits(&self)?;
+        #[cfg(feature = "client")]
+        let platform = match &self.platform {
+            Some(base) => Some(Platform::at(base)?),
+            None => Platform::of(&issuer),
+        };
         let http = HttpClient::new(self.configure_http.map(SyncWrapper::into_inner), self.clock.clone())?;
         let mut public_paths = PublicPaths::default();
         self.public_paths.iter().for_each(|path| public_paths.allow(path));
@@ -320,6 +340,8 @@ impl Builder {
             max_sessions: self.max_sessions,
             cookies,
             cookie_keys,
+            #[cfg(feature = "client")]
+            platform,
         };
         Ok(OscAuthLayer::new(Shared::new(config, issuer, self.client.0, http, self.clock, self.store)))
     }

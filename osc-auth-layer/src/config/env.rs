@@ -36,6 +36,10 @@ impl Builder {
                 builder = builder.public_url(url);
             }
         }
+        #[cfg(feature = "client")]
+        if let Some(base) = text("OSC_PLATFORM")? {
+            builder = builder.platform(base);
+        }
         if let Some(key) = text("COOKIE_KEY")? {
             let bytes = STANDARD.decode(&key).or_else(|_| STANDARD_NO_PAD.decode(&key));
             // The decoder's own error would quote a byte of the key.

@@ -38,6 +38,9 @@ pub(crate) struct Config {
     pub(crate) max_sessions: usize,
     pub(crate) cookies: CookieMode,
     pub(crate) cookie_keys: CookieKeys,
+    /// Where the user's services are; unknown for an issuer that is none of OSC's.
+    #[cfg(feature = "client")]
+    pub(crate) platform: Option<crate::client::Platform>,
 }
 
 /// When tokens are refreshed and sessions end.

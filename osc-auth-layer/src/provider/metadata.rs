@@ -4,9 +4,9 @@ use http::Method;
 use serde_json::Value;
 use url::Url;
 
-use super::http::WireRequest;
 use super::wire::{AuthMethod, Credentials};
 use crate::config::{ConfigError, quoted};
+use crate::network::WireRequest;
 use crate::origin::is_loopback_url;
 
 const SETTING: &str = "OSC_ISSUER / issuer";
@@ -34,8 +34,7 @@ impl Issuer {
             (Some(issuer), None) => issuer.trim().to_owned(),
             (None, None | Some("prod")) => "https://app.osaas.io".to_owned(),
             (None, Some(name)) => {
-                let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-                if name.is_empty() || !name.bytes().all(plain) {
+                if !is_environment(name) {
                     let remedy = "give a name such as prod, stage or dev";
                     return Err(ConfigError::invalid("environment", format!("is {name:?}"), remedy));
                 }
@@ -66,12 +65,17 @@ impl Issuer {
         &self.text
     }
 
+    #[cfg(feature = "client")]
+    pub(crate) fn url(&self) -> &Url {
+        &self.url
+    }
+
     /// The well-known path goes between host and path (RFC 8414 §3.1).
     pub(crate) fn metadata_request(&self) -> WireRequest {
         let mut url = self.url.clone();
         let path = self.url.path().trim_end_matches('/');
         url.set_path(&format!("/.well-known/oauth-authorization-server{path}"));
-        WireRequest { method: Method::GET, url, authorization: None, body: None }
+        WireRequest::new(Method::GET, url)
     }
 
     fn endpoint(&self, path: &str) -> Url {
@@ -79,6 +83,12 @@ impl Issuer {
         url.set_path(&format!("{}{path}", self.url.path().trim_end_matches('/')));
         url
     }
+}
+
+/// One label of a host name: it cannot smuggle in another host.
+pub(crate) fn is_environment(name: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    !name.is_empty() && name.bytes().all(plain)
 }
 
 fn is_osc(url: &Url) -> bool {

@@ -2,7 +2,6 @@
 //! registrations are fetched once for all who wait, by tasks that no impatient visitor can cancel.
 
 mod clients;
-pub(crate) mod http;
 pub(crate) mod metadata;
 pub(crate) mod registration;
 mod registry;
@@ -11,7 +10,7 @@ pub(crate) mod wire;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ::http::StatusCode;
+use http::StatusCode;
 use parking_lot::Mutex;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
@@ -20,12 +19,16 @@ use tracing::Instrument;
 
 pub(crate) use self::clients::ClientConfig;
 use self::clients::Clients;
-use self::http::{HttpClient, WireRequest};
 pub(crate) use self::metadata::{Issuer, Metadata};
+#[cfg(feature = "client")]
+pub(crate) use self::metadata::{is_environment, is_safe};
 pub(crate) use self::registry::Registry;
+#[cfg(any(feature = "client", feature = "test-util"))]
+pub(crate) use self::wire::bearer;
 pub(crate) use self::wire::{AuthMethod, Credentials, GrantError, Tokens};
 use crate::clock::{Clock, Timestamp};
 use crate::flight::Flight;
+use crate::network::{HttpClient, WireRequest};
 use crate::secret::Secret;
 use crate::session::Grant;
 

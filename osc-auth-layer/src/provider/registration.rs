@@ -7,9 +7,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use url::Url;
 
-use super::http::{WireRequest, WireResponse};
 use super::wire::{AuthMethod, Credentials, loggable};
 use crate::clock::Timestamp;
+use crate::network::{WireRequest, WireResponse};
 use crate::secret::Secret;
 
 /// A client that is about to expire is not used for a sign-in that may take a while.
@@ -57,12 +57,7 @@ pub(crate) fn request(
     if !scopes.is_empty() {
         client["scope"] = scopes.join(" ").into();
     }
-    WireRequest {
-        method: Method::POST,
-        url: endpoint,
-        authorization: None,
-        body: Some(("application/json", client.to_string())),
-    }
+    WireRequest::new(Method::POST, endpoint).body("application/json", client.to_string())
 }
 
 /// Reads the answer (RFC 7591 §3.2). `None` when it gives no usable client.

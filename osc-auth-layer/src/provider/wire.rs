@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use http::{HeaderValue, Method, StatusCode};
+use http::{HeaderValue, Method, StatusCode, header};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 use url::Url;
 
-use super::http::{HttpError, WireRequest, WireResponse};
+use crate::network::{NetworkError, WireRequest, WireResponse};
 use crate::secret::Secret;
 use crate::store::StoreError;
 
@@ -73,11 +73,13 @@ pub(crate) enum GrantError {
     PossiblyProcessed { retry_after: Option<Duration> },
 }
 
-impl From<HttpError> for GrantError {
-    fn from(error: HttpError) -> Self {
+impl From<NetworkError> for GrantError {
+    fn from(error: NetworkError) -> Self {
         match error {
-            HttpError::NotSent => Self::NotSent { retry_after: None },
-            HttpError::PossiblyProcessed => Self::PossiblyProcessed { retry_after: None },
+            NetworkError::NotSent => Self::NotSent { retry_after: None },
+            NetworkError::PossiblyProcessed | NetworkError::TooLong => {
+                Self::PossiblyProcessed { retry_after: None }
+            }
         }
     }
 }
@@ -98,10 +100,10 @@ pub(crate) fn client_request(
 ) -> WireRequest {
     let mut form = form_urlencoded::Serializer::new(String::new());
     form.extend_pairs(fields);
-    let mut authorization = None;
+    let mut request = WireRequest::new(Method::POST, url);
     match (&credentials.secret, method) {
         (Some(secret), AuthMethod::Basic) => {
-            authorization = Some(basic(&credentials.id, secret.expose()));
+            request = request.header(header::AUTHORIZATION, basic(&credentials.id, secret.expose()));
         }
         (Some(secret), AuthMethod::Post) => {
             form.append_pair("client_id", &credentials.id);
@@ -111,12 +113,7 @@ pub(crate) fn client_request(
             form.append_pair("client_id", &credentials.id);
         }
     }
-    WireRequest {
-        method: Method::POST,
-        url,
-        authorization,
-        body: Some(("application/x-www-form-urlencoded", form.finish())),
-    }
+    request.body("application/x-www-form-urlencoded", form.finish())
 }
 
 /// RFC 3986's unreserved characters stay. A space becomes `%20`: of the two readings of RFC 6749 §2.3.1 the one every
@@ -189,21 +186,26 @@ struct TokenAnswer {
 
 fn tokens(body: &[u8]) -> Option<Tokens> {
     let answer: TokenAnswer = serde_json::from_slice(body).ok()?;
-    // RFC 6750 §2.1, b64token and then some: what could not stand in a header is no bearer token.
-    let is_usable =
-        !answer.access_token.is_empty() && answer.access_token.bytes().all(|byte| byte.is_ascii_graphic());
-    let is_bearer = answer.token_type.is_none_or(|kind| kind.eq_ignore_ascii_case("bearer"));
-    if !is_usable || !is_bearer {
+    if answer.token_type.is_some_and(|kind| !kind.eq_ignore_ascii_case("bearer")) {
         return None;
     }
-    let mut bearer = HeaderValue::try_from(format!("Bearer {}", answer.access_token)).ok()?;
-    bearer.set_sensitive(true);
     let expires_in = answer.expires_in.and_then(|raw| serde_json::from_str(raw.get()).ok());
     Some(Tokens {
-        bearer,
+        bearer: bearer(&answer.access_token)?,
         refresh_token: answer.refresh_token.filter(|token| !token.is_empty()).map(Secret::new),
         lifetime: lifetime(expires_in.as_ref()),
     })
+}
+
+/// `Bearer <token>`, marked sensitive. RFC 6750 §2.1, b64token and then some: what could not stand in a header is no
+/// bearer token.
+pub(crate) fn bearer(token: &str) -> Option<HeaderValue> {
+    if token.is_empty() || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return None;
+    }
+    let mut bearer = HeaderValue::try_from(format!("Bearer {token}")).ok()?;
+    bearer.set_sensitive(true);
+    Some(bearer)
 }
 
 /// One hour when `expires_in` is missing or no number (RFC 6749 §5.1 leaves it to us).

@@ -158,6 +158,7 @@ impl Session {
             return None;
         }
         state.phase = Phase::SignedOut;
+        self.forget_workspace();
         let token = self.current.write().take();
         let credentials = state.grant.credentials.clone();
         match state.grant.refresh_token.take() {
@@ -178,6 +179,7 @@ impl Session {
             state.phase = phase;
         }
         state.grant.refresh_token = None;
+        self.forget_workspace();
         *self.current.write() = None;
     }
 }

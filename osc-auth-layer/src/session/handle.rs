@@ -106,8 +106,12 @@ impl OscSession {
         }
     }
 
-    async fn live(&self) -> Result<(Arc<Shared>, Arc<Session>), SessionError> {
-        let shared = self.layer.upgrade().ok_or(SessionError::ended())?;
+    pub(crate) fn layer(&self) -> Result<Arc<Shared>, SessionError> {
+        self.layer.upgrade().ok_or(SessionError::ended())
+    }
+
+    pub(crate) async fn live(&self) -> Result<(Arc<Shared>, Arc<Session>), SessionError> {
+        let shared = self.layer()?;
         let session =
             shared.live_session(&self.id).await.map_err(|_| SessionError::unavailable(RETRY_AFTER))?;
         Ok((shared, session.ok_or(SessionError::ended())?))

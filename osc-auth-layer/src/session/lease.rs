@@ -10,7 +10,7 @@ use super::settle::Ended;
 use super::stored::{Opened, sealed};
 use super::{Grant, OscToken, Phase, Session};
 use crate::clock::Timestamp;
-use crate::provider::http::TOTAL_TIMEOUT;
+use crate::network::Limits;
 use crate::secret::random_token;
 use crate::shared::Shared;
 use crate::store::{BeforeRead, Ending, Leased, Record, Replaced, StoreError, Stored};
@@ -124,7 +124,7 @@ impl Lease {
             }
         }
         // The store is so slow that no confirmation is fresh; one that leaves the provider its time will do.
-        Ok(self.is_younger_than(LEASE - TOTAL_TIMEOUT))
+        Ok(self.is_younger_than(LEASE - Limits::PROVIDER.time))
     }
 
     fn is_younger_than(&self, age: Duration) -> bool {

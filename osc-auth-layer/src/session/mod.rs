@@ -27,6 +27,8 @@ pub(crate) use self::refresh::{RETRY_AFTER, Refreshed};
 pub(crate) use self::table::Table;
 pub use self::token::OscToken;
 pub(crate) use self::token::{Freshness, Issue};
+#[cfg(feature = "client")]
+use crate::client::Workspace;
 use crate::clock::Timestamp;
 use crate::config::Timing;
 use crate::flight::Flight;
@@ -86,6 +88,8 @@ pub(crate) struct Session {
     refresh: Flight<Refreshed>,
     /// Its record in the store, when there is one.
     stored: Option<Box<Stored>>,
+    #[cfg(feature = "client")]
+    workspace: Mutex<Option<Arc<Workspace>>>,
 }
 
 struct State {
@@ -140,6 +144,8 @@ impl Session {
             }),
             refresh: Flight::default(),
             stored,
+            #[cfg(feature = "client")]
+            workspace: Mutex::default(),
         })
     }
 
@@ -173,6 +179,18 @@ impl Session {
 
     pub(crate) fn stored(&self) -> Option<&Stored> {
         self.stored.as_deref()
+    }
+
+    /// What the session has learnt of the user's workspace.
+    #[cfg(feature = "client")]
+    pub(crate) fn workspace(&self) -> Arc<Workspace> {
+        self.workspace.lock().get_or_insert_default().clone()
+    }
+
+    /// Nobody has a use for it, and for the service access tokens in it, once the session has ended.
+    fn forget_workspace(&self) {
+        #[cfg(feature = "client")]
+        self.workspace.lock().take();
     }
 
     /// Ended for good, by the visitor or otherwise.

@@ -88,6 +88,8 @@ impl Session {
                 backoff: Backoff::default(),
             }),
             refresh: Flight::default(),
+            #[cfg(feature = "client")]
+            workspace: Default::default(),
             stored: Some(Box::new(Stored::new(RecordKey::of(&id)))),
             id,
         })

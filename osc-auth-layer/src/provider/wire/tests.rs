@@ -19,12 +19,12 @@ fn credentials(id: &str, secret: Option<&str>) -> Credentials {
 fn request(credentials: &Credentials, method: AuthMethod) -> (Option<String>, String) {
     let url = Url::parse("https://a.example/token").unwrap();
     let request = client_request(url, credentials, method, &[("grant_type", "refresh_token")]);
-    let authorization = request.authorization.map(|value| {
+    let authorization = request.headers.get(header::AUTHORIZATION).map(|value| {
         assert!(value.is_sensitive());
         let encoded = value.to_str().unwrap().strip_prefix("Basic ").unwrap().to_owned();
         String::from_utf8(STANDARD.decode(encoded).unwrap()).unwrap()
     });
-    (authorization, request.body.unwrap().1)
+    (authorization, request.body.unwrap())
 }
 
 #[test]

@@ -1,42 +1,71 @@
-//! The one place that touches the network: a request's value in, a bounded answer or a kind of failure out.
+//! The one place that sends requests: a request's value in, a bounded answer or a kind of failure out.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use bytes::{Bytes, BytesMut};
-use http::{HeaderValue, Method, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use url::Url;
 
 use crate::clock::Clock;
 use crate::config::ConfigError;
 
-/// Far above any token or metadata answer; what is longer is nonsense.
-const MOST_BYTES: usize = 64 * 1024;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-pub(crate) const TOTAL_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// A request to the provider, as a value.
+/// How long an answer may take, and how long it may be.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    pub(crate) time: Duration,
+    pub(crate) bytes: usize,
+}
+
+impl Limits {
+    /// 64 KiB are far above any token or metadata answer; what is longer is nonsense.
+    pub(crate) const PROVIDER: Self = Self { time: Duration::from_secs(10), bytes: 64 * 1024 };
+}
+
+/// A request, as a value.
+#[derive(Clone)]
 pub(crate) struct WireRequest {
     pub(crate) method: Method,
     pub(crate) url: Url,
-    pub(crate) authorization: Option<HeaderValue>,
-    pub(crate) body: Option<(&'static str, String)>,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Option<String>,
 }
 
-/// What the provider answered, whatever its status.
+impl WireRequest {
+    pub(crate) fn new(method: Method, url: Url) -> Self {
+        let headers = HeaderMap::from_iter([(header::ACCEPT, HeaderValue::from_static("application/json"))]);
+        Self { method, url, headers, body: None }
+    }
+
+    pub(crate) fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.headers.insert(name, value);
+        self
+    }
+
+    pub(crate) fn body(mut self, content_type: &'static str, body: String) -> Self {
+        self.body = Some(body);
+        self.header(header::CONTENT_TYPE, HeaderValue::from_static(content_type))
+    }
+}
+
+/// What was answered, whatever the status.
 pub(crate) struct WireResponse {
     pub(crate) status: StatusCode,
     pub(crate) retry_after: Option<Duration>,
     pub(crate) body: Bytes,
 }
 
-/// Why there is no answer. What matters is whether the provider may have acted on the request.
+/// Why there is no answer. What matters is whether the other side may have acted on the request.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum HttpError {
-    /// DNS, connect or TLS failed: the provider has not seen the request.
+pub(crate) enum NetworkError {
+    /// DNS, connect or TLS failed: the request was not seen.
     NotSent,
-    /// It was sent, and then the time ran out, the connection broke or the answer was too long.
+    /// It was sent, and then the time ran out or the connection broke.
     PossiblyProcessed,
+    /// It was sent, and the answer was longer than any that makes sense.
+    TooLong,
 }
 
 /// Follows no redirect, waits for a bounded time, reads a bounded body and never retries.
@@ -44,6 +73,7 @@ pub(crate) enum HttpError {
 pub(crate) struct HttpClient {
     client: reqwest::Client,
     clock: Arc<dyn Clock>,
+    limits: Limits,
 }
 
 impl HttpClient {
@@ -67,9 +97,8 @@ impl HttpClient {
             .redirect(reqwest::redirect::Policy::none())
             .retry(reqwest::retry::never())
             .connect_timeout(CONNECT_TIMEOUT)
-            .timeout(TOTAL_TIMEOUT)
             .build()
-            .map(|client| Self { client, clock })
+            .map(|client| Self { client, clock, limits: Limits::PROVIDER })
             .map_err(|error| {
                 let problem = format!("gives no usable HTTP client ({})", with_causes(&error.without_url()));
                 let remedy = "check the proxy and certificate settings, and that the system has root certificates \
@@ -78,20 +107,24 @@ impl HttpClient {
             })
     }
 
-    pub(crate) async fn send(&self, request: WireRequest) -> Result<WireResponse, HttpError> {
-        let mut builder =
-            self.client.request(request.method, request.url).header(header::ACCEPT, "application/json");
-        if let Some(authorization) = request.authorization {
-            builder = builder.header(header::AUTHORIZATION, authorization);
-        }
-        if let Some((content_type, body)) = request.body {
-            builder = builder.header(header::CONTENT_TYPE, content_type).body(body);
-        }
+    /// The same connections and settings, for answers of another kind.
+    #[cfg(feature = "client")]
+    pub(crate) fn with_limits(&self, limits: Limits) -> Self {
+        Self { limits, ..self.clone() }
+    }
+
+    pub(crate) async fn send(&self, request: WireRequest) -> Result<WireResponse, NetworkError> {
+        let WireRequest { method, url, headers, body } = request;
+        let builder = self.client.request(method, url).headers(headers).timeout(self.limits.time);
+        let builder = match body {
+            Some(body) => builder.body(body),
+            None => builder,
+        };
         let mut response = builder.send().await.map_err(failure)?;
         let mut body = BytesMut::new();
-        while let Some(chunk) = response.chunk().await.map_err(|_| HttpError::PossiblyProcessed)? {
-            if body.len() + chunk.len() > MOST_BYTES {
-                return Err(HttpError::PossiblyProcessed);
+        while let Some(chunk) = response.chunk().await.map_err(|_| NetworkError::PossiblyProcessed)? {
+            if body.len() + chunk.len() > self.limits.bytes {
+                return Err(NetworkError::TooLong);
             }
             body.extend_from_slice(&chunk);
         }
@@ -113,14 +146,14 @@ impl std::fmt::Debug for HttpClient {
     }
 }
 
-fn failure(error: reqwest::Error) -> HttpError {
+fn failure(error: reqwest::Error) -> NetworkError {
     let kind = if error.is_connect() || error.is_builder() {
-        HttpError::NotSent
+        NetworkError::NotSent
     } else {
-        HttpError::PossiblyProcessed
+        NetworkError::PossiblyProcessed
     };
-    // The URL of a token request holds nothing secret, but nobody has to prove that to the reader of a log.
-    tracing::debug!(error = %with_causes(&error.without_url()), ?kind, "the provider did not answer");
+    // The URL holds nothing secret, but nobody has to prove that to the reader of a log.
+    tracing::debug!(error = %with_causes(&error.without_url()), ?kind, "no answer");
     kind
 }
 

@@ -1,0 +1,225 @@
+//! What an answer of the platform means, without I/O.
+
+use std::fmt;
+
+use bytes::Bytes;
+use http::{HeaderValue, StatusCode};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::error::{ContextError, ContextErrorKind};
+use crate::network::WireResponse;
+
+/// What is being done, for the error: a verb, and what it is done to.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Doing<'a> {
+    verb: &'static str,
+    service: Option<&'a str>,
+    name: Option<&'a str>,
+}
+
+impl<'a> Doing<'a> {
+    pub(super) fn new(verb: &'static str) -> Self {
+        Self { verb, service: None, name: None }
+    }
+
+    pub(super) fn of(self, service: &'a str) -> Self {
+        Self { service: Some(service), ..self }
+    }
+
+    pub(super) fn to(self, name: &'a str) -> Self {
+        Self { name: Some(name), ..self }
+    }
+
+    pub(super) fn error(&self, kind: ContextErrorKind, why: &'static str) -> ContextError {
+        ContextError::new(kind, self, why)
+    }
+}
+
+impl fmt::Display for Doing<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.verb)?;
+        if let Some(name) = self.name {
+            write!(f, " {}", shown(name))?;
+        }
+        match self.service {
+            Some(service) => write!(f, " ({})", shown(service)),
+            None => Ok(()),
+        }
+    }
+}
+
+/// What a caller gave may be anything, of any length.
+pub(super) fn shown(given: &str) -> String {
+    given.chars().take(64).flat_map(char::escape_debug).collect()
+}
+
+/// What came back, and the tokens that were sent for it, since no error may repeat one.
+pub(super) struct Answer {
+    pub(super) response: WireResponse,
+    pub(super) sent: Vec<HeaderValue>,
+}
+
+impl Answer {
+    pub(super) fn is(&self, status: StatusCode) -> bool {
+        self.response.status == status
+    }
+
+    /// The body of a success.
+    pub(super) fn success(self, doing: Doing<'_>) -> Result<Bytes, ContextError> {
+        self.success_of(doing, &[])
+    }
+
+    /// The same where the request's body held secrets too.
+    pub(super) fn success_of(self, doing: Doing<'_>, secrets: &[&str]) -> Result<Bytes, ContextError> {
+        let sent: Vec<_> = self.sent.iter().map(token_of).chain(secrets.iter().copied()).collect();
+        judge(doing, self.response, &sent)
+    }
+}
+
+fn judge(doing: Doing<'_>, response: WireResponse, sent: &[&str]) -> Result<Bytes, ContextError> {
+    let status = response.status;
+    if status.is_success() {
+        return Ok(response.body);
+    }
+    let (kind, why) = match status {
+        StatusCode::NOT_FOUND => (ContextErrorKind::NotFound, "Open Source Cloud does not find it"),
+        StatusCode::TOO_MANY_REQUESTS => (ContextErrorKind::Unavailable, "Open Source Cloud asks to wait"),
+        _ if status.is_client_error() => (ContextErrorKind::Refused, "Open Source Cloud refuses"),
+        _ if status.is_server_error() => (ContextErrorKind::Unavailable, "Open Source Cloud has a problem"),
+        _ => (ContextErrorKind::UnexpectedAnswer, "Open Source Cloud gave an answer that makes no sense"),
+    };
+    let reason = reason(&response.body, sent);
+    Err(doing.error(kind, why).answered(status, reason).retry_in(response.retry_after))
+}
+
+/// A success's JSON.
+pub(super) fn json<T: DeserializeOwned>(doing: Doing<'_>, body: &[u8]) -> Result<T, ContextError> {
+    serde_json::from_slice(body).map_err(|error| {
+        // Its place, not its text: that may quote what the answer holds.
+        let (line, column) = (error.line(), error.column());
+        tracing::warn!(%doing, line, column, "an answer of the platform has not the form it should have");
+        ContextError::unexpected(doing)
+    })
+}
+
+const LONGEST_REASON: usize = 300;
+/// Long enough not to stand in a sentence by chance, short enough that what is left of a token is of no use.
+const TELLING: usize = 16;
+
+/// `{reason}`, `{message}` or plain text, fit to be shown.
+fn reason(body: &[u8], sent: &[&str]) -> Option<String> {
+    let text = std::str::from_utf8(body).ok()?;
+    let text = match serde_json::from_str::<Value>(text) {
+        Ok(Value::String(text)) => text,
+        Ok(json) => ["reason", "message"].iter().find_map(|field| json[field].as_str())?.to_owned(),
+        // Somebody's HTML page, or half of something: nothing to read.
+        Err(_) if text.trim_start().starts_with(['<', '{', '[']) => return None,
+        Err(_) => text.to_owned(),
+    };
+    let text = sent
+        .iter()
+        .filter(|secret| !secret.is_empty())
+        .fold(text, |text, secret| text.replace(secret, WITHHELD));
+    let text = text.replace(char::is_control, " ");
+    let words: Vec<_> = text.split_whitespace().map(|word| without_secrets(word, sent)).collect();
+    let mut line = words.join(" ");
+    if let Some((end, _)) = line.char_indices().nth(LONGEST_REASON) {
+        line.truncate(end);
+        line.push('…');
+    }
+    Some(line).filter(|line| !line.is_empty())
+}
+
+const WITHHELD: &str = "[withheld]";
+
+/// The word, unless it holds a telling part of a secret.
+fn without_secrets<'w>(word: &'w str, sent: &[&str]) -> &'w str {
+    let is_in_word = |part: &[u8]| memchr::memmem::find(word.as_bytes(), part).is_some();
+    let holds = |secret: &&str| secret.as_bytes().windows(TELLING).any(is_in_word);
+    if sent.iter().any(holds) { WITHHELD } else { word }
+}
+
+/// The token in a header's value.
+pub(super) fn token_of(bearer: &HeaderValue) -> &str {
+    bearer.to_str().unwrap_or_default().strip_prefix("Bearer ").unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    fn refusal(status: u16, body: &str) -> ContextError {
+        let response = WireResponse {
+            status: StatusCode::from_u16(status).unwrap(),
+            retry_after: (status == 429).then_some(Duration::from_secs(7)),
+            body: body.to_owned().into(),
+        };
+        let doing = Doing::new("remove").of("minio-minio").to("demo");
+        judge(doing, response, &["eyJhbGciOiJIUzI1NiJ9.secret-part.signature", "two words", ""]).unwrap_err()
+    }
+
+    #[test]
+    fn a_status_becomes_a_kind_and_its_reason_is_passed_on() {
+        use ContextErrorKind as Kind;
+        let cases = [
+            (400, Kind::Refused),
+            (401, Kind::Refused),
+            (403, Kind::Refused),
+            (404, Kind::NotFound),
+            (409, Kind::Refused),
+            (429, Kind::Unavailable),
+            (500, Kind::Unavailable),
+            (503, Kind::Unavailable),
+            (302, Kind::UnexpectedAnswer),
+            (304, Kind::UnexpectedAnswer),
+        ];
+        for (status, kind) in cases {
+            let error = refusal(status, r#"{"reason":"because"}"#);
+            assert_eq!((error.kind(), error.reason()), (kind, Some("because")), "{status}");
+            assert_eq!(error.status().unwrap().as_u16(), status);
+        }
+        assert_eq!(refusal(429, "").retry_after(), Some(Duration::from_secs(7)));
+        let text = refusal(403, r#"{"reason":"no tokens left"}"#).to_string();
+        let expected =
+            "could not remove demo (minio-minio): Open Source Cloud refuses (it says: no tokens left)";
+        assert_eq!(text, expected);
+    }
+
+    #[test]
+    fn a_reason_is_a_short_line_from_json_or_text_and_never_a_page() {
+        let reason = |body: &str| refusal(400, body).reason().map(str::to_owned);
+        assert_eq!(reason(r#"{"message":" two\n lines\u0007 "}"#).unwrap(), "two lines");
+        assert_eq!(reason(r#""a string""#).unwrap(), "a string");
+        assert_eq!(reason("plain text").unwrap(), "plain text");
+        let long = reason(&"word ".repeat(1000)).unwrap();
+        assert!(long.chars().count() == 301 && long.ends_with('…'), "{long}");
+        for nothing in ["", " ", "<!doctype html>", r#"{"reason":7}"#, "{\"rea", "[1]", "null", "{}"] {
+            assert_eq!(reason(nothing), None, "{nothing}");
+        }
+    }
+
+    #[test]
+    fn a_reason_repeats_no_secret_nor_a_telling_part_of_one() {
+        let bodies = [
+            "jwt eyJhbGciOiJIUzI1NiJ9.secret-part.signature is bad",
+            "jwt secret-part.signature is bad",
+            "jwt=x;iJIUzI1NiJ9.secret;y is bad",
+            "two words is bad",
+        ];
+        for body in bodies {
+            let error = refusal(401, body).to_string();
+            assert!(error.contains("[withheld] is bad"), "{error}");
+            assert!(!error.contains("secret-part") && !error.contains("IUzI1NiJ9"), "{error}");
+        }
+        assert_eq!(refusal(401, "the signature is bad").reason(), Some("the signature is bad"));
+    }
+
+    #[test]
+    fn what_a_caller_gave_is_shown_in_bounds() {
+        let name = "x\n<".repeat(1000);
+        let shown = Doing::new("create").to(&name).to_string();
+        assert!(shown.len() < 120 && !shown.contains('\n'), "{shown}");
+    }
+}

@@ -1,0 +1,161 @@
+//! The user's workspace, as a handler sees it: what the platform's own services tell and do.
+
+use std::time::Duration;
+
+use http::Method;
+use serde_json::json;
+
+use super::access::Unsubscribed;
+use super::answer::{self, Doing};
+use super::catalog::{App, Subscription, TokenBalance};
+use super::error::{ContextError, ContextErrorKind};
+use super::instance::is_service_id;
+use super::platform::Platform;
+use super::service_token::ServiceAccessToken;
+use crate::clock::Timestamp;
+use crate::session::{OscSession, OscToken};
+
+/// The signed-in user's workspace in Open Source Cloud: services and their instances, made, watched and removed in the
+/// user's name.
+///
+/// It is a session's handle: it clones cheaply, outlives the request it came from, and always uses a fresh token. When the
+/// visitor signs out it is of no more use. What it learns (subscriptions, service access tokens) is kept with the session, in
+/// this process only, so a second call costs one request.
+///
+/// Anything can fail with [`SessionEnded`](ContextErrorKind::SessionEnded), [`Unavailable`](ContextErrorKind::Unavailable),
+/// [`Refused`](ContextErrorKind::Refused), [`NotConfigured`](ContextErrorKind::NotConfigured) and
+/// [`UnexpectedAnswer`](ContextErrorKind::UnexpectedAnswer), and with [`InvalidInput`](ContextErrorKind::InvalidInput)
+/// before anything is sent; each method's `# Errors` has what there is beyond that. A request waits for its answer for 30
+/// seconds, and takes no more than 4 MiB of it.
+///
+/// ```
+/// use std::time::Duration;
+/// use osc_auth_layer::{ContextError, OscToken};
+/// use serde_json::json;
+///
+/// async fn store_for(token: OscToken) -> Result<Option<String>, ContextError> {
+///     let osc = token.context();
+///     let options = json!({ "RootUser": "admin", "RootPassword": "{{secrets.password}}" });
+///     osc.save_secret("minio-minio", "password", "correct horse").await?;
+///     let store = osc.create_instance("minio-minio", "store", &options).await?;
+///     osc.wait_until_ready("minio-minio", &store, Duration::from_secs(300), |health| {
+///         println!("store is {}", health.status);
+///     })
+///     .await?;
+///     Ok(store.url)
+/// }
+/// ```
+#[derive(Clone, Debug)]
+pub struct OscContext {
+    pub(super) session: OscSession,
+}
+
+impl OscToken {
+    /// The workspace of the user whose token this is.
+    #[must_use]
+    pub fn context(&self) -> OscContext {
+        self.session().context()
+    }
+}
+
+impl OscSession {
+    /// The workspace of the user whose session this is.
+    #[must_use]
+    pub fn context(&self) -> OscContext {
+        OscContext { session: self.clone() }
+    }
+}
+
+impl OscContext {
+    /// The session it belongs to.
+    #[must_use]
+    pub fn session(&self) -> &OscSession {
+        &self.session
+    }
+
+    /// The services that the workspace subscribes to, as they are now.
+    ///
+    /// # Errors
+    /// As any call.
+    pub async fn subscriptions(&self) -> Result<Vec<Subscription>, ContextError> {
+        let doing = Doing::new("read the subscriptions");
+        let workspace = self.workspace(doing).await?;
+        Ok(self.read_subscriptions(doing, &workspace).await?.to_vec())
+    }
+
+    /// Subscribes to a service. Does nothing when the workspace does so already.
+    ///
+    /// # Errors
+    /// [`NotFound`](ContextErrorKind::NotFound) when OSC has no such service.
+    pub async fn activate_service(&self, service_id: &str) -> Result<Subscription, ContextError> {
+        let doing = Doing::new("activate the service").of(service_id);
+        let workspace = self.workspace(doing).await?;
+        self.subscribed(doing, &workspace, service_id, Unsubscribed::Activate).await
+    }
+
+    /// A token for one service, for calls that are not among these methods. Activates the service when the workspace does
+    /// not subscribe to it. One that is kept is used until a minute before it expires.
+    ///
+    /// # Errors
+    /// [`NotFound`](ContextErrorKind::NotFound) when OSC has no such service.
+    pub async fn service_access_token(&self, service_id: &str) -> Result<ServiceAccessToken, ContextError> {
+        let doing = Doing::new("get access to the service").of(service_id);
+        Ok(self.access(doing, service_id, Unsubscribed::Activate).await?.token.clone())
+    }
+
+    /// How many tokens the workspace has left.
+    ///
+    /// # Errors
+    /// As any call.
+    pub async fn token_balance(&self) -> Result<TokenBalance, ContextError> {
+        let doing = Doing::new("read the token balance");
+        let request = |platform: &Platform| platform.request(Method::GET, "money", &["mytokencount"]);
+        answer::json(doing, &self.ask_platform(doing, request).await?.success(doing)?)
+    }
+
+    /// The apps of the user's that OSC builds and runs.
+    ///
+    /// # Errors
+    /// As any call.
+    pub async fn my_apps(&self) -> Result<Vec<App>, ContextError> {
+        let doing = Doing::new("list the apps");
+        let request = |platform: &Platform| platform.request(Method::GET, "deploy", &["myapps"]);
+        answer::json(doing, &self.ask_platform(doing, request).await?.success(doing)?)
+    }
+
+    /// Stores a secret for instances of a service: an option of the value `{{secrets.name}}` refers to it, and is shown as
+    /// `***`. One of that name is replaced.
+    ///
+    /// # Errors
+    /// [`NotFound`](ContextErrorKind::NotFound) when OSC has no such service.
+    pub async fn save_secret(&self, service_id: &str, name: &str, value: &str) -> Result<(), ContextError> {
+        let doing = Doing::new("save the secret").of(service_id).to(name);
+        if !is_service_id(service_id) {
+            return Err(
+                doing.error(ContextErrorKind::InvalidInput, "that is no service id, such as minio-minio")
+            );
+        }
+        if name.is_empty() || value.is_empty() {
+            return Err(doing.error(ContextErrorKind::InvalidInput, "its name or its value is empty"));
+        }
+        let request = |platform: &Platform| {
+            let body = json!({ "secretName": name, "secretData": value });
+            platform.request(Method::POST, "deploy", &["mysecrets", service_id]).body(&body)
+        };
+        self.ask_platform(doing, request).await?.success_of(doing, &[value]).map(drop)
+    }
+
+    pub(super) fn now(&self, doing: Doing<'_>) -> Result<Timestamp, ContextError> {
+        let layer = self.session.layer().map_err(|error| ContextError::of_session(doing, &error))?;
+        Ok(layer.now())
+    }
+
+    pub(super) async fn sleep(&self, doing: Doing<'_>, duration: Duration) -> Result<(), ContextError> {
+        let layer = self.session.layer().map_err(|error| ContextError::of_session(doing, &error))?;
+        let slept = layer.clock.sleep(duration);
+        // A sleeper keeps no layer alive.
+        drop(layer);
+        slept.await;
+        Ok(())
+    }
+}

@@ -1,0 +1,201 @@
+//! Service access tokens: what they are, and for how long one is kept.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use http::HeaderValue;
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::answer::token_of;
+use crate::clock::Timestamp;
+use crate::provider::bearer;
+
+/// A token for one service in the user's workspace. Cheap to clone; its `Debug` does not show it. Never send it to the
+/// browser, and to nobody but that service's `apiUrl`.
+#[derive(Clone)]
+pub struct ServiceAccessToken(Arc<Issued>);
+
+struct Issued {
+    service_id: String,
+    bearer: HeaderValue,
+    expires_at: Timestamp,
+    keep_until: Timestamp,
+}
+
+impl ServiceAccessToken {
+    /// The service it is for.
+    #[must_use]
+    pub fn service_id(&self) -> &str {
+        &self.0.service_id
+    }
+
+    /// The token itself.
+    #[must_use]
+    pub fn token(&self) -> &str {
+        token_of(&self.0.bearer)
+    }
+
+    /// `Bearer <token>`, marked sensitive, for OSC's `x-jwt` header.
+    #[must_use]
+    pub fn bearer(&self) -> HeaderValue {
+        self.0.bearer.clone()
+    }
+
+    /// When it expires, as far as OSC says; five minutes after its issue when it does not.
+    #[must_use]
+    pub fn expires_at(&self) -> SystemTime {
+        self.0.expires_at.into()
+    }
+
+    /// Whether it is still to be used, and not about to expire.
+    pub(super) fn is_fresh(&self, now: Timestamp) -> bool {
+        now < self.0.keep_until
+    }
+
+    /// Reads the answer of the token service. `None` when it holds no token that could stand in a header.
+    pub(super) fn parse(service_id: &str, body: &[u8], now: Timestamp) -> Option<Self> {
+        #[derive(Deserialize)]
+        struct Answer {
+            token: String,
+            expiry: Option<Value>,
+        }
+        let answer: Answer = serde_json::from_slice(body).ok()?;
+        let expires_at = jwt_expiry(&answer.token)
+            .or_else(|| number(answer.expiry.as_ref()?))
+            .and_then(|number| moment(number, now))
+            .unwrap_or(now.plus(UNTOLD_LIFETIME));
+        let lifetime = expires_at.since(now);
+        let kept_for = lifetime.saturating_sub(MARGIN.min(lifetime / 4)).max(SHORTEST);
+        Some(Self(Arc::new(Issued {
+            service_id: service_id.to_owned(),
+            bearer: bearer(&answer.token)?,
+            expires_at,
+            keep_until: now.plus(kept_for),
+        })))
+    }
+}
+
+impl fmt::Debug for ServiceAccessToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ServiceAccessToken")
+            .field("service_id", &self.0.service_id)
+            .field("expires_at", &self.expires_at())
+            .finish_non_exhaustive()
+    }
+}
+
+const UNTOLD_LIFETIME: Duration = Duration::from_secs(5 * 60);
+/// Before its expiry: a request takes a while, and clocks differ.
+const MARGIN: Duration = Duration::from_secs(60);
+/// One that seems to have expired at once tells of clocks hours apart, and is kept all the same: otherwise each call would
+/// ask for another. If it is dead, the service says so.
+const SHORTEST: Duration = Duration::from_secs(30);
+
+/// OSC documents no unit. Seconds of a lifetime stay below any date since 2001, and dates in seconds below those in
+/// milliseconds until the year 5138.
+fn moment(number: f64, now: Timestamp) -> Option<Timestamp> {
+    const A_DATE: f64 = 1e9;
+    const IN_MILLISECONDS: f64 = 1e11;
+    let seconds = |seconds: f64| Duration::try_from_secs_f64(seconds).ok();
+    match number {
+        _ if !number.is_finite() || number <= 0.0 => None,
+        _ if number < A_DATE => Some(now.plus(seconds(number)?)),
+        _ if number < IN_MILLISECONDS => Some(Timestamp::default().plus(seconds(number)?)),
+        _ => Some(Timestamp::default().plus(seconds(number / 1000.0)?)),
+    }
+}
+
+fn number(value: &Value) -> Option<f64> {
+    match value {
+        Value::Number(number) => number.as_f64(),
+        Value::String(text) => text.trim().parse().ok(),
+        _ => None,
+    }
+}
+
+/// `exp` (RFC 7519 §4.1.4), unverified: it is OSC's token, and only tells when to ask for the next.
+fn jwt_expiry(token: &str) -> Option<f64> {
+    #[derive(Deserialize)]
+    struct Claims {
+        exp: f64,
+    }
+    let mut parts = token.split('.');
+    let (_, payload, _, None) = (parts.next()?, parts.next()?, parts.next()?, parts.next()) else {
+        return None;
+    };
+    let claims = URL_SAFE_NO_PAD.decode(payload.trim_end_matches('=')).ok()?;
+    Some(serde_json::from_slice::<Claims>(&claims).ok()?.exp)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    const NOW: u64 = 1_800_000_000;
+
+    fn now() -> Timestamp {
+        Timestamp::from_millis(NOW * 1000)
+    }
+
+    fn jwt(claims: &Value) -> String {
+        format!("e30.{}.c2ln", URL_SAFE_NO_PAD.encode(claims.to_string()))
+    }
+
+    fn parse(token: &str, expiry: Value) -> ServiceAccessToken {
+        let body = json!({ "serviceId": "a", "token": token, "expiry": expiry }).to_string();
+        ServiceAccessToken::parse("a", body.as_bytes(), now()).unwrap()
+    }
+
+    fn lifetime(token: &str, expiry: Value) -> u64 {
+        let token = parse(token, expiry);
+        token.0.expires_at.since(now()).as_secs()
+    }
+
+    #[test]
+    fn expiry_is_told_by_its_size_and_a_jwt_settles_it() {
+        assert_eq!(lifetime("t", json!(NOW + 3600)), 3600);
+        assert_eq!(lifetime("t", json!((NOW + 3600) * 1000)), 3600);
+        assert_eq!(lifetime("t", json!((NOW + 3600).to_string())), 3600);
+        assert_eq!(lifetime("t", json!(3600)), 3600);
+        assert_eq!(lifetime(&jwt(&json!({ "exp": NOW + 600 })), json!(NOW + 3600)), 600);
+        for nonsense in [json!(null), json!("soon"), json!(-1), json!(0), json!([]), json!(true)] {
+            assert_eq!(lifetime("t", nonsense.clone()), 300, "{nonsense}");
+        }
+        for odd in ["a.b", "a.b.c", "a.!!.c", "a.e30.c", "a.b.c.d"] {
+            assert_eq!(lifetime(odd, json!(3600)), 3600, "{odd}");
+        }
+        let _ = lifetime(&jwt(&json!({ "exp": 1e300 })), json!(1e300));
+    }
+
+    #[test]
+    fn one_is_kept_until_shortly_before_it_expires() {
+        let at = |seconds: u64| Timestamp::from_millis((NOW + seconds) * 1000);
+        let hour = parse("t", json!(3600));
+        assert!(hour.is_fresh(at(3539)) && !hour.is_fresh(at(3540)));
+        let short = parse("t", json!(100));
+        assert!(short.is_fresh(at(74)) && !short.is_fresh(at(75)));
+        let past = parse("t", json!(NOW - 7200));
+        assert!(past.is_fresh(at(29)) && !past.is_fresh(at(30)));
+    }
+
+    #[test]
+    fn what_could_not_stand_in_a_header_is_no_token() {
+        for bad in [json!(""), json!("a b"), json!("a\r\nx: y"), json!("é"), json!(7), json!(null)] {
+            let body = json!({ "token": bad }).to_string();
+            assert!(ServiceAccessToken::parse("a", body.as_bytes(), now()).is_none(), "{bad}");
+        }
+        assert!(ServiceAccessToken::parse("a", b"<html>", now()).is_none());
+    }
+
+    #[test]
+    fn debug_does_not_show_it() {
+        let token = parse("very-secret", json!(null));
+        assert_eq!((token.token(), token.bearer().is_sensitive()), ("very-secret", true));
+        assert!(!format!("{token:?}").contains("very-secret"));
+    }
+}

@@ -1,0 +1,87 @@
+//! What a session has learnt of its user's workspace. It lives and ends with the session in this process, and is never
+//! stored.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use tokio_util::task::TaskTracker;
+
+use super::catalog::Subscription;
+use super::error::ContextError;
+use super::platform::Api;
+use super::service_token::ServiceAccessToken;
+use crate::clock::Timestamp;
+use crate::flight::Flight;
+
+pub(super) type Subscriptions = Arc<[Subscription]>;
+
+/// Where a service's API is, and the token for it.
+pub(super) struct Access {
+    pub(super) api: Api,
+    pub(super) token: ServiceAccessToken,
+}
+
+/// A session's view of its workspace.
+#[derive(Default)]
+pub(crate) struct Workspace {
+    /// Its own: what runs here can be asked for again, so no orderly shutdown waits for it.
+    pub(super) tasks: TaskTracker,
+    subscriptions: Mutex<Option<Subscriptions>>,
+    pub(super) reading: Flight<Result<Subscriptions, ContextError>>,
+    services: Mutex<HashMap<String, Arc<Service>>>,
+}
+
+/// One service, as far as the session has used it.
+#[derive(Default)]
+pub(super) struct Service {
+    access: Mutex<Option<Arc<Access>>>,
+    pub(super) opening: Flight<Result<Arc<Access>, ContextError>>,
+    pub(super) activating: Flight<Result<Subscription, ContextError>>,
+}
+
+impl Workspace {
+    pub(super) fn subscription(&self, service_id: &str) -> Option<Subscription> {
+        let subscriptions = self.subscriptions.lock();
+        subscriptions.as_ref().and_then(|subscriptions| find(subscriptions, service_id))
+    }
+
+    pub(super) fn learn(&self, subscriptions: &Subscriptions) {
+        *self.subscriptions.lock() = Some(subscriptions.clone());
+    }
+
+    pub(super) fn forget_subscriptions(&self) {
+        *self.subscriptions.lock() = None;
+    }
+
+    /// Only for a service there is a subscription to, or about to be: ids that somebody makes up take no room.
+    pub(super) fn service(&self, service_id: &str) -> Arc<Service> {
+        let mut services = self.services.lock();
+        services.entry(service_id.to_owned()).or_default().clone()
+    }
+
+    pub(super) fn access(&self, service_id: &str, now: Timestamp) -> Option<Arc<Access>> {
+        let service = self.services.lock().get(service_id)?.clone();
+        let access = service.access.lock().clone();
+        access.filter(|access| access.token.is_fresh(now))
+    }
+
+    pub(super) fn keep(&self, service_id: &str, access: &Arc<Access>) {
+        *self.service(service_id).access.lock() = Some(access.clone());
+    }
+
+    /// Drops an access that was refused; a newer one stays.
+    pub(super) fn drop_access(&self, refused: &Arc<Access>) {
+        let service = self.service(refused.token.service_id());
+        service.access.lock().take_if(|access| Arc::ptr_eq(access, refused));
+    }
+
+    /// Drops what is kept for a service that turned out to be none.
+    pub(super) fn drop_service(&self, service_id: &str) {
+        self.services.lock().remove(service_id);
+    }
+}
+
+pub(super) fn find(subscriptions: &[Subscription], service_id: &str) -> Option<Subscription> {
+    subscriptions.iter().find(|subscription| subscription.service_id == service_id).cloned()
+}
