@@ -1,75 +1,89 @@
 //! The dashboard: the workspace's balance, its services, and the instances of the one the visitor picked.
 
+use std::collections::HashMap;
 use std::time::SystemTime;
 
-use osc_auth_layer::OscToken;
+use osc_auth_layer::client::{Instance, Subscription, TokenBalance};
+use osc_auth_layer::{ContextError, ContextErrorKind, OscToken};
 
-use super::pages::{self, Text, dashboard_path};
-use super::platform::{Balance, Error, Instance, Platform, Subscription};
+use super::creations::{Creations, Progress};
+use super::pages::{self, Text, dashboard_path, progress_path, sentence};
 
 pub(crate) struct Dashboard<'a> {
-    balance: Balance,
+    balance: TokenBalance,
     minutes_left: u64,
     services: Vec<Subscription>,
-    /// An index into `services`, and what that service answered.
-    picked: Option<(usize, Result<Vec<Instance>, Error>)>,
-    refused: Option<(&'a str, Error)>,
+    picked: Option<Picked>,
+    refused: Option<Refused<'a>>,
+}
+
+/// The service to show, what it answered, and what is on its way.
+struct Picked {
+    service: String,
+    instances: Result<Vec<Instance>, ContextError>,
+    creations: HashMap<String, Progress>,
+}
+
+/// What the visitor typed, and why no instance came of it.
+pub(crate) struct Refused<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) options: &'a str,
+    pub(crate) error: ContextError,
 }
 
 impl<'a> Dashboard<'a> {
-    /// `picked` is the service to show, otherwise the first; `refused` the name of an instance that could not be made,
-    /// and why.
+    /// `picked` is the service to show, otherwise the first.
     pub(crate) async fn load(
-        osc: &Platform,
         token: &OscToken,
+        creations: &Creations,
         picked: Option<&str>,
-        refused: Option<(&'a str, Error)>,
-    ) -> Result<Self, Error> {
-        let (balance, services) = tokio::try_join!(osc.balance(token), osc.subscriptions(token))?;
-        let index = match picked {
-            None => 0,
-            Some(id) => {
-                let found = services.iter().position(|service| service.service_id == id);
-                found.ok_or_else(|| Error::NoSuchService(id.to_owned()))?
-            }
-        };
-        let picked = match services.get(index) {
-            // Kept as it is: a service out of order must not keep the visitor from the others.
-            Some(service) => Some((index, osc.instances(token, service).await)),
+        refused: Option<Refused<'a>>,
+    ) -> Result<Self, ContextError> {
+        let osc = token.context();
+        let (balance, services) = tokio::try_join!(osc.token_balance(), osc.subscriptions())?;
+        let service = picked.or(services.first().map(|service| service.service_id.as_str()));
+        let picked = match service.map(str::to_owned) {
             None => None,
+            Some(service) => {
+                // Kept as it is: a service out of order must not keep the visitor from the others.
+                let instances = match osc.list_instances(&service).await {
+                    Err(error) if is_no_service(&error) => return Err(error),
+                    listed => listed,
+                };
+                Some(Picked { creations: creations.of(&osc, &service), service, instances })
+            }
         };
         let left = token.expires_at().duration_since(SystemTime::now());
         Ok(Self { balance, minutes_left: left.unwrap_or_default().as_secs() / 60, services, picked, refused })
     }
 
     pub(crate) fn render(&self) -> String {
-        let picked = self.picked.as_ref().map(|(index, _)| *index);
-        let links = self.services.iter().enumerate();
-        let links: String = links.map(|(index, service)| link(service, picked == Some(index))).collect();
+        let picked = self.picked.as_ref().map(|picked| picked.service.as_str());
+        let links = self.services.iter().map(|service| service.service_id.as_str());
+        let links: String = links.map(|service| link(service, picked == Some(service))).collect();
         let content = format!(
             include_str!("pages/dashboard.html"),
             tokens = self.balance.tokens,
             minutes = self.minutes_left,
             services = links,
-            instances = self.panel()
+            instances = self.picked.as_ref().map_or_else(none, |picked| self.panel(picked))
         );
         pages::layout("Dashboard", true, &content)
     }
 
-    fn panel(&self) -> String {
-        let Some((index, instances)) = &self.picked else {
-            return empty("This workspace has no services yet. Activate one in Open Source Cloud.");
-        };
-        let service = &self.services[*index].service_id;
-        let (name, refusal) = match &self.refused {
-            Some((name, why)) => (*name, notice(why)),
-            None => ("", String::new()),
+    fn panel(&self, picked: &Picked) -> String {
+        let Picked { service, instances, creations } = picked;
+        let (name, options, refusal) = match &self.refused {
+            Some(Refused { name, options, error }) => (*name, *options, notice(error)),
+            None => ("", "", String::new()),
         };
         let list = match instances {
             Err(error) => notice(error),
             Ok(instances) if instances.is_empty() => empty("No instances yet. Create the first one above."),
             Ok(instances) => {
-                let rows: String = instances.iter().map(|instance| row(service, instance)).collect();
+                let rows = instances.iter();
+                let rows: String =
+                    rows.map(|instance| row(service, instance, creations.get(&instance.name))).collect();
                 format!("<ul class=\"instances\">{rows}</ul>")
             }
         };
@@ -78,35 +92,56 @@ impl<'a> Dashboard<'a> {
             service = Text(service),
             notice = refusal,
             name = Text(name),
+            options = Text(options),
+            open = if options.is_empty() { "" } else { " open" },
             list = list
         )
     }
 }
 
-fn link(service: &Subscription, picked: bool) -> String {
+fn is_no_service(error: &ContextError) -> bool {
+    matches!(error.kind(), ContextErrorKind::NotSubscribed | ContextErrorKind::InvalidInput)
+}
+
+fn link(service: &str, picked: bool) -> String {
     format!(
         include_str!("pages/service.html"),
-        href = Text(&dashboard_path(&service.service_id)),
+        href = Text(&dashboard_path(service)),
         current = if picked { " aria-current=\"page\"" } else { "" },
-        service = Text(&service.service_id)
+        service = Text(service)
     )
 }
 
-fn row(service: &str, instance: &Instance) -> String {
+fn row(service: &str, instance: &Instance, progress: Option<&Progress>) -> String {
     // Anything but a web address, `javascript:` above all, must not become a link.
     let is_web = |url: &&str| url.starts_with("https://") || url.starts_with("http://");
     let url = instance.url.as_deref().filter(is_web);
     let link = url.map(|url| format!("<a href=\"{0}\" rel=\"noreferrer\">{0}</a>", Text(url)));
+    let status = match progress {
+        None | Some(Progress::Running) => String::new(),
+        Some(Progress::Starting(status)) => {
+            let href = progress_path(service, &instance.name);
+            format!("<a class=\"status\" href=\"{}\">{}</a>", Text(&href), Text(status))
+        }
+        Some(Progress::Failed(why)) => {
+            format!("<span class=\"status bad\" title=\"{}\">did not start</span>", Text(why))
+        }
+    };
     format!(
         include_str!("pages/instance.html"),
         service = Text(service),
         name = Text(&instance.name),
+        status = status,
         link = link.unwrap_or_default()
     )
 }
 
-fn notice(error: &Error) -> String {
-    format!("<p class=\"notice\" role=\"alert\">{}</p>", Text(&error.to_string()))
+fn notice(error: &ContextError) -> String {
+    format!("<p class=\"notice\" role=\"alert\">{}</p>", Text(&sentence(error)))
+}
+
+fn none() -> String {
+    empty("This workspace has no services yet. Add one by its id.")
 }
 
 fn empty(text: &str) -> String {

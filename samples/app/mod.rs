@@ -1,7 +1,7 @@
-//! What the two samples have in common, beside the layer and the server: the pages and the calls to Open Source Cloud.
+//! What the two samples have in common, beside the layer and the server: the pages, and the instances on their way.
 //! To copy a sample, put this folder next to its `main.rs`.
 
+pub(crate) mod creations;
 pub(crate) mod dashboard;
 pub(crate) mod pages;
-pub(crate) mod platform;
 pub(crate) mod stop;

@@ -3,7 +3,9 @@
 use std::fmt::{self, Write};
 
 use form_urlencoded::Serializer;
-use reqwest::StatusCode;
+use http::StatusCode;
+
+use super::creations::Progress;
 
 /// Goes with every answer. `no-store`: after sign-out, Back must not bring somebody's workspace up again.
 pub(crate) const HEADERS: [(&str, &str); 3] = [
@@ -26,6 +28,7 @@ pub(crate) fn home(signed_in: bool) -> String {
 
 pub(crate) fn error(status: StatusCode, message: &str) -> String {
     let title = match status {
+        StatusCode::UNAUTHORIZED => "Your session is over",
         StatusCode::NOT_FOUND => "There is nothing here",
         _ if status.is_server_error() => "Open Source Cloud is not answering as it should",
         _ => "That did not work",
@@ -35,16 +38,60 @@ pub(crate) fn error(status: StatusCode, message: &str) -> String {
     layout(title, true, &content)
 }
 
+/// An instance on its way. The page loads itself again until there is news; `None` is the news that it runs.
+pub(crate) fn progress(service: &str, name: &str, progress: &Progress) -> Option<String> {
+    let (title, status, state, refresh, explanation) = match progress {
+        Progress::Running => return None,
+        Progress::Starting(status) => {
+            let refresh = "<meta http-equiv=\"refresh\" content=\"1\">";
+            let explanation = "You can close this page: it goes on without you.";
+            (format!("{name} is starting"), status.as_str(), "", refresh, explanation)
+        }
+        Progress::Failed(why) => (format!("{name} did not start"), "failed", " bad", "", why.as_str()),
+    };
+    let content = format!(
+        include_str!("pages/progress.html"),
+        status = Text(status),
+        state = state,
+        title = Text(&title),
+        explanation = Text(explanation),
+        service = Text(service),
+        dashboard = Text(&dashboard_path(service))
+    );
+    Some(page(&Text(&title).to_string(), refresh, true, &content))
+}
+
+/// An error as it stands on a page.
+pub(crate) fn sentence(error: &impl fmt::Display) -> String {
+    let text = error.to_string();
+    let mut chars = text.chars();
+    let first: String = chars.next().into_iter().flat_map(char::to_uppercase).collect();
+    let end = if text.ends_with('.') { "" } else { "." };
+    format!("{first}{}{end}", chars.as_str())
+}
+
 /// The dashboard with this service picked.
 pub(crate) fn dashboard_path(service: &str) -> String {
-    let mut path = Serializer::for_suffix("/dashboard?".to_owned(), "/dashboard?".len());
-    path.append_pair("service", service).finish()
+    path("/dashboard?", &[("service", service)])
+}
+
+pub(crate) fn progress_path(service: &str, name: &str) -> String {
+    path("/instances/progress?", &[("service", service), ("name", name)])
+}
+
+fn path(path: &str, query: &[(&str, &str)]) -> String {
+    Serializer::for_suffix(path.to_owned(), path.len()).extend_pairs(query).finish()
 }
 
 pub(super) fn layout(title: &str, signed_in: bool, content: &str) -> String {
+    page(title, "", signed_in, content)
+}
+
+fn page(title: &str, head: &str, signed_in: bool, content: &str) -> String {
     format!(
         include_str!("pages/layout.html"),
         title = title,
+        head = head,
         style = include_str!("pages/style.css"),
         nav = if signed_in { include_str!("pages/nav.html") } else { "" },
         content = content,

@@ -12,15 +12,16 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 #[cfg(feature = "mock")]
 use mock_osc::MockOsc;
-use osc_auth_layer::{Builder, OscAuthLayer, OscToken, RedisStore};
+use osc_auth_layer::client::TokenBalance;
+use osc_auth_layer::{Builder, Client, ContextError, OscAuthLayer, OscContext, OscToken, RedisStore};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tower_http::csrf::CsrfLayer;
 use tracing_subscriber::EnvFilter;
 
-use app::dashboard::Dashboard;
-use app::platform::{Balance, Error, Instance, Platform};
+use app::creations::Creations;
+use app::dashboard::{Dashboard, Refused};
 use app::{pages, stop};
 
 #[path = "../../app/mod.rs"]
@@ -42,20 +43,21 @@ async fn main() -> ExitCode {
 }
 
 async fn run() -> Result<(), AnyError> {
-    let (auth, platform) = configure().await?;
-    let auth = auth.public_path("/").public_path("/healthz");
+    let auth = configure().await?.public_path("/").public_path("/healthz");
     let auth = auth.redirect_to_signin().build()?;
     let router = Router::new()
         .route("/", get(home))
         .route("/healthz", get(async || "ok"))
         .route("/dashboard", get(dashboard))
+        .route("/services/add", post(add))
         .route("/instances/create", post(create))
+        .route("/instances/progress", get(progress))
         .route("/instances/remove", post(remove))
         .route("/api/balance", get(balance))
         .route("/api/instances", get(instances))
         .route("/api/session", get(session))
         .fallback(not_found)
-        .with_state(platform)
+        .with_state(Creations::default())
         // SameSite=Lax keeps the session out of forms posted from other sites, but not out of
         // those from another port of this host or from a sibling domain.
         .layer(CsrfLayer::new())
@@ -77,25 +79,22 @@ async fn run() -> Result<(), AnyError> {
     Ok(())
 }
 
-async fn configure() -> Result<(Builder, Platform), AnyError> {
+async fn configure() -> Result<Builder, AnyError> {
     #[cfg(feature = "mock")]
     if env::var("CLIENT_ID").unwrap_or_default().is_empty() {
         // Leaked, as it has to live as long as the process.
         let mock = Box::leak(Box::new(MockOsc::builder().start().await?));
         let issuer = mock.issuer();
         println!("CLIENT_ID is not set: using a mock of Open Source Cloud at {issuer}, and no other setting");
-        let (id, secret) = (mock.client_id(), mock.client_secret());
-        let client = osc_auth_layer::Client::confidential(id, secret);
-        let auth = OscAuthLayer::builder(client).issuer(issuer);
-        return Ok((auth, Platform::at(&mock.platform())?));
+        let client = Client::confidential(mock.client_id(), mock.client_secret());
+        return Ok(OscAuthLayer::builder(client).issuer(issuer).platform(mock.platform()));
     }
     let auth = OscAuthLayer::builder_from_env()?;
     // In Redis, sessions outlive this process and are shared with the app's other nodes.
-    let auth = match env::var("REDIS_URL").unwrap_or_default().trim() {
+    Ok(match env::var("REDIS_URL").unwrap_or_default().trim() {
         "" => auth,
         url => auth.store(RedisStore::new(url)?),
-    };
-    Ok((auth, Platform::from_env()?))
+    })
 }
 
 #[derive(Deserialize)]
@@ -107,6 +106,8 @@ struct Pick {
 struct Target {
     service: String,
     name: String,
+    #[serde(default)]
+    options: String,
 }
 
 // A public page: signed in or not, it is shown.
@@ -115,53 +116,65 @@ async fn home(token: Option<OscToken>) -> Html<String> {
 }
 
 async fn dashboard(
-    State(osc): State<Platform>,
+    State(creations): State<Creations>,
     token: OscToken,
     Query(pick): Query<Pick>,
 ) -> Result<Html<String>, ErrorPage> {
-    let dashboard = Dashboard::load(&osc, &token, pick.service.as_deref(), None).await?;
+    let dashboard = Dashboard::load(&token, &creations, pick.service.as_deref(), None).await?;
     Ok(Html(dashboard.render()))
 }
 
+async fn add(osc: OscContext, Form(pick): Form<Pick>) -> Result<Redirect, ErrorPage> {
+    let service = osc.activate_service(pick.service.unwrap_or_default().trim()).await?;
+    Ok(Redirect::to(&pages::dashboard_path(&service.service_id)))
+}
+
 async fn create(
-    State(osc): State<Platform>,
+    State(creations): State<Creations>,
     token: OscToken,
-    Form(target): Form<Target>,
+    Form(Target { service, name, options }): Form<Target>,
 ) -> Result<Response, ErrorPage> {
-    let service = osc.subscription(&token, &target.service).await?;
-    match osc.create(&token, &service, &target.name).await {
-        Ok(()) => Ok(Redirect::to(&pages::dashboard_path(&target.service)).into_response()),
+    match creations.begin(token.context(), &service, &name, &options).await {
+        Ok(()) => Ok(Redirect::to(&pages::progress_path(&service, &name)).into_response()),
         Err(error) => {
-            let status = error.status();
-            let refused = Some((target.name.as_str(), error));
-            let page = Dashboard::load(&osc, &token, Some(&target.service), refused).await?;
+            let status = error.response_status();
+            let refused = Some(Refused { name: &name, options: &options, error });
+            let page = Dashboard::load(&token, &creations, Some(&service), refused).await?;
             Ok((status, Html(page.render())).into_response())
         }
     }
 }
 
+async fn progress(
+    State(creations): State<Creations>,
+    osc: OscContext,
+    Query(Target { service, name, .. }): Query<Target>,
+) -> Result<Response, ErrorPage> {
+    let progress = creations.progress(&osc, &service, &name).await?;
+    Ok(match pages::progress(&service, &name, &progress) {
+        Some(page) => Html(page).into_response(),
+        None => Redirect::to(&pages::dashboard_path(&service)).into_response(),
+    })
+}
+
 async fn remove(
-    State(osc): State<Platform>,
-    token: OscToken,
-    Form(target): Form<Target>,
+    State(creations): State<Creations>,
+    osc: OscContext,
+    Form(Target { service, name, .. }): Form<Target>,
 ) -> Result<Redirect, ErrorPage> {
-    let service = osc.subscription(&token, &target.service).await?;
-    osc.remove(&token, &service, &target.name).await?;
-    Ok(Redirect::to(&pages::dashboard_path(&target.service)))
+    osc.remove_instance(&service, &name).await?;
+    creations.forget(&osc, &service, &name);
+    Ok(Redirect::to(&pages::dashboard_path(&service)))
 }
 
-async fn balance(State(osc): State<Platform>, token: OscToken) -> Result<Json<Balance>, Error> {
-    Ok(Json(osc.balance(&token).await?))
+async fn balance(osc: OscContext) -> Result<Json<TokenBalance>, ContextError> {
+    Ok(Json(osc.token_balance().await?))
 }
 
-async fn instances(
-    State(osc): State<Platform>,
-    token: OscToken,
-    Query(pick): Query<Pick>,
-) -> Result<Json<Vec<Instance>>, Error> {
-    let service = pick.service.unwrap_or_default();
-    let service = osc.subscription(&token, &service).await?;
-    Ok(Json(osc.instances(&token, &service).await?))
+async fn instances(osc: OscContext, Query(pick): Query<Pick>) -> Result<Json<Vec<Value>>, ContextError> {
+    let instances = osc.list_instances(&pick.service.unwrap_or_default()).await?;
+    // Not the whole of them: their options may hold passwords.
+    Ok(Json(instances.iter().map(|instance| json!({ "name": instance.name, "url": instance.url })).collect()))
 }
 
 async fn session(token: OscToken) -> Json<Value> {
@@ -179,21 +192,14 @@ async fn with_headers(response: Response) -> impl IntoResponse {
 
 struct ErrorPage(StatusCode, String);
 
-impl From<Error> for ErrorPage {
-    fn from(error: Error) -> Self {
-        Self(error.status(), error.to_string())
+impl From<ContextError> for ErrorPage {
+    fn from(error: ContextError) -> Self {
+        Self(error.response_status(), pages::sentence(&error))
     }
 }
 
 impl IntoResponse for ErrorPage {
     fn into_response(self) -> Response {
         (self.0, Html(pages::error(self.0, &self.1))).into_response()
-    }
-}
-
-/// For the JSON routes.
-impl IntoResponse for Error {
-    fn into_response(self) -> Response {
-        (self.status(), Json(json!({ "error": self.to_string() }))).into_response()
     }
 }

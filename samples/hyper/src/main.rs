@@ -13,17 +13,17 @@ use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 #[cfg(feature = "mock")]
 use mock_osc::MockOsc;
-use osc_auth_layer::{Builder, OscAuthLayer, OscToken, RedisStore};
+use osc_auth_layer::{Builder, Client, OscAuthLayer, OscToken, RedisStore};
 use serde_json::json;
 use tokio::net::TcpListener;
 use tower::{ServiceBuilder, service_fn};
 use tower_http::csrf::CsrfLayer;
 use tracing_subscriber::EnvFilter;
 
-use app::dashboard::Dashboard;
-use app::platform::Platform;
+use app::creations::Creations;
+use app::dashboard::{Dashboard, Refused};
 use app::{pages, stop};
-use web::{Failure, Reply, field, html, json, see_other, target};
+use web::{Failure, Form, Reply, html, json, read, see_other};
 
 #[path = "../../app/mod.rs"]
 mod app;
@@ -45,15 +45,15 @@ async fn main() -> ExitCode {
 }
 
 async fn run() -> Result<(), AnyError> {
-    let (auth, platform) = configure().await?;
-    let auth = auth.public_path("/").public_path("/healthz");
+    let auth = configure().await?.public_path("/").public_path("/healthz");
     let auth = auth.redirect_to_signin().build()?;
+    let creations = Creations::default();
     let service = ServiceBuilder::new()
         .layer(auth.clone())
         // SameSite=Lax keeps the session out of forms posted from other sites, but not out of
         // those from another port of this host or from a sibling domain.
         .layer(CsrfLayer::new())
-        .service(service_fn(move |request| answer(platform.clone(), request)));
+        .service(service_fn(move |request| answer(creations.clone(), request)));
 
     let bind = env::var("BIND").unwrap_or_else(|_| "127.0.0.1:3000".to_owned());
     let listener =
@@ -97,33 +97,32 @@ async fn run() -> Result<(), AnyError> {
     Ok(())
 }
 
-async fn configure() -> Result<(Builder, Platform), AnyError> {
+async fn configure() -> Result<Builder, AnyError> {
     #[cfg(feature = "mock")]
     if env::var("CLIENT_ID").unwrap_or_default().is_empty() {
         // Leaked, as it has to live as long as the process.
         let mock = Box::leak(Box::new(MockOsc::builder().start().await?));
         let issuer = mock.issuer();
         println!("CLIENT_ID is not set: using a mock of Open Source Cloud at {issuer}, and no other setting");
-        let (id, secret) = (mock.client_id(), mock.client_secret());
-        let client = osc_auth_layer::Client::confidential(id, secret);
-        let auth = OscAuthLayer::builder(client).issuer(issuer);
-        return Ok((auth, Platform::at(&mock.platform())?));
+        let client = Client::confidential(mock.client_id(), mock.client_secret());
+        return Ok(OscAuthLayer::builder(client).issuer(issuer).platform(mock.platform()));
     }
     let auth = OscAuthLayer::builder_from_env()?;
     // In Redis, sessions outlive this process and are shared with the app's other nodes.
-    let auth = match env::var("REDIS_URL").unwrap_or_default().trim() {
+    Ok(match env::var("REDIS_URL").unwrap_or_default().trim() {
         "" => auth,
         url => auth.store(RedisStore::new(url)?),
-    };
-    Ok((auth, Platform::from_env()?))
+    })
 }
 
-async fn answer(osc: Platform, request: Request<Incoming>) -> Result<Reply, Infallible> {
+async fn answer(creations: Creations, request: Request<Incoming>) -> Result<Reply, Infallible> {
     let is_api = request.uri().path().starts_with("/api/");
-    let mut reply = match route(&osc, request).await {
+    let mut reply = match route(&creations, request).await {
         Ok(reply) => reply,
-        Err(Failure(status, why)) if is_api => json(status, &json!({ "error": why })),
-        Err(Failure(status, why)) => html(status, pages::error(status, &why)),
+        Err(Failure { status, error, text }) if is_api => {
+            json(status, &json!({ "error": error, "error_description": text }))
+        }
+        Err(Failure { status, text, .. }) => html(status, pages::error(status, &pages::sentence(&text))),
     };
     for (name, value) in pages::HEADERS {
         let value = HeaderValue::from_static(value);
@@ -132,54 +131,66 @@ async fn answer(osc: Platform, request: Request<Incoming>) -> Result<Reply, Infa
     Ok(reply)
 }
 
-async fn route(osc: &Platform, request: Request<Incoming>) -> Result<Reply, Failure> {
+async fn route(creations: &Creations, request: Request<Incoming>) -> Result<Reply, Failure> {
     // Put there by the layer. Only on a public path it may be missing.
     let token = request.extensions().get::<OscToken>().cloned();
-    let query = request.uri().query().unwrap_or_default().as_bytes();
+    let query = Form::new(request.uri().query().unwrap_or_default());
     match (request.method().as_str(), request.uri().path(), token) {
         ("GET" | "HEAD", "/", token) => Ok(html(StatusCode::OK, pages::home(token.is_some()))),
         ("GET" | "HEAD", "/healthz", _) => Ok(Response::new("ok".into())),
         ("GET" | "HEAD", "/dashboard", Some(token)) => {
-            let picked = field(query, "service");
-            let dashboard = Dashboard::load(osc, &token, picked.as_deref(), None).await?;
+            let dashboard = Dashboard::load(&token, creations, query.get("service"), None).await?;
             Ok(html(StatusCode::OK, dashboard.render()))
         }
-        ("POST", "/instances/create", Some(token)) => create(osc, &token, request).await,
-        ("POST", "/instances/remove", Some(token)) => remove(osc, &token, request).await,
+        ("POST", "/services/add", Some(token)) => {
+            let form = read(request).await?;
+            let service = token.context().activate_service(form.text("service").trim()).await?;
+            Ok(see_other(&pages::dashboard_path(&service.service_id)))
+        }
+        ("POST", "/instances/create", Some(token)) => create(creations, &token, read(request).await?).await,
+        ("GET" | "HEAD", "/instances/progress", Some(token)) => {
+            let (service, name) = (query.text("service"), query.text("name"));
+            let progress = creations.progress(&token.context(), service, name).await?;
+            Ok(match pages::progress(service, name, &progress) {
+                Some(page) => html(StatusCode::OK, page),
+                None => see_other(&pages::dashboard_path(service)),
+            })
+        }
+        ("POST", "/instances/remove", Some(token)) => {
+            let (form, osc) = (read(request).await?, token.context());
+            let (service, name) = (form.text("service"), form.text("name"));
+            osc.remove_instance(service, name).await?;
+            creations.forget(&osc, service, name);
+            Ok(see_other(&pages::dashboard_path(service)))
+        }
         ("GET" | "HEAD", "/api/balance", Some(token)) => {
-            Ok(json(StatusCode::OK, &osc.balance(&token).await?))
+            Ok(json(StatusCode::OK, &token.context().token_balance().await?))
         }
         ("GET" | "HEAD", "/api/instances", Some(token)) => {
-            let service = field(query, "service").unwrap_or_default();
-            let service = osc.subscription(&token, &service).await?;
-            Ok(json(StatusCode::OK, &osc.instances(&token, &service).await?))
+            let instances = token.context().list_instances(query.text("service")).await?;
+            // Not the whole of them: their options may hold passwords.
+            let instances = instances.iter();
+            let instances = instances.map(|instance| json!({ "name": instance.name, "url": instance.url }));
+            Ok(json(StatusCode::OK, &instances.collect::<Vec<_>>()))
         }
         ("GET" | "HEAD", "/api/session", Some(token)) => {
             let expires_at = token.expires_at().duration_since(UNIX_EPOCH);
             let expires_at = expires_at.unwrap_or_default().as_secs();
             Ok(json(StatusCode::OK, &json!({ "expires_at": expires_at })))
         }
-        _ => Err(Failure(StatusCode::NOT_FOUND, "This page does not exist.".to_owned())),
+        _ => Err(Failure::new(StatusCode::NOT_FOUND, "not_found", "This page does not exist.")),
     }
 }
 
-async fn create(osc: &Platform, token: &OscToken, request: Request<Incoming>) -> Result<Reply, Failure> {
-    let (service, name) = target(request).await?;
-    let subscription = osc.subscription(token, &service).await?;
-    match osc.create(token, &subscription, &name).await {
-        Ok(()) => Ok(see_other(&pages::dashboard_path(&service))),
+async fn create(creations: &Creations, token: &OscToken, form: Form) -> Result<Reply, Failure> {
+    let (service, name, options) = (form.text("service"), form.text("name"), form.text("options"));
+    match creations.begin(token.context(), service, name, options).await {
+        Ok(()) => Ok(see_other(&pages::progress_path(service, name))),
         Err(error) => {
-            let status = error.status();
-            let refused = Some((name.as_str(), error));
-            let page = Dashboard::load(osc, token, Some(&service), refused).await?;
+            let status = error.response_status();
+            let refused = Some(Refused { name, options, error });
+            let page = Dashboard::load(token, creations, Some(service), refused).await?;
             Ok(html(status, page.render()))
         }
     }
-}
-
-async fn remove(osc: &Platform, token: &OscToken, request: Request<Incoming>) -> Result<Reply, Failure> {
-    let (service, name) = target(request).await?;
-    let subscription = osc.subscription(token, &service).await?;
-    osc.remove(token, &subscription, &name).await?;
-    Ok(see_other(&pages::dashboard_path(&service)))
 }

@@ -4,34 +4,53 @@ use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
+use osc_auth_layer::ContextError;
 use serde::Serialize;
-
-use crate::app::platform::Error;
 
 pub(crate) type Reply = Response<Full<Bytes>>;
 
-/// The status and the sentence to answer with.
-pub(crate) struct Failure(pub(crate) StatusCode, pub(crate) String);
+/// The status to answer with, its name for programs and a sentence for people.
+pub(crate) struct Failure {
+    pub(crate) status: StatusCode,
+    pub(crate) error: &'static str,
+    pub(crate) text: String,
+}
 
-impl From<Error> for Failure {
-    fn from(error: Error) -> Self {
-        Self(error.status(), error.to_string())
+impl Failure {
+    pub(crate) fn new(status: StatusCode, error: &'static str, text: impl Into<String>) -> Self {
+        Self { status, error, text: text.into() }
     }
 }
 
-/// The service and the name of the instance, out of a form.
-pub(crate) async fn target(request: Request<Incoming>) -> Result<(String, String), Failure> {
-    let body = Limited::new(request.into_body(), 8 * 1024).collect().await;
-    let body = body.map_err(|error| Failure(StatusCode::BAD_REQUEST, error.to_string()))?;
-    let body = body.to_bytes();
-    let field = |name| field(&body, name).unwrap_or_default();
-    Ok((field("service"), field("name")))
+impl From<ContextError> for Failure {
+    fn from(error: ContextError) -> Self {
+        Self::new(error.response_status(), error.kind().as_str(), error.to_string())
+    }
 }
 
-/// A field of a query or a form.
-pub(crate) fn field(encoded: &[u8], name: &str) -> Option<String> {
-    let mut fields = form_urlencoded::parse(encoded);
-    fields.find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
+/// The fields of a query or of a posted form.
+pub(crate) struct Form(Vec<(String, String)>);
+
+impl Form {
+    pub(crate) fn new(encoded: impl AsRef<[u8]>) -> Self {
+        Self(form_urlencoded::parse(encoded.as_ref()).into_owned().collect())
+    }
+
+    pub(crate) fn get(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+
+    /// Empty when it is missing.
+    pub(crate) fn text(&self, name: &str) -> &str {
+        self.get(name).unwrap_or_default()
+    }
+}
+
+pub(crate) async fn read(request: Request<Incoming>) -> Result<Form, Failure> {
+    let body = Limited::new(request.into_body(), 64 * 1024).collect().await;
+    let body =
+        body.map_err(|error| Failure::new(StatusCode::BAD_REQUEST, "invalid_request", error.to_string()))?;
+    Ok(Form::new(body.to_bytes()))
 }
 
 pub(crate) fn html(status: StatusCode, page: String) -> Reply {
