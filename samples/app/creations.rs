@@ -58,10 +58,13 @@ impl Creations {
             let watch = |health: &osc_auth_layer::client::InstanceHealth| {
                 creations.tell(&key, Progress::Starting(health.status.clone()));
             };
-            if let Err(error) = osc.wait_until_ready(service, &instance, LONGEST, watch).await {
-                tracing::warn!(%error, "an instance did not start");
-                creations.tell(&key, Progress::Failed(error.to_string()));
-                tokio::time::sleep(FAILURES_ARE_TOLD_FOR).await;
+            match osc.wait_until_ready(service, &instance, LONGEST, watch).await {
+                Ok(()) => tracing::info!("{name} runs"),
+                Err(error) => {
+                    tracing::warn!(%error, "{name} did not start");
+                    creations.tell(&key, Progress::Failed(error.to_string()));
+                    tokio::time::sleep(FAILURES_ARE_TOLD_FOR).await;
+                }
             }
             creations.lock().remove(&key);
             Ok(())
