@@ -1,7 +1,7 @@
-#![cfg_attr(all(feature = "axum", feature = "redis"), doc = include_str!("../README.md"))]
+#![cfg_attr(all(feature = "axum", feature = "client", feature = "redis"), doc = include_str!("../README.md"))]
 #![cfg_attr(
-    not(all(feature = "axum", feature = "redis")),
-    doc = "A Tower layer that signs visitors in with Open Source Cloud; the full text needs features `axum` and `redis`."
+    not(all(feature = "axum", feature = "client", feature = "redis")),
+    doc = "A Tower layer that signs visitors in with Open Source Cloud; the full text needs features `axum`, `client` and `redis`."
 )]
 //!
 //! # Layout

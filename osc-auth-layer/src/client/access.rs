@@ -46,13 +46,21 @@ impl OscContext {
         if !answer.is(StatusCode::UNAUTHORIZED) {
             return Ok(answer);
         }
+        let workspace = self.workspace(doing).await?;
+        if !workspace.may_refresh(self.now(doing)?) {
+            return Ok(answer);
+        }
         let newer = match self.session.refresh(&token).await {
             Ok(newer) => newer.bearer(),
             Err(error) if error.kind() == SessionErrorKind::NotRefreshable => return Ok(answer),
             Err(error) => return Err(ContextError::of_session(doing, &error)),
         };
         let response = self.send(doing, request.authorized(newer.clone())).await?;
-        Ok(Answer { response, sent: vec![token.bearer(), newer] })
+        let answer = Answer { response, sent: vec![token.bearer(), newer] };
+        if answer.is(StatusCode::UNAUTHORIZED) {
+            workspace.refreshed_in_vain(self.now(doing)?);
+        }
+        Ok(answer)
     }
 
     /// Sends what a service access token opens. One that is refused is asked for once more.
@@ -69,7 +77,7 @@ impl OscContext {
             return Ok(answer);
         }
         self.workspace(doing).await?.drop_access(&access);
-        let newer = self.access(doing, service_id, Unsubscribed::Refuse).await?;
+        let newer = self.access(doing, service_id, unsubscribed).await?;
         let mut answer = self.send_to_service(doing, &newer, &request).await?;
         answer.sent.push(access.token.bearer());
         Ok(answer)

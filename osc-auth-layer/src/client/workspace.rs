@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio_util::task::TaskTracker;
@@ -30,7 +31,11 @@ pub(crate) struct Workspace {
     subscriptions: Mutex<Option<Subscriptions>>,
     pub(super) reading: Flight<Result<Subscriptions, ContextError>>,
     services: Mutex<HashMap<String, Arc<Service>>>,
+    refreshed_in_vain_at: Mutex<Option<Timestamp>>,
 }
+
+/// A platform that refuses every token must not make each call spend a refresh token.
+const NO_REFRESH_FOR: Duration = Duration::from_secs(60);
 
 /// One service, as far as the session has used it.
 #[derive(Default)]
@@ -52,6 +57,16 @@ impl Workspace {
 
     pub(super) fn forget_subscriptions(&self) {
         *self.subscriptions.lock() = None;
+    }
+
+    /// Whether a refused personal access token is worth a refresh.
+    pub(super) fn may_refresh(&self, now: Timestamp) -> bool {
+        self.refreshed_in_vain_at.lock().is_none_or(|at| now < at || now.since(at) >= NO_REFRESH_FOR)
+    }
+
+    /// The platform refused a new token as well.
+    pub(super) fn refreshed_in_vain(&self, now: Timestamp) {
+        *self.refreshed_in_vain_at.lock() = Some(now);
     }
 
     /// Only for a service there is a subscription to, or about to be: ids that somebody makes up take no room.
