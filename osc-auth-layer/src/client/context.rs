@@ -90,6 +90,8 @@ impl OscContext {
     pub async fn activate_service(&self, service_id: &str) -> Result<Subscription, ContextError> {
         let doing = Doing::new("activate the service").of(service_id);
         let workspace = self.workspace(doing).await?;
+        // What is remembered may have been given up elsewhere.
+        workspace.forget_subscriptions();
         self.subscribed(doing, &workspace, service_id, Unsubscribed::Activate).await
     }
 

@@ -95,15 +95,17 @@ const MARGIN: Duration = Duration::from_secs(60);
 /// ask for another. If it is dead, the service says so.
 const SHORTEST: Duration = Duration::from_secs(30);
 
-/// OSC documents no unit. Seconds of a lifetime stay below any date since 2001, and dates in seconds below those in
-/// milliseconds until the year 5138.
+/// OSC documents no unit. A lifetime of more than a week is one in milliseconds; lifetimes stay below any date since 2001,
+/// and dates in seconds below those in milliseconds until the year 5138.
 fn moment(number: f64, now: Timestamp) -> Option<Timestamp> {
+    const A_WEEK: f64 = 604_800.0;
     const A_DATE: f64 = 1e9;
     const IN_MILLISECONDS: f64 = 1e11;
     let seconds = |seconds: f64| Duration::try_from_secs_f64(seconds).ok();
     match number {
         _ if !number.is_finite() || number <= 0.0 => None,
-        _ if number < A_DATE => Some(now.plus(seconds(number)?)),
+        _ if number <= A_WEEK => Some(now.plus(seconds(number)?)),
+        _ if number < A_DATE => Some(now.plus(seconds(number / 1000.0)?)),
         _ if number < IN_MILLISECONDS => Some(Timestamp::default().plus(seconds(number)?)),
         _ => Some(Timestamp::default().plus(seconds(number / 1000.0)?)),
     }
@@ -162,6 +164,7 @@ mod tests {
         assert_eq!(lifetime("t", json!((NOW + 3600) * 1000)), 3600);
         assert_eq!(lifetime("t", json!((NOW + 3600).to_string())), 3600);
         assert_eq!(lifetime("t", json!(3600)), 3600);
+        assert_eq!(lifetime("t", json!(3_600_000)), 3600);
         assert_eq!(lifetime(&jwt(&json!({ "exp": NOW + 600 })), json!(NOW + 3600)), 600);
         for nonsense in [json!(null), json!("soon"), json!(-1), json!(0), json!([]), json!(true)] {
             assert_eq!(lifetime("t", nonsense.clone()), 300, "{nonsense}");
