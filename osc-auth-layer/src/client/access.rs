@@ -276,7 +276,7 @@ impl OscContext {
                 let request =
                     |platform: &Platform| platform.request(Method::GET, "catalog", &["mysubscriptions"]);
                 let body = context.ask_platform(doing, request).await?.success(doing)?;
-                let subscriptions: Subscriptions = answer::json::<Vec<_>>(doing, &body)?.into();
+                let subscriptions: Subscriptions = answer::list(doing, &body)?.into();
                 workspace.learn(&subscriptions);
                 Ok(subscriptions)
             }

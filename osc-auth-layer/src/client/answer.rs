@@ -5,6 +5,7 @@ use std::fmt;
 use bytes::Bytes;
 use http::{HeaderValue, StatusCode};
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 use super::error::{ContextError, ContextErrorKind};
@@ -50,7 +51,7 @@ impl fmt::Display for Doing<'_> {
 }
 
 /// What a caller gave may be anything, of any length.
-pub(super) fn shown(given: &str) -> String {
+fn shown(given: &str) -> String {
     given.chars().take(64).flat_map(char::escape_debug).collect()
 }
 
@@ -103,6 +104,26 @@ pub(super) fn json<T: DeserializeOwned>(doing: Doing<'_>, body: &[u8]) -> Result
     })
 }
 
+/// The same for a list. An entry that makes no sense is passed over: it must not keep the others from anybody.
+pub(super) fn list<T: DeserializeOwned>(doing: Doing<'_>, body: &[u8]) -> Result<Vec<T>, ContextError> {
+    let entries: Vec<Value> = json(doing, body)?;
+    let given = entries.len();
+    let read: Vec<T> = entries.into_iter().filter_map(|entry| serde_json::from_value(entry).ok()).collect();
+    if read.len() < given {
+        tracing::warn!(%doing, passed_over = given - read.len(), "entries of a list have not the form they should have");
+    }
+    Ok(read)
+}
+
+/// For a field that may be missing, `null` or of a type nobody expects.
+pub(super) fn or_default<'de, D, T>(field: D) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: DeserializeOwned + Default,
+{
+    Ok(serde_json::from_value(Value::deserialize(field)?).unwrap_or_default())
+}
+
 const LONGEST_REASON: usize = 300;
 /// Long enough not to stand in a sentence by chance, short enough that what is left of a token is of no use.
 const TELLING: usize = 16;
@@ -117,10 +138,11 @@ fn reason(body: &[u8], sent: &[&str]) -> Option<String> {
         Err(_) if text.trim_start().starts_with(['<', '{', '[']) => return None,
         Err(_) => text.to_owned(),
     };
-    let text = sent
-        .iter()
-        .filter(|secret| !secret.is_empty())
-        .fold(text, |text, secret| text.replace(secret, WITHHELD));
+    let text = sent.iter().filter(|secret| !secret.is_empty()).fold(text, |text, secret| {
+        // As it stands in a piece of JSON, too.
+        let escaped = Value::from(*secret).to_string();
+        text.replace(escaped.trim_matches('"'), WITHHELD).replace(secret, WITHHELD)
+    });
     let text = text.replace(char::is_control, " ");
     let words: Vec<_> = text.split_whitespace().map(|word| without_secrets(word, sent)).collect();
     let mut line = words.join(" ");

@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Number, Value};
 
+use super::answer::or_default;
+
 /// A service that the workspace subscribes to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -13,7 +15,7 @@ pub struct Subscription {
     /// Where its instances are made and listed.
     pub api_url: String,
     /// Whether it runs until it is removed, or until it is done.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub service_type: ServiceType,
 }
 
@@ -79,6 +81,9 @@ mod tests {
         assert_eq!(read(json!("job")), ServiceType::Job);
         assert_eq!(read(json!("workflow")), ServiceType::Other("workflow".to_owned()));
         assert_eq!(read(Value::Null), ServiceType::Instance);
+        assert_eq!(read(json!(7)), ServiceType::Instance);
+        let null = json!({ "serviceId": "a", "apiUrl": "https://a.example/a", "serviceType": null });
+        assert!(serde_json::from_value::<Subscription>(null).is_ok());
     }
 
     #[test]

@@ -122,7 +122,7 @@ impl OscContext {
     pub async fn my_apps(&self) -> Result<Vec<App>, ContextError> {
         let doing = Doing::new("list the apps");
         let request = |platform: &Platform| platform.request(Method::GET, "deploy", &["myapps"]);
-        answer::json(doing, &self.ask_platform(doing, request).await?.success(doing)?)
+        answer::list(doing, &self.ask_platform(doing, request).await?.success(doing)?)
     }
 
     /// Stores a secret for instances of a service: an option of the value `{{secrets.name}}` refers to it, and is shown as

@@ -6,6 +6,8 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::answer::or_default;
+
 /// An instance (or job) of a service.
 ///
 /// Its own options differ from service to service: read them from [`fields`](Self::fields), or
@@ -31,9 +33,15 @@ pub struct Instance {
     /// Unique among the instances of the service in the workspace.
     pub name: String,
     /// Where it is reached. OSC's word: before it becomes a link on a page, see that it is a web address.
+    #[serde(default, deserialize_with = "or_default")]
     pub url: Option<String>,
     /// `_links`: what it offers, by relation.
-    #[serde(rename = "_links", default, skip_serializing_if = "Map::is_empty")]
+    #[serde(
+        rename = "_links",
+        default,
+        deserialize_with = "or_default",
+        skip_serializing_if = "Map::is_empty"
+    )]
     pub links: Map<String, Value>,
     /// Everything else.
     #[serde(flatten)]

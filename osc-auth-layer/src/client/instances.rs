@@ -21,7 +21,7 @@ impl OscContext {
         let doing = Doing::new("list the instances").of(service_id);
         let request = |api: &Api| Some(api.instances(Method::GET));
         let answer = self.ask_service(doing, service_id, Unsubscribed::Refuse, request).await?;
-        answer::json(doing, &answer.success(doing)?)
+        answer::list(doing, &answer.success(doing)?)
     }
 
     /// An instance; `None` when there is none of this name.
@@ -149,7 +149,7 @@ impl OscContext {
         let doing = Doing::new("read the ports of").of(service_id).to(instance.name());
         let ask = ServiceRequest::saying_json;
         let body = self.follow(doing, service_id, instance, "ports", Method::GET, ask).await?;
-        answer::json(doing, &body)
+        answer::list(doing, &body)
     }
 
     /// How many replicas an instance has.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures_util::future::{Either, select};
 use parking_lot::Mutex;
 
-use super::answer::{Doing, shown};
+use super::answer::Doing;
 use super::context::OscContext;
 use super::error::{ContextError, ContextErrorKind};
 use super::instance::{InstanceHealth, InstanceRef};
@@ -40,8 +40,10 @@ impl OscContext {
         match select(ready, late).await {
             Either::Left((ready, _)) => ready,
             Either::Right((Ok(()), _)) => {
-                let status = last.lock().take().unwrap_or_else(|| "unknown".to_owned());
-                let why = format!("it is not running by the deadline, its status is {}", shown(&status));
+                // Only a plain word is repeated: a status may be anything the platform says, a token too.
+                let status = last.lock().take().filter(|status| is_word(status));
+                let status = status.unwrap_or_else(|| "unknown".to_owned());
+                let why = format!("it is not running by the deadline, its status is {status}");
                 Err(ContextError::new(ContextErrorKind::DeadlineExceeded, doing, why))
             }
             Either::Right((Err(error), _)) => Err(error),
@@ -93,4 +95,8 @@ impl OscContext {
             self.sleep(doing, pause).await?;
         }
     }
+}
+
+fn is_word(status: &str) -> bool {
+    status.len() <= 20 && status.chars().all(|c| c.is_ascii_alphabetic() || matches!(c, ' ' | '-' | '_'))
 }
