@@ -141,7 +141,7 @@ fn reason(body: &[u8], sent: &[&str]) -> Option<String> {
     let text = sent.iter().filter(|secret| !secret.is_empty()).fold(text, |text, secret| {
         // As it stands in a piece of JSON, too.
         let escaped = Value::from(*secret).to_string();
-        text.replace(escaped.trim_matches('"'), WITHHELD).replace(secret, WITHHELD)
+        text.replace(&escaped[1..escaped.len() - 1], WITHHELD).replace(secret, WITHHELD)
     });
     let text = text.replace(char::is_control, " ");
     let words: Vec<_> = text.split_whitespace().map(|word| without_secrets(word, sent)).collect();

@@ -92,8 +92,22 @@ impl OscContext {
                 }
                 Err(error) => return Err(error),
             };
-            self.sleep(doing, pause).await?;
+            self.pause(doing, pause).await?;
         }
+    }
+
+    /// Sleeps, unless the session ends meanwhile.
+    async fn pause(&self, doing: Doing<'_>, pause: Duration) -> Result<(), ContextError> {
+        let mut left = pause;
+        while !left.is_zero() {
+            let step = left.min(BETWEEN_LOOKS);
+            self.sleep(doing, step).await?;
+            match self.workspace(doing).await {
+                Err(error) if error.kind() == ContextErrorKind::SessionEnded => return Err(error),
+                _ => left -= step,
+            }
+        }
+        Ok(())
     }
 }
 
