@@ -57,10 +57,15 @@ install_what_is_missing() {
             "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "${wanted[@]}"
         } >"$log" 2>&1 || { cat "$log" >&2; exit 1; }
     fi
-    # npm leaves this file behind when all is in place.
-    if [ tests/browser/package-lock.json -nt tests/browser/node_modules/.package-lock.json ]; then
-        heading "Installing the browser's driver"
-        (cd tests/browser && npm ci --no-audit --no-fund --loglevel=error)
+    install_from_npm tests/browser "the browser's driver"
+    install_from_npm tests/official-client "OSC's own client"
+}
+
+install_from_npm() {
+    # npm leaves the second file behind when all is in place.
+    if [ "$1/package-lock.json" -nt "$1/node_modules/.package-lock.json" ]; then
+        heading "Installing $2"
+        (cd "$1" && npm ci --no-audit --no-fund --loglevel=error)
     fi
 }
 
@@ -99,8 +104,12 @@ build_programs() {
     return $ok
 }
 
+ask_with_official_client() {
+    cd tests/official-client && node --import ./hook.mjs --test --test-reporter=spec official.test.mjs
+}
+
 browse() {
-    cd tests/browser && node --test --test-reporter=spec signin.mjs
+    cd tests/browser && node --test --test-reporter=spec signin.mjs instances.mjs
 }
 
 if ! command -v cargo >/dev/null; then
@@ -116,6 +125,7 @@ step "Scenarios with a session store that tells of changes" scenarios_with memor
 step "Scenarios with a session store that is asked at every request" scenarios_with untold
 step "Features: each alone" check_features
 step "Building the samples and the mock" build_programs
+step "OSC's own client, as npm has it, against the mock" ask_with_official_client
 step "Browser: both samples; pictures of the pages go to tests/browser/out" browse
 
 if [ "$passed" = 0 ]; then

@@ -231,7 +231,9 @@ for (const sample of ['osc-sample-axum', 'osc-sample-hyper']) {
       await page.getByRole('heading', { name: 'There is nothing here' }).waitFor();
 
       const markup = '<img src=x id=injected>';
-      assert.equal((await page.goto(`${home}/dashboard?service=${encodeURIComponent(markup)}`)).status(), 404);
+      assert.equal((await page.goto(`${home}/dashboard?service=${encodeURIComponent(markup)}`)).status(), 400);
+      assert.equal((await page.goto(`${home}/dashboard?service=nobody-nothing`)).status(), 404);
+      await page.goto(`${home}/dashboard?service=${encodeURIComponent(markup)}`);
       await page.getByText(markup).waitFor();
       assert.equal(await page.locator('#injected').count(), 0);
 
@@ -252,7 +254,7 @@ for (const sample of ['osc-sample-axum', 'osc-sample-hyper']) {
       await signIn(page);
       // The first is another site, the second the same site but another origin, which SameSite does not keep away.
       for (const host of ['127.0.0.1', 'localhost']) {
-        for (const path of ['/auth/signout', '/instances/create', '/instances/remove']) {
+        for (const path of ['/auth/signout', '/services/add', '/instances/create', '/instances/remove']) {
           platform.strangersPage = `<form method="post" action="${home}${path}"><button>Win a prize</button></form>`;
           // A tab each: a refusal without a page of its own makes Chromium navigate once more.
           const tab = await context.newPage();

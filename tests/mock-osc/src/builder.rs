@@ -11,7 +11,7 @@ use crate::idp::redirect_uri::RedirectUris;
 use crate::mock::MockOsc;
 use crate::random;
 use crate::server::{Listening, bind};
-use crate::settings::{ExpiryUnit, Rotation, Settings};
+use crate::settings::{Rotation, Settings};
 use crate::shared::Shared;
 use crate::world::World;
 
@@ -24,7 +24,7 @@ pub struct Builder {
     issuer: Option<String>,
     default_client: (String, String),
     clients: Vec<Client>,
-    settings: Settings,
+    pub(crate) settings: Settings,
 }
 
 impl Builder {
@@ -158,30 +158,6 @@ impl Builder {
         self
     }
 
-    /// The lifetime of service access tokens. Default one hour.
-    pub fn service_token_ttl(mut self, ttl: Duration) -> Self {
-        self.settings.service_token_ttl = ttl;
-        self
-    }
-
-    /// The unit of `expiry` beside a service access token. Default seconds.
-    pub fn expiry_unit(mut self, unit: ExpiryUnit) -> Self {
-        self.settings.expiry_unit = unit;
-        self
-    }
-
-    /// For how long a new or restarted instance is `starting`. Default two seconds.
-    pub fn instance_start(mut self, duration: Duration) -> Self {
-        self.settings.instance_start = duration;
-        self
-    }
-
-    /// Leaves `_links` out of instances, as old ones have it. Default: they are there.
-    pub fn without_instance_links(mut self) -> Self {
-        self.settings.instance_links = false;
-        self
-    }
-
     /// Starts to listen, on the runtime this is called from.
     ///
     /// # Errors
@@ -192,9 +168,9 @@ impl Builder {
         let mut settings = self.settings;
         // A wildcard address is none to connect to.
         let host = if address.ip().is_unspecified() { IpAddr::V4(Ipv4Addr::LOCALHOST) } else { address.ip() };
-        settings.platform = format!("http://{}", SocketAddr::new(host, address.port()));
-        settings.issuer = self.issuer.unwrap_or_else(|| settings.platform.clone());
-        let (issuer, platform) = (settings.issuer.clone(), settings.platform.clone());
+        settings.platform_url = format!("http://{}", SocketAddr::new(host, address.port()));
+        settings.issuer = self.issuer.unwrap_or_else(|| settings.platform_url.clone());
+        let (issuer, platform) = (settings.issuer.clone(), settings.platform_url.clone());
 
         let (id, secret) = self.default_client;
         let mut default = Client::new(id.clone(), Some(secret.clone()), RedirectUris::AnyLoopback);

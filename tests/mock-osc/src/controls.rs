@@ -1,11 +1,10 @@
-//! What a test changes and reads while the mock runs.
+//! What a test changes and reads at the provider while the mock runs.
 
 use std::time::Duration;
 
 use serde_json::Value;
 
 use crate::mock::MockOsc;
-use crate::platform::USERS;
 use crate::settings::Rotation;
 
 impl MockOsc {
@@ -80,42 +79,5 @@ impl MockOsc {
     /// Moves the mock's clock ahead: codes, tokens and graces expire without waiting. The client's clock stays.
     pub fn advance(&self, duration: Duration) {
         self.with_world(|world| world.ahead += duration);
-    }
-
-    /// The token balance of the default user.
-    pub fn set_balance(&self, tokens: i64) {
-        self.with_world(|world| {
-            if let Some(workspace) = world.platform.workspace_mut(USERS[0].id) {
-                workspace.balance = tokens;
-            }
-        });
-    }
-
-    /// The names of the default user's instances of a service, in order.
-    pub fn instances(&self, service: &str) -> Vec<String> {
-        self.instances_of(USERS[0].id, service)
-    }
-
-    /// The names of a user's instances of a service, in order.
-    pub fn instances_of(&self, user: &str, service: &str) -> Vec<String> {
-        self.with_world(|world| {
-            let workspace = world.platform.workspace(user);
-            let instances = workspace.into_iter().flat_map(|workspace| workspace.instances(service));
-            instances.map(|(name, _)| name.to_owned()).collect()
-        })
-    }
-
-    /// The default user's secret for a service, as the app stored it.
-    pub fn secret(&self, service: &str, name: &str) -> Option<String> {
-        let service = crate::platform::find(service)?;
-        self.with_world(|world| {
-            let workspace = world.platform.workspace(USERS[0].id)?;
-            workspace.secret(service, name).map(str::to_owned)
-        })
-    }
-
-    /// Every service access token is dead from now: the instance APIs answer 401.
-    pub fn revoke_service_tokens(&self) {
-        self.with_world(|world| world.platform.revoke_service_tokens());
     }
 }

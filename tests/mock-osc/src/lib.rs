@@ -47,12 +47,14 @@
 //! # Layout
 //!
 //! One request goes `server` → `request` → `route` → `shared` (record, hold, fault) → `world` → a handler in `idp` or
-//! `platform` → `reply` → `body`. Handlers are functions without I/O that take the time as an argument.
+//! `platform` → `reply` → `body`. Handlers are functions without I/O that take the time as an argument. What a test
+//! sets and reads is in `builder` and `controls`, and in the files of these names in `platform`.
 
 mod body;
 mod builder;
 mod controls;
 mod fault;
+mod html;
 mod idp;
 mod mock;
 mod plan;
@@ -71,9 +73,10 @@ pub use builder::Builder;
 pub use fault::Fault;
 pub use mock::{DecisionError, MockOsc};
 pub use plan::FaultPlan;
+pub use platform::{ErrorForm, ExpiryForm, LogForm};
 pub use request::Recorded;
 pub use route::Endpoint;
-pub use settings::{ExpiryUnit, Rotation};
+pub use settings::Rotation;
 pub use watch::Hold;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};

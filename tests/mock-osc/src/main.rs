@@ -2,7 +2,7 @@
 
 use std::error::Error;
 use std::ffi::OsString;
-use std::io::Write;
+use std::io::{self, Write};
 use std::time::Duration;
 
 use lexopt::prelude::*;
@@ -27,7 +27,11 @@ Options:
       --par                     offer pushed authorization requests (RFC 9126)
       --no-revocation           offer no token revocation (RFC 7009)
       --no-metadata             answer 404 for the metadata (RFC 8414)
+      --balance TOKENS          what each workspace has to spend [default: 1250]
+      --service-token-ttl SECONDS
+                                lifetime of service access tokens [default: 3600]
       --instance-start-ms MS    a new instance is starting for this long [default: 2000]
+      --no-instance-links       leave _links out of instances, as old ones have it
   -h, --help                    print this
 ";
 
@@ -38,16 +42,33 @@ async fn main() -> Result<(), Box<dyn Error>> {
         return Ok(());
     };
     let osc = builder.start().await?;
-    let mut interrupted = std::pin::pin!(tokio::signal::ctrl_c());
-    // The handler is in place from the first poll on, and must be before anybody is told that the mock is up.
+    let mut stopped = std::pin::pin!(stopped());
+    // The handlers are in place from the first poll on, and must be before anybody is told that the mock is up.
     tokio::select! {
         biased;
-        _ = &mut interrupted => return Ok(()),
+        early = &mut stopped => return Ok(early?),
         announced = async { announce(&osc) } => announced?,
     }
-    interrupted.await?;
+    stopped.await?;
     osc.shutdown().await;
     Ok(())
+}
+
+/// Ctrl-C, or what a service manager sends.
+#[cfg(unix)]
+async fn stopped() -> io::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+
+    let mut terminated = signal(SignalKind::terminate())?;
+    tokio::select! {
+        interrupted = tokio::signal::ctrl_c() => interrupted,
+        _ = terminated.recv() => Ok(()),
+    }
+}
+
+#[cfg(not(unix))]
+async fn stopped() -> io::Result<()> {
+    tokio::signal::ctrl_c().await
 }
 
 /// `None` is a call for help.
@@ -68,6 +89,9 @@ fn parse(mut arguments: lexopt::Parser) -> Result<Option<Builder>, lexopt::Error
             Long("par") => builder.par(true),
             Long("no-revocation") => builder.revocation(false),
             Long("no-metadata") => builder.without_metadata(),
+            Long("balance") => builder.balance(arguments.value()?.parse()?),
+            Long("service-token-ttl") => builder.service_token_ttl(seconds(&arguments.value()?)?),
+            Long("no-instance-links") => builder.without_instance_links(),
             Long("instance-start-ms") => {
                 builder.instance_start(Duration::from_millis(arguments.value()?.parse()?))
             }
@@ -93,8 +117,8 @@ fn rotation(value: &str) -> Result<Rotation, &'static str> {
 }
 
 /// Tells on standard output what an app needs in its environment.
-fn announce(osc: &MockOsc) -> std::io::Result<()> {
-    let mut out = std::io::stdout();
+fn announce(osc: &MockOsc) -> io::Result<()> {
+    let mut out = io::stdout();
     writeln!(out, "# The mock OSC listens. Ctrl-C stops it. For your app:")?;
     writeln!(out, "export OSC_ISSUER={}", osc.issuer())?;
     writeln!(out, "export OSC_PLATFORM={}", osc.platform())?;

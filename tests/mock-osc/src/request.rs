@@ -27,10 +27,7 @@ impl Recorded {
             .iter()
             .map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
             .collect();
-        let is_form = header(&headers, "content-type").is_some_and(|kind| {
-            let essence = kind.split(';').next().unwrap_or_default().trim();
-            essence.eq_ignore_ascii_case("application/x-www-form-urlencoded")
-        });
+        let is_form = is(&headers, "application/x-www-form-urlencoded");
         Self {
             method: parts.method.to_string(),
             path: parts.uri.path().to_owned(),
@@ -50,6 +47,11 @@ impl Recorded {
     pub fn field(&self, name: &str) -> Option<&str> {
         let pairs = self.form.iter().chain(&self.query);
         pairs.into_iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+
+    /// Whether the body is announced as this.
+    pub(crate) fn is(&self, content_type: &str) -> bool {
+        is(&self.headers, content_type)
     }
 
     /// The token of a `Bearer` header of this name.
@@ -90,6 +92,14 @@ impl Params {
 fn header<'a>(headers: &'a [(String, String)], name: &str) -> Option<&'a str> {
     let found = headers.iter().find(|(key, _)| key.eq_ignore_ascii_case(name));
     found.map(|(_, value)| value.as_str())
+}
+
+/// Parameters of the content type do not count.
+fn is(headers: &[(String, String)], content_type: &str) -> bool {
+    header(headers, "content-type").is_some_and(|kind| {
+        let essence = kind.split(';').next().unwrap_or_default().trim();
+        essence.eq_ignore_ascii_case(content_type)
+    })
 }
 
 fn pairs(encoded: &[u8]) -> Vec<(String, String)> {

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::platform::PlatformSettings;
+
 /// What a refresh does with the refresh token.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -18,17 +20,6 @@ pub enum Rotation {
     Never,
     /// The refresh token stays, and the answer repeats it.
     Repeat,
-}
-
-/// The unit of `expiry` in the answer of the service token endpoint, which OSC documents nowhere.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum ExpiryUnit {
-    /// Seconds since the epoch.
-    #[default]
-    Seconds,
-    /// Milliseconds since the epoch.
-    Milliseconds,
 }
 
 /// Fields of a JSON answer to set (`Some`) or to leave out (`None`).
@@ -50,7 +41,7 @@ pub(crate) fn override_fields(object: &mut Value, overrides: &Overrides) {
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
     pub(crate) issuer: String,
-    pub(crate) platform: String,
+    pub(crate) platform_url: String,
     pub(crate) token_ttl: Duration,
     /// In characters.
     pub(crate) token_length: usize,
@@ -66,17 +57,14 @@ pub(crate) struct Settings {
     pub(crate) registered_secret_ttl: Option<Duration>,
     pub(crate) metadata_fields: Overrides,
     pub(crate) token_fields: Overrides,
-    pub(crate) service_token_ttl: Duration,
-    pub(crate) expiry_unit: ExpiryUnit,
-    pub(crate) instance_start: Duration,
-    pub(crate) instance_links: bool,
+    pub(crate) platform: PlatformSettings,
 }
 
 impl Default for Settings {
     fn default() -> Self {
         Self {
             issuer: String::new(),
-            platform: String::new(),
+            platform_url: String::new(),
             token_ttl: Duration::from_secs(3600),
             token_length: 900,
             rotation: Rotation::default(),
@@ -91,10 +79,7 @@ impl Default for Settings {
             registered_secret_ttl: None,
             metadata_fields: Overrides::new(),
             token_fields: Overrides::new(),
-            service_token_ttl: Duration::from_secs(3600),
-            expiry_unit: ExpiryUnit::default(),
-            instance_start: Duration::from_secs(2),
-            instance_links: true,
+            platform: PlatformSettings::default(),
         }
     }
 }

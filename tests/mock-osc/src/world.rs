@@ -34,7 +34,7 @@ impl World {
         Self {
             issued: clients.values().filter_map(|client| client.secret.clone()).collect(),
             clients,
-            platform: Platform::new(now - settings.instance_start),
+            platform: Platform::new(&settings.platform, now),
             settings,
             grants: Grants::default(),
             pushed: HashMap::new(),

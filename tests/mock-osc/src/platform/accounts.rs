@@ -1,13 +1,14 @@
 //! The people who can sign in, and the workspace each of them has.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::SystemTime;
 
 use serde_json::{Map, Value, json};
 
+use crate::platform::PlatformSettings;
 use crate::platform::services::{SERVICES, Service};
 use crate::route::Via;
-use crate::settings::Settings;
+use crate::settings::{Settings, override_fields};
 
 /// A fictive person.
 #[derive(Debug)]
@@ -26,6 +27,8 @@ pub(crate) struct Instance {
     pub(crate) fields: Map<String, Value>,
     pub(crate) started_at: SystemTime,
     pub(crate) replicas: u64,
+    /// Whether its start ends badly.
+    pub(crate) fails: bool,
 }
 
 /// What belongs to one person.
@@ -33,51 +36,58 @@ pub(crate) struct Instance {
 pub(crate) struct Workspace {
     id: &'static str,
     pub(crate) balance: i64,
-    subscriptions: BTreeSet<&'static str>,
+    /// With the number of lists that leave the service out still.
+    subscriptions: BTreeMap<&'static str, usize>,
     instances: BTreeMap<(&'static str, String), Instance>,
     secrets: BTreeMap<(&'static str, String), String>,
 }
 
 impl Workspace {
-    pub(crate) fn new(user: &User, started_at: SystemTime) -> Self {
+    pub(crate) fn new(user: &User, settings: &PlatformSettings, now: SystemTime) -> Self {
         let mut workspace = Self {
             id: user.id,
-            balance: 1250,
-            subscriptions: BTreeSet::new(),
+            balance: settings.balance,
+            subscriptions: BTreeMap::new(),
             instances: BTreeMap::new(),
             secrets: BTreeMap::new(),
         };
         let service = &SERVICES[0];
-        workspace.subscribe(&[service]);
+        workspace.subscribe(&[service], 0);
         let demo = json!({ "name": "demo", "description": "Made with the workspace" });
         if let Value::Object(fields) = demo {
-            workspace.insert(service, "demo", fields, started_at);
+            workspace.insert(service, "demo", fields, now - settings.instance_start, false);
         }
         workspace
     }
 
-    pub(crate) fn subscribe(&mut self, services: &[&'static Service]) {
-        self.subscriptions.extend(services.iter().map(|service| service.id));
+    /// The next `late` lists leave out what is new among `services`.
+    pub(crate) fn subscribe(&mut self, services: &[&'static Service], late: usize) {
+        for service in services {
+            self.subscriptions.entry(service.id).or_insert(late);
+        }
+    }
+
+    pub(crate) fn unsubscribe(&mut self, service: &Service) -> bool {
+        self.subscriptions.remove(service.id).is_some()
     }
 
     pub(crate) fn is_subscribed(&self, service: &Service) -> bool {
-        self.subscriptions.contains(service.id)
+        self.subscriptions.contains_key(service.id)
+    }
+
+    pub(crate) fn subscribed(&self) -> impl Iterator<Item = &'static str> {
+        let mine = SERVICES.iter().filter(|service| self.is_subscribed(service));
+        mine.map(|service| service.id)
     }
 
     /// The answer of the catalog. The `apiUrl` leads back the way the request came.
-    pub(crate) fn subscriptions(&self, settings: &Settings, via: &Via) -> Value {
-        let mine = SERVICES.iter().filter(|service| self.is_subscribed(service));
-        mine.map(|service| {
-            let Service { id, resource, kind } = service;
-            let api = match via {
-                Via::Path => format!("{}/api-{id}", settings.platform),
-                Via::Host { environment } => {
-                    format!("https://api-{id}.auto.{environment}.osaas.io")
-                }
-            };
-            json!({ "serviceId": id, "apiUrl": format!("{api}/{resource}"), "serviceType": kind })
-        })
-        .collect()
+    pub(crate) fn list_subscriptions(&mut self, settings: &Settings, via: &Via) -> Value {
+        let shown = SERVICES.iter().filter(|service| self.subscriptions.get(service.id) == Some(&0));
+        let list = shown.map(|service| subscription(service, settings, via)).collect();
+        for late in self.subscriptions.values_mut() {
+            *late = late.saturating_sub(1);
+        }
+        list
     }
 
     pub(crate) fn apps(&self) -> Value {
@@ -117,17 +127,31 @@ impl Workspace {
         name: &str,
         mut fields: Map<String, Value>,
         now: SystemTime,
+        fails: bool,
     ) {
         let url = format!("https://{}-{name}.{}.auto.prod.osaas.io", self.id, service.id);
         fields.insert("name".to_owned(), json!(name));
         fields.insert("url".to_owned(), json!(url));
         let license = json!({ "license": { "url": format!("{url}/license") } });
         fields.insert("resources".to_owned(), license);
-        self.instances
-            .insert((service.id, name.to_owned()), Instance { fields, started_at: now, replicas: 1 });
+        let instance = Instance { fields, started_at: now, replicas: 1, fails };
+        self.instances.insert((service.id, name.to_owned()), instance);
     }
 
     pub(crate) fn remove(&mut self, service: &'static Service, name: &str) -> bool {
         self.instances.remove(&(service.id, name.to_owned())).is_some()
     }
+}
+
+fn subscription(service: &Service, settings: &Settings, via: &Via) -> Value {
+    let Service { id, resource, kind } = service;
+    let api = match via {
+        Via::Path => format!("{}/api-{id}", settings.platform_url),
+        Via::Host { environment } => format!("https://api-{id}.auto.{environment}.osaas.io"),
+    };
+    let mut entry = json!({ "serviceId": id, "apiUrl": format!("{api}/{resource}"), "serviceType": kind });
+    if let Some(fields) = settings.platform.subscription_fields.get(id) {
+        override_fields(&mut entry, fields);
+    }
+    entry
 }

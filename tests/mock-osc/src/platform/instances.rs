@@ -1,26 +1,18 @@
 //! The instance API that every service has.
 
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use http::StatusCode;
 use serde_json::{Value, json};
 
-use crate::platform::accounts::Instance;
 use crate::platform::problem::{Problem, json_body};
 use crate::platform::services::{self, Service};
-use crate::platform::{ServiceToken, Workspace};
+use crate::platform::view::{State, View, secret_name};
+use crate::platform::{LogForm, ServiceToken, Workspace};
 use crate::reply::Reply;
 use crate::request::Recorded;
 use crate::route::{InstancePath, Via};
 use crate::world::World;
-
-/// What an instance looks like depends on these.
-#[derive(Clone, Copy)]
-struct View<'a> {
-    service: &'static Service,
-    via: &'a Via,
-    links: bool,
-}
 
 pub(crate) fn handle(
     world: &mut World,
@@ -31,8 +23,8 @@ pub(crate) fn handle(
     now: SystemTime,
 ) -> Result<Reply, Problem> {
     let ServiceToken { user, service, .. } = authorize(world, service, path, request, now)?;
-    let view = View { service, via, links: world.settings.instance_links };
-    let starts_in = world.settings.instance_start;
+    let settings = &world.settings.platform;
+    let view = View { service, via, settings, now };
     let workspace = world.platform.workspace_mut(&user);
     let workspace = workspace.ok_or(Problem::NO_SUCH_WORKSPACE)?;
     let ok = |value: &Value| Ok(Reply::json(StatusCode::OK, value));
@@ -40,7 +32,7 @@ pub(crate) fn handle(
         (InstancePath::Collection, "GET") => {
             ok(&workspace.instances(service.id).map(|(name, instance)| view.show(name, instance)).collect())
         }
-        (InstancePath::Collection, "POST") => create(workspace, view, request, now),
+        (InstancePath::Collection, "POST") => create(workspace, view, request),
         (InstancePath::Item(name), "GET") => {
             ok(&view.show(name, workspace.instance(service, name).ok_or(Problem::NO_SUCH_INSTANCE)?))
         }
@@ -50,6 +42,7 @@ pub(crate) fn handle(
         (InstancePath::Item(_), "DELETE") => Err(Problem::NO_SUCH_INSTANCE),
         (InstancePath::Item(name), "PATCH") => {
             let changes = json_body(request)?;
+            refuse_missing_secrets(workspace, service, &changes)?;
             let instance = workspace.instance_mut(service, name).ok_or(Problem::NO_SUCH_INSTANCE)?;
             for (key, value) in changes.as_object().into_iter().flatten() {
                 // What the service decides is not the client's to change.
@@ -61,23 +54,30 @@ pub(crate) fn handle(
         }
         (InstancePath::Health(name), "GET") => {
             let instance = workspace.instance(service, name).ok_or(Problem::NO_SUCH_INSTANCE)?;
-            ok(&json!({ "status": status(instance, starts_in, now) }))
+            ok(&json!({ "status": view.health(instance) }))
         }
         (InstancePath::Logs(name), "GET") => {
             workspace.instance(service, name).ok_or(Problem::NO_SUCH_INSTANCE)?;
-            ok(&json!([format!("{name}: started"), format!("{name}: listening")]))
+            let text = || settings.logs.join("\n");
+            match settings.log_form {
+                LogForm::Rows => ok(&json!(settings.logs)),
+                LogForm::JsonText => ok(&json!(text())),
+                LogForm::Text => Ok(Reply::text(StatusCode::OK, "text/plain", text())),
+            }
         }
         (InstancePath::Ports(name), "GET") => {
             workspace.instance(service, name).ok_or(Problem::NO_SUCH_INSTANCE)?;
             ok(&json!([{ "externalIp": "192.0.2.10", "externalPort": 10503, "internalPort": 8080 }]))
         }
         (InstancePath::Restart(name), "POST") => {
-            workspace.instance_mut(service, name).ok_or(Problem::NO_SUCH_INSTANCE)?.started_at = now;
+            let instance = workspace.instance_mut(service, name).ok_or(Problem::NO_SUCH_INSTANCE)?;
+            instance.started_at = now;
+            instance.fails = settings.fail_instances;
             Ok(Reply::empty(StatusCode::NO_CONTENT))
         }
         (InstancePath::Scale(name), "GET") => {
             let instance = workspace.instance(service, name).ok_or(Problem::NO_SUCH_INSTANCE)?;
-            let actual = if status(instance, starts_in, now) == "running" { instance.replicas } else { 0 };
+            let actual = if view.state(instance) == State::Running { instance.replicas } else { 0 };
             ok(&json!({ "actualReplicas": actual, "desiredReplicas": instance.replicas }))
         }
         (InstancePath::Scale(name), "PUT") => {
@@ -115,12 +115,7 @@ fn authorize(
     Ok(token.clone())
 }
 
-fn create(
-    workspace: &mut Workspace,
-    view: View<'_>,
-    request: &Recorded,
-    now: SystemTime,
-) -> Result<Reply, Problem> {
+fn create(workspace: &mut Workspace, view: View<'_>, request: &Recorded) -> Result<Reply, Problem> {
     let body = json_body(request)?;
     let name = body["name"].as_str().filter(|name| is_valid_name(name));
     let name = name.ok_or_else(|| Problem::bad_request("name must consist of a-z and 0-9"))?.to_owned();
@@ -130,67 +125,31 @@ fn create(
     if workspace.balance <= 0 {
         return Err(Problem::forbidden("no tokens left"));
     }
-    if let Some(secret) = missing_secret(workspace, view.service, &body) {
-        return Err(Problem::bad_request(format!("no such secret: {secret}")));
-    }
+    refuse_missing_secrets(workspace, view.service, &body)?;
     let Value::Object(fields) = body else {
         return Err(Problem::bad_request("the body is not a JSON object"));
     };
-    workspace.insert(view.service, &name, fields, now);
+    workspace.insert(view.service, &name, fields, view.now, view.settings.fail_instances);
     let made = workspace.instance(view.service, &name).map(|instance| view.show(&name, instance));
     Ok(Reply::json(StatusCode::CREATED, &made.unwrap_or_default()))
 }
 
-/// The first secret that a field refers to and that was never stored.
-fn missing_secret<'a>(workspace: &Workspace, service: &'static Service, body: &'a Value) -> Option<&'a str> {
-    let mut named = body.as_object()?.values().filter_map(|value| secret_name(value.as_str()?));
-    named.find(|name| workspace.secret(service, name).is_none())
-}
-
-/// The name in `{{secrets.name}}`.
-fn secret_name(value: &str) -> Option<&str> {
-    value.trim().strip_prefix("{{secrets.")?.strip_suffix("}}")
+/// Every secret that a field refers to must have been stored.
+fn refuse_missing_secrets(
+    workspace: &Workspace,
+    service: &'static Service,
+    fields: &Value,
+) -> Result<(), Problem> {
+    let fields = fields.as_object().into_iter().flat_map(|fields| fields.values());
+    let mut named = fields.filter_map(|value| secret_name(value.as_str()?));
+    match named.find(|name| workspace.secret(service, name).is_none()) {
+        Some(missing) => Err(Problem::bad_request(format!("no such secret: {missing}"))),
+        None => Ok(()),
+    }
 }
 
 fn is_valid_name(name: &str) -> bool {
     !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
-}
-
-fn status(instance: &Instance, starts_in: Duration, now: SystemTime) -> &'static str {
-    if instance.replicas == 0 {
-        "stopped"
-    } else if now < instance.started_at + starts_in {
-        "starting"
-    } else {
-        "running"
-    }
-}
-
-impl View<'_> {
-    fn show(self, name: &str, instance: &Instance) -> Value {
-        let mut fields = instance.fields.clone();
-        for value in fields.values_mut() {
-            if value.as_str().is_some_and(|text| secret_name(text).is_some()) {
-                *value = json!("***");
-            }
-        }
-        if self.links {
-            let Service { id, resource, .. } = self.service;
-            // Clients put these behind the host of the `apiUrl`.
-            let base = if *self.via == Via::Path { format!("/api-{id}") } else { String::new() };
-            let link = |rel: &str| json!({ "href": format!("{base}/{rel}/{name}") });
-            let links = json!({
-                "self": link(resource),
-                "health": link("health"),
-                "logs": link("logs"),
-                "ports": link("ports"),
-                "restart": link("restart"),
-                "scale": link("scale"),
-            });
-            fields.insert("_links".to_owned(), links);
-        }
-        Value::Object(fields)
-    }
 }
 
 #[cfg(test)]
@@ -203,11 +162,5 @@ mod tests {
         for name in ["", "A", "a-b", "a b", "å"] {
             assert!(!is_valid_name(name), "{name}");
         }
-    }
-
-    #[test]
-    fn a_reference_to_a_secret_has_a_name() {
-        assert_eq!(secret_name("{{secrets.key}}"), Some("key"));
-        assert_eq!(secret_name("secrets.key"), None);
     }
 }

@@ -1,10 +1,12 @@
-//! Errors of the platform: a status and a reason in JSON.
+//! Errors of the platform: a status and a reason.
 
 use std::borrow::Cow;
 
 use http::StatusCode;
 use serde_json::{Value, json};
 
+use crate::html::escape;
+use crate::platform::ErrorForm;
 use crate::reply::Reply;
 use crate::request::Recorded;
 
@@ -19,6 +21,7 @@ impl Problem {
     pub(crate) const METHOD_NOT_ALLOWED: Self =
         Self::new(StatusCode::METHOD_NOT_ALLOWED, "method not allowed");
     pub(crate) const NO_SUCH_SERVICE: Self = Self::new(StatusCode::NOT_FOUND, "no such service");
+    pub(crate) const NO_SUCH_SUBSCRIPTION: Self = Self::new(StatusCode::NOT_FOUND, "no such subscription");
     pub(crate) const NO_SUCH_INSTANCE: Self = Self::new(StatusCode::NOT_FOUND, "no such instance");
     pub(crate) const NO_SUCH_WORKSPACE: Self = Self::forbidden("no such workspace");
 
@@ -42,13 +45,29 @@ impl Problem {
         Self::new(StatusCode::CONFLICT, reason)
     }
 
-    pub(crate) fn reply(self) -> Reply {
-        Reply::json(self.status, &json!({ "reason": self.reason }))
+    pub(crate) fn reply(self, form: ErrorForm) -> Reply {
+        let Self { status, reason } = self;
+        match form {
+            ErrorForm::Reason => Reply::reason(status, &reason),
+            ErrorForm::Message => Reply::json(status, &json!({ "message": reason })),
+            ErrorForm::Text => Reply::text(status, "text/plain", reason.into_owned()),
+            ErrorForm::Html => {
+                let page = format!("<!doctype html><title>{status}</title><p>{}</p>", escape(&reason));
+                Reply::text(status, "text/html", page)
+            }
+            ErrorForm::Empty => Reply::empty(status),
+        }
     }
 }
 
-/// The JSON object in the body.
+/// The JSON object in the body, which must be announced as such.
 pub(crate) fn json_body(request: &Recorded) -> Result<Value, Problem> {
+    if !request.is("application/json") {
+        return Err(Problem::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "the content type is not application/json",
+        ));
+    }
     let body: Value =
         serde_json::from_str(&request.body).map_err(|_| Problem::bad_request("the body is not JSON"))?;
     if body.is_object() { Ok(body) } else { Err(Problem::bad_request("the body is not a JSON object")) }

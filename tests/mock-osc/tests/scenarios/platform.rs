@@ -1,75 +1,11 @@
 use std::time::Duration;
 
-use mock_osc::{Endpoint, ExpiryUnit, Fault, MockOsc};
-use reqwest::{Method, Response};
+use mock_osc::{Endpoint, Fault, MockOsc};
+use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::support::*;
-
-const SERVICE: &str = "eyevinn-test-adserver";
-
-/// A user with a Personal Access Token.
-struct User {
-    osc: MockOsc,
-    pat: String,
-}
-
-impl User {
-    async fn new(osc: MockOsc) -> Self {
-        let (pat, _) = sign_in(&osc).await;
-        Self { osc, pat }
-    }
-
-    async fn call(&self, method: Method, path: &str, body: &Value) -> Response {
-        let request = http().request(method, format!("{}{path}", self.osc.platform()));
-        let request = request.header("x-pat-jwt", format!("Bearer {}", self.pat));
-        if body.is_null() { request } else { request.json(body) }.send().await.unwrap()
-    }
-
-    async fn json(&self, path: &str) -> Value {
-        self.call(Method::GET, path, &Value::Null).await.json().await.unwrap()
-    }
-
-    async fn api(&self, service: &str) -> Api {
-        let subscriptions = self.json("/catalog/mysubscriptions").await;
-        let mine =
-            subscriptions.as_array().unwrap().iter().find(|entry| entry["serviceId"] == service).unwrap();
-        let url = text(mine, "apiUrl");
-        let answer = self.call(Method::POST, "/token/servicetoken", &json!({ "serviceId": service })).await;
-        Api { url, sat: text(&answer.json().await.unwrap(), "token") }
-    }
-}
-
-/// One service's instance API.
-struct Api {
-    url: String,
-    sat: String,
-}
-
-impl Api {
-    async fn call(&self, method: Method, tail: &str, body: &Value) -> Response {
-        self.send(method, &format!("{}{tail}", self.url), "x-jwt", body).await
-    }
-
-    /// Follows a link, which is a path on the host of the `apiUrl`.
-    async fn follow(
-        &self,
-        method: Method,
-        instance: &Value,
-        rel: &str,
-        header: &str,
-        body: &Value,
-    ) -> Response {
-        let href = instance["_links"][rel]["href"].as_str().unwrap();
-        let url = url::Url::parse(&self.url).unwrap().join(href).unwrap();
-        self.send(method, url.as_str(), header, body).await
-    }
-
-    async fn send(&self, method: Method, url: &str, header: &str, body: &Value) -> Response {
-        let request = http().request(method, url).header(header, format!("Bearer {}", self.sat));
-        if body.is_null() { request } else { request.json(body) }.send().await.unwrap()
-    }
-}
+use crate::user::*;
 
 #[tokio::test]
 async fn the_workspace_has_something_to_show() {
@@ -196,19 +132,6 @@ async fn tokens_of_the_wrong_kind_dead_or_together_are_refused() {
     assert_eq!(user.call(Method::GET, "/money/mytokencount", &Value::Null).await.status(), 401);
     let bare = http().get(format!("{}/money/mytokencount", user.osc.platform()));
     assert_eq!(bare.send().await.unwrap().status(), 401);
-}
-
-#[tokio::test]
-async fn the_unit_of_expiry_can_be_either() {
-    for (unit, range) in [
-        (ExpiryUnit::Seconds, 1_000_000_000..100_000_000_000),
-        (ExpiryUnit::Milliseconds, 1_000_000_000_000..100_000_000_000_000_u64),
-    ] {
-        let user = User::new(MockOsc::builder().expiry_unit(unit).start().await.unwrap()).await;
-        let answer = user.call(Method::POST, "/token/servicetoken", &json!({ "serviceId": SERVICE })).await;
-        let expiry = answer.json::<Value>().await.unwrap()["expiry"].as_u64().unwrap();
-        assert!(range.contains(&expiry), "{expiry}");
-    }
 }
 
 #[tokio::test]

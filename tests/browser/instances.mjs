@@ -1,0 +1,130 @@
+// What a person does in the workspace once signed in, in each sample.
+
+import assert from 'node:assert/strict';
+import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
+import { killPrograms, launchBrowser, shoot, startMock, startSample } from './harness.mjs';
+
+const browser = await launchBrowser();
+after(async () => {
+  await browser.close();
+  killPrograms();
+});
+
+async function signIn(page, home) {
+  await page.goto(home);
+  await page.getByRole('link', { name: 'Sign in with OSC' }).click();
+  await page.locator('#allow').click();
+  await page.waitForURL(`${home}/dashboard`);
+}
+
+async function createInstance(page, name) {
+  await page.getByRole('textbox', { name: 'New instance' }).fill(name);
+  await page.getByRole('button', { name: 'Create' }).click();
+}
+
+const row = (page, name) => page.locator('.instances li').filter({ hasText: name });
+
+for (const sample of ['osc-sample-axum', 'osc-sample-hyper']) {
+  describe(sample, () => {
+    let mock, app, home, context, page;
+
+    before(async () => {
+      // Tokens of both kinds live for less time than an instance takes to start.
+      mock = await startMock('--token-ttl', '4', '--service-token-ttl', '3', '--instance-start-ms', '6000');
+      app = await startSample(sample, mock.found);
+      home = app.found;
+    });
+
+    after(async () => {
+      await app?.stop();
+      await mock?.kill();
+    });
+
+    beforeEach(async () => {
+      context = await browser.newContext();
+      context.setDefaultTimeout(20_000);
+      page = await context.newPage();
+      await signIn(page, home);
+    });
+
+    afterEach(() => context.close());
+
+    test('an instance is created, watched until it runs, and removed', async () => {
+      await createInstance(page, 'mine');
+      await page.waitForURL(`${home}/instances/progress?*`);
+      await page.getByRole('heading', { name: 'mine is starting' }).waitFor();
+      await page.getByRole('status').getByText('starting').waitFor();
+      await shoot(page, `${sample}-progress`);
+
+      // The page goes there by itself.
+      await page.waitForURL(`${home}/dashboard?*`);
+      await row(page, 'mine').waitFor();
+      assert.equal(await row(page, 'mine').locator('.status').count(), 0, 'it runs');
+
+      await row(page, 'mine').getByText('Remove', { exact: true }).click();
+      await page.getByRole('button', { name: 'Remove mine for good' }).click();
+      await row(page, 'mine').waitFor({ state: 'detached' });
+      const service = await page.locator('.services a[aria-current]').textContent();
+      const left = await page.request.get(`${home}/api/instances`, { params: { service } });
+      assert.ok(!(await left.json()).some(({ name }) => name === 'mine'));
+    });
+
+    test('a creation goes on when its tab is closed and its token has expired', async () => {
+      await createInstance(page, 'later');
+      await page.waitForURL(`${home}/instances/progress?*`);
+      const progress = page.url();
+      await page.close();
+
+      page = await context.newPage();
+      await page.goto(progress);
+      await page.waitForURL(`${home}/dashboard?*`);
+      await row(page, 'later').waitFor();
+      assert.match(app.output, /later runs/);
+    });
+
+    test('an instance that is starting says so on the dashboard, and leads to its progress', async () => {
+      await createInstance(page, 'slow');
+      await page.waitForURL(`${home}/instances/progress?*`);
+      await page.getByRole('link', { name: /^To the instances of/ }).click();
+      await row(page, 'slow').getByRole('link', { name: 'starting' }).click();
+      await page.waitForURL(`${home}/instances/progress?*`);
+    });
+
+    test('what was typed wrong is told, and kept to be corrected', async () => {
+      // The browser itself would refuse to send it.
+      await page.locator('form.create').evaluate((form) => (form.noValidate = true));
+      await page.getByText('Options', { exact: true }).click();
+      await page.getByRole('textbox', { name: /JSON/ }).fill('{"key": "<kept>"}');
+      const answered = page.waitForResponse(`${home}/instances/create`);
+      await createInstance(page, 'Not A Name');
+      assert.equal((await answered).status(), 400);
+      await page.getByRole('alert').getByText('a name consists of small letters and digits').waitFor();
+      assert.equal(await page.getByRole('textbox', { name: 'New instance' }).inputValue(), 'Not A Name');
+      assert.equal(await page.getByRole('textbox', { name: /JSON/ }).inputValue(), '{"key": "<kept>"}');
+
+      await page.getByRole('textbox', { name: /JSON/ }).fill('no object');
+      await createInstance(page, 'name');
+      await page.getByRole('alert').getByText('the options are no JSON object').waitFor();
+      await shoot(page, `${sample}-options`);
+    });
+
+    test('a name that is taken is told with the reason of the platform', async () => {
+      const answered = page.waitForResponse(`${home}/instances/create`);
+      await createInstance(page, 'demo');
+      assert.equal((await answered).status(), 409);
+      await page.getByRole('alert').getByText('the name is taken').first().waitFor();
+    });
+
+    test('a service is added by its id, and one that does not exist is told', async () => {
+      const add = async (id) => {
+        await page.getByRole('textbox', { name: 'Add a service' }).fill(id);
+        await page.getByRole('button', { name: 'Add' }).click();
+      };
+      await add('minio-minio');
+      await page.getByRole('heading', { name: 'Instances of minio-minio' }).waitFor();
+      await add('nobody-nothing');
+      await page.getByText('no such service').waitFor();
+      await shoot(page, `${sample}-no-such-service`);
+    });
+  });
+}

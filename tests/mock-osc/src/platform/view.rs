@@ -1,0 +1,116 @@
+//! What a client sees of an instance.
+
+use std::time::SystemTime;
+
+use serde_json::{Value, json};
+
+use crate::platform::PlatformSettings;
+use crate::platform::accounts::Instance;
+use crate::platform::services::Service;
+use crate::route::Via;
+use crate::settings::override_fields;
+
+/// What an instance looks like depends on these.
+#[derive(Clone, Copy)]
+pub(crate) struct View<'a> {
+    pub(crate) service: &'static Service,
+    pub(crate) via: &'a Via,
+    pub(crate) settings: &'a PlatformSettings,
+    pub(crate) now: SystemTime,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum State {
+    Stopped,
+    Starting,
+    Running,
+    Failed,
+}
+
+impl View<'_> {
+    pub(crate) fn state(self, instance: &Instance) -> State {
+        if instance.replicas == 0 {
+            State::Stopped
+        } else if self.now < instance.started_at + self.settings.instance_start {
+            State::Starting
+        } else if instance.fails {
+            State::Failed
+        } else {
+            State::Running
+        }
+    }
+
+    pub(crate) fn health(self, instance: &Instance) -> Value {
+        let state = || match self.state(instance) {
+            State::Stopped => "stopped",
+            State::Starting => "starting",
+            State::Running => "running",
+            State::Failed => "failed",
+        };
+        self.settings.instance_status.clone().unwrap_or_else(|| json!(state()))
+    }
+
+    pub(crate) fn show(self, name: &str, instance: &Instance) -> Value {
+        let mut fields = instance.fields.clone();
+        for value in fields.values_mut() {
+            if value.as_str().is_some_and(|text| secret_name(text).is_some()) {
+                *value = json!("***");
+            }
+        }
+        if self.service.kind == "job" {
+            fields.insert("status".to_owned(), json!(self.job_status(instance)));
+        }
+        if self.settings.instance_links {
+            fields.insert("_links".to_owned(), self.links(name));
+        }
+        let mut shown = Value::Object(fields);
+        override_fields(&mut shown, &self.settings.instance_fields);
+        shown
+    }
+
+    /// Of these only `Complete` is known: the official client waits for it.
+    fn job_status(self, instance: &Instance) -> &'static str {
+        match self.state(instance) {
+            State::Stopped => "Suspended",
+            State::Starting => "Running",
+            State::Running => "Complete",
+            State::Failed => "Failed",
+        }
+    }
+
+    fn links(self, name: &str) -> Value {
+        let Service { id, resource, .. } = self.service;
+        // Clients put these behind the host of the `apiUrl`.
+        let base = if *self.via == Via::Path { format!("/api-{id}") } else { String::new() };
+        let link = |rel: &str| json!({ "href": format!("{base}/{rel}/{name}") });
+        let mut links = json!({
+            "self": link(resource),
+            "health": link("health"),
+            "logs": link("logs"),
+            "ports": link("ports"),
+            "restart": link("restart"),
+            "scale": link("scale"),
+        });
+        let changed = self.settings.links.iter();
+        let changed =
+            changed.map(|(rel, href)| (rel.clone(), href.as_ref().map(|href| json!({ "href": href }))));
+        override_fields(&mut links, &changed.collect());
+        links
+    }
+}
+
+/// The name in `{{secrets.name}}`.
+pub(crate) fn secret_name(value: &str) -> Option<&str> {
+    value.trim().strip_prefix("{{secrets.")?.strip_suffix("}}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reference_to_a_secret_has_a_name() {
+        assert_eq!(secret_name("{{secrets.key}}"), Some("key"));
+        assert_eq!(secret_name("secrets.key"), None);
+    }
+}

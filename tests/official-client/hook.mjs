@@ -1,0 +1,46 @@
+// Loaded before OSC's own client (`node --import ./hook.mjs`), which knows no address but OSC's: what it asks the platform
+// is asked of the mock at OSC_PLATFORM. OSC_ROUTE tells how the mock is to recognise the service:
+//
+//   host   by OSC's host name in the Host header; the mock then answers with URLs in OSC's own shape
+//   path   by the first segment of the path, as an app asks that was given OSC_PLATFORM
+
+import { once } from 'node:events';
+import http from 'node:http';
+import { buffer } from 'node:stream/consumers';
+
+const ofOsc = /^([a-z]+\.svc|api-[a-z0-9-]+\.auto)\.[a-z0-9]+\.osaas\.io$/;
+const fetchAsIs = globalThis.fetch;
+
+/** Each takes a URL of OSC's. */
+const routes = {
+  host: (url, options, mock) => fetchWithHost(new URL(url.pathname + url.search, mock), options, url.host),
+  path: (url, options, mock) => {
+    const [service] = url.host.split('.');
+    return fetchAsIs(new URL(`/${service}${url.pathname}${url.search}`, mock), options);
+  },
+};
+
+globalThis.fetch = async (address, options = {}) => {
+  const { OSC_PLATFORM, OSC_ROUTE } = process.env;
+  const [url, mock] = [new URL(address), new URL(OSC_PLATFORM)];
+  if (ofOsc.test(url.host)) return routes[OSC_ROUTE](url, options, mock);
+  if (url.host !== mock.host) throw new Error(`${url} is neither OSC's nor the mock's`);
+  // The client puts links behind 'https://' and the host of the `apiUrl`, whatever scheme that has.
+  return fetchAsIs(new URL(url.pathname + url.search, mock), options);
+};
+
+/** Node's own fetch drops a Host header. */
+async function fetchWithHost(url, { method = 'GET', headers, body = '' }, host) {
+  const length = Buffer.byteLength(body);
+  // Node adds no length to the body of a DELETE.
+  const sent = { ...Object.fromEntries(new Headers(headers)), ...(length && { 'content-length': length }), host };
+  const request = http.request(url, { method, headers: sent });
+  request.end(body);
+  const [answer] = await once(request, 'response');
+  const received = await buffer(answer);
+  return new Response(received.length ? received : null, {
+    status: answer.statusCode,
+    statusText: answer.statusMessage,
+    headers: Object.entries(answer.headers),
+  });
+}

@@ -1,0 +1,217 @@
+// OSC's own client, as npm has it, finds at the mock what it finds at OSC.
+
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { after, describe, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import * as osc from '@osaas/client-core';
+import { killPrograms } from '../programs.mjs';
+import { openWorkspace } from './workspace.mjs';
+
+const service = 'eyevinn-test-adserver';
+const other = 'minio-minio';
+const jobs = 'eyevinn-ffmpeg-s3';
+const never = ['--instance-start-ms', String(60 * 60 * 1000)];
+const soon = ['--instance-start-ms', '500'];
+
+/** The client waits for as long as it takes, which would be forever if the mock were wrong. */
+const patience = { timeout: 30_000 };
+
+after(killPrograms);
+
+/** What the client makes of a refusal. */
+const refusal = (httpCode, message) => ({ constructor: osc.FetchError, httpCode, message });
+
+const names = (list) => list.map(({ name }) => name);
+
+for (const route of ['host', 'path']) {
+  describe(`the service is told by the ${route}`, () => {
+    async function open(t, ...options) {
+      const { context, ...workspace } = await openWorkspace(t, route, ...options);
+      const token = await context.getServiceAccessToken(service);
+      return { context, token, ...workspace };
+    }
+
+    test('the list of subscriptions leads to the services in the shape of the route', async (t) => {
+      const { context, settings } = await open(t);
+      const [{ serviceId, apiUrl, serviceType }] = await osc.listSubscriptions(context);
+      assert.deepEqual([serviceId, serviceType], [service, 'instance']);
+      const base = { host: `https://api-${service}.auto.stage.osaas.io`, path: `${settings.OSC_PLATFORM}/api-${service}` };
+      assert.equal(apiUrl, `${base[route]}/test-adserverinstance`);
+    });
+
+    test('a service that is not subscribed is activated for its first access token', async (t) => {
+      const { context } = await open(t);
+      const token = await context.getServiceAccessToken(other);
+      const subscribed = await osc.listSubscriptions(context);
+      assert.deepEqual(subscribed.map(({ serviceId }) => serviceId), [service, other]);
+      assert.deepEqual(await osc.listInstances(context, other, token), []);
+    });
+
+    test('an instance is created, found and removed', async (t) => {
+      const { context, token } = await open(t);
+      const made = await osc.createInstance(context, service, token, { name: 'mine', description: 'My own' });
+      assert.deepEqual([made.name, made.description], ['mine', 'My own']);
+      assert.match(made.url, /^https:/);
+      assert.deepEqual(await osc.getInstance(context, service, 'mine', token), made);
+      assert.deepEqual(names(await osc.listInstances(context, service, token)), ['demo', 'mine']);
+      await osc.removeInstance(context, service, 'mine', token);
+      assert.deepEqual(names(await osc.listInstances(context, service, token)), ['demo']);
+    });
+
+    test('an instance is starting, and running after a while', patience, async (t) => {
+      const slow = await open(t, ...never);
+      await osc.createInstance(slow.context, service, slow.token, { name: 'mine' });
+      assert.equal(await osc.getInstanceHealth(slow.context, service, 'mine', slow.token), 'starting');
+
+      const { context, token } = await open(t, ...soon);
+      await osc.createInstance(context, service, token, { name: 'mine' });
+      await osc.waitForInstanceReady(service, 'mine', context);
+      assert.equal(await osc.getInstanceHealth(context, service, 'mine', token), 'running');
+    });
+
+    test('a running instance starts anew', async (t) => {
+      const { context, token } = await open(t, ...never);
+      assert.equal(await osc.getInstanceHealth(context, service, 'demo', token), 'running');
+      await osc.restartInstance(context, service, 'demo', token);
+      assert.equal(await osc.getInstanceHealth(context, service, 'demo', token), 'starting');
+    });
+
+    test('logs are rows of text and ports have numbers', async (t) => {
+      const { context, token } = await open(t);
+      const logs = await osc.getLogsForInstance(context, service, 'demo', token);
+      assert.deepEqual(logs, ['started', 'listening']);
+      const [port] = await osc.getPortsForInstance(context, service, 'demo', token);
+      assert.deepEqual(Object.values(port).map((value) => typeof value), ['string', 'number', 'number']);
+    });
+
+    test('an instance is scaled', async (t) => {
+      const { context, token } = await open(t);
+      const scaling = () => osc.getInstanceScaling(context, service, 'demo', token);
+      assert.deepEqual(await scaling(), { actualReplicas: 1, desiredReplicas: 1 });
+      await osc.scaleInstanceReplicas(context, service, 'demo', 2, token);
+      assert.deepEqual(await scaling(), { actualReplicas: 2, desiredReplicas: 2 });
+    });
+
+    test('a secret is stored, referred to and not shown', async (t) => {
+      const { context, token } = await open(t);
+      const refers = { name: 'mine', password: '{{secrets.key}}' };
+      const create = () => osc.createInstance(context, service, token, refers);
+      await assert.rejects(create(), refusal(400, 'no such secret: key'));
+      await osc.saveSecret(service, 'key', 'hidden', context);
+      assert.equal((await create()).password, '***');
+    });
+
+    test('a subscription ends', async (t) => {
+      const { context, token } = await open(t);
+      await osc.removeSubscription(context, service);
+      assert.deepEqual(await osc.listSubscriptions(context), []);
+      const list = osc.listInstances(context, service, token);
+      await assert.rejects(list, { message: `Service ${service} not found in your subscriptions` });
+      await assert.rejects(osc.removeSubscription(context, service), refusal(404, 'no such subscription'));
+    });
+
+    test('a job is made, completes and is removed', patience, async (t) => {
+      const { context } = await open(t, ...soon);
+      const token = await context.getServiceAccessToken(jobs);
+      const made = await osc.createJob(context, jobs, token, { name: 'mine', cmdLineArgs: '-i in out' });
+      assert.deepEqual([made.name, made.status], ['mine', 'Running']);
+      await osc.waitForJobToComplete(context, jobs, 'mine', token);
+      const { status, cmdLineArgs } = await osc.getJob(context, jobs, 'mine', token);
+      assert.deepEqual([status, cmdLineArgs], ['Complete', '-i in out']);
+      assert.deepEqual(names(await osc.listJobs(context, jobs, token)), ['mine']);
+      await osc.removeJob(context, jobs, 'mine', token);
+      assert.deepEqual(await osc.listJobs(context, jobs, token), []);
+    });
+
+    test('a service of instances makes no jobs', async (t) => {
+      const { context, token } = await open(t);
+      const create = osc.createJob(context, service, token, { name: 'mine' });
+      await assert.rejects(create, { message: 'Service is not a job service' });
+    });
+
+    test('the names that the client lets through are those that the platform accepts', async (t) => {
+      const { context, token } = await open(t);
+      const [{ apiUrl }] = await osc.listSubscriptions(context);
+      const headers = { 'x-jwt': `Bearer ${token}`, 'content-type': 'application/json' };
+      for (const name of ['my-instance', 'Mine', 'm ine', 'm\n', 'ö', '']) {
+        await assert.rejects(osc.createInstance(context, service, token, { name }), osc.InvalidName, name);
+        const unchecked = osc.createFetch(apiUrl, { method: 'POST', headers, body: JSON.stringify({ name }) });
+        await assert.rejects(unchecked, refusal(400, 'name must consist of a-z and 0-9'), name);
+      }
+      for (const name of ['a', '0', 'z9'.repeat(30)]) {
+        assert.equal((await osc.createInstance(context, service, token, { name })).name, name);
+      }
+    });
+
+    test("a taken name is refused with the platform's reason", async (t) => {
+      const { context, token } = await open(t);
+      const create = osc.createInstance(context, service, token, { name: 'demo' });
+      await assert.rejects(create, refusal(409, 'the name is taken'));
+    });
+
+    test('who has no tokens left can create nothing', async (t) => {
+      const { context, token } = await open(t, '--balance', '0');
+      const create = osc.createInstance(context, service, token, { name: 'mine' });
+      await assert.rejects(create, refusal(403, 'no tokens left'));
+    });
+
+    test('what is not there is not found', async (t) => {
+      const { context, token } = await open(t);
+      assert.equal(await osc.getInstance(context, service, 'nothing', token), undefined);
+      const remove = osc.removeInstance(context, service, 'nothing', token);
+      await assert.rejects(remove, refusal(404, 'no such instance'));
+      const health = osc.getInstanceHealth(context, service, 'nothing', token);
+      await assert.rejects(health, { message: `Instance nothing of service ${service} not found` });
+    });
+
+    test('a service must be subscribed to, and must exist', async (t) => {
+      const { context, token } = await open(t);
+      const list = osc.listInstances(context, other, token);
+      await assert.rejects(list, { message: `Service ${other} not found in your subscriptions` });
+      await assert.rejects(context.getServiceAccessToken('nothing'), refusal(404, 'no such service'));
+    });
+
+    test('a dead service access token is noticed', async (t) => {
+      const { context, token } = await open(t, '--service-token-ttl', '0');
+      await assert.rejects(osc.getInstance(context, service, 'demo', token), osc.UnauthorizedError);
+      const list = osc.listInstances(context, service, token);
+      await assert.rejects(list, refusal(401, 'invalid service access token'));
+    });
+
+    test('a personal access token opens nothing once it is revoked', async (t) => {
+      const workspace = await openWorkspace(t, route);
+      await osc.listSubscriptions(workspace.context);
+      await workspace.revokeAccess();
+      const dead = refusal(401, 'invalid personal access token');
+      await assert.rejects(osc.listSubscriptions(workspace.context), dead);
+      await assert.rejects(workspace.context.getServiceAccessToken(service), dead);
+      await assert.rejects(osc.saveSecret(service, 'key', 'value', workspace.context), dead);
+    });
+
+    test('an old instance has no links, and what it had before them works', async (t) => {
+      const { context, token } = await open(t, '--no-instance-links');
+      assert.equal((await osc.getInstance(context, service, 'demo', token))._links, undefined);
+      assert.equal(await osc.getInstanceHealth(context, service, 'demo', token), 'running');
+      assert.equal((await osc.getLogsForInstance(context, service, 'demo', token)).length, 2);
+      assert.equal((await osc.getPortsForInstance(context, service, 'demo', token)).length, 1);
+      const restart = osc.restartInstance(context, service, 'demo', token);
+      await assert.rejects(restart, { message: `Link restart not found for instance demo of service ${service}` });
+      const scaling = osc.getInstanceScaling(context, service, 'demo', token);
+      await assert.rejects(scaling, { message: `Instance demo of service ${service} does not support scaling` });
+    });
+
+    test('the tour ends well and leaves nothing behind but a secret and a subscription', async (t) => {
+      const { context, token } = await open(t);
+      const tour = spawnSync(process.execPath, ['--import', './hook.mjs', 'tour.mjs'], {
+        cwd: fileURLToPath(new URL('.', import.meta.url)),
+        env: { ...process.env, OSC_ACCESS_TOKEN: context.getPersonalAccessToken() },
+        encoding: 'utf8',
+      });
+      assert.equal(tour.status, 0, tour.stderr);
+      assert.deepEqual(names(await osc.listInstances(context, service, token)), ['demo']);
+      const subscribed = await osc.listSubscriptions(context);
+      assert.deepEqual(subscribed.map(({ serviceId }) => serviceId), [service, other]);
+    });
+  });
+}

@@ -1,0 +1,58 @@
+// A mock of its own for each test, and the Personal Access Token of someone who has signed in there.
+
+import assert from 'node:assert/strict';
+import { createHash, randomBytes } from 'node:crypto';
+import { Context } from '@osaas/client-core';
+import { startMock } from '../programs.mjs';
+
+const redirectUri = 'http://localhost:3000/callback';
+
+/** Starts a mock that the hook then leads to, in an environment that is not the default. */
+export async function openWorkspace(t, route, ...options) {
+  const mock = await startMock(...options);
+  t.after(() => mock.stop());
+  Object.assign(process.env, { OSC_PLATFORM: mock.found.OSC_PLATFORM, OSC_ROUTE: route });
+  const personalAccessToken = await signIn(mock.found);
+  return new Workspace(mock.found, personalAccessToken);
+}
+
+class Workspace {
+  constructor(settings, personalAccessToken) {
+    this.settings = settings;
+    this.context = new Context({ personalAccessToken, environment: 'stage' });
+  }
+
+  /** What a person does who takes an app's access away. */
+  async revokeAccess() {
+    await connect(this.settings, 'revoke', { token: this.context.getPersonalAccessToken() });
+  }
+}
+
+async function signIn(settings) {
+  const verifier = randomBytes(32).toString('base64url');
+  const authorize = new URL('/api/connect/authorize', settings.OSC_ISSUER);
+  authorize.search = new URLSearchParams({
+    response_type: 'code',
+    client_id: settings.CLIENT_ID,
+    redirect_uri: redirectUri,
+    code_challenge: createHash('sha256').update(verifier).digest('base64url'),
+    code_challenge_method: 'S256',
+    state: 'state',
+  });
+  const consent = await fetch(authorize);
+  assert.equal(consent.status, 200, await consent.text());
+  const decision = { method: 'POST', body: new URLSearchParams({ decision: 'allow' }), redirect: 'manual' };
+  const callback = new URL((await fetch(authorize, decision)).headers.get('location'));
+  assert.equal(callback.searchParams.get('state'), 'state');
+  const code = callback.searchParams.get('code');
+  const grant = { grant_type: 'authorization_code', code, redirect_uri: redirectUri, code_verifier: verifier };
+  const { access_token } = await (await connect(settings, 'token', grant)).json();
+  return access_token;
+}
+
+async function connect({ OSC_ISSUER, CLIENT_ID, CLIENT_SECRET }, endpoint, form) {
+  const body = new URLSearchParams({ ...form, client_id: CLIENT_ID, client_secret: CLIENT_SECRET });
+  const answer = await fetch(new URL(`/api/connect/${endpoint}`, OSC_ISSUER), { method: 'POST', body });
+  assert.ok(answer.ok, `${endpoint}: ${answer.status}`);
+  return answer;
+}

@@ -1,0 +1,68 @@
+// Starts the programs under test and ends them. Nothing to install: only what Node brings.
+
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import path from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+
+const here = fileURLToPath(new URL('.', import.meta.url));
+const binaries = path.join(process.env.CARGO_TARGET_DIR ?? path.join(here, '../target'), 'debug');
+const running = new Set();
+
+/** For what a failed test has left behind; its open pipes would keep this process alive. */
+export function killPrograms() {
+  for (const child of running) child.kill('SIGKILL');
+}
+
+/** A program that is ready once `ready` has found in its output what it is looking for. */
+export class Program {
+  output = '';
+
+  static async start(name, args, env, ready) {
+    const program = new Program();
+    // Only what a program needs: settings of whoever runs the tests must not leak in.
+    program.child = spawn(path.join(binaries, name), args, {
+      env: { PATH: process.env.PATH, RUST_LOG: 'debug,osc_auth_layer=trace', RUST_BACKTRACE: '1', ...env },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    running.add(program.child);
+    program.exited = once(program.child, 'exit');
+    program.exited.finally(() => running.delete(program.child)).catch(() => {});
+    program.found = await new Promise((resolve, reject) => {
+      const read = (line) => {
+        program.output += `${line}\n`;
+        const found = ready(program.output);
+        if (found) resolve(found);
+      };
+      createInterface(program.child.stdout).on('line', read);
+      createInterface(program.child.stderr).on('line', read);
+      program.child.on('error', reject);
+      // 'close' and not 'exit': by then all output has been read.
+      program.child.on('close', (code) => reject(new Error(`${name} ended with ${code}:\n${program.output}`)));
+    });
+    return program;
+  }
+
+  /** Asks it to stop, as a service manager would, and sees that it does so in good order. */
+  async stop() {
+    this.child.kill('SIGTERM');
+    const [code, signal] = await this.exited;
+    assert.deepEqual([code, signal], [0, null], this.output);
+    assert.ok(!this.output.includes('panicked'), this.output);
+  }
+
+  async kill() {
+    this.child.kill('SIGKILL');
+    await this.exited;
+  }
+}
+
+/** Starts the mock; `found` is what it tells an app to have in its environment. */
+export function startMock(...args) {
+  return Program.start('mock-osc', ['--port', '0', ...args], {}, (output) => {
+    const settings = Object.fromEntries([...output.matchAll(/^export (\w+)=(.*)$/gm)].map(([, name, value]) => [name, value]));
+    return settings.CLIENT_SECRET && settings;
+  });
+}
