@@ -21,13 +21,16 @@ use crate::session::{OscSession, OscToken};
 #[non_exhaustive]
 pub struct MissingToken;
 
+/// A 401 has to have one (RFC 9110 §15.5.2).
+const CHALLENGE: &str = "Cookie realm=\"osc\"";
+
 impl IntoResponse for MissingToken {
     fn into_response(self) -> Response {
         let body = r#"{"error":"unauthenticated","error_description":"Sign in to go on."}"#;
         let headers = [
             (header::CONTENT_TYPE, "application/json"),
             (header::CACHE_CONTROL, "no-store"),
-            (header::WWW_AUTHENTICATE, "Cookie realm=\"osc\""),
+            (header::WWW_AUTHENTICATE, CHALLENGE),
         ];
         (StatusCode::UNAUTHORIZED, headers, body).into_response()
     }
@@ -79,6 +82,10 @@ impl IntoResponse for crate::client::ContextError {
             (header::CACHE_CONTROL, http::HeaderValue::from_static("no-store")),
         ];
         let mut response = (self.response_status(), headers, body.to_string()).into_response();
+        if response.status() == StatusCode::UNAUTHORIZED {
+            let challenge = http::HeaderValue::from_static(CHALLENGE);
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
+        }
         if let Some(delay) = self.retry_after() {
             response.headers_mut().insert(header::RETRY_AFTER, delay.as_secs().max(1).into());
         }
