@@ -212,10 +212,11 @@ impl OscContext {
         unsubscribed: Unsubscribed,
     ) -> Result<Subscription, ContextError> {
         check_service_id(doing, service_id)?;
+        let times = workspace.times_learnt();
         if let Some(subscription) = workspace.subscription(service_id) {
             return Ok(subscription);
         }
-        let subscriptions = self.read_subscriptions(doing, workspace).await?;
+        let subscriptions = self.read_subscriptions(doing, workspace, Some(times)).await?;
         if let Some(subscription) = workspace::find(&subscriptions, service_id) {
             return Ok(subscription);
         }
@@ -250,7 +251,7 @@ impl OscContext {
         };
         self.ask_platform(doing, request).await?.success(doing)?;
         for look in 1.. {
-            let subscriptions = self.read_subscriptions(doing, workspace).await?;
+            let subscriptions = self.read_subscriptions(doing, workspace, None).await?;
             if let Some(subscription) = workspace::find(&subscriptions, service_id) {
                 return Ok(subscription);
             }
@@ -263,15 +264,20 @@ impl OscContext {
         Err(doing.error(ContextErrorKind::UnexpectedAnswer, why))
     }
 
-    /// Reads them anew, once for all who ask at the same time.
+    /// Reads them, once for all who ask at the same time; `unless_since` does with what somebody else has read since they
+    /// had been read this often.
     pub(super) async fn read_subscriptions(
         &self,
         doing: Doing<'_>,
         workspace: &Arc<Workspace>,
+        unless_since: Option<u64>,
     ) -> Result<Subscriptions, ContextError> {
         let read = || {
             let (context, workspace) = (self.clone(), workspace.clone());
             async move {
+                if let Some(learnt) = unless_since.and_then(|times| workspace.learnt_since(times)) {
+                    return Ok(learnt);
+                }
                 let doing = Doing::new("read the subscriptions");
                 let request =
                     |platform: &Platform| platform.request(Method::GET, "catalog", &["mysubscriptions"]);

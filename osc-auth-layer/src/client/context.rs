@@ -80,7 +80,7 @@ impl OscContext {
     pub async fn subscriptions(&self) -> Result<Vec<Subscription>, ContextError> {
         let doing = Doing::new("read the subscriptions");
         let workspace = self.workspace(doing).await?;
-        Ok(self.read_subscriptions(doing, &workspace).await?.to_vec())
+        Ok(self.read_subscriptions(doing, &workspace, None).await?.to_vec())
     }
 
     /// Subscribes to a service. Does nothing when the workspace does so already.

@@ -28,10 +28,17 @@ pub(super) struct Access {
 pub(crate) struct Workspace {
     /// Its own: what runs here can be asked for again, so no orderly shutdown waits for it.
     pub(super) tasks: TaskTracker,
-    subscriptions: Mutex<Option<Subscriptions>>,
+    subscriptions: Mutex<Learnt>,
     pub(super) reading: Flight<Result<Subscriptions, ContextError>>,
     services: Mutex<HashMap<String, Arc<Service>>>,
     refreshed_in_vain_at: Mutex<Option<Timestamp>>,
+}
+
+#[derive(Default)]
+struct Learnt {
+    subscriptions: Option<Subscriptions>,
+    /// How often they have been read.
+    times: u64,
 }
 
 /// A platform that refuses every token must not make each call spend a refresh token.
@@ -47,16 +54,28 @@ pub(super) struct Service {
 
 impl Workspace {
     pub(super) fn subscription(&self, service_id: &str) -> Option<Subscription> {
-        let subscriptions = self.subscriptions.lock();
-        subscriptions.as_ref().and_then(|subscriptions| find(subscriptions, service_id))
+        let learnt = self.subscriptions.lock();
+        learnt.subscriptions.as_ref().and_then(|subscriptions| find(subscriptions, service_id))
+    }
+
+    pub(super) fn times_learnt(&self) -> u64 {
+        self.subscriptions.lock().times
+    }
+
+    /// What somebody else has read since it had been read this often.
+    pub(super) fn learnt_since(&self, times: u64) -> Option<Subscriptions> {
+        let learnt = self.subscriptions.lock();
+        learnt.subscriptions.clone().filter(|_| learnt.times > times)
     }
 
     pub(super) fn learn(&self, subscriptions: &Subscriptions) {
-        *self.subscriptions.lock() = Some(subscriptions.clone());
+        let mut learnt = self.subscriptions.lock();
+        learnt.subscriptions = Some(subscriptions.clone());
+        learnt.times += 1;
     }
 
     pub(super) fn forget_subscriptions(&self) {
-        *self.subscriptions.lock() = None;
+        self.subscriptions.lock().subscriptions = None;
     }
 
     /// Whether a refused personal access token is worth a refresh.
