@@ -2,6 +2,7 @@
 
 mod answers;
 mod bad_input;
+mod client;
 mod cluster;
 mod flow;
 mod model;

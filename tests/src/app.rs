@@ -36,10 +36,12 @@ pub async fn echo<B>(request: Request<B>) -> Result<Response<Full<Bytes>>, Infal
     Ok(response)
 }
 
-/// A layer that signs in with `osc`, at `http://localhost:3000`; `/public` and what is below `/assets` needs no session.
+/// A layer that signs in with `osc` and acts on its platform, at `http://localhost:3000`; `/public` and what is below
+/// `/assets` needs no session.
 pub fn layer_for(osc: &MockOsc) -> Builder {
     let layer = OscAuthLayer::builder(Client::confidential(osc.client_id(), osc.client_secret()))
         .issuer(osc.issuer())
+        .platform(osc.platform())
         .public_url("http://localhost:3000")
         .public_path("/public")
         .public_prefix("/assets");

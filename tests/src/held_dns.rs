@@ -13,10 +13,11 @@ use crate::soon;
 #[derive(Clone, Debug)]
 pub struct HeldDns(Arc<watch::Sender<State>>);
 
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct State {
     is_held: bool,
     waiting: usize,
+    asked: Vec<String>,
 }
 
 impl Default for HeldDns {
@@ -34,7 +35,7 @@ impl HeldDns {
 
     /// Names wait from now on.
     pub fn hold(&self) {
-        self.0.send_replace(State { is_held: true, waiting: 0 });
+        self.0.send_modify(|state| (state.is_held, state.waiting) = (true, 0));
     }
 
     /// Resolves once a request waits.
@@ -46,16 +47,24 @@ impl HeldDns {
 
     /// Lets those that wait go on, and those that come.
     pub fn release(&self) {
-        self.0.send_replace(State::default());
+        self.0.send_modify(|state| (state.is_held, state.waiting) = (false, 0));
+    }
+
+    /// The names that were asked for so far.
+    pub fn asked(&self) -> Vec<String> {
+        self.0.borrow().asked.clone()
     }
 }
 
 impl Resolve for HeldDns {
-    fn resolve(&self, _: Name) -> Resolving {
+    fn resolve(&self, name: Name) -> Resolving {
         let state = self.0.clone();
         Box::pin(async move {
             let mut watching = state.subscribe();
-            state.send_modify(|state| state.waiting += 1);
+            state.send_modify(|state| {
+                state.waiting += 1;
+                state.asked.push(name.as_str().to_owned());
+            });
             let _ = watching.wait_for(|state| !state.is_held).await;
             let addresses: Addrs = Box::new(std::iter::once(SocketAddr::from(([127, 0, 0, 1], 0))));
             Ok(addresses)

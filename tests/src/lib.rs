@@ -16,6 +16,7 @@ pub mod signals;
 mod socket;
 mod stage;
 mod watched_clock;
+mod workspace;
 
 pub use app::{App, Body, app, boxed, echo, layer, layer_for, token_of};
 pub use browser::{Answer, Browser, location, path_of};
@@ -31,3 +32,4 @@ pub use sample_node::{Line, LineError, NodeSetup, Sample, SampleNode};
 pub use socket::{Server, SocketBrowser, free_port};
 pub use stage::{AHEAD, EXPIRED, LEEWAY, Stage, error_of, retry_after, soon};
 pub use watched_clock::WatchedClock;
+pub use workspace::{ADSERVER, Asked, Call, Calling, FFMPEG, MINIO, VALKEY, calls, use_instance};

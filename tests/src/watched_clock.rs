@@ -38,7 +38,7 @@ impl Drop for WatchedClock {
 
 impl WatchedClock {
     /// The pause before the layer asks a provider once more whose answer was lost: within two seconds. Nothing else in
-    /// the layer sleeps for so long.
+    /// the layer sleeps for so long, but a context that waits for a service or an instance.
     pub const SECOND_TRY: RangeInclusive<Duration> = Duration::from_millis(500)..=Duration::from_millis(1999);
     /// The pause between two sweeps of the sessions.
     pub const SWEEP: RangeInclusive<Duration> = Duration::from_secs(60)..=Duration::from_secs(60);

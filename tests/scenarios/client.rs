@@ -1,0 +1,14 @@
+//! A client for Open Source Cloud that acts in the visitor's workspace: what it asks, keeps, refuses and tells.
+
+mod addresses;
+mod axum;
+mod errors;
+mod expiry;
+mod faults;
+mod instances;
+mod leaks;
+mod official;
+mod refused;
+mod requests;
+mod sign_out;
+mod waiting;

@@ -1,0 +1,119 @@
+//! OSC's own client and this one ask for the same, told apart by how often: the official tour, made with both.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::time::Duration;
+
+use mock_osc::{Endpoint, MockOsc, Recorded};
+use osc_auth_layer::{ContextError, OscContext};
+use osc_tests::{ADSERVER, MINIO, Stage, soon};
+use serde_json::{Value, json};
+
+/// The steps of `tour.mjs`.
+async fn tour(osc: &OscContext) -> Result<(), ContextError> {
+    osc.service_access_token(ADSERVER).await?;
+    osc.list_instances(ADSERVER).await?;
+    let options = json!({ "description": "Made on the tour", "level": "debug" });
+    let made = osc.create_instance(ADSERVER, "tour", &options).await?;
+    osc.get_instance(ADSERVER, "tour").await?;
+    osc.instance_health(ADSERVER, &made).await?;
+    osc.instance_logs(ADSERVER, &made).await?;
+    osc.instance_ports(ADSERVER, &made).await?;
+    osc.restart_instance(ADSERVER, &made).await?;
+    osc.instance_scaling(ADSERVER, &made).await?;
+    osc.scale_instance(ADSERVER, &made, 2).await?;
+    osc.save_secret(ADSERVER, "key", "value").await?;
+    osc.remove_instance(ADSERVER, "tour").await?;
+    osc.service_access_token(MINIO).await?;
+    Ok(())
+}
+
+/// A request as a server tells it from others.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Asked {
+    endpoint: Endpoint,
+    method: String,
+    path: String,
+    query: Vec<(String, String)>,
+    token_header: String,
+    content_type: Option<String>,
+    body: String,
+}
+
+impl Asked {
+    fn of(endpoint: Endpoint, request: Recorded) -> Self {
+        let carriers = ["x-pat-jwt", "x-jwt", "authorization"];
+        let mut carriers = carriers.into_iter().filter(|name| {
+            request.header(name).is_some_and(|value| value.starts_with("Bearer ") && value.len() > 30)
+        });
+        let token_header = carriers.next().unwrap_or_default().to_owned();
+        assert_eq!(carriers.next(), None, "{request:?}");
+        let json: Option<Value> = serde_json::from_str(&request.body).ok();
+        Self {
+            endpoint,
+            token_header,
+            content_type: request.header("content-type").map(str::to_owned),
+            // Fields have no order.
+            body: json.map_or(request.body, |json| json.to_string()),
+            method: request.method,
+            path: request.path,
+            query: request.query,
+        }
+    }
+}
+
+fn asked(osc: &MockOsc) -> Vec<Asked> {
+    use Endpoint::{Catalog, Deploy, Instances, Money, ServiceToken};
+    let endpoints = [Catalog, ServiceToken, Money, Deploy, Instances];
+    let requests = endpoints.into_iter().flat_map(|endpoint| {
+        osc.requests(endpoint).into_iter().map(move |request| Asked::of(endpoint, request))
+    });
+    requests.collect()
+}
+
+async fn tour_with_node(osc: &MockOsc, access_token: &str) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("official-client");
+    assert!(
+        folder.join("node_modules/@osaas/client-core").exists(),
+        "OSC's own client is not installed: tests/run.sh does that (or `npm ci` in tests/official-client)"
+    );
+    let tour = tokio::process::Command::new("node")
+        .args(["--import", "./hook.mjs", "tour.mjs"])
+        .current_dir(folder)
+        .env("OSC_PLATFORM", osc.platform())
+        .env("OSC_ROUTE", "path")
+        .env("OSC_ACCESS_TOKEN", access_token)
+        .kill_on_drop(true)
+        .output();
+    let tour = tokio::time::timeout(Duration::from_secs(60), tour).await.expect("node goes on and on");
+    let tour = tour.expect("node runs");
+    assert!(tour.status.success(), "{}", String::from_utf8_lossy(&tour.stderr));
+}
+
+#[tokio::test]
+async fn both_clients_ask_for_the_same_and_this_one_asks_less_often() {
+    let stage = Stage::signed_in().await;
+    tour_with_node(&stage.osc, stage.token().await.access_token()).await;
+    let theirs = asked(&stage.osc);
+    let stage = Stage::signed_in().await;
+    soon(tour(&stage.context().await)).await.unwrap();
+    let ours = asked(&stage.osc);
+
+    let distinct = |asked: &[Asked]| asked.iter().cloned().collect::<BTreeSet<_>>();
+    let (their_set, our_set) = (distinct(&theirs), distinct(&ours));
+    let only = |one: &BTreeSet<Asked>, other: &BTreeSet<Asked>| {
+        one.difference(other).map(|asked| format!("{asked:?}")).collect::<Vec<_>>().join("\n")
+    };
+    let (only_they, only_we) = (only(&their_set, &our_set), only(&our_set, &their_set));
+    assert!(
+        only_they.is_empty() && only_we.is_empty(),
+        "only OSC's own client asks:\n{only_they}\nonly this one asks:\n{only_we}"
+    );
+    let count = |asked: &[Asked], endpoint| asked.iter().filter(|asked| asked.endpoint == endpoint).count();
+    for endpoint in [Endpoint::ServiceToken, Endpoint::Deploy] {
+        assert_eq!(count(&ours, endpoint), count(&theirs, endpoint), "{endpoint:?}");
+    }
+    // The other one reads the subscriptions before, and looks an instance up for, nearly everything it does.
+    assert_eq!((count(&ours, Endpoint::Catalog), count(&ours, Endpoint::Instances)), (4, 10));
+    assert!(theirs.len() >= 2 * ours.len(), "{} and {}", theirs.len(), ours.len());
+}

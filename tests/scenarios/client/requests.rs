@@ -1,0 +1,298 @@
+//! What is asked, and how often: a session learns of its workspace once.
+
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use futures_util::future::join_all;
+use http::StatusCode;
+use mock_osc::{Endpoint, MockOsc};
+use osc_auth_layer::ContextErrorKind;
+use osc_tests::{ADSERVER, Asked, Browser, MINIO, Stage, VALKEY, app, soon, token_of, use_instance};
+use serde_json::json;
+
+#[tokio::test]
+async fn listing_instances_twice_costs_one_list_of_subscriptions_and_one_token() {
+    let stage = Stage::signed_in().await;
+    let osc = stage.context().await;
+    for _ in 0..2 {
+        let instances = soon(osc.list_instances(ADSERVER)).await.unwrap();
+        assert_eq!(instances.iter().map(|instance| &instance.name).collect::<Vec<_>>(), ["demo"]);
+    }
+    assert_eq!(stage.asked(), Asked { lists: 1, tokens: 1, instances: 2, ..Asked::nothing() });
+}
+
+#[tokio::test]
+async fn every_context_of_a_session_shares_what_it_has_learnt() {
+    let stage = Stage::signed_in().await;
+    soon(stage.context().await.list_instances(ADSERVER)).await.unwrap();
+    soon(stage.token().await.session().context().list_instances(ADSERVER)).await.unwrap();
+    assert_eq!(stage.asked(), Asked { lists: 1, tokens: 1, instances: 2, ..Asked::nothing() });
+}
+
+#[tokio::test]
+async fn all_that_is_done_in_one_service_costs_one_token() {
+    let stage = Stage::signed_in().await;
+    let osc = stage.context().await;
+    soon(osc.create_instance(ADSERVER, "mine", json!({}))).await.unwrap();
+    assert!(soon(osc.get_instance(ADSERVER, "mine")).await.unwrap().is_some());
+    assert_eq!(soon(osc.list_instances(ADSERVER)).await.unwrap().len(), 2);
+    soon(osc.remove_instance(ADSERVER, "mine")).await.unwrap();
+    assert_eq!(stage.asked(), Asked { lists: 1, tokens: 1, instances: 4, ..Asked::nothing() });
+    assert_eq!(stage.osc.instances(ADSERVER), ["demo"]);
+}
+
+#[tokio::test]
+async fn each_service_has_a_token_of_its_own_and_the_subscriptions_are_read_once_for_both() {
+    let stage = Stage::signed_in().await;
+    stage.osc.subscribe(MINIO);
+    let osc = stage.context().await;
+    for _ in 0..2 {
+        soon(osc.list_instances(ADSERVER)).await.unwrap();
+        soon(osc.list_instances(MINIO)).await.unwrap();
+    }
+    assert_eq!(stage.asked(), Asked { lists: 1, tokens: 2, instances: 4, ..Asked::nothing() });
+    let tokens =
+        [soon(osc.service_access_token(ADSERVER)).await, soon(osc.service_access_token(MINIO)).await];
+    let [ad, minio] = tokens.map(Result::unwrap);
+    assert_eq!((ad.service_id(), minio.service_id()), (ADSERVER, MINIO));
+    assert_ne!(ad.token(), minio.token());
+    assert_eq!(stage.asked().tokens, 2, "those were kept");
+}
+
+#[tokio::test]
+async fn a_thousand_callers_at_once_cost_one_list_and_one_token() {
+    let stage = Stage::signed_in().await;
+    let osc = stage.context().await;
+    let answers = soon(join_all((0..1000).map(|_| osc.list_instances(ADSERVER)))).await;
+    assert!(answers.iter().all(|answer| answer.as_ref().unwrap().len() == 1));
+    assert_eq!(stage.asked(), Asked { lists: 1, tokens: 1, instances: 1000, ..Asked::nothing() });
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn tasks_on_several_threads_cost_one_list_and_one_token() {
+    for _ in 0..5 {
+        let stage = Stage::signed_in().await;
+        let osc = stage.context().await;
+        let tasks = (0..300).map(|_| {
+            let osc = osc.clone();
+            tokio::spawn(async move { osc.list_instances(ADSERVER).await.map(|instances| instances.len()) })
+        });
+        for task in soon(join_all(tasks)).await {
+            assert_eq!(task.unwrap().unwrap(), 1);
+        }
+        assert_eq!(stage.asked(), Asked { lists: 1, tokens: 1, instances: 300, ..Asked::nothing() });
+    }
+}
+
+#[tokio::test]
+async fn while_the_token_service_is_slow_all_callers_wait_for_one_request() {
+    let stage = Stage::signed_in().await;
+    let osc = stage.context().await;
+    let hold = stage.osc.hold(Endpoint::ServiceToken);
+    let mut callers = Box::pin(join_all((0..1000).map(|_| osc.list_instances(ADSERVER))));
+    let arrived = async { soon(hold.arrived(1)).await };
+    tokio::select! {
+        biased;
+        _ = &mut callers => panic!("somebody did not wait"),
+        () = arrived => {}
+    }
+    assert!(callers.as_mut().now_or_never().is_none());
+    hold.release();
+    assert!(soon(callers).await.iter().all(Result::is_ok));
+    assert_eq!(stage.asked(), Asked { lists: 1, tokens: 1, instances: 1000, ..Asked::nothing() });
+}
+
+#[tokio::test]
+async fn a_caller_that_is_slow_to_go_on_finds_the_token_that_another_got_meanwhile() {
+    let stage = Stage::signed_in().await;
+    let osc = stage.context().await;
+    let mut slow = Box::pin(osc.list_instances(ADSERVER));
+    assert!(slow.as_mut().now_or_never().is_none());
+    soon(osc.list_instances(ADSERVER)).await.unwrap();
+    soon(slow).await.unwrap();
+    assert_eq!(stage.asked(), Asked { lists: 1, tokens: 1, instances: 2, ..Asked::nothing() });
+}
+
+#[tokio::test]
+async fn a_caller_that_is_slow_to_go_on_finds_the_service_activated() {
+    let stage = Stage::signed_in().await;
+    let osc = stage.context().await;
+    let mut slow = Box::pin(osc.service_access_token(MINIO));
+    assert!(slow.as_mut().now_or_never().is_none());
+    soon(osc.service_access_token(MINIO)).await.unwrap();
+    soon(slow).await.unwrap();
+    assert_eq!((stage.asked().activations, stage.asked().tokens), (1, 1));
+}
+
+#[tokio::test]
+async fn a_caller_that_hangs_up_does_not_take_the_token_from_the_others() {
+    let stage = Stage::signed_in().await;
+    let osc = stage.context().await;
+    let hold = stage.osc.hold(Endpoint::ServiceToken);
+    let first = osc.clone();
+    let first = tokio::spawn(async move { first.list_instances(ADSERVER).await.map(drop) });
+    soon(hold.arrived(1)).await;
+    let mut second = Box::pin(osc.list_instances(ADSERVER));
+    assert!(second.as_mut().now_or_never().is_none());
+    first.abort();
+    assert!(soon(first).await.unwrap_err().is_cancelled());
+    hold.release();
+    assert_eq!(soon(second).await.unwrap().len(), 1);
+    assert_eq!(stage.asked(), Asked { lists: 1, tokens: 1, instances: 1, ..Asked::nothing() });
+}
+
+#[tokio::test]
+async fn creating_in_a_service_activates_it_once_for_any_number_of_callers() {
+    let stage = Stage::signed_in().await;
+    let osc = stage.context().await;
+    let names: Vec<_> = (0..100).map(|n| format!("mine{n}")).collect();
+    let hold = stage.osc.hold(Endpoint::Catalog);
+    let mut callers =
+        Box::pin(join_all(names.iter().map(|name| osc.create_instance(MINIO, name, json!({})))));
+    assert!(callers.as_mut().now_or_never().is_none());
+    soon(hold.arrived(1)).await;
+    hold.release();
+    let made = soon(callers).await;
+    assert!(made.iter().zip(&names).all(|(made, name)| made.as_ref().unwrap().name == *name));
+    assert_eq!(stage.asked(), Asked { lists: 2, activations: 1, tokens: 1, instances: 100, others: 0 });
+    assert_eq!(stage.osc.instances(MINIO).len(), 100);
+    assert_eq!(stage.osc.subscriptions(), [ADSERVER, MINIO]);
+}
+
+#[tokio::test]
+async fn a_service_that_is_listed_late_after_its_activation_is_waited_for() {
+    for (late, found) in [(1, true), (4, true), (5, false)] {
+        let stage = Stage::with(MockOsc::builder().late_subscriptions(late), |layer| layer).await;
+        let osc = stage.context().await;
+        let mut token = Box::pin(osc.service_access_token(MINIO));
+        let pause = Duration::from_millis(500);
+        for look in 1..5.min(late + 1) {
+            tokio::select! {
+                biased;
+                _ = &mut token => panic!("it did not wait"),
+                _ = stage.clock.slept(pause..=pause, look) => stage.pass(pause),
+            }
+        }
+        let token = soon(token).await;
+        match found {
+            true => assert_eq!(token.unwrap().service_id(), MINIO),
+            false => assert_eq!(token.unwrap_err().kind(), ContextErrorKind::UnexpectedAnswer),
+        }
+        let lists = 1 + 5.min(late + 1);
+        assert_eq!((stage.asked().lists, stage.asked().activations), (lists, 1), "{late}");
+    }
+}
+
+#[tokio::test]
+async fn looking_at_a_service_that_is_not_subscribed_to_activates_nothing() {
+    let stage = Stage::signed_in().await;
+    let osc = stage.context().await;
+    let kinds = [
+        soon(osc.list_instances(MINIO)).await.map(drop),
+        soon(osc.get_instance(MINIO, "a")).await.map(drop),
+        soon(osc.remove_instance(MINIO, "a")).await,
+        soon(use_instance(&osc, MINIO, "a")).await,
+        soon(osc.instance_health(MINIO, "a")).await.map(drop),
+        soon(osc.wait_until_ready(MINIO, "a", Duration::from_secs(9), |_| {})).await,
+    ];
+    for kind in kinds {
+        assert_eq!(kind.unwrap_err().kind(), ContextErrorKind::NotSubscribed);
+    }
+    assert_eq!(stage.asked(), Asked { lists: 6, ..Asked::nothing() });
+    assert_eq!(stage.osc.subscriptions(), [ADSERVER]);
+}
+
+#[tokio::test]
+async fn that_a_service_is_not_subscribed_to_is_not_remembered() {
+    let stage = Stage::signed_in().await;
+    let osc = stage.context().await;
+    assert_eq!(soon(osc.list_instances(MINIO)).await.unwrap_err().kind(), ContextErrorKind::NotSubscribed);
+    stage.osc.subscribe(MINIO);
+    assert!(soon(osc.list_instances(MINIO)).await.unwrap().is_empty());
+    assert_eq!(stage.asked(), Asked { lists: 2, tokens: 1, instances: 1, ..Asked::nothing() });
+}
+
+#[tokio::test]
+async fn activating_a_service_that_is_subscribed_to_asks_for_nothing_new() {
+    let stage = Stage::signed_in().await;
+    let osc = stage.context().await;
+    for _ in 0..2 {
+        assert_eq!(soon(osc.activate_service(ADSERVER)).await.unwrap().service_id, ADSERVER);
+    }
+    assert_eq!((stage.asked().activations, stage.asked().tokens), (0, 0));
+    let minio = soon(osc.activate_service(MINIO)).await.unwrap();
+    assert_eq!(minio.api_url, format!("{}/api-minio-minio/minioinstance", stage.osc.platform()));
+    assert_eq!((stage.asked().activations, stage.asked().tokens), (1, 0));
+}
+
+#[tokio::test]
+async fn a_service_that_there_is_not_is_not_found() {
+    let stage = Stage::signed_in().await;
+    let osc = stage.context().await;
+    for _ in 0..2 {
+        let error = soon(osc.create_instance("no-such", "a", json!({}))).await.unwrap_err();
+        assert_eq!((error.kind(), error.reason()), (ContextErrorKind::NotFound, Some("no such service")));
+    }
+    assert_eq!((stage.asked().activations, stage.asked().tokens), (2, 0));
+}
+
+#[tokio::test]
+async fn two_visitors_never_share_a_token_nor_a_workspace() {
+    let stage = Stage::signed_in().await;
+    let mut grace = Browser::new(app(&stage.layer));
+    let authorize = grace.begin_sign_in("/auth/signin").await;
+    let callback = stage.osc.approve_as("grace", &authorize).await.unwrap();
+    assert_eq!(grace.navigate(osc_tests::path_of(&callback)).await.status(), StatusCode::SEE_OTHER);
+    let (ada, grace) = (stage.context().await, token_of(&grace.fetch("/").await).unwrap().context());
+
+    let both = (0..20).map(|n| {
+        let (name, osc) = (format!("mine{n}"), if n % 2 == 0 { &ada } else { &grace });
+        async move { osc.create_instance(VALKEY, &name, json!({})).await }
+    });
+    assert!(soon(join_all(both)).await.iter().all(Result::is_ok));
+
+    for (user, rest, osc) in [("ada", 0, &ada), ("grace", 1, &grace)] {
+        let names = stage.osc.instances_of(user, VALKEY);
+        assert_eq!(names.len(), 10, "{names:?}");
+        assert!(
+            names.iter().all(|name| name[4..].parse::<usize>().unwrap() % 2 == rest),
+            "{user}: {names:?}"
+        );
+        let listed = soon(osc.list_instances(VALKEY)).await.unwrap();
+        assert_eq!(listed.into_iter().map(|instance| instance.name).collect::<Vec<_>>(), names);
+    }
+    assert_eq!((stage.asked().lists, stage.asked().activations, stage.asked().tokens), (4, 2, 2));
+    let tokens =
+        [soon(ada.service_access_token(VALKEY)).await, soon(grace.service_access_token(VALKEY)).await];
+    let [ada, grace] = tokens.map(Result::unwrap);
+    assert_ne!(ada.token(), grace.token());
+}
+
+#[tokio::test]
+async fn a_context_outlives_its_request_and_three_lifetimes_of_both_tokens() {
+    let stage = Stage::signed_in().await;
+    let osc = stage.context().await;
+    // Every seven minutes for hours, with a break longer than a lifetime.
+    for step in 0..40 {
+        stage.pass(Duration::from_secs(if step == 13 { 2 * 3600 } else { 7 * 60 }));
+        let answer = soon(osc.list_instances(ADSERVER)).await;
+        assert_eq!(answer.unwrap().len(), 1, "step {step}");
+    }
+    assert_eq!(stage.asked().lists, 1);
+    assert!((5..=7).contains(&stage.asked().tokens), "{:?}", stage.asked());
+    assert_eq!(stage.asked().instances, 40, "no dead token was sent");
+    assert!(stage.refreshes() >= 4, "{}", stage.refreshes());
+}
+
+#[tokio::test]
+async fn an_instance_that_was_read_before_is_not_looked_up_again() {
+    let stage = Stage::signed_in().await;
+    let osc = stage.context().await;
+    let demo = soon(osc.get_instance(ADSERVER, "demo")).await.unwrap().unwrap();
+    stage.osc.forget_requests();
+    soon(use_instance(&osc, ADSERVER, &demo)).await.unwrap();
+    assert_eq!(stage.asked(), Asked { instances: 7, ..Asked::nothing() });
+    stage.osc.forget_requests();
+    soon(use_instance(&osc, ADSERVER, "demo")).await.unwrap();
+    assert_eq!(stage.asked(), Asked { instances: 14, ..Asked::nothing() });
+}

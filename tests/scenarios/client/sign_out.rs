@@ -1,0 +1,126 @@
+//! After the sign-out a context is of no more use, and what the session had learnt goes nowhere.
+
+use futures_util::FutureExt;
+use mock_osc::{Endpoint, Fault, MockOsc};
+use osc_auth_layer::ContextErrorKind as Kind;
+use osc_tests::{ADSERVER, Asked, MINIO, Nodes, Stage, calls, soon, use_instance};
+use serde_json::json;
+
+/// Every call fails, and nothing is asked.
+async fn assert_ended(osc: &osc_auth_layer::OscContext, provider: &MockOsc) {
+    let before = Asked::of(provider);
+    for call in calls() {
+        let error = soon(call.make(osc)).await.expect_err(call.doing);
+        assert_eq!((error.kind(), error.status()), (Kind::SessionEnded, None), "{}: {error}", call.doing);
+    }
+    assert_eq!(Asked::of(provider), before);
+}
+
+#[tokio::test]
+async fn s61_after_the_sign_out_in_the_browser_or_from_code_nothing_is_sent() {
+    for from_code in [true, false] {
+        let mut stage = Stage::signed_in().await;
+        let osc = stage.context().await;
+        soon(osc.list_instances(ADSERVER)).await.unwrap();
+        match from_code {
+            true => soon(osc.session().sign_out()).await,
+            false => drop(soon(stage.browser.post_from("same-origin", "/auth/signout")).await),
+        }
+        assert_ended(&osc, &stage.osc).await;
+        assert_ended(&osc.clone(), &stage.osc).await;
+    }
+}
+
+#[tokio::test]
+async fn s61_after_the_layer_is_gone_nothing_is_sent() {
+    let stage = Stage::signed_in().await;
+    let context = stage.context().await;
+    soon(context.list_instances(ADSERVER)).await.unwrap();
+    let Stage { layer, browser, osc, .. } = stage;
+    drop((layer, browser));
+    assert_ended(&context, &osc).await;
+}
+
+#[tokio::test]
+async fn s61_after_the_sign_out_on_another_node_nothing_is_sent() {
+    for is_told in [true, false] {
+        let nodes = if is_told { Nodes::told(2).await } else { Nodes::untold(2).await };
+        nodes.warm_up().await;
+        let osc = nodes.token(0).await.context();
+        soon(osc.list_instances(ADSERVER)).await.unwrap();
+        soon(nodes.at(1).post_from("same-origin", "/auth/signout")).await;
+        assert_ended(&osc, &nodes.osc).await;
+    }
+}
+
+#[tokio::test]
+async fn s61_a_sign_out_while_access_is_being_asked_for_leaves_it_unused() {
+    for endpoint in [Endpoint::Catalog, Endpoint::ServiceToken] {
+        let stage = Stage::signed_in().await;
+        let osc = stage.context().await;
+        let hold = stage.osc.hold(endpoint);
+        let mut call = Box::pin(osc.create_instance(MINIO, "mine", json!({})));
+        assert!(call.as_mut().now_or_never().is_none());
+        let arrived = async { soon(hold.arrived(1)).await };
+        tokio::select! { biased; _ = &mut call => panic!("it did not wait"), () = arrived => {} }
+        soon(osc.session().sign_out()).await;
+        let asked = stage.asked();
+        hold.release();
+        assert_eq!(soon(call).await.unwrap_err().kind(), Kind::SessionEnded, "{endpoint:?}");
+        assert_eq!((stage.asked(), stage.osc.instances(MINIO).len()), (asked, 0), "{endpoint:?}");
+    }
+}
+
+#[tokio::test]
+async fn s61_a_request_that_waits_during_the_sign_out_is_the_last() {
+    for refused in [true, false] {
+        let stage = Stage::signed_in().await;
+        let osc = stage.context().await;
+        soon(osc.list_instances(ADSERVER)).await.unwrap();
+        let hold = stage.osc.hold(Endpoint::Instances);
+        // Both would be followed by another request: a new token, or the look at what was changed.
+        let answer = if refused { Fault::Status(401) } else { Fault::Empty };
+        stage.osc.fault(Endpoint::Instances, answer).when(|request| request.method == "PATCH");
+        let demo = stage.osc.requests(Endpoint::Instances).len();
+        let mut call = Box::pin(osc.update_instance(ADSERVER, "demo", json!({ "level": 1 })));
+        let arrived = async { soon(hold.arrived(1)).await };
+        tokio::select! { biased; _ = &mut call => panic!("it did not wait"), () = arrived => {} }
+        soon(osc.session().sign_out()).await;
+        hold.release();
+        assert_eq!(soon(call).await.unwrap_err().kind(), Kind::SessionEnded);
+        assert_eq!(stage.asked(), Asked { lists: 1, tokens: 1, instances: demo + 1, ..Asked::nothing() });
+    }
+}
+
+#[tokio::test]
+async fn s61_the_next_session_of_the_same_visitor_learns_anew() {
+    let mut stage = Stage::signed_in().await;
+    let first = stage.context().await;
+    let before = soon(first.service_access_token(ADSERVER)).await.unwrap();
+    stage.browser.post_from("same-origin", "/auth/signout").await;
+    let stage = stage.sign_in().await;
+    let second = stage.context().await;
+    let after = soon(second.service_access_token(ADSERVER)).await.unwrap();
+    assert_ne!(before.token(), after.token());
+    assert_eq!(stage.asked(), Asked { lists: 2, tokens: 2, ..Asked::nothing() });
+    assert_ended(&first, &stage.osc).await;
+}
+
+#[tokio::test]
+async fn s61_no_service_access_token_is_written_to_the_store() {
+    let nodes = Nodes::told(2).await;
+    nodes.warm_up().await;
+    let (here, there) = (nodes.token(0).await.context(), nodes.token(1).await.context());
+    let before = nodes.store.dump();
+    assert!(!before.is_empty());
+    let demo = soon(here.get_instance(ADSERVER, "demo")).await.unwrap().unwrap();
+    soon(use_instance(&here, ADSERVER, &demo)).await.unwrap();
+    let token = soon(here.service_access_token(ADSERVER)).await.unwrap();
+    assert_eq!(nodes.store.dump(), before, "something was written");
+    let other = soon(there.service_access_token(ADSERVER)).await.unwrap();
+    assert_ne!(token.token(), other.token(), "it travelled");
+    let dump = nodes.store.dump();
+    for token in [token, other] {
+        assert!(!dump.windows(24).any(|part| token.token().as_bytes().windows(24).any(|own| own == part)));
+    }
+}

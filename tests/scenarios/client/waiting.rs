@@ -1,0 +1,277 @@
+//! Waiting until an instance runs, on the layer's clock.
+
+use std::ops::RangeInclusive;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use mock_osc::{Endpoint, Fault, MockOsc};
+use osc_auth_layer::{ContextError, ContextErrorKind as Kind};
+use osc_tests::{ADSERVER, FFMPEG, Stage, soon};
+use serde_json::json;
+
+const SECOND: Duration = Duration::from_secs(1);
+const DEADLINE: Duration = Duration::from_secs(60);
+/// The pause between two looks.
+const LOOK: RangeInclusive<Duration> = SECOND..=SECOND;
+
+/// Lets every pause between two looks pass as soon as it begins, until the wait is over.
+async fn through(
+    stage: &Stage,
+    waiting: impl Future<Output = Result<(), ContextError>>,
+) -> Result<(), ContextError> {
+    let mut waiting = std::pin::pin!(waiting);
+    let mut passed = stage.clock.sleeps(LOOK);
+    loop {
+        tokio::select! {
+            biased;
+            over = soon(&mut waiting) => return over,
+            pause = stage.clock.slept(LOOK, passed + 1) => {
+                passed += 1;
+                stage.pass(pause);
+            }
+        }
+    }
+}
+
+/// Drives the wait until it pauses for the `times`th time for so long.
+async fn until_pause<F: Future<Output = Result<(), ContextError>> + Unpin>(
+    stage: &Stage,
+    waiting: &mut F,
+    pause: Duration,
+    times: usize,
+) {
+    tokio::select! {
+        biased;
+        over = waiting => panic!("it did not wait: {over:?}"),
+        _ = stage.clock.slept(pause..=pause, times) => {}
+    }
+}
+
+#[tokio::test]
+async fn every_look_is_told_until_it_runs() {
+    let stage = Stage::with(MockOsc::builder().instance_start(3 * SECOND), |layer| layer).await;
+    let osc = stage.context().await;
+    let made = soon(osc.create_instance(ADSERVER, "mine", json!({}))).await.unwrap();
+    let mut told = Vec::new();
+    let watch = |health: &osc_auth_layer::client::InstanceHealth| told.push(health.status.clone());
+    through(&stage, osc.wait_until_ready(ADSERVER, &made, DEADLINE, watch)).await.unwrap();
+    assert_eq!(told, ["starting", "starting", "starting", "running"]);
+    assert_eq!(stage.asked().instances, 1 + 4, "what was read is not looked up again");
+}
+
+#[tokio::test]
+async fn what_runs_already_is_not_waited_for() {
+    let stage = Stage::signed_in().await;
+    let osc = stage.context().await;
+    let mut told = Vec::new();
+    soon(osc.wait_until_ready(ADSERVER, "demo", Duration::from_millis(1), |health| {
+        told.push(health.is_running());
+    }))
+    .await
+    .unwrap();
+    assert_eq!((told, stage.clock.sleeps(LOOK)), (vec![true], 0));
+    assert_eq!(stage.asked().instances, 2);
+}
+
+#[tokio::test]
+async fn what_never_runs_is_waited_for_until_the_deadline_which_names_its_last_status() {
+    let stage = Stage::signed_in().await;
+    let osc = stage.context().await;
+    stage.osc.fail_instances(true);
+    let made = soon(osc.create_instance(ADSERVER, "mine", json!({}))).await.unwrap();
+    let looks = Mutex::new(0);
+    let watch = |_: &osc_auth_layer::client::InstanceHealth| *looks.lock().unwrap() += 1;
+    let error = through(&stage, osc.wait_until_ready(ADSERVER, &made, DEADLINE, watch)).await.unwrap_err();
+    assert_eq!((error.kind(), error.status()), (Kind::DeadlineExceeded, None));
+    assert_eq!(
+        error.to_string(),
+        "could not wait for mine (eyevinn-test-adserver): it is not running by the deadline, its status is failed"
+    );
+    assert!((59..=61).contains(&*looks.lock().unwrap()), "{looks:?}");
+}
+
+#[tokio::test]
+async fn the_deadline_ends_also_a_look_that_is_not_answered() {
+    let stage = Stage::signed_in().await;
+    let osc = stage.context().await;
+    let hold = stage.osc.hold(Endpoint::Instances);
+    let mut waiting =
+        Box::pin(osc.wait_until_ready(ADSERVER, "demo", DEADLINE, |_| panic!("it was not looked at")));
+    let arrived = async { soon(hold.arrived(1)).await };
+    tokio::select! { biased; over = &mut waiting => panic!("{over:?}"), () = arrived => {} }
+    stage.pass(DEADLINE);
+    let error = soon(waiting).await.unwrap_err();
+    assert_eq!(error.kind(), Kind::DeadlineExceeded);
+    assert!(error.to_string().ends_with("its status is unknown"), "{error}");
+}
+
+#[tokio::test]
+async fn an_instance_that_is_removed_meanwhile_is_not_found() {
+    for links in [true, false] {
+        let stage = Stage::signed_in().await;
+        stage.osc.set_instance_links(links);
+        let osc = stage.context().await;
+        soon(osc.create_instance(ADSERVER, "mine", json!({}))).await.unwrap();
+        let mut waiting = Box::pin(osc.wait_until_ready(ADSERVER, "mine", DEADLINE, |_| {}));
+        until_pause(&stage, &mut waiting, SECOND, 1).await;
+        stage.osc.remove_instance(ADSERVER, "mine");
+        stage.pass(SECOND);
+        let error = through(&stage, waiting).await.unwrap_err();
+        assert_eq!(error.kind(), Kind::NotFound);
+        assert_eq!(
+            error.to_string(),
+            "could not wait for mine (eyevinn-test-adserver): there is no such instance"
+        );
+    }
+    let stage = Stage::signed_in().await;
+    let osc = stage.context().await;
+    let error = soon(osc.wait_until_ready(ADSERVER, "none", DEADLINE, |_| {})).await.unwrap_err();
+    assert_eq!((error.kind(), stage.clock.sleeps(LOOK)), (Kind::NotFound, 0));
+}
+
+#[tokio::test]
+async fn health_that_turns_up_later_than_the_instance_is_waited_for() {
+    let stage = Stage::signed_in().await;
+    let osc = stage.context().await;
+    let of_health = |request: &mock_osc::Recorded| request.path.contains("/health/");
+    stage.osc.fault(Endpoint::Instances, Fault::Status(404)).when(of_health).times(3);
+    through(&stage, osc.wait_until_ready(ADSERVER, "demo", DEADLINE, |_| {})).await.unwrap();
+    assert_eq!(stage.clock.sleeps(LOOK), 3);
+}
+
+#[tokio::test]
+async fn the_wait_goes_on_through_an_outage_of_the_platform() {
+    let stage = Stage::signed_in().await;
+    let osc = stage.context().await;
+    let demo = soon(osc.get_instance(ADSERVER, "demo")).await.unwrap().unwrap();
+    soon(osc.restart_instance(ADSERVER, &demo)).await.unwrap();
+    let mut told = Vec::new();
+    let watch = |health: &osc_auth_layer::client::InstanceHealth| told.push(health.status.clone());
+    let mut waiting = Box::pin(osc.wait_until_ready(ADSERVER, &demo, DEADLINE, watch));
+    until_pause(&stage, &mut waiting, SECOND, 1).await;
+    stage.osc.stop_listening().await;
+    stage.pass(SECOND);
+    until_pause(&stage, &mut waiting, SECOND, 2).await;
+    stage.osc.resume_listening().await.unwrap();
+    for fault in
+        [Fault::Status(503), Fault::HangUp, Fault::HalfAnswer, Fault::RetryAfter(429, "1".to_owned())]
+    {
+        stage.osc.fault(Endpoint::Instances, fault).once();
+    }
+    stage.pass(SECOND);
+    through(&stage, waiting).await.unwrap();
+    assert_eq!(told, ["starting", "running"]);
+}
+
+#[tokio::test]
+async fn the_wait_begins_also_in_an_outage() {
+    for endpoint in [Endpoint::Catalog, Endpoint::ServiceToken, Endpoint::Instances] {
+        let stage = Stage::signed_in().await;
+        let osc = stage.context().await;
+        stage.osc.fault(endpoint, Fault::Status(500)).times(3);
+        through(&stage, osc.wait_until_ready(ADSERVER, "demo", DEADLINE, |_| {})).await.unwrap();
+        assert_eq!(stage.clock.sleeps(LOOK), 3, "{endpoint:?}");
+    }
+}
+
+#[tokio::test]
+async fn the_platform_says_when_to_look_again() {
+    let stage = Stage::signed_in().await;
+    let osc = stage.context().await;
+    let demo = soon(osc.get_instance(ADSERVER, "demo")).await.unwrap().unwrap();
+    stage.osc.fault(Endpoint::Instances, Fault::RetryAfter(429, "17".to_owned())).once();
+    let looks = stage.asked().instances;
+    let mut waiting = Box::pin(osc.wait_until_ready(ADSERVER, &demo, DEADLINE, |_| {}));
+    for second in 1..=17 {
+        until_pause(&stage, &mut waiting, SECOND, second).await;
+        assert_eq!(stage.asked().instances, looks + 1, "after {second} seconds");
+        stage.pass(SECOND);
+    }
+    soon(waiting).await.unwrap();
+    assert_eq!(stage.asked().instances, looks + 2);
+}
+
+#[tokio::test]
+async fn a_refusal_is_not_waited_out() {
+    for (fault, kind) in [(Fault::Status(403), Kind::Refused), (Fault::Html, Kind::UnexpectedAnswer)] {
+        let stage = Stage::signed_in().await;
+        let osc = stage.context().await;
+        stage.osc.fault(Endpoint::Instances, fault);
+        let error = soon(osc.wait_until_ready(ADSERVER, "demo", DEADLINE, |_| {})).await.unwrap_err();
+        assert_eq!((error.kind(), stage.clock.sleeps(LOOK)), (kind, 0));
+    }
+}
+
+#[tokio::test]
+async fn a_sign_out_ends_the_wait() {
+    let stage = Stage::signed_in().await;
+    let osc = stage.context().await;
+    soon(osc.restart_instance(ADSERVER, "demo")).await.unwrap();
+    let mut waiting = Box::pin(osc.wait_until_ready(ADSERVER, "demo", DEADLINE, |_| {}));
+    until_pause(&stage, &mut waiting, SECOND, 1).await;
+    soon(osc.session().sign_out()).await;
+    let asked = stage.asked();
+    stage.pass(SECOND);
+    assert_eq!(soon(waiting).await.unwrap_err().kind(), Kind::SessionEnded);
+    assert_eq!(stage.asked(), asked);
+}
+
+#[tokio::test]
+async fn a_sign_out_ends_also_a_wait_that_was_told_to_look_again_much_later() {
+    let stage = Stage::signed_in().await;
+    let osc = stage.context().await;
+    stage.osc.fault(Endpoint::Instances, Fault::RetryAfter(503, "3000".to_owned()));
+    let hour = 3600 * SECOND;
+    let mut waiting = Box::pin(osc.wait_until_ready(ADSERVER, "demo", hour, |_| {}));
+    until_pause(&stage, &mut waiting, SECOND, 1).await;
+    soon(osc.session().sign_out()).await;
+    let asked = stage.asked();
+    stage.pass(SECOND);
+    assert_eq!(soon(waiting).await.unwrap_err().kind(), Kind::SessionEnded);
+    assert_eq!(stage.asked(), asked);
+}
+
+#[tokio::test]
+async fn a_wait_that_is_dropped_asks_no_more() {
+    let stage = Stage::signed_in().await;
+    let osc = stage.context().await;
+    soon(osc.restart_instance(ADSERVER, "demo")).await.unwrap();
+    let mut waiting = Box::pin(osc.wait_until_ready(ADSERVER, "demo", DEADLINE, |_| {}));
+    until_pause(&stage, &mut waiting, SECOND, 1).await;
+    drop(waiting);
+    let asked = stage.asked();
+    for _ in 0..5 {
+        stage.pass(SECOND);
+        // One request behind those that a forgotten wait would have made.
+        soon(osc.token_balance()).await.unwrap();
+    }
+    assert_eq!(stage.asked().instances, asked.instances);
+}
+
+#[tokio::test]
+async fn a_wait_outlasts_the_tokens() {
+    let stage = Stage::with(MockOsc::builder().service_token_ttl(120 * SECOND), |layer| layer).await;
+    let osc = stage.context().await;
+    stage.osc.set_instance_start(3 * 3600 * SECOND);
+    let made = soon(osc.create_instance(ADSERVER, "mine", json!({}))).await.unwrap();
+    let mut waiting = Box::pin(osc.wait_until_ready(ADSERVER, &made, 4 * 3600 * SECOND, |_| {}));
+    for look in 1..=18 {
+        until_pause(&stage, &mut waiting, SECOND, look).await;
+        stage.pass(600 * SECOND);
+    }
+    soon(waiting).await.unwrap();
+    assert!(stage.refreshes() >= 2, "{}", stage.refreshes());
+}
+
+#[tokio::test]
+async fn a_job_that_never_says_running_is_given_up_at_the_deadline() {
+    let stage = Stage::signed_in().await;
+    let osc = stage.context().await;
+    for status in [json!("Complete"), json!("Running "), json!("RUNNING")] {
+        stage.osc.set_instance_status(status.clone());
+        soon(osc.create_instance(FFMPEG, "mine", json!({}))).await.unwrap();
+        let waited = through(&stage, osc.wait_until_ready(FFMPEG, "mine", 3 * SECOND, |_| {})).await;
+        assert_eq!(waited.unwrap_err().kind(), Kind::DeadlineExceeded, "{status}");
+        soon(osc.remove_instance(FFMPEG, "mine")).await.unwrap();
+    }
+}

@@ -1,0 +1,164 @@
+//! What the scenarios do in the workspace of somebody who is signed in.
+
+use std::pin::Pin;
+
+use mock_osc::{Endpoint, MockOsc};
+use osc_auth_layer::client::InstanceRef;
+use osc_auth_layer::{ContextError, OscContext};
+use serde_json::json;
+
+use crate::Stage;
+
+/// Subscribed to from the start, with an instance `demo`.
+pub const ADSERVER: &str = "eyevinn-test-adserver";
+/// Not subscribed to.
+pub const MINIO: &str = "minio-minio";
+/// Not subscribed to.
+pub const VALKEY: &str = "valkey-io-valkey";
+/// Not subscribed to; makes jobs.
+pub const FFMPEG: &str = "eyevinn-ffmpeg-s3";
+
+impl Stage {
+    /// The visitor's workspace.
+    pub async fn context(&self) -> OscContext {
+        self.token().await.context()
+    }
+
+    /// What the platform was asked.
+    pub fn asked(&self) -> Asked {
+        Asked::of(&self.osc)
+    }
+}
+
+/// How many requests of each kind arrived at the platform.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Asked {
+    /// Lists of subscriptions.
+    pub lists: usize,
+    /// Activations of a service.
+    pub activations: usize,
+    /// Service access tokens.
+    pub tokens: usize,
+    /// Whatever a service access token opens.
+    pub instances: usize,
+    /// The balance, apps and secrets.
+    pub others: usize,
+}
+
+impl Asked {
+    /// Counted since the start, or since the mock was told to forget.
+    pub fn of(osc: &MockOsc) -> Self {
+        let catalog = osc.requests(Endpoint::Catalog);
+        let lists = catalog.iter().filter(|request| request.method == "GET").count();
+        Self {
+            lists,
+            activations: catalog.len() - lists,
+            tokens: osc.count(Endpoint::ServiceToken),
+            instances: osc.count(Endpoint::Instances),
+            others: osc.count(Endpoint::Money) + osc.count(Endpoint::Deploy),
+        }
+    }
+
+    /// Nothing at all.
+    pub fn nothing() -> Self {
+        Self::default()
+    }
+}
+
+/// A call under way.
+pub type Calling<'a> = Pin<Box<dyn Future<Output = Result<(), ContextError>> + Send + 'a>>;
+
+/// A method of [`OscContext`], whatever it yields.
+#[derive(Clone, Copy, Debug)]
+pub struct Call {
+    /// What its error says could not be done.
+    pub doing: &'static str,
+    /// What it asks in the end.
+    pub endpoint: Endpoint,
+    /// Whether the call makes anything of the body of a success.
+    pub reads: bool,
+    call: for<'a> fn(&'a OscContext) -> Calling<'a>,
+}
+
+impl Call {
+    /// Makes it.
+    pub fn make<'a>(&self, osc: &'a OscContext) -> Calling<'a> {
+        (self.call)(osc)
+    }
+}
+
+/// All methods but the one that waits; they are about `demo` of [`ADSERVER`] where they are about an instance that is
+/// there already.
+pub fn calls() -> Vec<Call> {
+    use Endpoint::{Catalog, Deploy, Instances, Money, ServiceToken};
+    let call = |doing, endpoint, call| Call { doing, endpoint, reads: true, call };
+    let blind = |doing, endpoint, call| Call { doing, endpoint, reads: false, call };
+    vec![
+        call("read the subscriptions", Catalog, |osc| {
+            Box::pin(async { osc.subscriptions().await.map(drop) })
+        }),
+        call("activate the service (minio-minio)", Catalog, |osc| {
+            Box::pin(async { osc.activate_service(MINIO).await.map(drop) })
+        }),
+        call("get access to the service (eyevinn-test-adserver)", ServiceToken, |osc| {
+            Box::pin(async { osc.service_access_token(ADSERVER).await.map(drop) })
+        }),
+        call("read the token balance", Money, |osc| Box::pin(async { osc.token_balance().await.map(drop) })),
+        call("list the apps", Deploy, |osc| Box::pin(async { osc.my_apps().await.map(drop) })),
+        blind("save the secret key (minio-minio)", Deploy, |osc| {
+            Box::pin(async { osc.save_secret(MINIO, "key", "value").await })
+        }),
+        call("list the instances (eyevinn-test-adserver)", Instances, |osc| {
+            Box::pin(async { osc.list_instances(ADSERVER).await.map(drop) })
+        }),
+        call("look at demo (eyevinn-test-adserver)", Instances, |osc| {
+            Box::pin(async { osc.get_instance(ADSERVER, "demo").await.map(drop) })
+        }),
+        call("create fresh (eyevinn-test-adserver)", Instances, |osc| {
+            Box::pin(async { osc.create_instance(ADSERVER, "fresh", json!({})).await.map(drop) })
+        }),
+        call("update demo (eyevinn-test-adserver)", Instances, |osc| {
+            Box::pin(async { osc.update_instance(ADSERVER, "demo", json!({ "level": 2 })).await.map(drop) })
+        }),
+        call("restart demo (eyevinn-test-adserver)", Instances, |osc| {
+            Box::pin(async { osc.restart_instance(ADSERVER, "demo").await })
+        }),
+        call("read the health of demo (eyevinn-test-adserver)", Instances, |osc| {
+            Box::pin(async { osc.instance_health(ADSERVER, "demo").await.map(drop) })
+        }),
+        call("read the logs of demo (eyevinn-test-adserver)", Instances, |osc| {
+            Box::pin(async { osc.instance_logs(ADSERVER, "demo").await.map(drop) })
+        }),
+        call("read the ports of demo (eyevinn-test-adserver)", Instances, |osc| {
+            Box::pin(async { osc.instance_ports(ADSERVER, "demo").await.map(drop) })
+        }),
+        call("read the scaling of demo (eyevinn-test-adserver)", Instances, |osc| {
+            Box::pin(async { osc.instance_scaling(ADSERVER, "demo").await.map(drop) })
+        }),
+        call("scale demo (eyevinn-test-adserver)", Instances, |osc| {
+            Box::pin(async { osc.scale_instance(ADSERVER, "demo", 2).await })
+        }),
+        blind("remove demo (eyevinn-test-adserver)", Instances, |osc| {
+            Box::pin(async { osc.remove_instance(ADSERVER, "demo").await })
+        }),
+    ]
+}
+
+/// All that can be done with the instance.
+///
+/// # Errors
+/// The first that there is.
+pub async fn use_instance<'a>(
+    osc: &OscContext,
+    service: &str,
+    instance: impl Into<InstanceRef<'a>>,
+) -> Result<(), ContextError> {
+    let instance = instance.into();
+    osc.update_instance(service, instance, json!({ "level": 3 })).await?;
+    osc.instance_health(service, instance).await?;
+    osc.instance_logs(service, instance).await?;
+    osc.instance_ports(service, instance).await?;
+    osc.instance_scaling(service, instance).await?;
+    osc.scale_instance(service, instance, 2).await?;
+    osc.restart_instance(service, instance).await
+}
