@@ -227,12 +227,15 @@ impl OscContext {
         let activate = || {
             let (context, workspace) = (self.clone(), workspace.clone());
             let service_id = service_id.to_owned();
-            async move { context.activate(&workspace, &service_id).await }
+            async move {
+                let activated = context.activate(&workspace, &service_id).await;
+                if activated.is_err() {
+                    workspace.drop_service(&service_id);
+                }
+                activated
+            }
         };
         let activated = workspace.service(service_id).activating.join(&workspace.tasks, activate).await;
-        if !matches!(activated, Some(Ok(_))) {
-            workspace.drop_service(service_id);
-        }
         activated.unwrap_or_else(|| Err(no_runtime(doing)))
     }
 

@@ -4,6 +4,7 @@ use std::fmt;
 
 use bytes::Bytes;
 use http::{HeaderValue, StatusCode};
+use memchr::memmem;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
@@ -85,7 +86,9 @@ fn judge(doing: Doing<'_>, response: WireResponse, sent: &[&str]) -> Result<Byte
     }
     let (kind, why) = match status {
         StatusCode::NOT_FOUND => (ContextErrorKind::NotFound, "Open Source Cloud does not find it"),
-        StatusCode::TOO_MANY_REQUESTS => (ContextErrorKind::Unavailable, "Open Source Cloud asks to wait"),
+        StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_EARLY | StatusCode::TOO_MANY_REQUESTS => {
+            (ContextErrorKind::Unavailable, "Open Source Cloud asks to wait")
+        }
         _ if status.is_client_error() => (ContextErrorKind::Refused, "Open Source Cloud refuses"),
         _ if status.is_server_error() => (ContextErrorKind::Unavailable, "Open Source Cloud has a problem"),
         _ => (ContextErrorKind::UnexpectedAnswer, "Open Source Cloud gave an answer that makes no sense"),
@@ -125,6 +128,8 @@ where
 }
 
 const LONGEST_REASON: usize = 300;
+/// Of what is read for a reason; the rest is nothing a person would.
+const LONGEST_TEXT: usize = 4096;
 /// Long enough not to stand in a sentence by chance, short enough that what is left of a token is of no use.
 const TELLING: usize = 16;
 
@@ -138,14 +143,11 @@ fn reason(body: &[u8], sent: &[&str]) -> Option<String> {
         Err(_) if text.trim_start().starts_with(['<', '{', '[']) => return None,
         Err(_) => text.to_owned(),
     };
-    let text = sent.iter().filter(|secret| !secret.is_empty()).fold(text, |text, secret| {
-        // As it stands in a piece of JSON, too.
-        let escaped = Value::from(*secret).to_string();
-        text.replace(&escaped[1..escaped.len() - 1], WITHHELD).replace(secret, WITHHELD)
-    });
-    let text = text.replace(char::is_control, " ");
-    let words: Vec<_> = text.split_whitespace().map(|word| without_secrets(word, sent)).collect();
-    let mut line = words.join(" ");
+    let text: String = text.chars().take(LONGEST_TEXT).collect();
+    let mut line = one_line(&text, |word| if holds_part_of(word, sent) { "[withheld]" } else { word });
+    if sent.iter().any(|secret| repeats(&line, secret)) {
+        return Some("[withheld, for it repeats a secret]".to_owned());
+    }
     if let Some((end, _)) = line.char_indices().nth(LONGEST_REASON) {
         line.truncate(end);
         line.push('…');
@@ -153,13 +155,21 @@ fn reason(body: &[u8], sent: &[&str]) -> Option<String> {
     Some(line).filter(|line| !line.is_empty())
 }
 
-const WITHHELD: &str = "[withheld]";
+fn one_line<'t>(text: &'t str, word: impl Fn(&'t str) -> &'t str) -> String {
+    let words = text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty());
+    words.map(word).collect::<Vec<_>>().join(" ")
+}
 
-/// The word, unless it holds a telling part of a secret.
-fn without_secrets<'w>(word: &'w str, sent: &[&str]) -> &'w str {
-    let is_in_word = |part: &[u8]| memchr::memmem::find(word.as_bytes(), part).is_some();
-    let holds = |secret: &&str| secret.as_bytes().windows(TELLING).any(is_in_word);
-    if sent.iter().any(holds) { WITHHELD } else { word }
+fn holds_part_of(word: &str, sent: &[&str]) -> bool {
+    let is_sent = |part: &[u8]| sent.iter().any(|secret| memmem::find(secret.as_bytes(), part).is_some());
+    word.as_bytes().windows(TELLING).any(is_sent)
+}
+
+/// The whole secret, which may be short, or several words; also as it stands in a piece of JSON.
+fn repeats(line: &str, secret: &str) -> bool {
+    let escaped = Value::from(secret).to_string();
+    let forms = [one_line(secret, |word| word), escaped[1..escaped.len() - 1].to_owned()];
+    forms.iter().any(|form| !form.is_empty() && line.contains(form.as_str()))
 }
 
 /// The token in a header's value.
@@ -191,6 +201,8 @@ mod tests {
             (403, Kind::Refused),
             (404, Kind::NotFound),
             (409, Kind::Refused),
+            (408, Kind::Unavailable),
+            (425, Kind::Unavailable),
             (429, Kind::Unavailable),
             (500, Kind::Unavailable),
             (503, Kind::Unavailable),
@@ -228,14 +240,24 @@ mod tests {
             "jwt eyJhbGciOiJIUzI1NiJ9.secret-part.signature is bad",
             "jwt secret-part.signature is bad",
             "jwt=x;iJIUzI1NiJ9.secret;y is bad",
-            "two words is bad",
         ];
         for body in bodies {
             let error = refusal(401, body).to_string();
             assert!(error.contains("[withheld] is bad"), "{error}");
             assert!(!error.contains("secret-part") && !error.contains("IUzI1NiJ9"), "{error}");
         }
+        for whole in ["two words are bad", "two\r\nwords are bad", r#"{"reason":"got two words"}"#] {
+            assert_eq!(refusal(401, whole).reason(), Some("[withheld, for it repeats a secret]"), "{whole}");
+        }
         assert_eq!(refusal(401, "the signature is bad").reason(), Some("the signature is bad"));
+    }
+
+    #[test]
+    fn a_long_answer_takes_no_longer_than_a_short_one() {
+        let token = "abcdefgh".repeat(100);
+        let sent = [token.as_str()];
+        assert!(reason("word ".repeat(800_000).as_bytes(), &sent).is_some());
+        assert!(reason("w".repeat(4_000_000).as_bytes(), &sent).is_some());
     }
 
     #[test]

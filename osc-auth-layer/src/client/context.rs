@@ -102,7 +102,10 @@ impl OscContext {
     /// [`NotFound`](ContextErrorKind::NotFound) when OSC has no such service.
     pub async fn service_access_token(&self, service_id: &str) -> Result<ServiceAccessToken, ContextError> {
         let doing = Doing::new("get access to the service").of(service_id);
-        Ok(self.access(doing, service_id, Unsubscribed::Activate).await?.token.clone())
+        let access = self.access(doing, service_id, Unsubscribed::Activate).await?;
+        // The visitor may have signed out while it was asked for.
+        self.workspace(doing).await?;
+        Ok(access.token.clone())
     }
 
     /// How many tokens the workspace has left.

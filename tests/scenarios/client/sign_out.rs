@@ -72,6 +72,19 @@ async fn s61_a_sign_out_while_access_is_being_asked_for_leaves_it_unused() {
 }
 
 #[tokio::test]
+async fn s61_a_service_access_token_that_comes_after_the_sign_out_is_given_to_nobody() {
+    let stage = Stage::signed_in().await;
+    let osc = stage.context().await;
+    let hold = stage.osc.hold(Endpoint::ServiceToken);
+    let mut call = Box::pin(osc.service_access_token(ADSERVER));
+    let arrived = async { soon(hold.arrived(1)).await };
+    tokio::select! { biased; _ = &mut call => panic!("it did not wait"), () = arrived => {} }
+    soon(osc.session().sign_out()).await;
+    hold.release();
+    assert_eq!(soon(call).await.unwrap_err().kind(), Kind::SessionEnded);
+}
+
+#[tokio::test]
 async fn s61_a_request_that_waits_during_the_sign_out_is_the_last() {
     for refused in [true, false] {
         let stage = Stage::signed_in().await;

@@ -1,0 +1,207 @@
+//! What is measured, one function per figure or two.
+
+use std::sync::{Arc, Barrier};
+use std::thread;
+use std::time::Instant;
+
+use allocation_counter::measure;
+use http::HeaderValue;
+use osc_auth_layer::{OscAuthLayer, RedisStore};
+
+use crate::contenders::Sessions;
+use crate::redis::Redis;
+use crate::rounds::{Medians, interleaved};
+use crate::stage::{ACCESS_TOKEN, REFRESH_TOKEN, Stage, builder, drive, id_of, minimum_token, signed_in};
+use crate::table::Row;
+
+const BARE: usize = 0;
+const MINIMUM: usize = 1;
+const LAYER: usize = 2;
+
+fn layer() -> OscAuthLayer {
+    builder().build().expect("the bench's layer builds")
+}
+
+fn three(stage: &Stage, path: &str, cookies: &[HeaderValue]) -> Medians {
+    interleaved(
+        101,
+        2_000,
+        &mut [
+            &mut drive(stage.bare.clone(), path, cookies),
+            &mut drive(stage.minimum.clone(), path, cookies),
+            &mut drive(stage.layer.clone(), path, cookies),
+        ],
+    )
+}
+
+/// One request in the name of one of a thousand, and of a hundred thousand.
+pub(crate) async fn time(rows: &mut Vec<Row>) {
+    for (sessions, most) in [(1_000, 1.2), (100_000, 1.1)] {
+        let stage = Stage::new(&layer(), sessions).await;
+        let times = three(&stage, "/", &stage.cookies);
+        let figure = format!("time, {sessions} sessions at random, against the minimum");
+        rows.push(Row::ratio(&figure, times.ratio(LAYER, MINIMUM), most).note(format!(
+            "bare {:.0} ns, minimum {:.0} ns, layer {:.0} ns",
+            times.of(BARE),
+            times.of(MINIMUM),
+            times.of(LAYER)
+        )));
+    }
+}
+
+/// A request without a session where none is needed.
+pub(crate) async fn public(rows: &mut Vec<Row>) {
+    let stage = Stage::new(&layer(), 1_000).await;
+    let times = three(&stage, "/public", &[]);
+    let figure =
+        "time of a request without a session on a public path, against a pass-through that scans the cookies";
+    let note = format!("minimum {:.0} ns, layer {:.0} ns", times.of(MINIMUM), times.of(LAYER));
+    rows.push(Row::ratio(figure, times.ratio(LAYER, MINIMUM), 1.2).note(note));
+}
+
+/// Heap allocations beyond those of the bare app.
+pub(crate) async fn allocations(rows: &mut Vec<Row>) {
+    const REQUESTS: u32 = 1_000;
+    let stage = Stage::new(&layer(), 1_000).await;
+    let count = |run: &mut dyn FnMut(usize)| {
+        run(1);
+        let counted = measure(|| run(REQUESTS as usize));
+        counted.count_total as f64 / f64::from(REQUESTS)
+    };
+    let bare = count(&mut drive(stage.bare.clone(), "/", &stage.cookies));
+    let minimum = count(&mut drive(stage.minimum.clone(), "/", &stage.cookies));
+    let layer = count(&mut drive(stage.layer.clone(), "/", &stage.cookies));
+    let note = format!("minimum {:.0}", minimum - bare);
+    rows.push(Row::number("heap allocations", layer - bare, 3.0).note(note));
+}
+
+/// What a session takes beyond its tokens.
+pub(crate) async fn memory(rows: &mut Vec<Row>) {
+    const SESSIONS: usize = 100_000;
+    let payload = (SESSIONS * (ACCESS_TOKEN + REFRESH_TOKEN)) as i64;
+    let beyond = |bytes: i64| (bytes - payload) as f64 / SESSIONS as f64;
+
+    let layer = layer();
+    let mut ids = Vec::with_capacity(SESSIONS);
+    // On a thread of its own, since this one has a runtime already.
+    let (layers, ids) = thread::scope(|scope| {
+        let counted = scope.spawn(|| {
+            let runtime =
+                tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+            let counted = measure(|| {
+                let cookies = runtime.block_on(signed_in(&layer, SESSIONS));
+                allocation_counter::opt_out(|| ids.extend(cookies.iter().map(id_of)));
+            });
+            (counted, ids)
+        });
+        counted.join().expect("nobody panics here")
+    });
+    let minimums = measure(|| {
+        let sessions = Sessions::default();
+        for (n, id) in ids.iter().enumerate() {
+            sessions.insert(*id, minimum_token(n));
+        }
+        std::mem::forget(sessions);
+    });
+    let note = format!("minimum {:.0}", beyond(minimums.bytes_current));
+    rows.push(
+        Row::number("bytes per session beyond its tokens", beyond(layers.bytes_current), 160.0).note(note),
+    );
+}
+
+/// How the time per request grows with the sessions.
+pub(crate) async fn growth(rows: &mut Vec<Row>) {
+    let mut first: Option<(f64, f64)> = None;
+    for sessions in [1_000, 10_000, 100_000, 1_000_000] {
+        let stage = Stage::new(&layer(), sessions).await;
+        let times = three(&stage, "/", &stage.cookies);
+        let (minimum, layer) = (times.of(MINIMUM), times.of(LAYER));
+        let (minimum_at_first, layer_at_first) = *first.get_or_insert((minimum, layer));
+        let (grown, minimum_grown) = (layer / layer_at_first, minimum / minimum_at_first);
+        if sessions > 1_000 {
+            let figure = format!("growth from 1000 to {sessions} sessions, against the minimum's own");
+            let note = format!("minimum × {minimum_grown:.2}, layer × {grown:.2}");
+            rows.push(Row::ratio(&figure, grown / minimum_grown, 1.0).note(note));
+        }
+    }
+}
+
+/// Requests per second with two threads, as a multiple of those with one.
+pub(crate) async fn threads(rows: &mut Vec<Row>) {
+    let stage = Stage::new(&layer(), 10_000).await;
+    for (figure, cookies) in [("one session", &stage.cookies[..1]), ("many sessions", &stage.cookies[..])] {
+        let minimum = speed_up(|| drive(stage.minimum.clone(), "/", cookies));
+        let layer = speed_up(|| drive(stage.layer.clone(), "/", cookies));
+        let figure = format!("speed-up by a second thread, {figure}, the minimum's against the layer's");
+        let note = format!("minimum × {minimum:.2}, layer × {layer:.2}");
+        rows.push(Row::ratio(&figure, minimum / layer, 1.05).note(note));
+    }
+}
+
+fn speed_up<D: FnMut(usize)>(drive: impl Fn() -> D + Sync) -> f64 {
+    const REQUESTS: usize = 100_000;
+    let mut ratios: Vec<_> = (0..21)
+        .map(|_| {
+            let alone = at_once(1, REQUESTS, &drive);
+            2.0 * alone / at_once(2, REQUESTS, &drive)
+        })
+        .collect();
+    ratios.sort_by(f64::total_cmp);
+    ratios[ratios.len() / 2]
+}
+
+fn at_once<D: FnMut(usize)>(threads: usize, requests: usize, drive: &(impl Fn() -> D + Sync)) -> f64 {
+    let start = Arc::new(Barrier::new(threads + 1));
+    thread::scope(|scope| {
+        let running: Vec<_> = (0..threads)
+            .map(|_| {
+                let start = start.clone();
+                scope.spawn(move || {
+                    let mut run = drive();
+                    run(1_000);
+                    start.wait();
+                    run(requests);
+                })
+            })
+            .collect();
+        start.wait();
+        let began_at = Instant::now();
+        running.into_iter().for_each(|thread| thread.join().expect("nobody panics here"));
+        began_at.elapsed().as_secs_f64()
+    })
+}
+
+/// A session that the node knows, with Redis behind it.
+pub(crate) async fn redis(rows: &mut Vec<Row>) {
+    const FIGURE: &str = "time with a Redis store, warm session, against the memory store";
+    let Some(redis) = Redis::start().await else {
+        rows.push(Row::missing(FIGURE, "redis-server is not installed"));
+        return;
+    };
+    let in_memory = Stage::new(&layer(), 1_000).await;
+    let store = RedisStore::new(&redis.url).expect("a URL").namespace("bench");
+    let stored = builder().store(store).build().expect("the bench's layer builds");
+    let stored = Stage::new(&stored, 1_000).await;
+    redis.warm_up(&stored).await;
+    // The connection that tells of changes is served by the other threads of the runtime.
+    let times = interleaved(
+        101,
+        2_000,
+        &mut [
+            &mut drive(in_memory.layer.clone(), "/", &in_memory.cookies),
+            &mut drive(stored.layer.clone(), "/", &stored.cookies),
+        ],
+    );
+    let note = format!("memory {:.0} ns, Redis {:.0} ns", times.of(0), times.of(1));
+    rows.push(Row::ratio(FIGURE, times.ratio(1, 0), 2.0).note(note));
+}
+
+/// For callgrind, see `instructions`.
+pub(crate) async fn run_only(who: &str, requests: usize) {
+    let stage = Stage::new(&layer(), 100).await;
+    match who {
+        "bare" => drive(stage.bare, "/", &stage.cookies)(requests),
+        "minimum" => drive(stage.minimum, "/", &stage.cookies)(requests),
+        _ => drive(stage.layer, "/", &stage.cookies)(requests),
+    }
+}
