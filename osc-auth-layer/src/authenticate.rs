@@ -90,15 +90,15 @@ fn authenticate<B>(shared: &Arc<Shared>, request: &Request<B>) -> Result<Found, 
     if is_foreign_upgrade(shared, request) {
         return Err(Refusal::Unauthenticated);
     }
-    let looked = shared.sessions.look(&id, |session| {
-        if shared.must_read(session) {
-            return None;
-        }
-        Some(assess(shared, session))
+    let now = shared.now();
+    let looked = shared.sessions.look(&id, |session, token| match token {
+        Some(token) if token.is_quiet(now) && shared.is_current(session) => Ok(token.clone()),
+        _ => Err(session.clone()),
     });
     match looked {
-        Some(Some(assessed)) => Ok(Found::Usable(assessed?)),
-        Some(None) => Ok(Found::Unread(id)),
+        Some(Ok(token)) => Ok(Found::Usable(Usable::Token(token))),
+        Some(Err(session)) if shared.must_read(&session) => Ok(Found::Unread(id)),
+        Some(Err(session)) => Ok(Found::Usable(assess(shared, &session)?)),
         None if shared.backing.is_some() => Ok(Found::Unread(id)),
         None => Err(Refusal::Unauthenticated),
     }
@@ -111,11 +111,14 @@ fn assess(shared: &Arc<Shared>, session: &Arc<Session>) -> Result<Usable, Refusa
         return Err(Refusal::Unauthenticated);
     }
     shared.touch(session, now);
-    let Some(token) = session.current() else {
+    let Some(token) = shared.sessions.current(session) else {
         return Err(if session.is_over() { Refusal::Unauthenticated } else { Refusal::SessionEnded });
     };
     match token.issue().freshness(now) {
-        Freshness::Fresh => Ok(Usable::Token(token)),
+        Freshness::Fresh => {
+            token.be_quiet_until(session.quiet_until(&token, &shared.config.timing));
+            Ok(Usable::Token(token))
+        }
         Freshness::Ahead => {
             session.refresh_beside(shared, &token);
             Ok(Usable::Token(token))

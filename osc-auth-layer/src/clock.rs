@@ -92,8 +92,9 @@ impl fmt::Debug for Timestamp {
     }
 }
 
+/// In 64 bits: every request asks for the time, and a division in 128 costs as much as reading the clock.
 fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+    duration.as_secs().saturating_mul(1000).saturating_add(u64::from(duration.subsec_millis()))
 }
 
 #[cfg(test)]

@@ -75,7 +75,7 @@ impl CookieMode {
         let port = self.suffix(port);
         let mut found: Option<&[u8]> = None;
         for header in cookies {
-            for value in values_of(header.as_bytes(), &self.base, port) {
+            for value in (Values { header: header.as_bytes(), at: 0, base: &self.base, port }) {
                 if value.len() > LONGEST {
                     return Err(BadCookie::TooLong);
                 }
@@ -131,25 +131,35 @@ impl BadCookie {
 }
 
 /// The values of the cookies in `header` whose raw name is `base`, followed by `port` when there is one.
-fn values_of<'h>(
+struct Values<'h> {
     header: &'h [u8],
-    base: &'h memmem::Finder<'_>,
+    at: usize,
+    base: &'h memmem::Finder<'static>,
     port: Option<u16>,
-) -> impl Iterator<Item = &'h [u8]> {
-    base.find_iter(header).filter_map(move |at| {
-        let starts_a_pair = header[..at]
-            .iter()
-            .rev()
-            .find(|byte| !matches!(byte, b' ' | b'\t'))
-            .is_none_or(|byte| *byte == b';');
-        let mut rest = &header[at + base.needle().len()..];
-        if let Some(port) = port {
-            rest = rest.strip_prefix(decimal(port, &mut [0; 5]))?;
+}
+
+impl<'h> Iterator for Values<'h> {
+    type Item = &'h [u8];
+
+    fn next(&mut self) -> Option<&'h [u8]> {
+        loop {
+            let (before, found) = self.header.split_at(self.at + self.base.find(&self.header[self.at..])?);
+            let mut rest = &found[self.base.needle().len()..];
+            self.at = self.header.len() - rest.len();
+            if let Some(port) = self.port {
+                let Some(after_port) = rest.strip_prefix(decimal(port, &mut [0; 5])) else { continue };
+                rest = after_port;
+            }
+            let Some(rest) = rest.strip_prefix(b"=").filter(|_| ends_a_pair(before)) else { continue };
+            let end = memchr::memchr(b';', rest).unwrap_or(rest.len());
+            return Some(rest[..end].trim_ascii());
         }
-        let rest = rest.strip_prefix(b"=").filter(|_| starts_a_pair)?;
-        let end = memchr::memchr(b';', rest).unwrap_or(rest.len());
-        Some(rest[..end].trim_ascii())
-    })
+    }
+}
+
+fn ends_a_pair(before: &[u8]) -> bool {
+    let before = before.iter().rev().find(|byte| !matches!(byte, b' ' | b'\t'));
+    before.is_none_or(|byte| *byte == b';')
 }
 
 fn decimal(number: u16, digits: &mut [u8; 5]) -> &[u8] {
@@ -204,11 +214,13 @@ impl SessionId {
     /// Reads a cookie's value; `None` when it is none of ours.
     pub(crate) fn parse(value: &[u8]) -> Option<Self> {
         let mut bytes = [0; 32];
-        // Checked first: the decoder would otherwise accept shorter values.
+        // Checked first: the decoder would otherwise accept shorter values. It is the one part of the way of a request
+        // that handles every byte of the id, hence the faster crate.
         if value.len() != 43 {
             return None;
         }
-        let length = URL_SAFE_NO_PAD.decode_slice(value, &mut bytes).ok()?;
+        let out = base64_simd::Out::from_slice(&mut bytes);
+        let length = base64_simd::URL_SAFE_NO_PAD.decode(value, out).ok()?.len();
         (length == bytes.len()).then(|| Self::new(bytes))
     }
 

@@ -2,7 +2,10 @@
 //! work is a task of its own, so it goes on when every caller has hung up.
 
 use std::future::Future;
+use std::hash::Hash;
+use std::sync::Arc;
 
+use dashmap::DashMap;
 use parking_lot::Mutex;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
@@ -55,15 +58,63 @@ impl<T: Clone + Send + Sync + 'static> Flight<T> {
     where
         F: Future<Output = T> + Send + 'static,
     {
-        for _ in 0..MOST_STARTS {
-            let receiver = self.start(tracker, &work)?;
-            if let Some(result) = landing(receiver).await {
-                return Some(result);
-            }
-        }
-        tracing::error!("a task of the layer died repeatedly; this is a bug or a runtime shutting down");
-        None
+        land(|| self.start(tracker, &work)).await
     }
+}
+
+/// Flights by key. One that has landed takes no room.
+pub(crate) struct Flights<K, T>(Arc<DashMap<K, Flight<T>>>);
+
+impl<K: Eq + Hash, T> Default for Flights<K, T> {
+    fn default() -> Self {
+        Self(Arc::default())
+    }
+}
+
+impl<K, T> Flights<K, T>
+where
+    K: Clone + Eq + Hash + Send + Sync + 'static,
+    T: Clone + Send + Sync + 'static,
+{
+    /// As [`Flight::start`].
+    pub(crate) fn start<F>(
+        &self,
+        key: &K,
+        tracker: &TaskTracker,
+        work: impl FnOnce() -> F,
+    ) -> Option<watch::Receiver<Option<T>>>
+    where
+        F: Future<Output = T> + Send + 'static,
+    {
+        let work = || {
+            let (work, flights, key) = (work(), self.0.clone(), key.clone());
+            async move {
+                let result = work.await;
+                flights.remove(&key);
+                result
+            }
+        };
+        self.0.entry(key.clone()).or_default().start(tracker, work)
+    }
+
+    /// As [`Flight::join`].
+    pub(crate) async fn join<F>(&self, key: &K, tracker: &TaskTracker, work: impl Fn() -> F) -> Option<T>
+    where
+        F: Future<Output = T> + Send + 'static,
+    {
+        land(|| self.start(key, tracker, &work)).await
+    }
+}
+
+/// Waits for the result of what is started, and starts it again when it died.
+async fn land<T: Clone>(start: impl Fn() -> Option<watch::Receiver<Option<T>>>) -> Option<T> {
+    for _ in 0..MOST_STARTS {
+        if let Some(result) = landing(start()?).await {
+            return Some(result);
+        }
+    }
+    tracing::error!("a task of the layer died repeatedly; this is a bug or a runtime shutting down");
+    None
 }
 
 /// Under way while its task lives and has not sent its result.
@@ -79,7 +130,6 @@ pub(crate) async fn landing<T: Clone>(mut receiver: watch::Receiver<Option<T>>) 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
     use tokio::sync::Notify;
 
@@ -101,6 +151,27 @@ mod tests {
         }
         go.notify_one();
         assert_eq!(flight.join(&tracker, work).await, Some(2));
+    }
+
+    #[tokio::test]
+    async fn flights_of_different_keys_are_different_and_landed_ones_take_no_room() {
+        let (flights, tracker) = (Flights::default(), TaskTracker::new());
+        let go = Arc::new(Notify::new());
+        let work = |result: u8| {
+            let go = go.clone();
+            async move {
+                go.notified().await;
+                result
+            }
+        };
+        let first = flights.start(&"a", &tracker, || work(1)).unwrap();
+        let same = flights.start(&"a", &tracker, || work(2)).unwrap();
+        let other = flights.start(&"b", &tracker, || work(3)).unwrap();
+        tokio::task::yield_now().await;
+        go.notify_waiters();
+        let landed = (landing(first).await, landing(same).await, landing(other).await);
+        assert_eq!(landed, (Some(1), Some(1), Some(3)));
+        assert!(flights.0.is_empty());
     }
 
     #[tokio::test]

@@ -14,9 +14,10 @@ use tokio_util::task::TaskTracker;
 use crate::clock::{Clock, Timestamp};
 use crate::config::Config;
 use crate::endpoints::ConsumedStates;
+use crate::flight::Flights;
 use crate::network::HttpClient;
 use crate::provider::{ClientConfig, Credentials, Issuer, Provider, Registry, Tokens};
-use crate::session::{Breaker, Session, SessionId, Table};
+use crate::session::{Breaker, OscToken, Refreshed, Session, SessionId, Table};
 use crate::store::{Backing, Coherence, SessionStore, StoreError, Watcher};
 
 const MOST_REFRESHES: usize = 64;
@@ -32,6 +33,8 @@ pub(crate) struct Shared {
     pub(crate) consumed: ConsumedStates,
     /// Refreshes, revocations, metadata: what `shutdown` waits for.
     pub(crate) tasks: TaskTracker,
+    /// The refreshes under way: one at a time for each session.
+    pub(crate) refreshing: Flights<SessionId, Refreshed>,
     /// A permit for each refresh under way; closed at shutdown.
     pub(crate) refreshes: Semaphore,
     pub(crate) breaker: Breaker,
@@ -65,6 +68,7 @@ impl Shared {
             clock,
             consumed: ConsumedStates::default(),
             tasks,
+            refreshing: Flights::default(),
             refreshes: Semaphore::new(MOST_REFRESHES),
             breaker: Breaker::default(),
             #[cfg(feature = "client")]
@@ -117,9 +121,10 @@ impl Shared {
     ) -> Result<Arc<Session>, StoreError> {
         let (timing, now) = (&self.config.timing, self.now());
         let layer = Arc::downgrade(self);
-        let session = Session::begin(tokens, credentials, timing, now, layer, self.backing.is_some());
+        let token = Session::begin(tokens, credentials, timing, now, layer, self.backing.is_some());
+        let session = token.held_by().clone();
         if self.backing.is_none() {
-            self.keep(session.clone());
+            self.keep(session.clone(), Some(token));
             if let Some(old) = replaced {
                 self.replace(&old).await;
             }
@@ -128,9 +133,9 @@ impl Shared {
         let (sender, receiver) = oneshot::channel();
         let shared = self.clone();
         self.beside(async move {
-            let created = session.create_record(&shared).await;
+            let created = session.create_record(&shared, &token).await;
             if created.is_ok() && !sender.is_closed() {
-                shared.keep(session.clone());
+                shared.keep(session.clone(), Some(token));
                 if let Some(old) = replaced {
                     shared.replace(&old).await;
                 }
@@ -144,9 +149,9 @@ impl Shared {
         receiver.await.unwrap_or_else(|_| Err(StoreError::new("the runtime is shutting down")))
     }
 
-    /// Puts a session into the table; one that is there already stays.
-    pub(crate) fn keep(self: &Arc<Self>, session: Arc<Session>) -> Arc<Session> {
-        let session = self.sessions.insert(session, &self.config.timing, self.now());
+    /// Puts a session nobody else knows yet into the table; one that is there already stays.
+    pub(crate) fn keep(self: &Arc<Self>, session: Arc<Session>, token: Option<OscToken>) -> Arc<Session> {
+        let session = self.sessions.insert(session, token, &self.config.timing, self.now());
         self.keep_sweeping();
         session
     }
@@ -160,7 +165,7 @@ impl Shared {
             return Ok(None);
         };
         let now = self.now();
-        if session.has_expired(&self.config.timing, now) || session.current().is_none() {
+        if session.has_expired(&self.config.timing, now) || self.sessions.current(&session).is_none() {
             return Ok(None);
         }
         self.touch(&session, now);

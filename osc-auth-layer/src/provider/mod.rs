@@ -23,9 +23,7 @@ pub(crate) use self::metadata::{Issuer, Metadata};
 #[cfg(feature = "client")]
 pub(crate) use self::metadata::{is_environment, is_safe};
 pub(crate) use self::registry::Registry;
-#[cfg(any(feature = "client", feature = "test-util"))]
-pub(crate) use self::wire::bearer;
-pub(crate) use self::wire::{AuthMethod, Credentials, GrantError, Tokens};
+pub(crate) use self::wire::{AuthMethod, Credentials, GrantError, Tokens, bearer};
 use crate::clock::{Clock, Timestamp};
 use crate::flight::Flight;
 use crate::network::{HttpClient, WireRequest};

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-use super::{Phase, Session, SessionId};
+use super::{Phase, Session, SessionId, Table};
 use crate::provider::Credentials;
 use crate::secret::Secret;
 use crate::shared::Shared;
@@ -25,16 +25,18 @@ impl Shared {
     /// Tells whether the store knows, or will.
     pub(crate) async fn sign_out(self: &Arc<Self>, id: &SessionId) -> bool {
         let Some(backing) = &self.backing else {
-            let revocable = self.sessions.remove(id).and_then(|session| session.sign_out());
+            let session = self.sessions.find(id);
+            let revocable = session.and_then(|session| session.sign_out(&self.sessions));
+            self.sessions.remove(id);
             self.revoke(id, revocable);
             return true;
         };
         // Stays in the table, so that a store that is taken back to an older state does not revive it here.
-        let known = self.sessions.look(id, Arc::clone);
+        let known = self.sessions.find(id);
         if known.is_none() && backing.has_too_many_endings() {
             return false;
         }
-        let held_here = known.and_then(|session| session.sign_out());
+        let held_here = known.and_then(|session| session.sign_out(&self.sessions));
         self.end_record(id, Ending::SignedOut, held_here).await;
         true
     }
@@ -42,16 +44,17 @@ impl Shared {
     /// Ends a session in whose place another one of the same browser has begun.
     pub(crate) async fn replace(self: &Arc<Self>, id: &SessionId) {
         if self.backing.is_none() {
-            self.sessions.remove(id).inspect(|session| session.drop_out());
+            self.sessions.find(id).inspect(|session| session.drop_out(&self.sessions));
+            self.sessions.remove(id);
             return;
         }
-        self.sessions.look(id, |session| session.drop_out());
+        self.sessions.find(id).inspect(|session| session.drop_out(&self.sessions));
         self.end_record(id, Ending::Replaced, None).await;
     }
 
     /// Ends a session whose cookie nobody will ever have.
     pub(crate) async fn give_up(self: &Arc<Self>, session: &Session) {
-        let held_here = session.sign_out();
+        let held_here = session.sign_out(&self.sessions);
         // A creation that failed may have had its effect.
         self.end_record(session.id(), Ending::SignedOut, held_here).await;
     }
@@ -69,7 +72,7 @@ impl Shared {
             return self.revoke(id, held_here);
         };
         // A request may have read it meanwhile.
-        self.sessions.look(id, |session| session.end(ending.into()));
+        self.sessions.find(id).inspect(|session| session.end(&self.sessions, ending.into()));
         let (tried, first_try) = oneshot::channel::<()>();
         let (shared, id) = (self.clone(), id.clone());
         self.beside(async move {
@@ -108,8 +111,14 @@ impl Shared {
         let mut held = held_here;
         if let Some((record, opened)) = opened {
             // Known here from now on, so that a store that is taken back to an older state does not revive it here.
-            let session = Session::unread(id.clone(), &record, opened.credentials.clone(), self.now());
-            self.keep(session).end(ending.into());
+            let session = Session::unread(
+                id.clone(),
+                Arc::downgrade(self),
+                &record,
+                opened.credentials.clone(),
+                self.now(),
+            );
+            self.keep(session, None).end(&self.sessions, ending.into());
             // Another node may have refreshed it since.
             let (token, hint) = opened.tokens.revocable();
             held = Some((opened.credentials, token, hint));
@@ -152,14 +161,15 @@ async fn end_again(
 
 impl Session {
     /// Ends the session for good by the visitor's wish. Returns what is left to revoke; a refresh under way finds out.
-    pub(super) fn sign_out(&self) -> Option<Revocable> {
+    pub(super) fn sign_out(&self, table: &Table) -> Option<Revocable> {
         let mut state = self.state.lock();
         if state.phase.is_over() {
             return None;
         }
         state.phase = Phase::SignedOut;
-        self.forget_workspace();
-        let token = self.current.write().take();
+        state.forget_workspace();
+        let token = table.current(self);
+        table.show(&mut state, self, None);
         let credentials = state.grant.credentials.clone();
         match state.grant.refresh_token.take() {
             Some(refresh_token) => Some((credentials, refresh_token, "refresh_token")),
@@ -168,18 +178,18 @@ impl Session {
     }
 
     /// Ends the session without touching its grant at the provider.
-    pub(crate) fn drop_out(&self) {
-        self.end(Phase::Dropped);
+    pub(crate) fn drop_out(&self, table: &Table) {
+        self.end(table, Phase::Dropped);
     }
 
     /// The store says that it ended, and how.
-    pub(super) fn end(&self, phase: Phase) {
+    pub(super) fn end(&self, table: &Table, phase: Phase) {
         let mut state = self.state.lock();
         if !state.phase.is_over() {
             state.phase = phase;
         }
         state.grant.refresh_token = None;
-        self.forget_workspace();
-        *self.current.write() = None;
+        state.forget_workspace();
+        table.show(&mut state, self, None);
     }
 }

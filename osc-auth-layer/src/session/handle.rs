@@ -56,7 +56,7 @@ impl OscSession {
     /// or the session store is.
     pub async fn token(&self) -> Result<OscToken, SessionError> {
         let (shared, session) = self.live().await?;
-        let token = session.current().ok_or(SessionError::ended())?;
+        let token = shared.sessions.current(&session).ok_or(SessionError::ended())?;
         match token.issue().freshness(shared.now()) {
             Freshness::Fresh => Ok(token),
             Freshness::Ahead => {
@@ -86,7 +86,7 @@ impl OscSession {
                 Refreshed::Token(_) => {}
                 unavailable @ Refreshed::Unavailable { .. } => {
                     // In an outage a newer token that is there already will do while it is good.
-                    let current = session.current().filter(is_newer);
+                    let current = shared.sessions.current(&session).filter(is_newer);
                     let good = current.filter(|token| !token.issue().has_expired(shared.now()));
                     return good.map_or_else(|| unavailable.into_result(), Ok);
                 }

@@ -146,9 +146,9 @@ impl Lease {
                 self.absorb(record)?;
             }
             Leased::Held(record, _) => self.absorb(record)?,
-            Leased::Ended(ending) => self.session.end((*ending).into()),
+            Leased::Ended(ending) => self.session.end(&self.shared.sessions, (*ending).into()),
             Leased::Absent => {
-                self.session.drop_out();
+                self.session.drop_out(&self.shared.sessions);
                 self.shared.sessions.remove(&self.session.id);
             }
         }
@@ -193,7 +193,7 @@ impl Lease {
                     let Some(opened) = self.open(&record) else {
                         return Err(Ended::Dropped);
                     };
-                    if opened.tokens.bearer == *token.header() && has_refresh_token(&opened, grant) {
+                    if opened.tokens.bearer == token.bearer() && has_refresh_token(&opened, grant) {
                         // Our own write, whose acknowledgement was lost.
                         return Ok(Written::Ours(record.version));
                     }
@@ -228,7 +228,7 @@ impl Lease {
         match self.ask(stored).await? {
             Leased::Granted(record) if record.version == version => {
                 backing.refuse(&stored.key, version).await?;
-                session.refuse();
+                session.refuse(&shared.sessions);
                 Ok(true)
             }
             Leased::Inherited(_) => {

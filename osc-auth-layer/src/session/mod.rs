@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use parking_lot::{Mutex, RwLock};
+use parking_lot::Mutex;
 use sha2::{Digest, Sha256};
 
 use self::backoff::Backoff;
@@ -25,13 +25,13 @@ pub(crate) use self::breaker::Breaker;
 pub use self::handle::{OscSession, SessionError, SessionErrorKind};
 pub(crate) use self::refresh::{RETRY_AFTER, Refreshed};
 pub(crate) use self::table::Table;
+use self::token::LONGEST_QUIET;
 pub use self::token::OscToken;
 pub(crate) use self::token::{Freshness, Issue};
 #[cfg(feature = "client")]
 use crate::client::Workspace;
 use crate::clock::Timestamp;
 use crate::config::Timing;
-use crate::flight::Flight;
 use crate::provider::{Credentials, Tokens};
 use crate::secret::{Secret, random_bytes};
 use crate::shared::Shared;
@@ -78,18 +78,14 @@ pub(crate) struct Grant {
 /// One signed-in browser.
 pub(crate) struct Session {
     id: SessionId,
+    layer: Weak<Shared>,
     /// The absolute time-out.
     ends_at: Timestamp,
     /// Milliseconds; written only when it would move by [`touch_step`], not at every request.
     last_seen: AtomicU64,
-    /// The token requests get; `None` once the session ended or its refresh was refused.
-    current: RwLock<Option<OscToken>>,
     state: Mutex<State>,
-    refresh: Flight<Refreshed>,
     /// Its record in the store, when there is one.
     stored: Option<Box<Stored>>,
-    #[cfg(feature = "client")]
-    workspace: Mutex<Option<Arc<Workspace>>>,
 }
 
 struct State {
@@ -97,7 +93,10 @@ struct State {
     grant: Grant,
     /// The newest version of the record that this process has seen; 0 without a store.
     version: u64,
-    backoff: Backoff,
+    /// Of what failed since the last answer.
+    backoff: Option<Box<Backoff>>,
+    #[cfg(feature = "client")]
+    workspace: Option<Arc<Workspace>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -117,8 +116,16 @@ impl Phase {
     }
 }
 
+impl State {
+    /// Nobody has a use for it, and for the service access tokens in it, once the session has ended.
+    fn forget_workspace(&mut self) {
+        #[cfg(feature = "client")]
+        self.workspace.take();
+    }
+}
+
 impl Session {
-    /// A session that begins `now`, with a fresh id.
+    /// A session that begins `now`, with a fresh id; its token holds it.
     pub(crate) fn begin(
         tokens: Tokens,
         credentials: Arc<Credentials>,
@@ -126,35 +133,42 @@ impl Session {
         now: Timestamp,
         layer: Weak<Shared>,
         is_stored: bool,
-    ) -> Arc<Self> {
+    ) -> OscToken {
         let id = SessionId::random();
         let issue = Issue::new(&tokens, timing, now);
-        let token = OscToken::new(tokens.bearer, issue, id.clone(), layer);
         let stored = is_stored.then(|| Box::new(Stored::new(RecordKey::of(&id))));
-        Arc::new(Self {
+        let session = Arc::new(Self {
             id,
+            layer,
             ends_at: now.plus(timing.absolute_timeout),
             last_seen: AtomicU64::new(now.as_millis()),
-            current: RwLock::new(Some(token)),
             state: Mutex::new(State {
                 phase: Phase::Live,
                 grant: Grant { refresh_token: tokens.refresh_token, credentials },
                 version: u64::from(is_stored),
-                backoff: Backoff::default(),
+                backoff: None,
+                #[cfg(feature = "client")]
+                workspace: None,
             }),
-            refresh: Flight::default(),
             stored,
-            #[cfg(feature = "client")]
-            workspace: Mutex::default(),
-        })
+        });
+        let token = OscToken::new(&tokens.bearer, issue, session.clone());
+        token.be_quiet_until(session.quiet_until(&token, timing));
+        token
     }
 
     pub(crate) fn id(&self) -> &SessionId {
         &self.id
     }
 
-    pub(crate) fn current(&self) -> Option<OscToken> {
-        self.current.read().clone()
+    fn layer(&self) -> &Weak<Shared> {
+        &self.layer
+    }
+
+    /// Until when requests just get `token`: until it is due to be refreshed, the session ends, or its use is news again.
+    pub(crate) fn quiet_until(&self, token: &OscToken, timing: &Timing) -> Timestamp {
+        let news_at = self.last_seen().plus(touch_step(timing));
+        news_at.min(self.ends_at).min(token.issue().ahead_at())
     }
 
     fn last_seen(&self) -> Timestamp {
@@ -184,22 +198,16 @@ impl Session {
     /// What the session has learnt of the user's workspace.
     #[cfg(feature = "client")]
     pub(crate) fn workspace(&self) -> Arc<Workspace> {
-        self.workspace.lock().get_or_insert_default().clone()
-    }
-
-    /// Nobody has a use for it, and for the service access tokens in it, once the session has ended.
-    fn forget_workspace(&self) {
-        #[cfg(feature = "client")]
-        self.workspace.lock().take();
+        self.state.lock().workspace.get_or_insert_default().clone()
     }
 
     /// Ended for good, by the visitor or otherwise.
     pub(crate) fn is_over(&self) -> bool {
-        self.current.read().is_none() && self.state.lock().phase.is_over()
+        self.state.lock().phase.is_over()
     }
 }
 
 /// The idle time may be off by this much: a write per request would cost more than it is worth.
 fn touch_step(timing: &Timing) -> Duration {
-    (timing.idle_timeout / 32).min(Duration::from_secs(60))
+    (timing.idle_timeout / 32).min(LONGEST_QUIET)
 }

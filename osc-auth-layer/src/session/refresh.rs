@@ -36,14 +36,16 @@ impl Session {
     /// How long the provider is to be left alone, after it failed this session or all of them.
     pub(crate) fn backing_off(&self, shared: &Shared) -> Option<Duration> {
         let now = shared.now();
-        self.state.lock().backoff.wait(now).max(shared.breaker.wait(now))
+        let own = self.state.lock().backoff.as_ref().and_then(|backoff| backoff.wait(now));
+        own.max(shared.breaker.wait(now))
     }
 
     /// Starts a refresh beside the request, unless one is under way, fruitless or too early.
     pub(crate) fn refresh_beside(self: &Arc<Self>, shared: &Arc<Shared>, stale: &OscToken) {
         let has_none = self.state.lock().grant.refresh_token.is_none();
         if !has_none && self.backing_off(shared).is_none() && !shared.is_shutting_down() {
-            self.refresh.start(&shared.tasks, || run(shared.clone(), self.clone(), stale.clone()));
+            let run = || run(shared.clone(), self.clone(), stale.clone());
+            shared.refreshing.start(&self.id, &shared.tasks, run);
         }
     }
 
@@ -54,7 +56,8 @@ impl Session {
         stale: &OscToken,
         patience: Duration,
     ) -> Refreshed {
-        let refreshed = self.refresh.join(&shared.tasks, || run(shared.clone(), self.clone(), stale.clone()));
+        let run = || run(shared.clone(), self.clone(), stale.clone());
+        let refreshed = shared.refreshing.join(&self.id, &shared.tasks, run);
         match select(Box::pin(refreshed), shared.clock.sleep(patience)).await {
             Either::Left((Some(refreshed), _)) => refreshed,
             Either::Left((None, _)) | Either::Right(_) => Refreshed::Unavailable { retry_after: RETRY_AFTER },
@@ -84,7 +87,7 @@ fn plan(shared: &Arc<Shared>, session: &Session, stale: &OscToken) -> Result<Pla
         }
     };
     // Somebody else refreshed meanwhile; a caller that comes late may find even that token due.
-    let newer = session.current().filter(|current| !current.is_same(stale));
+    let newer = shared.sessions.current(session).filter(|current| !current.is_same(stale));
     if let Some(newer) = newer.filter(|newer| newer.issue().freshness(now) != Freshness::Due) {
         return Err(Refreshed::Token(newer));
     }
@@ -94,7 +97,7 @@ fn plan(shared: &Arc<Shared>, session: &Session, stale: &OscToken) -> Result<Pla
             return Err(Refreshed::Token(stale.clone()));
         }
         tracing::debug!("the token expired, and the provider gave no refresh token");
-        session.refuse();
+        session.refuse(&shared.sessions);
         return Err(Refreshed::Refused);
     }
     if let Some(retry_after) = session.backing_off(shared) {

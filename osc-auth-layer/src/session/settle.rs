@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::lease::{Lease, Written};
 use super::refresh::{Plan, RETRY_AFTER, Refreshed};
-use super::{Grant, Issue, OscToken, Phase, Session};
+use super::{Grant, Issue, OscToken, Phase, Session, Table};
 use crate::provider::{GrantError, Tokens};
 use crate::shared::Shared;
 
@@ -58,7 +58,7 @@ async fn store(
 ) -> Option<Refreshed> {
     let (orphan, hint) = tokens.revocable();
     let issue = Issue::new(&tokens, &shared.config.timing, shared.now());
-    let token = OscToken::new(tokens.bearer, issue, session.id.clone(), Arc::downgrade(shared));
+    let token = OscToken::new(&tokens.bearer, issue, session.clone());
     // RFC 6749 §6: without a new refresh token the old one stays.
     let refresh_token = tokens.refresh_token.or_else(|| plan.grant.refresh_token.clone());
     let grant = Grant { refresh_token, credentials: plan.grant.credentials.clone() };
@@ -67,7 +67,7 @@ async fn store(
         Some(lease) => lease.write(plan, &token, &grant).await,
     };
     let rotated = match written {
-        Ok(Written::Ours(version)) => session.rotate(&token, grant, version),
+        Ok(Written::Ours(version)) => session.rotate(&shared.sessions, &token, grant, version),
         Ok(Written::Theirs) => {
             tracing::warn!("another node refreshed the session at the same time; its token is used");
             return None;
@@ -81,12 +81,12 @@ async fn store(
         }
         Err(Ended::SignedOut) => {
             tracing::debug!("signed out under the refresh; revoking what came back");
-            session.end(Phase::SignedOut);
+            session.end(&shared.sessions, Phase::SignedOut);
             shared.provider.revoke(plan.grant.credentials.clone(), orphan, hint);
             Refreshed::Ended
         }
         Err(Ended::Dropped) => {
-            session.end(Phase::Dropped);
+            session.end(&shared.sessions, Phase::Dropped);
             Refreshed::Ended
         }
     })
@@ -99,7 +99,7 @@ async fn refuse(
     lease: Option<&mut Lease>,
 ) -> Option<Refreshed> {
     let Some(lease) = lease else {
-        session.refuse();
+        session.refuse(&shared.sessions);
         return Some(Refreshed::Refused);
     };
     match lease.refuse(plan.version).await {
@@ -118,7 +118,7 @@ async fn refuse(
 
 impl Session {
     /// Makes what a refresh brought the session's own, unless it has ended meanwhile.
-    fn rotate(&self, token: &OscToken, grant: Grant, version: u64) -> Result<(), Ended> {
+    fn rotate(&self, table: &Table, token: &OscToken, grant: Grant, version: u64) -> Result<(), Ended> {
         let mut state = self.state.lock();
         match state.phase {
             Phase::SignedOut => return Err(Ended::SignedOut),
@@ -128,24 +128,25 @@ impl Session {
         // This node may have read the new version already, and another may have gone on from it.
         if version > state.version || self.stored.is_none() {
             state.phase = Phase::Live;
-            (state.backoff, state.grant, state.version) = (Default::default(), grant, version);
-            *self.current.write() = Some(token.clone());
+            (state.backoff, state.grant, state.version) = (None, grant, version);
+            table.show(&mut state, self, Some(token.clone()));
         }
         Ok(())
     }
 
-    pub(super) fn refuse(&self) {
+    pub(super) fn refuse(&self, table: &Table) {
         let mut state = self.state.lock();
         if state.phase == Phase::Live {
             state.phase = Phase::Refused;
-            *self.current.write() = None;
+            table.show(&mut state, self, None);
         }
     }
 
     pub(super) fn fail(&self, shared: &Shared, retry_after: Option<Duration>) -> Refreshed {
         let now = shared.now();
         let mut state = self.state.lock();
-        state.backoff.fail(now, retry_after, rand::random());
-        Refreshed::Unavailable { retry_after: state.backoff.wait(now).unwrap_or(RETRY_AFTER) }
+        let backoff = state.backoff.get_or_insert_default();
+        backoff.fail(now, retry_after, rand::random());
+        Refreshed::Unavailable { retry_after: backoff.wait(now).unwrap_or(RETRY_AFTER) }
     }
 }

@@ -1,15 +1,13 @@
 //! A session whose record is in a store: read there, kept in the process's table, and never taken back to what is older.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
 
-use parking_lot::{Mutex, RwLock};
+use parking_lot::Mutex;
 
-use super::backoff::Backoff;
 use super::{Grant, Issue, OscToken, Phase, Session, SessionId, State, touch_step};
 use crate::clock::Timestamp;
 use crate::config::Timing;
-use crate::flight::Flight;
 use crate::provider::{Credentials, Tokens};
 use crate::secret::Secret;
 use crate::shared::Shared;
@@ -33,7 +31,7 @@ impl From<Ending> for Phase {
 
 impl Session {
     /// Takes over what the store holds, unless this process has seen newer. Tells whether the store is behind.
-    pub(super) fn adopt(&self, shared: &Arc<Shared>, record: &Record, opened: Opened) -> bool {
+    pub(super) fn adopt(self: &Arc<Self>, shared: &Arc<Shared>, record: &Record, opened: Opened) -> bool {
         let now = shared.now();
         self.last_seen.fetch_max(seen_at(record, now).as_millis(), Ordering::Relaxed);
         let mut state = self.state.lock();
@@ -43,24 +41,24 @@ impl Session {
         if record.version > state.version {
             state.version = record.version;
             state.phase = Phase::Live;
-            state.backoff = Backoff::default();
-            let (token, grant) = opened.into_parts(shared, &self.id);
+            state.backoff = None;
+            let (token, grant) = opened.into_parts(shared, self);
             state.grant = grant;
-            *self.current.write() = Some(token);
+            shared.sessions.show(&mut state, self, Some(token));
         }
         if record.refused && record.version == state.version {
             state.phase = Phase::Refused;
-            *self.current.write() = None;
+            shared.sessions.show(&mut state, self, None);
         }
         record.version < state.version
     }
 
     /// Writes the first version of its record.
-    pub(crate) async fn create_record(&self, shared: &Shared) -> Result<(), StoreError> {
+    pub(crate) async fn create_record(&self, shared: &Shared, token: &OscToken) -> Result<(), StoreError> {
         let Some((backing, stored)) = shared.record_of(self) else {
             return Ok(());
         };
-        let Some((version, sealed)) = self.sealed(shared) else {
+        let Some((version, sealed)) = self.sealed(shared, token) else {
             return Ok(());
         };
         let sealed = backing.seal(&stored.key, version, &sealed);
@@ -73,6 +71,7 @@ impl Session {
     /// A session this process does not know yet: it has nothing before it adopts what was read.
     pub(super) fn unread(
         id: SessionId,
+        layer: Weak<Shared>,
         record: &Record,
         credentials: Arc<Credentials>,
         now: Timestamp,
@@ -80,27 +79,28 @@ impl Session {
         Arc::new(Self {
             ends_at: now.plus(record.ends_in),
             last_seen: AtomicU64::new(seen_at(record, now).as_millis()),
-            current: RwLock::new(None),
             state: Mutex::new(State {
                 phase: Phase::Live,
                 grant: Grant { refresh_token: None, credentials },
                 version: 0,
-                backoff: Backoff::default(),
+                backoff: None,
+                #[cfg(feature = "client")]
+                workspace: None,
             }),
-            refresh: Flight::default(),
-            #[cfg(feature = "client")]
-            workspace: Default::default(),
+            layer,
             stored: Some(Box::new(Stored::new(RecordKey::of(&id)))),
             id,
         })
     }
 
     /// What its record is to hold. `None` once it ended.
-    fn sealed(&self, shared: &Shared) -> Option<(u64, Sealed)> {
+    fn sealed(&self, shared: &Shared, token: &OscToken) -> Option<(u64, Sealed)> {
         let state = self.state.lock();
-        let token = self.current().filter(|_| state.phase == Phase::Live)?;
         let refresh_token = state.grant.refresh_token.as_ref();
-        Some((state.version, sealed(shared, &state.grant.credentials, &token, refresh_token)))
+        if state.phase != Phase::Live {
+            return None;
+        }
+        Some((state.version, sealed(shared, &state.grant.credentials, token, refresh_token)))
     }
 }
 
@@ -114,7 +114,7 @@ pub(super) fn sealed(
     let (issue, provider) = (token.issue(), &shared.provider);
     let times = (issue.lifetime(), issue.age(shared.now()));
     let is_registered = !provider.has_static_client();
-    Sealed::new(provider.issuer.as_str(), credentials, is_registered, token.header(), refresh_token, times)
+    Sealed::new(provider.issuer.as_str(), credentials, is_registered, &token.bearer(), refresh_token, times)
 }
 
 fn seen_at(record: &Record, now: Timestamp) -> Timestamp {
@@ -122,9 +122,9 @@ fn seen_at(record: &Record, now: Timestamp) -> Timestamp {
 }
 
 impl Opened {
-    fn into_parts(self, shared: &Arc<Shared>, id: &SessionId) -> (OscToken, Grant) {
+    fn into_parts(self, shared: &Shared, session: &Arc<Session>) -> (OscToken, Grant) {
         let issue = Issue::new(&self.tokens, &shared.config.timing, self.issued_at);
-        let token = OscToken::new(self.tokens.bearer, issue, id.clone(), Arc::downgrade(shared));
+        let token = OscToken::new(&self.tokens.bearer, issue, session.clone());
         (token, Grant { refresh_token: self.tokens.refresh_token, credentials: self.credentials })
     }
 }
@@ -143,18 +143,20 @@ impl Shared {
         Some((self.backing.as_deref()?, session.stored()?))
     }
 
+    /// Whether what is known of this session is what the store holds.
+    pub(crate) fn is_current(&self, session: &Session) -> bool {
+        self.record_of(session).is_none_or(|(backing, stored)| backing.trusts(stored))
+    }
+
     /// Whether the store has to be asked before this session is used.
     pub(crate) fn must_read(&self, session: &Session) -> bool {
-        let Some((backing, stored)) = self.record_of(session) else {
-            return false;
-        };
         let timed_out = || session.has_expired(&self.config.timing, self.now());
-        (!backing.trusts(stored) || timed_out()) && !session.is_over()
+        self.record_of(session).is_some() && (!self.is_current(session) || timed_out()) && !session.is_over()
     }
 
     /// The session as it is: from the table when that is known to be current, else from the store.
     pub(crate) async fn find(self: &Arc<Self>, id: &SessionId) -> Result<Option<Arc<Session>>, StoreError> {
-        let known = self.sessions.look(id, Arc::clone);
+        let known = self.sessions.find(id);
         match (&self.backing, known) {
             (None, known) => Ok(known),
             (Some(_), Some(known)) if !self.must_read(&known) => Ok(Some(known)),
@@ -183,7 +185,7 @@ impl Shared {
         let before = backing.before_read(&key.name);
         let found = backing.read(key).await?;
         // Others may have read it meanwhile: one session, one entry.
-        let known = known.or_else(|| self.sessions.look(id, Arc::clone));
+        let known = known.or_else(|| self.sessions.find(id));
         let session = match found {
             Found::Live(record) => {
                 let Some(opened) = self.open(backing, key, &record) else {
@@ -193,26 +195,27 @@ impl Shared {
                     Some(session) => session,
                     None => {
                         let credentials = opened.credentials.clone();
-                        self.keep(Session::unread(id.clone(), &record, credentials, self.now()))
+                        let layer = Arc::downgrade(self);
+                        self.keep(Session::unread(id.clone(), layer, &record, credentials, self.now()), None)
                     }
                 };
                 self.absorb(&session, &record, opened);
                 session
             }
             Found::Ended(ending) => {
-                known.inspect(|session| session.end(ending.into()));
+                known.inspect(|session| session.end(&self.sessions, ending.into()));
                 return Ok(None);
             }
             Found::Absent => {
                 if let Some(session) = known.and_then(|_| self.sessions.remove(id)) {
-                    session.drop_out();
+                    session.drop_out(&self.sessions);
                 }
                 return Ok(None);
             }
         };
         if backing.is_ending(&key.name) {
             // Signed out here since the read began; the store may not know yet.
-            session.end(Phase::SignedOut);
+            session.end(&self.sessions, Phase::SignedOut);
             return Ok(None);
         }
         if let Some(stored) = session.stored() {
@@ -232,8 +235,8 @@ impl Shared {
             let Some((backing, stored)) = shared.record_of(&session) else {
                 return;
             };
-            if let Some((version, sealed)) = session.sealed(&shared).filter(|(version, _)| *version > behind)
-            {
+            let sealed = shared.sessions.current(&session).and_then(|token| session.sealed(&shared, &token));
+            if let Some((version, sealed)) = sealed.filter(|(version, _)| *version > behind) {
                 let _ = backing.replace(&stored.key, behind, version, &sealed).await;
             }
         });

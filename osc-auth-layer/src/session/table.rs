@@ -1,47 +1,87 @@
 //! The process's sessions, found by id: bounded, and swept of what has expired.
 
-use std::borrow::Borrow;
-use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-use dashmap::DashSet;
+use dashmap::DashMap;
 use foldhash::quality::RandomState;
 
-use super::{Session, SessionId};
+use super::{OscToken, Session, SessionId, State};
 use crate::clock::Timestamp;
 use crate::config::Timing;
 
 /// Keyed at random in each process. Only ids this process made or found in the store are ever inserted, so nobody can aim
 /// at a bucket.
+///
+/// Beside each session is its current token, since that is what nearly every request comes for: so one look brings it.
+/// It changes under the session's own lock, hence nobody may take a session's lock inside of the table's.
 pub(crate) struct Table {
-    sessions: DashSet<Arc<Session>, RandomState>,
+    sessions: DashMap<SessionId, Entry, RandomState>,
     most: usize,
+}
+
+struct Entry {
+    token: Option<OscToken>,
+    session: Arc<Session>,
+}
+
+impl Entry {
+    /// Whether somebody beside the table has the session or its token. Who has neither gets them through the table only.
+    fn is_in_use(&self) -> bool {
+        let own = 1 + usize::from(self.token.is_some());
+        Arc::strong_count(&self.session) > own || self.token.as_ref().is_some_and(OscToken::is_shared)
+    }
 }
 
 impl Table {
     pub(crate) fn new(most: usize) -> Self {
-        Self { sessions: DashSet::with_hasher(RandomState::default()), most }
+        Self { sessions: DashMap::with_hasher(RandomState::default()), most }
     }
 
-    /// Calls `look` on the session, under a lock it must not hold for long nor take again.
-    pub(crate) fn look<T>(&self, id: &SessionId, look: impl FnOnce(&Arc<Session>) -> T) -> Option<T> {
-        self.sessions.get(id).map(|session| look(&session))
+    /// Calls `look` on a session and its token, under the table's lock.
+    pub(crate) fn look<T>(
+        &self,
+        id: &SessionId,
+        look: impl FnOnce(&Arc<Session>, Option<&OscToken>) -> T,
+    ) -> Option<T> {
+        self.sessions.get(id).map(|entry| look(&entry.session, entry.token.as_ref()))
+    }
+
+    pub(crate) fn find(&self, id: &SessionId) -> Option<Arc<Session>> {
+        self.look(id, |session, _| session.clone())
     }
 
     /// Returns the session that has its place: one that was there already stays.
-    pub(crate) fn insert(&self, session: Arc<Session>, timing: &Timing, now: Timestamp) -> Arc<Session> {
+    pub(crate) fn insert(
+        &self,
+        session: Arc<Session>,
+        token: Option<OscToken>,
+        timing: &Timing,
+        now: Timestamp,
+    ) -> Arc<Session> {
         if self.sessions.len() >= self.most {
             self.sweep(timing, now);
             self.make_room();
         }
-        if !self.sessions.insert(session.clone()) {
-            return self.look(session.id(), Arc::clone).unwrap_or(session);
+        self.sessions.entry(session.id().clone()).or_insert(Entry { token, session }).session.clone()
+    }
+
+    /// The token that requests get; `None` once the session ended or its refresh was refused.
+    pub(crate) fn current(&self, session: &Session) -> Option<OscToken> {
+        // Another one may have taken its place, read from the store.
+        self.look(session.id(), |found, token| token.cloned().filter(|_| std::ptr::eq(&**found, session)))?
+    }
+
+    /// The one way to another token, or to none. `_state` shows that the session is locked.
+    pub(super) fn show(&self, _state: &mut State, session: &Session, token: Option<OscToken>) {
+        if let Some(mut entry) = self.sessions.get_mut(session.id())
+            && std::ptr::eq(&*entry.session, session)
+        {
+            entry.token = token;
         }
-        session
     }
 
     pub(crate) fn remove(&self, id: &SessionId) -> Option<Arc<Session>> {
-        self.sessions.remove(id)
+        self.sessions.remove(id).map(|(_, entry)| entry.session)
     }
 
     /// Drops what has expired.
@@ -56,7 +96,7 @@ impl Table {
         if excess == 0 {
             return;
         }
-        let mut seen: Vec<_> = self.sessions.iter().map(|session| session.last_seen()).collect();
+        let mut seen: Vec<_> = self.sessions.iter().map(|entry| entry.session.last_seen()).collect();
         let dropped = excess.max(self.most / 100).min(seen.len());
         let Some(last) = dropped.checked_sub(1) else {
             return;
@@ -72,41 +112,13 @@ impl Table {
         tracing::warn!(dropped, max_sessions = self.most, "the table of sessions is full");
     }
 
+    /// Leaves what somebody holds, a refresh under way for example: so whoever has a session finds it here, and its token.
     fn drop_if(&self, mut drops: impl FnMut(&Session) -> bool) {
-        self.sessions.retain(|session| {
-            let drops = drops(session);
-            if drops {
-                // One with a record lives on in the store, and is read again when it is asked for.
-                if session.stored().is_none() {
-                    session.drop_out();
-                }
-            }
-            !drops
-        });
+        self.sessions.retain(|_, entry| entry.is_in_use() || !drops(&entry.session));
     }
 
     pub(crate) fn len(&self) -> usize {
         self.sessions.len()
-    }
-}
-
-impl Borrow<SessionId> for Arc<Session> {
-    fn borrow(&self) -> &SessionId {
-        &self.id
-    }
-}
-
-impl PartialEq for Session {
-    fn eq(&self, other: &Self) -> bool {
-        self.id == other.id
-    }
-}
-
-impl Eq for Session {}
-
-impl Hash for Session {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.id.hash(state);
     }
 }
 
@@ -128,7 +140,7 @@ mod tests {
         Timestamp::from_millis(seconds * 1000)
     }
 
-    fn session(now: Timestamp) -> Arc<Session> {
+    fn signed_in(now: Timestamp) -> OscToken {
         let tokens = Tokens {
             bearer: http::HeaderValue::from_static("Bearer t"),
             refresh_token: None,
@@ -138,33 +150,56 @@ mod tests {
         Session::begin(tokens, Arc::new(credentials), &TIMING, now, Weak::new(), false)
     }
 
-    fn has(table: &Table, session: &Session) -> bool {
-        table.look(session.id(), |_| ()).is_some()
+    fn insert(table: &Table, token: OscToken, now: Timestamp) -> SessionId {
+        let session = token.held_by().clone();
+        let id = session.id().clone();
+        table.insert(session, Some(token), &TIMING, now);
+        id
+    }
+
+    fn touch(table: &Table, id: &SessionId, now: Timestamp) {
+        table.look(id, |session, _| session.touch(&TIMING, now)).unwrap();
+    }
+
+    fn has(table: &Table, id: &SessionId) -> bool {
+        table.look(id, |_, _| ()).is_some()
     }
 
     #[test]
     fn a_full_table_drops_what_was_unused_for_longest() {
         let table = Table::new(3);
-        let sessions: Vec<_> = (0..3).map(|age| session(at(age))).collect();
-        for session in &sessions {
-            table.insert(session.clone(), &TIMING, at(3));
-        }
-        sessions[0].touch(&TIMING, at(50));
-        let newest = session(at(51));
-        table.insert(newest.clone(), &TIMING, at(51));
+        let sessions: Vec<_> = (0..3).map(|age| insert(&table, signed_in(at(age)), at(3))).collect();
+        touch(&table, &sessions[0], at(50));
+        let newest = insert(&table, signed_in(at(51)), at(51));
         assert_eq!(table.len(), 3);
         assert!(!has(&table, &sessions[1]));
         for kept in [&sessions[0], &sessions[2], &newest] {
             assert!(has(&table, kept));
         }
-        assert!(sessions[1].current().is_none());
+    }
+
+    #[test]
+    fn what_somebody_holds_stays_until_it_is_let_go() {
+        let table = Table::new(2);
+        let (by_its_token, by_itself) = (signed_in(at(0)), signed_in(at(1)));
+        let session = by_itself.held_by().clone();
+        let ids = [insert(&table, by_its_token.clone(), at(1)), insert(&table, by_itself, at(1))];
+        for now in 2..5 {
+            insert(&table, signed_in(at(now)), at(now));
+        }
+        assert!(ids.iter().all(|id| has(&table, id)));
+        assert!(table.current(&session).is_some());
+        drop((by_its_token, session));
+        insert(&table, signed_in(at(5)), at(5));
+        assert_eq!(table.len(), 2);
+        assert!(!ids.iter().any(|id| has(&table, id)));
     }
 
     #[test]
     fn sessions_of_one_moment_are_not_all_dropped_at_once() {
         let table = Table::new(10);
         for _ in 0..25 {
-            table.insert(session(at(7)), &TIMING, at(7));
+            insert(&table, signed_in(at(7)), at(7));
         }
         assert_eq!(table.len(), 10);
     }
@@ -172,14 +207,11 @@ mod tests {
     #[test]
     fn s26_s27_the_sweep_drops_what_was_idle_or_is_too_old() {
         let table = Table::new(10);
-        let (idle, old, active) = (session(at(0)), session(at(0)), session(at(990)));
-        for session in [&idle, &old, &active] {
-            table.insert(session.clone(), &TIMING, at(0));
-        }
+        let [idle, old, active] = [0, 0, 990].map(|begun| insert(&table, signed_in(at(begun)), at(0)));
         table.sweep(&TIMING, at(99));
         assert_eq!(table.len(), 3);
         for step in 1..=20 {
-            old.touch(&TIMING, at(50 * step));
+            touch(&table, &old, at(50 * step));
         }
         table.sweep(&TIMING, at(999));
         assert!(!has(&table, &idle) && has(&table, &old) && has(&table, &active));
@@ -189,7 +221,8 @@ mod tests {
 
     #[test]
     fn a_clock_that_went_back_expires_nothing() {
-        let session = session(at(5000));
+        let token = signed_in(at(5000));
+        let session = token.held_by();
         assert!(!session.has_expired(&TIMING, at(0)));
         session.touch(&TIMING, at(10));
         assert!(!session.has_expired(&TIMING, at(109)) && session.has_expired(&TIMING, at(110)));
@@ -197,7 +230,8 @@ mod tests {
 
     #[test]
     fn public_ids_are_stable_and_lead_nowhere() {
-        let session = session(at(0));
+        let token = signed_in(at(0));
+        let session = token.held_by();
         assert_eq!(session.id().public(), session.id().public());
         assert_eq!(session.id().public().len(), 22);
         assert!(!session.id().cookie_value().contains(&session.id().public()));

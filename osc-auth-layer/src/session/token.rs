@@ -1,17 +1,17 @@
 //! The token a request gets, and when it is fresh.
 
 use std::fmt;
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
 use http::HeaderValue;
 
-use super::SessionId;
+use super::Session;
 use super::handle::OscSession;
 use crate::clock::Timestamp;
 use crate::config::Timing;
-use crate::provider::Tokens;
-use crate::shared::Shared;
+use crate::provider::{Tokens, bearer};
 
 /// A valid access token of the visitor, in the extensions of every request that reaches the app.
 ///
@@ -28,69 +28,94 @@ use crate::shared::Shared;
 /// }
 /// ```
 #[derive(Clone)]
-pub struct OscToken(Arc<Issued>);
+pub struct OscToken(triomphe::Arc<Issued>);
 
+/// In this order, so that requests touch one line of the cache: the count of references, and what follows it.
+#[repr(C)]
 struct Issued {
-    /// `Bearer <token>`: the token is in memory once.
-    bearer: HeaderValue,
+    /// Milliseconds; until then requests just get the token, and nothing else has to be looked at.
+    quiet_until: AtomicU64,
     issue: Issue,
-    session: SessionId,
-    layer: Weak<Shared>,
+    session: Arc<Session>,
+    /// Once in memory, without `Bearer`.
+    access_token: Box<str>,
 }
 
-const SCHEME: &str = "Bearer ";
-
 impl OscToken {
-    pub(crate) fn new(bearer: HeaderValue, issue: Issue, session: SessionId, layer: Weak<Shared>) -> Self {
-        Self(Arc::new(Issued { bearer, issue, session, layer }))
+    pub(crate) fn new(bearer: &HeaderValue, issue: Issue, session: Arc<Session>) -> Self {
+        let access_token = bearer.to_str().unwrap_or_default().strip_prefix("Bearer ").unwrap_or_default();
+        let quiet_until = AtomicU64::new(0);
+        Self(triomphe::Arc::new(Issued { quiet_until, issue, session, access_token: access_token.into() }))
     }
 
     /// The access token itself: for OSC, a Personal Access Token. Never send it to the browser.
     #[must_use]
     pub fn access_token(&self) -> &str {
-        // Checked to be visible ASCII when the header was made.
-        self.0.bearer.to_str().unwrap_or_default().strip_prefix(SCHEME).unwrap_or_default()
+        &self.0.access_token
     }
 
     /// When the provider said it expires (RFC 6749 §5.1); an hour after its issue when it did not say.
     #[must_use]
     pub fn expires_at(&self) -> SystemTime {
-        self.0.issue.expires_at.into()
+        self.issue().expires_at.into()
     }
 
-    /// `Bearer <token>`, marked sensitive, for an `Authorization` (RFC 6750 §2.1) or OSC's `x-pat-jwt` header.
+    /// `Bearer <token>`, marked sensitive, for an `Authorization` (RFC 6750 §2.1) or OSC's `x-pat-jwt` header. A copy: it
+    /// costs one allocation.
+    ///
+    /// # Panics
+    /// Never: the token came out of such a header.
     #[must_use]
     pub fn bearer(&self) -> HeaderValue {
-        self.0.bearer.clone()
+        bearer(self.access_token()).expect("it came out of a header's value")
     }
 
     /// The session it belongs to, a handle that outlives the request and always has a fresh token.
     #[must_use]
     pub fn session(&self) -> OscSession {
-        OscSession::new(self.0.session.clone(), self.0.layer.clone())
+        let session = &self.0.session;
+        OscSession::new(session.id().clone(), session.layer().clone())
     }
 
-    pub(crate) fn header(&self) -> &HeaderValue {
-        &self.0.bearer
+    pub(crate) fn held_by(&self) -> &Arc<Session> {
+        &self.0.session
     }
 
     pub(crate) fn issue(&self) -> &Issue {
         &self.0.issue
     }
 
+    /// A moment after which something may have to be done is never far: at a clock that went back, it is looked at anew.
+    pub(crate) fn is_quiet(&self, now: Timestamp) -> bool {
+        let until = Timestamp::from_millis(self.0.quiet_until.load(Ordering::Relaxed));
+        now < until && until.since(now) <= LONGEST_QUIET
+    }
+
+    pub(crate) fn be_quiet_until(&self, until: Timestamp) {
+        self.0.quiet_until.store(until.as_millis(), Ordering::Relaxed);
+    }
+
     pub(crate) fn is_same(&self, other: &Self) -> bool {
-        self.0.bearer == other.0.bearer
+        self.0.access_token == other.0.access_token
+    }
+
+    /// Whether somebody beside its one holder has it.
+    pub(super) fn is_shared(&self) -> bool {
+        triomphe::Arc::strong_count(&self.0) > 1
     }
 }
 
 impl fmt::Debug for OscToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("OscToken")
-            .field("session", &self.0.session.public())
+            .field("session", &self.0.session.id().public())
             .field("expires_at", &self.expires_at())
             .finish_non_exhaustive()
     }
 }
+
+/// A session's use is news after a minute at most.
+pub(crate) const LONGEST_QUIET: Duration = Duration::from_secs(60);
 
 /// What to do about a token now.
 #[derive(Debug, PartialEq)]
@@ -106,9 +131,11 @@ pub(crate) enum Freshness {
 #[derive(Clone, Debug)]
 pub(crate) struct Issue {
     issued_at: Timestamp,
-    ahead_at: Timestamp,
-    due_at: Timestamp,
     expires_at: Timestamp,
+    /// Milliseconds before its expiry: from there on it is refreshed beside requests …
+    ahead: u32,
+    /// … and from there on they wait for that.
+    leeway: u32,
 }
 
 impl Issue {
@@ -122,19 +149,27 @@ impl Issue {
         let leeway = timing.refresh_leeway.min(lifetime / 4);
         let ahead = timing.refresh_ahead.min(lifetime / 2);
         let ahead = ahead - (ahead.saturating_sub(leeway) / 2).mul_f64(jitter.clamp(0.0, 1.0));
-        let expires_at = issued_at.plus(lifetime);
-        Self { issued_at, ahead_at: expires_at.minus(ahead), due_at: expires_at.minus(leeway), expires_at }
+        let millis = |duration: Duration| u32::try_from(duration.as_millis()).unwrap_or(u32::MAX);
+        Self { issued_at, expires_at: issued_at.plus(lifetime), ahead: millis(ahead), leeway: millis(leeway) }
     }
 
     /// A clock that went back behind the issue tells nothing about the token any more: it is used, and replaced.
     pub(crate) fn freshness(&self, now: Timestamp) -> Freshness {
-        if now >= self.due_at {
+        if now >= self.before_expiry(self.leeway) {
             Freshness::Due
-        } else if now >= self.ahead_at || now.plus(CLOCK_SLACK) < self.issued_at {
+        } else if now >= self.ahead_at() || now.plus(CLOCK_SLACK) < self.issued_at {
             Freshness::Ahead
         } else {
             Freshness::Fresh
         }
+    }
+
+    pub(crate) fn ahead_at(&self) -> Timestamp {
+        self.before_expiry(self.ahead)
+    }
+
+    fn before_expiry(&self, millis: u32) -> Timestamp {
+        self.expires_at.minus(Duration::from_millis(millis.into()))
     }
 
     pub(crate) fn has_expired(&self, now: Timestamp) -> bool {
