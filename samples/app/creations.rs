@@ -2,12 +2,15 @@
 //! access token that came with it.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use osc_auth_layer::{ContextError, OscContext};
+use osc_auth_layer::{ContextError, ContextErrorKind as Kind, OscContext};
 use serde_json::Value;
 use tokio::sync::oneshot;
+
+use super::pages::sentence;
 
 const LONGEST: Duration = Duration::from_secs(10 * 60);
 const FAILURES_ARE_TOLD_FOR: Duration = Duration::from_secs(10 * 60);
@@ -24,9 +27,16 @@ pub(crate) enum Progress {
 /// Session, service and name.
 type Key = (String, String, String);
 
+#[derive(Debug)]
+struct Creation {
+    /// An instance may be removed and made again while the task of the first still looks for it.
+    number: u64,
+    progress: Progress,
+}
+
 /// Those under way in this process, and those that failed lately.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Creations(Arc<Mutex<HashMap<Key, Progress>>>);
+pub(crate) struct Creations(Arc<Mutex<HashMap<Key, Creation>>>);
 
 impl Creations {
     /// Returns once the platform has taken it on, or has refused. From there on it goes by itself, also when the visitor
@@ -52,21 +62,23 @@ impl Creations {
                 Ok(instance) => instance,
                 Err(error) => return answer.send(Err(error)),
             };
-            creations.tell(&key, Progress::Starting("starting".to_owned()));
+            let number = creations.begun(&key);
             let _ = answer.send(Ok(()));
             // `osc` is a handle on the session, so every look has a token that is good.
             let watch = |health: &osc_auth_layer::client::InstanceHealth| {
-                creations.tell(&key, Progress::Starting(health.status.clone()));
+                creations.tell(&key, number, Progress::Starting(health.status.clone()));
             };
             match osc.wait_until_ready(service, &instance, LONGEST, watch).await {
                 Ok(()) => tracing::info!("{name} runs"),
+                // Signed out, or removed again: nobody waits for it.
+                Err(error) if matches!(error.kind(), Kind::SessionEnded | Kind::NotFound) => {}
                 Err(error) => {
                     tracing::warn!(%error, "{name} did not start");
-                    creations.tell(&key, Progress::Failed(error.to_string()));
+                    creations.tell(&key, number, Progress::Failed(sentence(&error)));
                     tokio::time::sleep(FAILURES_ARE_TOLD_FOR).await;
                 }
             }
-            creations.lock().remove(&key);
+            creations.end(&key, number);
             Ok(())
         });
         // Without an answer the runtime is shutting down, and nobody is left to read this one.
@@ -81,12 +93,18 @@ impl Creations {
         name: &str,
     ) -> Result<Progress, ContextError> {
         let key = (osc.session().id(), service.to_owned(), name.to_owned());
-        let known = self.lock().get(&key).cloned();
-        if let Some(progress) = known {
-            return Ok(progress);
+        let known = self.lock().get(&key).map(|creation| creation.progress.clone());
+        if let Some(starting @ Progress::Starting(_)) = known {
+            return Ok(starting);
         }
-        let health = osc.instance_health(service, name).await?;
-        Ok(if health.is_running() { Progress::Running } else { Progress::Starting(health.status) })
+        Ok(match osc.instance_health(service, name).await {
+            Ok(health) if health.is_running() => Progress::Running,
+            Ok(health) => known.unwrap_or(Progress::Starting(health.status)),
+            Err(error) if error.kind() == Kind::Unavailable => {
+                known.unwrap_or(Progress::Starting("…".to_owned()))
+            }
+            Err(error) => return Err(error),
+        })
     }
 
     /// Of the session's instances of a service, by name.
@@ -94,18 +112,33 @@ impl Creations {
         let session = osc.session().id();
         let creations = self.lock();
         let mine = creations.iter().filter(|((owner, of, _), _)| *owner == session && of == service);
-        mine.map(|((_, _, name), progress)| (name.clone(), progress.clone())).collect()
+        mine.map(|((_, _, name), creation)| (name.clone(), creation.progress.clone())).collect()
     }
 
     pub(crate) fn forget(&self, osc: &OscContext, service: &str, name: &str) {
         self.lock().remove(&(osc.session().id(), service.to_owned(), name.to_owned()));
     }
 
-    fn tell(&self, key: &Key, progress: Progress) {
-        self.lock().insert(key.clone(), progress);
+    fn begun(&self, key: &Key) -> u64 {
+        static NUMBER: AtomicU64 = AtomicU64::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let progress = Progress::Starting("starting".to_owned());
+        self.lock().insert(key.clone(), Creation { number, progress });
+        number
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<Key, Progress>> {
+    fn tell(&self, key: &Key, number: u64, progress: Progress) {
+        let mut creations = self.lock();
+        if let Some(creation) = creations.get_mut(key).filter(|creation| creation.number == number) {
+            creation.progress = progress;
+        }
+    }
+
+    fn end(&self, key: &Key, number: u64) {
+        self.lock().retain(|other, creation| other != key || creation.number != number);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<Key, Creation>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -10,7 +10,8 @@ use super::creations::{Creations, Progress};
 use super::pages::{self, Text, dashboard_path, progress_path, sentence};
 
 pub(crate) struct Dashboard<'a> {
-    balance: TokenBalance,
+    /// A platform that cannot tell it may have the rest in order.
+    balance: Option<TokenBalance>,
     minutes_left: u64,
     services: Vec<Subscription>,
     picked: Option<Picked>,
@@ -40,7 +41,8 @@ impl<'a> Dashboard<'a> {
         refused: Option<Refused<'a>>,
     ) -> Result<Self, ContextError> {
         let osc = token.context();
-        let (balance, services) = tokio::try_join!(osc.token_balance(), osc.subscriptions())?;
+        let (balance, services) = tokio::join!(osc.token_balance(), osc.subscriptions());
+        let services = services?;
         let service = picked.or(services.first().map(|service| service.service_id.as_str()));
         let picked = match service.map(str::to_owned) {
             None => None,
@@ -54,7 +56,13 @@ impl<'a> Dashboard<'a> {
             }
         };
         let left = token.expires_at().duration_since(SystemTime::now());
-        Ok(Self { balance, minutes_left: left.unwrap_or_default().as_secs() / 60, services, picked, refused })
+        Ok(Self {
+            balance: balance.ok(),
+            minutes_left: left.unwrap_or_default().as_secs() / 60,
+            services,
+            picked,
+            refused,
+        })
     }
 
     pub(crate) fn render(&self) -> String {
@@ -63,7 +71,7 @@ impl<'a> Dashboard<'a> {
         let links: String = links.map(|service| link(service, picked == Some(service))).collect();
         let content = format!(
             include_str!("pages/dashboard.html"),
-            tokens = self.balance.tokens,
+            tokens = self.balance.as_ref().map_or("unknown".to_owned(), |balance| balance.tokens.to_string()),
             minutes = self.minutes_left,
             services = links,
             instances = self.picked.as_ref().map_or_else(none, |picked| self.panel(picked))

@@ -1,5 +1,5 @@
 //! What the two samples have in common, beside the layer and the server: the pages, and the instances on their way.
-//! To copy a sample, put this folder next to its `main.rs`.
+//! To copy a sample, put this folder next to its `main.rs`, and take the `#[path]` out of that.
 
 pub(crate) mod creations;
 pub(crate) mod dashboard;

@@ -29,6 +29,7 @@ pub(crate) fn home(signed_in: bool) -> String {
 pub(crate) fn error(status: StatusCode, message: &str) -> String {
     let title = match status {
         StatusCode::UNAUTHORIZED => "Your session is over",
+        StatusCode::INTERNAL_SERVER_ERROR => "This app is not set up as it should be",
         StatusCode::NOT_FOUND => "There is nothing here",
         _ if status.is_server_error() => "Open Source Cloud is not answering as it should",
         _ => "That did not work",

@@ -198,7 +198,7 @@ impl OscContext {
                 .body(&json!({ "serviceId": service_id }))
         };
         let body = self.ask_platform(doing, request).await?.success(doing)?;
-        let token = ServiceAccessToken::parse(service_id, &body, self.now(doing)?);
+        let token = ServiceAccessToken::parse(service_id, &api, &body, self.now(doing)?);
         let access = Arc::new(Access { api, token: token.ok_or_else(|| ContextError::unexpected(doing))? });
         workspace.keep(service_id, &access);
         Ok(access)

@@ -108,6 +108,22 @@ impl OscContext {
         Ok(access.token.clone())
     }
 
+    /// A newer token than `rejected`, which the service refused although it had not expired. Does nothing but return the newer
+    /// one when there is one already.
+    ///
+    /// # Errors
+    /// [`NotSubscribed`](ContextErrorKind::NotSubscribed).
+    pub async fn refresh_service_access_token(
+        &self,
+        rejected: &ServiceAccessToken,
+    ) -> Result<ServiceAccessToken, ContextError> {
+        let doing = Doing::new("get access to the service").of(rejected.service_id());
+        self.workspace(doing).await?.drop_token(rejected);
+        let access = self.access(doing, rejected.service_id(), Unsubscribed::Refuse).await?;
+        self.workspace(doing).await?;
+        Ok(access.token.clone())
+    }
+
     /// How many tokens the workspace has left.
     ///
     /// # Errors

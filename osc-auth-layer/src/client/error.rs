@@ -150,7 +150,7 @@ impl ContextError {
         self.0.kind
     }
 
-    /// The status that OSC answered with, when it answered.
+    /// The status that OSC answered with, when that was not a success.
     #[must_use]
     pub fn status(&self) -> Option<StatusCode> {
         self.0.status

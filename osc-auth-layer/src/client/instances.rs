@@ -55,7 +55,13 @@ impl OscContext {
             true => error.with_kind(ContextErrorKind::NameTaken, "the name is taken"),
             false => error,
         });
-        answer::json(doing, &created?)
+        match serde_json::from_slice(&created?) {
+            Ok(made) => Ok(made),
+            // It is there, whatever that answer was.
+            Err(_) => {
+                self.look(doing, service_id, name).await?.ok_or_else(|| ContextError::unexpected(doing))
+            }
+        }
     }
 
     /// Changes options of an instance: those that `changes` names.
@@ -71,6 +77,9 @@ impl OscContext {
         let instance = instance.into();
         let doing = Doing::new("update").of(service_id).to(instance.name());
         let body = object(doing, changes)?;
+        if body.get("name").is_some() {
+            return Err(doing.error(ContextErrorKind::InvalidInput, "an instance cannot be renamed"));
+        }
         let ask = |request: ServiceRequest| request.saying_json().body(&body);
         let answered = self.follow(doing, service_id, instance, "self", Method::PATCH, ask).await?;
         // What it answers is not documented.

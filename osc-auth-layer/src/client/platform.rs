@@ -126,6 +126,10 @@ impl PlatformRequest {
 pub(crate) struct Api(Url);
 
 impl Api {
+    pub(crate) fn as_str(&self) -> &str {
+        self.0.as_str()
+    }
+
     /// The collection of instances.
     pub(crate) fn instances(&self, method: Method) -> ServiceRequest {
         ServiceRequest { request: json(WireRequest::new(method, self.0.clone())), header: SAT }

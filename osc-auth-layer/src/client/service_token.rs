@@ -11,6 +11,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::answer::token_of;
+use super::platform::Api;
 use crate::clock::Timestamp;
 use crate::provider::bearer;
 
@@ -21,6 +22,7 @@ pub struct ServiceAccessToken(Arc<Issued>);
 
 struct Issued {
     service_id: String,
+    api_url: String,
     bearer: HeaderValue,
     expires_at: Timestamp,
     keep_until: Timestamp,
@@ -31,6 +33,12 @@ impl ServiceAccessToken {
     #[must_use]
     pub fn service_id(&self) -> &str {
         &self.0.service_id
+    }
+
+    /// The service's `apiUrl`: where the token may go, and nowhere else.
+    #[must_use]
+    pub fn api_url(&self) -> &str {
+        &self.0.api_url
     }
 
     /// The token itself.
@@ -57,7 +65,7 @@ impl ServiceAccessToken {
     }
 
     /// Reads the answer of the token service. `None` when it holds no token that could stand in a header.
-    pub(super) fn parse(service_id: &str, body: &[u8], now: Timestamp) -> Option<Self> {
+    pub(super) fn parse(service_id: &str, api: &Api, body: &[u8], now: Timestamp) -> Option<Self> {
         #[derive(Deserialize)]
         struct Answer {
             token: String,
@@ -72,6 +80,7 @@ impl ServiceAccessToken {
         let kept_for = lifetime.saturating_sub(MARGIN.min(lifetime / 4)).max(SHORTEST);
         Some(Self(Arc::new(Issued {
             service_id: service_id.to_owned(),
+            api_url: api.as_str().to_owned(),
             bearer: bearer(&answer.token)?,
             expires_at,
             keep_until: now.plus(kept_for),
@@ -144,13 +153,18 @@ mod tests {
         Timestamp::from_millis(NOW * 1000)
     }
 
+    fn api() -> Api {
+        let platform = crate::client::Platform::at("http://localhost:4000").unwrap();
+        platform.api("http://localhost:4000/ainstance").unwrap()
+    }
+
     fn jwt(claims: &Value) -> String {
         format!("e30.{}.c2ln", URL_SAFE_NO_PAD.encode(claims.to_string()))
     }
 
     fn parse(token: &str, expiry: Value) -> ServiceAccessToken {
         let body = json!({ "serviceId": "a", "token": token, "expiry": expiry }).to_string();
-        ServiceAccessToken::parse("a", body.as_bytes(), now()).unwrap()
+        ServiceAccessToken::parse("a", &api(), body.as_bytes(), now()).unwrap()
     }
 
     fn lifetime(token: &str, expiry: Value) -> u64 {
@@ -190,9 +204,9 @@ mod tests {
     fn what_could_not_stand_in_a_header_is_no_token() {
         for bad in [json!(""), json!("a b"), json!("a\r\nx: y"), json!("é"), json!(7), json!(null)] {
             let body = json!({ "token": bad }).to_string();
-            assert!(ServiceAccessToken::parse("a", body.as_bytes(), now()).is_none(), "{bad}");
+            assert!(ServiceAccessToken::parse("a", &api(), body.as_bytes(), now()).is_none(), "{bad}");
         }
-        assert!(ServiceAccessToken::parse("a", b"<html>", now()).is_none());
+        assert!(ServiceAccessToken::parse("a", &api(), b"<html>", now()).is_none());
     }
 
     #[test]

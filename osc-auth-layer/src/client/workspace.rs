@@ -110,6 +110,12 @@ impl Workspace {
         service.access.lock().take_if(|access| Arc::ptr_eq(access, refused));
     }
 
+    /// The same for one that a caller used by itself.
+    pub(super) fn drop_token(&self, refused: &ServiceAccessToken) {
+        let service = self.service(refused.service_id());
+        service.access.lock().take_if(|access| access.token.token() == refused.token());
+    }
+
     /// Drops what is kept for a service that turned out to be none.
     pub(super) fn drop_service(&self, service_id: &str) {
         self.services.lock().remove(service_id);

@@ -138,6 +138,7 @@ impl Session {
         let mut state = self.state.lock();
         if state.phase == Phase::Live {
             state.phase = Phase::Refused;
+            state.forget_workspace();
             table.show(&mut state, self, None);
         }
     }

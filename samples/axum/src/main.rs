@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::time::{Duration, UNIX_EPOCH};
 
 use axum::extract::{Form, Query, State};
-use axum::http::StatusCode;
+use axum::http::{StatusCode, Uri};
 use axum::middleware::map_response;
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
@@ -57,6 +57,7 @@ async fn run() -> Result<(), AnyError> {
         .route("/api/instances", get(instances))
         .route("/api/session", get(session))
         .fallback(not_found)
+        .method_not_allowed_fallback(not_found)
         .with_state(Creations::default())
         // SameSite=Lax keeps the session out of forms posted from other sites, but not out of
         // those from another port of this host or from a sibling domain.
@@ -102,11 +103,11 @@ struct Pick {
     service: Option<String>,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
+#[serde(default)]
 struct Target {
     service: String,
     name: String,
-    #[serde(default)]
     options: String,
 }
 
@@ -137,10 +138,11 @@ async fn create(
     match creations.begin(token.context(), &service, &name, &options).await {
         Ok(()) => Ok(Redirect::to(&pages::progress_path(&service, &name)).into_response()),
         Err(error) => {
-            let status = error.response_status();
-            let refused = Some(Refused { name: &name, options: &options, error });
-            let page = Dashboard::load(&token, &creations, Some(&service), refused).await?;
-            Ok((status, Html(page.render())).into_response())
+            let refused = Some(Refused { name: &name, options: &options, error: error.clone() });
+            let page = Dashboard::load(&token, &creations, Some(&service), refused).await;
+            // Without a dashboard to put it on, the reason is still the one to tell.
+            let Ok(page) = page else { return Err(error.into()) };
+            Ok((error.response_status(), Html(page.render())).into_response())
         }
     }
 }
@@ -182,8 +184,15 @@ async fn session(token: OscToken) -> Json<Value> {
     Json(json!({ "expires_at": expires_at.unwrap_or_default().as_secs() }))
 }
 
-async fn not_found() -> ErrorPage {
-    ErrorPage(StatusCode::NOT_FOUND, "This page does not exist.".to_owned())
+async fn not_found(uri: Uri) -> Response {
+    let text = "This page does not exist.";
+    match uri.path().starts_with("/api/") {
+        true => {
+            let error = json!({ "error": "not_found", "error_description": text });
+            (StatusCode::NOT_FOUND, Json(error)).into_response()
+        }
+        false => ErrorPage(StatusCode::NOT_FOUND, text.to_owned()).into_response(),
+    }
 }
 
 async fn with_headers(response: Response) -> impl IntoResponse {

@@ -50,6 +50,7 @@ async fn run() -> Result<(), AnyError> {
     let creations = Creations::default();
     let service = ServiceBuilder::new()
         .layer(auth.clone())
+        .map_response(with_headers)
         // SameSite=Lax keeps the session out of forms posted from other sites, but not out of
         // those from another port of this host or from a sibling domain.
         .layer(CsrfLayer::new())
@@ -117,18 +118,20 @@ async fn configure() -> Result<Builder, AnyError> {
 
 async fn answer(creations: Creations, request: Request<Incoming>) -> Result<Reply, Infallible> {
     let is_api = request.uri().path().starts_with("/api/");
-    let mut reply = match route(&creations, request).await {
+    Ok(match route(&creations, request).await {
         Ok(reply) => reply,
         Err(Failure { status, error, text }) if is_api => {
             json(status, &json!({ "error": error, "error_description": text }))
         }
         Err(Failure { status, text, .. }) => html(status, pages::error(status, &pages::sentence(&text))),
-    };
+    })
+}
+
+fn with_headers<B>(mut response: Response<B>) -> Response<B> {
     for (name, value) in pages::HEADERS {
-        let value = HeaderValue::from_static(value);
-        reply.headers_mut().insert(name, value);
+        response.headers_mut().insert(name, HeaderValue::from_static(value));
     }
-    Ok(reply)
+    response
 }
 
 async fn route(creations: &Creations, request: Request<Incoming>) -> Result<Reply, Failure> {
@@ -187,10 +190,11 @@ async fn create(creations: &Creations, token: &OscToken, form: Form) -> Result<R
     match creations.begin(token.context(), service, name, options).await {
         Ok(()) => Ok(see_other(&pages::progress_path(service, name))),
         Err(error) => {
-            let status = error.response_status();
-            let refused = Some(Refused { name, options, error });
-            let page = Dashboard::load(token, creations, Some(service), refused).await?;
-            Ok(html(status, page.render()))
+            let refused = Some(Refused { name, options, error: error.clone() });
+            let page = Dashboard::load(token, creations, Some(service), refused).await;
+            // Without a dashboard to put it on, the reason is still the one to tell.
+            let Ok(page) = page else { return Err(error.into()) };
+            Ok(html(error.response_status(), page.render()))
         }
     }
 }

@@ -258,3 +258,24 @@ async fn the_workspace_tells_its_subscriptions_its_balance_and_its_apps() {
     assert_eq!(app.git_hub_url.as_deref(), Some("https://github.com/example/hello"));
     assert_eq!(stage.asked(), Asked { lists: 2, others: 4, ..Asked::nothing() });
 }
+
+#[tokio::test]
+async fn an_instance_that_was_made_is_given_also_when_the_answer_makes_no_sense() {
+    for answer in [Fault::Empty, Fault::Html, Fault::MalformedJson] {
+        let stage = Stage::signed_in().await;
+        let osc = stage.context().await;
+        let plan = stage.osc.fault(Endpoint::Instances, answer.after_processing());
+        plan.when(|request| request.method == "POST");
+        let made = soon(osc.create_instance(ADSERVER, "mine", json!({ "level": 1 }))).await.unwrap();
+        assert_eq!((made.name.as_str(), &made.fields["level"]), ("mine", &json!(1)));
+    }
+}
+
+#[tokio::test]
+async fn an_instance_is_not_renamed() {
+    let stage = Stage::signed_in().await;
+    let osc = stage.context().await;
+    let error = soon(osc.update_instance(ADSERVER, "demo", json!({ "name": "other" }))).await.unwrap_err();
+    assert_eq!(error.kind(), Kind::InvalidInput);
+    assert_eq!(stage.asked(), Asked::nothing());
+}

@@ -188,3 +188,16 @@ async fn activating_what_was_unsubscribed_elsewhere_subscribes_to_it() {
     soon(osc.activate_service(ADSERVER)).await.unwrap();
     assert_eq!(stage.osc.subscriptions(), [ADSERVER]);
 }
+
+#[tokio::test]
+async fn a_service_access_token_used_by_the_app_itself_is_replaced_when_it_says_so() {
+    let stage = Stage::signed_in().await;
+    let osc = stage.context().await;
+    let old = soon(osc.service_access_token(ADSERVER)).await.unwrap();
+    assert!(old.api_url().ends_with("/test-adserverinstance"));
+    let newer = soon(osc.refresh_service_access_token(&old)).await.unwrap();
+    assert_ne!(newer.token(), old.token());
+    let again = soon(osc.refresh_service_access_token(&old)).await.unwrap();
+    assert_eq!(again.token(), newer.token(), "there is a newer one already");
+    assert_eq!(stage.asked(), Asked { lists: 1, tokens: 2, ..Asked::nothing() });
+}
