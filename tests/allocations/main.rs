@@ -1,0 +1,76 @@
+//! What the way of a request allocates. A program of its own, since it counts every allocation of its process's allocator.
+
+#![expect(clippy::unwrap_used, reason = "clippy knows tests by their attribute, and helpers have none")]
+
+use std::convert::Infallible;
+use std::future::{Ready, ready};
+
+use allocation_counter::measure;
+use bytes::Bytes;
+use futures_util::FutureExt;
+use http::{HeaderValue, Request, Response, header};
+use http_body_util::Full;
+use osc_auth_layer::test_util::{MemoryStore, TestClock, TestToken};
+use osc_auth_layer::{Builder, Client, OscAuthLayer};
+use tower::{Layer, Service, service_fn};
+
+type Body = Full<Bytes>;
+
+fn app(_: Request<Body>) -> Ready<Result<Response<Body>, Infallible>> {
+    ready(Ok(Response::default()))
+}
+
+fn builder() -> Builder {
+    OscAuthLayer::builder(Client::confidential("osc_app", "a secret of more than 32 characters"))
+        .public_url("https://app.example.com")
+        .public_path("/public")
+}
+
+fn request(path: &str, cookie: Option<&HeaderValue>) -> Request<Body> {
+    let mut request = Request::get(path).body(Body::default()).unwrap();
+    if let Some(cookie) = cookie {
+        request.headers_mut().insert(header::COOKIE, cookie.clone());
+    }
+    request
+}
+
+/// How often the layer allocates for one request, the app being one that does not.
+async fn allocations(layer: &OscAuthLayer, path: &str, cookie: Option<&HeaderValue>) -> u64 {
+    let mut service = layer.layer(service_fn(app));
+    // The first may read the store.
+    service.call(request(path, cookie)).await.unwrap();
+    let mut request = Some(request(path, cookie));
+    measure(|| {
+        let answer = service.call(request.take().unwrap()).now_or_never();
+        assert_eq!(answer.expect("it does not wait").unwrap().status(), 200);
+    })
+    .count_total
+}
+
+async fn signed_in(layer: &OscAuthLayer) -> HeaderValue {
+    layer.sign_in_for_test(TestToken::new("t".repeat(900)).refresh_token("r".repeat(64))).await
+}
+
+#[tokio::test]
+async fn a_signed_in_request_costs_the_three_allocations_of_its_extension() {
+    let layer = builder().build().unwrap();
+    let cookie = signed_in(&layer).await;
+    assert_eq!(allocations(&layer, "/", Some(&cookie)).await, 3);
+    assert_eq!(allocations(&layer, "/public", Some(&cookie)).await, 3);
+}
+
+#[tokio::test]
+async fn a_store_behind_a_session_that_is_known_costs_no_more() {
+    let clock = TestClock::new();
+    let layer = builder().clock(clock.clone()).store(MemoryStore::with_clock(clock)).build().unwrap();
+    let cookie = signed_in(&layer).await;
+    assert_eq!(allocations(&layer, "/", Some(&cookie)).await, 3);
+}
+
+#[tokio::test]
+async fn a_request_without_a_session_on_a_public_path_costs_none() {
+    let layer = builder().build().unwrap();
+    assert_eq!(allocations(&layer, "/public", None).await, 0);
+    let other = HeaderValue::from_static("theme=dark; __Host-osc_session=no-session-of-ours");
+    assert_eq!(allocations(&layer, "/public", Some(&other)).await, 0);
+}

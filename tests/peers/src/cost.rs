@@ -1,0 +1,184 @@
+//! What a signed-in request with a fresh token costs: time, heap allocations, memory.
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use allocation_counter::measure;
+use axum::Router;
+use futures_util::FutureExt;
+use http::{HeaderValue, Request, Response, StatusCode};
+use osc_auth_layer::OscAuthLayer;
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+use rand::seq::SliceRandom;
+use tokio::runtime::Runtime;
+use tower::ServiceExt;
+use tower_service::Service;
+use tower_sessions_14::MemoryStore;
+
+use crate::contenders::Body;
+use crate::memory;
+use crate::peers::{login, oidc, oidc_client, ours, sessions, signed_in};
+use crate::provider::Provider;
+use crate::rounds::take_turns;
+use crate::stage::{Stage, builder, drive, request, template, with_others};
+
+const SESSIONS: usize = 1_000;
+const ROUNDS: usize = 101;
+const REQUESTS: usize = 500;
+
+/// Nothing in front of the app, the layer: at these places in both settings.
+const BARE: usize = 0;
+const LAYER: usize = 2;
+
+struct Contender<'a> {
+    name: &'static str,
+    run: Box<dyn FnMut(usize) + 'a>,
+    /// The status for a cookie that is none of the app's.
+    refusal: StatusCode,
+    bytes: Option<f64>,
+}
+
+/// Everybody's app with its visitors.
+struct Everybody {
+    auth: OscAuthLayer,
+    stage: Stage,
+    sessions: sessions::Peer,
+    login: login::Peer,
+    oidc_client: (Router, Vec<HeaderValue>),
+    oidc: (Router, Vec<HeaderValue>),
+    oidc_store: MemoryStore,
+}
+
+impl Everybody {
+    async fn new() -> Self {
+        let provider = Provider::start(Duration::from_secs(3600), Duration::ZERO).await;
+        let auth = builder().build().expect("the layer builds");
+        let stage = Stage::new(&auth, SESSIONS).await;
+        let (sessions, login) = (sessions::Peer::new(SESSIONS).await, login::Peer::new(SESSIONS).await);
+        let oidc_client = oidc_client::router(&provider).await;
+        let cookies = signed_in(&oidc_client, &provider, oidc_client::SIGN_IN, SESSIONS).await;
+        let oidc_client = (oidc_client, cookies);
+        let oidc_store = MemoryStore::default();
+        let oidc = oidc::router(&provider, oidc_store.clone()).await;
+        let cookies = signed_in(&oidc, &provider, oidc::SIGN_IN, SESSIONS).await;
+        Self { auth, stage, sessions, login, oidc_client, oidc: (oidc, cookies), oidc_store }
+    }
+}
+
+pub(crate) fn run(runtime: &Runtime) {
+    let Everybody { auth, stage, sessions, login, oidc_client, oidc, oidc_store } =
+        runtime.block_on(Everybody::new());
+    // Not in a task, where Tokio makes its locks wait now and then.
+    let _inside = runtime.enter();
+
+    let (of_minimum, of_layer) = memory::ours(runtime);
+    let of_sessions = memory::of_sessions(&sessions.store, &sessions.cookies[0], |_| memory::TOKENS);
+    let of_login = memory::of_sessions_14(&login.store, &login.cookies[0], |_| 0);
+    let mut id_token = 0;
+    let of_oidc = memory::of_sessions_14(&oidc_store, &oidc.1[0], |data| {
+        id_token = id_token_in(data);
+        memory::TOKENS + id_token
+    });
+    let of_oidc_client = memory::of_oidc_client(id_token);
+
+    let [session_cookies, login_cookies, oidc_client_cookies, oidc_cookies] =
+        [&sessions.cookies, &login.cookies, &oidc_client.1, &oidc.1].map(|cookies| browsers(cookies));
+    let ours_of = &stage.cookies;
+    let minimum = ours::minimum(stage.minimum.sessions.clone());
+
+    let services = vec![
+        Contender::new("bare", stage.bare.clone(), ours_of, None),
+        Contender::new("hand-made minimum", stage.minimum.clone(), ours_of, None),
+        Contender::new("osc-auth-layer", stage.layer.clone(), ours_of, None),
+        Contender::new("tower-sessions 0.15", sessions.service(), &session_cookies, None),
+    ];
+    let routers = vec![
+        Contender::new("bare", ours::bare(), ours_of, None),
+        Contender::new("hand-made minimum", minimum, ours_of, Some(of_minimum)),
+        Contender::new("osc-auth-layer", ours::layer(auth), ours_of, Some(of_layer)),
+        Contender::new("tower-sessions 0.15", sessions.router.clone(), &session_cookies, Some(of_sessions)),
+        Contender::new("axum-login 0.18", login.router, &login_cookies, Some(of_login)),
+        Contender::new("axum-oidc-client 0.7", oidc_client.0, &oidc_client_cookies, Some(of_oidc_client)),
+        Contender::new("axum-oidc 0.6", oidc.0, &oidc_cookies, Some(of_oidc)),
+    ];
+    println!(
+        "| in | | ns | × layer | net of bare, ns | × layer, net | heap allocations, net | \
+         bytes per session beyond its tokens | to a foreign cookie |\n|---|---|---|---|---|---|---|---|---|"
+    );
+    table("a Tower service", services);
+    table("an axum router", routers);
+}
+
+impl<'a> Contender<'a> {
+    /// Makes sure that it tells its visitors from others.
+    fn new<S, B: 'a>(name: &'static str, service: S, cookies: &'a [HeaderValue], bytes: Option<f64>) -> Self
+    where
+        S: Service<Request<Body>, Response = Response<B>, Error = Infallible> + Clone + 'a,
+    {
+        let template = template("/");
+        let status = |cookie: &HeaderValue| {
+            let answer = service.clone().oneshot(request(&template, Some(cookie))).now_or_never();
+            let Some(Ok(answer)) = answer else { panic!("{name} makes a request wait") };
+            answer.status()
+        };
+        for cookie in cookies {
+            assert_eq!(status(cookie), StatusCode::OK, "{name}");
+        }
+        let refusal = status(&foreign(&cookies[0]));
+        assert_eq!(refusal == StatusCode::OK, name == "bare", "{name}");
+        Self { name, run: Box::new(drive(service, "/", cookies)), refusal, bytes }
+    }
+}
+
+/// As a browser sends them, in an order of chance.
+fn browsers(cookies: &[HeaderValue]) -> Vec<HeaderValue> {
+    let mut cookies: Vec<_> = cookies.iter().map(with_others).collect();
+    cookies.shuffle(&mut StdRng::seed_from_u64(1));
+    cookies
+}
+
+/// The same cookies with another value for the session.
+fn foreign(cookies: &HeaderValue) -> HeaderValue {
+    let mut pairs: Vec<_> = cookies.to_str().expect("ASCII").split("; ").map(str::to_owned).collect();
+    let at = pairs[1].find('=').expect("a cookie has a name") + 8;
+    let other = if pairs[1][at..].starts_with('A') { "B" } else { "A" };
+    pairs[1].replace_range(at..=at, other);
+    pairs.join("; ").parse().expect("cookies are valid in a header")
+}
+
+fn id_token_in(data: &serde_json::Value) -> usize {
+    let token = &data["axum-oidc"]["authenticated"]["id_token"];
+    token.as_str().expect("it keeps the ID token").len()
+}
+
+fn table(setting: &str, mut contenders: Vec<Contender<'_>>) {
+    let allocations: Vec<_> = contenders.iter_mut().map(|who| allocations(&mut who.run)).collect();
+    let mut runs: Vec<&mut dyn FnMut(usize)> = Vec::new();
+    for contender in &mut contenders {
+        runs.push(&mut contender.run);
+    }
+    let times = take_turns(ROUNDS, REQUESTS, &mut runs);
+    for (who, contender) in contenders.iter().enumerate() {
+        let (name, refusal) = (contender.name, contender.refusal.as_u16());
+        let bytes = contender.bytes.map(|bytes| format!("{bytes:.0}")).unwrap_or_default();
+        let (time, ratio) = (times.median(who), times.ratio(who, LAYER));
+        let (net, net_ratio, allocated) = match who {
+            BARE => <(String, String, String)>::default(),
+            _ => (
+                format!("{:.0}", time - times.median(BARE)),
+                format!("{:.2}", times.net_ratio(who, LAYER, BARE)),
+                format!("{:.0}", allocations[who] - allocations[BARE]),
+            ),
+        };
+        println!(
+            "| {setting} | {name} | {time:.0} | {ratio:.2} | {net} | {net_ratio} | {allocated} | {bytes} \
+             | {refusal} |"
+        );
+    }
+}
+
+fn allocations(run: &mut dyn FnMut(usize)) -> f64 {
+    run(REQUESTS);
+    measure(|| run(REQUESTS)).count_total as f64 / REQUESTS as f64
+}

@@ -1,0 +1,109 @@
+//! What a session takes beyond its tokens, in a store of 100,000.
+
+use allocation_counter::{measure, opt_out};
+use axum_oidc_client::auth::router::handle_callback::AccessTokenResponse;
+use axum_oidc_client::auth_builder::OAuthConfigurationBuilder;
+use axum_oidc_client::auth_cache::AuthCache;
+use axum_oidc_client::auth_session::AuthSession;
+use axum_oidc_client::cache::TwoTierAuthCache;
+use axum_oidc_client::cache::config::TwoTierCacheConfig;
+use futures_util::FutureExt;
+use http::HeaderValue;
+use tokio::runtime::Runtime;
+
+use crate::contenders::Sessions;
+use crate::stage::{ACCESS_TOKEN, REFRESH_TOKEN, builder, id_of, minimum_token, signed_in};
+
+const SESSIONS: usize = 100_000;
+pub(crate) const TOKENS: usize = ACCESS_TOKEN + REFRESH_TOKEN;
+
+fn beyond(bytes: i64, payload: usize) -> f64 {
+    bytes as f64 / SESSIONS as f64 - payload as f64
+}
+
+/// Of the minimum and of the layer.
+pub(crate) fn ours(runtime: &Runtime) -> (f64, f64) {
+    let layer = builder().build().expect("the layer builds");
+    let mut ids = Vec::with_capacity(SESSIONS);
+    let layers = measure(|| {
+        let cookies = runtime.block_on(signed_in(&layer, SESSIONS));
+        opt_out(|| ids.extend(cookies.iter().map(id_of)));
+    });
+    // A store outlives its measurement, or there would be nothing left to measure.
+    let sessions = Sessions::default();
+    let minimums = measure(|| {
+        for (n, id) in ids.iter().enumerate() {
+            sessions.insert(*id, minimum_token(n));
+        }
+    });
+    (beyond(minimums.bytes_current, TOKENS), beyond(layers.bytes_current, TOKENS))
+}
+
+/// For both versions of tower-sessions, which have the same names: copies of one visitor's record, each with its own id.
+macro_rules! of_records {
+    ($name:ident, $version:ident) => {
+        pub(crate) fn $name(
+            store: &$version::MemoryStore,
+            cookie: &HeaderValue,
+            payload: impl FnOnce(&serde_json::Value) -> usize,
+        ) -> f64 {
+            use $version::SessionStore;
+
+            let cookie = cookie.to_str().expect("cookies are ASCII");
+            let (_, id) = cookie.split_once('=').expect("a cookie has a name");
+            let id = id.parse().expect("an id");
+            let loaded = store.load(&id).now_or_never().expect("nobody else holds the lock");
+            let record = loaded.expect("it is in memory").expect("the visitor is signed in");
+            let payload = payload(&serde_json::to_value(&record.data).expect("it is JSON"));
+            let store = $version::MemoryStore::default();
+            let counted = measure(|| {
+                for _ in 0..SESSIONS {
+                    let mut record = record.clone();
+                    record.id = Default::default();
+                    let stored = store.create(&mut record).now_or_never();
+                    stored.expect("nobody else holds the lock").expect("it is in memory");
+                }
+            });
+            beyond(counted.bytes_current, payload)
+        }
+    };
+}
+
+of_records!(of_sessions, tower_sessions);
+of_records!(of_sessions_14, tower_sessions_14);
+
+/// Sessions as its callback makes them, in its cache, which has room for all of them here (10,000 by default).
+pub(crate) fn of_oidc_client(id_token: usize) -> f64 {
+    let configuration = OAuthConfigurationBuilder::default()
+        .with_authorization_endpoint("http://localhost/authorize")
+        .with_token_endpoint("http://localhost/token")
+        .with_client_id("id")
+        .with_client_secret("secret")
+        .with_redirect_uri("http://localhost/auth/callback")
+        .with_private_cookie_key("a key of more than thirty-two characters")
+        .with_post_logout_redirect_uri("/")
+        .with_session_max_age(30)
+        .build()
+        .expect("nothing is missing");
+    let response = AccessTokenResponse {
+        id_token: "i".repeat(id_token),
+        access_token: "a".repeat(ACCESS_TOKEN),
+        token_type: "Bearer".to_owned(),
+        expires_in: Some(3600),
+        refresh_token: Some("r".repeat(REFRESH_TOKEN)),
+        scope: None,
+    };
+    let room = TwoTierCacheConfig { l1_max_capacity: 2 * SESSIONS as u64, ..Default::default() };
+    let mut kept = None;
+    let counted = measure(|| {
+        let cache = kept.insert(TwoTierAuthCache::new(None, room).expect("it is in memory"));
+        for n in 0..SESSIONS {
+            // As long as the UUID it uses.
+            let id = format!("{n:0>36}");
+            let session = AuthSession::new(&response, &configuration);
+            let stored = cache.set_auth_session(&id, session).now_or_never();
+            stored.expect("nobody else holds a lock").expect("it is in memory");
+        }
+    });
+    beyond(counted.bytes_current, TOKENS + id_token)
+}

@@ -1,0 +1,52 @@
+//! Everybody's app: `/` is given the access token and answers 200 with nothing, `/token` shows it.
+
+pub(crate) mod login;
+pub(crate) mod oidc;
+pub(crate) mod oidc_client;
+pub(crate) mod ours;
+pub(crate) mod sessions;
+
+use axum::Router;
+use http::HeaderValue;
+
+use crate::browser::Browser;
+use crate::provider::Provider;
+use crate::stage::{ACCESS_TOKEN, REFRESH_TOKEN};
+
+/// Where browsers find the app.
+pub(crate) const ORIGIN: &str = "https://app.example.com";
+
+/// The `Cookie` headers of `sessions` visitors who signed in with the provider.
+pub(crate) async fn signed_in(
+    app: &Router,
+    provider: &Provider,
+    path: &str,
+    sessions: usize,
+) -> Vec<HeaderValue> {
+    let mut cookies = Vec::with_capacity(sessions);
+    for _ in 0..sessions {
+        let mut browser = Browser::new(app.clone());
+        browser.sign_in(provider, path).await;
+        cookies.push(browser.cookie_header());
+    }
+    cookies
+}
+
+/// The same for an app that has a `/login/{n}` instead of a provider.
+async fn logged_in(app: &Router, sessions: usize) -> Vec<HeaderValue> {
+    let mut cookies = Vec::with_capacity(sessions);
+    for n in 0..sessions {
+        let mut browser = Browser::new(app.clone());
+        assert!(browser.get(&format!("/login/{n}")).await.status().is_success());
+        cookies.push(browser.cookie_header());
+    }
+    cookies
+}
+
+fn access_token(n: usize) -> String {
+    format!("{n:0>ACCESS_TOKEN$}")
+}
+
+fn refresh_token(n: usize) -> String {
+    format!("{n:0>REFRESH_TOKEN$}")
+}

@@ -1,0 +1,70 @@
+//! tower-sessions: the app keeps the tokens in the session, each under its own key, and refuses by itself.
+
+use std::convert::Infallible;
+use std::hint::black_box;
+
+use axum::Router;
+use axum::extract::Path;
+use axum::routing::get;
+use http::{HeaderValue, Request, Response, StatusCode};
+use tower::service_fn;
+use tower_layer::Layer;
+use tower_service::Service;
+use tower_sessions::{MemoryStore, Session, SessionManagerLayer};
+
+use crate::contenders::Body;
+use crate::peers;
+
+const ACCESS_TOKEN: &str = "access_token";
+const REFRESH_TOKEN: &str = "refresh_token";
+
+pub(crate) struct Peer {
+    pub(crate) store: MemoryStore,
+    pub(crate) router: Router,
+    pub(crate) cookies: Vec<HeaderValue>,
+}
+
+impl Peer {
+    pub(crate) async fn new(sessions: usize) -> Self {
+        let store = MemoryStore::default();
+        let router = Router::new()
+            .route("/", get(page))
+            .route("/login/{n}", get(login))
+            .layer(SessionManagerLayer::new(store.clone()));
+        let cookies = peers::logged_in(&router, sessions).await;
+        Self { store, router, cookies }
+    }
+
+    /// The same sessions without axum.
+    pub(crate) fn service(
+        &self,
+    ) -> impl Service<Request<Body>, Response = Response<Body>, Error = Infallible> + Clone {
+        let app = service_fn(async |request: Request<Body>| {
+            let session = request.extensions().get::<Session>().expect("the layer puts one there");
+            let mut answer = Response::<Body>::default();
+            *answer.status_mut() = answer_to(session).await;
+            Ok(answer)
+        });
+        SessionManagerLayer::new(self.store.clone()).layer(app)
+    }
+}
+
+async fn page(session: Session) -> StatusCode {
+    answer_to(&session).await
+}
+
+async fn answer_to(session: &Session) -> StatusCode {
+    match session.get::<String>(ACCESS_TOKEN).await {
+        Ok(Some(token)) => {
+            black_box(token);
+            StatusCode::OK
+        }
+        Ok(None) => StatusCode::UNAUTHORIZED,
+        Err(_) => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}
+
+async fn login(session: Session, Path(n): Path<usize>) {
+    session.insert(ACCESS_TOKEN, peers::access_token(n)).await.expect("the session takes it");
+    session.insert(REFRESH_TOKEN, peers::refresh_token(n)).await.expect("the session takes it");
+}

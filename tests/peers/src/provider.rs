@@ -1,0 +1,121 @@
+//! An OpenID provider on loopback, for everybody alike: PKCE, RS256, refresh tokens that rotate, and a grant that ends
+//! when one of them is used twice. It checks no client secret, and whoever comes is let in.
+
+mod grants;
+mod keys;
+
+use std::net::Ipv4Addr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use axum::extract::{Query, State};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Form, Json, Router};
+use http::StatusCode;
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio::time::sleep;
+
+use grants::{Authorize, Grants, Issued, TokenRequest};
+use keys::Keys;
+
+pub(crate) const CLIENT_ID: &str = "osc_peers";
+pub(crate) const CLIENT_SECRET: &str = "a secret of more than 32 characters";
+
+/// A running provider. It ends with the process.
+#[derive(Clone)]
+pub(crate) struct Provider(Arc<Inner>);
+
+struct Inner {
+    issuer: String,
+    keys: Keys,
+    lifetime: Duration,
+    latency: Duration,
+    grants: Mutex<Grants>,
+}
+
+impl Provider {
+    /// Its tokens live for `lifetime`; an answer of its token endpoint takes `latency` on its way.
+    pub(crate) async fn start(lifetime: Duration, latency: Duration) -> Self {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a free port");
+        let issuer = format!("http://{}", listener.local_addr().expect("it is bound"));
+        let grants = Mutex::default();
+        let provider = Self(Arc::new(Inner { issuer, keys: Keys::generate(), lifetime, latency, grants }));
+        let app = Router::new()
+            .route("/.well-known/openid-configuration", get(metadata))
+            .route("/.well-known/oauth-authorization-server", get(metadata))
+            .route("/jwks", get(jwks))
+            .route("/token", post(token))
+            .with_state(provider.clone());
+        tokio::spawn(async move { axum::serve(listener, app).await.expect("the provider serves") });
+        provider
+    }
+
+    pub(crate) fn issuer(&self) -> &str {
+        &self.0.issuer
+    }
+
+    /// What a person does with a browser: opens the URL and agrees. Returns where the browser is sent.
+    pub(crate) fn approve(&self, authorize_url: &str) -> String {
+        let uri = authorize_url.parse().expect("a URL");
+        let Query(asked) = Query::<Authorize>::try_from_uri(&uri).expect("an authorization request");
+        assert_eq!(asked.client_id, CLIENT_ID);
+        self.grants().approve(asked)
+    }
+
+    /// Whether an API of the provider would take this access token now.
+    pub(crate) fn honours(&self, access_token: &str) -> bool {
+        self.grants().honours(access_token)
+    }
+
+    /// How many refreshes arrived since the last call.
+    pub(crate) fn take_refreshes(&self) -> usize {
+        std::mem::take(&mut self.grants().refreshes)
+    }
+
+    fn grants(&self) -> MutexGuard<'_, Grants> {
+        self.0.grants.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn answer(&self, issued: Issued) -> Value {
+        let claims = issued.claims(self.issuer(), self.0.lifetime);
+        json!({
+            "access_token": issued.access_token,
+            "token_type": "Bearer",
+            "expires_in": self.0.lifetime.as_secs(),
+            "refresh_token": issued.refresh_token,
+            "id_token": self.0.keys.sign(&claims),
+        })
+    }
+}
+
+async fn metadata(State(provider): State<Provider>) -> Json<Value> {
+    let issuer = provider.issuer();
+    Json(json!({
+        "issuer": issuer,
+        "authorization_endpoint": format!("{issuer}/authorize"),
+        "token_endpoint": format!("{issuer}/token"),
+        "jwks_uri": format!("{issuer}/jwks"),
+        "response_types_supported": ["code"],
+        "subject_types_supported": ["public"],
+        "id_token_signing_alg_values_supported": ["RS256"],
+        "code_challenge_methods_supported": ["S256"],
+        "scopes_supported": ["openid"],
+        "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
+    }))
+}
+
+async fn jwks(State(provider): State<Provider>) -> Json<Value> {
+    Json(json!({ "keys": [provider.0.keys.public()] }))
+}
+
+async fn token(State(provider): State<Provider>, Form(request): Form<TokenRequest>) -> Response {
+    let issued = provider.grants().exchange(&request, provider.0.lifetime);
+    let answer = match issued {
+        Some(issued) => Json(provider.answer(issued)).into_response(),
+        None => (StatusCode::BAD_REQUEST, Json(json!({ "error": "invalid_grant" }))).into_response(),
+    };
+    sleep(provider.0.latency).await;
+    answer
+}
