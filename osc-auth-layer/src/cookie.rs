@@ -68,13 +68,9 @@ impl CookieMode {
         headers: &HeaderMap,
         port: impl FnOnce() -> u16,
     ) -> Result<Option<SessionId>, BadCookie> {
-        let mut cookies = headers.get_all(header::COOKIE).iter().peekable();
-        if cookies.peek().is_none() {
-            return Ok(None);
-        }
         let port = self.suffix(port);
         let mut found: Option<&[u8]> = None;
-        for header in cookies {
+        for header in headers.get_all(header::COOKIE) {
             for value in (Values { header: header.as_bytes(), at: 0, base: &self.base, port }) {
                 if value.len() > LONGEST {
                     return Err(BadCookie::TooLong);
