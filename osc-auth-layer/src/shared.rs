@@ -135,7 +135,7 @@ impl Shared {
         self.beside(async move {
             let created = session.create_record(&shared, &token).await;
             if created.is_ok() && !sender.is_closed() {
-                shared.keep(session.clone(), Some(token));
+                shared.keep(session.clone(), Some(token.clone()));
                 if let Some(old) = replaced {
                     shared.replace(&old).await;
                 }
@@ -143,7 +143,7 @@ impl Shared {
             let created = created.map(|()| session.clone());
             let is_created = created.is_ok();
             if sender.send(created).is_err() || !is_created {
-                shared.give_up(&session).await;
+                shared.give_up(&token).await;
             }
         });
         receiver.await.unwrap_or_else(|_| Err(StoreError::new("the runtime is shutting down")))

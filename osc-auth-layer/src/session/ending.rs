@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-use super::{Phase, Session, SessionId, Table};
+use super::{OscToken, Phase, Session, SessionId, Table};
 use crate::provider::Credentials;
 use crate::secret::Secret;
 use crate::shared::Shared;
@@ -26,7 +26,7 @@ impl Shared {
     pub(crate) async fn sign_out(self: &Arc<Self>, id: &SessionId) -> bool {
         let Some(backing) = &self.backing else {
             let session = self.sessions.find(id);
-            let revocable = session.and_then(|session| session.sign_out(&self.sessions));
+            let revocable = session.and_then(|session| session.sign_out(&self.sessions, None));
             self.sessions.remove(id);
             self.revoke(id, revocable);
             return true;
@@ -36,7 +36,7 @@ impl Shared {
         if known.is_none() && backing.has_too_many_endings() {
             return false;
         }
-        let held_here = known.and_then(|session| session.sign_out(&self.sessions));
+        let held_here = known.and_then(|session| session.sign_out(&self.sessions, None));
         self.end_record(id, Ending::SignedOut, held_here).await;
         true
     }
@@ -53,8 +53,9 @@ impl Shared {
     }
 
     /// Ends a session whose cookie nobody will ever have.
-    pub(crate) async fn give_up(self: &Arc<Self>, session: &Session) {
-        let held_here = session.sign_out(&self.sessions);
+    pub(crate) async fn give_up(self: &Arc<Self>, token: &OscToken) {
+        let session = token.held_by();
+        let held_here = session.sign_out(&self.sessions, Some(token));
         // A creation that failed may have had its effect.
         self.end_record(session.id(), Ending::SignedOut, held_here).await;
     }
@@ -161,14 +162,16 @@ async fn end_again(
 
 impl Session {
     /// Ends the session for good by the visitor's wish. Returns what is left to revoke; a refresh under way finds out.
-    pub(super) fn sign_out(&self, table: &Table) -> Option<Revocable> {
+    ///
+    /// `held` is the token of a session that is not in the table yet.
+    pub(super) fn sign_out(&self, table: &Table, held: Option<&OscToken>) -> Option<Revocable> {
         let mut state = self.state.lock();
         if state.phase.is_over() {
             return None;
         }
         state.phase = Phase::SignedOut;
         state.forget_workspace();
-        let token = table.current(self);
+        let token = table.current(self).or_else(|| held.cloned());
         table.show(&mut state, self, None);
         let credentials = state.grant.credentials.clone();
         match state.grant.refresh_token.take() {

@@ -225,3 +225,18 @@ async fn a_store_that_goes_down_between_the_exchange_and_the_session_costs_the_g
     nodes.store.come_back();
     nodes.token(0).await;
 }
+
+#[tokio::test]
+async fn a_sign_in_that_cannot_be_stored_is_revoked_also_without_a_refresh_token() {
+    let mut nodes = Nodes::told(1).await;
+    nodes.osc.set_token_field("refresh_token", None);
+    let path = osc_tests::callback(&mut nodes.browser, &nodes.osc).await;
+    nodes.node(0).store.trouble(Op::Create, TROUBLES[0]);
+
+    let answer = nodes.through(DEADLINE..=DEADLINE, nodes.at(0).navigate(&path)).await;
+
+    assert_eq!(refusal(&answer), (502, "provider_unavailable".to_owned()));
+    soon(nodes.osc.wait_for_requests(mock_osc::Endpoint::Revoke, 1)).await;
+    let revoked = nodes.osc.requests(mock_osc::Endpoint::Revoke);
+    assert_eq!(revoked[0].field("token_type_hint"), Some("access_token"));
+}
