@@ -108,6 +108,10 @@ ask_with_official_client() {
     cd tests/official-client && node --import ./hook.mjs --test --test-reporter=spec official.test.mjs
 }
 
+check_peers() {
+    cargo check --quiet --locked --manifest-path tests/peers/Cargo.toml
+}
+
 browse() {
     cd tests/browser && node --test --test-reporter=spec signin.mjs instances.mjs
 }
@@ -124,6 +128,7 @@ step "Rust: unit tests, scenarios, examples in the documentation" \
 step "Scenarios with a session store that tells of changes" scenarios_with memory
 step "Scenarios with a session store that is asked at every request" scenarios_with untold
 step "Features: each alone" check_features
+step "The project that measures the layer beside its peers builds" check_peers
 step "Building the samples and the mock" build_programs
 step "OSC's own client, as npm has it, against the mock" ask_with_official_client
 step "Browser: both samples; pictures of the pages go to tests/browser/out" browse
