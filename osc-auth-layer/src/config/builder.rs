@@ -4,23 +4,13 @@ use std::time::Duration;
 use http::StatusCode;
 use sync_wrapper::SyncWrapper;
 
-use super::check::{
-    check_client, check_limits, check_paths, check_timing, cookie_keys, cookie_mode, parse_public_urls,
-};
-use super::{Client, Config, ConfigError, Timing, quoted};
-#[cfg(feature = "client")]
-use crate::client::Platform;
+use super::{Client, Timing, quoted};
 use crate::clock::{Clock, SystemClock};
-use crate::layer::OscAuthLayer;
-use crate::network::HttpClient;
-use crate::provider::Issuer;
-use crate::public_path::PublicPaths;
-use crate::shared::Shared;
 use crate::store::SessionStore;
 
 type ConfigureHttp = Box<dyn FnOnce(reqwest::ClientBuilder) -> reqwest::ClientBuilder + Send>;
 
-/// Configures an [`OscAuthLayer`]. Every setter is optional and documented with its default, effect and risk.
+/// Configures an [`OscAuthLayer`](crate::OscAuthLayer). Every setter is optional and documented with its default, effect and risk.
 ///
 /// ```
 /// use osc_auth_layer::{Client, OscAuthLayer};
@@ -36,10 +26,10 @@ type ConfigureHttp = Box<dyn FnOnce(reqwest::ClientBuilder) -> reqwest::ClientBu
 #[must_use = "a builder does nothing until `build()`"]
 pub struct Builder {
     pub(super) client: Client,
-    issuer: Option<String>,
-    environment: Option<String>,
-    known_endpoints: bool,
-    public_urls: Vec<String>,
+    pub(super) issuer: Option<String>,
+    pub(super) environment: Option<String>,
+    pub(super) known_endpoints: bool,
+    pub(super) public_urls: Vec<String>,
     pub(super) scopes: Vec<String>,
     pub(super) signin_path: String,
     pub(super) callback_path: String,
@@ -48,18 +38,18 @@ pub struct Builder {
     pub(super) after_signout: String,
     pub(super) public_paths: Vec<String>,
     pub(super) public_prefixes: Vec<String>,
-    optional: bool,
-    redirect_to_signin: bool,
+    pub(super) optional: bool,
+    pub(super) redirect_to_signin: bool,
     pub(super) outage_status: StatusCode,
-    timing: Timing,
+    pub(super) timing: Timing,
     pub(super) max_sessions: usize,
-    cookie_name: String,
-    cookie_keys: Vec<Vec<u8>>,
-    store: Option<Arc<dyn SessionStore>>,
-    configure_http: Option<SyncWrapper<ConfigureHttp>>,
-    clock: Arc<dyn Clock>,
+    pub(super) cookie_name: String,
+    pub(super) cookie_keys: Vec<Vec<u8>>,
+    pub(super) store: Option<Arc<dyn SessionStore>>,
+    pub(super) configure_http: Option<SyncWrapper<ConfigureHttp>>,
+    pub(super) clock: Arc<dyn Clock>,
     #[cfg(feature = "client")]
-    platform: Option<String>,
+    pub(super) platform: Option<String>,
 }
 
 impl Builder {
@@ -295,55 +285,6 @@ impl Builder {
     pub fn clock(mut self, clock: impl Clock) -> Self {
         self.clock = Arc::new(clock);
         self
-    }
-
-    /// Checks the settings and builds the layer. Works outside a runtime and sends nothing.
-    ///
-    /// TLS uses the process's default `rustls` crypto provider. When there is none yet, *ring* is installed as such: an
-    /// app that wants another one installs it before.
-    ///
-    /// # Errors
-    /// [`ConfigError`] names the setting that is missing or cannot be used, and the remedy.
-    pub fn build(self) -> Result<OscAuthLayer, ConfigError> {
-        let issuer = Issuer::new(self.issuer.as_deref(), self.environment.as_deref(), self.known_endpoints)?;
-        check_client(&self.client.0)?;
-        let public_urls = parse_public_urls(&self.public_urls)?;
-        check_paths(&self)?;
-        check_timing(&self.timing)?;
-        let cookies = cookie_mode(&self.cookie_name, &public_urls)?;
-        let cookie_keys = cookie_keys(&self.cookie_keys, &self.client.0, self.store.is_some())?;
-        check_limits(&self)?;
-        #[cfg(feature = "client")]
-        let platform = match &self.platform {
-            Some(base) => Some(Platform::at(base)?),
-            None => Platform::of(&issuer),
-        };
-        let http = HttpClient::new(self.configure_http.map(SyncWrapper::into_inner), self.clock.clone())?;
-        let mut public_paths = PublicPaths::default();
-        self.public_paths.iter().for_each(|path| public_paths.allow(path));
-        self.public_prefixes.iter().for_each(|prefix| public_paths.allow_below(prefix));
-        if self.optional {
-            public_paths.allow_every();
-        }
-        let config = Config {
-            public_urls,
-            signin_path: self.signin_path,
-            callback_path: self.callback_path,
-            signout_path: self.signout_path,
-            after_signin: self.after_signin,
-            after_signout: self.after_signout,
-            public_paths,
-            redirect_to_signin: self.redirect_to_signin,
-            outage_status: self.outage_status,
-            scopes: self.scopes,
-            timing: self.timing,
-            max_sessions: self.max_sessions,
-            cookies,
-            cookie_keys,
-            #[cfg(feature = "client")]
-            platform,
-        };
-        Ok(OscAuthLayer::new(Shared::new(config, issuer, self.client.0, http, self.clock, self.store)))
     }
 }
 

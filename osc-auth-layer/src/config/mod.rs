@@ -1,5 +1,6 @@
 //! The configuration: collected by the [`Builder`], checked once, immutable afterwards.
 
+mod build;
 mod builder;
 mod check;
 mod client;
