@@ -110,3 +110,21 @@ fn keys_of_the_same_secret_are_the_same_and_the_first_one_seals() {
     assert!(keys(&[new, old]).opening().any(|key| key == keys(&[old]).sealing()));
     assert!(CookieKeys::random().sealing() != CookieKeys::random().sealing());
 }
+
+#[cfg(feature = "client")]
+#[test]
+fn the_platform_is_the_environments_or_what_was_set_and_nothing_by_chance() {
+    let platform = |variables: &[_]| {
+        let layer = from(&[&[("CLIENT_ID", "osc_id")], variables].concat()).unwrap();
+        format!("{:?}", layer.shared.config.platform)
+    };
+    assert!(platform(&[]).contains(r#"Environment("prod")"#));
+    assert!(platform(&[("OSC_ISSUER", "https://app.dev.osaas.io")]).contains(r#"Environment("dev")"#));
+    assert_eq!(platform(&[("OSC_ISSUER", "https://login.example.com")]), "None");
+    let set = [("OSC_ISSUER", "https://login.example.com"), ("OSC_PLATFORM", "http://127.0.0.1:4000")];
+    assert!(platform(&set).contains("Base("));
+    let error = from(&[("CLIENT_ID", "osc_id"), ("OSC_PLATFORM", "http://osaas.io")]).unwrap_err();
+    assert!(error.to_string().starts_with("OSC_PLATFORM"), "{error}");
+    let named = builder().environment("stage").build().unwrap();
+    assert!(format!("{:?}", named.shared.config.platform).contains(r#"Environment("stage")"#));
+}
