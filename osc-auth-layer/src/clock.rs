@@ -38,7 +38,16 @@ pub trait Clock: Send + Sync + 'static {
 pub(crate) struct SystemClock;
 
 impl Clock for SystemClock {
+    /// On Linux as of the kernel's last tick, some milliseconds ago: that is read in a quarter of the time, which would
+    /// otherwise be a third of what a request costs.
     fn now(&self) -> SystemTime {
+        #[cfg(target_os = "linux")]
+        {
+            let now = rustix::time::clock_gettime(rustix::time::ClockId::RealtimeCoarse);
+            let since_epoch = u64::try_from(now.tv_sec).ok().zip(u32::try_from(now.tv_nsec).ok());
+            since_epoch.map_or(UNIX_EPOCH, |(seconds, nanos)| UNIX_EPOCH + Duration::new(seconds, nanos))
+        }
+        #[cfg(not(target_os = "linux"))]
         SystemTime::now()
     }
 

@@ -1,0 +1,66 @@
+//! From the settings to the layer: checked once, in one place.
+
+use sync_wrapper::SyncWrapper;
+
+use super::check::{
+    check_client, check_limits, check_paths, check_timing, cookie_keys, cookie_mode, parse_public_urls,
+};
+use super::{Builder, Config, ConfigError};
+#[cfg(feature = "client")]
+use crate::client::Platform;
+use crate::layer::OscAuthLayer;
+use crate::network::HttpClient;
+use crate::provider::Issuer;
+use crate::public_path::PublicPaths;
+use crate::shared::Shared;
+
+impl Builder {
+    /// Checks the settings and builds the layer. Works outside a runtime and sends nothing.
+    ///
+    /// TLS uses the process's default `rustls` crypto provider. When there is none yet, *ring* is installed as such: an
+    /// app that wants another one installs it before.
+    ///
+    /// # Errors
+    /// [`ConfigError`] names the setting that is missing or cannot be used, and the remedy.
+    pub fn build(self) -> Result<OscAuthLayer, ConfigError> {
+        let issuer = Issuer::new(self.issuer.as_deref(), self.environment.as_deref(), self.known_endpoints)?;
+        check_client(&self.client.0)?;
+        let public_urls = parse_public_urls(&self.public_urls)?;
+        check_paths(&self)?;
+        check_timing(&self.timing)?;
+        let cookies = cookie_mode(&self.cookie_name, &public_urls)?;
+        let cookie_keys = cookie_keys(&self.cookie_keys, &self.client.0, self.store.is_some())?;
+        check_limits(&self)?;
+        #[cfg(feature = "client")]
+        let platform = match &self.platform {
+            Some(base) => Some(Platform::at(base)?),
+            None => Platform::of(&issuer),
+        };
+        let http = HttpClient::new(self.configure_http.map(SyncWrapper::into_inner), self.clock.clone())?;
+        let mut public_paths = PublicPaths::default();
+        self.public_paths.iter().for_each(|path| public_paths.allow(path));
+        self.public_prefixes.iter().for_each(|prefix| public_paths.allow_below(prefix));
+        if self.optional {
+            public_paths.allow_every();
+        }
+        let config = Config {
+            public_urls,
+            signin_path: self.signin_path,
+            callback_path: self.callback_path,
+            signout_path: self.signout_path,
+            after_signin: self.after_signin,
+            after_signout: self.after_signout,
+            public_paths,
+            redirect_to_signin: self.redirect_to_signin,
+            outage_status: self.outage_status,
+            scopes: self.scopes,
+            timing: self.timing,
+            max_sessions: self.max_sessions,
+            cookies,
+            cookie_keys,
+            #[cfg(feature = "client")]
+            platform,
+        };
+        Ok(OscAuthLayer::new(Shared::new(config, issuer, self.client.0, http, self.clock, self.store)))
+    }
+}
