@@ -217,7 +217,7 @@ mod tests {
         assert_eq!(refusal(429, "").retry_after(), Some(Duration::from_secs(7)));
         let text = refusal(403, r#"{"reason":"no tokens left"}"#).to_string();
         let expected =
-            "could not remove demo (minio-minio): Open Source Cloud refuses (it says: no tokens left)";
+            "could not remove demo (minio-minio): Open Source Cloud refuses (OSC says: no tokens left)";
         assert_eq!(text, expected);
     }
 

@@ -145,7 +145,7 @@ impl OscContext {
     }
 
     /// Stores a secret for instances of a service: an option of the value `{{secrets.name}}` refers to it, and is shown as
-    /// `***`. One of that name is replaced.
+    /// `***`. It belongs to the service, not to one instance: one of that name is replaced. Activates nothing.
     ///
     /// # Errors
     /// [`NotFound`](ContextErrorKind::NotFound) when OSC has no such service.

@@ -29,7 +29,7 @@ use crate::session::{SessionError, SessionErrorKind};
 #[derive(Clone)]
 pub struct ContextError(Box<Problem>);
 
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 struct Problem {
     kind: ContextErrorKind,
     doing: String,
@@ -204,15 +204,20 @@ impl fmt::Display for ContextError {
         let Problem { doing, why, reason, .. } = &*self.0;
         write!(f, "could not {doing}: {why}")?;
         match reason {
-            Some(reason) => write!(f, " (it says: {reason})"),
-            None => Ok(()),
+            Some(reason) if reason != why => write!(f, " (OSC says: {reason})"),
+            _ => Ok(()),
         }
     }
 }
 
 impl fmt::Debug for ContextError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
+        f.debug_struct("ContextError")
+            .field("kind", &self.kind())
+            .field("text", &self.to_string())
+            .field("status", &self.status())
+            .field("retry_after", &self.retry_after())
+            .finish()
     }
 }
 

@@ -69,8 +69,8 @@ impl fmt::Debug for Instance {
         f.debug_struct("Instance")
             .field("name", &self.name)
             .field("url", &self.url)
-            .field("links", &self.links.keys())
-            .field("fields", &self.fields.keys())
+            .field("links", &self.links.keys().collect::<Vec<_>>())
+            .field("fields", &self.fields.keys().collect::<Vec<_>>())
             .finish()
     }
 }

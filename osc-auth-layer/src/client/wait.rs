@@ -15,7 +15,7 @@ const BETWEEN_LOOKS: Duration = Duration::from_secs(1);
 
 impl OscContext {
     /// Waits until an instance is running, looking every second, also through an outage. `watch` is told of each look.
-    /// Dropping the future ends the wait.
+    /// Dropping the future ends the wait. No other status does, `failed` neither: what OSC calls them is not documented.
     ///
     /// # Errors
     /// [`DeadlineExceeded`](ContextErrorKind::DeadlineExceeded) when that takes longer than `deadline`;

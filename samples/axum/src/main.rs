@@ -13,7 +13,7 @@ use axum::{Json, Router};
 #[cfg(feature = "mock")]
 use mock_osc::MockOsc;
 use osc_auth_layer::client::TokenBalance;
-use osc_auth_layer::{Builder, Client, ContextError, OscAuthLayer, OscContext, OscToken, RedisStore};
+use osc_auth_layer::{Builder, ContextError, OscAuthLayer, OscContext, OscToken, RedisStore};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -86,8 +86,10 @@ async fn configure() -> Result<Builder, AnyError> {
         // Leaked, as it has to live as long as the process.
         let mock = Box::leak(Box::new(MockOsc::builder().start().await?));
         let issuer = mock.issuer();
-        println!("CLIENT_ID is not set: using a mock of Open Source Cloud at {issuer}, and no other setting");
-        let client = Client::confidential(mock.client_id(), mock.client_secret());
+        println!(
+            "CLIENT_ID is not set: using a mock of Open Source Cloud at {issuer}, and of the settings only BIND"
+        );
+        let client = osc_auth_layer::Client::confidential(mock.client_id(), mock.client_secret());
         return Ok(OscAuthLayer::builder(client).issuer(issuer).platform(mock.platform()));
     }
     let auth = OscAuthLayer::builder_from_env()?;

@@ -13,7 +13,7 @@ use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 #[cfg(feature = "mock")]
 use mock_osc::MockOsc;
-use osc_auth_layer::{Builder, Client, OscAuthLayer, OscToken, RedisStore};
+use osc_auth_layer::{Builder, OscAuthLayer, OscToken, RedisStore};
 use serde_json::json;
 use tokio::net::TcpListener;
 use tower::{ServiceBuilder, service_fn};
@@ -104,8 +104,10 @@ async fn configure() -> Result<Builder, AnyError> {
         // Leaked, as it has to live as long as the process.
         let mock = Box::leak(Box::new(MockOsc::builder().start().await?));
         let issuer = mock.issuer();
-        println!("CLIENT_ID is not set: using a mock of Open Source Cloud at {issuer}, and no other setting");
-        let client = Client::confidential(mock.client_id(), mock.client_secret());
+        println!(
+            "CLIENT_ID is not set: using a mock of Open Source Cloud at {issuer}, and of the settings only BIND"
+        );
+        let client = osc_auth_layer::Client::confidential(mock.client_id(), mock.client_secret());
         return Ok(OscAuthLayer::builder(client).issuer(issuer).platform(mock.platform()));
     }
     let auth = OscAuthLayer::builder_from_env()?;

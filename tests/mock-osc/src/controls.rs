@@ -23,6 +23,19 @@ impl MockOsc {
         self.with_world(|world| world.grants.live_refresh_tokens())
     }
 
+    /// An access token of a user (`ada` or `grace`) as the console gives it out, for tests that need no sign-in. It lives for
+    /// as long as others, and there is no refresh token.
+    pub fn personal_access_token(&self, user: &str) -> String {
+        let client_id = self.client_id();
+        self.with_world(|world| {
+            let expires_at = world.now() + world.settings.token_ttl;
+            let grant = world.grants.open(client_id, user.to_owned());
+            let token = world.grants.add_access_token(grant, expires_at, world.settings.token_length);
+            world.issued.push(token.clone());
+            token
+        })
+    }
+
     /// Whether the platform would accept this access token now.
     pub fn is_live(&self, access_token: &str) -> bool {
         self.with_world(|world| world.grants.user_of(access_token, world.now()).is_some())

@@ -98,20 +98,16 @@ async fn each_kind_of_error_has_an_answer_of_its_own() {
             404,
             "could not list the instances (minio-minio): the workspace does not subscribe to the service",
         ),
-        (
-            "name_taken",
-            409,
-            "could not create demo (eyevinn-test-adserver): the name is taken (it says: the name is taken)",
-        ),
+        ("name_taken", 409, "could not create demo (eyevinn-test-adserver): the name is taken"),
         (
             "not_found",
             404,
-            "could not remove none (eyevinn-test-adserver): Open Source Cloud does not find it (it says: no such instance)",
+            "could not remove none (eyevinn-test-adserver): Open Source Cloud does not find it (OSC says: no such instance)",
         ),
         (
             "refused",
             403,
-            "could not create a (eyevinn-test-adserver): Open Source Cloud refuses (it says: no such secret: c)",
+            "could not create a (eyevinn-test-adserver): Open Source Cloud refuses (OSC says: no such secret: c)",
         ),
         (
             "not_supported",

@@ -137,10 +137,7 @@ async fn errors_read_well() {
     let text = |result: Result<(), ContextError>| result.unwrap_err().to_string();
 
     let taken = soon(osc.create_instance(ADSERVER, "demo", json!({}))).await.map(drop);
-    assert_eq!(
-        text(taken),
-        "could not create demo (eyevinn-test-adserver): the name is taken (it says: the name is taken)"
-    );
+    assert_eq!(text(taken), "could not create demo (eyevinn-test-adserver): the name is taken");
     let unsubscribed = soon(osc.list_instances(MINIO)).await.map(drop);
     assert_eq!(
         text(unsubscribed),
@@ -149,7 +146,7 @@ async fn errors_read_well() {
     let unknown = soon(osc.create_instance("no-such", "mine", json!({}))).await.map(drop);
     assert_eq!(
         text(unknown),
-        "could not activate the service (no-such): Open Source Cloud does not find it (it says: no such service)"
+        "could not activate the service (no-such): Open Source Cloud does not find it (OSC says: no such service)"
     );
     let missing = soon(osc.restart_instance(ADSERVER, "none")).await;
     assert_eq!(text(missing), "could not restart none (eyevinn-test-adserver): there is no such instance");
@@ -166,7 +163,7 @@ async fn errors_read_well() {
     stage.osc.fault(Endpoint::Deploy, Fault::Status(500)).once();
     assert_eq!(
         text(soon(osc.my_apps()).await.map(drop)),
-        "could not list the apps: Open Source Cloud has a problem (it says: the mock was told to fail)"
+        "could not list the apps: Open Source Cloud has a problem (OSC says: the mock was told to fail)"
     );
     stage.osc.fault(Endpoint::Instances, Fault::LostAnswer).once();
     assert_eq!(

@@ -199,3 +199,15 @@ async fn a_creation_can_succeed_and_its_answer_get_lost() {
     assert_eq!(api.call(Method::POST, "", &json!({ "name": "lost" })).await.status(), 504);
     assert_eq!(user.osc.instances(SERVICE), ["demo", "lost"]);
 }
+
+#[tokio::test]
+async fn a_personal_access_token_is_given_out_without_a_sign_in_and_dies_like_others() {
+    let osc = start().await;
+    let token = osc.personal_access_token("grace");
+    let url = format!("{}/money/mytokencount", osc.platform());
+    let request = http().get(url).header("x-pat-jwt", format!("Bearer {token}"));
+    assert_eq!(request.try_clone().unwrap().send().await.unwrap().status(), 200);
+    assert!(osc.issued_tokens().contains(&token));
+    osc.advance(Duration::from_secs(3600));
+    assert_eq!(request.send().await.unwrap().status(), 401);
+}
