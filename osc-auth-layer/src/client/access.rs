@@ -106,7 +106,8 @@ impl OscContext {
             Ok(layer) => layer.platform_http.clone(),
             Err(error) => return Err(ContextError::of_session(doing, &error)),
         };
-        http.send(request).await.map_err(|error| ContextError::of_network(doing, error))
+        let only_reads = request.method == Method::GET;
+        http.send(request).await.map_err(|error| ContextError::of_network(doing, error, only_reads))
     }
 
     /// What the session has learnt; none when it is over.

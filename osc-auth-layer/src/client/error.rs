@@ -123,9 +123,12 @@ impl ContextError {
         Self::new(kind, doing, error.to_string()).retry_in(error.retry_after())
     }
 
-    pub(super) fn of_network(doing: impl fmt::Display, error: NetworkError) -> Self {
+    pub(super) fn of_network(doing: impl fmt::Display, error: NetworkError, only_reads: bool) -> Self {
         let (kind, why) = match error {
             NetworkError::NotSent => (ContextErrorKind::Unavailable, "Open Source Cloud is out of reach"),
+            NetworkError::PossiblyProcessed if only_reads => {
+                (ContextErrorKind::Unavailable, "Open Source Cloud did not answer")
+            }
             NetworkError::PossiblyProcessed => {
                 (ContextErrorKind::Unavailable, "Open Source Cloud did not answer, but may have done it")
             }

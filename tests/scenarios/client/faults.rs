@@ -163,9 +163,20 @@ async fn an_answer_that_never_ends_is_given_up() {
         let answer = tokio::time::timeout(Duration::from_secs(55), call.make(&osc)).await;
         let error = answer.unwrap_or_else(|_| panic!("{} hangs", call.doing)).unwrap_err();
         assert_eq!(error.kind(), Kind::Unavailable, "{error}");
-        assert!(error.to_string().contains("may have done it"), "{error}");
+        assert!(error.to_string().contains("did not answer"), "{error}");
     });
     join_all(never).await;
+}
+
+#[tokio::test]
+async fn only_of_what_changes_something_it_is_said_that_it_may_have_been_done() {
+    let stage = Stage::signed_in().await;
+    let osc = stage.context().await;
+    stage.osc.fault(Endpoint::Instances, Fault::LostAnswer);
+    let removal = soon(osc.remove_instance(ADSERVER, "demo")).await.unwrap_err().to_string();
+    assert!(removal.ends_with("Open Source Cloud did not answer, but may have done it"), "{removal}");
+    let list = soon(osc.list_instances(ADSERVER)).await.unwrap_err().to_string();
+    assert!(list.ends_with("Open Source Cloud did not answer"), "{list}");
 }
 
 #[tokio::test]
