@@ -10,7 +10,7 @@ use osc_auth_layer::{OscAuthLayer, RedisStore};
 
 use crate::contenders::Sessions;
 use crate::redis::Redis;
-use crate::rounds::{Medians, interleaved};
+use crate::rounds::{Medians, interleaved, median};
 use crate::stage::{ACCESS_TOKEN, REFRESH_TOKEN, Stage, builder, drive, id_of, minimum_token, signed_in};
 use crate::table::Row;
 
@@ -140,14 +140,11 @@ pub(crate) async fn threads(rows: &mut Vec<Row>) {
 
 fn speed_up<D: FnMut(usize)>(drive: impl Fn() -> D + Sync) -> f64 {
     const REQUESTS: usize = 100_000;
-    let mut ratios: Vec<_> = (0..21)
-        .map(|_| {
-            let alone = at_once(1, REQUESTS, &drive);
-            2.0 * alone / at_once(2, REQUESTS, &drive)
-        })
-        .collect();
-    ratios.sort_by(f64::total_cmp);
-    ratios[ratios.len() / 2]
+    let ratio = |_| {
+        let alone = at_once(1, REQUESTS, &drive);
+        2.0 * alone / at_once(2, REQUESTS, &drive)
+    };
+    median((0..21).map(ratio).collect())
 }
 
 fn at_once<D: FnMut(usize)>(threads: usize, requests: usize, drive: &(impl Fn() -> D + Sync)) -> f64 {

@@ -13,6 +13,7 @@ use tokio::sync::{mpsc, oneshot};
 use tower_layer::layer_fn;
 
 use crate::contenders::Minimum;
+use crate::rounds::median;
 use crate::stage::{Stage, builder};
 use crate::table::Row;
 
@@ -97,11 +98,7 @@ pub(crate) fn loopback(rows: &mut Vec<Row>) {
         .map(|cookies| [bare.cost(cookies), minimum.cost(cookies), layer.cost(cookies)])
         .collect();
     rounds.remove(0);
-    let median = |figure: &dyn Fn(&[f64; 3]) -> f64| {
-        let mut figures: Vec<_> = rounds.iter().map(figure).collect();
-        figures.sort_by(f64::total_cmp);
-        figures[figures.len() / 2]
-    };
+    let median = |figure: &dyn Fn(&[f64; 3]) -> f64| median(rounds.iter().map(figure).collect());
     let note = format!(
         "bare {:.1} µs, minimum {:.1} µs, layer {:.1} µs",
         median(&|round| round[0]) / 1e3,

@@ -296,7 +296,7 @@ impl OscContext {
     }
 }
 
-fn check_service_id(doing: Doing<'_>, service_id: &str) -> Result<(), ContextError> {
+pub(super) fn check_service_id(doing: Doing<'_>, service_id: &str) -> Result<(), ContextError> {
     if is_service_id(service_id) {
         return Ok(());
     }

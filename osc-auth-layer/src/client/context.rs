@@ -5,11 +5,10 @@ use std::time::Duration;
 use http::Method;
 use serde_json::json;
 
-use super::access::Unsubscribed;
+use super::access::{Unsubscribed, check_service_id};
 use super::answer::{self, Doing};
 use super::catalog::{App, Subscription, TokenBalance};
 use super::error::{ContextError, ContextErrorKind};
-use super::instance::is_service_id;
 use super::platform::Platform;
 use super::service_token::ServiceAccessToken;
 use crate::clock::Timestamp;
@@ -151,11 +150,7 @@ impl OscContext {
     /// [`NotFound`](ContextErrorKind::NotFound) when OSC has no such service.
     pub async fn save_secret(&self, service_id: &str, name: &str, value: &str) -> Result<(), ContextError> {
         let doing = Doing::new("save the secret").of(service_id).to(name);
-        if !is_service_id(service_id) {
-            return Err(
-                doing.error(ContextErrorKind::InvalidInput, "that is no service id, such as minio-minio")
-            );
-        }
+        check_service_id(doing, service_id)?;
         if name.is_empty() || value.is_empty() {
             return Err(doing.error(ContextErrorKind::InvalidInput, "its name or its value is empty"));
         }
