@@ -76,7 +76,7 @@ enum Found {
 enum Usable {
     Token(OscToken),
     /// A live session whose token has to be refreshed before it is used.
-    Stale(Arc<Session>, OscToken),
+    Stale(Session, OscToken),
 }
 
 fn authenticate<B>(shared: &Arc<Shared>, request: &Request<B>) -> Result<Found, Refusal> {
@@ -91,10 +91,11 @@ fn authenticate<B>(shared: &Arc<Shared>, request: &Request<B>) -> Result<Found, 
         return Err(Refusal::Unauthenticated);
     }
     let now = shared.now();
-    let looked = shared.sessions.look(&id, |session, token| match token {
-        Some(token) if token.is_quiet(now) && shared.is_current(session) => Ok(token.clone()),
-        _ => Err(session.clone()),
-    });
+    let looked =
+        shared.sessions.look(&id, |session| match session.is_quiet(now) && shared.is_current(session) {
+            true => session.token().ok_or_else(|| session.clone()),
+            false => Err(session.clone()),
+        });
     match looked {
         Some(Ok(token)) => Ok(Found::Usable(Usable::Token(token))),
         Some(Err(session)) if shared.must_read(&session) => Ok(Found::Unread(id)),
@@ -105,7 +106,7 @@ fn authenticate<B>(shared: &Arc<Shared>, request: &Request<B>) -> Result<Found, 
 }
 
 /// What a session is good for now; looking at it counts as use.
-fn assess(shared: &Arc<Shared>, session: &Arc<Session>) -> Result<Usable, Refusal> {
+fn assess(shared: &Arc<Shared>, session: &Session) -> Result<Usable, Refusal> {
     let now = shared.now();
     if session.has_expired(&shared.config.timing, now) {
         return Err(Refusal::Unauthenticated);
@@ -114,9 +115,9 @@ fn assess(shared: &Arc<Shared>, session: &Arc<Session>) -> Result<Usable, Refusa
     let Some(token) = shared.sessions.current(session) else {
         return Err(if session.is_over() { Refusal::Unauthenticated } else { Refusal::SessionEnded });
     };
-    match token.issue().freshness(now) {
+    match token.freshness(now, &shared.config.timing) {
         Freshness::Fresh => {
-            token.be_quiet_until(session.quiet_until(&token, &shared.config.timing));
+            token.be_quiet(&shared.config.timing);
             Ok(Usable::Token(token))
         }
         Freshness::Ahead => {

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
@@ -98,6 +99,22 @@ impl From<Timestamp> for SystemTime {
 impl fmt::Debug for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} ms", self.0)
+    }
+}
+
+/// A [`Timestamp`] that threads share, where what follows the last whole second is not worth four bytes. Good until 2106.
+/// Nothing else hangs on it, hence relaxed.
+#[derive(Debug, Default)]
+pub(crate) struct AtomicSeconds(AtomicU32);
+
+impl AtomicSeconds {
+    pub(crate) fn get(&self) -> Timestamp {
+        Timestamp(u64::from(self.0.load(Ordering::Relaxed)) * 1000)
+    }
+
+    /// Rounded down.
+    pub(crate) fn set(&self, time: Timestamp) {
+        self.0.store(u32::try_from(time.0 / 1000).unwrap_or(u32::MAX), Ordering::Relaxed);
     }
 }
 

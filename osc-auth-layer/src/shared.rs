@@ -17,7 +17,7 @@ use crate::endpoints::ConsumedStates;
 use crate::flight::Flights;
 use crate::network::HttpClient;
 use crate::provider::{ClientConfig, Credentials, Issuer, Provider, Registry, Tokens};
-use crate::session::{Breaker, OscToken, Refreshed, Session, SessionId, Table};
+use crate::session::{Breaker, Refreshed, Session, SessionId, Table};
 use crate::store::{Backing, Coherence, SessionStore, StoreError, Watcher};
 
 const MOST_REFRESHES: usize = 64;
@@ -118,13 +118,14 @@ impl Shared {
         tokens: Tokens,
         credentials: Arc<Credentials>,
         replaced: Option<SessionId>,
-    ) -> Result<Arc<Session>, StoreError> {
+    ) -> Result<Session, StoreError> {
         let (timing, now) = (&self.config.timing, self.now());
         let layer = Arc::downgrade(self);
-        let token = Session::begin(tokens, credentials, timing, now, layer, self.backing.is_some());
+        let registered = self.provider.registered(credentials);
+        let token = Session::begin(tokens, registered, timing, now, layer, self.backing.is_some());
         let session = token.held_by().clone();
         if self.backing.is_none() {
-            self.keep(session.clone(), Some(token));
+            self.keep(session.clone());
             if let Some(old) = replaced {
                 self.replace(&old).await;
             }
@@ -135,7 +136,7 @@ impl Shared {
         self.beside(async move {
             let created = session.create_record(&shared, &token).await;
             if created.is_ok() && !sender.is_closed() {
-                shared.keep(session.clone(), Some(token.clone()));
+                shared.keep(session.clone());
                 if let Some(old) = replaced {
                     shared.replace(&old).await;
                 }
@@ -150,8 +151,8 @@ impl Shared {
     }
 
     /// Puts a session nobody else knows yet into the table; one that is there already stays.
-    pub(crate) fn keep(self: &Arc<Self>, session: Arc<Session>, token: Option<OscToken>) -> Arc<Session> {
-        let session = self.sessions.insert(session, token, &self.config.timing, self.now());
+    pub(crate) fn keep(self: &Arc<Self>, session: Session) -> Session {
+        let session = self.sessions.insert(session, &self.config.timing, self.now());
         self.keep_sweeping();
         session
     }
@@ -160,7 +161,7 @@ impl Shared {
     pub(crate) async fn live_session(
         self: &Arc<Self>,
         id: &SessionId,
-    ) -> Result<Option<Arc<Session>>, StoreError> {
+    ) -> Result<Option<Session>, StoreError> {
         let Some(session) = self.find(id).await? else {
             return Ok(None);
         };

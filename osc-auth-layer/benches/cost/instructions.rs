@@ -10,7 +10,7 @@ pub(crate) const ARGUMENT: &str = "--instructions";
 pub(crate) fn instructions(rows: &mut Vec<Row>) {
     let counted = (per_request("bare"), per_request("minimum"), per_request("layer"));
     let (Some(bare), Some(minimum), Some(layer)) = counted else {
-        rows.push(Row::missing("instructions", "valgrind is not installed"));
+        rows.push(Row::missing("instructions", "valgrind is not installed, or it failed"));
         return;
     };
     let note = format!("bare {bare:.0}, minimum {minimum:.0}");
@@ -29,6 +29,9 @@ fn collected(who: &str, requests: u32) -> Option<f64> {
     let mut valgrind = Command::new("valgrind");
     valgrind.args(["--tool=callgrind", "--callgrind-out-file=/dev/null"]).arg(env::current_exe().ok()?);
     let run = valgrind.args([ARGUMENT, who, &requests.to_string()]).output().ok()?;
+    if !run.status.success() {
+        return None;
+    }
     let told = String::from_utf8_lossy(&run.stderr).into_owned();
     let collected = told.lines().find_map(|line| line.split_once("Collected :"));
     collected?.1.trim().parse().ok()

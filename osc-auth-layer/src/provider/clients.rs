@@ -173,6 +173,11 @@ impl Provider {
         }
     }
 
+    /// The client as a session has to remember it: not at all, when it is in the configuration.
+    pub(crate) fn registered(&self, client: Arc<Credentials>) -> Option<Arc<Credentials>> {
+        (!self.has_static_client()).then_some(client)
+    }
+
     pub(crate) fn has_static_client(&self) -> bool {
         matches!(self.client, Clients::Static(_))
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-use super::{OscToken, Phase, Session, SessionId, Table};
+use super::{Grant, OscToken, Phase, Session, SessionId, Table};
 use crate::provider::Credentials;
 use crate::secret::Secret;
 use crate::shared::Shared;
@@ -26,7 +26,7 @@ impl Shared {
     pub(crate) async fn sign_out(self: &Arc<Self>, id: &SessionId) -> bool {
         let Some(backing) = &self.backing else {
             let session = self.sessions.find(id);
-            let revocable = session.and_then(|session| session.sign_out(&self.sessions, None));
+            let revocable = session.and_then(|session| session.sign_out(self));
             self.sessions.remove(id);
             self.revoke(id, revocable);
             return true;
@@ -36,7 +36,7 @@ impl Shared {
         if known.is_none() && backing.has_too_many_endings() {
             return false;
         }
-        let held_here = known.and_then(|session| session.sign_out(&self.sessions, None));
+        let held_here = known.and_then(|session| session.sign_out(self));
         self.end_record(id, Ending::SignedOut, held_here).await;
         true
     }
@@ -55,7 +55,7 @@ impl Shared {
     /// Ends a session whose cookie nobody will ever have.
     pub(crate) async fn give_up(self: &Arc<Self>, token: &OscToken) {
         let session = token.held_by();
-        let held_here = session.sign_out(&self.sessions, Some(token));
+        let held_here = session.sign_out(self);
         // A creation that failed may have had its effect.
         self.end_record(session.id(), Ending::SignedOut, held_here).await;
     }
@@ -116,10 +116,10 @@ impl Shared {
                 id.clone(),
                 Arc::downgrade(self),
                 &record,
-                opened.credentials.clone(),
+                self.provider.registered(opened.credentials.clone()),
                 self.now(),
             );
-            self.keep(session, None).end(&self.sessions, ending.into());
+            self.keep(session).end(&self.sessions, ending.into());
             // Another node may have refreshed it since.
             let (token, hint) = opened.tokens.revocable();
             held = Some((opened.credentials, token, hint));
@@ -162,19 +162,19 @@ async fn end_again(
 
 impl Session {
     /// Ends the session for good by the visitor's wish. Returns what is left to revoke; a refresh under way finds out.
-    ///
-    /// `held` is the token of a session that is not in the table yet.
-    pub(super) fn sign_out(&self, table: &Table, held: Option<&OscToken>) -> Option<Revocable> {
-        let mut state = self.state.lock();
-        if state.phase.is_over() {
+    pub(super) fn sign_out(&self, shared: &Shared) -> Option<Revocable> {
+        let mut state = self.lock();
+        if state.phase().is_over() {
             return None;
         }
-        state.phase = Phase::SignedOut;
+        state.enter(Phase::SignedOut);
         state.forget_workspace();
-        let token = table.current(self).or_else(|| held.cloned());
-        table.show(&mut state, self, None);
-        let credentials = state.grant.credentials.clone();
-        match state.grant.refresh_token.take() {
+        // One that is not in the table yet has its token with it.
+        let token = shared.sessions.current(self).or_else(|| self.token());
+        shared.sessions.show(&mut state, self, None);
+        let Grant { refresh_token, credentials } = state.grant(&shared.provider)?;
+        state.refresh_token = None;
+        match refresh_token {
             Some(refresh_token) => Some((credentials, refresh_token, "refresh_token")),
             None => token.map(|token| (credentials, Secret::new(token.access_token()), "access_token")),
         }
@@ -187,11 +187,11 @@ impl Session {
 
     /// The store says that it ended, and how.
     pub(super) fn end(&self, table: &Table, phase: Phase) {
-        let mut state = self.state.lock();
-        if !state.phase.is_over() {
-            state.phase = phase;
+        let mut state = self.lock();
+        if !state.phase().is_over() {
+            state.enter(phase);
         }
-        state.grant.refresh_token = None;
+        state.refresh_token = None;
         state.forget_workspace();
         table.show(&mut state, self, None);
     }

@@ -57,7 +57,7 @@ impl OscSession {
     pub async fn token(&self) -> Result<OscToken, SessionError> {
         let (shared, session) = self.live().await?;
         let token = shared.sessions.current(&session).ok_or(SessionError::ended())?;
-        match token.issue().freshness(shared.now()) {
+        match token.freshness(shared.now(), &shared.config.timing) {
             Freshness::Fresh => Ok(token),
             Freshness::Ahead => {
                 session.refresh_beside(&shared, &token);
@@ -110,7 +110,7 @@ impl OscSession {
         self.layer.upgrade().ok_or(SessionError::ended())
     }
 
-    pub(crate) async fn live(&self) -> Result<(Arc<Shared>, Arc<Session>), SessionError> {
+    pub(crate) async fn live(&self) -> Result<(Arc<Shared>, Session), SessionError> {
         let shared = self.layer()?;
         let session =
             shared.live_session(&self.id).await.map_err(|_| SessionError::unavailable(RETRY_AFTER))?;

@@ -41,7 +41,7 @@ const LAST_WORD: Duration = Duration::from_secs(4);
 /// The lease of a session's record. It ends by itself when this process dies.
 pub(super) struct Lease {
     shared: Arc<Shared>,
-    session: Arc<Session>,
+    session: Session,
     owner: String,
     /// Before the request that the store last confirmed it to; `None` when that is not to be relied on.
     confirmed_at: Option<Moment>,
@@ -76,7 +76,7 @@ pub(super) enum Taken {
 
 impl Lease {
     /// Takes the lease, and what the record holds under it.
-    pub(super) async fn take(shared: &Arc<Shared>, session: &Arc<Session>) -> Result<Taken, StoreError> {
+    pub(super) async fn take(shared: &Arc<Shared>, session: &Session) -> Result<Taken, StoreError> {
         let Some((backing, stored)) = shared.record_of(session) else {
             return Ok(Taken::Needless);
         };
@@ -149,7 +149,7 @@ impl Lease {
             Leased::Ended(ending) => self.session.end(&self.shared.sessions, (*ending).into()),
             Leased::Absent => {
                 self.session.drop_out(&self.shared.sessions);
-                self.shared.sessions.remove(&self.session.id);
+                self.shared.sessions.remove(self.session.id());
             }
         }
         Ok(leased)
@@ -178,7 +178,7 @@ impl Lease {
         let (mut expected, mut newest) = (plan.version, plan.version);
         let mut pause = WRITE_AGAIN;
         loop {
-            match session.state.lock().phase {
+            match session.lock().phase() {
                 Phase::SignedOut => return Err(Ended::SignedOut),
                 Phase::Dropped => return Err(Ended::Dropped),
                 Phase::Live | Phase::Refused => {}

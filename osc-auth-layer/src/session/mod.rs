@@ -4,27 +4,30 @@ mod backoff;
 mod breaker;
 mod ending;
 mod handle;
+mod id;
 mod lease;
 mod refresh;
 mod settle;
+mod state;
 mod stored;
 mod table;
 mod token;
 
-use std::hash::{Hash, Hasher};
+use std::hash::BuildHasher;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, LazyLock, Weak};
 use std::time::Duration;
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use parking_lot::Mutex;
-use sha2::{Digest, Sha256};
+use http::HeaderValue;
+use parking_lot::{Mutex, MutexGuard};
+use triomphe::ThinArc;
 
-use self::backoff::Backoff;
 pub(crate) use self::breaker::Breaker;
 pub use self::handle::{OscSession, SessionError, SessionErrorKind};
+pub(crate) use self::id::SessionId;
 pub(crate) use self::refresh::{RETRY_AFTER, Refreshed};
+use self::state::State;
+pub(crate) use self::state::{Grant, Phase};
 pub(crate) use self::table::Table;
 use self::token::LONGEST_QUIET;
 pub use self::token::OscToken;
@@ -34,59 +37,26 @@ use crate::client::Workspace;
 use crate::clock::Timestamp;
 use crate::config::Timing;
 use crate::provider::{Credentials, Tokens};
-use crate::secret::{Secret, random_bytes};
 use crate::shared::Shared;
 use crate::store::{RecordKey, Stored};
 
-/// The 256 random bits in the cookie. Whoever has them is the visitor, so they are never shown.
-#[derive(Clone, PartialEq, Eq)]
-pub(crate) struct SessionId([u8; 32]);
+/// One signed-in browser, with the token it had when it was looked up: one allocation, which is all that a request
+/// touches. The bytes are those of the access token, and none when there is none.
+///
+/// A refresh makes another one of these, with the same [`Life`], and puts it in the place of this one in the table.
+#[derive(Clone)]
+pub(crate) struct Session(ThinArc<Seen, u8>);
 
-/// Every part of an id is as random as the whole, so a part is enough for a table keyed at random.
-impl Hash for SessionId {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        let [first, ..] = self.0.as_chunks::<8>().0 else { return };
-        state.write_u64(u64::from_ne_bytes(*first));
-    }
-}
-
-impl SessionId {
-    pub(crate) fn new(bytes: [u8; 32]) -> Self {
-        Self(bytes)
-    }
-
-    fn random() -> Self {
-        Self(random_bytes())
-    }
-
-    pub(crate) fn as_bytes(&self) -> &[u8; 32] {
-        &self.0
-    }
-
-    /// What may be shown of it: a hash, which leads nowhere near the id.
-    pub(crate) fn public(&self) -> String {
-        let mut hash = Sha256::new_with_prefix(b"osc-auth-layer/v1 public session id");
-        hash.update(self.0);
-        URL_SAFE_NO_PAD.encode(&hash.finalize()[..16])
-    }
-}
-
-impl std::fmt::Debug for SessionId {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("[redacted]")
-    }
-}
-
-/// What the next refresh spends, and in whose name.
-#[derive(Clone, Debug)]
-pub(crate) struct Grant {
-    pub(crate) refresh_token: Option<Secret>,
-    pub(crate) credentials: Arc<Credentials>,
-}
-
-/// One signed-in browser.
-pub(crate) struct Session {
+/// In this order, so that requests touch one line of the cache: the count of references, and what follows it.
+#[repr(C)]
+struct Seen {
+    issue: Issue,
     id: SessionId,
+    life: triomphe::Arc<Life>,
+}
+
+/// What a session keeps while its tokens come and go. There are many sessions, so this is kept small.
+struct Life {
     layer: Weak<Shared>,
     /// The absolute time-out.
     ends_at: Timestamp,
@@ -97,96 +67,126 @@ pub(crate) struct Session {
     stored: Option<Box<Stored>>,
 }
 
-struct State {
-    phase: Phase,
-    grant: Grant,
-    /// The newest version of the record that this process has seen; 0 without a store.
-    version: u64,
-    /// Of what failed since the last answer.
-    backoff: Option<Box<Backoff>>,
-    #[cfg(feature = "client")]
-    workspace: Option<Arc<Workspace>>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum Phase {
-    Live,
-    /// The provider said `invalid_grant`.
-    Refused,
-    /// By the visitor: what a refresh under way brings back is revoked.
-    SignedOut,
-    /// Expired, replaced or pushed out: a refresh under way must not revive it, and revokes nothing.
-    Dropped,
-}
-
-impl Phase {
-    fn is_over(self) -> bool {
-        matches!(self, Self::SignedOut | Self::Dropped)
-    }
-}
-
-impl State {
-    /// Nobody has a use for it, and for the service access tokens in it, once the session has ended.
-    fn forget_workspace(&mut self) {
-        #[cfg(feature = "client")]
-        self.workspace.take();
-    }
-}
-
 impl Session {
-    /// A session that begins `now`, with a fresh id; its token holds it.
+    /// A session that begins `now`, with a fresh id. `registered` is the client it belongs to, unless that is in the
+    /// configuration.
     pub(crate) fn begin(
         tokens: Tokens,
-        credentials: Arc<Credentials>,
+        registered: Option<Arc<Credentials>>,
         timing: &Timing,
         now: Timestamp,
         layer: Weak<Shared>,
         is_stored: bool,
     ) -> OscToken {
         let id = SessionId::random();
-        let issue = Issue::new(&tokens, timing, now);
+        let issue = Issue::new(tokens.lifetime, now);
         let stored = is_stored.then(|| Box::new(Stored::new(RecordKey::of(&id))));
-        let session = Arc::new(Self {
-            id,
+        let life = Life {
             layer,
             ends_at: now.plus(timing.absolute_timeout),
             last_seen: AtomicU64::new(now.as_millis()),
-            state: Mutex::new(State {
-                phase: Phase::Live,
-                grant: Grant { refresh_token: tokens.refresh_token, credentials },
-                version: u64::from(is_stored),
-                backoff: None,
-                #[cfg(feature = "client")]
-                workspace: None,
-            }),
+            state: Mutex::new(State::new(tokens.refresh_token, registered, u64::from(is_stored))),
             stored,
-        });
-        let token = OscToken::new(&tokens.bearer, issue, session.clone());
-        token.be_quiet_until(session.quiet_until(&token, timing));
+        };
+        let token = Self::bare(id, life).with_token(&tokens.bearer, issue);
+        token.be_quiet(timing);
         token
     }
 
+    /// Has no token yet.
+    fn bare(id: SessionId, life: Life) -> Self {
+        let life = triomphe::Arc::new(life);
+        Self(ThinArc::from_header_and_slice(Seen { issue: Issue::default(), id, life }, &[]))
+    }
+
+    /// The same session with another token.
+    fn with_token(&self, bearer: &HeaderValue, issue: Issue) -> OscToken {
+        let access_token = bearer.as_bytes().strip_prefix(b"Bearer ").unwrap_or_default();
+        let seen = Seen { issue, id: self.id().clone(), life: self.seen().life.clone() };
+        OscToken::of(Self(ThinArc::from_header_and_slice(seen, access_token)))
+    }
+
+    fn without_token(&self) -> Self {
+        let seen = Seen { issue: Issue::default(), id: self.id().clone(), life: self.seen().life.clone() };
+        Self(ThinArc::from_header_and_slice(seen, &[]))
+    }
+
+    /// The token it had when it was looked up.
+    pub(crate) fn token(&self) -> Option<OscToken> {
+        (!self.access_token().is_empty()).then(|| OscToken::of(self.clone()))
+    }
+
+    fn access_token(&self) -> &[u8] {
+        &self.0.slice
+    }
+
+    fn seen(&self) -> &Seen {
+        &self.0.header.header
+    }
+
+    fn life(&self) -> &Life {
+        &self.seen().life
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.life().state.lock()
+    }
+
+    /// With whatever token.
+    fn is_same(&self, other: &Self) -> bool {
+        triomphe::Arc::ptr_eq(&self.seen().life, &other.seen().life)
+    }
+
+    /// Whether somebody beside its one holder has it, with this or another token.
+    fn is_shared(&self) -> bool {
+        ThinArc::strong_count(&self.0) > 1 || triomphe::Arc::strong_count(&self.seen().life) > 1
+    }
+
     pub(crate) fn id(&self) -> &SessionId {
-        &self.id
+        &self.seen().id
     }
 
     fn layer(&self) -> &Weak<Shared> {
-        &self.layer
+        &self.life().layer
     }
 
-    /// Until when requests just get `token`: until it is due to be refreshed, the session ends, or its use is news again.
-    pub(crate) fn quiet_until(&self, token: &OscToken, timing: &Timing) -> Timestamp {
+    fn issue(&self) -> &Issue {
+        &self.seen().issue
+    }
+
+    /// Whether requests just get its token, and nothing else has to be looked at.
+    pub(crate) fn is_quiet(&self, now: Timestamp) -> bool {
+        self.issue().is_quiet(now)
+    }
+
+    /// Until when requests just get its token: until that is due to be refreshed, the session ends, or its use is news
+    /// again.
+    fn quiet_until(&self, timing: &Timing) -> Timestamp {
         let news_at = self.last_seen().plus(touch_step(timing));
-        news_at.min(self.ends_at).min(token.issue().ahead_at())
+        let ahead_at = self.issue().ahead_at(timing, self.jitter());
+        news_at.min(self.life().ends_at).min(ahead_at)
+    }
+
+    /// What to do about its token `now`.
+    fn freshness(&self, now: Timestamp, timing: &Timing) -> Freshness {
+        self.issue().freshness(now, timing, self.jitter())
+    }
+
+    /// In 0..1, and another for each token. The hash is keyed at random, so that the moments of refreshes tell nothing of
+    /// the id.
+    fn jitter(&self) -> f64 {
+        static HASHER: LazyLock<foldhash::quality::RandomState> = LazyLock::new(Default::default);
+        let hash = HASHER.hash_one((self.id(), self.issue().issued_at().as_millis()));
+        f64::from((hash >> 32) as u32) / f64::from(u32::MAX)
     }
 
     fn last_seen(&self) -> Timestamp {
-        Timestamp::from_millis(self.last_seen.load(Ordering::Relaxed))
+        Timestamp::from_millis(self.life().last_seen.load(Ordering::Relaxed))
     }
 
     /// Idle or absolute time-out. A clock that went back expires nothing.
     pub(crate) fn has_expired(&self, timing: &Timing, now: Timestamp) -> bool {
-        now >= self.ends_at || now.since(self.last_seen()) >= timing.idle_timeout
+        now >= self.life().ends_at || now.since(self.last_seen()) >= timing.idle_timeout
     }
 
     /// Notes that the session was used; tells whether that was news.
@@ -195,24 +195,24 @@ impl Session {
         // A clock that went back is believed at once, or the session would seem seen in the future.
         let is_news = now < last_seen || now.since(last_seen) >= touch_step(timing);
         if is_news {
-            self.last_seen.store(now.as_millis(), Ordering::Relaxed);
+            self.life().last_seen.store(now.as_millis(), Ordering::Relaxed);
         }
         is_news
     }
 
     pub(crate) fn stored(&self) -> Option<&Stored> {
-        self.stored.as_deref()
+        self.life().stored.as_deref()
     }
 
     /// What the session has learnt of the user's workspace.
     #[cfg(feature = "client")]
     pub(crate) fn workspace(&self) -> Arc<Workspace> {
-        self.state.lock().workspace.get_or_insert_default().clone()
+        self.lock().workspace()
     }
 
     /// Ended for good, by the visitor or otherwise.
     pub(crate) fn is_over(&self) -> bool {
-        self.state.lock().phase.is_over()
+        self.lock().phase().is_over()
     }
 }
 

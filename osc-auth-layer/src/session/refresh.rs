@@ -36,28 +36,28 @@ impl Session {
     /// How long the provider is to be left alone, after it failed this session or all of them.
     pub(crate) fn backing_off(&self, shared: &Shared) -> Option<Duration> {
         let now = shared.now();
-        let own = self.state.lock().backoff.as_ref().and_then(|backoff| backoff.wait(now));
+        let own = self.lock().backoff().and_then(|backoff| backoff.wait(now));
         own.max(shared.breaker.wait(now))
     }
 
     /// Starts a refresh beside the request, unless one is under way, fruitless or too early.
-    pub(crate) fn refresh_beside(self: &Arc<Self>, shared: &Arc<Shared>, stale: &OscToken) {
-        let has_none = self.state.lock().grant.refresh_token.is_none();
+    pub(crate) fn refresh_beside(&self, shared: &Arc<Shared>, stale: &OscToken) {
+        let has_none = self.lock().refresh_token.is_none();
         if !has_none && self.backing_off(shared).is_none() && !shared.is_shutting_down() {
             let run = || run(shared.clone(), self.clone(), stale.clone());
-            shared.refreshing.start(&self.id, &shared.tasks, run);
+            shared.refreshing.start(self.id(), &shared.tasks, run);
         }
     }
 
     /// Waits for a token other than `stale`, for at most `patience`.
     pub(crate) async fn refreshed(
-        self: &Arc<Self>,
+        &self,
         shared: &Arc<Shared>,
         stale: &OscToken,
         patience: Duration,
     ) -> Refreshed {
         let run = || run(shared.clone(), self.clone(), stale.clone());
-        let refreshed = shared.refreshing.join(&self.id, &shared.tasks, run);
+        let refreshed = shared.refreshing.join(self.id(), &shared.tasks, run);
         match select(Box::pin(refreshed), shared.clock.sleep(patience)).await {
             Either::Left((Some(refreshed), _)) => refreshed,
             Either::Left((None, _)) | Either::Right(_) => Refreshed::Unavailable { retry_after: RETRY_AFTER },
@@ -65,8 +65,8 @@ impl Session {
     }
 }
 
-async fn run(shared: Arc<Shared>, session: Arc<Session>, stale: OscToken) -> Refreshed {
-    let span = tracing::debug_span!("refresh", session = %session.id.public());
+async fn run(shared: Arc<Shared>, session: Session, stale: OscToken) -> Refreshed {
+    let span = tracing::debug_span!("refresh", session = %session.id().public());
     refresh(&shared, &session, &stale).instrument(span).await
 }
 
@@ -79,16 +79,16 @@ pub(super) struct Plan {
 fn plan(shared: &Arc<Shared>, session: &Session, stale: &OscToken) -> Result<Plan, Refreshed> {
     let now = shared.now();
     let plan = {
-        let state = session.state.lock();
-        match state.phase {
-            Phase::SignedOut | Phase::Dropped => return Err(Refreshed::Ended),
-            Phase::Refused => return Err(Refreshed::Refused),
-            Phase::Live => Plan { grant: state.grant.clone(), version: state.version },
+        let state = session.lock();
+        match (state.phase(), state.grant(&shared.provider)) {
+            (Phase::SignedOut | Phase::Dropped, _) | (Phase::Live, None) => return Err(Refreshed::Ended),
+            (Phase::Refused, _) => return Err(Refreshed::Refused),
+            (Phase::Live, Some(grant)) => Plan { grant, version: state.version() },
         }
     };
     // Somebody else refreshed meanwhile; a caller that comes late may find even that token due.
     let newer = shared.sessions.current(session).filter(|current| !current.is_same(stale));
-    if let Some(newer) = newer.filter(|newer| newer.issue().freshness(now) != Freshness::Due) {
+    if let Some(newer) = newer.filter(|newer| newer.freshness(now, &shared.config.timing) != Freshness::Due) {
         return Err(Refreshed::Token(newer));
     }
     // It stays so: without a refresh token no node can get another.
@@ -109,7 +109,7 @@ fn plan(shared: &Arc<Shared>, session: &Session, stale: &OscToken) -> Result<Pla
     Ok(plan)
 }
 
-async fn refresh(shared: &Arc<Shared>, session: &Arc<Session>, stale: &OscToken) -> Refreshed {
+async fn refresh(shared: &Arc<Shared>, session: &Session, stale: &OscToken) -> Refreshed {
     loop {
         if let Err(settled) = plan(shared, session, stale) {
             return settled;
@@ -148,7 +148,7 @@ async fn refresh(shared: &Arc<Shared>, session: &Arc<Session>, stale: &OscToken)
 /// `None` when another node took over: what it did is to be looked at.
 async fn under_lease(
     shared: &Arc<Shared>,
-    session: &Arc<Session>,
+    session: &Session,
     stale: &OscToken,
     lease: &mut Option<Lease>,
 ) -> Option<Refreshed> {
@@ -200,7 +200,7 @@ async fn spend(
         };
         if let Some(lease) = lease {
             let is_confirmed = lease.confirm().await.map_err(|_| Unsent::StoreFailed)?;
-            if !is_confirmed || session.state.lock().version != plan.version {
+            if !is_confirmed || session.lock().version() != plan.version {
                 return Err(Unsent::LeaseLost);
             }
         }

@@ -19,7 +19,7 @@ pub(super) enum Ended {
 /// Makes the answer the session's, before anybody gets to see it.
 pub(super) async fn settle(
     shared: &Arc<Shared>,
-    session: &Arc<Session>,
+    session: &Session,
     plan: Plan,
     answer: Result<Tokens, GrantError>,
     lease: Option<&mut Lease>,
@@ -51,14 +51,14 @@ pub(super) async fn settle(
 
 async fn store(
     shared: &Arc<Shared>,
-    session: &Arc<Session>,
+    session: &Session,
     plan: &Plan,
     tokens: Tokens,
     lease: Option<&Lease>,
 ) -> Option<Refreshed> {
     let (orphan, hint) = tokens.revocable();
-    let issue = Issue::new(&tokens, &shared.config.timing, shared.now());
-    let token = OscToken::new(&tokens.bearer, issue, session.clone());
+    let issue = Issue::new(tokens.lifetime, shared.now());
+    let token = session.with_token(&tokens.bearer, issue);
     // RFC 6749 §6: without a new refresh token the old one stays.
     let refresh_token = tokens.refresh_token.or_else(|| plan.grant.refresh_token.clone());
     let grant = Grant { refresh_token, credentials: plan.grant.credentials.clone() };
@@ -67,7 +67,7 @@ async fn store(
         Some(lease) => lease.write(plan, &token, &grant).await,
     };
     let rotated = match written {
-        Ok(Written::Ours(version)) => session.rotate(&shared.sessions, &token, grant, version),
+        Ok(Written::Ours(version)) => session.rotate(shared, &token, grant, version),
         Ok(Written::Theirs) => {
             tracing::warn!("another node refreshed the session at the same time; its token is used");
             return None;
@@ -106,8 +106,8 @@ async fn refuse(
         Err(_) => Some(session.fail(shared, None)),
         Ok(false) => None,
         // Another node was faster, and that is why.
-        Ok(true) if session.state.lock().version > plan.version => None,
-        Ok(true) => match session.state.lock().phase {
+        Ok(true) if session.lock().version() > plan.version => None,
+        Ok(true) => match session.lock().phase() {
             // A store that was taken back, and is not yet forward again.
             Phase::Live => Some(session.fail(shared, None)),
             Phase::Refused => Some(Refreshed::Refused),
@@ -118,26 +118,25 @@ async fn refuse(
 
 impl Session {
     /// Makes what a refresh brought the session's own, unless it has ended meanwhile.
-    fn rotate(&self, table: &Table, token: &OscToken, grant: Grant, version: u64) -> Result<(), Ended> {
-        let mut state = self.state.lock();
-        match state.phase {
+    fn rotate(&self, shared: &Shared, token: &OscToken, grant: Grant, version: u64) -> Result<(), Ended> {
+        let mut state = self.lock();
+        match state.phase() {
             Phase::SignedOut => return Err(Ended::SignedOut),
             Phase::Dropped => return Err(Ended::Dropped),
             Phase::Live | Phase::Refused => {}
         }
         // This node may have read the new version already, and another may have gone on from it.
-        if version > state.version || self.stored.is_none() {
-            state.phase = Phase::Live;
-            (state.backoff, state.grant, state.version) = (None, grant, version);
-            table.show(&mut state, self, Some(token.clone()));
+        if version > state.version() || self.stored().is_none() {
+            state.renew(grant.refresh_token, shared.provider.registered(grant.credentials), version);
+            shared.sessions.show(&mut state, self, Some(token.clone()));
         }
         Ok(())
     }
 
     pub(super) fn refuse(&self, table: &Table) {
-        let mut state = self.state.lock();
-        if state.phase == Phase::Live {
-            state.phase = Phase::Refused;
+        let mut state = self.lock();
+        if state.phase() == Phase::Live {
+            state.enter(Phase::Refused);
             state.forget_workspace();
             table.show(&mut state, self, None);
         }
@@ -145,8 +144,8 @@ impl Session {
 
     pub(super) fn fail(&self, shared: &Shared, retry_after: Option<Duration>) -> Refreshed {
         let now = shared.now();
-        let mut state = self.state.lock();
-        let backoff = state.backoff.get_or_insert_default();
+        let mut state = self.lock();
+        let backoff = state.back_off();
         backoff.fail(now, retry_after, rand::random());
         Refreshed::Unavailable { retry_after: backoff.wait(now).unwrap_or(RETRY_AFTER) }
     }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
 
-use super::{Grant, Issue, OscToken, Phase, Session, SessionId, State, touch_step};
+use super::{Grant, Issue, Life, OscToken, Phase, Session, SessionId, State, touch_step};
 use crate::clock::Timestamp;
 use crate::config::Timing;
 use crate::provider::{Credentials, Tokens};
@@ -31,26 +31,25 @@ impl From<Ending> for Phase {
 
 impl Session {
     /// Takes over what the store holds, unless this process has seen newer. Tells whether the store is behind.
-    pub(super) fn adopt(self: &Arc<Self>, shared: &Arc<Shared>, record: &Record, opened: Opened) -> bool {
+    pub(super) fn adopt(&self, shared: &Shared, record: &Record, opened: Opened) -> bool {
         let now = shared.now();
-        self.last_seen.fetch_max(seen_at(record, now).as_millis(), Ordering::Relaxed);
-        let mut state = self.state.lock();
-        if state.phase.is_over() {
+        self.life().last_seen.fetch_max(seen_at(record, now).as_millis(), Ordering::Relaxed);
+        let mut state = self.lock();
+        if state.phase().is_over() {
             return false;
         }
-        if record.version > state.version {
-            state.version = record.version;
-            state.phase = Phase::Live;
-            state.backoff = None;
-            let (token, grant) = opened.into_parts(shared, self);
-            state.grant = grant;
+        if record.version > state.version() {
+            let Opened { tokens, credentials, issued_at } = opened;
+            let issue = Issue::new(tokens.lifetime, issued_at);
+            let token = self.with_token(&tokens.bearer, issue);
+            state.renew(tokens.refresh_token, shared.provider.registered(credentials), record.version);
             shared.sessions.show(&mut state, self, Some(token));
         }
-        if record.refused && record.version == state.version {
-            state.phase = Phase::Refused;
+        if record.refused && record.version == state.version() {
+            state.enter(Phase::Refused);
             shared.sessions.show(&mut state, self, None);
         }
-        record.version < state.version
+        record.version < state.version()
     }
 
     /// Writes the first version of its record.
@@ -73,34 +72,27 @@ impl Session {
         id: SessionId,
         layer: Weak<Shared>,
         record: &Record,
-        credentials: Arc<Credentials>,
+        registered: Option<Arc<Credentials>>,
         now: Timestamp,
-    ) -> Arc<Self> {
-        Arc::new(Self {
+    ) -> Self {
+        let life = Life {
+            layer,
             ends_at: now.plus(record.ends_in),
             last_seen: AtomicU64::new(seen_at(record, now).as_millis()),
-            state: Mutex::new(State {
-                phase: Phase::Live,
-                grant: Grant { refresh_token: None, credentials },
-                version: 0,
-                backoff: None,
-                #[cfg(feature = "client")]
-                workspace: None,
-            }),
-            layer,
+            state: Mutex::new(State::new(None, registered, 0)),
             stored: Some(Box::new(Stored::new(RecordKey::of(&id)))),
-            id,
-        })
+        };
+        Self::bare(id, life)
     }
 
     /// What its record is to hold. `None` once it ended.
     fn sealed(&self, shared: &Shared, token: &OscToken) -> Option<(u64, Sealed)> {
-        let state = self.state.lock();
-        let refresh_token = state.grant.refresh_token.as_ref();
-        if state.phase != Phase::Live {
+        let state = self.lock();
+        if state.phase() != Phase::Live {
             return None;
         }
-        Some((state.version, sealed(shared, &state.grant.credentials, token, refresh_token)))
+        let Grant { refresh_token, credentials } = state.grant(&shared.provider)?;
+        Some((state.version(), sealed(shared, &credentials, token, refresh_token.as_ref())))
     }
 }
 
@@ -119,14 +111,6 @@ pub(super) fn sealed(
 
 fn seen_at(record: &Record, now: Timestamp) -> Timestamp {
     now.minus(record.idle)
-}
-
-impl Opened {
-    fn into_parts(self, shared: &Shared, session: &Arc<Session>) -> (OscToken, Grant) {
-        let issue = Issue::new(&self.tokens, &shared.config.timing, self.issued_at);
-        let token = OscToken::new(&self.tokens.bearer, issue, session.clone());
-        (token, Grant { refresh_token: self.tokens.refresh_token, credentials: self.credentials })
-    }
 }
 
 /// When a record goes by itself. Nodes tell the store of a session's use only now and then.
@@ -155,7 +139,7 @@ impl Shared {
     }
 
     /// The session as it is: from the table when that is known to be current, else from the store.
-    pub(crate) async fn find(self: &Arc<Self>, id: &SessionId) -> Result<Option<Arc<Session>>, StoreError> {
+    pub(crate) async fn find(self: &Arc<Self>, id: &SessionId) -> Result<Option<Session>, StoreError> {
         let known = self.sessions.find(id);
         match (&self.backing, known) {
             (None, known) => Ok(known),
@@ -168,11 +152,11 @@ impl Shared {
         self: &Arc<Self>,
         backing: &Backing,
         id: &SessionId,
-        known: Option<Arc<Session>>,
-    ) -> Result<Option<Arc<Session>>, StoreError> {
+        known: Option<Session>,
+    ) -> Result<Option<Session>, StoreError> {
         let entry = known.clone();
         let derived;
-        let key = match entry.as_deref().and_then(Session::stored) {
+        let key = match entry.as_ref().and_then(Session::stored) {
             Some(stored) => &stored.key,
             None => {
                 derived = RecordKey::of(id);
@@ -194,9 +178,9 @@ impl Shared {
                 let session = match known {
                     Some(session) => session,
                     None => {
-                        let credentials = opened.credentials.clone();
+                        let registered = self.provider.registered(opened.credentials.clone());
                         let layer = Arc::downgrade(self);
-                        self.keep(Session::unread(id.clone(), layer, &record, credentials, self.now()), None)
+                        self.keep(Session::unread(id.clone(), layer, &record, registered, self.now()))
                     }
                 };
                 self.absorb(&session, &record, opened);
@@ -226,7 +210,7 @@ impl Shared {
 
     /// Adopts what was read. A store that went back to what was before is brought forward again: what it holds may name a
     /// refresh token that is spent.
-    pub(super) fn absorb(self: &Arc<Self>, session: &Arc<Session>, record: &Record, opened: Opened) {
+    pub(super) fn absorb(self: &Arc<Self>, session: &Session, record: &Record, opened: Opened) {
         if !session.adopt(self, record, opened) {
             return;
         }
@@ -265,7 +249,7 @@ impl Shared {
     }
 
     /// Notes that a session was used, here and, now and then, in the store.
-    pub(crate) fn touch(self: &Arc<Self>, session: &Arc<Session>, now: Timestamp) {
+    pub(crate) fn touch(self: &Arc<Self>, session: &Session, now: Timestamp) {
         if session.touch(&self.config.timing, now) && session.stored().is_some() {
             let (shared, session) = (self.clone(), session.clone());
             self.beside(async move {

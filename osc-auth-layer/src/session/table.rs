@@ -1,8 +1,9 @@
 //! The process's sessions, found by id: bounded, and swept of what has expired.
 
-use std::sync::Arc;
+use std::borrow::Borrow;
+use std::hash::{Hash, Hasher};
 
-use dashmap::DashMap;
+use dashmap::{DashMap, Entry};
 use foldhash::quality::RandomState;
 
 use super::{OscToken, Session, SessionId, State};
@@ -12,23 +13,32 @@ use crate::config::Timing;
 /// Keyed at random in each process. Only ids this process made or found in the store are ever inserted, so nobody can aim
 /// at a bucket.
 ///
-/// Beside each session is its current token, since that is what nearly every request comes for: so one look brings it.
-/// It changes under the session's own lock, hence nobody may take a session's lock inside of the table's.
+/// A set of sessions with their current tokens, since that is what nearly every request comes for: so one look brings it.
+/// A token changes under the session's own lock, hence nobody may take a session's lock inside of the table's.
 pub(crate) struct Table {
-    sessions: DashMap<SessionId, Entry, RandomState>,
+    sessions: DashMap<ById, (), RandomState>,
     most: usize,
 }
 
-struct Entry {
-    token: Option<OscToken>,
-    session: Arc<Session>,
+struct ById(Session);
+
+impl Borrow<SessionId> for ById {
+    fn borrow(&self) -> &SessionId {
+        self.0.id()
+    }
 }
 
-impl Entry {
-    /// Whether somebody beside the table has the session or its token. Who has neither gets them through the table only.
-    fn is_in_use(&self) -> bool {
-        let own = 1 + usize::from(self.token.is_some());
-        Arc::strong_count(&self.session) > own || self.token.as_ref().is_some_and(OscToken::is_shared)
+impl PartialEq for ById {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.id() == other.0.id()
+    }
+}
+
+impl Eq for ById {}
+
+impl Hash for ById {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.id().hash(state);
     }
 }
 
@@ -37,51 +47,48 @@ impl Table {
         Self { sessions: DashMap::with_hasher(RandomState::default()), most }
     }
 
-    /// Calls `look` on a session and its token, under the table's lock.
-    pub(crate) fn look<T>(
-        &self,
-        id: &SessionId,
-        look: impl FnOnce(&Arc<Session>, Option<&OscToken>) -> T,
-    ) -> Option<T> {
-        self.sessions.get(id).map(|entry| look(&entry.session, entry.token.as_ref()))
+    /// Calls `look` on a session with its current token, under the table's lock.
+    pub(crate) fn look<T>(&self, id: &SessionId, look: impl FnOnce(&Session) -> T) -> Option<T> {
+        self.sessions.get(id).map(|entry| look(&entry.key().0))
     }
 
-    pub(crate) fn find(&self, id: &SessionId) -> Option<Arc<Session>> {
-        self.look(id, |session, _| session.clone())
+    pub(crate) fn find(&self, id: &SessionId) -> Option<Session> {
+        self.look(id, Session::clone)
     }
 
     /// Returns the session that has its place: one that was there already stays.
-    pub(crate) fn insert(
-        &self,
-        session: Arc<Session>,
-        token: Option<OscToken>,
-        timing: &Timing,
-        now: Timestamp,
-    ) -> Arc<Session> {
+    pub(crate) fn insert(&self, session: Session, timing: &Timing, now: Timestamp) -> Session {
         if self.sessions.len() >= self.most {
             self.sweep(timing, now);
             self.make_room();
         }
-        self.sessions.entry(session.id().clone()).or_insert(Entry { token, session }).session.clone()
+        match self.sessions.entry(ById(session.clone())) {
+            Entry::Occupied(entry) => entry.key().0.clone(),
+            Entry::Vacant(entry) => {
+                entry.insert(());
+                session
+            }
+        }
     }
 
     /// The token that requests get; `None` once the session ended or its refresh was refused.
     pub(crate) fn current(&self, session: &Session) -> Option<OscToken> {
         // Another one may have taken its place, read from the store.
-        self.look(session.id(), |found, token| token.cloned().filter(|_| std::ptr::eq(&**found, session)))?
+        self.look(session.id(), |found| found.is_same(session).then(|| found.token()))??
     }
 
     /// The one way to another token, or to none. `_state` shows that the session is locked.
     pub(super) fn show(&self, _state: &mut State, session: &Session, token: Option<OscToken>) {
-        if let Some(mut entry) = self.sessions.get_mut(session.id())
-            && std::ptr::eq(&*entry.session, session)
+        let shown = token.map_or_else(|| session.without_token(), |token| token.held_by().clone());
+        if let Entry::Occupied(entry) = self.sessions.entry(ById(shown))
+            && entry.key().0.is_same(session)
         {
-            entry.token = token;
+            entry.replace_entry(());
         }
     }
 
-    pub(crate) fn remove(&self, id: &SessionId) -> Option<Arc<Session>> {
-        self.sessions.remove(id).map(|(_, entry)| entry.session)
+    pub(crate) fn remove(&self, id: &SessionId) -> Option<Session> {
+        self.sessions.remove(id).map(|(entry, ())| entry.0)
     }
 
     /// Drops what has expired.
@@ -96,7 +103,7 @@ impl Table {
         if excess == 0 {
             return;
         }
-        let mut seen: Vec<_> = self.sessions.iter().map(|entry| entry.session.last_seen()).collect();
+        let mut seen: Vec<_> = self.sessions.iter().map(|entry| entry.key().0.last_seen()).collect();
         let dropped = excess.max(self.most / 100).min(seen.len());
         let Some(last) = dropped.checked_sub(1) else {
             return;
@@ -114,7 +121,7 @@ impl Table {
 
     /// Leaves what somebody holds, a refresh under way for example: so whoever has a session finds it here, and its token.
     fn drop_if(&self, mut drops: impl FnMut(&Session) -> bool) {
-        self.sessions.retain(|_, entry| entry.is_in_use() || !drops(&entry.session));
+        self.sessions.retain(|entry, ()| entry.0.is_shared() || !drops(&entry.0));
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -125,7 +132,7 @@ impl Table {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::provider::{Credentials, Tokens};
+    use crate::provider::Tokens;
     use std::sync::Weak;
     use std::time::Duration;
 
@@ -146,23 +153,22 @@ mod tests {
             refresh_token: None,
             lifetime: Duration::from_secs(60),
         };
-        let credentials = Credentials { id: "id".to_owned(), secret: None, auth_method: None };
-        Session::begin(tokens, Arc::new(credentials), &TIMING, now, Weak::new(), false)
+        Session::begin(tokens, None, &TIMING, now, Weak::new(), false)
     }
 
     fn insert(table: &Table, token: OscToken, now: Timestamp) -> SessionId {
-        let session = token.held_by().clone();
-        let id = session.id().clone();
-        table.insert(session, Some(token), &TIMING, now);
+        let id = token.held_by().id().clone();
+        // Not `token` itself: nobody holds it but the table.
+        table.insert(token.held_by().clone(), &TIMING, now);
         id
     }
 
     fn touch(table: &Table, id: &SessionId, now: Timestamp) {
-        table.look(id, |session, _| session.touch(&TIMING, now)).unwrap();
+        table.look(id, |session| session.touch(&TIMING, now)).unwrap();
     }
 
     fn has(table: &Table, id: &SessionId) -> bool {
-        table.look(id, |_, _| ()).is_some()
+        table.look(id, |_| ()).is_some()
     }
 
     #[test]

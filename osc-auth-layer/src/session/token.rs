@@ -1,17 +1,15 @@
 //! The token a request gets, and when it is fresh.
 
 use std::fmt;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
 use http::HeaderValue;
 
 use super::Session;
 use super::handle::OscSession;
-use crate::clock::Timestamp;
+use crate::clock::{AtomicSeconds, Timestamp};
 use crate::config::Timing;
-use crate::provider::{Tokens, bearer};
+use crate::provider::bearer;
 
 /// A valid access token of the visitor, in the extensions of every request that reaches the app.
 ///
@@ -28,36 +26,26 @@ use crate::provider::{Tokens, bearer};
 /// }
 /// ```
 #[derive(Clone)]
-pub struct OscToken(triomphe::Arc<Issued>);
-
-/// In this order, so that requests touch one line of the cache: the count of references, and what follows it.
-#[repr(C)]
-struct Issued {
-    /// Milliseconds; until then requests just get the token, and nothing else has to be looked at.
-    quiet_until: AtomicU64,
-    issue: Issue,
-    session: Arc<Session>,
-    /// Once in memory, without `Bearer`.
-    access_token: Box<str>,
-}
+pub struct OscToken(Session);
 
 impl OscToken {
-    pub(crate) fn new(bearer: &HeaderValue, issue: Issue, session: Arc<Session>) -> Self {
-        let access_token = bearer.to_str().unwrap_or_default().strip_prefix("Bearer ").unwrap_or_default();
-        let quiet_until = AtomicU64::new(0);
-        Self(triomphe::Arc::new(Issued { quiet_until, issue, session, access_token: access_token.into() }))
+    /// Of a session that has one.
+    pub(super) fn of(session: Session) -> Self {
+        Self(session)
     }
 
     /// The access token itself: for OSC, a Personal Access Token. Never send it to the browser.
     #[must_use]
     pub fn access_token(&self) -> &str {
-        &self.0.access_token
+        // It came out of a header's value, and only ASCII does.
+        str::from_utf8(self.0.access_token()).unwrap_or_default()
     }
 
-    /// When the provider said it expires (RFC 6749 §5.1); an hour after its issue when it did not say.
+    /// When the provider said it expires (RFC 6749 §5.1), to a hundredth of a second and within 16 months; an hour after
+    /// its issue when it did not say.
     #[must_use]
     pub fn expires_at(&self) -> SystemTime {
-        self.issue().expires_at.into()
+        self.issue().expires_at().into()
     }
 
     /// `Bearer <token>`, marked sensitive, for an `Authorization` (RFC 6750 §2.1) or OSC's `x-pat-jwt` header. A copy: it
@@ -73,42 +61,36 @@ impl OscToken {
     /// The session it belongs to, a handle that outlives the request and always has a fresh token.
     #[must_use]
     pub fn session(&self) -> OscSession {
-        let session = &self.0.session;
-        OscSession::new(session.id().clone(), session.layer().clone())
+        OscSession::new(self.0.id().clone(), self.0.layer().clone())
     }
 
-    pub(crate) fn held_by(&self) -> &Arc<Session> {
-        &self.0.session
+    pub(crate) fn held_by(&self) -> &Session {
+        &self.0
     }
 
     pub(crate) fn issue(&self) -> &Issue {
-        &self.0.issue
+        self.0.issue()
     }
 
-    /// A moment after which something may have to be done is never far: at a clock that went back, it is looked at anew.
-    pub(crate) fn is_quiet(&self, now: Timestamp) -> bool {
-        let until = Timestamp::from_millis(self.0.quiet_until.load(Ordering::Relaxed));
-        now < until && until.since(now) <= LONGEST_QUIET
+    /// What to do about it `now`.
+    pub(crate) fn freshness(&self, now: Timestamp, timing: &Timing) -> Freshness {
+        self.0.freshness(now, timing)
     }
 
-    pub(crate) fn be_quiet_until(&self, until: Timestamp) {
-        self.0.quiet_until.store(until.as_millis(), Ordering::Relaxed);
+    /// From now on requests just get it, until something has to be looked at.
+    pub(crate) fn be_quiet(&self, timing: &Timing) {
+        self.issue().be_quiet_until(self.0.quiet_until(timing));
     }
 
     pub(crate) fn is_same(&self, other: &Self) -> bool {
-        self.0.access_token == other.0.access_token
-    }
-
-    /// Whether somebody beside its one holder has it.
-    pub(super) fn is_shared(&self) -> bool {
-        triomphe::Arc::strong_count(&self.0) > 1
+        self.0.access_token() == other.0.access_token()
     }
 }
 
 impl fmt::Debug for OscToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("OscToken")
-            .field("session", &self.0.session.id().public())
+            .field("session", &self.0.id().public())
             .field("expires_at", &self.expires_at())
             .finish_non_exhaustive()
     }
@@ -127,62 +109,81 @@ pub(crate) enum Freshness {
     Due,
 }
 
-/// The moments in a token's life, fixed when it is issued.
-#[derive(Clone, Debug)]
+/// The moments in a token's life, fixed when it is issued but for the first.
+#[derive(Debug, Default)]
+#[repr(C)]
 pub(crate) struct Issue {
+    /// Until then requests just get the token, and nothing else has to be looked at.
+    quiet_until: AtomicSeconds,
+    /// In hundredths of a second.
+    lifetime: u32,
     issued_at: Timestamp,
-    expires_at: Timestamp,
-    /// Milliseconds before its expiry: from there on it is refreshed beside requests …
-    ahead: u32,
-    /// … and from there on they wait for that.
-    leeway: u32,
 }
 
 impl Issue {
-    pub(crate) fn new(tokens: &Tokens, timing: &Timing, issued_at: Timestamp) -> Self {
-        Self::with_jitter(tokens.lifetime, timing, issued_at, rand::random())
+    /// What claims to live for longer than 16 months is taken to live that long.
+    pub(crate) fn new(lifetime: Duration, issued_at: Timestamp) -> Self {
+        let lifetime = u32::try_from(lifetime.as_millis() / u128::from(HUNDREDTH)).unwrap_or(u32::MAX);
+        Self { lifetime, issued_at, ..Self::default() }
     }
 
-    /// `jitter` in 0..1 brings the early refresh up to half of its distance nearer to the leeway, so that sessions that
-    /// began together do not refresh together.
-    fn with_jitter(lifetime: Duration, timing: &Timing, issued_at: Timestamp, jitter: f64) -> Self {
-        let leeway = timing.refresh_leeway.min(lifetime / 4);
-        let ahead = timing.refresh_ahead.min(lifetime / 2);
-        let ahead = ahead - (ahead.saturating_sub(leeway) / 2).mul_f64(jitter.clamp(0.0, 1.0));
-        let millis = |duration: Duration| u32::try_from(duration.as_millis()).unwrap_or(u32::MAX);
-        Self { issued_at, expires_at: issued_at.plus(lifetime), ahead: millis(ahead), leeway: millis(leeway) }
+    /// A moment after which something may have to be done is never far: at a clock that went back, it is looked at anew.
+    pub(super) fn is_quiet(&self, now: Timestamp) -> bool {
+        let until = self.quiet_until.get();
+        now < until && until.since(now) <= LONGEST_QUIET
+    }
+
+    fn be_quiet_until(&self, until: Timestamp) {
+        self.quiet_until.set(until);
     }
 
     /// A clock that went back behind the issue tells nothing about the token any more: it is used, and replaced.
-    pub(crate) fn freshness(&self, now: Timestamp) -> Freshness {
-        if now >= self.before_expiry(self.leeway) {
+    pub(super) fn freshness(&self, now: Timestamp, timing: &Timing, jitter: f64) -> Freshness {
+        if now >= self.expires_at().minus(leeway(self.lifetime(), timing)) {
             Freshness::Due
-        } else if now >= self.ahead_at() || now.plus(CLOCK_SLACK) < self.issued_at {
+        } else if now >= self.ahead_at(timing, jitter) || now.plus(CLOCK_SLACK) < self.issued_at {
             Freshness::Ahead
         } else {
             Freshness::Fresh
         }
     }
 
-    pub(crate) fn ahead_at(&self) -> Timestamp {
-        self.before_expiry(self.ahead)
-    }
-
-    fn before_expiry(&self, millis: u32) -> Timestamp {
-        self.expires_at.minus(Duration::from_millis(millis.into()))
+    /// From then on it is refreshed beside requests. `jitter` in 0..1 brings that up to half of its distance nearer to the
+    /// leeway, so that sessions that began together do not refresh together.
+    pub(super) fn ahead_at(&self, timing: &Timing, jitter: f64) -> Timestamp {
+        let lifetime = self.lifetime();
+        let ahead = timing.refresh_ahead.min(lifetime / 2);
+        let nearer = (ahead.saturating_sub(leeway(lifetime, timing)) / 2).mul_f64(jitter.clamp(0.0, 1.0));
+        self.expires_at().minus(ahead - nearer)
     }
 
     pub(crate) fn has_expired(&self, now: Timestamp) -> bool {
-        now >= self.expires_at
+        now >= self.expires_at()
+    }
+
+    pub(super) fn issued_at(&self) -> Timestamp {
+        self.issued_at
+    }
+
+    fn expires_at(&self) -> Timestamp {
+        self.issued_at.plus(self.lifetime())
     }
 
     pub(crate) fn lifetime(&self) -> Duration {
-        self.expires_at.since(self.issued_at)
+        Duration::from_millis(u64::from(self.lifetime) * u64::from(HUNDREDTH))
     }
 
     pub(crate) fn age(&self, now: Timestamp) -> Duration {
         now.since(self.issued_at)
     }
+}
+
+/// Of a second, in milliseconds.
+const HUNDREDTH: u32 = 10;
+
+/// From so long before its expiry on, requests wait for another token.
+fn leeway(lifetime: Duration, timing: &Timing) -> Duration {
+    timing.refresh_leeway.min(lifetime / 4)
 }
 
 /// Clocks are corrected by seconds all the time.
@@ -203,13 +204,13 @@ mod tests {
         Timestamp::from_millis(seconds * 1000)
     }
 
-    fn issue(lifetime: u64, jitter: f64) -> Issue {
-        Issue::with_jitter(Duration::from_secs(lifetime), &TIMING, at(1_000_000), jitter)
+    fn issue(lifetime: u64) -> Issue {
+        Issue::new(Duration::from_secs(lifetime), at(1_000_000))
     }
 
     #[test]
     fn an_hour_long_token_is_refreshed_five_minutes_ahead_and_waited_for_in_the_last() {
-        let issue = issue(3600, 0.0);
+        let issue = issue(3600);
         let expected = [
             (0, Freshness::Fresh),
             (3299, Freshness::Fresh),
@@ -219,31 +220,39 @@ mod tests {
             (9999, Freshness::Due),
         ];
         for (age, freshness) in expected {
-            assert_eq!(issue.freshness(at(1_000_000 + age)), freshness, "{age}");
+            assert_eq!(issue.freshness(at(1_000_000 + age), &TIMING, 0.0), freshness, "{age}");
         }
         assert!(!issue.has_expired(at(1_003_599)) && issue.has_expired(at(1_003_600)));
     }
 
     #[test]
     fn jitter_keeps_the_early_refresh_before_the_leeway() {
-        assert_eq!(issue(3600, 1.0).freshness(at(1_003_419)), Freshness::Fresh);
-        assert_eq!(issue(3600, 1.0).freshness(at(1_003_420)), Freshness::Ahead);
+        assert_eq!(issue(3600).freshness(at(1_003_419), &TIMING, 1.0), Freshness::Fresh);
+        assert_eq!(issue(3600).freshness(at(1_003_420), &TIMING, 1.0), Freshness::Ahead);
     }
 
     #[test]
     fn short_tokens_shrink_leeway_and_ahead() {
-        let issue = issue(8, 0.0);
-        assert_eq!(issue.freshness(at(1_000_003)), Freshness::Fresh);
-        assert_eq!(issue.freshness(at(1_000_004)), Freshness::Ahead);
-        assert_eq!(issue.freshness(at(1_000_006)), Freshness::Due);
+        let issue = issue(8);
+        assert_eq!(issue.freshness(at(1_000_003), &TIMING, 0.0), Freshness::Fresh);
+        assert_eq!(issue.freshness(at(1_000_004), &TIMING, 0.0), Freshness::Ahead);
+        assert_eq!(issue.freshness(at(1_000_006), &TIMING, 0.0), Freshness::Due);
     }
 
     #[test]
     fn s45_a_clock_that_jumps_replaces_the_token_and_breaks_nothing() {
-        let issue = issue(3600, 0.0);
-        assert_eq!(issue.freshness(at(999_990)), Freshness::Fresh);
-        assert_eq!(issue.freshness(at(900_000)), Freshness::Ahead);
-        assert_eq!(issue.freshness(at(0)), Freshness::Ahead);
-        assert_eq!(issue.freshness(Timestamp::from_millis(u64::MAX)), Freshness::Due);
+        let issue = issue(3600);
+        assert_eq!(issue.freshness(at(999_990), &TIMING, 0.0), Freshness::Fresh);
+        assert_eq!(issue.freshness(at(900_000), &TIMING, 0.0), Freshness::Ahead);
+        assert_eq!(issue.freshness(at(0), &TIMING, 0.0), Freshness::Ahead);
+        assert_eq!(issue.freshness(Timestamp::from_millis(u64::MAX), &TIMING, 0.0), Freshness::Due);
+    }
+
+    #[test]
+    fn s45_a_lifetime_beyond_all_reckoning_is_over_a_year() {
+        let issue = Issue::new(Duration::MAX, at(1_000_000));
+        assert!(issue.lifetime() > Duration::from_secs(365 * 86_400));
+        assert_eq!(issue.freshness(at(1_000_000), &TIMING, 0.0), Freshness::Fresh);
+        assert_eq!(issue.freshness(Timestamp::from_millis(u64::MAX), &TIMING, 0.0), Freshness::Due);
     }
 }

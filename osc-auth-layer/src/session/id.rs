@@ -1,0 +1,48 @@
+//! What the cookie carries.
+
+use std::hash::{Hash, Hasher};
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use sha2::{Digest, Sha256};
+
+use crate::secret::random_bytes;
+
+/// The 256 random bits in the cookie. Whoever has them is the visitor, so they are never shown.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct SessionId([u8; 32]);
+
+/// Every part of an id is as random as the whole, so a part is enough for a table keyed at random.
+impl Hash for SessionId {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let [first, ..] = self.0.as_chunks::<8>().0 else { return };
+        state.write_u64(u64::from_ne_bytes(*first));
+    }
+}
+
+impl SessionId {
+    pub(crate) fn new(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    pub(super) fn random() -> Self {
+        Self(random_bytes())
+    }
+
+    pub(crate) fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
+    /// What may be shown of it: a hash, which leads nowhere near the id.
+    pub(crate) fn public(&self) -> String {
+        let mut hash = Sha256::new_with_prefix(b"osc-auth-layer/v1 public session id");
+        hash.update(self.0);
+        URL_SAFE_NO_PAD.encode(&hash.finalize()[..16])
+    }
+}
+
+impl std::fmt::Debug for SessionId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("[redacted]")
+    }
+}

@@ -1,0 +1,125 @@
+//! What of a session changes: whether it is alive, and what its next refresh spends.
+
+use std::sync::Arc;
+
+use super::backoff::Backoff;
+#[cfg(feature = "client")]
+use crate::client::Workspace;
+use crate::provider::{Credentials, Provider};
+use crate::secret::Secret;
+
+/// What the next refresh spends, and in whose name.
+#[derive(Clone, Debug)]
+pub(crate) struct Grant {
+    pub(crate) refresh_token: Option<Secret>,
+    pub(crate) credentials: Arc<Credentials>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) enum Phase {
+    #[default]
+    Live,
+    /// The provider said `invalid_grant`.
+    Refused,
+    /// By the visitor: what a refresh under way brings back is revoked.
+    SignedOut,
+    /// Expired, replaced or pushed out: a refresh under way must not revive it, and revokes nothing.
+    Dropped,
+}
+
+impl Phase {
+    pub(super) fn is_over(self) -> bool {
+        matches!(self, Self::SignedOut | Self::Dropped)
+    }
+}
+
+#[derive(Default)]
+pub(super) struct State {
+    pub(super) refresh_token: Option<Secret>,
+    /// A box of its own, since there are many sessions and most have nothing of all this.
+    particulars: Option<Box<Particulars>>,
+}
+
+#[derive(Default)]
+struct Particulars {
+    phase: Phase,
+    /// The newest version of the record that this process has seen; 0 without a store.
+    version: u64,
+    /// The registered client that the session was begun by; `None` when the client is in the configuration.
+    registered: Option<Arc<Credentials>>,
+    /// Of what failed since the last answer.
+    backoff: Option<Backoff>,
+    #[cfg(feature = "client")]
+    workspace: Option<Arc<Workspace>>,
+}
+
+impl State {
+    pub(super) fn new(
+        refresh_token: Option<Secret>,
+        registered: Option<Arc<Credentials>>,
+        version: u64,
+    ) -> Self {
+        let mut state = Self::default();
+        state.renew(refresh_token, registered, version);
+        state
+    }
+
+    /// Begins anew with what the provider granted last.
+    pub(super) fn renew(
+        &mut self,
+        refresh_token: Option<Secret>,
+        registered: Option<Arc<Credentials>>,
+        version: u64,
+    ) {
+        self.refresh_token = refresh_token;
+        if self.particulars.is_some() || version > 0 || registered.is_some() {
+            let particulars = self.particulars();
+            (particulars.phase, particulars.backoff) = (Phase::Live, None);
+            (particulars.version, particulars.registered) = (version, registered);
+        }
+    }
+
+    /// `None` for a session of a registered client that is not known: there is no such session.
+    pub(super) fn grant(&self, provider: &Provider) -> Option<Grant> {
+        let registered = || self.particulars.as_ref()?.registered.clone();
+        let credentials = provider.static_client().or_else(registered)?;
+        Some(Grant { refresh_token: self.refresh_token.clone(), credentials })
+    }
+
+    fn particulars(&mut self) -> &mut Particulars {
+        self.particulars.get_or_insert_default()
+    }
+
+    pub(super) fn phase(&self) -> Phase {
+        self.particulars.as_ref().map_or(Phase::Live, |particulars| particulars.phase)
+    }
+
+    pub(super) fn enter(&mut self, phase: Phase) {
+        self.particulars().phase = phase;
+    }
+
+    pub(super) fn version(&self) -> u64 {
+        self.particulars.as_ref().map_or(0, |particulars| particulars.version)
+    }
+
+    pub(super) fn backoff(&self) -> Option<&Backoff> {
+        self.particulars.as_ref()?.backoff.as_ref()
+    }
+
+    pub(super) fn back_off(&mut self) -> &mut Backoff {
+        self.particulars().backoff.get_or_insert_default()
+    }
+
+    #[cfg(feature = "client")]
+    pub(super) fn workspace(&mut self) -> Arc<Workspace> {
+        self.particulars().workspace.get_or_insert_default().clone()
+    }
+
+    /// Nobody has a use for it, and for the service access tokens in it, once the session has ended.
+    pub(super) fn forget_workspace(&mut self) {
+        #[cfg(feature = "client")]
+        if let Some(particulars) = &mut self.particulars {
+            particulars.workspace = None;
+        }
+    }
+}
