@@ -6,6 +6,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 # Fixed here because the browser tests look for the programs where cargo puts them.
 export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-$PWD/target}"
 export CARGO_TERM_COLOR=never NO_COLOR=1
+export PATH="$CARGO_TARGET_DIR/tools/bin:$PATH"
 
 passed=0 failed=0 skipped=0
 log="$(mktemp)"
@@ -56,6 +57,11 @@ install_what_is_missing() {
             "${as_root[@]}" apt-get update
             "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "${wanted[@]}"
         } >"$log" 2>&1 || { cat "$log" >&2; exit 1; }
+    fi
+    if ! command -v cargo-deny >/dev/null; then
+        heading "Building cargo-deny, which tells what may come along with the layer"
+        # It runs for seconds, so there is nothing to gain from optimizing it for minutes.
+        CARGO_PROFILE_DEV_DEBUG=false cargo install --quiet --debug --locked --root "$CARGO_TARGET_DIR/tools" cargo-deny@^0.20
     fi
     install_from_npm tests/browser "the browser's driver"
     install_from_npm tests/official-client "OSC's own client"
@@ -108,6 +114,10 @@ ask_with_official_client() {
     cd tests/official-client && node --import ./hook.mjs --test --test-reporter=spec official.test.mjs
 }
 
+check_supply_chain() {
+    cargo deny --log-level warn check --hide-inclusion-graph bans licenses sources
+}
+
 check_peers() {
     cargo check --quiet --locked --manifest-path tests/peers/Cargo.toml
 }
@@ -128,6 +138,7 @@ step "Rust: unit tests, scenarios, examples in the documentation" \
 step "Scenarios with a session store that tells of changes" scenarios_with memory
 step "Scenarios with a session store that is asked at every request" scenarios_with untold
 step "Features: each alone" check_features
+step "Supply chain: licences, duplicates, sources" check_supply_chain
 step "The project that measures the layer beside its peers builds" check_peers
 step "Building the samples and the mock" build_programs
 step "OSC's own client, as npm has it, against the mock" ask_with_official_client

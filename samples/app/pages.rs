@@ -18,6 +18,10 @@ pub(crate) const HEADERS: [(&str, &str); 3] = [
     ("x-content-type-options", "nosniff"),
 ];
 
+/// To whoever sent a form of another site's: an attacker's victim, or a browser too old to say where forms come from.
+pub(crate) const FORGED: &str =
+    "This was sent from another site, so nothing was done. To do it all the same, do it here.";
+
 pub(crate) fn home(signed_in: bool) -> String {
     if signed_in {
         layout("Signed in", true, include_str!("pages/signed_in.html"))

@@ -53,6 +53,8 @@ export class Platform {
   personalToken = undefined;
   outOfOrder = false;
   strangersPage = '';
+  /** What anybody has asked of it. */
+  asked = [];
 
   static async start(target) {
     const platform = new Platform();
@@ -72,6 +74,9 @@ export class Platform {
       response.end(this.strangersPage);
       return;
     }
+    // Browsers ask for it by themselves.
+    if (request.url === '/favicon.ico') return response.writeHead(404).end();
+    this.asked.push(`${request.method} ${request.url}`);
     const [, token] = request.headers['x-pat-jwt']?.match(/^Bearer (.+)/) ?? [];
     if (token) this.tokens.add((this.personalToken = token));
     if (this.outOfOrder) {

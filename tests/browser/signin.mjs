@@ -255,15 +255,22 @@ for (const sample of ['osc-sample-axum', 'osc-sample-hyper']) {
       // The first is another site, the second the same site but another origin, which SameSite does not keep away.
       for (const host of ['127.0.0.1', 'localhost']) {
         for (const path of ['/auth/signout', '/services/add', '/instances/create', '/instances/remove']) {
-          platform.strangersPage = `<form method="post" action="${home}${path}"><button>Win a prize</button></form>`;
+          platform.strangersPage = `<form method="post" action="${home}${path}">
+            <input name="service" value="minio-minio"><input name="name" value="prize"><button>Win a prize</button></form>`;
           // A tab each: a refusal without a page of its own makes Chromium navigate once more.
           const tab = await context.newPage();
           await tab.goto(`http://${host}:${platform.port}/stranger`);
           const answered = tab.waitForResponse(home + path);
+          const asked = platform.asked.length;
           await tab.getByRole('button').click();
           assert.ok([401, 403].includes((await answered).status()), `${path} from ${host}: ${(await answered).status()}`);
+          if (host === 'localhost' && path !== '/auth/signout') {
+            await tab.getByText('nothing was done').waitFor();
+            await shoot(tab, `${sample}-forged`);
+          }
           await tab.close();
           assert.equal(await isSignedIn(), true);
+          assert.deepEqual(platform.asked.slice(asked), [], `${path} from ${host}`);
         }
       }
     });

@@ -61,7 +61,7 @@ async fn run() -> Result<(), AnyError> {
         .with_state(Creations::default())
         // SameSite=Lax keeps the session out of forms posted from other sites, but not out of
         // those from another port of this host or from a sibling domain.
-        .layer(CsrfLayer::new())
+        .layer(CsrfLayer::new().with_rejection_response(|_| forged()))
         .layer(map_response(with_headers))
         // Last, so outermost: it must see every path, for some are its own.
         .layer(auth.clone());
@@ -195,6 +195,10 @@ async fn not_found(uri: Uri) -> Response {
         }
         false => ErrorPage(StatusCode::NOT_FOUND, text.to_owned()).into_response(),
     }
+}
+
+fn forged() -> Response {
+    ErrorPage(StatusCode::FORBIDDEN, pages::FORGED.to_owned()).into_response()
 }
 
 async fn with_headers(response: Response) -> impl IntoResponse {

@@ -53,7 +53,7 @@ async fn run() -> Result<(), AnyError> {
         .map_response(with_headers)
         // SameSite=Lax keeps the session out of forms posted from other sites, but not out of
         // those from another port of this host or from a sibling domain.
-        .layer(CsrfLayer::new())
+        .layer(CsrfLayer::new().with_rejection_response(|_| forged()))
         .service(service_fn(move |request| answer(creations.clone(), request)));
 
     let bind = env::var("BIND").unwrap_or_else(|_| "127.0.0.1:3000".to_owned());
@@ -127,6 +127,10 @@ async fn answer(creations: Creations, request: Request<Incoming>) -> Result<Repl
         }
         Err(Failure { status, text, .. }) => html(status, pages::error(status, &pages::sentence(&text))),
     })
+}
+
+fn forged() -> Reply {
+    html(StatusCode::FORBIDDEN, pages::error(StatusCode::FORBIDDEN, pages::FORGED))
 }
 
 fn with_headers<B>(mut response: Response<B>) -> Response<B> {
