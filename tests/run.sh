@@ -45,8 +45,11 @@ install_what_is_missing() {
     command -v cc >/dev/null || wanted+=(gcc libc6-dev)
     command -v redis-server >/dev/null || wanted+=(redis-server)
     command -v openssl >/dev/null || wanted+=(openssl)
+    command -v python3 >/dev/null || wanted+=(python3)
+    # Debian's Python has `venv`, but not what that installs.
+    python3 -c 'import ensurepip' 2>/dev/null || wanted+=(python3-venv)
     if [ ${#wanted[@]} -gt 0 ]; then
-        heading "Installing ${wanted[*]}: nodes share their sessions in Redis, and the browser tests click through the samples in Chromium, driven by Node"
+        heading "Installing ${wanted[*]}: nodes share their sessions in Redis, and the browser tests click through the samples in Chromium, driven by Node; Node and Python run providers that the layer signs in with"
         if ! command -v apt-get >/dev/null; then
             echo "This is not Debian, so please install these yourself: ${wanted[*]}" >&2
             exit 1
@@ -65,6 +68,12 @@ install_what_is_missing() {
     fi
     install_from_npm tests/browser "the browser's driver"
     install_from_npm tests/official-client "OSC's own client"
+    install_from_npm tests/providers/oidc-provider "oidc-provider"
+    # Debian 12 has Node 18.
+    if [ "$(node -p 'process.versions.node.split(".")[0]')" -lt 20 ]; then
+        install_from_npm tests/providers/node "a Node that is new enough for oidc-provider"
+    fi
+    install_from_pypi tests/providers/django "Django OAuth Toolkit"
 }
 
 install_from_npm() {
@@ -72,6 +81,16 @@ install_from_npm() {
     if [ "$1/package-lock.json" -nt "$1/node_modules/.package-lock.json" ]; then
         heading "Installing $2"
         (cd "$1" && npm ci --no-audit --no-fund --loglevel=error)
+    fi
+}
+
+install_from_pypi() {
+    local environment="$1/.venv"
+    if [ "$1/requirements.txt" -nt "$environment/complete" ]; then
+        heading "Installing $2"
+        python3 -m venv --clear "$environment"
+        "$environment/bin/pip" install --quiet --disable-pip-version-check -r "$1/requirements.txt"
+        touch "$environment/complete"
     fi
 }
 
@@ -118,6 +137,10 @@ check_supply_chain() {
     cargo deny --log-level warn check --hide-inclusion-graph bans licenses sources
 }
 
+sign_in_with_other_providers() {
+    cargo test --quiet -p osc-tests --all-features --test providers
+}
+
 check_peers() {
     cargo check --quiet --locked --manifest-path tests/peers/Cargo.toml
 }
@@ -137,6 +160,7 @@ step "Rust: unit tests, scenarios, examples in the documentation" \
     cargo test --quiet --workspace --all-features --no-fail-fast
 step "Scenarios with a session store that tells of changes" scenarios_with memory
 step "Scenarios with a session store that is asked at every request" scenarios_with untold
+step "Identity providers that others wrote: oidc-provider and Django OAuth Toolkit" sign_in_with_other_providers
 step "Features: each alone" check_features
 step "Supply chain: licences, duplicates, sources" check_supply_chain
 step "The project that measures the layer beside its peers builds" check_peers

@@ -4,23 +4,27 @@ use std::collections::BTreeMap;
 
 use http::{HeaderMap, header};
 
+/// The cookies a browser has of one host.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct CookieJar(pub(crate) BTreeMap<String, String>);
+pub struct CookieJar(pub(crate) BTreeMap<String, String>);
 
 impl CookieJar {
     /// The value of a `Cookie` header; `None` when there is nothing to send.
-    pub(crate) fn header(&self) -> Option<String> {
+    pub fn header(&self) -> Option<String> {
         let cookies: Vec<_> = self.0.iter().map(|(name, value)| format!("{name}={value}")).collect();
         Some(cookies.join("; ")).filter(|cookies| !cookies.is_empty())
     }
 
     /// Takes what an answer sets, and drops what it removes.
-    pub(crate) fn keep(&mut self, answer: &HeaderMap) {
+    ///
+    /// # Panics
+    /// When a cookie is no cookie.
+    pub fn keep(&mut self, answer: &HeaderMap) {
         for cookie in answer.get_all(header::SET_COOKIE) {
             let cookie = cookie.to_str().expect("cookies are ASCII");
             let (pair, attributes) = cookie.split_once(';').unwrap_or((cookie, ""));
             let (name, value) = pair.split_once('=').expect("a cookie has a name");
-            if attributes.contains("Max-Age=0") {
+            if attributes.contains("Max-Age=0") || attributes.contains("01 Jan 1970") {
                 self.0.remove(name);
             } else {
                 self.0.insert(name.to_owned(), value.to_owned());

@@ -1,0 +1,103 @@
+//! An app behind the layer that signs in with a provider, and a visitor.
+
+use std::time::Duration;
+
+use http::StatusCode;
+use osc_auth_layer::test_util::TestClock;
+use osc_auth_layer::{Builder, Client, OscAuthLayer, OscToken};
+use osc_tests::{Answer, Browser, app, soon, token_of};
+
+use crate::person::Person;
+use crate::provider::{Proof, Provider, Setup};
+
+/// A provider, a layer whose clock stands still, and a visitor.
+#[derive(Debug)]
+pub(crate) struct Stage {
+    pub(crate) provider: Provider,
+    pub(crate) clock: TestClock,
+    pub(crate) layer: OscAuthLayer,
+    /// The visitor's browser at the app.
+    pub(crate) browser: Browser,
+    pub(crate) person: Person,
+}
+
+impl Stage {
+    /// The app is the client that the provider knows, and nobody has signed in.
+    pub(crate) async fn new(setup: Setup) -> Self {
+        let clock = TestClock::new();
+        Self::with(setup, client(&setup), clock.clone(), |layer| layer.clock(clock)).await
+    }
+
+    /// The same with time as it passes.
+    pub(crate) async fn by_the_system_clock(setup: Setup) -> Self {
+        Self::with(setup, client(&setup), TestClock::new(), |layer| layer).await
+    }
+
+    pub(crate) async fn with(
+        setup: Setup,
+        client: Client,
+        clock: TestClock,
+        configure: impl FnOnce(Builder) -> Builder,
+    ) -> Self {
+        let provider = Provider::start(setup).await;
+        let layer =
+            OscAuthLayer::builder(client).issuer(provider.issuer()).public_url("http://localhost:3000");
+        let layer = layer.scopes(setup.scopes().iter().copied());
+        let layer = configure(layer).build().expect("the test's layer builds");
+        let browser = Browser::new(app(&layer));
+        Self { provider, clock, layer, browser, person: Person::new() }
+    }
+
+    pub(crate) async fn signed_in(setup: Setup) -> Self {
+        let mut stage = Self::new(setup).await;
+        stage.sign_in().await;
+        stage
+    }
+
+    /// The visitor signs in.
+    pub(crate) async fn sign_in(&mut self) {
+        let callback = self.callback().await;
+        let answer = soon(self.browser.navigate(&callback)).await;
+        assert_eq!(answer.status(), StatusCode::SEE_OTHER, "{answer:?}");
+    }
+
+    /// The visitor allows the access: where the provider sends her, which the browser has not followed yet.
+    pub(crate) async fn callback(&mut self) -> String {
+        let authorize = soon(self.browser.begin_sign_in("/auth/signin")).await;
+        self.person.allow(&authorize).await
+    }
+
+    /// The token that a request of the visitor's gets.
+    pub(crate) async fn token(&self) -> OscToken {
+        let answer = self.fetch().await;
+        token_of(&answer).unwrap_or_else(|| panic!("no token: {answer:?}"))
+    }
+
+    pub(crate) async fn fetch(&self) -> Answer {
+        soon(self.browser.clone().fetch("/")).await
+    }
+
+    /// The token expires.
+    pub(crate) async fn expire(&self) {
+        self.clock.set(self.token().await.expires_at());
+    }
+
+    /// The provider's API takes the token.
+    pub(crate) async fn assert_live(&self, token: &OscToken) {
+        assert_eq!(self.provider.user_of(token.access_token()).await.as_deref(), Some("ada"));
+    }
+
+    /// The visitor signs out, and what the layer does beside the answer is done.
+    pub(crate) async fn sign_out(&mut self) {
+        let answer = soon(self.browser.post_from("same-origin", "/auth/signout")).await;
+        assert_eq!(answer.status(), StatusCode::SEE_OTHER, "{answer:?}");
+        assert!(self.layer.shutdown(Duration::from_secs(30)).await);
+    }
+}
+
+fn client(setup: &Setup) -> Client {
+    match setup.proof {
+        Proof::None => Client::public(setup.client_id()),
+        Proof::Post | Proof::Basic => Client::confidential(setup.client_id(), setup.client_secret()),
+    }
+}
