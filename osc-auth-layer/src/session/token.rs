@@ -14,7 +14,9 @@ use crate::provider::bearer;
 /// A valid access token of the visitor, in the extensions of every request that reaches the app.
 ///
 /// It is one `Arc`: cloning is cheap. It never holds the refresh token, and its `Debug` shows no secret. A handler may
-/// keep it until [`expires_at`](Self::expires_at); what runs longer keeps the [`session`](Self::session).
+/// keep it until [`expires_at`](Self::expires_at); what runs longer keeps the [`session`](Self::session). Some providers
+/// end a token as soon as it is refreshed, which may happen beside a request: when the API refuses it,
+/// [`OscSession::refresh`] has the newer one.
 ///
 /// ```
 /// use http::Request;
