@@ -79,7 +79,7 @@ impl Refusal {
                 "This sign-in was already used, took longer than ten minutes or was begun in another browser. \
                  Start it again."
             }
-            Self::AccessDenied => "You declined the access this app asked for. Nothing was changed.",
+            Self::AccessDenied => "The access this app asked for was declined. Nothing was changed.",
             Self::SignInFailed => "Open Source Cloud did not complete the sign-in. Try once more.",
             Self::InvalidRequest(problem) => problem,
             Self::MethodNotAllowed { .. } => "This address answers to another method.",

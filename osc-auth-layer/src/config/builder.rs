@@ -122,7 +122,8 @@ impl Builder {
         self
     }
 
-    /// The scopes asked for at sign-in (RFC 6749 §3.3), and nothing else. Default: none, the provider's own default.
+    /// The scopes asked for at sign-in (RFC 6749 §3.3), and nothing else. Default: none, which leaves it to the provider; some
+    /// refuse that with `access_denied`.
     pub fn scopes<I>(mut self, scopes: I) -> Self
     where
         I: IntoIterator,
