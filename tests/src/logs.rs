@@ -1,8 +1,10 @@
 //! What the crate logs, collected at the most talkative level.
 
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
+use tracing::Dispatch;
+use tracing::subscriber::NoSubscriber;
 use tracing_subscriber::fmt::MakeWriter;
 
 /// Collects all spans and events of the current thread until it is dropped.
@@ -15,9 +17,14 @@ pub struct Logs {
 #[derive(Clone, Debug, Default)]
 struct Written(Arc<Mutex<Vec<u8>>>);
 
+/// While there is one subscriber only, `tracing` asks whichever thread comes to an event first whether anybody wants it;
+/// that of a test beside says no, for all threads. With two it asks the subscribers.
+static ANOTHER: LazyLock<Dispatch> = LazyLock::new(|| Dispatch::new(NoSubscriber::default()));
+
 impl Logs {
     /// Starts collecting. Use it in single-threaded tests: other threads keep their own subscriber.
     pub fn collect() -> Self {
+        LazyLock::force(&ANOTHER);
         let written = Written::default();
         let subscriber = tracing_subscriber::fmt()
             .with_max_level(tracing::Level::TRACE)
