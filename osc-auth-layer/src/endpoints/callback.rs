@@ -29,6 +29,10 @@ pub(super) async fn serve(context: &Context<'_>) -> Result<Answer, Refusal> {
         return no_pending(context).await;
     }
     check_issuer(&query, &pending)?;
+    // Whatever the answer is, it is the only one (RFC 9700 §4.2.4): of two deliveries at once, one makes a request.
+    if !consume_once(shared, &pending, now).await? {
+        return no_pending(context).await;
+    }
     if let Some(error) = query.get("error") {
         let description = query.get("error_description").unwrap_or_default();
         tracing::info!(
@@ -46,10 +50,6 @@ pub(super) async fn serve(context: &Context<'_>) -> Result<Answer, Refusal> {
     };
     let client = shared.provider.client_by_id(&pending.client_id).await;
     let client = client.map_err(|_| Refusal::ProviderUnavailable)?.ok_or(Refusal::InvalidState)?;
-    // Of two deliveries at once, one makes a request.
-    if !consume_once(shared, &pending, now).await? {
-        return no_pending(context).await;
-    }
     let PendingSignIn { redirect_uri, verifier, return_to, .. } = pending;
     let exchanged = shared.provider.exchange(client.clone(), code, redirect_uri, verifier).await;
     let tokens = match exchanged {

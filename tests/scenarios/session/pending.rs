@@ -95,6 +95,20 @@ async fn s02_a_sign_in_expires_after_ten_minutes() {
 }
 
 #[tokio::test]
+async fn s02_a_sign_in_that_was_declined_has_used_its_state() {
+    let mut stage = stage().await;
+    let authorize = stage.browser.begin_sign_in("/auth/signin").await;
+    let mut copy = stage.browser.clone();
+    let declined = stage.osc.deny(&authorize).await.unwrap();
+    let allowed = stage.osc.approve(&authorize).await.unwrap();
+    assert_eq!(error_of(&stage.browser.fetch(path_of(&declined)).await), "access_denied");
+
+    assert_eq!(error_of(&copy.fetch(path_of(&allowed)).await), "invalid_state");
+
+    assert_eq!(stage.osc.count(Endpoint::Token), 0);
+}
+
+#[tokio::test]
 async fn s02_a_state_is_used_once_also_when_the_cookie_was_copied_and_until_it_would_have_expired() {
     let mut stage = stage().await;
     let authorize = stage.browser.begin_sign_in("/auth/signin").await;
