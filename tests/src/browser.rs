@@ -106,7 +106,12 @@ impl Browser {
     pub async fn send_raw(&mut self, request: Request<Body>) -> Answer {
         let response = self.app.clone().oneshot(request).await.expect("the app answers");
         let body = String::from_utf8_lossy(response.body()).into_owned();
-        self.seen.push_str(&format!("{} {:?} {body}\n", response.status(), response.headers()));
+        self.seen.push_str(&format!("{} {{", response.status()));
+        for (name, value) in response.headers() {
+            // `Debug` hides values that are marked sensitive; a browser gets them.
+            self.seen.push_str(&format!("\"{name}\": \"{}\", ", String::from_utf8_lossy(value.as_bytes())));
+        }
+        self.seen.push_str(&format!("}} {body}\n"));
         self.cookies.keep(response.headers());
         response
     }

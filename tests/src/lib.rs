@@ -15,6 +15,7 @@ mod sample_node;
 pub mod signals;
 mod socket;
 mod stage;
+mod traces;
 mod watched_clock;
 mod workspace;
 
@@ -32,5 +33,6 @@ pub use rigged_store::{Op, RiggedStore, StoreHold, Trouble};
 pub use sample_node::{Line, LineError, NodeSetup, Sample, SampleNode};
 pub use socket::{Server, SocketBrowser, free_port};
 pub use stage::{AHEAD, EXPIRED, LEEWAY, Stage, error_of, retry_after, soon};
+pub use traces::holds;
 pub use watched_clock::WatchedClock;
 pub use workspace::{ADSERVER, Asked, Call, Calling, FFMPEG, MINIO, VALKEY, calls, use_instance};
