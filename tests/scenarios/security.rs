@@ -3,6 +3,18 @@
 mod cookies;
 mod flow;
 mod leaks;
+mod origin;
 mod pending;
+mod provider;
 mod requests;
 mod session;
+mod tokens;
+
+use std::collections::HashSet;
+
+/// Notes the parts of a value that should be random all through. Tells whether all of them are new, as no part of a time, a
+/// counter or a constant would be, nor one random part that is there twice.
+fn is_random(value: &[u8], parts: &mut HashSet<Vec<u8>>) -> bool {
+    let (whole, rest) = value.as_chunks::<8>();
+    rest.is_empty() && whole.iter().all(|part| parts.insert(part.to_vec()))
+}

@@ -2,7 +2,7 @@
 
 use http::Method;
 use mock_osc::{Endpoint, MockOsc};
-use osc_tests::{Browser, Logs, app, callback, is_page, layer, path_of, refusal};
+use osc_tests::{Browser, Logs, app, callback, is_page, layer, layer_for, path_of, refusal};
 
 use super::{everything, keeps_all_cookies};
 
@@ -38,6 +38,15 @@ async fn s14_the_address_of_a_request_cannot_break_out_of_the_page() {
         assert!(rest.starts_with(">Sign in with OSC</a>"), "{page}");
         assert_eq!(osc_tests::parameter(&link.replace("&amp;", "&"), "return_to"), path);
     }
+}
+
+#[tokio::test]
+async fn s14_what_is_configured_is_escaped_too() {
+    let osc = MockOsc::builder().start().await.unwrap();
+    let layer = layer_for(&osc).public_url("http://127.0.0.1:3000/a&lt/b'c").build().unwrap();
+    let answer = Browser::new(app(&layer)).at("127.0.0.1:3000").navigate("/").await;
+    let page = String::from_utf8_lossy(answer.body()).into_owned();
+    assert!(page.contains("href=\"/a&amp;lt/b&#39;c/auth/signin?return_to="), "{page}");
 }
 
 #[tokio::test]

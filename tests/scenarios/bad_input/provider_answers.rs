@@ -153,7 +153,7 @@ async fn tokens_that_cannot_be_any_make_no_session() {
 }
 
 #[tokio::test]
-async fn an_answer_over_64_kib_is_not_read_even_when_it_makes_sense() {
+async fn s19_an_answer_over_64_kib_is_not_read_even_when_it_makes_sense() {
     let osc = MockOsc::builder().start().await.unwrap();
     let (fits, too_long) = (json!("x".repeat(60_000)), json!("x".repeat(66_000)));
     osc.set_metadata_field("padding", too_long.clone());
@@ -167,6 +167,13 @@ async fn an_answer_over_64_kib_is_not_read_even_when_it_makes_sense() {
     assert_eq!(refusal(&browser.navigate(&path).await), (502, "provider_unavailable".to_owned()));
     osc.set_token_field("padding", fits);
     assert_eq!(browser.sign_in(&osc).await.status(), StatusCode::SEE_OTHER);
+
+    for (length, status) in [(66_000, 502), (60_000, 303)] {
+        let client = json!({"client_id": osc.client_id(), "padding": "x".repeat(length)}).to_string();
+        osc.fault(Endpoint::Register, Fault::Answer(201, "application/json", client)).once();
+        let layer = OscAuthLayer::builder(Client::register("App")).issuer(osc.issuer()).build().unwrap();
+        assert_eq!(Browser::new(app(&layer)).navigate("/auth/signin").await.status(), status, "{length}");
+    }
 }
 
 #[tokio::test]

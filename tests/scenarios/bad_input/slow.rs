@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 use mock_osc::{Endpoint, Fault, MockOsc};
+use osc_auth_layer::{Client, OscAuthLayer};
 use osc_tests::{Browser, QuickClock, app, callback, layer, layer_for, refusal};
 
 /// Ten seconds is the layer's total time-out; the rest is for a machine that is busy.
@@ -25,6 +26,15 @@ async fn signing_in(fault: Fault) {
     let answer = browser.navigate("/auth/signin").await;
     assert_eq!(refusal(&answer), (502, "provider_unavailable".to_owned()));
     assert!(browser.cookies().is_empty());
+}
+
+async fn registering(fault: Fault) {
+    let osc = MockOsc::builder().start().await.expect("the mock starts");
+    let layer =
+        OscAuthLayer::builder(Client::register("App")).issuer(osc.issuer()).build().expect("it builds");
+    osc.fault(Endpoint::Register, fault);
+    let answer = Browser::new(app(&layer)).navigate("/auth/signin").await;
+    assert_eq!(refusal(&answer), (502, "provider_unavailable".to_owned()));
 }
 
 async fn exchanging(fault: Fault) {
@@ -56,6 +66,7 @@ async fn s19_a_provider_that_never_finishes_is_given_up() {
     let mut cases: Vec<std::pin::Pin<Box<dyn Future<Output = ()>>>> = Vec::new();
     for fault in slow() {
         cases.push(Box::pin(signing_in(fault.clone())));
+        cases.push(Box::pin(registering(fault.clone())));
         cases.push(Box::pin(exchanging(fault.clone())));
         cases.push(Box::pin(refreshing(fault)));
     }

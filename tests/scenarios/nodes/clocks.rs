@@ -164,6 +164,26 @@ async fn s26_a_user_who_is_idle_on_all_nodes_is_ended_in_the_store_too() {
 }
 
 #[tokio::test]
+async fn s27_no_node_serves_a_session_beyond_thirty_days_whenever_it_came_to_know_it() {
+    for is_told in [true, false] {
+        let nodes: Nodes = Nodes::with(long_tokens(), is_told, 3, |layer| layer).await.sign_in().await;
+        for sixth in 0..30 * 4 {
+            // The second node meets the session on its twentieth day, the third when it is over.
+            let (at, uses) = if sixth < 20 * 4 { (0, sixth) } else { (1, sixth - 20 * 4 + 1) };
+            nodes.token(at).await;
+            soon(nodes.node(at).store.asked(Op::Touch, uses)).await;
+            nodes.pass(6 * HOUR - SECOND / 10);
+        }
+        nodes.token(1).await;
+        nodes.pass(MINUTE);
+        for at in [1, 2, 0] {
+            assert_refused(&nodes.fetch(at).await, "unauthenticated");
+        }
+        assert_eq!(nodes.store.sessions(), 0);
+    }
+}
+
+#[tokio::test]
 async fn jobs_count_as_use_on_every_node() {
     let idle = |layer: osc_auth_layer::Builder| layer.idle_timeout(10 * MINUTE);
     let nodes: Nodes = Nodes::with(long_tokens(), true, 2, idle).await.sign_in().await;

@@ -3,25 +3,18 @@
 use std::time::Duration;
 
 use base64::Engine;
-use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD};
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::StatusCode;
 use mock_osc::{Endpoint, MockOsc};
 use osc_auth_layer::{Client, Expiry, Found, OscAuthLayer, Record, SessionStore};
 use osc_tests::{
-    Browser, EXPIRED, Nodes, RiggedStore, WatchedClock, app, callback, layer_for, parameter, soon, token_of,
+    Browser, EXPIRED, Nodes, RiggedStore, WatchedClock, app, callback, holds, layer_for, parameter, soon,
+    token_of,
 };
 
 use super::{assert_refused, both_kinds};
 
 const COOKIE: &str = "osc_session_3000";
-
-fn holds(dump: &[u8], secret: &[u8]) -> bool {
-    let base64 = [STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD].map(|engine| engine.encode(secret));
-    let hex: String = secret.iter().map(|byte| format!("{byte:02x}")).collect();
-    let mut forms: Vec<Vec<u8>> = base64.into_iter().map(String::into_bytes).collect();
-    forms.extend([secret.to_vec(), hex.to_uppercase().into_bytes(), hex.into_bytes()]);
-    forms.iter().any(|form| dump.windows(form.len()).any(|window| window == form))
-}
 
 async fn record(nodes: &Nodes, name: &str) -> Record {
     match nodes.store.read(name).await.expect("the store works") {

@@ -10,6 +10,8 @@ use osc_auth_layer::test_util::TestClock;
 use osc_tests::{Browser, app, callback, layer, layer_for, location, parameter, path_of, refusal, soon};
 use serde_json::json;
 
+use super::is_random;
+
 fn invalid(error: &str) -> (u16, String) {
     (400, error.to_owned())
 }
@@ -18,7 +20,7 @@ fn invalid(error: &str) -> (u16, String) {
 async fn s01_every_attempt_has_a_verifier_of_its_own_that_its_challenge_belongs_to() {
     let osc = MockOsc::builder().start().await.unwrap();
     let mut browser = Browser::new(app(&layer(&osc)));
-    let mut verifiers = HashSet::new();
+    let mut parts = HashSet::new();
     for _ in 0..20 {
         let authorize = browser.begin_sign_in("/auth/signin").await;
         assert_eq!(parameter(&authorize, "code_challenge_method"), "S256");
@@ -30,10 +32,11 @@ async fn s01_every_attempt_has_a_verifier_of_its_own_that_its_challenge_belongs_
         let request = osc.requests(Endpoint::Token).pop().unwrap();
         let verifier = request.field("code_verifier").expect("a verifier").to_owned();
         assert!((43..=128).contains(&verifier.len()), "{verifier}");
-        assert_eq!(URL_SAFE_NO_PAD.decode(&verifier).unwrap().len(), 32);
+        let bytes = URL_SAFE_NO_PAD.decode(&verifier).unwrap();
+        assert_eq!(bytes.len(), 32);
+        assert!(is_random(&bytes, &mut parts), "a part of {verifier} was there before");
         assert_ne!(verifier, challenge);
         assert!(!browser.seen().contains(&verifier), "the browser saw the verifier");
-        assert!(verifiers.insert(verifier), "a verifier was used twice");
     }
 }
 
@@ -41,12 +44,13 @@ async fn s01_every_attempt_has_a_verifier_of_its_own_that_its_challenge_belongs_
 async fn s02_states_are_unguessable_and_all_different() {
     let osc = MockOsc::builder().start().await.unwrap();
     let app = app(&layer(&osc));
-    let mut states = HashSet::new();
+    let mut parts = HashSet::new();
     for _ in 0..50 {
         let authorize = Browser::new(app.clone()).begin_sign_in("/auth/signin").await;
         let state = parameter(&authorize, "state");
-        assert!(URL_SAFE_NO_PAD.decode(&state[state.len() - 43..]).unwrap().len() == 32, "{state}");
-        assert!(states.insert(state[state.len() - 43..].to_owned()));
+        let bytes = URL_SAFE_NO_PAD.decode(&state[state.len() - 43..]).unwrap();
+        assert_eq!(bytes.len(), 32);
+        assert!(is_random(&bytes, &mut parts), "a part of {state} was there before");
     }
 }
 
@@ -96,6 +100,16 @@ async fn s03_a_callback_in_another_browser_makes_no_token_request() {
 
     let mut victim = Browser::new(app.clone());
     assert_eq!(refusal(&victim.navigate(&path).await), invalid("invalid_state"));
+    // Not even when the victim is about to sign in as well.
+    let own = callback(&mut victim, &osc).await;
+    assert_eq!(refusal(&victim.navigate(&path).await), invalid("invalid_state"));
+    assert!(!victim.cookies().contains_key("osc_session_3000"));
+    assert_eq!(osc.count(Endpoint::Token), 0);
+    assert_eq!(
+        victim.navigate(&own).await.status(),
+        StatusCode::SEE_OTHER,
+        "the victim's own is not disturbed"
+    );
     // Nor does it replace the session of somebody who is signed in.
     let mut signed_in = Browser::new(app);
     signed_in.sign_in(&osc).await;
@@ -103,7 +117,7 @@ async fn s03_a_callback_in_another_browser_makes_no_token_request() {
     signed_in.navigate(&path).await;
     assert_eq!(signed_in.cookies(), &before);
 
-    assert_eq!(osc.count(Endpoint::Token), 1, "only that of the sign-in");
+    assert_eq!(osc.count(Endpoint::Token), 2, "only those of the sign-ins");
 }
 
 #[tokio::test]
@@ -131,15 +145,21 @@ async fn s06_a_wrong_iss_is_refused_and_a_missing_one_when_it_was_announced() {
 
 #[tokio::test]
 async fn s07_error_responses_are_held_to_iss_too() {
-    let osc = MockOsc::builder().iss(true).start().await.unwrap();
-    for iss in ["", "&iss=https://evil.example"] {
+    for (announced, iss) in [
+        (true, ""),
+        (true, "&iss="),
+        (true, "&iss=https://evil.example"),
+        (false, "&iss=https://evil.example"),
+    ] {
+        let osc = MockOsc::builder().iss(announced).start().await.unwrap();
         let mut browser = Browser::new(app(&layer(&osc)));
         let authorize = browser.begin_sign_in("/auth/signin").await;
         let denied = osc.deny(&authorize).await.unwrap();
         let mut path = path_of(&denied).to_owned();
-        path.truncate(path.find("&iss=").expect("announced"));
+        assert_eq!(path.contains("&iss="), announced, "{path}");
+        path.truncate(path.find("&iss=").unwrap_or(path.len()));
         path.push_str(iss);
-        assert_eq!(refusal(&browser.navigate(&path).await), invalid("invalid_request"), "{iss}");
+        assert_eq!(refusal(&browser.navigate(&path).await), invalid("invalid_request"), "{announced} {iss}");
     }
 }
 
@@ -238,8 +258,11 @@ async fn s12_redirects_are_303() {
     let clock = TestClock::new();
     let layer = layer_for(&osc).clock(clock).redirect_to_signin().build().unwrap();
     let mut browser = Browser::new(app(&layer));
-    for path in ["/x", "/auth/signin"] {
-        assert_eq!(browser.navigate(path).await.status(), StatusCode::SEE_OTHER);
+    for (host, path) in
+        [("localhost:3000", "/x"), ("localhost:3000", "/auth/signin"), ("elsewhere:1", "/auth/signin")]
+    {
+        let mut browser = browser.clone().at(host);
+        assert_eq!(browser.navigate(path).await.status(), StatusCode::SEE_OTHER, "{host} {path}");
     }
     let path = callback(&mut browser, &osc).await;
     for _ in 0..2 {

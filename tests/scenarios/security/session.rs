@@ -8,7 +8,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::{StatusCode, header};
 use mock_osc::{Endpoint, MockOsc};
 use osc_auth_layer::{Client, OscAuthLayer};
-use osc_tests::{Answer, Browser, app, callback, layer, layer_for, refusal, token_of};
+use osc_tests::{Answer, Browser, QuickClock, app, callback, layer, layer_for, refusal, soon, token_of};
 
 fn set_cookies(answer: &Answer) -> Vec<String> {
     let cookies = answer.headers().get_all(header::SET_COOKIE).iter();
@@ -25,10 +25,7 @@ async fn s20_session_ids_are_256_random_bits() {
         browser.sign_in(&osc).await;
         let id = URL_SAFE_NO_PAD.decode(&browser.cookies()["osc_session_3000"]).unwrap();
         assert_eq!(id.len(), 32);
-        // No part of it repeats, such as a time or a counter.
-        for at in (0..32).step_by(8) {
-            assert!(ids.insert((at, id[at..at + 8].to_vec())), "bytes {at}.. were there before");
-        }
+        assert!(super::is_random(&id, &mut ids), "a part of it was there before: {id:?}");
     }
 }
 
@@ -68,24 +65,37 @@ async fn s21_an_id_that_somebody_planted_is_worth_nothing() {
 #[tokio::test]
 async fn s22_cookies_are_host_only_secure_and_out_of_scripts_reach() {
     let osc = MockOsc::builder().loose_redirect_uris().start().await.unwrap();
+    let clock = QuickClock::new();
     let secure = OscAuthLayer::builder(Client::confidential(osc.client_id(), osc.client_secret()))
         .issuer(osc.issuer())
+        .clock(clock.clone())
         .public_url("https://app.example.com")
         .build()
         .unwrap();
+    let plain = layer_for(&osc).clock(clock.clone()).build().unwrap();
     for (layer, host, prefix, is_secure) in [
         (secure, "app.example.com", "__Host-osc_session", true),
-        (layer(&osc), "localhost:3000", "osc_session_3000", false),
+        (plain, "localhost:3000", "osc_session_3000", false),
     ] {
         let mut browser = Browser::new(app(&layer)).at(host);
-        let begun = browser.navigate("/auth/signin").await;
-        let approved = osc.approve(&osc_tests::location(&begun)).await.unwrap();
-        let done = browser.navigate(osc_tests::path_of(&approved)).await;
-        let out = browser.post_from("same-origin", "/auth/signout").await;
+        let mut answers = Vec::new();
+        for _ in 0..5 {
+            answers.push(browser.navigate("/auth/signin").await);
+        }
+        let approved = osc.approve(&osc_tests::location(&answers[4])).await.unwrap();
+        answers.push(browser.navigate(osc_tests::path_of(&approved)).await);
+        let mut ended = browser.clone();
+        answers.push(browser.post_from("same-origin", "/auth/signout").await);
+        ended.sign_in(&osc).await;
+        osc.revoke_grants();
+        clock.advance(Duration::from_secs(3600));
+        answers.push(ended.fetch("/").await);
+        assert_eq!(refusal(&answers[7]), (401, "session_ended".to_owned()));
 
-        let cookies: Vec<_> = [&begun, &done, &out].into_iter().flat_map(set_cookies).collect();
-        // Pending, its removal, the session, its removal.
-        assert_eq!(cookies.len(), 4, "{cookies:?}");
+        let cookies: Vec<_> = answers.iter().flat_map(set_cookies).collect();
+        // Five pending ones, the removal of one too many and of the one completed, the session, its removal at sign-out,
+        // and that of one that the provider ended.
+        assert_eq!(cookies.len(), 10, "{cookies:?}");
         for cookie in &cookies {
             assert!(cookie.starts_with(prefix), "{cookie}");
             let attributes: Vec<_> = cookie.split("; ").skip(1).collect();
@@ -151,20 +161,44 @@ async fn s31_sign_out_revokes_the_grant_at_the_provider() {
 async fn s31_sign_out_works_and_does_not_wait_while_the_provider_is_down_or_hangs() {
     for hangs in [false, true] {
         let osc = MockOsc::builder().start().await.unwrap();
-        let mut browser = Browser::new(app(&layer(&osc)));
+        let layer = layer(&osc);
+        let mut browser = Browser::new(app(&layer));
         browser.sign_in(&osc).await;
         let mut copy = browser.clone();
-        let _hold = osc.hold(Endpoint::Revoke);
+        let hold = osc.hold(Endpoint::Revoke);
         if !hangs {
             osc.stop_listening().await;
         }
 
         let answer = browser.post_from("same-origin", "/auth/signout").await;
 
+        if hangs {
+            soon(hold.arrived(1)).await;
+            assert_eq!(layer.tasks_under_way(), 1, "the answer waited for the revocation");
+        }
+
         assert_eq!(answer.status(), StatusCode::SEE_OTHER);
         assert!(browser.cookies().is_empty());
         assert_eq!(copy.fetch("/").await.status(), StatusCode::UNAUTHORIZED);
     }
+}
+
+#[tokio::test]
+async fn s31_without_a_refresh_token_the_access_token_is_revoked() {
+    let osc = MockOsc::builder().start().await.unwrap();
+    osc.set_token_field("refresh_token", None);
+    let layer = layer(&osc);
+    let mut browser = Browser::new(app(&layer));
+    browser.sign_in(&osc).await;
+    let token = token_of(&browser.fetch("/").await).unwrap();
+
+    browser.post_from("same-origin", "/auth/signout").await;
+
+    assert!(layer.shutdown(Duration::from_secs(5)).await);
+    let request = osc.requests(Endpoint::Revoke).pop().expect("a revocation");
+    assert_eq!(request.field("token"), Some(token.access_token()));
+    assert_eq!(request.field("token_type_hint"), Some("access_token"));
+    assert!(!osc.is_live(token.access_token()));
 }
 
 #[tokio::test]
