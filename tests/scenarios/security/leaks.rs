@@ -133,6 +133,31 @@ async fn s32_no_answer_of_the_layers_own_is_stored_by_anybody() {
 }
 
 #[tokio::test]
+async fn the_callbacks_address_with_its_code_goes_nowhere_else() {
+    let osc = MockOsc::builder().start().await.unwrap();
+    let mut browser = Browser::new(app(&layer_for(&osc).build().unwrap()));
+    let (taken, refused) = (callback(&mut browser, &osc).await, callback(&mut browser, &osc).await);
+    let declined = osc.deny(&browser.begin_sign_in("/auth/signin").await).await.unwrap();
+    let mut answers = vec![
+        browser.clone().navigate(&format!("{taken}&code=twice")).await,
+        browser.clone().fetch(&format!("{taken}&iss=https://evil.example")).await,
+        browser.navigate(&taken).await,
+        browser.navigate(&taken).await,
+        browser.navigate(path_of(&declined)).await,
+    ];
+    osc.fault(Endpoint::Token, Fault::OAuth("invalid_grant")).once();
+    answers.push(browser.navigate(&refused).await);
+    let secrets = [&taken, &refused].map(|path| [parameter(path, "code"), parameter(path, "state")]).concat();
+    for answer in &answers {
+        assert_own(answer);
+        // RFC 9700 §4.2.4: the page that is shown or led to must not learn the address it was reached from.
+        assert_eq!(answer.headers()["referrer-policy"], "no-referrer", "{answer:?}");
+        let text = format!("{:?} {}", answer.headers(), String::from_utf8_lossy(answer.body()));
+        assert!(!secrets.iter().any(|secret| text.contains(secret)), "{text}");
+    }
+}
+
+#[tokio::test]
 async fn s33_a_state_or_code_that_is_refused_is_not_logged_either() {
     let logs = Logs::collect();
     let osc = MockOsc::builder().iss(true).start().await.unwrap();
