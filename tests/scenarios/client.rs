@@ -2,6 +2,7 @@
 
 mod addresses;
 mod axum;
+mod environment;
 mod errors;
 mod expiry;
 mod faults;

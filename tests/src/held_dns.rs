@@ -16,6 +16,7 @@ pub struct HeldDns(Arc<watch::Sender<State>>);
 #[derive(Clone, Debug, Default)]
 struct State {
     is_held: bool,
+    port: u16,
     waiting: usize,
     asked: Vec<String>,
 }
@@ -31,6 +32,11 @@ impl HeldDns {
     pub fn configure(&self, layer: Builder) -> Builder {
         let resolver = self.clone();
         layer.configure_http(move |http| http.dns_resolver(Arc::new(resolver)).pool_max_idle_per_host(0))
+    }
+
+    /// A URL that names no port leads to this one, instead of its scheme's.
+    pub fn lead_to(&self, port: u16) {
+        self.0.send_modify(|state| state.port = port);
     }
 
     /// Names wait from now on.
@@ -66,7 +72,8 @@ impl Resolve for HeldDns {
                 state.asked.push(name.as_str().to_owned());
             });
             let _ = watching.wait_for(|state| !state.is_held).await;
-            let addresses: Addrs = Box::new(std::iter::once(SocketAddr::from(([127, 0, 0, 1], 0))));
+            let port = state.borrow().port;
+            let addresses: Addrs = Box::new(std::iter::once(SocketAddr::from(([127, 0, 0, 1], port))));
             Ok(addresses)
         })
     }
