@@ -2,10 +2,16 @@
 
 use std::time::Duration;
 
+use axum::Router;
+use axum::routing::get;
 use mock_osc::{Endpoint, Fault, MockOsc};
+use osc_auth_layer::test_util::TestToken;
+use osc_auth_layer::{Client, ContextError, OscAuthLayer, OscContext, OscSession, OscToken, RedisStore};
 use osc_tests::{
-    Browser, Logs, QuickClock, app, assert_own, callback, layer_for, location, parameter, path_of, token_of,
+    ADSERVER, Answer, Body, Browser, Logs, QuickClock, app, assert_own, boxed, callback, echo, layer,
+    layer_for, location, parameter, path_of, refusal, token_of,
 };
+use tower::Layer;
 
 /// Every secret of the sign-ins so far: the provider's, the cookies', and those of the requests.
 fn secrets(osc: &MockOsc, browsers: &[&Browser]) -> Vec<String> {
@@ -36,7 +42,8 @@ fn secrets(osc: &MockOsc, browsers: &[&Browser]) -> Vec<String> {
 #[tokio::test]
 async fn s24_s33_nothing_secret_is_logged_or_sent_to_the_browser() {
     let logs = Logs::collect();
-    let osc = MockOsc::builder().start().await.unwrap();
+    // The grace, lest an answer that got lost ends the session before the test is over.
+    let osc = MockOsc::builder().refresh_grace(Duration::from_secs(60)).start().await.unwrap();
     let clock = QuickClock::new();
     let layer = layer_for(&osc).clock(clock.clone()).build().unwrap();
     let mut browser = Browser::new(app(&layer));
@@ -74,11 +81,14 @@ async fn s24_s33_nothing_secret_is_logged_or_sent_to_the_browser() {
         seen_debug.push_str(&format!("{:?}", answer.extensions()));
     }
     // A provider that repeats in its error what it was sent.
-    let echoed = osc.requests(Endpoint::Token).pop().unwrap().body;
-    let error = serde_json::json!({"error": "invalid_grant", "error_description": echoed});
-    osc.fault(Endpoint::Token, Fault::Answer(400, "application/json", error.to_string())).once();
-    clock.advance(Duration::from_secs(3600));
-    browser.navigate("/").await;
+    assert!(token_of(&browser.fetch("/").await).is_some(), "the session is lost, and nothing more is shown");
+    let refresh_token = osc.issued_tokens().pop().expect("a refresh token");
+    for echoed in [refresh_token, osc.client_secret()] {
+        let error = serde_json::json!({"error": "invalid_scope", "error_description": echoed});
+        osc.fault(Endpoint::Token, Fault::Answer(400, "application/json", error.to_string())).once();
+        clock.advance(Duration::from_secs(3600));
+        browser.navigate("/").await;
+    }
     osc.clear_faults();
     // Signing in again and out, with the provider there and with the provider gone.
     let mut other = Browser::new(app(&layer));
@@ -92,7 +102,9 @@ async fn s24_s33_nothing_secret_is_logged_or_sent_to_the_browser() {
     layer.shutdown(Duration::from_secs(5)).await;
 
     let text = logs.text();
-    for sign in ["signed in", "refreshed", "the provider refused a grant", "signed out"] {
+    for sign in
+        ["signed in", "refreshed", "it repeats a secret", "the provider refused a grant", "signed out"]
+    {
         assert!(text.contains(sign), "the log is not what it should be, {sign:?} is missing: {text}");
     }
     let all = secrets(&osc, &[&browser, &other]);
@@ -172,4 +184,135 @@ async fn s33_a_state_or_code_that_is_refused_is_not_logged_either() {
     let text = logs.text();
     assert!(text.contains("another issuer"), "{text}");
     assert!(!text.contains(&code) && !text.contains(&state), "{text}");
+}
+
+#[tokio::test]
+async fn s32_nor_is_one_that_tells_of_trouble() {
+    let clock = QuickClock::new();
+    let layer_with = |osc: &MockOsc| layer_for(osc).clock(clock.clone()).build().unwrap();
+    let osc = MockOsc::builder().start().await.unwrap();
+    let mut browser = Browser::new(app(&layer_with(&osc)));
+    let mut errors = Vec::new();
+    let mut keep = |answer: Answer| errors.push(refusal(&answer).1);
+
+    // Each error a visitor can meet; the check of `Cache-Control` is in `refusal`.
+    let declined = osc.deny(&browser.begin_sign_in("/auth/signin").await).await.unwrap();
+    keep(browser.navigate(path_of(&declined)).await);
+    let path = callback(&mut browser, &osc).await;
+    keep(browser.navigate(&path.replace("code=", "code=x")).await);
+    keep(browser.navigate(&path).await);
+    for (fault, endpoint) in
+        [(Fault::Status(503), Endpoint::Token), (Fault::OAuth("invalid_client"), Endpoint::Token)]
+    {
+        let path = callback(&mut browser, &osc).await;
+        osc.fault(endpoint, fault).once();
+        keep(browser.navigate(&path).await);
+    }
+    browser.sign_in(&osc).await;
+    clock.advance(Duration::from_secs(3600));
+    osc.fault(Endpoint::Token, Fault::Status(429)).once();
+    for answer in [browser.fetch("/").await, browser.navigate("/").await] {
+        keep(answer);
+    }
+    clock.advance(Duration::from_secs(60));
+    osc.fault(Endpoint::Token, Fault::OAuth("invalid_grant"));
+    for mut tab in [browser.clone(), browser.clone()] {
+        keep(tab.fetch("/").await);
+        keep(tab.navigate("/").await);
+    }
+    assert_eq!(
+        errors,
+        [
+            "access_denied",
+            "sign_in_failed",
+            "invalid_state",
+            "provider_unavailable",
+            "misconfigured",
+            "temporarily_unavailable",
+            "temporarily_unavailable",
+            "session_ended",
+            "unauthenticated",
+            "session_ended",
+            "unauthenticated",
+        ]
+    );
+}
+
+#[tokio::test]
+async fn s32_nor_is_one_of_an_extractor_or_of_the_sign_in_routes() {
+    async fn list(osc: OscContext) -> Result<String, ContextError> {
+        Ok(format!("{:?}", osc.list_instances(ADSERVER).await?))
+    }
+    let osc = MockOsc::builder().start().await.unwrap();
+    let layer = layer(&osc);
+    let protected = Router::new()
+        .route("/public", get(async |_: OscToken| "signed in"))
+        .route("/list", get(list))
+        .route_layer(layer.clone());
+    let unprotected = Router::new().route("/forgotten", get(async |_: OscSession| "signed in"));
+    let mut browser = Browser::new(boxed(protected.merge(layer.routes()).merge(unprotected)));
+    let mut answers = Vec::new();
+    for path in ["/public", "/forgotten", "/list", "/auth/signin", "/auth/callback?state=x", "/auth/signout"]
+    {
+        answers.push(browser.navigate(path).await);
+    }
+    let path = callback(&mut browser, &osc).await;
+    answers.push(browser.navigate(&path).await);
+    for status in [401, 404, 503] {
+        osc.fault(Endpoint::Catalog, Fault::Status(status)).times(2);
+        answers.push(browser.fetch("/list").await);
+        assert!(!answers.last().unwrap().status().is_success());
+        osc.clear_faults();
+    }
+    answers.push(browser.post_from("same-origin", "/auth/signout").await);
+    for answer in answers {
+        assert_eq!(answer.headers().get("cache-control").expect("Cache-Control"), "no-store", "{answer:?}");
+    }
+}
+
+#[tokio::test]
+async fn s33_nothing_an_app_holds_shows_a_secret_by_debug() {
+    const SECRET: &str = "a-secret-of-thirty-two-characters-or-more";
+    const KEY: &[u8; 36] = b"the-cookie-key-that-all-of-them-have";
+    let osc = MockOsc::builder().client("app", Some(SECRET), &["http://localhost:3000/auth/callback"]);
+    let osc = osc.start().await.unwrap();
+    let client = Client::confidential("app", SECRET);
+    let builder = || {
+        let builder = OscAuthLayer::builder(client.clone()).issuer(osc.issuer()).platform(osc.platform());
+        builder.public_url("http://localhost:3000").cookie_key(*KEY)
+    };
+    let short = builder().cookie_key("too-short-a-key").build().unwrap_err();
+    let store = RedisStore::new("redis://user:pass-of-redis@127.0.0.1:1/0").unwrap();
+    let mut shown = format!("{client:?} {:#?} {short} {short:?} {store:?}", builder());
+    let test_token = TestToken::new("an-access-token").refresh_token("a-refresh-token");
+    shown.push_str(&format!("{test_token:?} "));
+
+    let layer = builder().build().unwrap();
+    let service = layer.layer(tower::service_fn(echo::<Body>));
+    let mut browser = Browser::new(app(&layer));
+    browser.sign_in(&osc).await;
+    let token = token_of(&browser.fetch("/").await).unwrap();
+    let (session, context) = (token.session(), token.context());
+    let service_token = context.service_access_token(ADSERVER).await.unwrap();
+    shown.push_str(&format!("{layer:#?} {service:?} {token:#?} {session:?} {context:?} "));
+    shown.push_str(&format!("{service_token:#?} {:?} {:?} ", token.bearer(), service_token.bearer()));
+    osc.revoke_grants();
+    let refused = session.refresh(&token).await.unwrap_err();
+    let ended = context.list_instances(ADSERVER).await.unwrap_err();
+    shown.push_str(&format!("{refused:?} {ended:?}"));
+
+    for part in ["OscToken", "OscSession", "OscContext", "ServiceAccessToken", "TestToken", "RedisStore"] {
+        assert!(shown.contains(part), "{part} is not shown: {shown}");
+    }
+    let mut secrets = osc.issued_tokens();
+    assert!(secrets.len() >= 3 && secrets.iter().any(|secret| secret == service_token.token()));
+    secrets.extend(browser.cookies().values().cloned());
+    // Nor do keys in the way that bytes are printed, be it one that was derived.
+    let numbers = shown.split(|c: char| !c.is_ascii_digit() && !c.is_whitespace() && c != ',');
+    assert!(numbers.map(|run| run.matches(',').count()).max() < Some(8), "bytes are shown: {shown}");
+    secrets.extend([SECRET, "the-cookie-key", "too-short-a-key", "pass-of-redis"].map(str::to_owned));
+    secrets.extend(["an-access-token", "a-refresh-token"].map(str::to_owned));
+    for secret in secrets {
+        assert!(!shown.contains(&secret), "{secret} is shown: {shown}");
+    }
 }
