@@ -182,6 +182,12 @@ async fn s36_sign_out_from_elsewhere_is_refused_and_ends_nothing() {
             assert_eq!(is_page(&answer), accept == "text/html");
         }
     }
+    // What an image or a link elsewhere can make a browser send.
+    for method in [Method::GET, Method::HEAD, Method::OPTIONS] {
+        let headers = [("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "no-cors")];
+        let answer = browser.send(method, "/auth/signout", &headers).await;
+        assert_eq!(refusal(&answer), (405, "method_not_allowed".to_owned()));
+    }
     assert_eq!(browser.fetch("/").await.status(), StatusCode::OK);
     assert!(layer.shutdown(Duration::from_secs(5)).await);
     assert_eq!(osc.count(Endpoint::Revoke), 0);

@@ -2,6 +2,7 @@
 
 use http::{Method, Request, StatusCode, header};
 use mock_osc::{Endpoint, MockOsc};
+use osc_auth_layer::{Client, OscAuthLayer};
 use osc_tests::{
     Answer, Body, Browser, app, callback, layer, layer_for, location, path_of, refusal, token_of,
 };
@@ -14,18 +15,29 @@ async fn with_cookies(browser: &Browser, path: &str, cookies: &[&str]) -> Answer
     browser.clone().send_raw(request.body(Body::default()).expect("a request")).await
 }
 
+/// A browser of an app on this machine and one of an app behind TLS, and what the session cookie is called there.
+fn on_loopback_and_by_https(osc: &MockOsc) -> [(Browser, &'static str); 2] {
+    let by_https = OscAuthLayer::builder(Client::confidential(osc.client_id(), osc.client_secret()))
+        .issuer(osc.issuer())
+        .public_url("https://app.example")
+        .public_path("/public")
+        .build()
+        .expect("it builds");
+    [
+        (Browser::new(app(&layer(osc))), "osc_session_3000"),
+        (Browser::new(app(&by_https)).at("app.example"), "__Host-osc_session"),
+    ]
+}
+
 #[tokio::test]
 async fn s23_attempts_never_pile_up_and_no_cookie_is_too_large() {
     let osc = MockOsc::builder().loose_redirect_uris().start().await.unwrap();
     let public_url = format!("https://{}.example.com/{}", "a".repeat(60), "b".repeat(100));
-    let layer = osc_auth_layer::OscAuthLayer::builder(osc_auth_layer::Client::confidential(
-        osc.client_id(),
-        osc.client_secret(),
-    ))
-    .issuer(osc.issuer())
-    .public_url(&public_url)
-    .build()
-    .unwrap();
+    let layer = OscAuthLayer::builder(Client::confidential(osc.client_id(), osc.client_secret()))
+        .issuer(osc.issuer())
+        .public_url(&public_url)
+        .build()
+        .unwrap();
     let host = format!("{}.example.com", "a".repeat(60));
     let mut browser = Browser::new(app(&layer)).at(&host);
     let return_to = format!("/{}", "r".repeat(310));
@@ -62,28 +74,35 @@ async fn s23_the_newest_attempts_are_the_ones_that_are_kept() {
 
 #[tokio::test]
 async fn s35_two_session_cookies_are_refused_wherever_they_stand() {
-    let osc = MockOsc::builder().start().await.unwrap();
-    let mut browser = Browser::new(app(&layer(&osc)));
-    browser.sign_in(&osc).await;
-    let ours = format!("osc_session_3000={}", browser.cookies()["osc_session_3000"]);
-    let tossed = format!("osc_session_3000={}", "A".repeat(43));
-    for cookies in [
-        vec![format!("{ours}; {tossed}")],
-        vec![format!("{tossed}; a=b;{ours}")],
-        vec![ours.clone(), tossed.clone()],
-        vec![tossed.clone(), ours.clone()],
-        vec![format!("{ours}; osc_session_3000=")],
-        vec![format!("{ours}; {ours}")],
-    ] {
-        let cookies: Vec<_> = cookies.iter().map(String::as_str).collect();
-        for path in ["/", "/auth/signin", "/auth/callback?state=a"] {
-            let answer = with_cookies(&browser, path, &cookies).await;
-            assert_eq!(refusal(&answer), (400, "invalid_request".to_owned()), "{path} {cookies:?}");
+    let osc = MockOsc::builder().loose_redirect_uris().start().await.unwrap();
+    for (mut browser, name) in on_loopback_and_by_https(&osc) {
+        browser.sign_in(&osc).await;
+        let ours = format!("{name}={}", browser.cookies()[name]);
+        let tossed = format!("{name}={}", "A".repeat(43));
+        for cookies in [
+            vec![format!("{ours}; {tossed}")],
+            vec![format!("{tossed}; a=b;{ours}")],
+            vec![ours.clone(), tossed.clone()],
+            vec![tossed.clone(), ours.clone()],
+            vec![format!("{ours}; {name}=")],
+            vec![format!("{ours}; {ours}")],
+        ] {
+            let cookies: Vec<_> = cookies.iter().map(String::as_str).collect();
+            for path in ["/", "/auth/signin", "/auth/callback?state=a"] {
+                let answer = with_cookies(&browser, path, &cookies).await;
+                assert_eq!(refusal(&answer), (400, "invalid_request".to_owned()), "{path} {cookies:?}");
+            }
+            let mut signout = Request::post("/auth/signout").header("sec-fetch-site", "same-origin");
+            for cookie in &cookies {
+                signout = signout.header(header::COOKIE, *cookie);
+            }
+            let answer = browser.clone().send_raw(signout.body(Body::default()).unwrap()).await;
+            assert_eq!(refusal(&answer), (400, "invalid_request".to_owned()), "{cookies:?}");
+            let answer = with_cookies(&browser, "/public", &cookies).await;
+            assert!(token_of(&answer).is_none(), "nobody can tell which is meant");
         }
-        let answer = with_cookies(&browser, "/public", &cookies).await;
-        assert!(token_of(&answer).is_none(), "nobody can tell which is meant");
+        assert_eq!(browser.fetch("/").await.status(), StatusCode::OK);
     }
-    assert_eq!(browser.fetch("/").await.status(), StatusCode::OK);
 }
 
 #[tokio::test]
@@ -100,40 +119,50 @@ async fn s35_a_pending_cookie_sent_twice_is_refused() {
 
 #[tokio::test]
 async fn s46_names_that_only_look_like_ours_neither_pass_nor_disturb() {
-    let osc = MockOsc::builder().start().await.unwrap();
-    let mut browser = Browser::new(app(&layer(&osc)));
-    browser.sign_in(&osc).await;
-    let id = browser.cookies()["osc_session_3000"].clone();
-    for name in [
-        "%6Fsc_session_3000",
-        "osc%5Fsession_3000",
-        "osc_session_300%30",
-        "OSC_SESSION_3000",
-        "Osc_session_3000",
-        "\u{a0}osc_session_3000",
-        "\u{2000}osc_session_3000",
-        "osc_session_3000\u{a0}",
-        "osc_session_3000 ",
-        "\u{feff}osc_session_3000",
-        "xosc_session_3000",
-        "osc_session_30000",
-        "osc_session_3000x",
-        "osc_session_",
-        "\"osc_session_3000",
-        "__Host-osc_session",
-    ] {
-        let alone = format!("{name}={id}");
-        let answer = with_cookies(&browser, "/", &[&alone]).await;
-        assert_eq!(refusal(&answer), (401, "unauthenticated".to_owned()), "{name} passes");
-        let answer = with_cookies(&browser, "/auth/callback", &[&alone]).await;
-        assert_eq!(refusal(&answer), (400, "invalid_state".to_owned()), "{name} passes for signed in");
-        for both in
-            [format!("{name}=tossed; osc_session_3000={id}"), format!("osc_session_3000={id}; {name}=tossed")]
-        {
-            let answer = with_cookies(&browser, "/", &[&both]).await;
-            assert_eq!(answer.status(), StatusCode::OK, "{name} disturbs");
-            let answer = with_cookies(&browser, "/auth/callback", &[&both]).await;
-            assert_eq!(answer.status(), StatusCode::SEE_OTHER, "{name} disturbs");
+    let osc = MockOsc::builder().loose_redirect_uris().start().await.unwrap();
+    for (mut browser, ours) in on_loopback_and_by_https(&osc) {
+        browser.sign_in(&osc).await;
+        let id = browser.cookies()[ours].clone();
+        let (head, tail) = (&ours[1..], &ours[..ours.len() - 1]);
+        let (first, last) = (ours.as_bytes()[0], ours.as_bytes()[ours.len() - 1]);
+        for name in [
+            format!("%{first:02X}{head}"),
+            format!("%{first:02x}{head}"),
+            ours.replace('_', "%5F"),
+            ours.replace('-', "%2D"),
+            format!("{tail}%{last:02X}"),
+            ours.to_uppercase(),
+            ours.replace("osc", "Osc"),
+            ours.replace("Host", "host"),
+            format!("\u{a0}{ours}"),
+            format!("\u{2000}{ours}"),
+            format!("{ours}\u{a0}"),
+            format!("{ours} "),
+            format!("\u{feff}{ours}"),
+            format!("x{ours}"),
+            format!("{ours}0"),
+            format!("{ours}x"),
+            tail.to_owned(),
+            format!("\"{ours}"),
+            "osc_session".to_owned(),
+            "osc_session_".to_owned(),
+            "__Host-osc_session_3000".to_owned(),
+            "__Secure-osc_session".to_owned(),
+        ] {
+            if name == ours {
+                continue;
+            }
+            let alone = format!("{name}={id}");
+            let answer = with_cookies(&browser, "/", &[&alone]).await;
+            assert_eq!(refusal(&answer), (401, "unauthenticated".to_owned()), "{name} passes");
+            let answer = with_cookies(&browser, "/auth/callback", &[&alone]).await;
+            assert_eq!(refusal(&answer), (400, "invalid_state".to_owned()), "{name} passes for signed in");
+            for both in [format!("{name}=tossed; {ours}={id}"), format!("{ours}={id}; {name}=tossed")] {
+                let answer = with_cookies(&browser, "/", &[&both]).await;
+                assert_eq!(answer.status(), StatusCode::OK, "{name} disturbs");
+                let answer = with_cookies(&browser, "/auth/callback", &[&both]).await;
+                assert_eq!(answer.status(), StatusCode::SEE_OTHER, "{name} disturbs");
+            }
         }
     }
 }
@@ -154,13 +183,8 @@ async fn s46_the_apps_own_cookies_are_left_alone() {
 #[tokio::test]
 async fn another_apps_session_on_the_same_host_is_not_ours() {
     let osc = MockOsc::builder().start().await.unwrap();
-    let app = app(&osc_auth_layer::OscAuthLayer::builder(osc_auth_layer::Client::confidential(
-        osc.client_id(),
-        osc.client_secret(),
-    ))
-    .issuer(osc.issuer())
-    .build()
-    .unwrap());
+    let layer = OscAuthLayer::builder(Client::confidential(osc.client_id(), osc.client_secret()));
+    let app = app(&layer.issuer(osc.issuer()).build().unwrap());
     let mut browser = Browser::new(app).at("localhost:3000");
     browser.sign_in(&osc).await;
 

@@ -220,6 +220,33 @@ async fn s48_a_foreign_host_never_reaches_the_pending_sign_in() {
 }
 
 #[tokio::test]
+async fn s48_host_and_forwarded_host_only_select_among_the_configured_origins() {
+    let osc = MockOsc::builder().loose_redirect_uris().start().await.unwrap();
+    let layer = layer_for(&osc).public_url("http://127.0.0.1:3000/base").build().unwrap();
+    let (first, second) = ("http://localhost:3000/auth/callback", "http://127.0.0.1:3000/base/auth/callback");
+    for (host, forwarded, expected) in [
+        ("localhost:3000", "evil.example", first),
+        ("127.0.0.1:3000", "evil.example", second),
+        ("localhost:3000", "evil.example, 127.0.0.1:3000", first),
+        ("localhost:3000", "127.0.0.1:3000@evil.example", first),
+        ("evil.example", "127.0.0.1:3000", second),
+        ("evil.example", "localhost:3000", first),
+    ] {
+        let mut browser = Browser::new(app(&layer)).at(host);
+        let headers = [("x-forwarded-host", forwarded), ("forwarded", "host=evil.example")];
+        let answer = browser.send(Method::GET, "/auth/signin", &headers).await;
+        let authorize = location(&answer);
+        assert_eq!(parameter(&authorize, "redirect_uri"), expected, "{host}, {forwarded}");
+        let callback = osc.approve(&authorize).await.unwrap();
+        // What the callback's own request says of its host changes nothing any more.
+        let path = path_of(&callback).replace("/base", "");
+        let landed = browser.clone().at("evil.example").navigate(&path).await;
+        assert_eq!(osc.requests(Endpoint::Token).pop().unwrap().field("redirect_uri"), Some(expected));
+        assert!(!location(&landed).contains("evil"), "{landed:?}");
+    }
+}
+
+#[tokio::test]
 async fn s10_the_token_request_repeats_the_redirect_uri() {
     let osc = MockOsc::builder().loose_redirect_uris().start().await.unwrap();
     let layer = layer_for(&osc).public_url("http://127.0.0.1:3000/base").build().unwrap();
@@ -285,4 +312,19 @@ async fn s47_a_code_obtained_through_a_foreign_redirect_uri_is_refused_at_the_ex
 
     assert_eq!(refusal(&answer), (401, "sign_in_failed".to_owned()));
     assert!(browser.cookies().is_empty());
+    let request = osc.requests(Endpoint::Token).pop().expect("the provider is the one to refuse it");
+    assert_eq!(request.field("redirect_uri"), Some("http://localhost:3000/auth/callback"));
+}
+
+#[tokio::test]
+async fn s47_a_pushed_request_leaves_no_redirect_uri_to_change() {
+    let osc = MockOsc::builder().par(true).loose_redirect_uris().start().await.unwrap();
+    let mut browser = Browser::new(app(&layer(&osc)));
+    let authorize = browser.begin_sign_in("/auth/signin").await;
+    assert!(!authorize.contains("redirect_uri") && !authorize.contains("3000"), "{authorize}");
+    // Whoever lures a visitor there can only add to it, and RFC 9101 §5 has the provider ignore that.
+    let lured = format!("{authorize}&redirect_uri=http%3A%2F%2Fevil.example%2Fauth%2Fcallback");
+    let callback = osc.approve(&lured).await.unwrap();
+    assert!(callback.starts_with("http://localhost:3000/auth/callback?"), "{callback}");
+    assert_eq!(browser.navigate(path_of(&callback)).await.status(), StatusCode::SEE_OTHER);
 }

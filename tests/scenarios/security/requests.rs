@@ -34,17 +34,22 @@ async fn s34_identity_headers_are_not_trusted() {
     signed_in.sign_in(&osc).await;
     let token = token_of(&signed_in.fetch("/").await).unwrap();
     let id = signed_in.cookies()["osc_session_3000"].clone();
-    let mut stranger = Browser::new(app(&layer(&osc)));
+    // Of the same app, where the session is live.
+    let mut stranger = signed_in.clone();
+    stranger.forget_cookies("");
     for (name, value) in [
         ("authorization", format!("Bearer {}", token.access_token())),
         ("x-pat-jwt", format!("Bearer {}", token.access_token())),
         ("x-jwt", format!("Bearer {}", token.access_token())),
+        ("authorization", format!("Bearer {id}")),
         ("x-forwarded-user", "ada".to_owned()),
         ("x-osc-session", id.clone()),
         ("x-cookie", format!("osc_session_3000={id}")),
     ] {
         let answer = stranger.send(Method::GET, "/", &[(name, &value)]).await;
         assert_eq!(refusal(&answer), (401, "unauthenticated".to_owned()), "{name}");
+        let answer = stranger.send(Method::GET, "/public", &[(name, &value)]).await;
+        assert_eq!(answer.body(), "anonymous", "{name}");
     }
     let answer =
         stranger.fetch(&format!("/?osc_session_3000={id}&access_token={}", token.access_token())).await;
@@ -77,7 +82,13 @@ async fn s38_a_path_that_could_be_read_as_another_needs_a_session() {
         "/assets;/../admin",
         "/assets;x=y/admin",
         "/assets/a;jsessionid=1",
+        "/assets/..\\admin",
+        "/assets/\\admin",
         "/assets/*",
+        "/assets/%2fadmin",
+        "/assets/%5cadmin",
+        "/assets/a%",
+        "/assets/\u{ff0e}\u{ff0e}/admin",
         "/ASSETS/a",
         "/Assets/a",
         "/assetsx",
