@@ -66,6 +66,8 @@ async fn s41_while_writes_fail_the_other_nodes_wait_and_then_get_the_token() {
         nodes.node(0).store.trouble(Op::Replace, Trouble::Fails);
         let first = nodes.waiting(0);
         soon(nodes.node(0).store.asked(Op::Replace, 1)).await;
+        // Whoever comes to the node that has the answer waits as well.
+        let _second = nodes.waiting(0);
         let mut other = nodes.waiting(1);
         soon(nodes.node(1).store.asked(Op::Lease, 1)).await;
         assert!(other.as_mut().now_or_never().is_none());
