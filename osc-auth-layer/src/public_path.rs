@@ -42,17 +42,19 @@ pub(crate) fn is_ambiguous(path: &str) -> bool {
         || path.contains("//")
         || path.bytes().any(|byte| matches!(byte, b'\\' | b';' | b'*') || !byte.is_ascii_graphic())
         || path.split('/').any(|segment| matches!(segment, "." | ".."))
-        || path.as_bytes().windows(3).any(hides_a_delimiter)
-        || path.as_bytes().ends_with(b"%")
+        || hides_a_delimiter(path)
 }
 
-/// `%2f`, `%5c`, `%2e` (another router may decode them) and `%25` (it may decode twice).
-pub(crate) fn hides_a_delimiter(escape: &[u8]) -> bool {
-    escape[0] == b'%'
-        && matches!(
-            [escape[1], escape[2].to_ascii_lowercase()],
+/// `%2f`, `%5c`, `%2e` (another router may decode them) and `%25` (it may decode twice). A `%` that begins no escape is
+/// as good as `%25`: what decodes `%%32e` leaves `%2e` to the next.
+pub(crate) fn hides_a_delimiter(path: &str) -> bool {
+    path.split('%').skip(1).any(|rest| match rest.as_bytes() {
+        [high, low, ..] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => matches!(
+            [*high, low.to_ascii_lowercase()],
             [b'2', b'f'] | [b'5', b'c'] | [b'2', b'e'] | [b'2', b'5']
-        )
+        ),
+        _ => true,
+    })
 }
 
 #[cfg(test)]
@@ -102,6 +104,10 @@ mod tests {
             "/static;/../admin",
             "/static/x;jsessionid=1",
             "/static/%252e%252e/admin",
+            "/static/%%32e%%32e/admin",
+            "/static/%2%65%2%65/admin",
+            "/static/%zz",
+            "/static/%2",
             "/static/*",
             "/static/%2fadmin",
             "/static/\u{ff0e}\u{ff0e}/admin",

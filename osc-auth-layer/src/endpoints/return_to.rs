@@ -19,7 +19,7 @@ pub(super) fn checked<'t>(target: &'t str, config: &Config, base_path: &str) -> 
         && !path.contains("//")
         && !path.split('/').any(|segment| matches!(segment, "." | ".."))
         // What a server on the way decodes must not become any of the above.
-        && !path.as_bytes().windows(3).any(hides_a_delimiter)
+        && !hides_a_delimiter(path)
         && !percent_decode_str(target).any(|byte| byte.is_ascii_control());
     let is_ours =
         [&config.signin_path, &config.callback_path, &config.signout_path].contains(&&own.to_owned());
@@ -74,6 +74,9 @@ mod tests {
             "/%5cevil.com",
             "/%2e%2e/x",
             "/%252f/x",
+            "/%%32fevil.com",
+            "/%2%66evil.com",
+            "/%",
             "/%09/evil.com",
             "/x%0d%0aSet-Cookie:a=b",
             "/x?a=%00",
