@@ -1,5 +1,7 @@
 //! Which paths need no session. Matching is on the raw path, and fails closed.
 
+use percent_encoding::percent_decode_str;
+
 /// The paths and prefixes an app declared public.
 #[derive(Debug, Default)]
 pub(crate) struct PublicPaths {
@@ -41,8 +43,16 @@ pub(crate) fn is_ambiguous(path: &str) -> bool {
     !path.starts_with('/')
         || path.contains("//")
         || path.bytes().any(|byte| matches!(byte, b'\\' | b';' | b'*') || !byte.is_ascii_graphic())
-        || path.split('/').any(|segment| matches!(segment, "." | ".."))
+        || path.split('/').any(is_dotted)
         || hides_a_delimiter(path)
+        // URL parsers drop tabs and newlines (`.%09.`), and C's strings end at a zero.
+        || percent_decode_str(path).any(|byte| byte.is_ascii_control())
+}
+
+/// A dot segment, or what is one to those for whom the escape behind the dots is the end of a segment: `..%3b` to a Java
+/// server, `..%3f` and `..%23` to whoever puts the decoded path into a URL.
+fn is_dotted(segment: &str) -> bool {
+    matches!(segment.split('%').next(), Some("." | ".."))
 }
 
 /// `%2f`, `%5c`, `%2e` (another router may decode them) and `%25` (it may decode twice). A `%` that begins no escape is
@@ -81,7 +91,14 @@ mod tests {
 
     #[test]
     fn prefixes_match_whole_segments() {
-        for path in ["/static", "/static/", "/static/app.css", "/static/a%20b.css", "/static/.well-known"] {
+        for path in [
+            "/static",
+            "/static/",
+            "/static/app.css",
+            "/static/a%20b.css",
+            "/static/.well-known",
+            "/static/..a%3b",
+        ] {
             assert!(paths().matches(path), "{path}");
         }
         for path in ["/staticx", "/Static/app.css", "/x/static/"] {
@@ -109,6 +126,12 @@ mod tests {
             "/static/%zz",
             "/static/%2",
             "/static/*",
+            "/static/..%3b/admin",
+            "/static/..%3f/admin",
+            "/static/..%23",
+            "/static/..%00/x",
+            "/static/.%09./admin",
+            "/static/%0d../admin",
             "/static/%2fadmin",
             "/static/\u{ff0e}\u{ff0e}/admin",
             "/static/%",
