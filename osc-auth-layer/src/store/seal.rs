@@ -12,7 +12,7 @@ use http::HeaderValue;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::provider::{AuthMethod, Credentials, Tokens};
+use crate::provider::{AuthMethod, Credentials, Tokens, bearer};
 use crate::secret::{Secret, random_bytes};
 use crate::session::SessionId;
 
@@ -198,8 +198,7 @@ impl Sealed {
 
     /// `None` for what no response of a provider could have been.
     pub(crate) fn tokens(self) -> Option<Tokens> {
-        let mut bearer = HeaderValue::try_from(self.t).ok()?;
-        bearer.set_sensitive(true);
+        let bearer = bearer(self.t.strip_prefix("Bearer ")?)?;
         let refresh_token = self.r.map(Secret::new);
         Some(Tokens { bearer, refresh_token, lifetime: Duration::from_millis(self.l) })
     }
@@ -266,6 +265,15 @@ mod tests {
             altered[at] ^= 1;
             assert!(record.open("app", 1, &altered).is_none(), "byte {at}");
             assert!(record.open("app", 1, &bytes[..at]).is_none(), "cut at {at}");
+        }
+    }
+
+    /// Another version of the layer may have sealed it; `OscToken::bearer` promises never to panic.
+    #[test]
+    fn a_record_without_a_usable_bearer_gives_no_tokens() {
+        for bearer in ["", "Bearer ", "pat", "bearer pat", "Bearer p t", "Bearer \u{e9}", "Bearer a\n"] {
+            let tokens = Sealed { t: bearer.to_owned(), ..sealed() }.tokens();
+            assert!(tokens.is_none(), "{bearer:?}");
         }
     }
 
