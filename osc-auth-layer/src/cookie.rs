@@ -174,17 +174,16 @@ fn decimal(number: u16, digits: &mut [u8; 5]) -> &[u8] {
 /// Only the pairs whose raw name starts with `prefix`: `tower-cookies` percent-decodes names, so a foreign
 /// `%5F_Host-…` would otherwise pass for ours. A name sent twice is refused, as is a cookie no browser would keep.
 pub(crate) fn only_ours(headers: &HeaderMap, prefix: &str) -> Result<Option<HeaderValue>, BadCookie> {
-    let mut names: Vec<&str> = Vec::new();
+    let mut names: Vec<&[u8]> = Vec::new();
     let mut ours = String::new();
     for header in headers.get_all(header::COOKIE) {
         for pair in header.as_bytes().split(|byte| *byte == b';') {
-            let Ok(pair) = std::str::from_utf8(pair.trim_ascii()) else {
+            let pair = pair.trim_ascii();
+            let Some(at) = memchr::memchr(b'=', pair) else {
                 continue;
             };
-            let Some((name, value)) = pair.split_once('=') else {
-                continue;
-            };
-            if !name.starts_with(prefix) || !name.bytes().all(is_name_byte) {
+            let (name, value) = (&pair[..at], pair[at + 1..].trim_ascii());
+            if !name.starts_with(prefix.as_bytes()) || !name.iter().copied().all(is_name_byte) {
                 continue;
             }
             if value.len() > LONGEST {
@@ -194,6 +193,10 @@ pub(crate) fn only_ours(headers: &HeaderMap, prefix: &str) -> Result<Option<Head
                 return Err(BadCookie::Duplicate);
             }
             names.push(name);
+            // Counted all the same, as on the app's paths.
+            let Ok(pair) = std::str::from_utf8(pair) else {
+                continue;
+            };
             ours.push_str(if ours.is_empty() { "" } else { "; " });
             ours.push_str(pair);
         }

@@ -97,6 +97,19 @@ fn a_name_sent_twice_is_refused() {
 }
 
 #[test]
+fn a_name_sent_twice_is_refused_even_when_one_value_is_no_text() {
+    let cookies = headers(&[b"__Host-osc_session=\xff; __Host-osc_session=x"]);
+    assert_eq!(only_ours(&cookies, "__Host-osc_session"), Err(BadCookie::Duplicate));
+    assert_eq!(
+        found(&CookieMode::secure("osc_session"), &[b"__Host-osc_session=\xff; __Host-osc_session=x"]),
+        Err(BadCookie::Duplicate)
+    );
+    let alone = headers(&[b"__Host-osc_session=\xff; __Host-osc_session_signin_a=1"]);
+    let ours = only_ours(&alone, "__Host-osc_session").unwrap().unwrap();
+    assert_eq!(ours, "__Host-osc_session_signin_a=1");
+}
+
+#[test]
 fn a_cookie_of_ours_that_is_too_long_is_refused_and_a_foreign_one_is_none_of_our_business() {
     let long = "A".repeat(LONGEST + 1);
     let mode = CookieMode::secure("osc_session");
