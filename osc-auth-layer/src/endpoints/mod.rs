@@ -2,9 +2,9 @@
 
 mod callback;
 mod consumed;
-mod pending;
-mod query;
-mod return_to;
+pub(crate) mod pending;
+pub(crate) mod query;
+pub(crate) mod return_to;
 mod signin;
 mod signout;
 

@@ -14,7 +14,7 @@ use crate::config::Config;
 use crate::secret::{Secret, random_token};
 
 /// How long a visitor may take at the provider.
-pub(super) const LIFETIME: Duration = Duration::from_secs(10 * 60);
+pub(crate) const LIFETIME: Duration = Duration::from_secs(10 * 60);
 /// A kilobyte each: browsers and servers refuse headers that grow without end.
 const MOST: usize = 4;
 const LARGEST: usize = 1024;
@@ -22,20 +22,20 @@ const LARGEST: usize = 1024;
 const TAG: usize = 8;
 
 /// What the callback has to know of the sign-in it completes.
-pub(super) struct PendingSignIn {
+pub(crate) struct PendingSignIn {
     state: Secret,
-    pub(super) verifier: Secret,
-    pub(super) issuer: String,
-    pub(super) client_id: String,
-    pub(super) redirect_uri: String,
+    pub(crate) verifier: Secret,
+    pub(crate) issuer: String,
+    pub(crate) client_id: String,
+    pub(crate) redirect_uri: String,
     /// The metadata announced that the callback carries `iss` (RFC 9207 §2.3).
-    pub(super) iss_due: bool,
-    pub(super) return_to: String,
+    pub(crate) iss_due: bool,
+    pub(crate) return_to: String,
     began_at: Timestamp,
 }
 
 impl PendingSignIn {
-    pub(super) fn begin(
+    pub(crate) fn begin(
         issuer: String,
         client_id: String,
         redirect_uri: String,
@@ -57,31 +57,31 @@ impl PendingSignIn {
         }
     }
 
-    pub(super) fn state(&self) -> &str {
+    pub(crate) fn state(&self) -> &str {
         self.state.expose()
     }
 
     /// RFC 7636 §4.2, `S256`.
-    pub(super) fn challenge(&self) -> String {
+    pub(crate) fn challenge(&self) -> String {
         URL_SAFE_NO_PAD.encode(Sha256::digest(self.verifier.expose()))
     }
 
-    pub(super) fn expires_at(&self) -> Timestamp {
+    pub(crate) fn expires_at(&self) -> Timestamp {
         self.began_at.plus(LIFETIME)
     }
 
     /// A clock that went back behind the beginning is not a reason to refuse.
-    pub(super) fn has_expired(&self, now: Timestamp) -> bool {
+    pub(crate) fn has_expired(&self, now: Timestamp) -> bool {
         now >= self.expires_at()
     }
 }
 
 /// The cookies of the attempts under way in one browser.
-pub(super) struct PendingCookies<'c> {
-    pub(super) cookies: &'c Cookies,
-    pub(super) config: &'c Config,
+pub(crate) struct PendingCookies<'c> {
+    pub(crate) cookies: &'c Cookies,
+    pub(crate) config: &'c Config,
     /// The session cookie's name, in front of every name here.
-    pub(super) session_cookie: &'c str,
+    pub(crate) session_cookie: &'c str,
 }
 
 /// The sealed form.
@@ -104,7 +104,7 @@ impl PendingCookies<'_> {
 
     /// Seals `pending` into a cookie of its own, and drops the oldest when there are too many. What is too large to keep returns to
     /// `default_return`.
-    pub(super) fn add(&self, mut pending: PendingSignIn, default_return: &str) {
+    pub(crate) fn add(&self, mut pending: PendingSignIn, default_return: &str) {
         let mut others: Vec<_> =
             self.names().map(|name| (self.open(&name).map(|other| other.began_at), name)).collect();
         others.sort_unstable();
@@ -124,13 +124,13 @@ impl PendingCookies<'_> {
     }
 
     /// The attempt `state` belongs to, when it was begun in this browser.
-    pub(super) fn find(&self, state: &str) -> Option<PendingSignIn> {
+    pub(crate) fn find(&self, state: &str) -> Option<PendingSignIn> {
         let name = self.name(state.get(..TAG)?);
         // Compared in full: the tag alone is no secret. What was sealed for another name does not open.
         self.open(&name).filter(|pending| pending.state() == state)
     }
 
-    pub(super) fn remove(&self, pending: &PendingSignIn) {
+    pub(crate) fn remove(&self, pending: &PendingSignIn) {
         let name = self.name(&pending.state()[..TAG]);
         self.cookies.remove(self.config.cookies.removal(name));
     }

@@ -10,10 +10,10 @@ use crate::response::Refusal;
 const LONGEST: usize = 8 * 1024;
 
 /// The parameters of a query.
-pub(super) struct Query(HashMap<String, String>);
+pub(crate) struct Query(HashMap<String, String>);
 
 impl Query {
-    pub(super) fn parse(query: Option<&str>) -> Result<Self, Refusal> {
+    pub(crate) fn parse(query: Option<&str>) -> Result<Self, Refusal> {
         let query = query.unwrap_or_default();
         if query.len() > LONGEST {
             return Err(Refusal::InvalidRequest("The address is too long."));
@@ -31,7 +31,7 @@ impl Query {
         Ok(Self(parameters))
     }
 
-    pub(super) fn get(&self, name: &str) -> Option<&str> {
+    pub(crate) fn get(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }
 }

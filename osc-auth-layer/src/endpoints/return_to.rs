@@ -9,7 +9,7 @@ use crate::public_path::hides_a_delimiter;
 const LONGEST: usize = 320;
 
 /// `target` when it is a plain path, perhaps with a query, on this origin and not one of the layer's own.
-pub(super) fn checked<'t>(target: &'t str, config: &Config, base_path: &str) -> Option<&'t str> {
+pub(crate) fn checked<'t>(target: &'t str, config: &Config, base_path: &str) -> Option<&'t str> {
     let path = target.split(['?', '#']).next().unwrap_or_default();
     let own = path.strip_prefix(base_path).unwrap_or(path);
     let is_plain = target.len() <= LONGEST

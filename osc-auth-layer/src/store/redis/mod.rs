@@ -1,8 +1,8 @@
 //! Sessions in Redis or Valkey.
 
 mod link;
-mod problem;
-mod scripts;
+pub(crate) mod problem;
+pub(crate) mod scripts;
 mod sequence;
 mod tracking;
 

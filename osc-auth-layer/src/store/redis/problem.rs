@@ -9,7 +9,7 @@ use crate::store::StoreError;
 
 /// The texts of the server and the library's own are not passed on: they quote what was sent, even a password.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Problem {
+pub(crate) enum Problem {
     /// The operating system's or the TLS library's reason.
     Unreachable(String),
     TimedOut,

@@ -120,13 +120,13 @@ pub(super) fn parse<T: FromRedisValue>(answer: Value) -> Result<T, Problem> {
     redis::from_redis_value(answer).map_err(|_| Problem::Nonsense)
 }
 
-pub(super) fn time(answer: Value) -> Result<SystemTime, Problem> {
+pub(crate) fn time(answer: Value) -> Result<SystemTime, Problem> {
     let (seconds, micros): (u64, u64) = parse(answer)?;
     let since_epoch = Duration::from_secs(seconds).saturating_add(Duration::from_micros(micros));
     UNIX_EPOCH.checked_add(since_epoch).ok_or(Problem::Nonsense)
 }
 
-pub(super) fn found(answer: Value) -> Result<Found, Problem> {
+pub(crate) fn found(answer: Value) -> Result<Found, Problem> {
     let (now, ended, version, sealed, refused, written, touched, ends): Row = parse(answer)?;
     let span = |from: u64, to: u64| Duration::from_millis(to.saturating_sub(from));
     match (ended.as_deref(), version, sealed, written, touched, ends) {
@@ -147,7 +147,7 @@ pub(super) fn found(answer: Value) -> Result<Found, Problem> {
     }
 }
 
-pub(super) fn replaced(answer: Value) -> Result<Replaced, Problem> {
+pub(crate) fn replaced(answer: Value) -> Result<Replaced, Problem> {
     if answer == Value::Nil {
         return Ok(Replaced::Done);
     }
@@ -158,7 +158,7 @@ pub(super) fn replaced(answer: Value) -> Result<Replaced, Problem> {
     })
 }
 
-pub(super) fn leased(answer: Value) -> Result<Leased, Problem> {
+pub(crate) fn leased(answer: Value) -> Result<Leased, Problem> {
     let (held, row): (Option<u64>, Value) = parse(answer)?;
     Ok(match (found(row)?, held) {
         (Found::Live(record), None) => Leased::Granted(record),
