@@ -28,6 +28,10 @@ mod future;
 mod layer;
 mod network;
 mod origin;
+#[cfg(all(test, not(fuzzing)))]
+mod properties;
+#[cfg(fuzzing)]
+pub mod properties;
 mod provider;
 mod public_path;
 mod response;

@@ -1,0 +1,105 @@
+//! What has to hold of whatever comes from outside. Each property is one function over bytes, which panics when it does
+//! not hold: the fuzz targets in the repository's `tests/fuzz` call it, and so do the unit tests, with what is near to
+//! valid and with the targets' corpora.
+//!
+//! Where it can be, the property is a second implementation, slow and obvious, that has to come to the same result.
+
+// Public only for the fuzz targets, which `cfg(fuzzing)` is set for.
+#![allow(unreachable_pub)]
+
+mod callback;
+mod metadata;
+mod pending;
+mod public_path;
+mod query;
+mod record;
+#[cfg(feature = "redis")]
+mod redis_answer;
+mod return_to;
+mod session_cookie;
+mod token_answer;
+
+#[cfg(test)]
+mod tests;
+
+use std::future::Future;
+use std::pin::Pin;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+pub use self::callback::callback;
+pub use self::metadata::metadata;
+pub use self::pending::pending_cookie;
+pub use self::public_path::public_path;
+pub use self::query::callback_query;
+pub use self::record::record;
+#[cfg(feature = "redis")]
+pub use self::redis_answer::redis_answer;
+pub use self::return_to::return_to;
+pub use self::session_cookie::session_cookie;
+pub use self::token_answer::token_answer;
+use crate::{Builder, Client, Clock, OscAuthLayer};
+
+const CLIENT_ID: &str = "cli";
+/// Nobody listens there, and there is no way around: what gets as far as to the provider fails, at once.
+const ISSUER: &str = "http://127.0.0.1:1";
+const PUBLIC_URL: &str = "https://app.example";
+
+fn layer(configure: impl FnOnce(Builder) -> Builder) -> OscAuthLayer {
+    let builder = OscAuthLayer::builder(Client::public(CLIENT_ID))
+        .issuer(ISSUER)
+        .cookie_key([7; 32])
+        .clock(StandingClock);
+    configure(builder).build().expect("a valid configuration")
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime")
+}
+
+/// The same input has to lead to the same result at any time of day.
+struct StandingClock;
+
+const NOW_MILLIS: u64 = 1_700_000_000_000;
+
+impl Clock for StandingClock {
+    fn now(&self) -> SystemTime {
+        UNIX_EPOCH + Duration::from_millis(NOW_MILLIS)
+    }
+
+    fn sleep(&self, duration: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        Box::pin(tokio::time::sleep(duration))
+    }
+}
+
+/// Percent-decoding by the letter: what begins no escape stays as it is.
+fn percent_decoded(text: &[u8]) -> Vec<u8> {
+    let digit = |at: usize| text.get(at).and_then(|byte| char::from(*byte).to_digit(16));
+    let (mut decoded, mut at) = (Vec::new(), 0);
+    while at < text.len() {
+        match (text[at], digit(at + 1), digit(at + 2)) {
+            (b'%', Some(high), Some(low)) => {
+                decoded.extend(u8::try_from(high * 16 + low));
+                at += 3;
+            }
+            (byte, ..) => {
+                decoded.push(byte);
+                at += 1;
+            }
+        }
+    }
+    decoded
+}
+
+/// Of a request's cookies the names and values, by the letter of RFC 6265 §5.4: pairs between semicolons.
+fn cookie_pairs(headers: &http::HeaderMap) -> Vec<(&[u8], &[u8])> {
+    let mut pairs = Vec::new();
+    for header in headers.get_all(http::header::COOKIE) {
+        for pair in header.as_bytes().split(|byte| *byte == b';') {
+            let mut parts = pair.splitn(2, |byte| *byte == b'=');
+            if let (Some(name), Some(value)) = (parts.next(), parts.next()) {
+                pairs.push((name.trim_ascii_start(), value.trim_ascii()));
+            }
+        }
+    }
+    pairs
+}

@@ -1,0 +1,83 @@
+use std::convert::Infallible;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use futures_util::FutureExt;
+use http::{HeaderMap, HeaderValue, Request, Response, header};
+use tower::{Layer, ServiceExt, service_fn};
+use tower_cookies::{CookieManagerLayer, Cookies};
+
+use super::{cookie_pairs, percent_decoded};
+use crate::cookie::{CookieMode, LONGEST, only_ours};
+use crate::session::SessionId;
+
+/// A kind of name, and behind it lines: a `Cookie` header each.
+///
+/// The session found is the one that splitting the header finds, and two cookies of its name are refused. What the cookie
+/// parser of the layer's own endpoints is handed reads there as it does in the raw header.
+pub fn session_cookie(data: &[u8]) {
+    let Some((kind, lines)) = data.split_first() else { return };
+    let (mode, name) = match kind % 3 {
+        0 => (CookieMode::secure("osc_session"), "__Host-osc_session"),
+        1 => (CookieMode::loopback("osc_session", 3000), "osc_session_3000"),
+        _ => (CookieMode::any_loopback_port("osc_session"), "osc_session_80"),
+    };
+    let lines = lines.split(|byte| *byte == b'\n').filter_map(|line| HeaderValue::from_bytes(line).ok());
+    let headers: HeaderMap = lines.map(|line| (header::COOKIE, line)).collect();
+    let pairs = cookie_pairs(&headers);
+
+    let found = mode.find_session(&headers, || 80);
+    let of_its_name: Vec<_> =
+        pairs.iter().filter(|(other, _)| *other == name.as_bytes()).map(|(_, value)| *value).collect();
+    match &of_its_name[..] {
+        [] => assert_eq!(found, Ok(None)),
+        [value] if value.len() <= LONGEST => assert_eq!(found, Ok(id(value))),
+        _ => assert!(found.is_err(), "two of one name, or too long"),
+    }
+    if let Ok(Some(id)) = &found {
+        assert_eq!(id.cookie_value().as_bytes(), of_its_name[0]);
+        assert_eq!(SessionId::parse(id.cookie_value().as_bytes()).as_ref(), Some(id));
+    }
+
+    let is_ours = |name: &[u8]| name.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(byte));
+    let ours: Vec<_> =
+        pairs.into_iter().filter(|(other, _)| other.starts_with(name.as_bytes()) && is_ours(other)).collect();
+    let is_twice =
+        ours.iter().enumerate().any(|(n, (name, _))| ours[..n].iter().any(|(other, _)| other == name));
+    let is_too_long = ours.iter().any(|(_, value)| value.len() > LONGEST);
+    let Ok(passed_on) = only_ours(&headers, name) else {
+        assert!(is_twice || is_too_long, "refused without a reason");
+        return;
+    };
+    assert!(!is_twice && !is_too_long, "two of one name, or too long");
+    let read = passed_on.map(read).unwrap_or_default();
+    let mut expected: Vec<_> = ours
+        .into_iter()
+        .filter_map(|(name, value)| {
+            std::str::from_utf8(value).ok()?;
+            Some((String::from_utf8(name.to_vec()).ok()?, String::from_utf8(percent_decoded(value)).ok()?))
+        })
+        .collect();
+    expected.sort();
+    assert_eq!(read, expected);
+}
+
+fn id(value: &[u8]) -> Option<SessionId> {
+    let bytes = URL_SAFE_NO_PAD.decode(value).ok()?;
+    bytes.try_into().ok().map(SessionId::new)
+}
+
+/// The names and values that the endpoints' cookie parser makes of a header.
+fn read(header: HeaderValue) -> Vec<(String, String)> {
+    let list = service_fn(|request: Request<()>| async move {
+        let cookies = request.extensions().get::<Cookies>().expect("the layer puts it there").list();
+        let pair = |cookie: &tower_cookies::Cookie<'_>| (cookie.name().to_owned(), cookie.value().to_owned());
+        Ok::<_, Infallible>(Response::new(cookies.iter().map(pair).collect()))
+    });
+    let request = Request::get("/").header(header::COOKIE, header).body(()).expect("a valid request");
+    let response = CookieManagerLayer::new().layer(list).oneshot(request).now_or_never();
+    let Ok(response) = response.expect("it waits for nothing");
+    let mut list: Vec<_> = response.into_body();
+    list.sort();
+    list
+}

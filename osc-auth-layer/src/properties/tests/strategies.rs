@@ -1,0 +1,81 @@
+//! What is near to valid: the words that inputs are made of, and what is made of them.
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::select;
+
+/// Printed as text where it is text.
+#[derive(Clone)]
+pub(super) struct Input(pub(super) Vec<u8>);
+
+impl std::fmt::Debug for Input {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "b\"{}\"", self.0.escape_ascii())
+    }
+}
+
+pub(super) type Inputs = BoxedStrategy<Input>;
+
+/// Up to `most` of the words, one after the other, now and then with any bytes between them.
+pub(super) fn words(words: &'static [&'static str], most: usize) -> Inputs {
+    let word = select(words).prop_map(|word| word.as_bytes().to_vec());
+    vec(prop_oneof![9 => word, 1 => vec(any::<u8>(), 0..4)], 0..most)
+        .prop_map(|words| Input(words.concat()))
+        .boxed()
+}
+
+pub(super) fn behind(first: &'static [&'static str], rest: Inputs) -> Inputs {
+    let first = select(first).prop_map(|first| first.as_bytes().to_vec());
+    (first, rest).prop_map(|(first, rest)| Input([first, rest.0].concat())).boxed()
+}
+
+/// Of each list one, or none.
+pub(super) fn any_of(lists: &'static [&'static [&'static str]], separator: &'static str) -> Inputs {
+    let choice =
+        |list: &&'static [&'static str]| prop_oneof![7 => select(*list).prop_map(Some), 1 => Just(None)];
+    let choices: Vec<_> = lists.iter().map(choice).collect();
+    choices
+        .prop_map(move |chosen| {
+            Input(chosen.into_iter().flatten().collect::<Vec<_>>().join(separator).into_bytes())
+        })
+        .boxed()
+}
+
+/// `text`, with one in `plain` + 1 of its characters escaped: once, twice, or so that the second escape appears with the
+/// first decoding. In between is, now and then, what some readers drop.
+pub(super) fn disguised(text: &'static str, plain: u32) -> Inputs {
+    let disguise = |c: char| {
+        let hex = format!("{:02x}", u32::from(c));
+        let (high, low) = hex.split_at(1);
+        let escaped = |digit: &str| format!("%3{digit}");
+        let forms = [format!("%{hex}"), format!("%{}", hex.to_uppercase()), format!("%25{hex}")];
+        let halves = [format!("%{}{low}", escaped(high)), format!("%{high}%{:02x}", low.as_bytes()[0])];
+        let forms: Vec<_> = forms.into_iter().chain(halves).collect();
+        let dropped = select(&["%09", "%0a", "%00", "%20", ";x", "%3bx", "%3f", "%23"][..]);
+        let dropped = prop_oneof![6 => Just(""), 1 => dropped];
+        (prop_oneof![plain => Just(c.to_string()), 1 => select(forms)], dropped)
+            .prop_map(|(disguised, dropped)| format!("{disguised}{dropped}"))
+    };
+    let disguised: Vec<_> = text.chars().map(disguise).collect();
+    disguised.prop_map(|parts| Input(parts.concat().into_bytes())).boxed()
+}
+
+const ODD_VALUES: &[&str] = &["null", "7", "[]", "\"\"", "\"\\u0000\"", "1e999"];
+
+/// A JSON object that has each field or not, mostly with a value out of its list.
+pub(super) fn object(fields: &'static [(&'static str, &'static [&'static str])]) -> Inputs {
+    let fields: Vec<_> = fields
+        .iter()
+        .map(|(name, values)| {
+            let value = prop_oneof![15 => select(*values), 1 => select(ODD_VALUES)];
+            prop_oneof![15 => value.prop_map(Some), 1 => Just(None)]
+                .prop_map(move |value| value.map(|value| format!("\"{name}\":{value}")))
+        })
+        .collect();
+    fields
+        .prop_map(|fields| {
+            let fields: Vec<_> = fields.into_iter().flatten().collect();
+            Input(format!("{{{}}}", fields.join(",")).into_bytes())
+        })
+        .boxed()
+}

@@ -1,0 +1,116 @@
+use std::collections::HashMap;
+use std::time::Duration;
+
+use http::StatusCode;
+use serde_json::value::RawValue;
+
+use crate::clock::Timestamp;
+use crate::network::WireResponse;
+use crate::provider::registration;
+use crate::provider::wire::{GrantError, parse_pushed, parse_tokens};
+use crate::provider::{Credentials, Tokens};
+use crate::secret::Secret;
+use crate::session::{Issue, SessionId};
+use crate::store::{RecordKey, Sealed};
+
+const SENT: &str = "rt-123";
+const SECONDS_OF_TEN_YEARS: u64 = 315_576_000;
+
+/// A status in two bytes, and behind it the body that a token endpoint answers with.
+///
+/// Accepted tokens can stand in a header, live for a bounded time and come out of a session's record as they went in. A
+/// refusal is the provider's own word, and what of it goes to the log is short and repeats no secret.
+pub fn token_answer(data: &[u8]) {
+    let Some((status, body)) = data.split_first_chunk() else { return };
+    let status = StatusCode::from_u16(100 + u16::from_be_bytes(*status) % 500).expect("within 100..600");
+    let response = WireResponse { status, retry_after: None, body: body.to_vec().into() };
+    // Each field by itself: beside it, neither a number that no float holds nor what is no UTF-8 matters.
+    let text = String::from_utf8_lossy(body);
+    let fields: HashMap<String, Box<RawValue>> = serde_json::from_str(&text).unwrap_or_default();
+    let said = |field: &str| serde_json::from_str::<String>(fields.get(field)?.get()).ok();
+    let sent = Secret::new(SENT);
+    match parse_tokens(&response, &[&sent]) {
+        Ok(tokens) => {
+            assert!(status.is_success());
+            assert_eq!(
+                tokens.bearer.to_str().ok().map(str::to_owned),
+                said("access_token").map(|token| format!("Bearer {token}"))
+            );
+            assert_eq!(
+                tokens.refresh_token.as_ref().map(|token| token.expose().to_owned()),
+                said("refresh_token").filter(|token| !token.is_empty())
+            );
+            are_usable(&tokens);
+            survive_a_record(&tokens);
+        }
+        Err(GrantError::Refused) => {
+            assert!(status.is_client_error() && status != StatusCode::TOO_MANY_REQUESTS);
+            assert_eq!(said("error"), Some("invalid_grant".to_owned()));
+        }
+        Err(GrantError::Misconfigured(code)) => {
+            assert!(status.is_client_error() && status != StatusCode::TOO_MANY_REQUESTS);
+            is_loggable(&code);
+        }
+        Err(GrantError::NotSent { .. }) => assert_eq!(status, StatusCode::TOO_MANY_REQUESTS),
+        Err(GrantError::PossiblyProcessed { .. }) => {}
+    }
+    match parse_pushed(&response) {
+        Ok(uri) => assert!(status.is_success() && !uri.is_empty() && said("request_uri") == Some(uri)),
+        Err(GrantError::Misconfigured(code)) => {
+            assert!(status.is_client_error() && code.chars().count() <= 64);
+        }
+        Err(error) => assert_eq!(error, GrantError::PossiblyProcessed { retry_after: None }),
+    }
+    let now = Timestamp::from_millis(super::NOW_MILLIS);
+    if let Some((client, registration)) =
+        registration::parse(&response, &["https://app.example/cb".to_owned()], now)
+    {
+        assert!(status.is_success() && !client.id.is_empty() && said("client_id") == Some(client.id));
+        assert!(!registration.serves("https://evil.example/cb", now));
+        registration.ends_in(now);
+    }
+}
+
+fn are_usable(tokens: &Tokens) {
+    let token =
+        tokens.bearer.to_str().ok().and_then(|bearer| bearer.strip_prefix("Bearer ")).unwrap_or_default();
+    assert!(!token.is_empty() && token.bytes().all(|byte| byte.is_ascii_graphic()));
+    assert!(tokens.bearer.is_sensitive());
+    assert!(!tokens.revocable().0.expose().is_empty());
+    assert!((Duration::from_secs(1)..=Duration::from_secs(SECONDS_OF_TEN_YEARS)).contains(&tokens.lifetime));
+    for now in [0, super::NOW_MILLIS].map(Timestamp::from_millis) {
+        let issue = Issue::new(tokens.lifetime, now);
+        assert!(issue.lifetime() <= tokens.lifetime && !issue.lifetime().is_zero());
+        assert!(!issue.has_expired(now) && issue.has_expired(now.plus(tokens.lifetime)));
+    }
+    assert!(
+        Issue::new(tokens.lifetime, Timestamp::from_millis(u64::MAX)).age(Timestamp::default()).is_zero()
+    );
+}
+
+fn survive_a_record(tokens: &Tokens) {
+    let client = Credentials { id: "cli".to_owned(), secret: None, auth_method: None };
+    let times = (tokens.lifetime, Duration::ZERO);
+    let sealed = Sealed::new(
+        "https://id.example",
+        &client,
+        false,
+        &tokens.bearer,
+        tokens.refresh_token.as_ref(),
+        times,
+    );
+    let key = RecordKey::of(&SessionId::new([7; 32]));
+    let opened = key.open("app", 1, &key.seal("app", 1, &sealed)).and_then(Sealed::tokens);
+    let opened = opened.expect("what was just sealed opens");
+    assert_eq!(opened.bearer, tokens.bearer);
+    assert_eq!(opened.lifetime.as_millis(), tokens.lifetime.as_millis());
+    assert_eq!(
+        opened.refresh_token.as_ref().map(Secret::expose),
+        tokens.refresh_token.as_ref().map(Secret::expose)
+    );
+}
+
+fn is_loggable(text: &str) {
+    assert!(text.chars().count() <= 64 && !text.chars().any(char::is_control));
+    assert!(!text.contains(SENT));
+}
