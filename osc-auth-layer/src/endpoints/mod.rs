@@ -43,6 +43,9 @@ pub(crate) async fn serve(
     if *head.method() != allow {
         return answer(&shared.config, &visitor, Refusal::MethodNotAllowed { allow });
     }
+    if !head.method().is_safe() && is_of_another_scheme(&shared.config, &head) {
+        return answer(&shared.config, &visitor, Refusal::Forbidden);
+    }
     let visitor = Arc::new(visitor);
     let csrf = csrf(&shared, &visitor);
     let handler = service_fn(move |head: Request<()>| {
@@ -70,6 +73,13 @@ pub(crate) fn head<B>(config: &Config, request: &Request<B>) -> Result<Request<(
         head.headers_mut().insert(header::COOKIE, ours);
     }
     Ok(head)
+}
+
+/// Without Fetch Metadata `CsrfLayer` compares hosts alone, and a page injected into plain http would be of the https app.
+fn is_of_another_scheme(config: &Config, head: &Request<()>) -> bool {
+    let headers = head.headers();
+    let origin = headers.get(header::ORIGIN).filter(|_| !headers.contains_key("sec-fetch-site"));
+    origin.is_some_and(|origin| !origin::is_own(origin.as_bytes(), &config.public_urls, head.uri(), headers))
 }
 
 /// Refuses unsafe methods from other sites, by Fetch Metadata and `Origin`. A proxy may hide our host from us, so the

@@ -14,7 +14,7 @@ use crate::session::{Issue, SessionId};
 use crate::store::{RecordKey, Sealed};
 
 const SENT: &str = "rt-123";
-const SECONDS_OF_TEN_YEARS: u64 = 315_576_000;
+const LONGEST: Duration = Duration::from_secs(42_949_672);
 
 /// A status in two bytes, and behind it the body that a token endpoint answers with.
 ///
@@ -77,7 +77,7 @@ fn are_usable(tokens: &Tokens) {
     assert!(!token.is_empty() && token.bytes().all(|byte| byte.is_ascii_graphic()));
     assert!(tokens.bearer.is_sensitive());
     assert!(!tokens.revocable().0.expose().is_empty());
-    assert!((Duration::from_secs(1)..=Duration::from_secs(SECONDS_OF_TEN_YEARS)).contains(&tokens.lifetime));
+    assert!((Duration::from_secs(1)..=LONGEST).contains(&tokens.lifetime));
     for now in [0, super::NOW_MILLIS].map(Timestamp::from_millis) {
         let issue = Issue::new(tokens.lifetime, now);
         assert!(issue.lifetime() <= tokens.lifetime && !issue.lifetime().is_zero());

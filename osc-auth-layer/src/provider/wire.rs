@@ -212,8 +212,8 @@ pub(crate) fn bearer(token: &str) -> Option<HeaderValue> {
 pub(crate) const DEFAULT_LIFETIME: Duration = Duration::from_secs(3600);
 /// A token that claims to have expired already is used for a second, or every request would refresh.
 const SHORTEST: f64 = 1.0;
-/// Ten years; later arithmetic cannot overflow.
-const LONGEST: f64 = 315_576_000.0;
+/// 497 days, the most that sessions keep.
+const LONGEST: f64 = 42_949_672.0;
 
 fn lifetime(expires_in: Option<&Value>) -> Duration {
     let seconds = match expires_in {

@@ -174,6 +174,8 @@ async fn s36_sign_out_from_elsewhere_is_refused_and_ends_nothing() {
         &[("origin", "https://evil.example")],
         &[("origin", "http://localhost:3000.evil.example")],
         &[("origin", "null")],
+        // What is injected into a page without TLS, or with, is not of the other.
+        &[("origin", "https://localhost:3000")],
     ] {
         for accept in ["*/*", "text/html"] {
             let headers = [headers, &[("accept", accept)]].concat();
