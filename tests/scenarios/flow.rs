@@ -79,7 +79,7 @@ async fn s05_the_back_button_makes_no_token_request_and_lands_safely() {
 }
 
 #[tokio::test]
-async fn a_visitor_who_hangs_up_during_the_exchange_leaves_no_grant_behind() {
+async fn s66_a_visitor_who_hangs_up_during_the_exchange_leaves_no_grant_behind() {
     let osc = MockOsc::builder().start().await.unwrap();
     let layer = layer(&osc);
     let mut browser = Browser::new(app(&layer));

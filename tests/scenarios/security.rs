@@ -3,6 +3,7 @@
 mod cookies;
 mod flow;
 mod leaks;
+mod matrix;
 mod origin;
 mod pending;
 mod provider;

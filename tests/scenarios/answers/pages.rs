@@ -7,7 +7,7 @@ use osc_tests::{Browser, Logs, app, callback, is_page, layer, layer_for, path_of
 use super::{everything, keeps_all_cookies};
 
 #[tokio::test]
-async fn s14_what_the_provider_says_of_an_error_goes_to_the_log_and_not_to_the_page() {
+async fn s14_s67_what_the_provider_says_of_an_error_goes_to_the_log_and_not_to_the_page() {
     let osc = MockOsc::builder().start().await.unwrap();
     let logs = Logs::collect();
     let mut browser = Browser::new(app(&layer(&osc)));

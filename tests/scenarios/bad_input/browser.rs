@@ -145,7 +145,7 @@ async fn s13_duplicate_parameters_are_refused_and_the_attempt_stays_good() {
 }
 
 #[tokio::test]
-async fn an_answer_with_a_code_and_an_error_is_an_error() {
+async fn s65_an_answer_with_a_code_and_an_error_is_an_error() {
     let osc = MockOsc::builder().start().await.unwrap();
     let mut browser = Browser::new(app(&layer(&osc)));
     let path = callback(&mut browser, &osc).await;

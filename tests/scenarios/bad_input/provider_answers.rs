@@ -124,7 +124,7 @@ async fn a_token_answer_to_a_sign_in_that_makes_no_sense_makes_no_session() {
 }
 
 #[tokio::test]
-async fn tokens_that_cannot_be_any_make_no_session() {
+async fn s71_tokens_that_cannot_be_any_make_no_session() {
     let osc = MockOsc::builder().start().await.unwrap();
     let app = app(&layer(&osc));
     for (name, value) in [

@@ -167,7 +167,7 @@ async fn s63_a_record_opens_in_no_other_namespace() {
 }
 
 #[tokio::test]
-async fn another_apps_session_in_the_same_store_is_none_here() {
+async fn s68_another_apps_session_in_the_same_store_is_none_here() {
     let nodes = Nodes::told(1).await;
     let elsewhere = MockOsc::builder()
         .client_id(&nodes.osc.client_id())

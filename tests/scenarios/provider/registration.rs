@@ -120,7 +120,7 @@ async fn s17_a_secret_that_lives_for_minutes_is_used_for_them() {
 }
 
 #[tokio::test]
-async fn whoever_plays_with_the_host_header_pushes_out_no_registration() {
+async fn s70_whoever_plays_with_the_host_header_pushes_out_no_registration() {
     let osc = MockOsc::builder().start().await.unwrap();
     let logs = Logs::collect();
     let layer = OscAuthLayer::builder(Client::register("My app")).issuer(osc.issuer()).build().unwrap();

@@ -145,7 +145,7 @@ async fn s32_no_answer_of_the_layers_own_is_stored_by_anybody() {
 }
 
 #[tokio::test]
-async fn the_callbacks_address_with_its_code_goes_nowhere_else() {
+async fn s64_the_callbacks_address_with_its_code_goes_nowhere_else() {
     let osc = MockOsc::builder().start().await.unwrap();
     let mut browser = Browser::new(app(&layer_for(&osc).build().unwrap()));
     let (taken, refused) = (callback(&mut browser, &osc).await, callback(&mut browser, &osc).await);

@@ -67,7 +67,7 @@ async fn s21_a_planted_session_id_is_not_the_one_signed_in() {
 }
 
 #[tokio::test]
-async fn the_public_id_stays_the_same_until_sign_out_and_leads_nowhere() {
+async fn s69_the_public_id_stays_the_same_until_sign_out_and_leads_nowhere() {
     let mut stage = Stage::signed_in().await;
     let id = stage.token().await.session().id();
     for _ in 0..3 {
