@@ -151,10 +151,12 @@ async fn resolve(shared: &Arc<Shared>, found: Found, is_public: bool) -> Result<
         Usable::Token(token) => return Ok(token),
         Usable::Stale(session, stale) => (session, stale),
     };
-    let patience = match (is_public, stale.issue().has_expired(shared.now())) {
+    // A token that ends meanwhile is nothing to fall back on.
+    let outlasts_the_wait = !stale.issue().has_expired(shared.now().plus(PATIENCE_WITH_TOKEN));
+    let patience = match (is_public, outlasts_the_wait) {
         (true, _) => PATIENCE_IN_PUBLIC.saturating_sub(began_at.elapsed()),
-        (false, true) => PATIENCE,
-        (false, false) => PATIENCE_WITH_TOKEN,
+        (false, true) => PATIENCE_WITH_TOKEN,
+        (false, false) => PATIENCE,
     };
     match session.refreshed(shared, &stale, patience).await {
         Refreshed::Token(token) => Ok(token),

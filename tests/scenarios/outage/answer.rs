@@ -85,3 +85,15 @@ async fn a_request_does_not_wait_for_a_silent_provider_for_more_than_ten_seconds
     assert_eq!(stage.browser.clone().fetch("/").await.status(), StatusCode::OK);
     assert_eq!(stage.refreshes(), 1);
 }
+
+#[tokio::test]
+async fn a_request_whose_token_ends_while_it_waits_goes_on_waiting_for_the_next() {
+    let stage = Stage::signed_in().await;
+    stage.pass(EXPIRED - Duration::from_secs(2));
+    let (hold, mut request) = stage.held_up("/").await;
+    stage.pass(Duration::from_secs(9));
+    assert!(request.as_mut().now_or_never().is_none(), "it gave up");
+    hold.release();
+    let answer = soon(request).await;
+    assert!(stage.osc.is_live(token_of(&answer).expect("the new token").access_token()));
+}
