@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::idp::grants::GrantUses;
 use crate::mock::MockOsc;
 use crate::settings::Rotation;
 
@@ -11,6 +12,17 @@ impl MockOsc {
     /// Revokes every grant: refresh tokens are refused with `invalid_grant`, access tokens are dead.
     pub fn revoke_grants(&self) {
         self.with_world(|world| world.grants.revoke_all());
+    }
+
+    /// Revokes the grant that this authorization code opened, as its user does who takes the access back. Returns whether
+    /// there was one.
+    pub fn revoke_grant(&self, code: &str) -> bool {
+        self.with_world(|world| world.grants.revoke_of_code(code))
+    }
+
+    /// How often codes and refresh tokens were used, and which of them twice.
+    pub fn grant_uses(&self) -> GrantUses {
+        self.with_world(|world| world.grants.uses)
     }
 
     /// Revokes every refresh token there is. Access tokens live until they expire.

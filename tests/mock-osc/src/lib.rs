@@ -71,6 +71,7 @@ mod world;
 
 pub use builder::Builder;
 pub use fault::Fault;
+pub use idp::grants::GrantUses;
 pub use mock::{DecisionError, MockOsc};
 pub use plan::FaultPlan;
 pub use platform::{ErrorForm, ExpiryForm, LogForm};

@@ -69,8 +69,23 @@ pub(crate) enum Refresh {
     Again { answer: Value },
 }
 
+/// How often grants were used, counted from the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct GrantUses {
+    /// Codes that opened a grant.
+    pub codes: usize,
+    /// Refresh tokens that were good for an answer of their own.
+    pub refreshes: usize,
+    /// Refresh tokens that had been rotated already, presented within the grace, for the same answer again.
+    pub repeated: usize,
+    /// Refresh tokens that had been rotated already, presented later than that, and refused.
+    pub reused: usize,
+}
+
 #[derive(Debug, Default)]
 pub(crate) struct Grants {
+    pub(crate) uses: GrantUses,
     codes: HashMap<String, Code>,
     grants: Vec<Grant>,
     refresh_tokens: HashMap<String, RefreshToken>,
@@ -117,6 +132,7 @@ impl Grants {
         let Consent { client_id, user, scope, .. } = record.consent.clone();
         let grant = self.grants.len() as u64;
         record.grant = Some(grant);
+        self.uses.codes += 1;
         self.grants.push(Grant { client_id, user, scope, revoked: false });
         Ok(grant)
     }
@@ -144,11 +160,14 @@ impl Grants {
             return Err(OAuthError::invalid_grant("the refresh token belongs to another client"));
         }
         let Some(spent) = &record.spent else {
+            self.uses.refreshes += 1;
             return Ok(Refresh::Fresh { grant: number });
         };
         if now < spent.at + grace {
+            self.uses.repeated += 1;
             return Ok(Refresh::Again { answer: spent.answer.clone() });
         }
+        self.uses.reused += 1;
         if reuse_revokes {
             self.revoke(number);
         }
@@ -196,6 +215,12 @@ impl Grants {
         } else if self.access_tokens.get(token).is_some_and(|record| owned(record.grant)) {
             self.access_tokens.remove(token);
         }
+    }
+
+    /// Returns whether the code had opened a grant.
+    pub(crate) fn revoke_of_code(&mut self, code: &str) -> bool {
+        let grant = self.codes.get(code).and_then(|record| record.grant);
+        grant.inspect(|&grant| self.revoke(grant)).is_some()
     }
 
     pub(crate) fn revoke_all(&mut self) {

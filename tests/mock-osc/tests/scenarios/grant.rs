@@ -203,3 +203,37 @@ async fn other_grant_types_and_repeated_parameters_are_refused() {
     let twice = post_as_client(&osc, "token", &[("grant_type", "refresh_token"); 2]).await;
     assert_eq!(error(twice).await, (400, "invalid_request".into()));
 }
+
+#[tokio::test]
+async fn the_uses_of_grants_are_counted_each_by_its_kind() {
+    let osc = MockOsc::builder().refresh_grace(Duration::from_secs(10)).start().await.unwrap();
+    let uses = |osc: &MockOsc| {
+        let uses = osc.grant_uses();
+        (uses.codes, uses.refreshes, uses.repeated, uses.reused)
+    };
+    let (_, refresh_token) = sign_in(&osc).await;
+    assert_eq!(uses(&osc), (1, 0, 0, 0));
+    let first = tokens(refresh(&osc, &refresh_token).await).await;
+    assert_eq!(uses(&osc), (1, 1, 0, 0));
+    assert_eq!(tokens(refresh(&osc, &refresh_token).await).await, first);
+    assert_eq!(uses(&osc), (1, 1, 1, 0));
+    osc.advance(Duration::from_secs(10));
+    assert_eq!(error(refresh(&osc, &refresh_token).await).await, invalid_grant());
+    // What is of a grant that is dead, or of none, is used for nothing.
+    assert_eq!(error(refresh(&osc, &first.1).await).await, invalid_grant());
+    assert_eq!(error(refresh(&osc, "nonsense").await).await, invalid_grant());
+    assert_eq!(uses(&osc), (1, 1, 1, 1));
+}
+
+#[tokio::test]
+async fn a_person_takes_one_grant_back_and_the_others_live_on() {
+    let osc = start().await;
+    let (one, other) = (code(&osc).await, code(&osc).await);
+    assert!(!osc.revoke_grant(&one), "a code that was not used has none");
+    let (access, refresh_token) = tokens(redeem(&osc, &one).await).await;
+    let (other_access, other_refresh_token) = tokens(redeem(&osc, &other).await).await;
+    assert!(osc.revoke_grant(&one));
+    assert!(!osc.is_live(&access) && osc.is_live(&other_access));
+    assert_eq!(error(refresh(&osc, &refresh_token).await).await, invalid_grant());
+    tokens(refresh(&osc, &other_refresh_token).await).await;
+}
