@@ -10,6 +10,7 @@ use bytes::Bytes;
 use futures_util::FutureExt;
 use http::{HeaderValue, Request, Response, header};
 use http_body_util::Full;
+use mock_osc::MockOsc;
 use osc_auth_layer::test_util::{MemoryStore, TestClock, TestToken};
 use osc_auth_layer::{Builder, Client, OscAuthLayer};
 use tower::{Layer, Service, service_fn};
@@ -73,4 +74,42 @@ async fn a_request_without_a_session_on_a_public_path_costs_none() {
     assert_eq!(allocations(&layer, "/public", None).await, 0);
     let other = HeaderValue::from_static("theme=dark; __Host-osc_session=no-session-of-ours");
     assert_eq!(allocations(&layer, "/public", Some(&other)).await, 0);
+}
+
+/// Strangers cost nothing that lasts, not a byte: neither sign-ins they begin, nor what they make up.
+#[tokio::test]
+async fn thousands_of_strangers_leave_nothing_allocated() {
+    const SESSION: &str = "osc_session_3000";
+    let osc = MockOsc::builder().start().await.unwrap();
+    let client = Client::confidential(osc.client_id(), osc.client_secret());
+    let layer = OscAuthLayer::builder(client).issuer(osc.issuer()).public_url("http://localhost:3000");
+    let layer = layer.build().unwrap();
+    let _visitor = signed_in(&layer).await;
+    let made_up = |name: &str| HeaderValue::try_from(format!("{name}={:A<43}", 1)).unwrap();
+    let pending = made_up(&format!("{SESSION}_signin_AAAAAAAA"));
+    let session = made_up(SESSION);
+    let callback = format!("/auth/callback?state=AAAAAAAA{:A<43}&code=c", 1);
+    let asks = [
+        ("/auth/signin", None, 303),
+        ("/auth/signin", Some(&pending), 303),
+        (callback.as_str(), None, 400),
+        (callback.as_str(), Some(&pending), 400),
+        ("/", Some(&session), 401),
+    ];
+    let mut service = layer.layer(service_fn(app));
+    // The first has the metadata fetched.
+    for (path, cookie, status) in asks {
+        let answer = service.call(request(path, cookie)).await.unwrap();
+        assert_eq!(answer.status(), status, "{path}");
+    }
+    let left = measure(|| {
+        for _ in 0..2_000 {
+            for (path, cookie, status) in asks {
+                let answer = service.call(request(path, cookie)).now_or_never();
+                assert_eq!(answer.expect("it does not wait").unwrap().status(), status);
+            }
+        }
+    });
+    assert_eq!((left.count_current, left.bytes_current), (0, 0));
+    assert!(left.count_total > 0);
 }

@@ -2,6 +2,8 @@
 
 mod clock_jumps;
 mod identity;
+mod leftovers;
 mod life;
 mod memory;
 mod pending;
+mod strangers;

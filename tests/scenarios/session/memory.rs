@@ -11,7 +11,7 @@ use osc_tests::{Browser, Stage, WatchedClock, app, error_of, soon};
 const MINUTE: Duration = Duration::from_secs(60);
 
 /// How many sessions the layer holds, by its own account.
-fn held(layer: &OscAuthLayer) -> usize {
+pub(super) fn held(layer: &OscAuthLayer) -> usize {
     let text = format!("{layer:?}");
     let (_, rest) = text.rsplit_once(" sessions: ").expect("the layer says how many sessions it holds");
     let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();

@@ -1,0 +1,179 @@
+//! Sessions end in many ways, and of none of them anything is left: no entry in the table, no task, no connection.
+
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use futures_util::future::join_all;
+use http::StatusCode;
+use mock_osc::{Endpoint, Fault, MockOsc};
+use osc_tests::{Browser, EXPIRED, Stage, WatchedClock, app, callback, error_of, parameter, soon};
+use tokio::runtime::Handle;
+
+use super::memory::held;
+
+const OF_EACH: usize = 20;
+const IDLE: Duration = Duration::from_secs(2 * 60 * 60);
+const ABSOLUTE: Duration = Duration::from_secs(5 * 60 * 60);
+
+fn tasks() -> usize {
+    Handle::current().metrics().num_alive_tasks()
+}
+
+/// For what nobody is told of.
+async fn comes_true(what: impl Fn() -> bool) {
+    soon(async {
+        while !what() {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+}
+
+/// Lets sessions live and end, and looks for what is left of them.
+async fn leaves_nothing(live_and_end: impl AsyncFnOnce(&Stage)) {
+    let timing = |layer: osc_auth_layer::Builder| layer.idle_timeout(IDLE).absolute_timeout(ABSOLUTE);
+    let stage = Stage::before_sign_in(MockOsc::builder(), timing).await;
+    stage.osc.stop_listening().await;
+    let before = tasks();
+    stage.osc.resume_listening().await.expect("its port is still its own");
+
+    live_and_end(&stage).await;
+
+    assert_eq!(held(&stage.layer), 0);
+    comes_true(|| stage.layer.tasks_under_way() == 0).await;
+    let Stage { osc, clock, layer, browser } = stage;
+    osc.stop_listening().await;
+    // The sweeper, and who watches over the idle connections to the provider.
+    comes_true(|| tasks() <= before + 2).await;
+    drop((layer, browser));
+    clock.advance(Duration::from_secs(60));
+    clock.alone().await;
+    comes_true(|| tasks() <= before).await;
+}
+
+/// Browsers that are signed in, and the codes by which the provider knows their grants.
+async fn visitors(stage: &Stage) -> Vec<(Browser, String)> {
+    let mut visitors = Vec::new();
+    for _ in 0..OF_EACH {
+        let mut browser = Browser::new(app(&stage.layer));
+        let callback = callback(&mut browser, &stage.osc).await;
+        assert_eq!(browser.navigate(&callback).await.status(), StatusCode::SEE_OTHER);
+        visitors.push((browser, parameter(&callback, "code")));
+    }
+    assert_eq!(held(&stage.layer), OF_EACH);
+    visitors
+}
+
+async fn sign_out(visitors: Vec<(Browser, String)>) {
+    for (mut browser, _) in visitors {
+        browser.post_from("same-origin", "/auth/signout").await;
+    }
+}
+
+async fn sweep(stage: &Stage) {
+    let so_far = stage.clock.sleeps(WatchedClock::SWEEP);
+    stage.pass(Duration::from_secs(60));
+    stage.clock.slept(WatchedClock::SWEEP, so_far + 1).await;
+}
+
+#[tokio::test]
+async fn of_sessions_that_are_signed_out() {
+    leaves_nothing(async |stage| sign_out(visitors(stage).await).await).await;
+}
+
+#[tokio::test]
+async fn of_sessions_in_whose_place_another_began() {
+    leaves_nothing(async |stage| {
+        let mut visitors = visitors(stage).await;
+        for (browser, _) in &mut visitors {
+            browser.sign_in(&stage.osc).await;
+        }
+        assert_eq!(held(&stage.layer), OF_EACH);
+        sign_out(visitors).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn of_sign_ins_whose_visitor_hung_up() {
+    leaves_nothing(async |stage| {
+        for _ in 0..OF_EACH {
+            let mut browser = Browser::new(app(&stage.layer));
+            let callback = callback(&mut browser, &stage.osc).await;
+            let hold = stage.osc.hold(Endpoint::Token);
+            assert!(Box::pin(browser.navigate(&callback)).now_or_never().is_none());
+            soon(hold.arrived(1)).await;
+        }
+        soon(stage.osc.wait_for_requests(Endpoint::Revoke, OF_EACH)).await;
+        assert_eq!(stage.osc.live_refresh_tokens(), 0);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn of_sessions_that_were_idle_for_too_long() {
+    leaves_nothing(async |stage| {
+        let _visitors = visitors(stage).await;
+        stage.pass(IDLE);
+        sweep(stage).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn of_sessions_in_use_that_are_too_old() {
+    leaves_nothing(async |stage| {
+        let mut visitors = visitors(stage).await;
+        let mut age = Duration::ZERO;
+        while age < ABSOLUTE {
+            for answer in join_all(visitors.iter_mut().map(|(browser, _)| browser.fetch("/"))).await {
+                assert_eq!(answer.status(), StatusCode::OK);
+            }
+            stage.pass(IDLE / 2);
+            age += IDLE / 2;
+        }
+        sweep(stage).await;
+        assert!(stage.refreshes() >= 4 * OF_EACH);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn of_sessions_that_the_provider_ended() {
+    leaves_nothing(async |stage| {
+        let mut visitors = visitors(stage).await;
+        stage.pass(EXPIRED);
+        for (browser, code) in &mut visitors {
+            assert!(stage.osc.revoke_grant(code));
+            assert_eq!(error_of(&browser.fetch("/").await), "session_ended");
+        }
+        stage.pass(IDLE);
+        sweep(stage).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn of_requests_that_were_given_up_while_the_provider_failed() {
+    leaves_nothing(async |stage| {
+        let mut visitors = visitors(stage).await;
+        stage.pass(EXPIRED);
+        stage.osc.fault(Endpoint::Token, Fault::Status(503));
+        for (browser, _) in &mut visitors {
+            assert!(Box::pin(browser.fetch("/")).now_or_never().is_none());
+        }
+        // Each asks once more after a pause.
+        comes_true(|| {
+            stage.clock.advance(Duration::from_millis(100));
+            stage.layer.tasks_under_way() == 0
+        })
+        .await;
+        stage.osc.clear_faults();
+        stage.pass(Duration::from_secs(60));
+        for (browser, _) in &mut visitors {
+            assert_eq!(browser.fetch("/").await.status(), StatusCode::OK, "an outage ends no session");
+        }
+        sign_out(visitors).await;
+    })
+    .await;
+}
