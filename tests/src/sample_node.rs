@@ -170,7 +170,11 @@ impl SampleNode {
         soon(self.process.wait()).await.expect("a child can be waited for").code()
     }
 
-    fn id(&self) -> u32 {
+    /// The process.
+    ///
+    /// # Panics
+    /// When it has ended.
+    pub fn id(&self) -> u32 {
         self.process.id().expect("it has not ended")
     }
 }

@@ -39,9 +39,13 @@ impl Sample {
 }
 
 async fn build(package: &str) -> PathBuf {
-    // target/PROFILE/deps/scenarios-…
+    // target/PROFILE/deps/scenarios-…, or target/PROFILE/soak
     let test = env::current_exe().expect("the path of this program");
-    let profile = test.ancestors().nth(2).expect("a directory for the profile");
+    let deps_or_profile = test.parent().expect("a directory of its own");
+    let profile = match deps_or_profile.ends_with("deps") {
+        true => deps_or_profile.parent().expect("a directory for the profile"),
+        false => deps_or_profile,
+    };
     let target = profile.parent().expect("a target directory");
     let profile = match profile.file_name().and_then(|name| name.to_str()).expect("a profile's name") {
         "debug" => "dev",
