@@ -230,7 +230,8 @@ impl Builder {
     }
 
     /// How many sessions this process holds; beyond it those unused for longest are dropped, or, with a
-    /// [`store`](Self::store), left to that; never one that somebody is using. Default: 100,000, about 150 MB with tokens of 1 KB.
+    /// [`store`](Self::store), left to that; never one that a request is using. Use is noted once a minute at most, so give room
+    /// for more than the sign-ins of a minute. Default: 100,000, about 125 MB with tokens of 1 KB.
     pub fn max_sessions(mut self, sessions: usize) -> Self {
         self.max_sessions = sessions;
         self

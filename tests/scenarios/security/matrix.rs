@@ -4,8 +4,8 @@ use std::fs;
 use std::path::Path;
 
 const SECURITY: &str = include_str!("../../../SECURITY.md");
-/// Rows beyond are of things that are shown in other ways too.
-const ROWS: usize = 71;
+/// The one beyond is shown in a browser.
+const ROWS: usize = 72;
 
 fn sources(folder: &Path, found: &mut String) {
     for entry in fs::read_dir(folder).expect("the sources are there") {

@@ -25,7 +25,7 @@ async fn is_untouched(mut stage: Stage) {
 }
 
 #[tokio::test]
-async fn thousands_of_sign_ins_that_are_only_begun_leave_no_trace() {
+async fn s72_thousands_of_sign_ins_that_are_only_begun_leave_no_trace() {
     let stage = Stage::signed_in().await;
     let mut stranger = Browser::new(app(&stage.layer));
     for number in 0..REQUESTS {
@@ -39,7 +39,7 @@ async fn thousands_of_sign_ins_that_are_only_begun_leave_no_trace() {
 }
 
 #[tokio::test]
-async fn thousands_of_made_up_callbacks_reach_nobody() {
+async fn s72_thousands_of_made_up_callbacks_reach_nobody() {
     let stage = Stage::signed_in().await;
     let mut stranger = Browser::new(app(&stage.layer));
     for number in 0..REQUESTS {
@@ -54,7 +54,7 @@ async fn thousands_of_made_up_callbacks_reach_nobody() {
 }
 
 #[tokio::test]
-async fn thousands_of_made_up_sessions_are_none() {
+async fn s72_thousands_of_made_up_sessions_are_none() {
     let stage = Stage::signed_in().await;
     let mut stranger = Browser::new(app(&stage.layer));
     for number in 0..REQUESTS {
@@ -65,7 +65,7 @@ async fn thousands_of_made_up_sessions_are_none() {
 }
 
 #[tokio::test]
-async fn sign_ins_far_beyond_the_table_push_out_nobody_who_is_there() {
+async fn s72_sign_ins_far_beyond_the_table_push_out_nobody_who_is_there() {
     const MOST: usize = 50;
     let mut stage = Stage::before_sign_in(MockOsc::builder(), |layer| layer.max_sessions(MOST)).await;
     let mut in_use = Vec::new();
