@@ -54,7 +54,8 @@ pub fn session_cookie(data: &[u8]) {
     let mut expected: Vec<_> = ours
         .into_iter()
         .filter_map(|(name, value)| {
-            std::str::from_utf8(value).ok()?;
+            // The parser takes white space of all of Unicode off.
+            let value = std::str::from_utf8(value).ok()?.trim().as_bytes();
             Some((String::from_utf8(name.to_vec()).ok()?, String::from_utf8(percent_decoded(value)).ok()?))
         })
         .collect();
