@@ -145,6 +145,12 @@ check_peers() {
     cargo check --quiet --locked --manifest-path tests/peers/Cargo.toml
 }
 
+# What links a target is C++, which a check can do without. What fuzzing found before, the unit tests of the layer replay.
+check_fuzz() {
+    CUSTOM_LIBFUZZER_PATH=none/libnone.a RUSTFLAGS="--cfg fuzzing" \
+        cargo check --quiet --locked --manifest-path tests/fuzz/Cargo.toml
+}
+
 browse() {
     cd tests/browser && node --test --test-reporter=spec signin.mjs instances.mjs
 }
@@ -164,6 +170,7 @@ step "Identity providers that others wrote: oidc-provider and Django OAuth Toolk
 step "Features: each alone" check_features
 step "Supply chain: licences, duplicates, sources" check_supply_chain
 step "The project that measures the layer beside its peers builds" check_peers
+step "The fuzz targets build" check_fuzz
 step "Building the samples and the mock" build_programs
 step "Soak: the axum sample, a crowd of visitors, a failing provider" cargo run --quiet -p osc-tests --bin soak
 step "OSC's own client, as npm has it, against the mock" ask_with_official_client

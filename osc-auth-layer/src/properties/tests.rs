@@ -1,5 +1,6 @@
 //! The properties, held against what is near to valid, random bytes, and what fuzzing found worth keeping.
 
+mod corpus;
 mod strategies;
 mod vocabulary;
 

@@ -1,0 +1,48 @@
+//! What fuzzing found worth keeping.
+
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+
+use super::PROPERTIES;
+
+/// The fuzz targets and their corpora are in the repository, and no part of the package. Only there may they be missing.
+fn fuzz() -> Option<PathBuf> {
+    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
+    // Cargo leaves this file in every package it makes, and nowhere else.
+    if package.join("Cargo.toml.orig").exists() {
+        println!("skipped: this is the published package, and the corpora are in the repository");
+        return None;
+    }
+    Some(package.join("../tests/fuzz"))
+}
+
+#[test]
+fn what_fuzzing_found_worth_keeping_holds() {
+    let Some(fuzz) = fuzz() else { return };
+    for (name, property) in PROPERTIES {
+        let inputs = std::fs::read_dir(fuzz.join("corpus").join(name));
+        let inputs = inputs.unwrap_or_else(|error| panic!("the corpus of {name}: {error}"));
+        let mut replayed = 0;
+        for input in inputs {
+            let path = input.unwrap().path();
+            println!("{}", path.display());
+            property(&std::fs::read(path).unwrap());
+            replayed += 1;
+        }
+        assert!(replayed > 0, "the corpus of {name} is empty");
+    }
+}
+
+#[test]
+fn every_property_has_its_fuzz_target() {
+    let Some(fuzz) = fuzz() else { return };
+    let stems = |folder: &str| -> BTreeSet<_> {
+        let entries = std::fs::read_dir(fuzz.join(folder)).unwrap();
+        entries.map(|entry| entry.unwrap().path().file_stem().unwrap().to_owned()).collect()
+    };
+    assert_eq!(stems("targets"), stems("corpus"));
+    for (name, _) in PROPERTIES {
+        assert!(stems("targets").contains(OsStr::new(name)), "{name}");
+    }
+}
