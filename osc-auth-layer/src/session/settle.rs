@@ -105,18 +105,27 @@ async fn refuse(
     match lease.refuse(plan.version).await {
         Err(_) => Some(session.fail(shared, None)),
         Ok(false) => None,
-        // Another node was faster, and that is why.
-        Ok(true) if session.lock().version() > plan.version => None,
-        Ok(true) => match session.lock().phase() {
-            // A store that was taken back, and is not yet forward again.
-            Phase::Live => Some(session.fail(shared, None)),
-            Phase::Refused => Some(Refreshed::Refused),
-            Phase::SignedOut | Phase::Dropped => Some(Refreshed::Ended),
-        },
+        Ok(true) => {
+            // Not looked at in the `match` itself: that would keep the session locked while it fails.
+            let (version, phase) = session.version_and_phase();
+            match phase {
+                // Another node was faster, and that is why.
+                _ if version > plan.version => None,
+                // A store that was taken back, and is not yet forward again.
+                Phase::Live => Some(session.fail(shared, None)),
+                Phase::Refused => Some(Refreshed::Refused),
+                Phase::SignedOut | Phase::Dropped => Some(Refreshed::Ended),
+            }
+        }
     }
 }
 
 impl Session {
+    fn version_and_phase(&self) -> (u64, Phase) {
+        let state = self.lock();
+        (state.version(), state.phase())
+    }
+
     /// Makes what a refresh brought the session's own, unless it has ended meanwhile.
     fn rotate(&self, shared: &Shared, token: &OscToken, grant: Grant, version: u64) -> Result<(), Ended> {
         let mut state = self.lock();

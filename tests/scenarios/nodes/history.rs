@@ -1,7 +1,13 @@
 //! s54: a store that forgets, as a server restarted from an older dump. A node never goes back behind what it has seen.
 
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+use mock_osc::{Endpoint, Fault};
 use osc_auth_layer::SessionStore;
-use osc_tests::{EXPIRED, Nodes, Op, soon, token_of};
+use osc_tests::{EXPIRED, Nodes, Op, error_of, soon, token_of};
+use tokio::runtime;
 
 use super::persistence::version;
 use super::{assert_refused, both_kinds};
@@ -157,5 +163,37 @@ async fn s54_a_store_taken_back_under_a_refresh_gets_what_the_refresh_brings() {
         nodes.pass(EXPIRED);
         assert!(nodes.osc.is_live(nodes.token(1).await.access_token()));
         assert_eq!(nodes.refreshes(), 3);
+    }
+}
+
+/// In a thread of its own: what waits for a lock that it holds stops its thread, and with it every time-out there.
+#[test]
+fn s54_a_refusal_that_finds_the_store_taken_back_keeps_the_session_and_stops_no_thread() {
+    let (done, waited) = mpsc::channel();
+    thread::spawn(move || {
+        let runtime = runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        runtime.block_on(refused_while_the_store_is_taken_back());
+        let _ = done.send(());
+    });
+    waited.recv_timeout(Duration::from_secs(60)).expect("it failed, or its thread waits for itself");
+}
+
+async fn refused_while_the_store_is_taken_back() {
+    for nodes in both_kinds(1).await {
+        let snapshot = nodes.store.snapshot();
+        nodes.pass(EXPIRED);
+        let token = nodes.token(0).await;
+        nodes.settle_leases().await;
+        nodes.pass(EXPIRED);
+        nodes.osc.fault(Endpoint::Token, Fault::OAuth("invalid_grant"));
+        let (hold, request) = nodes.held_up(0).await;
+        nodes.store.restore(&snapshot);
+        hold.release();
+
+        assert_eq!(error_of(&soon(request).await), "temporarily_unavailable");
+
+        nodes.osc.clear_faults();
+        nodes.pass(EXPIRED);
+        assert_ne!(nodes.token(0).await.access_token(), token.access_token());
     }
 }
