@@ -167,13 +167,12 @@ impl Session {
         if state.phase().is_over() {
             return None;
         }
-        state.enter(Phase::SignedOut);
-        state.forget_workspace();
         // One that is not in the table yet has its token with it.
         let token = shared.sessions.current(self).or_else(|| self.token());
+        let grant = state.grant(&shared.provider);
+        state.enter(Phase::SignedOut);
         shared.sessions.show(&mut state, self, None);
-        let Grant { refresh_token, credentials } = state.grant(&shared.provider)?;
-        state.refresh_token = None;
+        let Grant { refresh_token, credentials } = grant?;
         match refresh_token {
             Some(refresh_token) => Some((credentials, refresh_token, "refresh_token")),
             None => token.map(|token| (credentials, Secret::new(token.access_token()), "access_token")),
@@ -191,8 +190,6 @@ impl Session {
         if !state.phase().is_over() {
             state.enter(phase);
         }
-        state.refresh_token = None;
-        state.forget_workspace();
         table.show(&mut state, self, None);
     }
 }

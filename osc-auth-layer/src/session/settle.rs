@@ -146,8 +146,6 @@ impl Session {
         let mut state = self.lock();
         if state.phase() == Phase::Live {
             state.enter(Phase::Refused);
-            state.refresh_token = None;
-            state.forget_workspace();
             table.show(&mut state, self, None);
         }
     }

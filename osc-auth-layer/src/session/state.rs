@@ -94,8 +94,16 @@ impl State {
         self.particulars.as_ref().map_or(Phase::Live, |particulars| particulars.phase)
     }
 
+    /// Ends it, for good or until a newer grant: nobody has a use for its refresh token, nor for its workspace and the
+    /// service access tokens in that.
     pub(super) fn enter(&mut self, phase: Phase) {
-        self.particulars().phase = phase;
+        self.refresh_token = None;
+        let particulars = self.particulars();
+        particulars.phase = phase;
+        #[cfg(feature = "client")]
+        {
+            particulars.workspace = None;
+        }
     }
 
     pub(super) fn version(&self) -> u64 {
@@ -110,16 +118,43 @@ impl State {
         self.particulars().backoff.get_or_insert_default()
     }
 
+    /// One that has just ended keeps none.
     #[cfg(feature = "client")]
     pub(super) fn workspace(&mut self) -> Arc<Workspace> {
-        self.particulars().workspace.get_or_insert_default().clone()
+        match self.phase() {
+            Phase::Live => self.particulars().workspace.get_or_insert_default().clone(),
+            Phase::Refused | Phase::SignedOut | Phase::Dropped => Arc::default(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_alive_keeps_nothing_to_spend_until_it_is_granted_anew() {
+        for phase in [Phase::Refused, Phase::SignedOut, Phase::Dropped] {
+            let mut state = State::new(Some(Secret::new("rt")), None, 1);
+            state.back_off();
+            state.enter(phase);
+            assert!(state.refresh_token.is_none(), "{phase:?}");
+            state.renew(Some(Secret::new("newer")), None, 2);
+            assert_eq!((state.phase(), state.version()), (Phase::Live, 2));
+            assert!(state.refresh_token.is_some() && state.backoff().is_none());
+        }
     }
 
-    /// Nobody has a use for it, and for the service access tokens in it, once the session has ended.
-    pub(super) fn forget_workspace(&mut self) {
-        #[cfg(feature = "client")]
-        if let Some(particulars) = &mut self.particulars {
-            particulars.workspace = None;
+    #[cfg(feature = "client")]
+    #[test]
+    fn s61_the_workspace_goes_when_the_session_does_and_none_is_kept_after_it() {
+        for phase in [Phase::Refused, Phase::SignedOut, Phase::Dropped] {
+            let mut state = State::default();
+            let weak = Arc::downgrade(&state.workspace());
+            assert!(weak.upgrade().is_some_and(|kept| Arc::ptr_eq(&kept, &state.workspace())));
+            state.enter(phase);
+            assert!(weak.upgrade().is_none(), "{phase:?}");
+            assert_eq!(Arc::strong_count(&state.workspace()), 1, "{phase:?}");
         }
     }
 }
