@@ -47,6 +47,8 @@ pub(crate) fn is_ambiguous(path: &str) -> bool {
         || hides_a_delimiter(path)
         // URL parsers drop tabs and newlines (`.%09.`), and C's strings end at a zero.
         || percent_decode_str(path).any(|byte| byte.is_ascii_control())
+        // To a lenient decoder `%c0%ae` is a dot (RFC 3629 §10).
+        || percent_decode_str(path).decode_utf8().is_err()
 }
 
 /// A dot segment, or what is one to those for whom the escape behind the dots is the end of a segment: `..%3b` to a Java
@@ -98,6 +100,7 @@ mod tests {
             "/static/a%20b.css",
             "/static/.well-known",
             "/static/..a%3b",
+            "/static/caf%C3%A9.css",
         ] {
             assert!(paths().matches(path), "{path}");
         }
@@ -133,6 +136,9 @@ mod tests {
             "/static/.%09./admin",
             "/static/%0d../admin",
             "/static/%2fadmin",
+            "/static/%c0%ae%c0%ae/admin",
+            "/static/x%c0%af..%c0%afadmin",
+            "/static/%e0%80%ae./admin",
             "/static/\u{ff0e}\u{ff0e}/admin",
             "/static/%",
         ] {
