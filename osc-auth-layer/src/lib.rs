@@ -13,6 +13,9 @@
 //! (`route`) are served by `endpoints`. Every answer is made in `response`; `network` alone sends requests to others, `store`
 //! alone talks to Redis.
 
+// A lock in a `match` is held in all of its arms, where it is easily taken again.
+#![warn(clippy::significant_drop_in_scrutinee)]
+
 mod authenticate;
 #[cfg(feature = "axum")]
 pub mod axum;

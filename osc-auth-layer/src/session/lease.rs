@@ -178,7 +178,8 @@ impl Lease {
         let (mut expected, mut newest) = (plan.version, plan.version);
         let mut pause = WRITE_AGAIN;
         loop {
-            match session.lock().phase() {
+            let phase = session.lock().phase();
+            match phase {
                 Phase::SignedOut => return Err(Ended::SignedOut),
                 Phase::Dropped => return Err(Ended::Dropped),
                 Phase::Live | Phase::Refused => {}

@@ -105,7 +105,8 @@ impl Link {
         self: &Arc<Self>,
         deadline: Instant,
     ) -> Result<(MultiplexedConnection, u64), Problem> {
-        if let Some(connection) = self.stage.borrow().connection() {
+        let connection = self.stage.borrow().connection();
+        if let Some(connection) = connection {
             return Ok(connection);
         }
         self.reconnect(None, Problem::TimedOut);
