@@ -112,9 +112,7 @@ fn assess(shared: &Arc<Shared>, session: &Session) -> Result<Usable, Refusal> {
         return Err(Refusal::Unauthenticated);
     }
     shared.touch(session, now);
-    let Some(token) = shared.sessions.current(session) else {
-        return Err(if session.is_over() { Refusal::Unauthenticated } else { Refusal::SessionEnded });
-    };
+    let token = current(shared, session)?;
     match token.freshness(now, &shared.config.timing) {
         Freshness::Fresh => {
             token.be_quiet(&shared.config.timing);
@@ -130,6 +128,11 @@ fn assess(shared: &Arc<Shared>, session: &Session) -> Result<Usable, Refusal> {
             Some(retry_after) => Err(Refusal::TemporarilyUnavailable { retry_after }),
         },
     }
+}
+
+fn current(shared: &Shared, session: &Session) -> Result<OscToken, Refusal> {
+    let current = shared.sessions.current(session);
+    current.ok_or_else(|| if session.is_over() { Refusal::Unauthenticated } else { Refusal::SessionEnded })
 }
 
 async fn wait(shared: Arc<Shared>, found: Found, visitor: Visitor, is_public: bool) -> Verdict {
@@ -162,8 +165,12 @@ async fn resolve(shared: &Arc<Shared>, found: Found, is_public: bool) -> Result<
         Refreshed::Token(token) => Ok(token),
         Refreshed::Refused => Err(Refusal::SessionEnded),
         Refreshed::Ended => Err(Refusal::Unauthenticated),
-        Refreshed::Unavailable { .. } if !stale.issue().has_expired(shared.now()) => Ok(stale),
-        Refreshed::Unavailable { retry_after } => Err(Refusal::TemporarilyUnavailable { retry_after }),
+        Refreshed::Unavailable { retry_after } => {
+            // The visitor may have signed out meanwhile.
+            let token = current(shared, &session)?;
+            let is_usable = !token.issue().has_expired(shared.now());
+            is_usable.then_some(token).ok_or(Refusal::TemporarilyUnavailable { retry_after })
+        }
     }
 }
 

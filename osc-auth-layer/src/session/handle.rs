@@ -64,7 +64,15 @@ impl OscSession {
                 Ok(token)
             }
             Freshness::Due => match session.refreshed(&shared, &token, PATIENCE).await {
-                Refreshed::Unavailable { .. } if !token.issue().has_expired(shared.now()) => Ok(token),
+                unavailable @ Refreshed::Unavailable { .. } => {
+                    // The visitor may have signed out meanwhile.
+                    let token = shared.sessions.current(&session).ok_or(SessionError::ended())?;
+                    if token.issue().has_expired(shared.now()) {
+                        unavailable.into_result()
+                    } else {
+                        Ok(token)
+                    }
+                }
                 refreshed => refreshed.into_result(),
             },
         }
@@ -86,8 +94,9 @@ impl OscSession {
                 Refreshed::Token(_) => {}
                 unavailable @ Refreshed::Unavailable { .. } => {
                     // In an outage a newer token that is there already will do while it is good.
-                    let current = shared.sessions.current(&session).filter(is_newer);
-                    let good = current.filter(|token| !token.issue().has_expired(shared.now()));
+                    let current = shared.sessions.current(&session).ok_or(SessionError::ended())?;
+                    let is_good = is_newer(&current) && !current.issue().has_expired(shared.now());
+                    let good = is_good.then_some(current);
                     return good.map_or_else(|| unavailable.into_result(), Ok);
                 }
                 ended @ (Refreshed::Refused | Refreshed::Ended) => return ended.into_result(),

@@ -1,9 +1,12 @@
 //! Sign-out against a refresh in flight: sign-out wins.
 
+use std::time::Duration;
+
 use futures_util::FutureExt;
 use http::StatusCode;
 use mock_osc::{Endpoint, Fault};
-use osc_tests::{EXPIRED, Stage, error_of, soon, token_of};
+use osc_auth_layer::SessionErrorKind;
+use osc_tests::{EXPIRED, LEEWAY, Stage, error_of, soon, token_of};
 
 const RACES: usize = 1000;
 
@@ -96,4 +99,23 @@ async fn s30_a_thousand_sign_outs_racing_a_refresh_leave_no_token_and_no_grant()
     assert!(soon(stage.layer.shutdown(std::time::Duration::from_secs(5))).await);
     // The session that the stage began with is the only one nobody signed out of.
     assert_eq!(stage.osc.live_refresh_tokens(), 1);
+}
+
+#[tokio::test]
+async fn s30_who_waits_for_a_slow_refresh_falls_back_on_no_token_of_a_session_signed_out_meanwhile() {
+    let stage = Stage::signed_in().await;
+    let session = stage.token().await.session();
+    stage.pass(LEEWAY);
+    let (hold, request) = stage.held_up("/").await;
+    let mut job = Box::pin(session.token());
+    assert!(job.as_mut().now_or_never().is_none());
+    stage.browser.clone().post_from("same-origin", "/auth/signout").await;
+
+    // The patience of a request, and then of a job; the token would be good for longer.
+    stage.clock.advance(Duration::from_secs(3));
+    assert_eq!(error_of(&soon(request).await), "unauthenticated");
+    stage.clock.advance(Duration::from_secs(27));
+    let error = soon(job).await.expect_err("no token");
+    assert_eq!(error.kind(), SessionErrorKind::Ended);
+    hold.release();
 }
