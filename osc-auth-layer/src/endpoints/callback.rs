@@ -28,11 +28,12 @@ pub(super) async fn serve(context: &Context<'_>) -> Result<Answer, Refusal> {
     if pending.has_expired(now) {
         return no_pending(context).await;
     }
-    check_issuer(&query, &pending)?;
-    // Whatever the answer is, it is the only one (RFC 9700 §4.2.4): of two deliveries at once, one makes a request.
+    // Whatever the answer is, and whoever's, it is the only one (RFC 9700 §4.2.4): of two deliveries at once, one makes a
+    // request.
     if !consume_once(shared, &pending, now).await? {
         return no_pending(context).await;
     }
+    check_issuer(&query, &pending)?;
     if let Some(error) = query.get("error") {
         let description = query.get("error_description").unwrap_or_default();
         tracing::info!(

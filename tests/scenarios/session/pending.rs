@@ -109,6 +109,21 @@ async fn s02_a_sign_in_that_was_declined_has_used_its_state() {
 }
 
 #[tokio::test]
+async fn s02_an_answer_of_another_issuer_has_used_its_state() {
+    let mut stage = stage().await;
+    let authorize = stage.browser.begin_sign_in("/auth/signin").await;
+    let mut copy = stage.browser.clone();
+    let allowed = stage.osc.approve(&authorize).await.unwrap();
+    let foreign =
+        format!("{}&iss=https%3A%2F%2Fevil.example", path_of(&allowed).split("&iss=").next().unwrap());
+    assert_eq!(error_of(&stage.browser.fetch(&foreign).await), "invalid_request");
+
+    assert_eq!(error_of(&copy.fetch(path_of(&allowed)).await), "invalid_state");
+
+    assert_eq!(stage.osc.count(Endpoint::Token), 0);
+}
+
+#[tokio::test]
 async fn s02_a_state_is_used_once_also_when_the_cookie_was_copied_and_until_it_would_have_expired() {
     let mut stage = stage().await;
     let authorize = stage.browser.begin_sign_in("/auth/signin").await;
