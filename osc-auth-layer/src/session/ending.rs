@@ -112,13 +112,7 @@ impl Shared {
         let mut held = held_here;
         if let Some((record, opened)) = opened {
             // Known here from now on, so that a store that is taken back to an older state does not revive it here.
-            let session = Session::unread(
-                id.clone(),
-                Arc::downgrade(self),
-                &record,
-                self.provider.registered(opened.credentials.clone()),
-                self.now(),
-            );
+            let session = Session::unread(id.clone(), Arc::downgrade(self), &record, self.now());
             self.keep(session).end(&self.sessions, ending.into());
             // Another node may have refreshed it since.
             let (token, hint) = opened.tokens.revocable();

@@ -77,7 +77,8 @@ async fn store(
     Some(match rotated {
         Ok(()) => {
             tracing::debug!("refreshed");
-            Refreshed::Token(token)
+            // This node may have read a newer one already.
+            Refreshed::Token(shared.sessions.current(session).unwrap_or(token))
         }
         Err(Ended::SignedOut) => {
             tracing::debug!("signed out under the refresh; revoking what came back");

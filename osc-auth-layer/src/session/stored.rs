@@ -5,7 +5,7 @@ use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
 
-use super::{Grant, Issue, Life, OscToken, Phase, Session, SessionId, State, touch_step};
+use super::{Grant, Issue, Life, OscToken, Phase, Session, SessionId, touch_step};
 use crate::clock::Timestamp;
 use crate::config::Timing;
 use crate::provider::{Credentials, Tokens};
@@ -68,18 +68,12 @@ impl Session {
     }
 
     /// A session this process does not know yet: it has nothing before it adopts what was read.
-    pub(super) fn unread(
-        id: SessionId,
-        layer: Weak<Shared>,
-        record: &Record,
-        registered: Option<Arc<Credentials>>,
-        now: Timestamp,
-    ) -> Self {
+    pub(super) fn unread(id: SessionId, layer: Weak<Shared>, record: &Record, now: Timestamp) -> Self {
         let life = Life {
             layer,
             ends_at: now.plus(record.ends_in),
             last_seen: AtomicU64::new(seen_at(record, now).as_millis()),
-            state: Mutex::new(State::new(None, registered, 0)),
+            state: Mutex::default(),
             stored: Some(Box::new(Stored::new(RecordKey::of(&id)))),
         };
         Self::bare(id, life)
@@ -178,9 +172,8 @@ impl Shared {
                 let session = match known {
                     Some(session) => session,
                     None => {
-                        let registered = self.provider.registered(opened.credentials.clone());
                         let layer = Arc::downgrade(self);
-                        self.keep(Session::unread(id.clone(), layer, &record, registered, self.now()))
+                        self.keep(Session::unread(id.clone(), layer, &record, self.now()))
                     }
                 };
                 self.absorb(&session, &record, opened);
