@@ -149,17 +149,22 @@ async fn s64_the_callbacks_address_with_its_code_goes_nowhere_else() {
     let osc = MockOsc::builder().start().await.unwrap();
     let mut browser = Browser::new(app(&layer_for(&osc).build().unwrap()));
     let (taken, refused) = (callback(&mut browser, &osc).await, callback(&mut browser, &osc).await);
+    let foreign = callback(&mut browser, &osc).await;
     let declined = osc.deny(&browser.begin_sign_in("/auth/signin").await).await.unwrap();
     let mut answers = vec![
         browser.clone().navigate(&format!("{taken}&code=twice")).await,
-        browser.clone().fetch(&format!("{taken}&iss=https://evil.example")).await,
+        browser.fetch(&format!("{foreign}&iss=https://evil.example")).await,
         browser.navigate(&taken).await,
         browser.navigate(&taken).await,
         browser.navigate(path_of(&declined)).await,
     ];
     osc.fault(Endpoint::Token, Fault::OAuth("invalid_grant")).once();
     answers.push(browser.navigate(&refused).await);
-    let secrets = [&taken, &refused].map(|path| [parameter(path, "code"), parameter(path, "state")]).concat();
+    let statuses: Vec<_> = answers.iter().map(|answer| answer.status().as_u16()).collect();
+    assert_eq!(statuses, [400, 400, 303, 303, 401, 401]);
+    let secrets =
+        [&taken, &foreign, &refused].map(|path| [parameter(path, "code"), parameter(path, "state")]);
+    let secrets = secrets.concat();
     for answer in &answers {
         assert_own(answer);
         // RFC 9700 §4.2.4: the page that is shown or led to must not learn the address it was reached from.
