@@ -173,7 +173,8 @@ impl Builder {
     }
 
     /// The same for a path and everything below it, by whole segments: `/static` covers `/static/app.css` and not
-    /// `/statics`. A path that another parser might read differently (`..`, `//`, `;`, `%2f`, …) is never public.
+    /// `/statics`. A path that another parser might read differently (`..`, `//`, `;`, `%2f`,
+    /// a `%` that begins no escape, an escape that is no UTF-8, …) is never public.
     pub fn public_prefix(mut self, prefix: impl Into<String>) -> Self {
         self.public_prefixes.push(prefix.into());
         self
