@@ -111,11 +111,13 @@ impl Table {
         let (_, bound, _) = seen.select_nth_unstable(last);
         let bound = *bound;
         let mut left = dropped;
+        // Those in use are passed over, so it may be fewer.
         self.drop_if(|session| {
             let drops = left > 0 && session.last_seen() <= bound;
             left -= usize::from(drops);
             drops
         });
+        let dropped = dropped - left;
         tracing::warn!(dropped, max_sessions = self.most, "the table of sessions is full");
     }
 
