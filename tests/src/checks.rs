@@ -1,9 +1,12 @@
-//! What the layer's own answers are held to.
+//! What the layer's own answers are held to, and whole sign-ins.
+
+use std::time::Duration;
 
 use http::{StatusCode, header};
 use mock_osc::MockOsc;
+use osc_auth_layer::Builder;
 
-use crate::{Answer, Browser, path_of};
+use crate::{Answer, Browser, QuickClock, app, path_of, token_of};
 
 /// Status and `error` of a refusal, JSON or page, after checking what all answers of the layer's own have in common.
 ///
@@ -71,4 +74,19 @@ pub fn parameter(url: &str, name: &str) -> String {
     let mut pairs = form_urlencoded::parse(query.as_bytes());
     let found = pairs.find(|(key, _)| key == name);
     found.unwrap_or_else(|| panic!("{url} has no {name}")).1.into_owned()
+}
+
+/// Signs in, refreshes an hour later and signs out, behind the layer that comes of `builder`.
+///
+/// # Panics
+/// When any of that does not succeed.
+pub async fn tour(osc: &MockOsc, builder: Builder) {
+    let clock = QuickClock::new();
+    let layer = builder.clock(clock.clone()).build().expect("it builds");
+    let mut browser = Browser::new(app(&layer));
+    assert_eq!(browser.sign_in(osc).await.status(), StatusCode::SEE_OTHER);
+    clock.advance(Duration::from_secs(3600));
+    assert!(token_of(&browser.fetch("/").await).is_some());
+    browser.post_from("same-origin", "/auth/signout").await;
+    assert!(layer.shutdown(Duration::from_secs(5)).await);
 }

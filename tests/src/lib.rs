@@ -22,7 +22,7 @@ mod workspace;
 
 pub use app::{App, Body, app, boxed, echo, layer, layer_for, token_of};
 pub use browser::{Answer, Browser, location, path_of};
-pub use checks::{assert_own, callback, is_page, parameter, refusal};
+pub use checks::{assert_own, callback, is_page, parameter, refusal, tour};
 pub use cookie_jar::CookieJar;
 pub use held_dns::HeldDns;
 pub use logs::Logs;

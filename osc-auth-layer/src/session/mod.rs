@@ -102,13 +102,16 @@ impl Session {
     /// The same session with another token.
     fn with_token(&self, bearer: &HeaderValue, issue: Issue) -> OscToken {
         let access_token = bearer.as_bytes().strip_prefix(b"Bearer ").unwrap_or_default();
-        let seen = Seen { issue, id: self.id().clone(), life: self.seen().life.clone() };
-        OscToken::of(Self(ThinArc::from_header_and_slice(seen, access_token)))
+        OscToken::of(self.seen_anew(issue, access_token))
     }
 
     fn without_token(&self) -> Self {
-        let seen = Seen { issue: Issue::default(), id: self.id().clone(), life: self.seen().life.clone() };
-        Self(ThinArc::from_header_and_slice(seen, &[]))
+        self.seen_anew(Issue::default(), &[])
+    }
+
+    fn seen_anew(&self, issue: Issue, access_token: &[u8]) -> Self {
+        let seen = Seen { issue, id: self.id().clone(), life: self.seen().life.clone() };
+        Self(ThinArc::from_header_and_slice(seen, access_token))
     }
 
     /// The token it had when it was looked up.

@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use http::StatusCode;
 use mock_osc::{Endpoint, MockOsc, Recorded};
 use osc_auth_layer::{Client, OscAuthLayer};
-use osc_tests::{Browser, QuickClock, app, callback, layer, layer_for, parameter, refusal, token_of};
+use osc_tests::{Browser, app, callback, layer, layer_for, parameter, refusal, tour};
 use serde_json::json;
 
 const CALLBACK: &str = "http://localhost:3000/auth/callback";
@@ -15,15 +15,7 @@ const CALLBACK: &str = "http://localhost:3000/auth/callback";
 /// Signs in, refreshes and signs out; the requests with which the client had to prove itself.
 async fn all_requests(osc: &MockOsc, client: Client) -> Vec<Recorded> {
     osc.forget_requests();
-    let clock = QuickClock::new();
-    let layer = OscAuthLayer::builder(client).issuer(osc.issuer()).public_url("http://localhost:3000");
-    let layer = layer.clock(clock.clone()).build().expect("it builds");
-    let mut browser = Browser::new(app(&layer));
-    assert_eq!(browser.sign_in(osc).await.status(), StatusCode::SEE_OTHER);
-    clock.advance(Duration::from_secs(3600));
-    assert!(token_of(&browser.fetch("/").await).is_some());
-    browser.post_from("same-origin", "/auth/signout").await;
-    assert!(layer.shutdown(Duration::from_secs(5)).await);
+    tour(osc, OscAuthLayer::builder(client).issuer(osc.issuer()).public_url("http://localhost:3000")).await;
     assert_eq!(osc.live_refresh_tokens(), 0, "the revocation was not accepted");
     let endpoints = [Endpoint::Par, Endpoint::Token, Endpoint::Revoke];
     endpoints.into_iter().flat_map(|endpoint| osc.requests(endpoint)).collect()

@@ -7,20 +7,8 @@ use base64::engine::general_purpose::STANDARD;
 use http::StatusCode;
 use mock_osc::{Endpoint, Fault, MockOsc};
 use osc_auth_layer::{Builder, Client, OscAuthLayer};
-use osc_tests::{Browser, QuickClock, app, callback, layer, layer_for, parameter, refusal, token_of};
+use osc_tests::{Browser, QuickClock, app, callback, layer, layer_for, parameter, refusal, tour};
 use serde_json::{Value, json};
-
-/// Signs in, refreshes and signs out.
-async fn tour(osc: &MockOsc, layer: Builder) {
-    let clock = QuickClock::new();
-    let layer = layer.clock(clock.clone()).build().expect("it builds");
-    let mut browser = Browser::new(app(&layer));
-    assert_eq!(browser.sign_in(osc).await.status(), StatusCode::SEE_OTHER);
-    clock.advance(Duration::from_secs(3600));
-    assert!(token_of(&browser.fetch("/").await).is_some());
-    browser.post_from("same-origin", "/auth/signout").await;
-    assert!(layer.shutdown(Duration::from_secs(5)).await);
-}
 
 #[tokio::test]
 async fn s08_pkce_stays_whoever_the_client_is_and_without_any_metadata() {

@@ -16,6 +16,14 @@ fn made_up(number: usize) -> String {
     format!("{number:A<43}")
 }
 
+/// Without a cookie, or every other time with one of a sign-in that nobody began.
+fn comes_anew(stranger: &mut Browser, number: usize) {
+    stranger.forget_cookies("");
+    if number.is_multiple_of(2) {
+        stranger.set_cookie(&format!("{SESSION}_signin_AAAAAAAA"), &made_up(number));
+    }
+}
+
 /// The session that was there before still is, alone, and the provider has heard of nobody but its visitor.
 async fn is_untouched(mut stage: Stage) {
     assert_eq!(held(&stage.layer), 1);
@@ -29,10 +37,7 @@ async fn s72_thousands_of_sign_ins_that_are_only_begun_leave_no_trace() {
     let stage = Stage::signed_in().await;
     let mut stranger = Browser::new(app(&stage.layer));
     for number in 0..REQUESTS {
-        stranger.forget_cookies("");
-        if number % 2 == 0 {
-            stranger.set_cookie(&format!("{SESSION}_signin_AAAAAAAA"), &made_up(number));
-        }
+        comes_anew(&mut stranger, number);
         stranger.begin_sign_in("/auth/signin?return_to=/x").await;
     }
     is_untouched(stage).await;
@@ -43,10 +48,7 @@ async fn s72_thousands_of_made_up_callbacks_reach_nobody() {
     let stage = Stage::signed_in().await;
     let mut stranger = Browser::new(app(&stage.layer));
     for number in 0..REQUESTS {
-        stranger.forget_cookies("");
-        if number % 2 == 0 {
-            stranger.set_cookie(&format!("{SESSION}_signin_AAAAAAAA"), &made_up(number));
-        }
+        comes_anew(&mut stranger, number);
         let path = format!("/auth/callback?state=AAAAAAAA{}&code={}", made_up(number), made_up(number));
         assert_eq!(refusal(&stranger.navigate(&path).await), (400, "invalid_state".to_owned()));
     }
