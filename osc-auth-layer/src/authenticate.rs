@@ -9,7 +9,7 @@ use http::{HeaderMap, Method, Request, header};
 use crate::origin;
 use crate::response::{Answer, Refusal, Visitor, answer};
 use crate::route::{Endpoint, route};
-use crate::session::{Freshness, OscToken, RETRY_AFTER, Refreshed, Session, SessionId};
+use crate::session::{Cause, Freshness, OscToken, RETRY_AFTER, Refreshed, Session, SessionId};
 use crate::shared::Shared;
 use crate::{BoxFuture, endpoints};
 
@@ -161,7 +161,7 @@ async fn resolve(shared: &Arc<Shared>, found: Found, is_public: bool) -> Result<
         (false, true) => PATIENCE_WITH_TOKEN,
         (false, false) => PATIENCE,
     };
-    match session.refreshed(shared, &stale, patience).await {
+    match session.refreshed(shared, &stale, Cause::Expiry, patience).await {
         Refreshed::Token(token) => Ok(token),
         Refreshed::Refused => Err(Refusal::SessionEnded),
         Refreshed::Ended => Err(Refusal::Unauthenticated),

@@ -62,8 +62,10 @@ pub(crate) struct WireResponse {
 pub(crate) enum NetworkError {
     /// DNS, connect or TLS failed: the request was not seen.
     NotSent,
-    /// It was sent, and then the time ran out or the connection broke.
+    /// It was sent, and then the connection broke: no answer can come any more.
     PossiblyProcessed,
+    /// It was sent, and the time ran out: the other side may still be at it.
+    TimedOut,
     /// It was sent, and the answer was longer than any that makes sense.
     TooLong,
 }
@@ -114,15 +116,24 @@ impl HttpClient {
     }
 
     pub(crate) async fn send(&self, request: WireRequest) -> Result<WireResponse, NetworkError> {
+        self.send_within(request, self.limits.time).await
+    }
+
+    /// Sends a request whose answer may take this long.
+    pub(crate) async fn send_within(
+        &self,
+        request: WireRequest,
+        time: Duration,
+    ) -> Result<WireResponse, NetworkError> {
         let WireRequest { method, url, headers, body } = request;
-        let builder = self.client.request(method, url).headers(headers).timeout(self.limits.time);
+        let builder = self.client.request(method, url).headers(headers).timeout(time);
         let builder = match body {
             Some(body) => builder.body(body),
             None => builder,
         };
         let mut response = builder.send().await.map_err(failure)?;
         let mut body = BytesMut::new();
-        while let Some(chunk) = response.chunk().await.map_err(|_| NetworkError::PossiblyProcessed)? {
+        while let Some(chunk) = response.chunk().await.map_err(failure)? {
             if body.len() + chunk.len() > self.limits.bytes {
                 return Err(NetworkError::TooLong);
             }
@@ -149,6 +160,8 @@ impl std::fmt::Debug for HttpClient {
 fn failure(error: reqwest::Error) -> NetworkError {
     let kind = if error.is_connect() || error.is_builder() {
         NetworkError::NotSent
+    } else if error.is_timeout() {
+        NetworkError::TimedOut
     } else {
         NetworkError::PossiblyProcessed
     };

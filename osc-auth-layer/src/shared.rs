@@ -7,17 +7,18 @@ use std::time::Duration;
 use futures_util::future::{Either, select};
 use parking_lot::Mutex;
 use tokio::runtime::Handle;
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::clock::{Clock, Timestamp};
 use crate::config::Config;
-use crate::endpoints::ConsumedStates;
+use crate::endpoints::{ConsumedStates, Outcomes};
 use crate::flight::Flights;
 use crate::network::HttpClient;
 use crate::provider::{ClientConfig, Credentials, Issuer, Provider, Registry, Tokens};
-use crate::session::{Breaker, Refreshed, Session, SessionId, Table};
+use crate::session::{Breaker, OscToken, Refreshed, Session, SessionId, Table};
 use crate::store::{Backing, Coherence, SessionStore, StoreError, Watcher};
 
 const MOST_REFRESHES: usize = 64;
@@ -31,6 +32,9 @@ pub(crate) struct Shared {
     /// The store behind the table.
     pub(crate) backing: Option<Arc<Backing>>,
     pub(crate) consumed: ConsumedStates,
+    pub(crate) outcomes: Outcomes,
+    /// Cancelled when the layer shuts down.
+    pub(crate) stopping: CancellationToken,
     /// Refreshes, revocations, metadata: what `shutdown` waits for.
     pub(crate) tasks: TaskTracker,
     /// The refreshes under way: one at a time for each session.
@@ -67,6 +71,8 @@ impl Shared {
             provider: Arc::new(provider),
             clock,
             consumed: ConsumedStates::default(),
+            outcomes: Outcomes::default(),
+            stopping: CancellationToken::new(),
             tasks,
             refreshing: Flights::default(),
             refreshes: Semaphore::new(MOST_REFRESHES),
@@ -94,7 +100,7 @@ impl Shared {
     }
 
     pub(crate) fn is_shutting_down(&self) -> bool {
-        self.refreshes.is_closed()
+        self.stopping.is_cancelled()
     }
 
     pub(crate) fn coherence(&self) -> Option<&Coherence> {
@@ -108,46 +114,23 @@ impl Shared {
         }
     }
 
-    /// Begins a session in place of the one the browser had, which is dropped but not revoked: the provider may have
-    /// answered this sign-in with the same grant.
-    ///
-    /// Fails when the store does, and then the grant is revoked; as it is when the caller is gone meanwhile, since
-    /// nobody would ever get the cookie.
+    /// Begins a session. Fails when the store does, and then the grant is revoked.
     pub(crate) async fn begin_session(
         self: &Arc<Self>,
         tokens: Tokens,
         credentials: Arc<Credentials>,
-        replaced: Option<SessionId>,
-    ) -> Result<Session, StoreError> {
+    ) -> Result<OscToken, StoreError> {
         let (timing, now) = (&self.config.timing, self.now());
         let layer = Arc::downgrade(self);
         let registered = self.provider.registered(credentials);
         let token = Session::begin(tokens, registered, timing, now, layer, self.backing.is_some());
-        let session = token.held_by().clone();
-        if self.backing.is_none() {
-            self.keep(session.clone());
-            if let Some(old) = replaced {
-                self.replace(&old).await;
-            }
-            return Ok(session);
+        let session = token.held_by();
+        if let Err(error) = session.create_record(self, &token).await {
+            self.give_up(&token).await;
+            return Err(error);
         }
-        let (sender, receiver) = oneshot::channel();
-        let shared = self.clone();
-        self.beside(async move {
-            let created = session.create_record(&shared, &token).await;
-            if created.is_ok() && !sender.is_closed() {
-                shared.keep(session.clone());
-                if let Some(old) = replaced {
-                    shared.replace(&old).await;
-                }
-            }
-            let created = created.map(|()| session.clone());
-            let is_created = created.is_ok();
-            if sender.send(created).is_err() || !is_created {
-                shared.give_up(&token).await;
-            }
-        });
-        receiver.await.unwrap_or_else(|_| Err(StoreError::new("the runtime is shutting down")))
+        self.keep(session.clone());
+        Ok(token)
     }
 
     /// Puts a session nobody else knows yet into the table; one that is there already stays.
@@ -177,6 +160,7 @@ impl Shared {
     pub(crate) async fn shut_down(&self, deadline: Duration) -> bool {
         // Those still waiting for a permit give up; who has one goes on.
         self.refreshes.close();
+        self.stopping.cancel();
         self.tasks.close();
         let ended = Box::pin(self.tasks.wait());
         matches!(select(ended, self.clock.sleep(deadline)).await, Either::Left(_))
@@ -202,6 +186,7 @@ impl Shared {
                 let now = shared.now();
                 shared.sessions.sweep(&shared.config.timing, now);
                 shared.consumed.sweep(now);
+                shared.outcomes.sweep(now);
             }
         }));
     }

@@ -100,10 +100,10 @@ impl OscAuthLayer {
         let credentials = self.shared.provider.static_client().unwrap_or_else(|| {
             Arc::new(Credentials { id: "test".to_owned(), secret: None, auth_method: None })
         });
-        let begun = self.shared.begin_session(tokens, credentials, None).await;
-        let session = begun.expect("the session store takes a session");
+        let begun = self.shared.begin_session(tokens, credentials).await;
+        let begun = begun.expect("the session store takes a session");
         let name = self.shared.config.cookies.session_name(|| token.port);
-        HeaderValue::try_from(format!("{name}={}", session.id().cookie_value()))
+        HeaderValue::try_from(format!("{name}={}", begun.held_by().id().cookie_value()))
             .expect("a name and base64 are valid in a header")
     }
 }

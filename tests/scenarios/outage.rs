@@ -4,6 +4,7 @@ mod answer;
 mod backoff;
 mod failures;
 mod matrix;
+mod one_account;
 mod refused;
 mod stampede;
 mod unreachable;

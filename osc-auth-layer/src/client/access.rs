@@ -15,7 +15,6 @@ use super::service_token::ServiceAccessToken;
 use super::workspace::{self, Access, Subscriptions, Workspace};
 use super::{Subscription, instance::is_service_id};
 use crate::network::{Limits, WireRequest, WireResponse};
-use crate::session::SessionErrorKind;
 
 /// Logs are long, and making an instance takes its time.
 pub(crate) const LIMITS: Limits = Limits { time: Duration::from_secs(30), bytes: 4 * 1024 * 1024 };
@@ -52,7 +51,7 @@ impl OscContext {
         }
         let newer = match self.session.refresh(&token).await {
             Ok(newer) => newer.bearer(),
-            Err(error) if error.kind() == SessionErrorKind::NotRefreshable => return Ok(answer),
+            Err(error) if error.kind().is_about_the_token() => return Ok(answer),
             Err(error) => return Err(ContextError::of_session(doing, &error)),
         };
         let response = self.send(doing, request.authorized(newer.clone())).await?;

@@ -118,7 +118,9 @@ impl ContextError {
         let kind = match error.kind() {
             SessionErrorKind::Ended => ContextErrorKind::SessionEnded,
             SessionErrorKind::Unavailable => ContextErrorKind::Unavailable,
-            SessionErrorKind::NotRefreshable => ContextErrorKind::Refused,
+            SessionErrorKind::NotRefreshable | SessionErrorKind::FreshTokenRejected => {
+                ContextErrorKind::Refused
+            }
         };
         Self::new(kind, doing, error.to_string()).retry_in(error.retry_after())
     }
@@ -126,10 +128,10 @@ impl ContextError {
     pub(super) fn of_network(doing: impl fmt::Display, error: NetworkError, only_reads: bool) -> Self {
         let (kind, why) = match error {
             NetworkError::NotSent => (ContextErrorKind::Unavailable, "Open Source Cloud is out of reach"),
-            NetworkError::PossiblyProcessed if only_reads => {
+            NetworkError::PossiblyProcessed | NetworkError::TimedOut if only_reads => {
                 (ContextErrorKind::Unavailable, "Open Source Cloud did not answer")
             }
-            NetworkError::PossiblyProcessed => {
+            NetworkError::PossiblyProcessed | NetworkError::TimedOut => {
                 (ContextErrorKind::Unavailable, "Open Source Cloud did not answer, but may have done it")
             }
             NetworkError::TooLong => {

@@ -2,6 +2,8 @@
 
 mod callback;
 mod consumed;
+mod exchange;
+mod outcomes;
 pub(crate) mod pending;
 pub(crate) mod query;
 pub(crate) mod return_to;
@@ -20,6 +22,7 @@ use tower_layer::Layer;
 use tracing::Instrument;
 
 pub(crate) use self::consumed::ConsumedStates;
+pub(crate) use self::outcomes::Outcomes;
 use crate::config::Config;
 use crate::cookie;
 use crate::origin::{self, Origin};

@@ -145,8 +145,9 @@ fn with_query(mut endpoint: Url, parameters: &[(&str, &str)]) -> Url {
 fn refusal(error: GrantError) -> Refusal {
     match error {
         GrantError::Misconfigured(_) => Refusal::Misconfigured,
-        GrantError::Refused | GrantError::NotSent { .. } | GrantError::PossiblyProcessed { .. } => {
-            Refusal::ProviderUnavailable
-        }
+        GrantError::Refused
+        | GrantError::NotSent { .. }
+        | GrantError::PossiblyProcessed { .. }
+        | GrantError::TimedOut => Refusal::ProviderUnavailable,
     }
 }

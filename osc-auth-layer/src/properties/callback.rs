@@ -34,6 +34,7 @@ pub fn callback(data: &[u8]) {
 
     let shared = &stage.layer.shared;
     shared.consumed.sweep(Timestamp::from_millis(u64::MAX));
+    shared.outcomes.sweep(Timestamp::from_millis(u64::MAX));
     let app = service_fn(|_: Request<()>| async {
         panic!("the callback is not the app's");
         #[expect(unreachable_code, reason = "the type of its answer")]

@@ -53,6 +53,7 @@ pub fn token_answer(data: &[u8]) {
         }
         Err(GrantError::NotSent { .. }) => assert_eq!(status, StatusCode::TOO_MANY_REQUESTS),
         Err(GrantError::PossiblyProcessed { .. }) => {}
+        Err(GrantError::TimedOut) => panic!("an answer that is there is not late"),
     }
     match parse_pushed(&response) {
         Ok(uri) => assert!(status.is_success() && !uri.is_empty() && said("request_uri") == Some(uri)),

@@ -13,9 +13,7 @@ use std::time::Duration;
 use http::StatusCode;
 use parking_lot::Mutex;
 use tokio::runtime::Handle;
-use tokio::sync::oneshot;
 use tokio_util::task::TaskTracker;
-use tracing::Instrument;
 
 pub(crate) use self::clients::ClientConfig;
 use self::clients::Clients;
@@ -29,6 +27,10 @@ use crate::flight::Flight;
 use crate::network::{HttpClient, WireRequest};
 use crate::secret::Secret;
 use crate::session::Grant;
+
+/// How long the provider may take to answer a grant. No request waits this long. But the answer to a grant that was sent
+/// holds the only tokens there are, so the layer listens for it for as long as a lease allows.
+pub(crate) const GRANT_TIME: Duration = Duration::from_secs(25);
 
 const METADATA_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
 const RETRY_METADATA: Duration = Duration::from_secs(60);
@@ -171,39 +173,21 @@ impl Provider {
     }
 
     /// Exchanges an authorization code (RFC 6749 §4.1.3, RFC 7636 §4.5). Sent once: a code is good for one use.
-    ///
-    /// It is brought to its end when the visitor hangs up meanwhile; a grant that then has no owner is revoked.
     pub(crate) async fn exchange(
         self: &Arc<Self>,
-        credentials: Arc<Credentials>,
+        credentials: &Credentials,
         code: Secret,
-        redirect_uri: String,
-        verifier: Secret,
+        redirect_uri: &str,
+        verifier: &Secret,
     ) -> Result<Tokens, GrantError> {
-        let Ok(runtime) = Handle::try_current() else {
-            return Err(GrantError::NotSent { retry_after: None });
-        };
-        let (sender, receiver) = oneshot::channel();
-        let provider = self.clone();
-        let exchange = async move {
-            let fields = [
-                ("grant_type", "authorization_code"),
-                ("code", code.expose()),
-                ("redirect_uri", &redirect_uri),
-                ("code_verifier", verifier.expose()),
-            ];
-            let exchanged = match provider.prepare(&credentials, &fields).await {
-                Ok(request) => provider.send(request, &credentials, &[code, verifier]).await,
-                Err(error) => Err(error),
-            };
-            if let Err(Ok(orphan)) = sender.send(exchanged) {
-                tracing::debug!("the visitor hung up during the sign-in; revoking its grant");
-                let (token, hint) = orphan.revocable();
-                provider.revoke(credentials, token, hint);
-            }
-        };
-        drop(self.tasks.spawn_on(exchange.in_current_span(), &runtime));
-        receiver.await.unwrap_or(Err(GrantError::PossiblyProcessed { retry_after: None }))
+        let fields = [
+            ("grant_type", "authorization_code"),
+            ("code", code.expose()),
+            ("redirect_uri", redirect_uri),
+            ("code_verifier", verifier.expose()),
+        ];
+        let request = self.prepare(credentials, &fields).await?;
+        self.send(request, credentials, &[code, verifier.clone()], GRANT_TIME).await
     }
 
     /// Makes the request that uses a refresh token (RFC 6749 §6), and whatever has to be asked for first.
@@ -213,13 +197,14 @@ impl Provider {
         self.prepare(&grant.credentials, &fields).await
     }
 
-    /// Sends it.
+    /// Sends it. The answer may take this long.
     pub(crate) async fn send_refresh(
         &self,
         request: WireRequest,
         grant: &Grant,
+        time: Duration,
     ) -> Result<Tokens, GrantError> {
-        self.send(request, &grant.credentials, grant.refresh_token.as_slice()).await
+        self.send(request, &grant.credentials, grant.refresh_token.as_slice(), time).await
     }
 
     async fn prepare(
@@ -237,8 +222,9 @@ impl Provider {
         request: WireRequest,
         credentials: &Credentials,
         secrets: &[Secret],
+        time: Duration,
     ) -> Result<Tokens, GrantError> {
-        let response = self.http.send(request).await?;
+        let response = self.http.send_within(request, time).await?;
         let sent: Vec<_> = secrets.iter().chain(&credentials.secret).collect();
         wire::parse_tokens(&response, &sent)
     }

@@ -71,12 +71,25 @@ pub(crate) enum GrantError {
     NotSent { retry_after: Option<Duration> },
     /// Sent, and no answer that makes sense: the grant may be spent.
     PossiblyProcessed { retry_after: Option<Duration> },
+    /// Sent, and no answer in time: the provider may still be about to spend the grant.
+    TimedOut,
+}
+
+impl GrantError {
+    /// How long the provider asked to wait before the next attempt.
+    pub(crate) fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::NotSent { retry_after } | Self::PossiblyProcessed { retry_after } => *retry_after,
+            Self::Refused | Self::Misconfigured(_) | Self::TimedOut => None,
+        }
+    }
 }
 
 impl From<NetworkError> for GrantError {
     fn from(error: NetworkError) -> Self {
         match error {
             NetworkError::NotSent => Self::NotSent { retry_after: None },
+            NetworkError::TimedOut => Self::TimedOut,
             NetworkError::PossiblyProcessed | NetworkError::TooLong => {
                 Self::PossiblyProcessed { retry_after: None }
             }

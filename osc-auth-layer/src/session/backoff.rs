@@ -28,9 +28,25 @@ impl Backoff {
         self.not_before = now.plus(delay);
     }
 
+    /// Waits for this long although nothing failed.
+    pub(super) fn hold(&mut self, now: Timestamp, delay: Duration) {
+        (self.failed_at, self.not_before) = (now, now.plus(delay));
+    }
+
+    /// Waits no longer.
+    pub(super) fn open(&mut self) {
+        self.not_before = self.failed_at;
+    }
+
     /// How long still to wait; `None` when there may be a try. A clock that went back waits for nothing.
     pub(crate) fn wait(&self, now: Timestamp) -> Option<Duration> {
-        (self.failed_at <= now && now < self.not_before).then(|| self.not_before.since(now))
+        self.wait_beyond(now, Duration::ZERO)
+    }
+
+    /// The same for a try that has to come this much later.
+    pub(super) fn wait_beyond(&self, now: Timestamp, margin: Duration) -> Option<Duration> {
+        let not_before = self.not_before.plus(margin);
+        (self.failed_at <= now && now < not_before).then(|| not_before.since(now))
     }
 }
 

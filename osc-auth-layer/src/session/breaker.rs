@@ -1,130 +1,189 @@
-//! What all sessions know of the provider's health. Back-off per session alone would have each of them find out about
-//! an outage by waiting for a time-out of its own.
+//! Tells an outage of the provider from one account's trouble, and spares the provider while the outage lasts.
+//!
+//! An outage means that refreshes of several accounts failed and none has succeeded since the first failure. While it
+//! lasts, one refresh per back-off step asks whether it is over. The first success ends it.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use parking_lot::Mutex;
+use tokio::sync::watch;
 
+use super::SessionId;
 use super::backoff::Backoff;
+use super::claims::Claims;
 use crate::clock::Timestamp;
 
-/// So many refreshes in a row that found no provider are an outage, not an accident.
-const TOLERATED: u32 = 3;
-/// While one refresh asks whether the outage is over, the others are told to come back.
-const PROBING: Duration = Duration::from_secs(1);
+/// So many accounts that fail are an outage: fewer may have trouble of their own.
+const SEVERAL: usize = 3;
+/// Accounts beyond this many tell nothing new about an outage.
+const MOST_REMEMBERED: usize = 1000;
+/// While an outage is only suspected, a probe without an answer after this long no longer keeps the next one waiting.
+pub(super) const VERDICT_LIMIT: Duration = Duration::from_secs(2);
+/// The same in an outage.
+const PROBE_LIMIT: Duration = Duration::from_secs(10);
+/// In an outage, an account that has not failed may try this much earlier than the others: it tells more.
+const HEAD_START: Duration = Duration::from_secs(2);
 
 #[derive(Default)]
-pub(crate) struct Breaker(Mutex<State>);
+pub(crate) struct Breaker {
+    state: Mutex<State>,
+    /// Changes when a probe ends.
+    verdicts: watch::Sender<()>,
+}
 
 #[derive(Default)]
 struct State {
-    failures: u32,
-    backoff: Backoff,
-    probing: bool,
+    /// The accounts whose refreshes failed since the last success.
+    failed: HashSet<Account>,
+    /// False while the failures may still be troubles of those accounts: until another account has tried in vain.
+    is_sure: bool,
+    /// Until the layer is sure, gates the tries of accounts that have not failed. No failure of others closes it: an
+    /// account that keeps failing must not keep others from showing that the provider works.
+    first_try: Backoff,
+    /// Gates all other tries.
+    step: Backoff,
+}
+
+/// The owner of a refresh, as far as the layer can tell.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Account {
+    /// All sessions of one user count once.
+    User(Claims),
+    /// The token names no user.
+    Unknown(SessionId),
+}
+
+/// Who wants to refresh.
+pub(super) struct Caller {
+    pub(super) account: Account,
+    /// The last refresh of this session failed.
+    pub(super) has_failed: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Probe {
+    FirstTry,
+    Retry,
+}
+
+/// Why a refresh may not be sent now.
+pub(super) enum Closed {
+    /// An outage: the provider is left alone for this long.
+    For(Duration),
+    /// An outage is suspected, and a probe is about to tell. The receiver changes when it has.
+    UntilVerdict(watch::Receiver<()>),
 }
 
 impl State {
-    fn wait(&self, now: Timestamp) -> Option<Duration> {
-        if self.failures < TOLERATED {
-            return None;
+    fn is_outage(&self) -> bool {
+        self.failed.len() >= SEVERAL
+    }
+
+    fn probe_of(&self, caller: &Caller) -> Probe {
+        match caller.has_failed || self.failed.contains(&caller.account) {
+            true => Probe::Retry,
+            false => Probe::FirstTry,
         }
-        self.backoff.wait(now).or(self.probing.then_some(PROBING))
+    }
+
+    fn gate(&mut self, probe: Probe) -> &mut Backoff {
+        match probe {
+            Probe::FirstTry if !self.is_sure => &mut self.first_try,
+            _ => &mut self.step,
+        }
+    }
+
+    fn wait(&mut self, probe: Probe, now: Timestamp) -> Option<Duration> {
+        let head_start = match probe {
+            Probe::Retry if self.is_sure => HEAD_START,
+            _ => Duration::ZERO,
+        };
+        self.gate(probe).wait_beyond(now, head_start)
     }
 }
 
 impl Breaker {
-    /// How long the provider is to be left alone; `None` when it may be asked.
-    pub(crate) fn wait(&self, now: Timestamp) -> Option<Duration> {
-        self.0.lock().wait(now)
+    /// How long this caller has to leave the provider alone. `None` if it may start a refresh, which may then have to
+    /// wait for a verdict.
+    pub(super) fn wait(&self, now: Timestamp, caller: impl FnOnce() -> Caller) -> Option<Duration> {
+        let is_outage = self.state.lock().is_outage();
+        if !is_outage {
+            return None;
+        }
+        // Made outside the lock: it reads the token.
+        let caller = caller();
+        let mut state = self.state.lock();
+        match state.probe_of(&caller) {
+            Probe::FirstTry if !state.is_sure => None,
+            probe => state.wait(probe, now),
+        }
     }
 
-    /// Lets a refresh through, in an outage one at a time.
-    pub(crate) fn admit(&self, now: Timestamp) -> Result<Admission<'_>, Duration> {
-        let mut state = self.0.lock();
-        if let Some(wait) = state.wait(now) {
-            return Err(wait);
+    /// Lets a refresh through, during an outage as a probe.
+    pub(super) fn admit(&self, now: Timestamp, caller: Caller) -> Result<Admission<'_>, Closed> {
+        let mut state = self.state.lock();
+        let mut probe = None;
+        if state.is_outage() {
+            let kind = state.probe_of(&caller);
+            if let Some(wait) = state.wait(kind, now) {
+                return Err(match kind {
+                    Probe::FirstTry if !state.is_sure => Closed::UntilVerdict(self.verdicts.subscribe()),
+                    _ => Closed::For(wait),
+                });
+            }
+            let limit = if state.is_sure { PROBE_LIMIT } else { VERDICT_LIMIT };
+            state.gate(kind).hold(now, limit);
+            probe = Some(kind);
         }
-        let is_probe = state.failures >= TOLERATED;
-        state.probing |= is_probe;
-        Ok(Admission { breaker: self, is_probe })
+        Ok(Admission { breaker: self, account: Some(caller.account), probe })
     }
 }
 
-/// A refresh that was let through, and has to tell what it found. Dropped without a word it leaves the place to another.
-pub(crate) struct Admission<'b> {
+/// A refresh that was let through, and has to say how it ended. One that is dropped without a word gives its place to
+/// another.
+pub(super) struct Admission<'b> {
     breaker: &'b Breaker,
-    is_probe: bool,
+    /// Taken when it has ended.
+    account: Option<Account>,
+    probe: Option<Probe>,
 }
 
 impl Admission<'_> {
     /// The provider gave an answer that makes sense, be it a refusal.
-    pub(crate) fn answered(self) {
-        let mut state = self.breaker.0.lock();
-        state.failures = 0;
-        state.backoff = Backoff::default();
+    pub(super) fn answered(mut self) {
+        self.account = None;
+        *self.breaker.state.lock() = State::default();
+        self.breaker.verdicts.send_replace(());
     }
 
-    pub(crate) fn failed(self, now: Timestamp, retry_after: Option<Duration>) {
-        let mut state = self.breaker.0.lock();
-        state.failures = state.failures.saturating_add(1);
-        // Failures that were under way together count for one step of the delay.
-        if state.failures >= TOLERATED && (self.is_probe || state.backoff.wait(now).is_none()) {
-            state.backoff.fail(now, retry_after, rand::random());
+    pub(super) fn failed(mut self, now: Timestamp) {
+        let mut state = self.breaker.state.lock();
+        let was_outage = state.is_outage();
+        if let Some(account) = self.account.take().filter(|_| state.failed.len() < MOST_REMEMBERED) {
+            state.failed.insert(account);
         }
+        let begins = !was_outage && state.is_outage();
+        if self.probe == Some(Probe::FirstTry) && !state.is_sure {
+            (state.is_sure, state.step) = (true, Backoff::default());
+        }
+        // Failures that were under way together count for one step of the delay.
+        if begins || self.probe.is_some() {
+            state.step.fail(now, None, rand::random());
+        }
+        drop(state);
+        self.breaker.verdicts.send_replace(());
     }
 }
 
 impl Drop for Admission<'_> {
     fn drop(&mut self) {
-        if self.is_probe {
-            self.breaker.0.lock().probing = false;
+        if let (Some(_), Some(probe)) = (self.account.take(), self.probe) {
+            self.breaker.state.lock().gate(probe).open();
+            self.breaker.verdicts.send_replace(());
         }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn at(seconds: u64) -> Timestamp {
-        Timestamp::from_millis(seconds * 1000)
-    }
-
-    fn broken() -> Breaker {
-        let breaker = Breaker::default();
-        for _ in 0..TOLERATED {
-            assert!(breaker.wait(at(0)).is_none());
-            breaker.admit(at(0)).unwrap_or_else(|_| panic!("let through")).failed(at(0), None);
-        }
-        breaker
-    }
-
-    #[test]
-    fn a_few_failures_in_a_row_leave_the_provider_alone_for_a_while() {
-        let breaker = broken();
-        assert!(breaker.wait(at(0)).is_some() && breaker.admit(at(0)).is_err());
-        assert!(breaker.wait(at(2)).is_none());
-    }
-
-    #[test]
-    fn in_an_outage_one_at_a_time_asks_and_an_answer_ends_it() {
-        let breaker = broken();
-        let probe = breaker.admit(at(2)).unwrap_or_else(|_| panic!("let through"));
-        assert_eq!(breaker.wait(at(2)), Some(PROBING));
-        assert!(breaker.admit(at(2)).is_err());
-        probe.failed(at(2), None);
-        assert!(breaker.admit(at(3)).is_err(), "the delay grows");
-        let probe = breaker.admit(at(6)).unwrap_or_else(|_| panic!("let through"));
-        probe.answered();
-        assert!(breaker.wait(at(6)).is_none());
-        let _together = [breaker.admit(at(6)), breaker.admit(at(6))]
-            .map(|one| one.unwrap_or_else(|_| panic!("let through")));
-    }
-
-    #[test]
-    fn a_probe_that_dies_leaves_its_place_to_another() {
-        let breaker = broken();
-        drop(breaker.admit(at(2)));
-        assert!(breaker.admit(at(2)).is_ok());
-    }
-}
+mod tests;

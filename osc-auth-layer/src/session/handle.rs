@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use super::refresh::{RETRY_AFTER, Refreshed};
+use super::refresh::{Cause, RETRY_AFTER, Refreshed};
 use super::token::{Freshness, OscToken};
 use super::{Session, SessionId};
 use crate::shared::Shared;
@@ -63,7 +63,7 @@ impl OscSession {
                 session.refresh_beside(&shared, &token);
                 Ok(token)
             }
-            Freshness::Due => match session.refreshed(&shared, &token, PATIENCE).await {
+            Freshness::Due => match session.refreshed(&shared, &token, Cause::Expiry, PATIENCE).await {
                 unavailable @ Refreshed::Unavailable { .. } => {
                     // The visitor may have signed out meanwhile.
                     let token = shared.sessions.current(&session).ok_or(SessionError::ended())?;
@@ -78,18 +78,30 @@ impl OscSession {
         }
     }
 
-    /// A newer token than `rejected`, which the API refused although it had not expired. Does nothing but return the
-    /// newer one when there is one already, so any number of callers cause one refresh.
+    /// Returns a newer token than `rejected`, which an API refused although it had not expired.
+    ///
+    /// If the session has a newer token already, that one is returned. Any number of callers cause one refresh. A session is
+    /// refreshed in this way once in ten seconds at most, so an API that refuses every token does not cause a flood of
+    /// grants.
     ///
     /// # Errors
-    /// As [`token`](Self::token); also `Unavailable` when the provider failed a moment ago and is left alone, and
-    /// [`NotRefreshable`](SessionErrorKind::NotRefreshable) when it has no newer token to give.
+    /// As [`token`](Self::token), and:
+    ///
+    /// - [`FreshTokenRejected`](SessionErrorKind::FreshTokenRejected) when `rejected` itself is the result of such a
+    ///   refresh, less than ten seconds ago;
+    /// - [`Unavailable`](SessionErrorKind::Unavailable) when the provider failed a moment ago and is left alone;
+    /// - [`NotRefreshable`](SessionErrorKind::NotRefreshable) when the provider has no newer token to give.
     pub async fn refresh(&self, rejected: &OscToken) -> Result<OscToken, SessionError> {
         let (shared, session) = self.live().await?;
         let is_newer = |token: &OscToken| !token.is_same(rejected);
+        let current = shared.sessions.current(&session).ok_or(SessionError::ended())?;
+        if let Some(left) = session.forced_lately(shared.now()).filter(|_| !is_newer(&current)) {
+            let kind = SessionErrorKind::FreshTokenRejected;
+            return Err(SessionError { kind, retry_after: Some(left) });
+        }
         // A run begun for an older token may come back with the rejected one.
         for _ in 0..2 {
-            match session.refreshed(&shared, rejected, PATIENCE).await {
+            match session.refreshed(&shared, rejected, Cause::Rejection, PATIENCE).await {
                 Refreshed::Token(token) if is_newer(&token) => return Ok(token),
                 Refreshed::Token(_) => {}
                 unavailable @ Refreshed::Unavailable { .. } => {
@@ -161,6 +173,17 @@ pub enum SessionErrorKind {
     Unavailable,
     /// The provider gives no refresh token, or the same access token again. The session lives on with what it has.
     NotRefreshable,
+    /// The API refused a token, and less than ten seconds later the fresh one too. The session lives on. The token is not the
+    /// reason: the user may have no right to the call.
+    FreshTokenRejected,
+}
+
+impl SessionErrorKind {
+    /// True if there is no other token to try with.
+    #[cfg(feature = "client")]
+    pub(crate) fn is_about_the_token(self) -> bool {
+        matches!(self, Self::NotRefreshable | Self::FreshTokenRejected)
+    }
 }
 
 impl SessionError {
@@ -190,6 +213,9 @@ impl fmt::Display for SessionError {
         f.write_str(match self.kind {
             SessionErrorKind::Ended => "the session is over; the visitor has to sign in again",
             SessionErrorKind::NotRefreshable => "the provider has no newer token to give",
+            SessionErrorKind::FreshTokenRejected => {
+                "the API refused a token that was refreshed a moment ago; the user may have no right to the call"
+            }
             SessionErrorKind::Unavailable => {
                 "the provider or the session store is out of reach; the session is kept, try again"
             }

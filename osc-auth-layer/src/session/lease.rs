@@ -10,13 +10,16 @@ use super::settle::Ended;
 use super::stored::{Opened, sealed};
 use super::{Grant, OscToken, Phase, Session};
 use crate::clock::Timestamp;
-use crate::network::Limits;
+use crate::provider::GRANT_TIME;
 use crate::secret::random_token;
 use crate::shared::Shared;
 use crate::store::{BeforeRead, Ending, Leased, Record, Replaced, StoreError, Stored};
 
 /// Longer than the provider may take to answer, by enough for the answer to be written.
 const LEASE: Duration = Duration::from_secs(30);
+const WRITE_TIME: Duration = LEASE.saturating_sub(GRANT_TIME);
+/// A grant is not sent when its answer has less time than this.
+const LEAST_GRANT_TIME: Duration = Duration::from_secs(10);
 /// A lease this young was confirmed just now.
 const JUST_NOW: Duration = Duration::from_millis(500);
 const MOST_CONFIRMATIONS: usize = 3;
@@ -124,7 +127,13 @@ impl Lease {
             }
         }
         // The store is so slow that no confirmation is fresh; one that leaves the provider its time will do.
-        Ok(self.is_younger_than(LEASE - Limits::PROVIDER.time))
+        Ok(self.is_younger_than(LEASE - WRITE_TIME - LEAST_GRANT_TIME))
+    }
+
+    /// How long the answer to a grant sent now may take, so that it can be written under this lease.
+    pub(super) fn grant_time(&self) -> Duration {
+        let age = self.confirmed_at.map_or(LEASE, |at| at.age(&self.shared));
+        LEASE.saturating_sub(WRITE_TIME + age)
     }
 
     fn is_younger_than(&self, age: Duration) -> bool {

@@ -2,6 +2,7 @@
 
 mod backoff;
 mod breaker;
+mod claims;
 mod ending;
 mod handle;
 mod id;
@@ -25,7 +26,7 @@ use triomphe::ThinArc;
 pub(crate) use self::breaker::Breaker;
 pub use self::handle::{OscSession, SessionError, SessionErrorKind};
 pub(crate) use self::id::SessionId;
-pub(crate) use self::refresh::{RETRY_AFTER, Refreshed};
+pub(crate) use self::refresh::{Cause, RETRY_AFTER, Refreshed};
 use self::state::State;
 pub(crate) use self::state::{Grant, Phase};
 pub(crate) use self::table::Table;

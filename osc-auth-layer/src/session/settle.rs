@@ -42,9 +42,9 @@ pub(super) async fn settle(
             tracing::error!(%error, "the provider refuses this client; check CLIENT_ID and CLIENT_SECRET");
             Some(session.fail(shared, None))
         }
-        Err(GrantError::NotSent { retry_after } | GrantError::PossiblyProcessed { retry_after }) => {
+        Err(error) => {
             tracing::warn!("the provider is out of reach; the session is kept");
-            Some(session.fail(shared, retry_after))
+            Some(session.fail(shared, error.retry_after()))
         }
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::backoff::Backoff;
 #[cfg(feature = "client")]
 use crate::client::Workspace;
+use crate::clock::Timestamp;
 use crate::provider::{Credentials, Provider};
 use crate::secret::Secret;
 
@@ -49,6 +50,10 @@ struct Particulars {
     registered: Option<Arc<Credentials>>,
     /// Of what failed since the last answer.
     backoff: Option<Backoff>,
+    /// The last run of a refresh died after it had sent the grant, and before the answer came.
+    has_lost_answer: bool,
+    /// When a token that an API had refused was last refreshed.
+    forced_at: Option<Timestamp>,
     #[cfg(feature = "client")]
     workspace: Option<Arc<Workspace>>,
 }
@@ -108,6 +113,23 @@ impl State {
 
     pub(super) fn version(&self) -> u64 {
         self.particulars.as_ref().map_or(0, |particulars| particulars.version)
+    }
+
+    pub(super) fn lose_answer(&mut self) {
+        self.particulars().has_lost_answer = true;
+    }
+
+    pub(super) fn take_lost_answer(&mut self) -> bool {
+        self.particulars.as_mut().is_some_and(|particulars| std::mem::take(&mut particulars.has_lost_answer))
+    }
+
+    /// Notes that the token was refreshed because an API had refused it.
+    pub(super) fn note_forced(&mut self, now: Timestamp) {
+        self.particulars().forced_at = Some(now);
+    }
+
+    pub(super) fn forced_at(&self) -> Option<Timestamp> {
+        self.particulars.as_ref()?.forced_at
     }
 
     pub(super) fn backoff(&self) -> Option<&Backoff> {

@@ -1,9 +1,11 @@
 //! The store as the layer uses it: every operation with a deadline, every record opened and sealed on the way.
 
 use std::collections::HashSet;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use futures_util::FutureExt;
 use futures_util::future::{Either, select};
 use parking_lot::Mutex;
 
@@ -96,11 +98,13 @@ impl Backing {
         sealed: &[u8],
         expiry: Expiry,
     ) -> Result<bool, StoreError> {
-        self.within(self.store.create(&key.name.text(), sealed, expiry)).await
+        let name = key.name.text();
+        self.within(|store| store.create(&name, sealed, expiry)).await
     }
 
     pub(crate) async fn read(&self, key: &RecordKey) -> Result<Found, StoreError> {
-        self.within(self.store.read(&key.name.text())).await
+        let name = key.name.text();
+        self.within(|store| store.read(&name)).await
     }
 
     pub(crate) async fn replace(
@@ -111,19 +115,23 @@ impl Backing {
         sealed: &Sealed,
     ) -> Result<Replaced, StoreError> {
         let sealed = self.seal(key, version, sealed);
-        self.within(self.store.replace(&key.name.text(), expected, version, &sealed)).await
+        let name = key.name.text();
+        self.within(|store| store.replace(&name, expected, version, &sealed)).await
     }
 
     pub(crate) async fn refuse(&self, key: &RecordKey, version: u64) -> Result<(), StoreError> {
-        self.within(self.store.refuse(&key.name.text(), version)).await
+        let name = key.name.text();
+        self.within(|store| store.refuse(&name, version)).await
     }
 
     pub(crate) async fn touch(&self, key: &RecordKey) -> Result<(), StoreError> {
-        self.within(self.store.touch(&key.name.text())).await
+        let name = key.name.text();
+        self.within(|store| store.touch(&name)).await
     }
 
     pub(crate) async fn end(&self, key: &RecordKey, ending: Ending) -> Result<Option<Record>, StoreError> {
-        self.within(self.store.end(&key.name.text(), ending)).await
+        let name = key.name.text();
+        self.within(|store| store.end(&name, ending)).await
     }
 
     pub(crate) async fn lease(
@@ -132,11 +140,13 @@ impl Backing {
         owner: &str,
         duration: Duration,
     ) -> Result<Leased, StoreError> {
-        self.within(self.store.lease(&key.name.text(), owner, duration)).await
+        let name = key.name.text();
+        self.within(|store| store.lease(&name, owner, duration)).await
     }
 
     pub(crate) async fn release(&self, key: &RecordKey, owner: &str) -> Result<(), StoreError> {
-        self.within(self.store.release(&key.name.text(), owner)).await
+        let name = key.name.text();
+        self.within(|store| store.release(&name, owner)).await
     }
 
     pub(crate) async fn create_once(
@@ -145,25 +155,34 @@ impl Backing {
         value: &[u8],
         lifetime: Duration,
     ) -> Result<bool, StoreError> {
-        self.within(self.store.create_once(&name.text(), value, lifetime)).await
+        let name = name.text();
+        self.within(|store| store.create_once(&name, value, lifetime)).await
     }
 
     pub(crate) async fn read_once(&self, name: &RecordName) -> Result<Option<Vec<u8>>, StoreError> {
-        self.within(self.store.read_once(&name.text())).await
+        let name = name.text();
+        self.within(|store| store.read_once(&name)).await
     }
 
     pub(crate) async fn remove_once(&self, name: &RecordName) -> Result<(), StoreError> {
-        self.within(self.store.remove_once(&name.text())).await
+        let name = name.text();
+        self.within(|store| store.remove_once(&name)).await
     }
 
     pub(crate) async fn now(&self) -> Result<Timestamp, StoreError> {
-        Ok(self.within(self.store.now()).await?.into())
+        Ok(self.within(|store| store.now()).await?.into())
     }
 
     /// Says in the log that the store fails, but not at every request.
-    async fn within<T>(&self, operation: StoreFuture<'_, T>) -> Result<T, StoreError> {
+    async fn within<'s, T>(
+        &'s self,
+        operation: impl FnOnce(&'s dyn SessionStore) -> StoreFuture<'s, T>,
+    ) -> Result<T, StoreError> {
+        // A store's panic must not take the layer's task with it: that may hold the only good refresh token there is.
+        let operation = Box::pin(AssertUnwindSafe(async { operation(&*self.store).await }).catch_unwind());
         let result = match select(operation, self.clock.sleep(DEADLINE)).await {
-            Either::Left((result, _)) => result,
+            Either::Left((Ok(result), _)) => result,
+            Either::Left((Err(_), _)) => Err(StoreError::new("it panicked")),
             Either::Right(_) => Err(StoreError::new("no answer within two seconds")),
         };
         if let Err(error) = &result {

@@ -6,7 +6,8 @@ use http::{Method, StatusCode};
 use mock_osc::{Endpoint, Fault, MockOsc};
 use osc_auth_layer::test_util::TestClock;
 use osc_tests::{
-    Answer, Browser, Logs, app, assert_own, callback, is_page, layer, layer_for, location, path_of, refusal,
+    Answer, Browser, Logs, QuickClock, app, assert_own, callback, is_page, layer, layer_for, location,
+    path_of, refusal,
 };
 
 use super::{everything, header_of, refused_both_ways};
@@ -70,10 +71,12 @@ async fn an_expired_state_is_refused() {
 #[tokio::test]
 async fn a_used_state_is_refused_unless_the_browser_is_signed_in() {
     let osc = MockOsc::builder().start().await.unwrap();
-    let mut browser = Browser::new(app(&layer(&osc)));
+    let clock = QuickClock::new();
+    let mut browser = Browser::new(app(&layer_for(&osc).clock(clock.clone()).build().unwrap()));
     let path = callback(&mut browser, &osc).await;
     let mut other_window = browser.clone();
     browser.navigate(&path).await;
+    clock.advance(Duration::from_secs(60));
 
     assert_eq!(refusal(&other_window.navigate(&path).await), (400, "invalid_state".to_owned()));
     for path in [path.as_str(), "/auth/callback?code=a&state=unknown", "/auth/callback"] {

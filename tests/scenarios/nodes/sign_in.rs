@@ -77,7 +77,9 @@ async fn s02_a_callback_that_many_deliver_to_three_nodes_is_exchanged_once() {
                 status => assert_eq!(status, StatusCode::BAD_REQUEST),
             }
         }
-        assert_eq!((signed_in, nodes.osc.count(Endpoint::Token)), (1, 1));
+        // All that came to the node of the first delivery, and nobody else.
+        assert_eq!((signed_in, nodes.osc.count(Endpoint::Token)), (4, 1));
+        assert_eq!(nodes.store.sessions(), 1);
     }
 }
 

@@ -1,0 +1,195 @@
+//! A sign-in carried out: the code is exchanged and the session begins, whether or not the request that brought the code
+//! is still there.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::select;
+use tokio::sync::watch;
+use tracing::Instrument;
+
+use super::outcomes::{Fingerprint, Outcome, Place, SealedId};
+use super::pending::{LIFETIME, PendingSignIn};
+use super::query::Query;
+use crate::clock::Timestamp;
+use crate::flight::landing;
+use crate::provider::wire::loggable;
+use crate::provider::{Credentials, GrantError, NO_COMMON_METHOD};
+use crate::response::Refusal;
+use crate::secret::Secret;
+use crate::session::SessionId;
+use crate::shared::Shared;
+use crate::store::RecordName;
+
+/// A session that no browser has got after this long has no owner: its grant is revoked.
+const UNCLAIMED_FOR: Duration = Duration::from_secs(12);
+
+/// A request's share in a sign-in. Dropped before the browser got the session, it sees to it that the grant is revoked
+/// unless another request comes for it.
+pub(super) struct Delivery<'s> {
+    shared: &'s Arc<Shared>,
+    pending: &'s PendingSignIn,
+    outcome: watch::Receiver<Option<Outcome>>,
+}
+
+impl<'s> Delivery<'s> {
+    /// Begins the exchange, or joins the one under way. `None` if another delivery of the same sign-in said something
+    /// else.
+    pub(super) fn begin(
+        shared: &'s Arc<Shared>,
+        pending: &'s Arc<PendingSignIn>,
+        query: Query,
+        now: Timestamp,
+    ) -> Result<Option<Self>, Refusal> {
+        let outcome = match shared.outcomes.enter(pending.state(), Fingerprint::of(&query), shared.now()) {
+            Place::Joined(outcome) => outcome,
+            Place::First(sender) => {
+                let outcome = sender.subscribe();
+                let (runner, pending) = (shared.clone(), pending.clone());
+                let exchange = async move { run(&runner, &pending, &query, &sender, now).await };
+                shared.beside(exchange.in_current_span());
+                outcome
+            }
+            Place::Differs => return Ok(None),
+            Place::Full => {
+                tracing::error!("too many sign-ins in a minute; limit requests to the callback path");
+                return Err(Refusal::ProviderUnavailable);
+            }
+        };
+        Ok(Some(Self { shared, pending, outcome }))
+    }
+
+    /// Waits for the outcome. `None` if the exchange died with its runtime.
+    pub(super) async fn outcome(&self) -> Option<Outcome> {
+        landing(self.outcome.clone()).await
+    }
+
+    /// The browser gets the session with the answer that is returned next.
+    pub(super) fn hand_on(self) {
+        self.shared.outcomes.claim(self.pending.state());
+    }
+}
+
+impl Drop for Delivery<'_> {
+    fn drop(&mut self) {
+        if self.shared.outcomes.leave(self.pending.state()) {
+            let (shared, state) = (self.shared.clone(), self.pending.state().to_owned());
+            self.shared.beside(async move { revoke_unless_claimed(&shared, &state).await });
+        }
+    }
+}
+
+async fn run(
+    shared: &Arc<Shared>,
+    pending: &PendingSignIn,
+    query: &Query,
+    sender: &watch::Sender<Option<Outcome>>,
+    now: Timestamp,
+) {
+    let (outcome, unclaimed) = match sign_in(shared, pending, query, now).await {
+        Ok(Some(id)) => (Outcome::SignedIn(SealedId::seal(&id, pending)), Some(id)),
+        Ok(None) => (Outcome::Used, None),
+        Err(refusal) => (Outcome::Refused(refusal), None),
+    };
+    let is_forsaken = shared.outcomes.end(pending.state(), unclaimed, shared.now());
+    sender.send_replace(Some(outcome));
+    if is_forsaken {
+        revoke_unless_claimed(shared, pending.state()).await;
+    }
+}
+
+async fn revoke_unless_claimed(shared: &Arc<Shared>, state: &str) {
+    select(shared.clock.sleep(UNCLAIMED_FOR), Box::pin(shared.stopping.cancelled())).await;
+    if let Some(id) = shared.outcomes.take_unclaimed(state) {
+        tracing::debug!(session = %id.public(), "no browser came for this session; revoking its grant");
+        shared.sign_out(&id).await;
+    }
+}
+
+/// Exchanges the code of the provider's answer, and begins a session. `None` if the state was used before.
+async fn sign_in(
+    shared: &Arc<Shared>,
+    pending: &PendingSignIn,
+    query: &Query,
+    now: Timestamp,
+) -> Result<Option<SessionId>, Refusal> {
+    // Every answer uses the state up, whoever sent it (RFC 9700 §4.2.4): of two deliveries at two nodes, one makes a
+    // request.
+    if !consume_once(shared, pending, now).await? {
+        return Ok(None);
+    }
+    check_issuer(query, pending)?;
+    if let Some(error) = query.get("error") {
+        let description = query.get("error_description").unwrap_or_default();
+        tracing::info!(
+            error = %loggable(error, 64, &[]),
+            error_description = %loggable(description, 200, &[]),
+            "the provider declined a sign-in"
+        );
+        return Err(match error {
+            "access_denied" => Refusal::AccessDenied,
+            _ => Refusal::SignInFailed,
+        });
+    }
+    let Some(code) = query.get("code").map(Secret::new) else {
+        return Err(Refusal::InvalidRequest("The provider's answer holds neither a code nor an error."));
+    };
+    let client = shared.provider.client_by_id(&pending.client_id).await;
+    let client = client.map_err(|_| Refusal::ProviderUnavailable)?.ok_or(Refusal::InvalidState)?;
+    let (redirect_uri, verifier) = (&pending.redirect_uri, &pending.verifier);
+    let exchanged = shared.provider.exchange(&client, code, redirect_uri, verifier).await;
+    let tokens = match exchanged {
+        Ok(tokens) => tokens,
+        Err(error) => return Err(refusal(shared, &client, error).await),
+    };
+    // A new id at every sign-in: one that somebody planted is worth nothing (session fixation).
+    let begun = shared.begin_session(tokens, client).await;
+    let token = begun.map_err(|_| Refusal::ProviderUnavailable)?;
+    let id = token.held_by().id().clone();
+    tracing::debug!(session = %id.public(), "signed in");
+    Ok(Some(id))
+}
+
+/// RFC 9207 §2.4: compared whenever it is there, required when it was announced; for errors too.
+fn check_issuer(query: &Query, pending: &PendingSignIn) -> Result<(), Refusal> {
+    match query.get("iss") {
+        Some(iss) if iss == pending.issuer => Ok(()),
+        None if !pending.iss_due => Ok(()),
+        _ => {
+            tracing::warn!("a callback named another issuer, or none although the provider announced it");
+            Err(Refusal::InvalidRequest("This answer did not come from the provider that was asked."))
+        }
+    }
+}
+
+/// Returns true for the first delivery of the state, on any node.
+async fn consume_once(shared: &Shared, pending: &PendingSignIn, now: Timestamp) -> Result<bool, Refusal> {
+    let Some(backing) = &shared.backing else {
+        return Ok(shared.consumed.consume_once(pending.state(), pending.expires_at(), now));
+    };
+    let name = RecordName::once(&["state", pending.state()]);
+    let created = backing.create_once(&name, &[], LIFETIME).await;
+    created.map_err(|_| Refusal::ProviderUnavailable)
+}
+
+async fn refusal(shared: &Shared, client: &Credentials, error: GrantError) -> Refusal {
+    match error {
+        GrantError::Misconfigured(code) if is_about_the_client(&code) => {
+            if shared.provider.forget_registration(&client.id).await {
+                tracing::warn!(error = %code, "the provider no longer knows this registration; the next sign-in makes another");
+                return Refusal::SignInFailed;
+            }
+            tracing::error!(error = %code, "the provider refuses this client; check CLIENT_ID and CLIENT_SECRET");
+            Refusal::Misconfigured
+        }
+        GrantError::Refused | GrantError::Misconfigured(_) => Refusal::SignInFailed,
+        GrantError::NotSent { .. } | GrantError::PossiblyProcessed { .. } | GrantError::TimedOut => {
+            Refusal::ProviderUnavailable
+        }
+    }
+}
+
+/// RFC 6749 §5.2: with these, no other attempt would fare better. Every other code is about this very request.
+fn is_about_the_client(error: &str) -> bool {
+    matches!(error, "invalid_client" | "unauthorized_client" | "unsupported_grant_type" | NO_COMMON_METHOD)
+}

@@ -1,0 +1,159 @@
+//! One account's trouble is not an outage: the other users notice nothing.
+
+use std::future::Future;
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use futures_util::future::join_all;
+use http::StatusCode;
+use mock_osc::{Endpoint, Fault, MockOsc};
+use osc_auth_layer::test_util::TestToken;
+use osc_tests::{Browser, EXPIRED, Stage, error_of, soon};
+
+const HEALTHY: usize = 5;
+const OF_ONE_ACCOUNT: [usize; 4] = [1, 6, 20, 70];
+/// Longer than any test takes.
+const HANGS: Duration = Duration::from_secs(3600);
+
+fn faults() -> [Fault; 3] {
+    [Fault::RetryAfter(429, "300".to_owned()), Fault::Status(500), Fault::Latency(HANGS)]
+}
+
+/// Tokens as OSC's are. The name of the user is in them.
+fn token(user: &str, number: usize) -> TestToken {
+    use base64::Engine;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+    let claims = format!(r#"{{"tenantId":"team","userId":"{user}","patId":"{number}"}}"#);
+    TestToken::new(format!("e30.{}.{number}", URL_SAFE_NO_PAD.encode(claims)))
+        .refresh_token(format!("refresh-{user}-{number}"))
+}
+
+/// Tokens that say nothing.
+fn opaque(user: &str, number: usize) -> TestToken {
+    TestToken::new(format!("pat-{user}-{number}")).refresh_token(format!("refresh-{user}-{number}"))
+}
+
+struct Visitors {
+    stage: Stage,
+    troubled: Vec<Browser>,
+    healthy: Vec<Browser>,
+}
+
+impl Visitors {
+    /// All tokens have expired. The provider has this trouble with one account, and serves the others.
+    async fn new(sessions: usize, trouble: Fault, token: fn(&str, usize) -> TestToken) -> Self {
+        let stage = Stage::before_sign_in(MockOsc::builder(), |layer| layer).await;
+        let (mut troubled, mut healthy) = (Vec::new(), Vec::new());
+        for number in 0..sessions {
+            troubled.push(stage.browser_with(token("ada", number)).await);
+        }
+        for number in 0..HEALTHY {
+            healthy.push(stage.browser_with(token("grace", number)).await);
+        }
+        let is_adas = |request: &mock_osc::Recorded| {
+            request.field("refresh_token").is_some_and(|token| token.contains("-ada-"))
+        };
+        stage.osc.fault(Endpoint::Token, trouble).when(is_adas);
+        let served = r#"{"access_token":"new","refresh_token":"next","expires_in":3600}"#.to_owned();
+        stage.osc.fault(Endpoint::Token, Fault::Answer(200, "application/json", served));
+        stage.pass(EXPIRED);
+        Self { stage, troubled, healthy }
+    }
+
+    /// The troubled account's requests, which are still under way when the provider hangs.
+    fn trouble(&self) -> impl Future<Output = Vec<osc_tests::Answer>> + use<> {
+        join_all(self.troubled.clone().into_iter().map(|mut browser| async move { browser.fetch("/").await }))
+    }
+
+    async fn healthy_are_served(&mut self) {
+        for browser in &mut self.healthy {
+            let answer = soon(browser.fetch("/")).await;
+            assert_eq!(answer.status(), StatusCode::OK, "{answer:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn s76_a_users_sessions_that_fail_refuse_nobody_else() {
+    for fault in faults() {
+        for sessions in OF_ONE_ACCOUNT {
+            let mut visitors = Visitors::new(sessions, fault.clone(), token).await;
+            let clock = visitors.stage.clock.clone();
+            let mut trouble = Box::pin(clock.through_second_tries(visitors.trouble()));
+            if matches!(fault, Fault::Latency(_)) {
+                assert!(trouble.as_mut().now_or_never().is_none());
+                let asked = sessions.min(64);
+                soon(visitors.stage.osc.wait_for_requests(Endpoint::Token, asked)).await;
+                // Refreshes that hang give their permits to others.
+                clock.slept(SLOW..=SLOW, asked).await;
+                clock.advance(SLOW);
+            } else {
+                soon(trouble).await;
+            }
+            visitors.healthy_are_served().await;
+        }
+    }
+}
+
+const SLOW: Duration = Duration::from_secs(2);
+
+#[tokio::test]
+async fn s76_sessions_of_unknown_users_that_keep_failing_refuse_nobody_else() {
+    for fault in &faults()[..2] {
+        for sessions in OF_ONE_ACCOUNT {
+            let mut visitors = Visitors::new(sessions, fault.clone(), opaque).await;
+            let clock = visitors.stage.clock.clone();
+            for _ in 0..5 {
+                // They fail again and again, each time after as long as they were told to wait.
+                clock.through_second_tries(visitors.trouble()).await;
+                clock.advance(Duration::from_secs(451));
+            }
+            clock.through_second_tries(visitors.trouble()).await;
+            // With as many as that, one of them was asked to make sure. Then another step has to pass.
+            if sessions > 64 {
+                clock.advance(Duration::from_secs(90));
+            }
+            visitors.healthy_are_served().await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn s76_retry_after_applies_to_the_session_that_received_it() {
+    let mut visitors = Visitors::new(6, Fault::RetryAfter(429, "300".to_owned()), opaque).await;
+    for browser in &mut visitors.troubled {
+        assert_eq!(error_of(&soon(browser.fetch("/")).await), "temporarily_unavailable");
+    }
+    // Some of them were refused although nobody asked: an outage was likely, but it is not five minutes long.
+    visitors.stage.clock.advance(Duration::from_secs(2));
+    visitors.healthy_are_served().await;
+    let asked = visitors.stage.refreshes();
+    for browser in &mut visitors.troubled[..3] {
+        assert_eq!(error_of(&soon(browser.fetch("/")).await), "temporarily_unavailable");
+    }
+    assert_eq!(visitors.stage.refreshes(), asked, "asked again before the time the provider named");
+}
+
+#[tokio::test]
+async fn s76_a_real_outage_costs_one_request_per_step() {
+    let stage = Stage::before_sign_in(MockOsc::builder(), |layer| layer).await;
+    let mut browsers = Vec::new();
+    for number in 0..100 {
+        browsers.push(stage.browser_with(token(&format!("user{number}"), number)).await);
+    }
+    stage.osc.fault(Endpoint::Token, Fault::Status(429));
+    stage.pass(EXPIRED);
+    for browser in &mut browsers {
+        assert_eq!(error_of(&soon(browser.fetch("/")).await), "temporarily_unavailable");
+    }
+    assert_eq!(stage.refreshes(), 4, "three failures, and one that makes sure");
+    for step in 1..30 {
+        // No step is longer than a minute and a half.
+        stage.clock.advance(Duration::from_secs(92));
+        for browser in &mut browsers {
+            assert_eq!(error_of(&soon(browser.fetch("/")).await), "temporarily_unavailable");
+        }
+        assert_eq!(stage.refreshes(), 4 + step);
+    }
+    stage.osc.clear_faults();
+}
