@@ -3,6 +3,7 @@
 mod early;
 mod handle;
 mod interrupted;
+mod late;
 mod rotation;
 mod sign_out;
 mod single_flight;

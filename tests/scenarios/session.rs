@@ -1,6 +1,7 @@
 //! A session's life: how it begins, what it is known by, and when it ends.
 
 mod clock_jumps;
+mod deliveries;
 mod identity;
 mod leftovers;
 mod life;

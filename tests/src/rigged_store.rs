@@ -48,6 +48,10 @@ pub enum Trouble {
     Hangs,
     /// It has its effect, and never ends.
     HangsAfter,
+    /// It has no effect, and panics.
+    Panics,
+    /// It has its effect, and panics all the same.
+    PanicsAfter,
 }
 
 /// A [`MemoryStore`] as one node sees it. Clones are the same.
@@ -183,12 +187,14 @@ impl RiggedStore {
         match trouble {
             Some(Trouble::Fails) => return Err(fault()),
             Some(Trouble::Hangs) => return pending().await,
-            None | Some(Trouble::LosesAnswer | Trouble::HangsAfter) => {}
+            Some(Trouble::Panics) => panic!("the test wants it so"),
+            None | Some(Trouble::LosesAnswer | Trouble::HangsAfter | Trouble::PanicsAfter) => {}
         }
         let result = work.await;
         match trouble {
             Some(Trouble::LosesAnswer) => Err(fault()),
             Some(Trouble::HangsAfter) => pending().await,
+            Some(Trouble::PanicsAfter) => panic!("the test wants it so"),
             _ => result,
         }
     }
