@@ -126,7 +126,7 @@ impl Stage {
 /// Waits for what must happen, so that a test whose event never comes fails, and says where it waited.
 #[track_caller]
 pub fn soon<T>(event: impl Future<Output = T>) -> impl Future<Output = T> {
-    const LIMIT: Duration = Duration::from_secs(30);
+    const LIMIT: Duration = Duration::from_secs(60);
     let caller = Location::caller();
     async move {
         let result = tokio::time::timeout(LIMIT, event).await;

@@ -18,24 +18,31 @@ use super::until;
 /// The system's clock, set by the test: nodes refresh without waiting for an hour. Redis' own clock stays, so that a node
 /// that has not seen a session yet takes its token for as old as it really is.
 #[derive(Clone, Debug, Default)]
-pub(super) struct SetClock(Arc<AtomicI64>);
+pub(super) struct SetClock {
+    shift: Arc<AtomicI64>,
+    is_unhurried: bool,
+}
 
 impl SetClock {
     /// Moves it on by so many milliseconds, or back.
     pub(super) fn shift(&self, millis: i64) {
-        self.0.fetch_add(millis, Ordering::SeqCst);
+        self.shift.fetch_add(millis, Ordering::SeqCst);
     }
 }
 
 impl Clock for SetClock {
     fn now(&self) -> SystemTime {
-        let (now, shift) = (SystemTime::now(), self.0.load(Ordering::SeqCst));
+        let (now, shift) = (SystemTime::now(), self.shift.load(Ordering::SeqCst));
         let distance = Duration::from_millis(shift.unsigned_abs());
         if shift < 0 { now - distance } else { now + distance }
     }
 
+    /// An unhurried clock lets ten times as long pass before the layer gives up waiting: a machine that is busy with other
+    /// work is not an outage. Shorter sleeps are pauses between two tries, and stay as they are.
     fn sleep(&self, duration: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>> {
-        Box::pin(tokio::time::sleep(duration))
+        let is_timeout = duration >= Duration::from_secs(2);
+        let factor = if self.is_unhurried && is_timeout { 10 } else { 1 };
+        Box::pin(tokio::time::sleep(duration * factor))
     }
 }
 
@@ -86,15 +93,36 @@ impl Cluster {
 
     /// The same with a Redis that refuses to tell of changes.
     pub(super) async fn untold(nodes: usize) -> Self {
+        let redis = Self::that_tells_nothing().await;
+        Self::with(redis, provider().await, nodes, untold, plain).await.sign_in().await
+    }
+
+    /// A Redis that refuses to tell of changes.
+    pub(super) async fn that_tells_nothing() -> RedisServer {
         let redis = RedisServer::start().await;
         redis.command(&UNTOLD).await;
-        Self::with(redis, provider().await, nodes, untold, plain).await.sign_in().await
+        redis
+    }
+
+    /// The same as one of these, on a machine that may be busy with other work. The store waits this long for Redis.
+    pub(super) async fn unhurried(
+        redis: RedisServer,
+        nodes: usize,
+        url: impl Fn(usize, SocketAddr) -> String,
+        timeout: Duration,
+    ) -> Self {
+        let configure = |_: usize, layer: Builder, store: RedisStore| layer.store(store.timeout(timeout));
+        let clock = || SetClock { is_unhurried: true, ..SetClock::default() };
+        Self::made(redis, provider().await, nodes, url, configure, clock).await.sign_in().await
     }
 
     /// The same with a Redis that keeps everything when it is killed.
     pub(super) async fn durable(nodes: usize) -> Self {
-        let redis = RedisServer::with(&["--appendonly", "yes", "--appendfsync", "always"]).await;
-        Self::new(redis, nodes).await.sign_in().await
+        Self::new(Self::that_keeps_everything().await, nodes).await.sign_in().await
+    }
+
+    pub(super) async fn that_keeps_everything() -> RedisServer {
+        RedisServer::with(&["--appendonly", "yes", "--appendfsync", "always"]).await
     }
 
     /// Before the visitor came.
@@ -110,9 +138,20 @@ impl Cluster {
         url: impl Fn(usize, SocketAddr) -> String,
         configure: impl Fn(usize, Builder, RedisStore) -> Builder,
     ) -> Self {
+        Self::made(redis, osc, nodes, url, configure, SetClock::default).await
+    }
+
+    async fn made(
+        redis: RedisServer,
+        osc: MockOsc,
+        nodes: usize,
+        url: impl Fn(usize, SocketAddr) -> String,
+        configure: impl Fn(usize, Builder, RedisStore) -> Builder,
+        clock: impl Fn() -> SetClock,
+    ) -> Self {
         let mut made = Vec::new();
         for number in 0..nodes {
-            let (clock, proxy) = (SetClock::default(), Proxy::to(redis.addr()).await);
+            let (clock, proxy) = (clock(), Proxy::to(redis.addr()).await);
             let store = RedisStore::new(&url(number, proxy.addr())).expect("a valid URL");
             let layer = configure(number, layer_for(&osc).clock(clock.clone()), store);
             let app = app(&layer.build().expect("the test's layer builds"));

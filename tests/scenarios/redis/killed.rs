@@ -8,7 +8,7 @@ use mock_osc::Endpoint;
 use osc_auth_layer::SessionErrorKind;
 use osc_tests::{Logs, callback, error_of, refusal, soon, token_of};
 
-use super::cluster::Cluster;
+use super::cluster::{Cluster, open};
 use super::{STALENESS, assert_refused, assert_unavailable, field, records, until};
 
 /// Waits until no node lets anybody in on what it knew before.
@@ -178,7 +178,8 @@ enum Outage {
 async fn s41_a_token_that_redis_did_not_take_is_used_by_nobody_until_redis_has_it() {
     for outage in [Outage::Killed, Outage::Frozen] {
         let logs = Logs::collect();
-        let mut cluster = Cluster::durable(2).await;
+        let redis = Cluster::that_keeps_everything().await;
+        let mut cluster = Cluster::unhurried(redis, 2, open, Duration::from_secs(1)).await;
         cluster.warm_up().await;
         let old = cluster.token(0).await;
         cluster.pass(osc_tests::EXPIRED);

@@ -6,6 +6,7 @@ use futures_util::FutureExt;
 use mock_osc::{Endpoint, Fault, MockOsc};
 use osc_tests::{RedisServer, soon};
 
+use super::FORCE_AGAIN;
 use super::cluster::{Cluster, open, plain};
 use super::{field, records, until};
 
@@ -35,6 +36,7 @@ async fn s50_a_node_that_lost_its_lease_under_a_refresh_does_not_overwrite_what_
 
     let second = cluster.token(1).await;
     let second = soon(second.session().refresh(&second)).await.expect("the answer of the first");
+    cluster.pass(FORCE_AGAIN);
     let third = soon(second.session().refresh(&second)).await.expect("a newer token");
     assert_eq!((cluster.refreshes(), field(&cluster.redis, "version").await.as_str()), (3, "3"));
     assert!((&mut late).now_or_never().is_none(), "too late to show anything");
@@ -48,6 +50,7 @@ async fn s50_a_node_that_lost_its_lease_under_a_refresh_does_not_overwrite_what_
     }
     assert_ne!(second.access_token(), third.access_token());
     // The record holds the refresh token that is still good.
+    cluster.pass(FORCE_AGAIN);
     let next = soon(late.session().refresh(&late)).await.expect("a token");
     assert!(cluster.osc.is_live(next.access_token()));
 }

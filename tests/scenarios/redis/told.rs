@@ -8,6 +8,7 @@ use futures_util::future::join_all;
 use osc_auth_layer::{Builder, RedisStore};
 use osc_tests::{RedisServer, error_of, soon, token_of};
 
+use super::FORCE_AGAIN;
 use super::cluster::{Cluster, open, plain, provider};
 use super::half_wire::HalfWire;
 use super::{STALENESS, assert_refused, field, until};
@@ -43,6 +44,7 @@ async fn s53_a_rotation_is_seen_by_a_warm_node_within_milliseconds() {
     cluster.warm_up().await;
     let mut times = Vec::new();
     for _ in 0..ROUNDS {
+        cluster.pass(FORCE_AGAIN);
         let old = cluster.token(0).await;
         let new = soon(old.session().refresh(&old)).await.expect("a token");
         let seen = until("node 1 hears of it", async || {
