@@ -1,4 +1,4 @@
-//! axum: extractors for [`OscToken`], [`OscSession`] and, with feature `client`, `OscContext`; the layer's own paths as a
+//! axum: extractors for [`OscToken`], [`OscUser`], [`OscSession`] and, with feature `client`, `OscContext`; the layer's own paths as a
 //! router (feature `axum`).
 
 use std::convert::Infallible;
@@ -13,7 +13,7 @@ use crate::endpoints;
 use crate::layer::OscAuthLayer;
 use crate::response::Visitor;
 use crate::route::route;
-use crate::session::{OscSession, OscToken};
+use crate::session::{OscSession, OscToken, OscUser};
 
 /// The answer of a handler that asks for a token where there is none: 401. Either the path is public and the visitor
 /// not signed in, or the layer is missing.
@@ -65,6 +65,62 @@ macro_rules! extract {
     };
 }
 
+/// The answer of a handler that asks for an [`OscUser`] where there is none.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub enum MissingUser {
+    /// 401: the visitor is not signed in, or the layer is missing.
+    NotSignedIn,
+    /// 500: the visitor is signed in, but the provider's access tokens do not name a workspace. OSC's do.
+    Unknown,
+}
+
+impl IntoResponse for MissingUser {
+    fn into_response(self) -> Response {
+        match self {
+            Self::NotSignedIn => MissingToken.into_response(),
+            Self::Unknown => {
+                tracing::error!(
+                    "a handler asked for OscUser, but the provider's access tokens do not name a workspace; \
+                     use Option<OscUser> with this provider"
+                );
+                let body = r#"{"error":"user_unknown","error_description":"This app could not find out who you are."}"#;
+                let headers =
+                    [(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-store")];
+                (StatusCode::INTERNAL_SERVER_ERROR, headers, body).into_response()
+            }
+        }
+    }
+}
+
+impl std::fmt::Display for MissingUser {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::NotSignedIn => MissingToken.fmt(f),
+            Self::Unknown => f.write_str("the provider's access tokens do not name a workspace"),
+        }
+    }
+}
+
+impl std::error::Error for MissingUser {}
+
+impl<S: Sync> FromRequestParts<S> for OscUser {
+    type Rejection = MissingUser;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, MissingUser> {
+        let token = parts.extensions.get::<OscToken>().ok_or(MissingUser::NotSignedIn)?;
+        token.user().ok_or(MissingUser::Unknown)
+    }
+}
+
+impl<S: Sync> OptionalFromRequestParts<S> for OscUser {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Option<Self>, Infallible> {
+        Ok(parts.extensions.get::<OscToken>().and_then(OscToken::user))
+    }
+}
+
 extract!(OscToken, OscToken::clone);
 extract!(OscSession, OscToken::session);
 #[cfg(feature = "client")]
@@ -113,7 +169,7 @@ impl OscAuthLayer {
     /// ```
     pub fn routes<S: Clone + Send + Sync + 'static>(&self) -> Router<S> {
         let config = &self.shared.config;
-        let paths = [&config.signin_path, &config.callback_path, &config.signout_path];
+        let paths = [&config.signin_path, &config.callback_path, &config.signout_path, &config.session_path];
         paths.into_iter().fold(Router::new(), |router, path| {
             let shared = self.shared.clone();
             let serve = move |request: Request| {

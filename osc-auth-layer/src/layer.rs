@@ -51,11 +51,14 @@ impl OscAuthLayer {
     ///
     /// | variable | meaning |
     /// |---|---|
-    /// | `CLIENT_ID` | required: the OAuth app's id |
+    /// | `CLIENT_ID` | the OAuth app's id; required unless `OSC_APP_NAME` is set |
     /// | `CLIENT_SECRET` | its secret; without it the client is public |
-    /// | `PUBLIC_URL` | where browsers find the app; several are separated by commas |
+    /// | `OSC_APP_NAME` | without `CLIENT_ID`: the app registers itself under this name ([`Client::register`]); wants `COOKIE_KEY` |
+    /// | `PUBLIC_URL` | the URL that browsers use for the app; several are separated by commas |
+    /// | `OSC_HOSTNAME` | set by OSC; without `PUBLIC_URL`, `https://$OSC_HOSTNAME` is the public URL |
     /// | `OSC_ISSUER` | the provider, `https://app.osaas.io` unless set |
     /// | `COOKIE_KEY` | 32 bytes or more in base64, for sealed cookies |
+    /// | `ALLOWED_WORKSPACES` | the workspaces whose users may enter, separated by commas; see [`Builder::allowed_workspaces`] |
     /// | `OSC_PLATFORM` | with feature `client`: a base URL of the platform's services for tests, see [`Builder`] |
     ///
     /// # Errors

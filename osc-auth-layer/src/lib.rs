@@ -55,7 +55,7 @@ pub use self::config::{Builder, Client, ConfigError};
 pub use self::future::ResponseFuture;
 pub use self::layer::OscAuthLayer;
 pub use self::service::OscAuth;
-pub use self::session::{OscSession, OscToken, SessionError, SessionErrorKind};
+pub use self::session::{OscSession, OscToken, OscUser, SessionError, SessionErrorKind};
 #[cfg(feature = "redis")]
 pub use self::store::redis::RedisStore;
 pub use self::store::{

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::config::Config;
 use crate::origin::{self, Origin};
@@ -19,14 +19,20 @@ pub(crate) type Answer = Response<Bytes>;
 pub(crate) enum Refusal {
     Unauthenticated,
     SessionEnded,
-    TemporarilyUnavailable { retry_after: Duration },
+    TemporarilyUnavailable {
+        retry_after: Duration,
+    },
     ProviderUnavailable,
     Misconfigured,
     InvalidState,
     AccessDenied,
+    /// The user may not enter this app.
+    NotAllowed,
     SignInFailed,
     InvalidRequest(&'static str),
-    MethodNotAllowed { allow: Method },
+    MethodNotAllowed {
+        allow: Method,
+    },
     Forbidden,
 }
 
@@ -41,7 +47,7 @@ impl Refusal {
             Self::Misconfigured => StatusCode::INTERNAL_SERVER_ERROR,
             Self::InvalidState | Self::InvalidRequest(_) => StatusCode::BAD_REQUEST,
             Self::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
-            Self::Forbidden => StatusCode::FORBIDDEN,
+            Self::Forbidden | Self::NotAllowed => StatusCode::FORBIDDEN,
         }
     }
 
@@ -54,6 +60,7 @@ impl Refusal {
             Self::Misconfigured => "misconfigured",
             Self::InvalidState => "invalid_state",
             Self::AccessDenied => "access_denied",
+            Self::NotAllowed => "not_allowed",
             Self::SignInFailed => "sign_in_failed",
             Self::InvalidRequest(_) => "invalid_request",
             Self::MethodNotAllowed { .. } => "method_not_allowed",
@@ -80,10 +87,13 @@ impl Refusal {
                  Start it again."
             }
             Self::AccessDenied => "The access this app asked for was declined. Nothing was changed.",
+            Self::NotAllowed => {
+                "This account may not use this app. Sign in with another account or workspace."
+            }
             Self::SignInFailed => "Open Source Cloud did not complete the sign-in. Try once more.",
             Self::InvalidRequest(problem) => problem,
             Self::MethodNotAllowed { .. } => "This address answers to another method.",
-            Self::Forbidden => "Signing out works from this app's own pages only.",
+            Self::Forbidden => "This address works from this app's own pages only.",
         }
     }
 
@@ -99,6 +109,7 @@ impl Refusal {
             | Self::ProviderUnavailable
             | Self::InvalidState
             | Self::AccessDenied
+            | Self::NotAllowed
             | Self::SignInFailed
             | Self::InvalidRequest(_) => true,
         }
@@ -226,11 +237,15 @@ fn body(visitor: &Visitor, refusal: &Refusal) -> Answer {
         if let Some(signin) = signin {
             json["signin"] = signin.into();
         }
-        let mut response = own(json.to_string().into());
-        let json = HeaderValue::from_static("application/json");
-        response.headers_mut().insert(header::CONTENT_TYPE, json);
-        response
+        json_answer(StatusCode::OK, &json)
     }
+}
+
+pub(crate) fn json_answer(status: StatusCode, json: &Value) -> Answer {
+    let mut response = own(json.to_string().into());
+    *response.status_mut() = status;
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
 }
 
 /// 303, never 307: the browser must not repeat a form's body at the target (RFC 9700 §4.12).

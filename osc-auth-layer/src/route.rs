@@ -8,6 +8,7 @@ pub(crate) enum Endpoint {
     SignIn,
     Callback,
     SignOut,
+    Session,
 }
 
 /// The raw path is compared: what only decodes to one of ours belongs to the app, and is protected.
@@ -18,6 +19,8 @@ pub(crate) fn route(config: &Config, path: &str) -> Option<Endpoint> {
         Some(Endpoint::Callback)
     } else if path == config.signout_path {
         Some(Endpoint::SignOut)
+    } else if path == config.session_path {
+        Some(Endpoint::Session)
     } else {
         None
     }
@@ -27,7 +30,7 @@ impl Endpoint {
     /// The one method it answers to.
     pub(crate) fn method(self) -> http::Method {
         match self {
-            Self::SignIn | Self::Callback => http::Method::GET,
+            Self::SignIn | Self::Callback | Self::Session => http::Method::GET,
             Self::SignOut => http::Method::POST,
         }
     }

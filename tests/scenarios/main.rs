@@ -15,3 +15,4 @@ mod refresh;
 mod security;
 mod session;
 mod tower_services;
+mod user;

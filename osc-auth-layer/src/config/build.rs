@@ -5,7 +5,7 @@ use sync_wrapper::SyncWrapper;
 use super::check::{
     check_client, check_limits, check_paths, check_timing, cookie_keys, cookie_mode, parse_public_urls,
 };
-use super::{Builder, Config, ConfigError};
+use super::{Admission, Builder, Config, ConfigError};
 #[cfg(feature = "client")]
 use crate::client::Platform;
 use crate::layer::OscAuthLayer;
@@ -48,12 +48,14 @@ impl Builder {
             signin_path: self.signin_path,
             callback_path: self.callback_path,
             signout_path: self.signout_path,
+            session_path: self.session_path,
             after_signin: self.after_signin,
             after_signout: self.after_signout,
             public_paths,
             redirect_to_signin: self.redirect_to_signin,
             outage_status: self.outage_status,
             scopes: self.scopes,
+            admission: Admission::new(self.authorize),
             timing: self.timing,
             max_sessions: self.max_sessions,
             cookies,

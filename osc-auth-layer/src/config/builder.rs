@@ -4,8 +4,9 @@ use std::time::Duration;
 use http::StatusCode;
 use sync_wrapper::SyncWrapper;
 
-use super::{Client, Timing, quoted};
+use super::{Authorize, Client, Timing, quoted};
 use crate::clock::{Clock, SystemClock};
+use crate::session::OscUser;
 use crate::store::SessionStore;
 
 type ConfigureHttp = Box<dyn FnOnce(reqwest::ClientBuilder) -> reqwest::ClientBuilder + Send>;
@@ -30,10 +31,14 @@ pub struct Builder {
     pub(super) environment: Option<String>,
     pub(super) known_endpoints: bool,
     pub(super) public_urls: Vec<String>,
+    /// The public URL is `OSC_HOSTNAME`, for want of a `PUBLIC_URL`.
+    pub(super) is_osc_hostname: bool,
     pub(super) scopes: Vec<String>,
     pub(super) signin_path: String,
     pub(super) callback_path: String,
     pub(super) signout_path: String,
+    pub(super) session_path: String,
+    pub(super) authorize: Vec<Authorize>,
     pub(super) after_signin: String,
     pub(super) after_signout: String,
     pub(super) public_paths: Vec<String>,
@@ -60,10 +65,13 @@ impl Builder {
             environment: None,
             known_endpoints: false,
             public_urls: Vec::new(),
+            is_osc_hostname: false,
             scopes: Vec::new(),
             signin_path: "/auth/signin".to_owned(),
             callback_path: "/auth/callback".to_owned(),
             signout_path: "/auth/signout".to_owned(),
+            session_path: "/auth/session".to_owned(),
+            authorize: Vec::new(),
             after_signin: "/".to_owned(),
             after_signout: "/".to_owned(),
             public_paths: Vec::new(),
@@ -151,6 +159,41 @@ impl Builder {
     pub fn signout_path(mut self, path: impl Into<String>) -> Self {
         self.signout_path = path.into();
         self
+    }
+
+    /// The path that tells a script of the app whether the visitor is signed in. Default: `/auth/session`.
+    ///
+    /// It answers with 200 and JSON: `{"signed_in":true,"workspace":…,"user":…,"expires_at":…,"signout":…}` or
+    /// `{"signed_in":false,"signin":…}`. `workspace` and `user` are null when they are not known. `expires_at` is the end of
+    /// the session if nobody uses it again, in seconds since 1970. While the session store is out of reach, the answer is
+    /// 503 and `{"signed_in":null,"retry_after":…}`, in seconds.
+    ///
+    /// A request to it never refreshes or redirects, does not count as use of the session, and is refused with 403 when it
+    /// comes from a page of another origin.
+    pub fn session_path(mut self, path: impl Into<String>) -> Self {
+        self.session_path = path.into();
+        self
+    }
+
+    /// Lets only users in for whom `may_enter` returns true. Repeatable; then all of them have to. Default: every account of
+    /// the provider may enter.
+    ///
+    /// It is asked at sign-in, at each refresh, and when a session is read from the [`store`](Self::store). A user who may
+    /// not enter gets 403 `not_allowed` and a page; nothing is kept, and the grant is revoked. So does a user whose token
+    /// names no workspace, since nobody knows who that is.
+    pub fn authorize(mut self, may_enter: impl Fn(&OscUser) -> bool + Send + Sync + 'static) -> Self {
+        self.authorize.push(Arc::new(may_enter));
+        self
+    }
+
+    /// Lets only users of these workspaces in, by [`OscUser::workspace`]; see [`authorize`](Self::authorize).
+    pub fn allowed_workspaces<I>(self, workspaces: I) -> Self
+    where
+        I: IntoIterator,
+        I::Item: Into<String>,
+    {
+        let allowed: Vec<String> = workspaces.into_iter().map(Into::into).collect();
+        self.authorize(move |user| allowed.iter().any(|workspace| workspace == user.workspace()))
     }
 
     /// Where a sign-in without `return_to` leads, a path below the public URL. Default: `/`.

@@ -1,5 +1,6 @@
 //! What makes a configuration valid; every error names the setting and the remedy.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use super::{Builder, ConfigError, CookieKeys, Timing, quoted};
@@ -70,11 +71,15 @@ pub(super) fn parse_public_urls(texts: &[String]) -> Result<Vec<PublicUrl>, Conf
     Ok(urls)
 }
 
+/// The paths that the layer serves itself come first in `check_paths`.
+const OWN_PATHS: usize = 4;
+
 pub(super) fn check_paths(builder: &Builder) -> Result<(), ConfigError> {
     let own = [
         ("signin_path", &builder.signin_path),
         ("callback_path", &builder.callback_path),
         ("signout_path", &builder.signout_path),
+        ("session_path", &builder.session_path),
         ("after_signin", &builder.after_signin),
         ("after_signout", &builder.after_signout),
     ];
@@ -88,7 +93,7 @@ pub(super) fn check_paths(builder: &Builder) -> Result<(), ConfigError> {
             return Err(ConfigError::invalid(setting, problem, remedy));
         }
     }
-    for (setting, path) in &own[..3] {
+    for (setting, path) in &own[..OWN_PATHS] {
         // axum would read them as captures.
         if path.contains([':', '{', '}']) {
             let problem = format!("is {path:?}, which looks like a pattern");
@@ -99,9 +104,9 @@ pub(super) fn check_paths(builder: &Builder) -> Result<(), ConfigError> {
         let remedy = "call optional() to make every path public";
         return Err(ConfigError::invalid("public_prefix", "is \"/\"", remedy));
     }
-    let [signin, callback, signout] = [own[0].1, own[1].1, own[2].1];
-    if signin == callback || callback == signout || signin == signout {
-        let remedy = "give sign-in, callback and sign-out a path each";
+    let paths: HashSet<_> = own[..OWN_PATHS].iter().map(|(_, path)| path).collect();
+    if paths.len() < OWN_PATHS {
+        let remedy = "give sign-in, callback, sign-out and session a path each";
         return Err(ConfigError::invalid("signin_path", "equals another path of the layer", remedy));
     }
     Ok(())

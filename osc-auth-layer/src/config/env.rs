@@ -1,7 +1,8 @@
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
 
-use super::{Builder, Client, ConfigError};
+use super::{Builder, Client, ConfigError, quoted};
+use crate::provider::ClientConfig;
 
 impl Builder {
     /// Reads the settings from `variable`, which answers for the environment.
@@ -13,32 +14,55 @@ impl Builder {
             Some(Ok(value)) => Ok(Some(value.trim().to_owned()).filter(|value| !value.is_empty())),
             None => Ok(None),
         };
-        let id = text("CLIENT_ID")?.ok_or_else(|| {
-            ConfigError::missing(
-                "CLIENT_ID",
-                "create an OAuth app in the OSC console (My Apps, OAuth Apps) and set CLIENT_ID and CLIENT_SECRET, \
-                 or build the layer with Client::register",
-            )
-        })?;
-        let client = match text("CLIENT_SECRET")? {
-            Some(secret) => Client::confidential(id, secret),
-            None => {
+        let client = match (text("CLIENT_ID")?, text("CLIENT_SECRET")?, text("OSC_APP_NAME")?) {
+            (Some(id), Some(secret), _) => Client::confidential(id, secret),
+            (Some(id), None, _) => {
                 tracing::info!("CLIENT_SECRET is not set: the app is a public client");
                 Client::public(id)
             }
+            (None, _, Some(name)) => Client::register(name),
+            (None, _, None) => {
+                return Err(ConfigError::missing(
+                    "CLIENT_ID",
+                    "create an OAuth app in the OSC console (My Apps, OAuth Apps) and set CLIENT_ID and CLIENT_SECRET, \
+                     or set OSC_APP_NAME, so that the app registers itself under that name",
+                ));
+            }
         };
+        let registers = matches!(client.0, ClientConfig::Register { .. });
+        if registers && text("COOKIE_KEY")?.is_none() {
+            return Err(ConfigError::missing(
+                "COOKIE_KEY",
+                "an app that registers itself has no secret of its own: set COOKIE_KEY to what \
+                 `openssl rand -base64 32` prints, the same for all its instances",
+            ));
+        }
         let mut builder = Self::new(client);
         if let Some(issuer) = text("OSC_ISSUER")? {
             builder = builder.issuer(issuer);
         }
-        for url in text("PUBLIC_URL")?.iter().flat_map(|urls| urls.split([',', ' '])) {
-            if !url.is_empty() {
-                builder = builder.public_url(url);
+        let public_urls = text("PUBLIC_URL")?.unwrap_or_default();
+        for url in public_urls.split([',', ' ']).filter(|url| !url.is_empty()) {
+            builder = builder.public_url(url);
+        }
+        if builder.public_urls.is_empty()
+            && let Some(host) = text("OSC_HOSTNAME")?
+        {
+            if !is_host_name(&host) {
+                let problem = format!("is {}, which is no host name", quoted(&host));
+                let remedy = "set PUBLIC_URL to the URL browsers use, such as https://app.example.com";
+                return Err(ConfigError::invalid("OSC_HOSTNAME", problem, remedy));
             }
+            builder = builder.public_url(format!("https://{host}"));
+            builder.is_osc_hostname = true;
         }
         #[cfg(feature = "client")]
         if let Some(base) = text("OSC_PLATFORM")? {
             builder = builder.platform(base);
+        }
+        if let Some(workspaces) = text("ALLOWED_WORKSPACES")? {
+            let names = workspaces.split([',', ' ']).filter(|name| !name.is_empty());
+            builder = builder.allowed_workspaces(names);
         }
         if let Some(key) = text("COOKIE_KEY")? {
             let bytes = STANDARD.decode(&key).or_else(|_| STANDARD_NO_PAD.decode(&key));
@@ -54,4 +78,13 @@ impl Builder {
         }
         Ok(builder)
     }
+}
+
+/// A bare host name (RFC 1123 §2.1): no scheme, port or path.
+fn is_host_name(text: &str) -> bool {
+    let is_label = |label: &str| {
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+        !label.is_empty() && label.len() <= 63 && label.bytes().all(plain)
+    };
+    text.len() <= 253 && text.split('.').all(is_label)
 }

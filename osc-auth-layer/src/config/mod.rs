@@ -9,6 +9,8 @@ mod error;
 #[cfg(test)]
 mod tests;
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tower_cookies::Key;
@@ -20,6 +22,7 @@ pub(crate) use self::error::quoted;
 use crate::cookie::CookieMode;
 use crate::origin::PublicUrl;
 use crate::public_path::PublicPaths;
+use crate::session::OscUser;
 use crate::store::SealingKey;
 
 /// What was configured, valid by construction.
@@ -29,12 +32,14 @@ pub(crate) struct Config {
     pub(crate) signin_path: String,
     pub(crate) callback_path: String,
     pub(crate) signout_path: String,
+    pub(crate) session_path: String,
     pub(crate) after_signin: String,
     pub(crate) after_signout: String,
     pub(crate) public_paths: PublicPaths,
     pub(crate) redirect_to_signin: bool,
     pub(crate) outage_status: http::StatusCode,
     pub(crate) scopes: Vec<String>,
+    pub(crate) admission: Admission,
     pub(crate) timing: Timing,
     pub(crate) max_sessions: usize,
     pub(crate) cookies: CookieMode,
@@ -42,6 +47,32 @@ pub(crate) struct Config {
     /// Where the user's services are; unknown for an issuer that is none of OSC's.
     #[cfg(feature = "client")]
     pub(crate) platform: Option<crate::client::Platform>,
+}
+
+/// Returns true if the user may enter.
+pub(crate) type Authorize = Arc<dyn Fn(&OscUser) -> bool + Send + Sync>;
+
+/// Who may enter.
+pub(crate) struct Admission(Vec<Authorize>);
+
+impl Admission {
+    pub(crate) fn new(rules: Vec<Authorize>) -> Self {
+        Self(rules)
+    }
+
+    /// With rules, a user who is not known may not enter.
+    pub(crate) fn admits(&self, user: Option<&OscUser>) -> bool {
+        // A rule that panics lets nobody in, and must not keep the grant from being revoked.
+        let may_enter =
+            |rule: &Authorize, user| catch_unwind(AssertUnwindSafe(|| rule(user))).unwrap_or(false);
+        self.0.iter().all(|rule| user.is_some_and(|user| may_enter(rule, user)))
+    }
+}
+
+impl std::fmt::Debug for Admission {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "[{} rules]", self.0.len())
+    }
 }
 
 /// When tokens are refreshed and sessions end.

@@ -142,6 +142,12 @@ async fn sign_in(
         Ok(tokens) => tokens,
         Err(error) => return Err(refusal(shared, &client, error).await),
     };
+    if !shared.config.admission.admits(tokens.user(&shared.provider.issuer).as_ref()) {
+        tracing::info!("a user who may not use the app signed in; revoking the grant");
+        let (token, hint) = tokens.revocable();
+        shared.provider.revoke(client, token, hint);
+        return Err(Refusal::NotAllowed);
+    }
     // A new id at every sign-in: one that somebody planted is worth nothing (session fixation).
     let begun = shared.begin_session(tokens, client).await;
     let token = begun.map_err(|_| Refusal::ProviderUnavailable)?;

@@ -7,6 +7,7 @@ mod outcomes;
 pub(crate) mod pending;
 pub(crate) mod query;
 pub(crate) mod return_to;
+mod session;
 mod signin;
 mod signout;
 
@@ -144,6 +145,7 @@ async fn handle(
         Endpoint::SignIn => signin::serve(&context).await,
         Endpoint::Callback => callback::serve(&context).await,
         Endpoint::SignOut => signout::serve(&context).await,
+        Endpoint::Session => session::serve(&context).await,
     };
     answered.unwrap_or_else(|refusal| answer(&shared.config, visitor, refusal))
 }

@@ -21,8 +21,8 @@ pub(crate) fn checked<'t>(target: &'t str, config: &Config, base_path: &str) -> 
         // What a server on the way decodes must not become any of the above.
         && !hides_a_delimiter(path)
         && !percent_decode_str(target).any(|byte| byte.is_ascii_control());
-    let is_ours =
-        [&config.signin_path, &config.callback_path, &config.signout_path].contains(&&own.to_owned());
+    let is_ours = [&config.signin_path, &config.callback_path, &config.signout_path, &config.session_path]
+        .contains(&&own.to_owned());
     (is_plain && !is_ours).then_some(target)
 }
 

@@ -1,5 +1,7 @@
 //! The provider's metadata (RFC 8414): checked when it arrives, then cached by the [`Provider`](super::Provider).
 
+use std::sync::Arc;
+
 use http::Method;
 use serde_json::Value;
 use url::Url;
@@ -14,7 +16,7 @@ const SETTING: &str = "OSC_ISSUER / issuer";
 /// The configured issuer identifier, an `https` URL (`http` on loopback).
 #[derive(Debug)]
 pub(crate) struct Issuer {
-    text: String,
+    text: Arc<str>,
     url: Url,
     /// It speaks OSC's dialect: where OSC's endpoints are is known.
     pub(crate) known_endpoints: bool,
@@ -58,10 +60,15 @@ impl Issuer {
             return Err(invalid("has a query, a fragment or a user name"));
         }
         let known_endpoints = known_endpoints || is_osc(&url);
-        Ok(Self { text, url, known_endpoints })
+        Ok(Self { text: text.into(), url, known_endpoints })
     }
 
     pub(crate) fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// The same without a copy.
+    pub(crate) fn shared(&self) -> &Arc<str> {
         &self.text
     }
 
@@ -125,7 +132,7 @@ impl Metadata {
     /// Where OSC is known to answer, for when its metadata cannot be had.
     pub(crate) fn known(issuer: &Issuer) -> Self {
         Self {
-            issuer: issuer.text.clone(),
+            issuer: issuer.as_str().to_owned(),
             authorization_endpoint: issuer.endpoint("/api/connect/authorize"),
             token_endpoint: issuer.endpoint("/api/connect/token"),
             registration_endpoint: Some(issuer.endpoint("/api/connect/register")),
@@ -148,7 +155,7 @@ impl Metadata {
         };
         // RFC 8414 §3.3: identical, or the answer must not be used.
         let named = text("issuer")?.ok_or("names no issuer")?;
-        if named != issuer.text {
+        if named != issuer.as_str() {
             let named: String = named.chars().take(200).collect();
             return Err(format!("names the issuer {named:?} instead of {:?}", issuer.text));
         }
@@ -163,7 +170,7 @@ impl Metadata {
         };
         let required = |name: &str| endpoint(name)?.ok_or(format!("has no {name}"));
         Ok(Self {
-            issuer: issuer.text.clone(),
+            issuer: issuer.as_str().to_owned(),
             authorization_endpoint: required("authorization_endpoint")?,
             token_endpoint: required("token_endpoint")?,
             registration_endpoint: endpoint("registration_endpoint")?,

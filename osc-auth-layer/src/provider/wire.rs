@@ -11,8 +11,10 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 use url::Url;
 
+use super::metadata::Issuer;
 use crate::network::{NetworkError, WireRequest, WireResponse};
 use crate::secret::Secret;
+use crate::session::OscUser;
 use crate::store::StoreError;
 
 /// What the app is to the provider right now: static, or as registered.
@@ -175,14 +177,20 @@ pub(crate) fn parse_tokens(response: &WireResponse, sent: &[&Secret]) -> Result<
 }
 
 impl Tokens {
+    pub(crate) fn access_token(&self) -> &str {
+        self.bearer.to_str().unwrap_or_default().strip_prefix("Bearer ").unwrap_or_default()
+    }
+
+    /// The user in whose name the access token acts.
+    pub(crate) fn user(&self, issuer: &Issuer) -> Option<OscUser> {
+        OscUser::of(self.access_token(), issuer.shared())
+    }
+
     /// What to revoke when nobody is to have them, with its `token_type_hint` (RFC 7009 §2.1).
     pub(crate) fn revocable(&self) -> (Secret, &'static str) {
         match &self.refresh_token {
             Some(refresh_token) => (refresh_token.clone(), "refresh_token"),
-            None => {
-                let bearer = self.bearer.to_str().unwrap_or_default();
-                (Secret::new(bearer.strip_prefix("Bearer ").unwrap_or_default()), "access_token")
-            }
+            None => (Secret::new(self.access_token()), "access_token"),
         }
     }
 }

@@ -29,6 +29,7 @@ pub(super) fn render(error: &str, description: &str, signin: Option<&str>) -> St
         "session_ended" => "Your session has ended",
         "temporarily_unavailable" | "provider_unavailable" => "Open Source Cloud is out of reach",
         "access_denied" => "Access declined",
+        "not_allowed" => "You may not use this app",
         "misconfigured" => "Signing in is not set up",
         _ => "That did not work",
     };

@@ -23,7 +23,28 @@ pub(crate) struct Claims {
     pub(crate) user_id: Option<String>,
 }
 
+/// Two tokens of one session that name different users or workspaces.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Contradiction;
+
 impl Claims {
+    /// What is known of a session's user after a refresh. A name that appears or goes missing contradicts nothing.
+    pub(crate) fn combined(
+        known: Option<Self>,
+        refreshed: Option<Self>,
+    ) -> Result<Option<Self>, Contradiction> {
+        let (known, refreshed) = match (known, refreshed) {
+            (Some(known), Some(refreshed)) => (known, refreshed),
+            (one, other) => return Ok(one.or(other)),
+        };
+        let differ = |(one, other): (&String, &String)| one != other;
+        let users = known.user_id.as_ref().zip(refreshed.user_id.as_ref());
+        if known.tenant_id != refreshed.tenant_id || users.is_some_and(differ) {
+            return Err(Contradiction);
+        }
+        Ok(Some(Self { user_id: refreshed.user_id.or(known.user_id), ..refreshed }))
+    }
+
     /// Reads the claims of a token. Returns `None` for a token that is no JWT or names no workspace.
     pub(crate) fn of(access_token: &str) -> Option<Self> {
         let mut parts = access_token.split('.');
@@ -79,6 +100,31 @@ mod tests {
             assert_eq!(Claims::of(text), None, "{text}");
         }
         assert!(Claims::of(&good).is_some());
+    }
+
+    #[test]
+    fn only_another_known_name_contradicts() {
+        let named = |tenant: &str, user: Option<&str>| {
+            Some(Claims { tenant_id: tenant.to_owned(), user_id: user.map(str::to_owned) })
+        };
+        let (ada, nobody) = (named("team", Some("ada")), named("team", None));
+        for (known, refreshed, combined) in [
+            (ada.clone(), ada.clone(), Ok(ada.clone())),
+            (ada.clone(), nobody.clone(), Ok(ada.clone())),
+            (nobody.clone(), ada.clone(), Ok(ada.clone())),
+            (ada.clone(), None, Ok(ada.clone())),
+            (None, ada.clone(), Ok(ada.clone())),
+            (None, None, Ok(None)),
+            (ada.clone(), named("team", Some("grace")), Err(Contradiction)),
+            (ada.clone(), named("other", Some("ada")), Err(Contradiction)),
+            (nobody, named("other", None), Err(Contradiction)),
+        ] {
+            assert_eq!(
+                Claims::combined(known.clone(), refreshed.clone()),
+                combined,
+                "{known:?} {refreshed:?}"
+            );
+        }
     }
 
     #[test]

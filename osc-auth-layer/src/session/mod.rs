@@ -13,6 +13,7 @@ mod state;
 mod stored;
 mod table;
 mod token;
+mod user;
 
 use std::hash::BuildHasher;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -33,6 +34,7 @@ pub(crate) use self::table::Table;
 use self::token::LONGEST_QUIET;
 pub use self::token::OscToken;
 pub(crate) use self::token::{Freshness, Issue};
+pub use self::user::OscUser;
 #[cfg(feature = "client")]
 use crate::client::Workspace;
 use crate::clock::Timestamp;
@@ -186,6 +188,11 @@ impl Session {
 
     fn last_seen(&self) -> Timestamp {
         Timestamp::from_millis(self.life().last_seen.load(Ordering::Relaxed))
+    }
+
+    /// When it ends if nobody uses it again.
+    pub(crate) fn ends_at(&self, timing: &Timing) -> Timestamp {
+        self.life().ends_at.min(self.last_seen().plus(timing.idle_timeout))
     }
 
     /// Idle or absolute time-out. A clock that went back expires nothing.

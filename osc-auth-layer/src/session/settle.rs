@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::claims::Claims;
 use super::lease::{Lease, Written};
 use super::refresh::{Plan, RETRY_AFTER, Refreshed};
 use super::{Grant, Issue, OscToken, Phase, Session, Table};
@@ -57,6 +58,11 @@ async fn store(
     lease: Option<&Lease>,
 ) -> Option<Refreshed> {
     let (orphan, hint) = tokens.revocable();
+    let Some(known) = identity(shared, session, &tokens) else {
+        shared.provider.revoke(plan.grant.credentials.clone(), orphan, hint);
+        shared.sign_out(session.id()).await;
+        return Some(Refreshed::Refused);
+    };
     let issue = Issue::new(tokens.lifetime, shared.now());
     let token = session.with_token(&tokens.bearer, issue);
     // RFC 6749 §6: without a new refresh token the old one stays.
@@ -67,7 +73,7 @@ async fn store(
         Some(lease) => lease.write(plan, &token, &grant).await,
     };
     let rotated = match written {
-        Ok(Written::Ours(version)) => session.rotate(shared, &token, grant, version),
+        Ok(Written::Ours(version)) => session.rotate(shared, &token, grant, version, known),
         Ok(Written::Theirs) => {
             tracing::warn!("another node refreshed the session at the same time; its token is used");
             return None;
@@ -91,6 +97,24 @@ async fn store(
             Refreshed::Ended
         }
     })
+}
+
+/// What is known of the user by now. `None` ends the session: it became another user's, or its user may no longer enter.
+fn identity(shared: &Shared, session: &Session, tokens: &Tokens) -> Option<Option<Claims>> {
+    let user = tokens.user(&shared.provider.issuer);
+    if !shared.config.admission.admits(user.as_ref()) {
+        tracing::info!("this user may not use the app any more: the session is over");
+        return None;
+    }
+    let current = shared.sessions.current(session);
+    let of_current = current.and_then(|token| Claims::of(token.access_token()));
+    let known = session.lock().known().cloned().or(of_current);
+    let refreshed = Claims::of(tokens.access_token());
+    let Ok(combined) = Claims::combined(known, refreshed.clone()) else {
+        tracing::error!("a refresh brought a token of another user or workspace: the session is over");
+        return None;
+    };
+    Some(combined.filter(|combined| refreshed.as_ref() != Some(combined)))
 }
 
 async fn refuse(
@@ -128,7 +152,14 @@ impl Session {
     }
 
     /// Makes what a refresh brought the session's own, unless it has ended meanwhile.
-    fn rotate(&self, shared: &Shared, token: &OscToken, grant: Grant, version: u64) -> Result<(), Ended> {
+    fn rotate(
+        &self,
+        shared: &Shared,
+        token: &OscToken,
+        grant: Grant,
+        version: u64,
+        known: Option<Claims>,
+    ) -> Result<(), Ended> {
         let mut state = self.lock();
         match state.phase() {
             Phase::SignedOut => return Err(Ended::SignedOut),
@@ -138,6 +169,7 @@ impl Session {
         // This node may have read the new version already, and another may have gone on from it.
         if version > state.version() || self.stored().is_none() {
             state.renew(grant.refresh_token, shared.provider.registered(grant.credentials), version);
+            state.know(known);
             shared.sessions.show(&mut state, self, Some(token.clone()));
         }
         Ok(())

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::backoff::Backoff;
+use super::claims::Claims;
 #[cfg(feature = "client")]
 use crate::client::Workspace;
 use crate::clock::Timestamp;
@@ -50,6 +51,8 @@ struct Particulars {
     registered: Option<Arc<Credentials>>,
     /// Of what failed since the last answer.
     backoff: Option<Backoff>,
+    /// The user, as far as earlier tokens named one that the present token does not name.
+    known: Option<Claims>,
     /// The last run of a refresh died after it had sent the grant, and before the answer came.
     has_lost_answer: bool,
     /// When a token that an API had refused was last refreshed.
@@ -113,6 +116,16 @@ impl State {
 
     pub(super) fn version(&self) -> u64 {
         self.particulars.as_ref().map_or(0, |particulars| particulars.version)
+    }
+
+    pub(super) fn known(&self) -> Option<&Claims> {
+        self.particulars.as_ref()?.known.as_ref()
+    }
+
+    pub(super) fn know(&mut self, known: Option<Claims>) {
+        if self.particulars.is_some() || known.is_some() {
+            self.particulars().known = known;
+        }
     }
 
     pub(super) fn lose_answer(&mut self) {

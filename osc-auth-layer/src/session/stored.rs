@@ -238,7 +238,12 @@ impl Shared {
             }
         };
         let issued_at = self.now().minus(record.age.saturating_add(sealed.age()));
-        Some(Opened { tokens: sealed.tokens()?, credentials, issued_at })
+        let tokens = sealed.tokens()?;
+        if !self.config.admission.admits(tokens.user(&self.provider.issuer).as_ref()) {
+            tracing::debug!("the user of a session in the store may not use the app");
+            return None;
+        }
+        Some(Opened { tokens, credentials, issued_at })
     }
 
     /// Notes that a session was used, here and, now and then, in the store.

@@ -7,6 +7,7 @@ use http::HeaderValue;
 
 use super::Session;
 use super::handle::OscSession;
+use super::user::OscUser;
 use crate::clock::{AtomicSeconds, Timestamp};
 use crate::config::Timing;
 use crate::provider::bearer;
@@ -58,6 +59,12 @@ impl OscToken {
     #[must_use]
     pub fn bearer(&self) -> HeaderValue {
         bearer(self.access_token()).expect("it came out of a header's value")
+    }
+
+    /// The user in whose name it acts. `None` if the token does not name a workspace, or if the layer is gone.
+    #[must_use]
+    pub fn user(&self) -> Option<OscUser> {
+        OscUser::of(self.access_token(), self.0.layer().upgrade()?.provider.issuer.shared())
     }
 
     /// The session it belongs to, a handle that outlives the request and always has a fresh token.

@@ -1,0 +1,128 @@
+//! Who the user is.
+
+use std::fmt;
+use std::sync::Arc;
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
+use super::claims::Claims;
+
+/// The user in whose name an access token acts, read from the token's claims.
+///
+/// OSC's access tokens say which workspace they act in (`tenantId`) and mostly who the user is (`userId`). The user picks
+/// the workspace at sign-in. All of it stays the same over sign-out, a restart, another browser and another node; that is
+/// what [`OscSession::id`](crate::OscSession::id) is not for.
+///
+/// Keep the app's own data under one of two keys:
+///
+/// - [`key`](Self::key) is this person in this workspace;
+/// - [`workspace_key`](Self::workspace_key) is shared by all colleagues in the workspace.
+///
+/// The layer does not check the token's signature. It trusts the claims because its own request brought the token from the
+/// provider over TLS.
+///
+/// ```
+/// use osc_auth_layer::OscToken;
+///
+/// fn greeting(token: &OscToken) -> String {
+///     match token.user() {
+///         Some(user) => format!("Hello {}!", user.user_id().unwrap_or(user.workspace())),
+///         None => "Hello!".to_owned(),
+///     }
+/// }
+/// ```
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct OscUser {
+    issuer: Arc<str>,
+    claims: Claims,
+}
+
+/// RFC 3986's unreserved characters stay. The separator of a key's parts is not among them.
+const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+impl OscUser {
+    /// `None` for a token that does not name its workspace.
+    pub(crate) fn of(access_token: &str, issuer: &Arc<str>) -> Option<Self> {
+        Some(Self { issuer: issuer.clone(), claims: Claims::of(access_token)? })
+    }
+
+    /// The workspace (OSC's tenant) that the token acts in: the claim `tenantId`, up to 255 bytes and without control
+    /// characters.
+    #[must_use]
+    pub fn workspace(&self) -> &str {
+        &self.claims.tenant_id
+    }
+
+    /// The user's name at the provider: the claim `userId`. `None` if the token does not say.
+    #[must_use]
+    pub fn user_id(&self) -> Option<&str> {
+        self.claims.user_id.as_deref()
+    }
+
+    /// A key for the app's own data about this person in this workspace. `None` without a [`user_id`](Self::user_id):
+    /// colleagues would otherwise share by accident.
+    ///
+    /// The key is ASCII text that names the provider, the workspace and the user. No two users have the same one.
+    #[must_use]
+    pub fn key(&self) -> Option<String> {
+        Some(format!("{}/{}", self.workspace_key(), escaped(self.user_id()?)))
+    }
+
+    /// A key for the app's own data about this workspace, which all its users share.
+    ///
+    /// The key is ASCII text that names the provider and the workspace. No two workspaces have the same one.
+    #[must_use]
+    pub fn workspace_key(&self) -> String {
+        format!("{}/{}", escaped(&self.issuer), escaped(self.workspace()))
+    }
+}
+
+fn escaped(part: &str) -> impl fmt::Display + '_ {
+    utf8_percent_encode(part, ESCAPED)
+}
+
+impl fmt::Debug for OscUser {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OscUser")
+            .field("workspace", &self.workspace())
+            .field("user_id", &self.user_id())
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    fn user(issuer: &str, workspace: &str, user_id: Option<&str>) -> OscUser {
+        let claims = Claims { tenant_id: workspace.to_owned(), user_id: user_id.map(str::to_owned) };
+        OscUser { issuer: issuer.into(), claims }
+    }
+
+    #[test]
+    fn keys_name_provider_workspace_and_user() {
+        let ada = user("https://app.osaas.io", "team", Some("ada"));
+        assert_eq!(ada.workspace_key(), "https%3A%2F%2Fapp.osaas.io/team");
+        assert_eq!(ada.key().unwrap(), "https%3A%2F%2Fapp.osaas.io/team/ada");
+        assert_eq!(user("https://app.osaas.io", "team", None).key(), None);
+    }
+
+    #[test]
+    fn no_two_users_or_workspaces_have_the_same_key() {
+        let names = ["a", "b", "a/b", "a%2Fb", "/", "a/", "%", "A", "ä", "a b"];
+        let mut keys = HashSet::new();
+        let mut count = 0;
+        for issuer in ["https://a", "https://a/b"] {
+            for workspace in names {
+                keys.insert(user(issuer, workspace, None).workspace_key());
+                count += 1;
+                for user_id in names {
+                    keys.insert(user(issuer, workspace, Some(user_id)).key().unwrap());
+                    count += 1;
+                }
+            }
+        }
+        assert_eq!(keys.len(), count);
+    }
+}
