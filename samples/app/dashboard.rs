@@ -4,15 +4,18 @@ use std::collections::HashMap;
 use std::time::SystemTime;
 
 use osc_auth_layer::client::{Instance, Subscription, TokenBalance};
-use osc_auth_layer::{ContextError, ContextErrorKind, OscToken};
+use osc_auth_layer::{ContextError, ContextErrorKind, OscToken, OscUser};
 
 use super::creations::{Creations, Progress};
+use super::notes::Notes;
 use super::pages::{self, Text, dashboard_path, progress_path, sentence};
 
 pub(crate) struct Dashboard<'a> {
     /// A platform that cannot tell it may have the rest in order.
     balance: Option<TokenBalance>,
     minutes_left: u64,
+    user: Option<OscUser>,
+    note: String,
     services: Vec<Subscription>,
     picked: Option<Picked>,
     refused: Option<Refused<'a>>,
@@ -37,6 +40,7 @@ impl<'a> Dashboard<'a> {
     pub(crate) async fn load(
         token: &OscToken,
         creations: &Creations,
+        notes: &Notes,
         picked: Option<&str>,
         refused: Option<Refused<'a>>,
     ) -> Result<Self, ContextError> {
@@ -55,10 +59,13 @@ impl<'a> Dashboard<'a> {
                 Some(Picked { creations: creations.of(&osc, &service), service, instances })
             }
         };
+        let user = token.user();
         let left = token.expires_at().duration_since(SystemTime::now());
         Ok(Self {
             balance: balance.ok(),
             minutes_left: left.unwrap_or_default().as_secs() / 60,
+            note: user.as_ref().map(|user| notes.of(user)).unwrap_or_default(),
+            user,
             services,
             picked,
             refused,
@@ -71,6 +78,8 @@ impl<'a> Dashboard<'a> {
         let links: String = links.map(|service| link(service, picked == Some(service))).collect();
         let content = format!(
             include_str!("pages/dashboard.html"),
+            workspace = Text(self.user.as_ref().map_or("your workspace", OscUser::workspace)),
+            note = self.user.as_ref().map(|user| pages::note(user, &self.note)).unwrap_or_default(),
             tokens = self.balance.as_ref().map_or("unknown".to_owned(), |balance| balance.tokens.to_string()),
             minutes = self.minutes_left,
             services = links,

@@ -3,5 +3,7 @@
 
 pub(crate) mod creations;
 pub(crate) mod dashboard;
+pub(crate) mod notes;
 pub(crate) mod pages;
+pub(crate) mod setup;
 pub(crate) mod stop;

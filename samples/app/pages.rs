@@ -4,6 +4,7 @@ use std::fmt::{self, Write};
 
 use form_urlencoded::Serializer;
 use http::StatusCode;
+use osc_auth_layer::{OscToken, OscUser};
 
 use super::creations::Progress;
 
@@ -12,8 +13,8 @@ pub(crate) const HEADERS: [(&str, &str); 3] = [
     ("cache-control", "no-store"),
     (
         "content-security-policy",
-        "default-src 'none'; style-src 'unsafe-inline'; img-src data:; form-action 'self'; \
-         base-uri 'none'; frame-ancestors 'none'",
+        "default-src 'none'; style-src 'unsafe-inline'; script-src 'self'; connect-src 'self'; img-src data:; \
+         form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
     ),
     ("x-content-type-options", "nosniff"),
 ];
@@ -22,12 +23,33 @@ pub(crate) const HEADERS: [(&str, &str); 3] = [
 pub(crate) const FORGED: &str =
     "This was sent from another site, so nothing was done. To do it all the same, do it here.";
 
-pub(crate) fn home(signed_in: bool) -> String {
-    if signed_in {
-        layout("Signed in", true, include_str!("pages/signed_in.html"))
-    } else {
-        layout("Welcome", false, include_str!("pages/signed_out.html"))
-    }
+/// Every page loads it, so its path is public.
+pub(crate) const SCRIPT: &str = include_str!("pages/session.js");
+
+/// The public start page. It greets whoever is signed in.
+pub(crate) fn home(token: Option<&OscToken>) -> String {
+    let Some(token) = token else {
+        return layout("Welcome", false, include_str!("pages/signed_out.html"));
+    };
+    let user = token.user();
+    let name = user.as_ref().and_then(OscUser::user_id);
+    let greeting = name.map_or_else(|| "Welcome back".to_owned(), |name| format!("Welcome back, {name}"));
+    let workspace = user.as_ref().map_or("your workspace", OscUser::workspace);
+    let content = format!(
+        include_str!("pages/signed_in.html"),
+        greeting = Text(&greeting),
+        workspace = Text(workspace)
+    );
+    layout("Signed in", true, &content)
+}
+
+/// The note of a user, or of a workspace if the provider does not name its users.
+pub(super) fn note(user: &OscUser, note: &str) -> String {
+    let (title, hint) = match user.key() {
+        Some(_) => ("Your note", "Only you see it."),
+        None => ("Your workspace's note", "Everybody in this workspace sees it."),
+    };
+    format!(include_str!("pages/note.html"), title = title, hint = hint, note = Text(note))
 }
 
 pub(crate) fn error(status: StatusCode, message: &str) -> String {

@@ -1,33 +1,29 @@
 //! An axum app that works in the visitor's Open Source Cloud workspace.
 
-use std::env;
 use std::process::ExitCode;
 use std::time::{Duration, UNIX_EPOCH};
 
 use axum::extract::{Form, Query, State};
-use axum::http::{StatusCode, Uri};
+use axum::http::{StatusCode, Uri, header};
 use axum::middleware::map_response;
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
-#[cfg(feature = "mock")]
-use mock_osc::MockOsc;
 use osc_auth_layer::client::TokenBalance;
-use osc_auth_layer::{Builder, ContextError, OscAuthLayer, OscContext, OscToken, RedisStore};
+use osc_auth_layer::{ContextError, OscContext, OscToken, OscUser};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
 use tower_http::csrf::CsrfLayer;
 use tracing_subscriber::EnvFilter;
 
 use app::creations::Creations;
 use app::dashboard::{Dashboard, Refused};
+use app::notes::Notes;
+use app::setup::{AnyError, configure, listen};
 use app::{pages, stop};
 
 #[path = "../../app/mod.rs"]
 mod app;
-
-type AnyError = Box<dyn std::error::Error>;
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -43,12 +39,14 @@ async fn main() -> ExitCode {
 }
 
 async fn run() -> Result<(), AnyError> {
-    let auth = configure().await?.public_path("/").public_path("/healthz");
+    let auth = configure().await?.public_path("/").public_path("/healthz").public_path("/session.js");
     let auth = auth.redirect_to_signin().build()?;
     let router = Router::new()
         .route("/", get(home))
         .route("/healthz", get(async || "ok"))
+        .route("/session.js", get(script))
         .route("/dashboard", get(dashboard))
+        .route("/note", post(note))
         .route("/services/add", post(add))
         .route("/instances/create", post(create))
         .route("/instances/progress", get(progress))
@@ -58,7 +56,7 @@ async fn run() -> Result<(), AnyError> {
         .route("/api/session", get(session))
         .fallback(not_found)
         .method_not_allowed_fallback(not_found)
-        .with_state(Creations::default())
+        .with_state(Kept::default())
         // SameSite=Lax keeps the session out of forms posted from other sites, but not out of
         // those from another port of this host or from a sibling domain.
         .layer(CsrfLayer::new().with_rejection_response(|_| forged()))
@@ -66,9 +64,7 @@ async fn run() -> Result<(), AnyError> {
         // Last, so outermost: it must see every path, for some are its own.
         .layer(auth.clone());
 
-    let bind = env::var("BIND").unwrap_or_else(|_| "127.0.0.1:3000".to_owned());
-    let listener =
-        TcpListener::bind(&bind).await.map_err(|error| format!("cannot listen on BIND={bind}: {error}"))?;
+    let listener = listen().await?;
     println!("Open http://localhost:{}", listener.local_addr()?.port());
     let server = axum::serve(listener, router).with_graceful_shutdown(stop::signal());
     tokio::select! {
@@ -78,26 +74,6 @@ async fn run() -> Result<(), AnyError> {
     // A refresh in flight has spent the session's refresh token; let it keep what it gets.
     auth.shutdown(Duration::from_secs(10)).await;
     Ok(())
-}
-
-async fn configure() -> Result<Builder, AnyError> {
-    #[cfg(feature = "mock")]
-    if env::var("CLIENT_ID").unwrap_or_default().is_empty() {
-        // Leaked, as it has to live as long as the process.
-        let mock = Box::leak(Box::new(MockOsc::builder().start().await?));
-        let issuer = mock.issuer();
-        println!(
-            "CLIENT_ID is not set: using a mock of Open Source Cloud at {issuer}, and of the settings only BIND"
-        );
-        let client = osc_auth_layer::Client::confidential(mock.client_id(), mock.client_secret());
-        return Ok(OscAuthLayer::builder(client).issuer(issuer).platform(mock.platform()));
-    }
-    let auth = OscAuthLayer::builder_from_env()?;
-    // In Redis, sessions outlive this process and are shared with the app's other nodes.
-    Ok(match env::var("REDIS_URL").unwrap_or_default().trim() {
-        "" => auth,
-        url => auth.store(RedisStore::new(url)?),
-    })
 }
 
 #[derive(Deserialize)]
@@ -113,17 +89,39 @@ struct Target {
     options: String,
 }
 
-// A public page: signed in or not, it is shown.
+/// Kept in this process, of all visitors.
+#[derive(Clone, Default)]
+struct Kept {
+    creations: Creations,
+    notes: Notes,
+}
+
+// A public page: it is shown to visitors who are signed in and to others.
 async fn home(token: Option<OscToken>) -> Html<String> {
-    Html(pages::home(token.is_some()))
+    Html(pages::home(token.as_ref()))
+}
+
+async fn script() -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, "text/javascript; charset=utf-8")], pages::SCRIPT)
+}
+
+#[derive(Deserialize)]
+struct Note {
+    note: String,
+}
+
+async fn note(State(kept): State<Kept>, user: OscUser, Form(Note { note }): Form<Note>) -> Redirect {
+    kept.notes.keep(&user, &note);
+    Redirect::to("/dashboard")
 }
 
 async fn dashboard(
-    State(creations): State<Creations>,
+    State(kept): State<Kept>,
     token: OscToken,
     Query(pick): Query<Pick>,
 ) -> Result<Html<String>, ErrorPage> {
-    let dashboard = Dashboard::load(&token, &creations, pick.service.as_deref(), None).await?;
+    let dashboard =
+        Dashboard::load(&token, &kept.creations, &kept.notes, pick.service.as_deref(), None).await?;
     Ok(Html(dashboard.render()))
 }
 
@@ -133,15 +131,15 @@ async fn add(osc: OscContext, Form(pick): Form<Pick>) -> Result<Redirect, ErrorP
 }
 
 async fn create(
-    State(creations): State<Creations>,
+    State(kept): State<Kept>,
     token: OscToken,
     Form(Target { service, name, options }): Form<Target>,
 ) -> Result<Response, ErrorPage> {
-    match creations.begin(token.context(), &service, &name, &options).await {
+    match kept.creations.begin(token.context(), &service, &name, &options).await {
         Ok(()) => Ok(Redirect::to(&pages::progress_path(&service, &name)).into_response()),
         Err(error) => {
             let refused = Some(Refused { name: &name, options: &options, error: error.clone() });
-            let page = Dashboard::load(&token, &creations, Some(&service), refused).await;
+            let page = Dashboard::load(&token, &kept.creations, &kept.notes, Some(&service), refused).await;
             // Without a dashboard to put it on, the reason is still the one to tell.
             let Ok(page) = page else { return Err(error.into()) };
             Ok((error.response_status(), Html(page.render())).into_response())
@@ -150,11 +148,11 @@ async fn create(
 }
 
 async fn progress(
-    State(creations): State<Creations>,
+    State(kept): State<Kept>,
     osc: OscContext,
     Query(Target { service, name, .. }): Query<Target>,
 ) -> Result<Response, ErrorPage> {
-    let progress = creations.progress(&osc, &service, &name).await?;
+    let progress = kept.creations.progress(&osc, &service, &name).await?;
     Ok(match pages::progress(&service, &name, &progress) {
         Some(page) => Html(page).into_response(),
         None => Redirect::to(&pages::dashboard_path(&service)).into_response(),
@@ -162,12 +160,12 @@ async fn progress(
 }
 
 async fn remove(
-    State(creations): State<Creations>,
+    State(kept): State<Kept>,
     osc: OscContext,
     Form(Target { service, name, .. }): Form<Target>,
 ) -> Result<Redirect, ErrorPage> {
     osc.remove_instance(&service, &name).await?;
-    creations.forget(&osc, &service, &name);
+    kept.creations.forget(&osc, &service, &name);
     Ok(Redirect::to(&pages::dashboard_path(&service)))
 }
 

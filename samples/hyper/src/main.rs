@@ -1,7 +1,6 @@
 //! A hyper app that works in the visitor's Open Source Cloud workspace.
 
 use std::convert::Infallible;
-use std::env;
 use std::process::ExitCode;
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -11,25 +10,22 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
-#[cfg(feature = "mock")]
-use mock_osc::MockOsc;
-use osc_auth_layer::{Builder, OscAuthLayer, OscToken, RedisStore};
+use osc_auth_layer::OscToken;
 use serde_json::json;
-use tokio::net::TcpListener;
 use tower::{ServiceBuilder, service_fn};
 use tower_http::csrf::CsrfLayer;
 use tracing_subscriber::EnvFilter;
 
 use app::creations::Creations;
 use app::dashboard::{Dashboard, Refused};
+use app::notes::Notes;
+use app::setup::{AnyError, configure, listen};
 use app::{pages, stop};
-use web::{Failure, Form, Reply, html, json, read, see_other};
+use web::{Failure, Form, Reply, html, json, read, script, see_other};
 
 #[path = "../../app/mod.rs"]
 mod app;
 mod web;
-
-type AnyError = Box<dyn std::error::Error>;
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -45,20 +41,18 @@ async fn main() -> ExitCode {
 }
 
 async fn run() -> Result<(), AnyError> {
-    let auth = configure().await?.public_path("/").public_path("/healthz");
+    let auth = configure().await?.public_path("/").public_path("/healthz").public_path("/session.js");
     let auth = auth.redirect_to_signin().build()?;
-    let creations = Creations::default();
+    let kept = Kept::default();
     let service = ServiceBuilder::new()
         .layer(auth.clone())
         .map_response(with_headers)
         // SameSite=Lax keeps the session out of forms posted from other sites, but not out of
         // those from another port of this host or from a sibling domain.
         .layer(CsrfLayer::new().with_rejection_response(|_| forged()))
-        .service(service_fn(move |request| answer(creations.clone(), request)));
+        .service(service_fn(move |request| answer(kept.clone(), request)));
 
-    let bind = env::var("BIND").unwrap_or_else(|_| "127.0.0.1:3000".to_owned());
-    let listener =
-        TcpListener::bind(&bind).await.map_err(|error| format!("cannot listen on BIND={bind}: {error}"))?;
+    let listener = listen().await?;
     println!("Open http://localhost:{}", listener.local_addr()?.port());
 
     let mut server = auto::Builder::new(TokioExecutor::new());
@@ -98,29 +92,16 @@ async fn run() -> Result<(), AnyError> {
     Ok(())
 }
 
-async fn configure() -> Result<Builder, AnyError> {
-    #[cfg(feature = "mock")]
-    if env::var("CLIENT_ID").unwrap_or_default().is_empty() {
-        // Leaked, as it has to live as long as the process.
-        let mock = Box::leak(Box::new(MockOsc::builder().start().await?));
-        let issuer = mock.issuer();
-        println!(
-            "CLIENT_ID is not set: using a mock of Open Source Cloud at {issuer}, and of the settings only BIND"
-        );
-        let client = osc_auth_layer::Client::confidential(mock.client_id(), mock.client_secret());
-        return Ok(OscAuthLayer::builder(client).issuer(issuer).platform(mock.platform()));
-    }
-    let auth = OscAuthLayer::builder_from_env()?;
-    // In Redis, sessions outlive this process and are shared with the app's other nodes.
-    Ok(match env::var("REDIS_URL").unwrap_or_default().trim() {
-        "" => auth,
-        url => auth.store(RedisStore::new(url)?),
-    })
+/// Kept in this process, of all visitors.
+#[derive(Clone, Default)]
+struct Kept {
+    creations: Creations,
+    notes: Notes,
 }
 
-async fn answer(creations: Creations, request: Request<Incoming>) -> Result<Reply, Infallible> {
+async fn answer(kept: Kept, request: Request<Incoming>) -> Result<Reply, Infallible> {
     let is_api = request.uri().path().starts_with("/api/");
-    Ok(match route(&creations, request).await {
+    Ok(match route(&kept, request).await {
         Ok(reply) => reply,
         Err(Failure { status, error, text }) if is_api => {
             json(status, &json!({ "error": error, "error_description": text }))
@@ -140,15 +121,17 @@ fn with_headers<B>(mut response: Response<B>) -> Response<B> {
     response
 }
 
-async fn route(creations: &Creations, request: Request<Incoming>) -> Result<Reply, Failure> {
+async fn route(kept: &Kept, request: Request<Incoming>) -> Result<Reply, Failure> {
     // Put there by the layer. Only on a public path it may be missing.
     let token = request.extensions().get::<OscToken>().cloned();
     let query = Form::new(request.uri().query().unwrap_or_default());
     match (request.method().as_str(), request.uri().path(), token) {
-        ("GET" | "HEAD", "/", token) => Ok(html(StatusCode::OK, pages::home(token.is_some()))),
+        ("GET" | "HEAD", "/", token) => Ok(html(StatusCode::OK, pages::home(token.as_ref()))),
+        ("GET" | "HEAD", "/session.js", _) => Ok(script(pages::SCRIPT)),
         ("GET" | "HEAD", "/healthz", _) => Ok(Response::new("ok".into())),
         ("GET" | "HEAD", "/dashboard", Some(token)) => {
-            let dashboard = Dashboard::load(&token, creations, query.get("service"), None).await?;
+            let dashboard =
+                Dashboard::load(&token, &kept.creations, &kept.notes, query.get("service"), None).await?;
             Ok(html(StatusCode::OK, dashboard.render()))
         }
         ("POST", "/services/add", Some(token)) => {
@@ -156,10 +139,15 @@ async fn route(creations: &Creations, request: Request<Incoming>) -> Result<Repl
             let service = token.context().activate_service(form.text("service").trim()).await?;
             Ok(see_other(&pages::dashboard_path(&service.service_id)))
         }
-        ("POST", "/instances/create", Some(token)) => create(creations, &token, read(request).await?).await,
+        ("POST", "/note", Some(token)) => {
+            let user = token.user().ok_or_else(unknown_user)?;
+            kept.notes.keep(&user, read(request).await?.text("note"));
+            Ok(see_other("/dashboard"))
+        }
+        ("POST", "/instances/create", Some(token)) => create(kept, &token, read(request).await?).await,
         ("GET" | "HEAD", "/instances/progress", Some(token)) => {
             let (service, name) = (query.text("service"), query.text("name"));
-            let progress = creations.progress(&token.context(), service, name).await?;
+            let progress = kept.creations.progress(&token.context(), service, name).await?;
             Ok(match pages::progress(service, name, &progress) {
                 Some(page) => html(StatusCode::OK, page),
                 None => see_other(&pages::dashboard_path(service)),
@@ -169,7 +157,7 @@ async fn route(creations: &Creations, request: Request<Incoming>) -> Result<Repl
             let (form, osc) = (read(request).await?, token.context());
             let (service, name) = (form.text("service"), form.text("name"));
             osc.remove_instance(service, name).await?;
-            creations.forget(&osc, service, name);
+            kept.creations.forget(&osc, service, name);
             Ok(see_other(&pages::dashboard_path(service)))
         }
         ("GET" | "HEAD", "/api/balance", Some(token)) => {
@@ -191,13 +179,18 @@ async fn route(creations: &Creations, request: Request<Incoming>) -> Result<Repl
     }
 }
 
-async fn create(creations: &Creations, token: &OscToken, form: Form) -> Result<Reply, Failure> {
+fn unknown_user() -> Failure {
+    let text = "This app could not find out who you are.";
+    Failure::new(StatusCode::INTERNAL_SERVER_ERROR, "user_unknown", text)
+}
+
+async fn create(kept: &Kept, token: &OscToken, form: Form) -> Result<Reply, Failure> {
     let (service, name, options) = (form.text("service"), form.text("name"), form.text("options"));
-    match creations.begin(token.context(), service, name, options).await {
+    match kept.creations.begin(token.context(), service, name, options).await {
         Ok(()) => Ok(see_other(&pages::progress_path(service, name))),
         Err(error) => {
             let refused = Some(Refused { name, options, error: error.clone() });
-            let page = Dashboard::load(token, creations, Some(service), refused).await;
+            let page = Dashboard::load(token, &kept.creations, &kept.notes, Some(service), refused).await;
             // Without a dashboard to put it on, the reason is still the one to tell.
             let Ok(page) = page else { return Err(error.into()) };
             Ok(html(error.response_status(), page.render()))

@@ -62,6 +62,10 @@ pub(crate) fn json(status: StatusCode, value: &impl Serialize) -> Reply {
     reply(status, header::CONTENT_TYPE, "application/json", body)
 }
 
+pub(crate) fn script(text: &str) -> Reply {
+    reply(StatusCode::OK, header::CONTENT_TYPE, "text/javascript; charset=utf-8", text.to_owned())
+}
+
 pub(crate) fn see_other(path: &str) -> Reply {
     reply(StatusCode::SEE_OTHER, header::LOCATION, path, String::new())
 }

@@ -1,0 +1,18 @@
+// Says who is signed in, without a 401: the layer's session endpoint answers 200 either way.
+const place = document.getElementById('session');
+
+async function show() {
+  const answer = await fetch('/auth/session', { headers: { accept: 'application/json' } });
+  const { signed_in, workspace, user, expires_at } = await answer.json();
+  if (signed_in === null) {
+    place.textContent = 'Sign-in state unknown for the moment';
+  } else if (!signed_in) {
+    place.textContent = 'Not signed in';
+  } else {
+    const until = new Date(expires_at * 1000).toLocaleString();
+    const who = [user, workspace].filter(Boolean).join(' in ') || 'somebody';
+    place.textContent = `Signed in as ${who}, until ${until} at least`;
+  }
+}
+
+show().catch(() => {});

@@ -1,0 +1,75 @@
+//! The settings, from the environment.
+
+use std::env;
+
+#[cfg(feature = "mock")]
+use mock_osc::MockOsc;
+use osc_auth_layer::{Builder, OscAuthLayer, RedisStore};
+use tokio::net::TcpListener;
+
+pub(crate) type AnyError = Box<dyn std::error::Error>;
+
+/// With one of these, an app is meant for others than its developer: the mock lets everybody in.
+#[cfg(feature = "mock")]
+const NOT_WITH_THE_MOCK: [&str; 5] = ["PORT", "PUBLIC_URL", "OSC_HOSTNAME", "SESSION_STORE", "REDIS_URL"];
+
+/// Configures the layer: for the client that the environment names, else for a mock of Open Source Cloud.
+pub(crate) async fn configure() -> Result<Builder, AnyError> {
+    #[cfg(feature = "mock")]
+    if variable("CLIENT_ID").is_none() && variable("OSC_APP_NAME").is_none() {
+        return with_mock().await;
+    }
+    let auth = OscAuthLayer::builder_from_env()?;
+    // In Redis, sessions outlive this process and are shared with the app's other nodes.
+    Ok(match variable("REDIS_URL") {
+        None => auth,
+        Some(url) => auth.store(RedisStore::new(&url)?),
+    })
+}
+
+#[cfg(feature = "mock")]
+async fn with_mock() -> Result<Builder, AnyError> {
+    if let Some(name) = NOT_WITH_THE_MOCK.into_iter().find(|name| variable(name).is_some()) {
+        return Err(refused(&format!("{name} is set")));
+    }
+    let bind = address();
+    let is_loopback = bind.parse().is_ok_and(|addr: std::net::SocketAddr| addr.ip().is_loopback());
+    if !is_loopback && !bind.starts_with("localhost:") {
+        return Err(refused(&format!("BIND={bind} is not a loopback address")));
+    }
+    // Leaked, because it has to live as long as the process.
+    let mock = Box::leak(Box::new(MockOsc::builder().start().await?));
+    let issuer = mock.issuer();
+    println!(
+        "CLIENT_ID is not set: using a mock of Open Source Cloud at {issuer}, and of the settings only BIND"
+    );
+    let client = osc_auth_layer::Client::confidential(mock.client_id(), mock.client_secret());
+    Ok(OscAuthLayer::builder(client).issuer(issuer).platform(mock.platform()))
+}
+
+#[cfg(feature = "mock")]
+fn refused(why: &str) -> AnyError {
+    format!(
+        "CLIENT_ID is not set, and {why}. Without a client this sample signs in with a mock that lets everybody in, so it \
+         does that on a loopback address alone. Create an OAuth app in the OSC console (My Apps, OAuth Apps) and set \
+         CLIENT_ID and CLIENT_SECRET, or set OSC_APP_NAME and COOKIE_KEY"
+    )
+    .into()
+}
+
+/// Listens on `BIND`, or on every address at `PORT`, as an app on OSC has to; else on 127.0.0.1:3000.
+pub(crate) async fn listen() -> Result<TcpListener, AnyError> {
+    let address = address();
+    let listener = TcpListener::bind(&address).await;
+    Ok(listener.map_err(|error| format!("cannot listen on {address}: {error}. Set BIND or PORT"))?)
+}
+
+fn address() -> String {
+    let at_port = || variable("PORT").map(|port| format!("0.0.0.0:{port}"));
+    variable("BIND").or_else(at_port).unwrap_or_else(|| "127.0.0.1:3000".to_owned())
+}
+
+/// An empty variable counts as unset.
+fn variable(name: &str) -> Option<String> {
+    env::var(name).ok().map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
+}
