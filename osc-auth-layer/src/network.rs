@@ -83,10 +83,6 @@ impl HttpClient {
         configure: Option<impl FnOnce(reqwest::ClientBuilder) -> reqwest::ClientBuilder>,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, ConfigError> {
-        if rustls::crypto::CryptoProvider::get_default().is_none() {
-            // Fails only when another thread was first, and then there is one.
-            let _ = rustls::crypto::ring::default_provider().install_default();
-        }
         let builder = reqwest::Client::builder()
             .user_agent(concat!("osc-auth-layer/", env!("CARGO_PKG_VERSION")))
             // Providers close idle connections too; one they close under a request costs that request its answer.

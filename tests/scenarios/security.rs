@@ -6,6 +6,7 @@ mod leaks;
 mod matrix;
 mod origin;
 mod pending;
+mod process;
 mod provider;
 mod requests;
 mod session;

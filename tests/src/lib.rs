@@ -2,6 +2,7 @@
 
 mod app;
 mod browser;
+mod certificates;
 mod checks;
 mod cookie_jar;
 mod held_dns;
@@ -22,6 +23,7 @@ mod workspace;
 
 pub use app::{App, Body, app, boxed, echo, layer, layer_for, token_of};
 pub use browser::{Answer, Browser, location, path_of};
+pub use certificates::Certificates;
 pub use checks::{assert_own, callback, is_page, parameter, refusal, tour};
 pub use cookie_jar::CookieJar;
 pub use held_dns::HeldDns;

@@ -17,8 +17,8 @@ use crate::shared::Shared;
 impl Builder {
     /// Checks the settings and builds the layer. Works outside a runtime and sends nothing.
     ///
-    /// TLS uses the process's default `rustls` crypto provider. When there is none yet, *ring* is installed as such: an
-    /// app that wants another one installs it before.
+    /// TLS uses the rustls crypto provider that the process has installed by now, or else aws-lc-rs for this layer alone.
+    /// Nothing is installed: an app may install a provider of its own before or after.
     ///
     /// # Errors
     /// [`ConfigError`] names the setting that is missing or cannot be used, and the remedy.

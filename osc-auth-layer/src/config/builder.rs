@@ -309,8 +309,9 @@ impl Builder {
 
     /// Changes the HTTP client that talks to the provider (a proxy, further root certificates, a user agent, …).
     ///
-    /// The type is that of `reqwest` 0.13. Applied before the layer's own settings: redirects stay off, time-outs stay
-    /// 5 s to connect and 10 s in all. With feature `client` the same client talks to OSC's platform, for which 30 s is allowed.
+    /// The type is that of `reqwest` 0.13, and its settings for TLS count whether or not the process has a default rustls
+    /// provider. The layer's own settings come after it: redirects stay off, and the timeouts stay 5 s to connect and 10 s in
+    /// all. With feature `client` the same client talks to OSC's platform, for which 30 s is allowed.
     pub fn configure_http<F>(mut self, configure: F) -> Self
     where
         F: FnOnce(reqwest::ClientBuilder) -> reqwest::ClientBuilder + Send + 'static,

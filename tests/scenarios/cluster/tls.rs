@@ -1,47 +1,9 @@
 //! A Redis behind TLS, with a certificate of the test's own authority.
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
-
 use mock_osc::MockOsc;
-use osc_tests::{NodeSetup, RedisServer, Sample, error_of, free_port};
+use osc_tests::{Certificates, NodeSetup, RedisServer, Sample, error_of, free_port};
 
 use super::{Cluster, LONG};
-
-/// A folder with `ca.crt`, `redis.crt` and `redis.key`, gone with the test.
-struct Certificates(PathBuf);
-
-impl Certificates {
-    fn new() -> Self {
-        let folder = std::env::temp_dir().join(format!("osc-tests-tls-{}", std::process::id()));
-        std::fs::create_dir_all(&folder).expect("a folder for the certificates");
-        let ca = ["-subj", "/CN=osc-tests authority", "-keyout", "ca.key", "-out", "ca.crt"];
-        openssl(&folder, &ca);
-        let extensions = ["-addext", "subjectAltName=DNS:localhost", "-addext", "basicConstraints=CA:FALSE"];
-        let issued_by = ["-CA", "ca.crt", "-CAkey", "ca.key"];
-        let leaf = ["-subj", "/CN=localhost", "-keyout", "redis.key", "-out", "redis.crt"];
-        openssl(&folder, &[&leaf[..], &extensions, &issued_by].concat());
-        Self(folder)
-    }
-
-    fn path(&self, file: &str) -> String {
-        self.0.join(file).to_str().expect("UTF-8").to_owned()
-    }
-}
-
-impl Drop for Certificates {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
-
-fn openssl(folder: &Path, arguments: &[&str]) {
-    let key =
-        ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"];
-    let made = Command::new("openssl").current_dir(folder).args(key).args(arguments).output();
-    let made = made.expect("openssl is missing: run tests/run.sh once, or apt-get install openssl");
-    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
-}
 
 #[tokio::test]
 async fn nodes_share_a_redis_behind_tls_and_trust_no_certificate_they_cannot_check() {
@@ -49,7 +11,7 @@ async fn nodes_share_a_redis_behind_tls_and_trust_no_certificate_they_cannot_che
     let (listener, tls) = free_port().await;
     drop(listener);
     let tls_port = tls.port().to_string();
-    let (certificate, key) = (certificates.path("redis.crt"), certificates.path("redis.key"));
+    let (certificate, key) = (certificates.path("server.crt"), certificates.path("server.key"));
     let options = ["--tls-port", &tls_port, "--tls-cert-file", &certificate, "--tls-key-file", &key];
     let redis = RedisServer::with(&[&options[..], &["--tls-auth-clients", "no"]].concat()).await;
     let osc = MockOsc::builder().token_ttl(LONG).start().await.expect("the mock starts");

@@ -4,10 +4,11 @@ use std::fs;
 use std::path::Path;
 
 const SECURITY: &str = include_str!("../../../SECURITY.md");
-/// The one beyond is shown in a browser.
+/// The one behind it is shown in a browser.
 const ROWS: usize = 72;
+const LATER_ROWS: [usize; 1] = [80];
 
-fn sources(folder: &Path, found: &mut String) {
+pub(super) fn sources(folder: &Path, found: &mut String) {
     for entry in fs::read_dir(folder).expect("the sources are there") {
         let path = entry.expect("a folder can be read").path();
         if path.is_dir() {
@@ -27,7 +28,7 @@ fn every_row_of_the_security_page_has_tests_of_its_number_and_they_exist() {
         let cells: Vec<_> = row.trim_matches('|').split(" | ").map(str::trim).collect();
         let [number, _, _, tests, _] = cells[..] else { panic!("a row has five cells: {row}") };
         let Ok(number) = number.parse::<usize>() else { continue };
-        if number > ROWS {
+        if number > ROWS && !LATER_ROWS.contains(&number) {
             continue;
         }
         rows.push(number);
@@ -39,5 +40,5 @@ fn every_row_of_the_security_page_has_tests_of_its_number_and_they_exist() {
         assert!(names.iter().any(|name| name.contains(&mark)), "row {number} has no test of its number");
     }
     rows.sort_unstable();
-    assert_eq!(rows, (1..=ROWS).collect::<Vec<_>>());
+    assert_eq!(rows, (1..=ROWS).chain(LATER_ROWS).collect::<Vec<_>>());
 }

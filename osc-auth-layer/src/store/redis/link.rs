@@ -4,13 +4,13 @@ use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
-use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, Client, Value};
+use redis::{AsyncConnectionConfig, Value};
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout_at};
 
+use super::connect::{Connection, Server};
 use super::problem::Problem;
 use super::scripts::Request;
 
@@ -19,7 +19,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 const REPEAT_IN_LOG: Duration = Duration::from_secs(60);
 
 pub(super) struct Link {
-    client: Client,
+    server: Server,
     timeout: Duration,
     /// Written by each new connection: a replica, which could read, shows itself only when it is to write.
     probe: Request,
@@ -30,7 +30,7 @@ pub(super) struct Link {
 
 enum Stage {
     Up {
-        connection: MultiplexedConnection,
+        connection: Connection,
         number: u64,
     },
     Down {
@@ -46,7 +46,7 @@ enum Stage {
 }
 
 impl Stage {
-    fn connection(&self) -> Option<(MultiplexedConnection, u64)> {
+    fn connection(&self) -> Option<(Connection, u64)> {
         match self {
             Self::Up { connection, number } => Some((connection.clone(), *number)),
             Self::Down { .. } => None,
@@ -55,7 +55,7 @@ impl Stage {
 }
 
 impl Link {
-    pub(super) fn new(client: Client, timeout: Duration, probe: String) -> Self {
+    pub(super) fn new(server: Server, timeout: Duration, probe: String) -> Self {
         let probe = Request::plain("SET", &probe).arg("").arg("PX").arg(1);
         let stage = Stage::Down {
             since: Instant::now(),
@@ -64,7 +64,7 @@ impl Link {
             task: None,
             number: 0,
         };
-        Self { client, timeout, probe, stage: watch::Sender::new(stage), refusal: Mutex::new(None) }
+        Self { server, timeout, probe, stage: watch::Sender::new(stage), refusal: Mutex::new(None) }
     }
 
     /// Sends a request and returns the answer, all within the time-out.
@@ -83,7 +83,7 @@ impl Link {
 
     async fn ask_once(self: &Arc<Self>, request: &Request, deadline: Instant) -> Result<Value, Problem> {
         let (mut connection, number) = self.connection(deadline).await?;
-        let problem = match timeout_at(deadline.into(), request.send(&mut connection)).await {
+        let problem = match timeout_at(deadline.into(), request.send(&mut connection.redis)).await {
             Ok(Ok(answer)) => return Ok(answer),
             Ok(Err(error)) => Problem::of(&error),
             Err(_) => Problem::TimedOut,
@@ -101,10 +101,7 @@ impl Link {
         self.connection(Instant::now() + self.timeout).await.map(drop)
     }
 
-    async fn connection(
-        self: &Arc<Self>,
-        deadline: Instant,
-    ) -> Result<(MultiplexedConnection, u64), Problem> {
+    async fn connection(self: &Arc<Self>, deadline: Instant) -> Result<(Connection, u64), Problem> {
         let connection = self.stage.borrow().connection();
         if let Some(connection) = connection {
             return Ok(connection);
@@ -145,15 +142,13 @@ impl Link {
         });
     }
 
-    async fn open(&self) -> Result<MultiplexedConnection, Problem> {
+    async fn open(&self) -> Result<Connection, Problem> {
         let deadline = Instant::now() + self.timeout;
-        let config = AsyncConnectionConfig::new()
-            .set_connection_timeout(Some(self.timeout))
-            .set_response_timeout(None);
+        let config = AsyncConnectionConfig::new().set_response_timeout(None);
         let connecting = async {
-            let connection = self.client.get_multiplexed_async_connection_with_config(&config).await;
+            let connection = self.server.connect(config, self.timeout).await;
             let mut connection = connection.map_err(|error| Problem::of(&error))?;
-            match self.probe.send(&mut connection).await.map_err(|error| Problem::of(&error)) {
+            match self.probe.send(&mut connection.redis).await.map_err(|error| Problem::of(&error)) {
                 Err(problem) if problem.is_of_the_connection() => Err(problem),
                 _ => Ok(connection),
             }
@@ -161,7 +156,7 @@ impl Link {
         timeout_at(deadline.into(), connecting).await.unwrap_or(Err(Problem::TimedOut))
     }
 
-    fn come_up(&self, connection: MultiplexedConnection) {
+    fn come_up(&self, connection: Connection) {
         self.stage.send_modify(|stage| {
             if let Stage::Down { is_told, number, .. } = stage {
                 if *is_told {

@@ -1,5 +1,6 @@
 //! Sessions in Redis or Valkey.
 
+mod connect;
 mod link;
 pub(crate) mod problem;
 pub(crate) mod scripts;
@@ -10,8 +11,9 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use redis::{Client, ConnectionAddr, ConnectionInfo, IntoConnectionInfo, ProtocolVersion, Value};
+use redis::{ConnectionAddr, ConnectionInfo, IntoConnectionInfo, ProtocolVersion, Value};
 
+use self::connect::Server;
 use self::link::Link;
 use self::problem::Problem;
 use self::scripts::{Request, millis};
@@ -53,7 +55,7 @@ const LONGEST_TIMEOUT: Duration = Duration::from_secs(60);
 /// ```
 #[derive(Clone)]
 pub struct RedisStore {
-    server: ConnectionInfo,
+    server: Server,
     namespace: Arc<str>,
     timeout: Duration,
     link: Arc<Link>,
@@ -67,10 +69,14 @@ impl RedisStore {
     ///
     /// No runtime is needed. Nothing is connected before the layer is built in one, or gets its first request.
     ///
+    /// TLS uses the rustls crypto provider that the process has installed by now, or else aws-lc-rs for this store alone.
+    /// Nothing is installed.
+    ///
     /// # Errors
-    /// When the URL cannot be used. Its password is not part of the message.
+    /// When the URL cannot be used, or asks for TLS where the system has no root certificates. The message never holds the
+    /// password.
     pub fn new(url: &str) -> Result<Self, ConfigError> {
-        let server = parse(url)?;
+        let server = Server::new(parse(url)?)?;
         Ok(Self::with(server, DEFAULT_NAMESPACE.into(), DEFAULT_TIMEOUT))
     }
 
@@ -88,14 +94,11 @@ impl RedisStore {
         Self::with(self.server, self.namespace, timeout.clamp(SHORTEST_TIMEOUT, LONGEST_TIMEOUT))
     }
 
-    fn with(server: ConnectionInfo, namespace: Arc<str>, timeout: Duration) -> Self {
-        let client = |protocol| {
-            let redis = server.redis_settings().clone().set_protocol(protocol);
-            Client::open(server.clone().set_redis_settings(redis)).expect("parsed already")
-        };
+    fn with(server: Server, namespace: Arc<str>, timeout: Duration) -> Self {
         let probe = format!("{namespace}:w:{}", random_token::<12>());
-        let link = Arc::new(Link::new(client(ProtocolVersion::RESP2), timeout, probe));
-        let tracking = Tracking::new(client(ProtocolVersion::RESP3), timeout, &namespace, link.clone());
+        let link = Arc::new(Link::new(server.speaking(ProtocolVersion::RESP2), timeout, probe));
+        let listener = server.speaking(ProtocolVersion::RESP3);
+        let tracking = Tracking::new(listener, timeout, &namespace, link.clone());
         Self { server, namespace, timeout, link, tracking: Arc::new(tracking) }
     }
 
@@ -123,15 +126,9 @@ impl RedisStore {
 fn parse(url: &str) -> Result<ConnectionInfo, ConfigError> {
     let invalid = |problem: &str, remedy: &str| ConfigError::invalid(SETTING, problem, remedy);
     let server = url.into_connection_info().map_err(|_| invalid("is no URL of a Redis server", REMEDY))?;
-    if let ConnectionAddr::TcpTls { insecure, .. } = server.addr() {
-        if *insecure {
-            let remedy = "remove #insecure, and name the file with the server's CA in SSL_CERT_FILE";
-            return Err(invalid("asks for TLS without a check of the certificate", remedy));
-        }
-        if rustls::crypto::CryptoProvider::get_default().is_none() {
-            // Fails only when another thread was first, and then there is one.
-            let _ = rustls::crypto::ring::default_provider().install_default();
-        }
+    if let ConnectionAddr::TcpTls { insecure: true, .. } = server.addr() {
+        let remedy = "remove #insecure, and name the file with the server's CA in SSL_CERT_FILE";
+        return Err(invalid("asks for TLS without a check of the certificate", remedy));
     }
     let redis = server.redis_settings();
     if redis.username().is_some() && redis.password().is_none() {

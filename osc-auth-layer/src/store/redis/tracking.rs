@@ -5,12 +5,12 @@ use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
-use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, Client};
+use redis::AsyncConnectionConfig;
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout_at};
 
+use super::connect::{Connection, Server};
 use super::link::Link;
 use super::problem::Problem;
 use super::sequence::{Listener, Sequence};
@@ -29,7 +29,7 @@ const FAILURES_TO_LOG: u32 = 6;
 
 pub(super) struct Tracking {
     /// Speaks RESP3, whose push messages bring the notifications.
-    client: Client,
+    server: Server,
     timeout: Duration,
     sessions: String,
     canaries: String,
@@ -45,10 +45,10 @@ struct State {
 }
 
 impl Tracking {
-    pub(super) fn new(client: Client, timeout: Duration, namespace: &str, link: Arc<Link>) -> Self {
+    pub(super) fn new(server: Server, timeout: Duration, namespace: &str, link: Arc<Link>) -> Self {
         // Redis tells of what changes at the same moment prefix by prefix, in order: canaries must come after sessions.
         let (sessions, canaries) = (format!("{namespace}:s:"), format!("{namespace}:w:"));
-        Self { client, timeout, sessions, canaries, link, state: Mutex::default() }
+        Self { server, timeout, sessions, canaries, link, state: Mutex::default() }
     }
 
     pub(super) fn watch(self: &Arc<Self>, watcher: Watcher) {
@@ -86,23 +86,22 @@ impl Tracking {
     }
 
     /// Connects, and from then on tells every watcher of what changes.
-    async fn listen(&self) -> Result<(MultiplexedConnection, Arc<Sequence>), Problem> {
+    async fn listen(&self) -> Result<(Connection, Arc<Sequence>), Problem> {
         let canaries = format!("{}{}:", self.canaries, random_token::<12>());
         let sequence = Arc::new(Sequence::new(self.sessions.clone(), canaries));
         let listener = Listener(sequence.clone());
-        let config = AsyncConnectionConfig::new()
-            .set_connection_timeout(Some(self.timeout))
-            .set_response_timeout(Some(self.timeout))
-            .set_push_sender(move |push| {
+        let config = AsyncConnectionConfig::new().set_response_timeout(Some(self.timeout)).set_push_sender(
+            move |push| {
                 listener.hear(&push);
                 Ok::<_, Infallible>(())
-            });
-        let connection = self.client.get_multiplexed_async_connection_with_config(&config).await;
+            },
+        );
+        let connection = self.server.connect(config, self.timeout).await;
         let mut connection = connection.map_err(|error| Problem::of(&error))?;
         let mut command = redis::cmd("CLIENT");
         command.arg("TRACKING").arg("ON").arg("BCAST");
         sequence.prefixes().iter().for_each(|prefix| _ = command.arg("PREFIX").arg(prefix));
-        command.exec_async(&mut connection).await.map_err(|error| Problem::of(&error))?;
+        command.exec_async(&mut connection.redis).await.map_err(|error| Problem::of(&error))?;
 
         let mut state = self.state.lock();
         state.watchers.iter().for_each(|watcher| sequence.begin(watcher));

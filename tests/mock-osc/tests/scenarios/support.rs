@@ -1,7 +1,5 @@
 //! An app that signs in at the mock, step by step.
 
-use std::sync::Once;
-
 use mock_osc::MockOsc;
 use reqwest::{Client, Response};
 use serde_json::Value;
@@ -13,10 +11,6 @@ pub(crate) const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"
 pub(crate) const CALLBACK: &str = "http://localhost:3000/auth/callback";
 
 pub(crate) fn http() -> Client {
-    static PROVIDER: Once = Once::new();
-    PROVIDER.call_once(|| {
-        let _ = rustls::crypto::ring::default_provider().install_default();
-    });
     // No pool: a connection the mock closed on purpose must not fail the next request.
     let redirects = reqwest::redirect::Policy::none();
     Client::builder().redirect(redirects).pool_max_idle_per_host(0).build().unwrap()

@@ -1,0 +1,128 @@
+//! Makes connections. TLS is set up here, because redis-rs would install a rustls provider for the whole process.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::select_ok;
+use redis::aio::MultiplexedConnection;
+use redis::{AsyncConnectionConfig, Client, ConnectionAddr, ConnectionInfo, ProtocolVersion, RedisResult};
+use rustls::crypto::{CryptoProvider, aws_lc_rs};
+use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, RootCertStore};
+use tokio::net::{TcpStream, lookup_host};
+use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
+use tokio_util::task::AbortOnDropHandle;
+
+use crate::config::ConfigError;
+
+/// A Redis server, and what a connection to it begins with.
+#[derive(Clone)]
+pub(super) struct Server {
+    info: ConnectionInfo,
+    tls: Option<TlsConnector>,
+}
+
+/// An open connection. The last clone closes it.
+#[derive(Clone)]
+pub(super) struct Connection {
+    pub(super) redis: MultiplexedConnection,
+    /// Reads and writes a TLS stream; redis-rs keeps the task of the other streams itself.
+    _driver: Option<Arc<AbortOnDropHandle<()>>>,
+}
+
+impl Server {
+    pub(super) fn new(info: ConnectionInfo) -> Result<Self, ConfigError> {
+        let tls = match info.addr() {
+            ConnectionAddr::TcpTls { .. } => Some(tls_connector()?),
+            _ => None,
+        };
+        Ok(Self { info, tls })
+    }
+
+    /// The same server, spoken to in another version of the protocol.
+    pub(super) fn speaking(&self, protocol: ProtocolVersion) -> Self {
+        let redis = self.info.redis_settings().clone().set_protocol(protocol);
+        Self { info: self.info.clone().set_redis_settings(redis), tls: self.tls.clone() }
+    }
+
+    /// Connects and authenticates, within `limit`.
+    pub(super) async fn connect(
+        &self,
+        config: AsyncConnectionConfig,
+        limit: Duration,
+    ) -> RedisResult<Connection> {
+        let config = config.set_connection_timeout(None);
+        let connecting = async {
+            match (&self.tls, self.info.addr()) {
+                (Some(tls), ConnectionAddr::TcpTls { host, port, .. }) => {
+                    self.connect_tls(tls, host, *port, config).await
+                }
+                _ => {
+                    let client = Client::open(self.info.clone())?;
+                    let redis = client.get_multiplexed_async_connection_with_config(&config).await?;
+                    Ok(Connection { redis, _driver: None })
+                }
+            }
+        };
+        timeout(limit, connecting)
+            .await
+            .unwrap_or_else(|_| Err(io::Error::from(io::ErrorKind::TimedOut).into()))
+    }
+
+    async fn connect_tls(
+        &self,
+        tls: &TlsConnector,
+        host: &str,
+        port: u16,
+        config: AsyncConnectionConfig,
+    ) -> RedisResult<Connection> {
+        let name = ServerName::try_from(host.to_owned()).map_err(io::Error::other)?;
+        let addresses = lookup_host((host, port)).await?;
+        // The first address that answers wins, as with redis-rs: one that is dead must not use up the time.
+        let attempts = addresses.map(|address| {
+            let name = name.clone();
+            Box::pin(async move {
+                let stream = TcpStream::connect(address).await?;
+                // An operation is one small packet, which must not wait for others to travel with.
+                stream.set_nodelay(true)?;
+                tls.connect(name, stream).await
+            })
+        });
+        let attempts: Vec<_> = attempts.collect();
+        if attempts.is_empty() {
+            return Err(io::Error::other("the host has no address").into());
+        }
+        let (stream, _) = select_ok(attempts).await?;
+        let (redis, driver) =
+            MultiplexedConnection::new_with_config(self.info.redis_settings(), stream, config).await?;
+        let driver = AbortOnDropHandle::new(tokio::spawn(driver));
+        Ok(Connection { redis, _driver: Some(Arc::new(driver)) })
+    }
+}
+
+/// Trusts the certificates that the system trusts, or those of the file in `SSL_CERT_FILE`.
+fn tls_connector() -> Result<TlsConnector, ConfigError> {
+    let unusable = |problem: String| {
+        let remedy = "install the system's root certificates (Debian: ca-certificates), or name the file with the \
+                      server's CA in SSL_CERT_FILE";
+        ConfigError::invalid(super::SETTING, problem, remedy)
+    };
+    let found = rustls_native_certs::load_native_certs();
+    let mut roots = RootCertStore::empty();
+    let (usable, _) = roots.add_parsable_certificates(found.certs);
+    if usable == 0 {
+        let cause = found.errors.first().map(|error| format!(" ({error})")).unwrap_or_default();
+        return Err(unusable(format!("asks for TLS, and the system has no root certificate{cause}")));
+    }
+    // The one the app installed; else one for these connections alone. Never installed: that is the app's to do.
+    let provider = CryptoProvider::get_default().cloned();
+    let provider = provider.unwrap_or_else(|| Arc::new(aws_lc_rs::default_provider()));
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| {
+            unusable(format!("asks for TLS, which the installed rustls provider cannot do ({error})"))
+        })?;
+    Ok(TlsConnector::from(Arc::new(config.with_root_certificates(roots).with_no_client_auth())))
+}
