@@ -37,6 +37,7 @@ mod properties;
 pub mod properties;
 mod provider;
 mod public_path;
+mod redact;
 mod response;
 mod route;
 mod secret;

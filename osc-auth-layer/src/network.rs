@@ -9,6 +9,7 @@ use url::Url;
 
 use crate::clock::Clock;
 use crate::config::ConfigError;
+use crate::redact::line;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -169,7 +170,7 @@ fn failure(error: reqwest::Error) -> NetworkError {
 /// reqwest's own message names only the step that failed; the causes say why.
 fn with_causes(error: &dyn std::error::Error) -> String {
     let causes = std::iter::successors(error.source(), |error| error.source());
-    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+    line(&causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}")), 500)
 }
 
 /// RFC 9110 §10.2.3: seconds, or an HTTP date.

@@ -2,6 +2,7 @@
 
 mod cookies;
 mod flow;
+mod foreign_text;
 mod leaks;
 mod matrix;
 mod origin;

@@ -4,13 +4,13 @@ use std::fmt;
 
 use bytes::Bytes;
 use http::{HeaderValue, StatusCode};
-use memchr::memmem;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 use super::error::{ContextError, ContextErrorKind};
 use crate::network::WireResponse;
+use crate::redact::{line, redacted};
 
 /// What is being done, for the error: a verb, and what it is done to.
 #[derive(Clone, Copy, Debug)]
@@ -42,19 +42,17 @@ impl fmt::Display for Doing<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.verb)?;
         if let Some(name) = self.name {
-            write!(f, " {}", shown(name))?;
+            write!(f, " {}", line(name, LONGEST_GIVEN))?;
         }
         match self.service {
-            Some(service) => write!(f, " ({})", shown(service)),
+            Some(service) => write!(f, " ({})", line(service, LONGEST_GIVEN)),
             None => Ok(()),
         }
     }
 }
 
-/// What a caller gave may be anything, of any length.
-fn shown(given: &str) -> String {
-    given.chars().take(64).flat_map(char::escape_debug).collect()
-}
+/// A caller may give anything, of any length.
+const LONGEST_GIVEN: usize = 64;
 
 /// What came back, and the tokens that were sent for it, since no error may repeat one.
 pub(super) struct Answer {
@@ -128,10 +126,6 @@ where
 }
 
 const LONGEST_REASON: usize = 300;
-/// Of what is read for a reason; the rest is nothing a person would.
-const LONGEST_TEXT: usize = 4096;
-/// Long enough not to stand in a sentence by chance, short enough that what is left of a token is of no use.
-const TELLING: usize = 16;
 
 /// `{reason}`, `{message}` or plain text, fit to be shown.
 fn reason(body: &[u8], sent: &[&str]) -> Option<String> {
@@ -143,33 +137,7 @@ fn reason(body: &[u8], sent: &[&str]) -> Option<String> {
         Err(_) if text.trim_start().starts_with(['<', '{', '[']) => return None,
         Err(_) => text.to_owned(),
     };
-    let text: String = text.chars().take(LONGEST_TEXT).collect();
-    let mut line = one_line(&text, |word| if holds_part_of(word, sent) { "[withheld]" } else { word });
-    if sent.iter().any(|secret| repeats(&line, secret)) {
-        return Some("[withheld, for it repeats a secret]".to_owned());
-    }
-    if let Some((end, _)) = line.char_indices().nth(LONGEST_REASON) {
-        line.truncate(end);
-        line.push('…');
-    }
-    Some(line).filter(|line| !line.is_empty())
-}
-
-fn one_line<'t>(text: &'t str, word: impl Fn(&'t str) -> &'t str) -> String {
-    let words = text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty());
-    words.map(word).collect::<Vec<_>>().join(" ")
-}
-
-fn holds_part_of(word: &str, sent: &[&str]) -> bool {
-    let is_sent = |part: &[u8]| sent.iter().any(|secret| memmem::find(secret.as_bytes(), part).is_some());
-    word.as_bytes().windows(TELLING).any(is_sent)
-}
-
-/// The whole secret, which may be short, or several words; also as it stands in a piece of JSON.
-fn repeats(line: &str, secret: &str) -> bool {
-    let escaped = Value::from(secret).to_string();
-    let forms = [one_line(secret, |word| word), escaped[1..escaped.len() - 1].to_owned()];
-    forms.iter().any(|form| !form.is_empty() && line.contains(form.as_str()))
+    Some(redacted(&text, LONGEST_REASON, sent)).filter(|reason| !reason.is_empty())
 }
 
 /// The token in a header's value.
@@ -247,7 +215,7 @@ mod tests {
             assert!(!error.contains("secret-part") && !error.contains("IUzI1NiJ9"), "{error}");
         }
         for whole in ["two words are bad", "two\r\nwords are bad", r#"{"reason":"got two words"}"#] {
-            assert_eq!(refusal(401, whole).reason(), Some("[withheld, for it repeats a secret]"), "{whole}");
+            assert_eq!(refusal(401, whole).reason(), Some("[withheld: it repeats a secret]"), "{whole}");
         }
         assert_eq!(refusal(401, "the signature is bad").reason(), Some("the signature is bad"));
     }

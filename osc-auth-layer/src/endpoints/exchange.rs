@@ -13,8 +13,8 @@ use super::pending::{LIFETIME, PendingSignIn};
 use super::query::Query;
 use crate::clock::Timestamp;
 use crate::flight::landing;
-use crate::provider::wire::loggable;
-use crate::provider::{Credentials, GrantError, NO_COMMON_METHOD};
+use crate::provider::{Credentials, ErrorCode, GrantError};
+use crate::redact::redacted;
 use crate::response::Refusal;
 use crate::secret::Secret;
 use crate::session::SessionId;
@@ -121,13 +121,14 @@ async fn sign_in(
     check_issuer(query, pending)?;
     if let Some(error) = query.get("error") {
         let description = query.get("error_description").unwrap_or_default();
+        let secrets = [pending.state(), query.get("code").unwrap_or_default()];
         tracing::info!(
-            error = %loggable(error, 64, &[]),
-            error_description = %loggable(description, 200, &[]),
+            error = %ErrorCode::shown(error, &secrets),
+            error_description = %redacted(description, 200, &secrets),
             "the provider declined a sign-in"
         );
-        return Err(match error {
-            "access_denied" => Refusal::AccessDenied,
+        return Err(match ErrorCode::of(error) {
+            ErrorCode::AccessDenied => Refusal::AccessDenied,
             _ => Refusal::SignInFailed,
         });
     }
@@ -180,12 +181,12 @@ async fn consume_once(shared: &Shared, pending: &PendingSignIn, now: Timestamp) 
 
 async fn refusal(shared: &Shared, client: &Credentials, error: GrantError) -> Refusal {
     match error {
-        GrantError::Misconfigured(code) if is_about_the_client(&code) => {
+        GrantError::Misconfigured(error) if error.is_about_the_client() => {
             if shared.provider.forget_registration(&client.id).await {
-                tracing::warn!(error = %code, "the provider no longer knows this registration; the next sign-in makes another");
+                tracing::warn!(%error, "the provider no longer knows this registration; the next sign-in makes another");
                 return Refusal::SignInFailed;
             }
-            tracing::error!(error = %code, "the provider refuses this client; check CLIENT_ID and CLIENT_SECRET");
+            tracing::error!(%error, "the provider refuses this client; check CLIENT_ID and CLIENT_SECRET");
             Refusal::Misconfigured
         }
         GrantError::Refused | GrantError::Misconfigured(_) => Refusal::SignInFailed,
@@ -193,9 +194,4 @@ async fn refusal(shared: &Shared, client: &Credentials, error: GrantError) -> Re
             Refusal::ProviderUnavailable
         }
     }
-}
-
-/// RFC 6749 §5.2: with these, no other attempt would fare better. Every other code is about this very request.
-fn is_about_the_client(error: &str) -> bool {
-    matches!(error, "invalid_client" | "unauthorized_client" | "unsupported_grant_type" | NO_COMMON_METHOD)
 }

@@ -10,7 +10,8 @@ use super::query::Query;
 use super::{Context, return_to};
 use crate::clock::Timestamp;
 use crate::origin::{self, Origin, PublicUrl};
-use crate::provider::{Credentials, GrantError, Metadata};
+use crate::provider::{Credentials, ErrorCode, GrantError, Metadata, Misconfiguration};
+use crate::redact::line;
 use crate::response::{Answer, Refusal, see_other};
 
 pub(super) async fn serve(context: &Context<'_>) -> Result<Answer, Refusal> {
@@ -31,9 +32,11 @@ pub(super) async fn serve(context: &Context<'_>) -> Result<Answer, Refusal> {
     let metadata = provider.metadata().await.map_err(refusal)?;
     let now = shared.common_now().await.map_err(|_| Refusal::ProviderUnavailable)?;
     let mut begun = begin(context, &metadata, &public_url, &return_to, now).await;
-    if let Err((GrantError::Misconfigured(error), Some(client))) = &begun {
+    const UNKNOWN_CLIENT: GrantError =
+        GrantError::Misconfigured(Misconfiguration::Code(ErrorCode::InvalidClient));
+    if let Err((UNKNOWN_CLIENT, Some(client))) = &begun {
         // The provider forgot this registration: once more with a new one (RFC 7591).
-        if error == "invalid_client" && provider.forget_registration(&client.id).await {
+        if provider.forget_registration(&client.id).await {
             begun = begin(context, &metadata, &public_url, &return_to, now).await;
         }
     }
@@ -90,7 +93,7 @@ async fn begin(
             with_query(endpoint, &[("client_id", &client.id), ("request_uri", &request_uri)])
         }
     };
-    tracing::debug!(client_id = %client.id, "a sign-in begins");
+    tracing::debug!(client_id = %line(&client.id, 64), "a sign-in begins");
     Ok((pending, location))
 }
 

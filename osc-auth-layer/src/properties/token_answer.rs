@@ -8,7 +8,8 @@ use crate::clock::Timestamp;
 use crate::network::WireResponse;
 use crate::provider::registration;
 use crate::provider::wire::{GrantError, parse_pushed, parse_tokens};
-use crate::provider::{Credentials, Tokens};
+use crate::provider::{Credentials, ErrorCode, Misconfiguration, Tokens};
+use crate::redact::redacted;
 use crate::secret::Secret;
 use crate::session::{Issue, SessionId};
 use crate::store::{RecordKey, Sealed};
@@ -47,18 +48,23 @@ pub fn token_answer(data: &[u8]) {
             assert!(status.is_client_error() && status != StatusCode::TOO_MANY_REQUESTS);
             assert_eq!(said("error"), Some("invalid_grant".to_owned()));
         }
-        Err(GrantError::Misconfigured(code)) => {
+        Err(GrantError::Misconfigured(misconfigured)) => {
             assert!(status.is_client_error() && status != StatusCode::TOO_MANY_REQUESTS);
-            is_loggable(&code);
+            assert_eq!(said("error").map(|code| code_of(&code)), Some(misconfigured));
         }
         Err(GrantError::NotSent { .. }) => assert_eq!(status, StatusCode::TOO_MANY_REQUESTS),
         Err(GrantError::PossiblyProcessed { .. }) => {}
         Err(GrantError::TimedOut) => panic!("an answer that is there is not late"),
     }
-    match parse_pushed(&response) {
+    for text in [said("error"), said("error_description"), Some(text.to_string())].into_iter().flatten() {
+        is_loggable(&ErrorCode::shown(&text, &[SENT]), 64);
+        is_loggable(&redacted(&text, 200, &[SENT]), 200);
+    }
+    match parse_pushed(&response, &[SENT]) {
         Ok(uri) => assert!(status.is_success() && !uri.is_empty() && said("request_uri") == Some(uri)),
-        Err(GrantError::Misconfigured(code)) => {
-            assert!(status.is_client_error() && code.chars().count() <= 64);
+        Err(GrantError::Misconfigured(misconfigured)) => {
+            assert!(status.is_client_error());
+            assert_eq!(said("error").map(|code| code_of(&code)), Some(misconfigured));
         }
         Err(error) => assert_eq!(error, GrantError::PossiblyProcessed { retry_after: None }),
     }
@@ -111,7 +117,19 @@ fn survive_a_record(tokens: &Tokens) {
     );
 }
 
-fn is_loggable(text: &str) {
-    assert!(text.chars().count() <= 64 && !text.chars().any(char::is_control));
-    assert!(!text.contains(SENT));
+fn code_of(text: &str) -> Misconfiguration {
+    Misconfiguration::Code(ErrorCode::of(text))
+}
+
+/// One line, in the order that it was written in, and without the secret.
+fn is_loggable(text: &str, longest: usize) {
+    assert!(text.chars().count() <= longest + 1 && !text.contains(SENT));
+    let forges = |c: char| {
+        c.is_control()
+            || c != ' ' && c.is_whitespace()
+            || matches!(c, '\u{ad}' | '\u{61c}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}')
+            || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}')
+            || matches!(c, '\u{e000}'..='\u{f8ff}' | '\u{e0000}'..='\u{e007f}')
+    };
+    assert!(!text.contains(forges), "{text:?}");
 }

@@ -8,9 +8,10 @@ use parking_lot::Mutex;
 use super::registration;
 use super::registry::{Registered, Registry};
 use super::wire::{Credentials, GrantError};
-use super::{Metadata, Provider};
+use super::{Metadata, Misconfiguration, Provider};
 use crate::clock::Timestamp;
 use crate::flight::Flight;
+use crate::redact::line;
 use crate::secret::Secret;
 
 /// Registrations, superseded ones that sign-ins under way may still name included. Without a `public_url` each loopback
@@ -104,7 +105,7 @@ impl Provider {
         };
         if !make_room(&mut made.lock(), self.now()) {
             tracing::error!("too many loopback hosts and ports began a sign-in; set PUBLIC_URL");
-            return Err(GrantError::Misconfigured("too many redirect URIs".to_owned()));
+            return Err(GrantError::Misconfigured(Misconfiguration::TooManyRedirectUris));
         }
         if let Some(registry) = registry {
             match registry.current(name, redirect_uris).await? {
@@ -148,18 +149,18 @@ impl Provider {
             tracing::error!(
                 "the provider registers no clients by itself: create an OAuth app and set CLIENT_ID"
             );
-            return Err(GrantError::Misconfigured("no registration_endpoint".to_owned()));
+            return Err(GrantError::Misconfigured(Misconfiguration::NoRegistrationEndpoint));
         };
         let method = metadata.registrable_auth_method();
         let request = registration::request(endpoint, name, redirect_uris, method, scopes);
         let response = self.http.send(request).await?;
         match registration::parse(&response, redirect_uris, self.now()) {
             Some((credentials, registration)) => {
-                tracing::info!(client_id = %credentials.id, "registered the app with the provider");
+                tracing::info!(client_id = %line(&credentials.id, 64), "registered the app with the provider");
                 Ok((Arc::new(credentials), registration))
             }
             None if response.status.is_client_error() && response.status != StatusCode::TOO_MANY_REQUESTS => {
-                Err(GrantError::Misconfigured("registration refused".to_owned()))
+                Err(GrantError::Misconfigured(Misconfiguration::RegistrationRefused))
             }
             None => Err(GrantError::PossiblyProcessed { retry_after: response.retry_after }),
         }

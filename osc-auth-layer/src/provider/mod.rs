@@ -2,6 +2,7 @@
 //! registrations are fetched once for all who wait, by tasks that no impatient visitor can cancel.
 
 mod clients;
+pub(crate) mod error_code;
 pub(crate) mod metadata;
 pub(crate) mod registration;
 mod registry;
@@ -17,6 +18,7 @@ use tokio_util::task::TaskTracker;
 
 pub(crate) use self::clients::ClientConfig;
 use self::clients::Clients;
+pub(crate) use self::error_code::{ErrorCode, Misconfiguration};
 pub(crate) use self::metadata::{Issuer, Metadata};
 #[cfg(feature = "client")]
 pub(crate) use self::metadata::{is_environment, is_safe};
@@ -169,7 +171,10 @@ impl Provider {
             _ => fields.iter().copied().filter(|(name, _)| *name != "client_id").collect(),
         };
         let request = wire::client_request(endpoint, credentials, method, &fields);
-        wire::parse_pushed(&self.http.send(request).await?)
+        let response = self.http.send(request).await?;
+        let state = fields.iter().filter(|(name, _)| *name == "state").map(|(_, state)| *state);
+        let sent: Vec<_> = credentials.secret.iter().map(Secret::expose).chain(state).collect();
+        wire::parse_pushed(&response, &sent)
     }
 
     /// Exchanges an authorization code (RFC 6749 §4.1.3, RFC 7636 §4.5). Sent once: a code is good for one use.
@@ -258,10 +263,7 @@ impl Provider {
     }
 }
 
-/// Ours, beside the codes of RFC 6749 §5.2.
-pub(crate) const NO_COMMON_METHOD: &str = "no common client authentication method";
-
 fn no_common_method() -> GrantError {
     tracing::error!("the provider announces no client authentication but ones this crate does not have");
-    GrantError::Misconfigured(NO_COMMON_METHOD.to_owned())
+    GrantError::Misconfigured(Misconfiguration::NoCommonAuthMethod)
 }

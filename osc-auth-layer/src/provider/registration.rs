@@ -7,9 +7,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use url::Url;
 
-use super::wire::{AuthMethod, Credentials, loggable};
+use super::ErrorCode;
+use super::wire::{AuthMethod, Credentials};
 use crate::clock::Timestamp;
 use crate::network::{WireRequest, WireResponse};
+use crate::redact::line;
 use crate::secret::Secret;
 
 /// A client that is about to expire is not used for a sign-in that may take a while.
@@ -69,9 +71,11 @@ pub(crate) fn parse(
     let answer: Value = serde_json::from_slice(&response.body).ok()?;
     let text = |name: &str| Some(answer.get(name)?.as_str()?).filter(|text| !text.is_empty());
     if !response.status.is_success() {
-        let code = loggable(text("error").unwrap_or_default(), 64, &[]);
-        let description = loggable(text("error_description").unwrap_or_default(), 200, &[]);
-        tracing::error!(error = %code, error_description = %description, "the provider refused to register the app");
+        tracing::error!(
+            error = %ErrorCode::shown(text("error").unwrap_or_default(), &[]),
+            error_description = %line(text("error_description").unwrap_or_default(), 200),
+            "the provider refused to register the app"
+        );
         return None;
     }
     let auth_method = match text("token_endpoint_auth_method") {

@@ -11,8 +11,10 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 use url::Url;
 
+use super::error_code::{ErrorCode, Misconfiguration};
 use super::metadata::Issuer;
 use crate::network::{NetworkError, WireRequest, WireResponse};
+use crate::redact::redacted;
 use crate::secret::Secret;
 use crate::session::OscUser;
 use crate::store::StoreError;
@@ -68,7 +70,7 @@ pub(crate) enum GrantError {
     /// `invalid_grant`: the code or refresh token is no longer good (RFC 6749 §5.2).
     Refused,
     /// Another OAuth error (`invalid_client`, …): somebody has to change a setting.
-    Misconfigured(String),
+    Misconfigured(Misconfiguration),
     /// The provider has not seen it, or asks to come back later (429).
     NotSent { retry_after: Option<Duration> },
     /// Sent, and no answer that makes sense: the grant may be spent.
@@ -162,17 +164,17 @@ pub(crate) fn parse_tokens(response: &WireResponse, sent: &[&Secret]) -> Result<
     let Some(code) = text("error") else {
         return Err(nonsense);
     };
-    let code = loggable(code, 64, sent);
+    let sent: Vec<_> = sent.iter().map(|secret| secret.expose()).collect();
     tracing::warn!(
         status = response.status.as_u16(),
-        error = %code,
-        error_description = %loggable(text("error_description").unwrap_or_default(), 200, sent),
+        error = %ErrorCode::shown(code, &sent),
+        error_description = %redacted(text("error_description").unwrap_or_default(), 200, &sent),
         "the provider refused a grant"
     );
-    Err(match code.as_str() {
-        "invalid_grant" => GrantError::Refused,
-        "temporarily_unavailable" | "server_error" => nonsense,
-        _ => GrantError::Misconfigured(code),
+    Err(match ErrorCode::of(code) {
+        ErrorCode::InvalidGrant => GrantError::Refused,
+        ErrorCode::TemporarilyUnavailable | ErrorCode::ServerError => nonsense,
+        code => GrantError::Misconfigured(Misconfiguration::Code(code)),
     })
 }
 
@@ -248,28 +250,28 @@ fn lifetime(expires_in: Option<&Value>) -> Duration {
     }
 }
 
-/// Reads the answer to a pushed authorization request (RFC 9126 §2.2): the `request_uri`.
-pub(crate) fn parse_pushed(response: &WireResponse) -> Result<String, GrantError> {
+/// Reads the answer to a pushed authorization request (RFC 9126 §2.2): the `request_uri`. `sent` are the secrets the request
+/// held.
+pub(crate) fn parse_pushed(response: &WireResponse, sent: &[&str]) -> Result<String, GrantError> {
+    let nonsense = GrantError::PossiblyProcessed { retry_after: response.retry_after };
     let answer: Option<Value> = serde_json::from_slice(&response.body).ok();
     let text = |field| answer.as_ref()?.get(field)?.as_str();
-    match (response.status.is_success(), text("request_uri"), text("error")) {
-        (true, Some(uri), _) if !uri.is_empty() => Ok(uri.to_owned()),
-        (false, _, Some(code)) if response.status.is_client_error() => {
-            let code = loggable(code, 64, &[]);
-            tracing::error!(error = %code, "the provider refused the pushed authorization request");
-            Err(GrantError::Misconfigured(code))
-        }
-        _ => Err(GrantError::PossiblyProcessed { retry_after: response.retry_after }),
+    if response.status.is_success() {
+        return text("request_uri").filter(|uri| !uri.is_empty()).map(str::to_owned).ok_or(nonsense);
     }
-}
-
-/// Foreign text, fit for a log line: short, one line, and none of the secrets we sent.
-pub(crate) fn loggable(text: &str, longest: usize, secrets: &[&Secret]) -> String {
-    if secrets.iter().any(|secret| !secret.expose().is_empty() && text.contains(secret.expose())) {
-        return "[withheld: it repeats a secret]".to_owned();
-    }
-    let printable = |c: char| if c.is_control() { ' ' } else { c };
-    text.chars().take(longest).map(printable).collect()
+    let Some(code) = text("error").filter(|_| response.status.is_client_error()) else {
+        return Err(nonsense);
+    };
+    tracing::error!(
+        error = %ErrorCode::shown(code, sent),
+        error_description = %redacted(text("error_description").unwrap_or_default(), 200, sent),
+        "the provider refused the pushed authorization request"
+    );
+    Err(match ErrorCode::of(code) {
+        ErrorCode::TemporarilyUnavailable | ErrorCode::ServerError => nonsense,
+        _ if response.status == StatusCode::TOO_MANY_REQUESTS => nonsense,
+        code => GrantError::Misconfigured(Misconfiguration::Code(code)),
+    })
 }
 
 #[cfg(test)]

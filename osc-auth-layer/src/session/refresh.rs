@@ -13,7 +13,7 @@ use super::lease::{Lease, Taken, their_refresh};
 use super::settle::settle;
 use super::{Freshness, Grant, OscToken, Phase, Session};
 use crate::clock::Timestamp;
-use crate::provider::{GRANT_TIME, GrantError, Tokens};
+use crate::provider::{ErrorCode, GRANT_TIME, GrantError, Misconfiguration, Tokens};
 use crate::shared::Shared;
 
 /// What a refresh came to.
@@ -326,9 +326,9 @@ async fn spend(
 fn is_to_be_asked_again(shared: &Shared, answer: &Result<Tokens, GrantError>) -> bool {
     match answer {
         Err(GrantError::PossiblyProcessed { .. }) => true,
-        Err(GrantError::Misconfigured(error)) => {
-            error == "invalid_client" && !shared.provider.has_static_client()
+        Err(GrantError::Misconfigured(Misconfiguration::Code(ErrorCode::InvalidClient))) => {
+            !shared.provider.has_static_client()
         }
-        Ok(_) | Err(GrantError::Refused | GrantError::NotSent { .. } | GrantError::TimedOut) => false,
+        Ok(_) | Err(_) => false,
     }
 }

@@ -7,7 +7,7 @@ use super::claims::Claims;
 use super::lease::{Lease, Written};
 use super::refresh::{Plan, RETRY_AFTER, Refreshed};
 use super::{Grant, Issue, OscToken, Phase, Session, Table};
-use crate::provider::{GrantError, Tokens};
+use crate::provider::{ErrorCode, GrantError, Misconfiguration, Tokens};
 use crate::shared::Shared;
 
 /// How a session ended under its refresh.
@@ -32,8 +32,8 @@ pub(super) async fn settle(
             refuse(shared, session, &plan, lease).await
         }
         // Those credentials will never work again, and nobody can correct them.
-        Err(GrantError::Misconfigured(error))
-            if error == "invalid_client" && !shared.provider.has_static_client() =>
+        Err(GrantError::Misconfigured(Misconfiguration::Code(ErrorCode::InvalidClient)))
+            if !shared.provider.has_static_client() =>
         {
             tracing::warn!("the provider no longer knows this registration: the session is over");
             shared.provider.forget_registration(&plan.grant.credentials.id).await;

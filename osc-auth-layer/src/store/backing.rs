@@ -15,6 +15,7 @@ use super::{
     StoreError, StoreFuture,
 };
 use crate::clock::{Clock, Timestamp};
+use crate::redact::line;
 
 /// Whatever a store promises of itself.
 const DEADLINE: Duration = Duration::from_secs(2);
@@ -190,6 +191,7 @@ impl Backing {
             let mut told_at = self.told_at.lock();
             if told_at.is_none_or(|told_at| now.since(told_at) >= TELL_AGAIN || now < told_at) {
                 *told_at = Some(now);
+                let error = line(&error.to_string(), 300);
                 tracing::error!(%error, "sessions are out of reach until the session store works again");
             }
         }

@@ -139,8 +139,21 @@ pub(super) const TOKENS: Fields = &[
             "{}",
         ],
     ),
-    ("error", &["\"invalid_grant\"", "\"invalid_client\"", "\"rt-123\"", "\"a\\nb\"", "\"server_error\""]),
-    ("error_description", &["\"no rt-123\"", "\"x\""]),
+    (
+        "error",
+        &[
+            "\"invalid_grant\"",
+            "\"invalid_client\"",
+            "\"rt-123\"",
+            "\"a\\nb\"",
+            "\"server_error\"",
+            "\"invalid_grant\\u2028\"",
+        ],
+    ),
+    (
+        "error_description",
+        &["\"no rt-123\"", "\"x\"", "\"no rt%2D123\"", "\"cnQtMTIz\"", "\"a\\u0085\\u202eb\\u200b\\ufeff\""],
+    ),
     ("request_uri", &["\"urn:x\""]),
     ("client_id", &["\"a\""]),
     ("client_secret_expires_at", &["0", "2000", "18446744073709551615"]),

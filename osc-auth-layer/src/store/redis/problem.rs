@@ -5,6 +5,7 @@ use std::fmt;
 
 use redis::{ErrorKind, RedisError};
 
+use crate::redact::line;
 use crate::store::StoreError;
 
 /// The texts of the server and the library's own are not passed on: they quote what was sent, even a password.
@@ -34,7 +35,8 @@ impl Problem {
             ErrorKind::Parse | ErrorKind::UnexpectedReturnType => Self::Nonsense,
             _ if error.is_timeout() => Self::TimedOut,
             ErrorKind::Io | ErrorKind::Client | ErrorKind::InvalidClientConfig => {
-                Self::Unreachable(error.source().map_or_else(|| "no address".to_owned(), ToString::to_string))
+                let reason = error.source().map(|reason| line(&reason.to_string(), 300));
+                Self::Unreachable(reason.unwrap_or_else(|| "no address".to_owned()))
             }
             _ => Self::of_server(error.code().unwrap_or("ERR"), error.detail().unwrap_or_default()),
         }
