@@ -2,6 +2,8 @@
 
 use percent_encoding::percent_decode_str;
 
+use crate::redact::is_visible;
+
 /// The paths and prefixes an app declared public.
 #[derive(Debug, Default)]
 pub(crate) struct PublicPaths {
@@ -51,27 +53,57 @@ pub(crate) fn is_ambiguous(path: &str) -> bool {
         || percent_decode_str(path).decode_utf8().is_err()
 }
 
-/// A dot segment, or what is one to those for whom the escape behind the dots is the end of a segment: `..%3b` to a Java
-/// server, `..%3f` and `..%23` to whoever puts the decoded path into a URL.
+/// A dot segment, or one to readers for whom the escape behind the dots ends a segment: `..%3b` to a Java server, `..%3f` and
+/// `..%23` where the decoded path is put into a URL. Or one to readers that drop spaces and invisible characters.
 fn is_dotted(segment: &str) -> bool {
-    matches!(segment.split('%').next(), Some("." | ".."))
+    let is_dots = |text: &str| matches!(text, "." | "..");
+    if is_dots(segment.split('%').next().unwrap_or_default()) {
+        return true;
+    }
+    let decoded = percent_decode_str(segment).decode_utf8_lossy();
+    segment.contains('%')
+        && decoded.contains('.')
+        && is_dots(&decoded.chars().filter(|c| is_visible(*c)).collect::<String>())
 }
 
 /// `%2f`, `%5c`, `%2e` (another router may decode them) and `%25` (it may decode twice). A `%` that begins no escape is
-/// as good as `%25`: what decodes `%%32e` leaves `%2e` to the next.
+/// as good as `%25`: what decodes `%%32e` leaves `%2e` to the next. A fullwidth `／` is as good as `%2f` to a reader that
+/// normalises what it decoded.
 pub(crate) fn hides_a_delimiter(path: &str) -> bool {
-    path.split('%').skip(1).any(|rest| match rest.as_bytes() {
+    let is_delimiter = |rest: &str| match rest.as_bytes() {
         [high, low, ..] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => matches!(
             [*high, low.to_ascii_lowercase()],
             [b'2', b'f'] | [b'5', b'c'] | [b'2', b'e'] | [b'2', b'5']
         ),
         _ => true,
-    })
+    };
+    path.split('%').skip(1).any(is_delimiter)
+        || percent_decode_str(path).decode_utf8_lossy().chars().any(becomes_a_delimiter)
+}
+
+/// Whether some reader makes `c` into one of `. / \ ; % ? # *`, alone or with others.
+fn becomes_a_delimiter(c: char) -> bool {
+    matches!(
+        c,
+        // By compatibility normalisation (UAX #15, NFKC): the Greek question mark; leaders and the ellipsis; doubled marks;
+        // `℀ ℁ ℅ ℆`; numbers with a full stop; `㏂ ㏇ ㏘`; forms for vertical text, small forms, fullwidth forms.
+        '\u{37e}' | '\u{2024}'..='\u{2026}' | '\u{2047}'..='\u{2049}' | '\u{2100}' | '\u{2101}' | '\u{2105}'
+        | '\u{2106}' | '\u{2488}'..='\u{249b}' | '\u{1f100}' | '\u{33c2}' | '\u{33c7}' | '\u{33d8}' | '\u{fe14}'
+        | '\u{fe16}' | '\u{fe19}' | '\u{fe30}' | '\u{fe52}' | '\u{fe54}' | '\u{fe56}' | '\u{fe5f}' | '\u{fe61}'
+        | '\u{fe68}' | '\u{fe6a}' | '\u{ff03}' | '\u{ff05}' | '\u{ff0a}' | '\u{ff0e}' | '\u{ff0f}' | '\u{ff1b}'
+        | '\u{ff1f}' | '\u{ff3c}'
+        // By the best fit of code pages (`¥` and `₩` are the backslash of 932 and 949), and by likeness.
+        | '\u{a5}' | '\u{20a9}' | '\u{ffe5}' | '\u{ffe6}' | '\u{66a}' | '\u{2044}' | '\u{2215}'..='\u{2217}'
+        | '\u{29f5}' | '\u{29f8}' | '\u{29f9}'
+        // By IDNA, for which these are dots (UTS #46).
+        | '\u{3002}' | '\u{ff61}'
+    )
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use unicode_normalization::UnicodeNormalization;
 
     fn paths() -> PublicPaths {
         let mut paths = PublicPaths::default();
@@ -101,6 +133,9 @@ mod tests {
             "/static/.well-known",
             "/static/..a%3b",
             "/static/caf%C3%A9.css",
+            "/static/cafe%CC%81.css",
+            "/static/%E6%9D%B1%E4%BA%AC%20%E2%80%93%20%F0%9F%97%BC.css",
+            "/static/%E2%80%9Cquoted%E2%80%9D.css",
         ] {
             assert!(paths().matches(path), "{path}");
         }
@@ -141,9 +176,44 @@ mod tests {
             "/static/%e0%80%ae./admin",
             "/static/\u{ff0e}\u{ff0e}/admin",
             "/static/%",
+            "/static/%ef%bc%8e%ef%bc%8e/admin",
+            "/static/%EF%BC%8E./admin",
+            "/static/..%ef%bc%8fadmin",
+            "/static/x%ef%bc%8f..%ef%bc%8fadmin",
+            "/static/..%ef%bc%bcadmin",
+            "/static/..%ef%b9%a8admin",
+            "/static/%e2%80%a4%e2%80%a4/admin",
+            "/static/%e2%80%a5/admin",
+            "/static/%e2%80%a6/admin",
+            "/static/%ef%b9%92%ef%b9%92/admin",
+            "/static/..%e2%81%84admin",
+            "/static/..%e2%88%95admin",
+            "/static/..%e2%88%96admin",
+            "/static/..%c2%a5admin",
+            "/static/%ef%bc%852e/admin",
+            "/static/x%ef%bc%9bjsessionid=1",
+            "/static/%e2%80%8b../admin",
+            "/static/.%ef%bb%bf./admin",
+            "/static/%20../admin",
+            "/static/..%c2%a0/admin",
         ] {
             assert!(!paths().matches(path), "{path}");
         }
+    }
+
+    #[test]
+    fn s38_no_character_that_normalises_to_a_delimiter_is_public() {
+        const DELIMITERS: [char; 8] = ['.', '/', '\\', ';', '%', '?', '#', '*'];
+        let normalised = |c: char| [c].into_iter().nfkc().chain([c].into_iter().nfkd());
+        let becomes_one = |c: &char| normalised(*c).any(|c| DELIMITERS.contains(&c));
+        let found: Vec<char> = ('\u{80}'..=char::MAX).filter(becomes_one).collect();
+        assert!(found.len() > 50, "{found:?}");
+        for c in found {
+            let escaped: String = c.to_string().bytes().map(|byte| format!("%{byte:02x}")).collect();
+            assert!(!paths().matches(&format!("/static/{escaped}")), "U+{:04X} {c}", u32::from(c));
+        }
+        let refused = ('\u{80}'..=char::MAX).filter(|c| becomes_a_delimiter(*c)).count();
+        assert!(refused < 100, "{refused}");
     }
 
     #[test]

@@ -48,6 +48,11 @@ pub(crate) fn redacted(text: &str, longest: usize, secrets: &[&str]) -> String {
     line
 }
 
+/// Whether `c` can be seen: no space, no control or format character.
+pub(crate) fn is_visible(c: char) -> bool {
+    c != ' ' && printable(c) == c
+}
+
 /// `c` itself, a space for one that ends a line or controls a terminal, and a replacement character for one that is invisible
 /// or changes the order of its neighbours. `Debug` of a string makes the same difference, by the general category.
 fn printable(c: char) -> char {

@@ -143,7 +143,7 @@ impl Builder {
 
     /// The path that starts a sign-in. Default: `/auth/signin`. Its query parameter `return_to` says where it leads: a
     /// path on this origin, as the browser knows it, of up to 320 bytes. One that might be read in two ways (`//`, dot
-    /// segments, an escaped `/`, `\`, `.` or `%`) leads to [`after_signin`](Self::after_signin) instead.
+    /// segments, an escaped `/`, `\`, `.` or `%`, or a character that normalises to one) leads to [`after_signin`](Self::after_signin) instead.
     pub fn signin_path(mut self, path: impl Into<String>) -> Self {
         self.signin_path = path.into();
         self
@@ -217,7 +217,7 @@ impl Builder {
 
     /// The same for a path and everything below it, by whole segments: `/static` covers `/static/app.css` and not
     /// `/statics`. A path that another parser might read differently (`..`, `//`, `;`, `%2f`,
-    /// a `%` that begins no escape, an escape that is no UTF-8, …) is never public.
+    /// a `%` that begins no escape, an escape that is no UTF-8, a fullwidth `．`, …) is never public.
     pub fn public_prefix(mut self, prefix: impl Into<String>) -> Self {
         self.public_prefixes.push(prefix.into());
         self

@@ -4,19 +4,25 @@ use percent_encoding::percent_decode_str;
 
 use crate::config::Config;
 use crate::public_path::hides_a_delimiter;
+use crate::redact::is_visible;
 
 /// What fits, with everything else, into a sealed cookie of a kilobyte.
 const LONGEST: usize = 320;
 
 /// `target` when it is a plain path, perhaps with a query, on this origin and not one of the layer's own.
 pub(crate) fn checked<'t>(target: &'t str, config: &Config, base_path: &str) -> Option<&'t str> {
+    if target.len() > LONGEST {
+        return None;
+    }
     let path = target.split(['?', '#']).next().unwrap_or_default();
     let own = path.strip_prefix(base_path).unwrap_or(path);
-    let is_plain = target.len() <= LONGEST
-        // Browsers read `\` as `/` and drop tabs and newlines, so `/\evil`, `/<tab>/evil` leave the origin.
-        && target.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\')
+    // Some readers drop what cannot be seen: `/<zero width space>/evil` would leave the origin.
+    let seen: String =
+        percent_decode_str(path).decode_utf8_lossy().chars().filter(|c| is_visible(*c)).collect();
+    // Browsers read `\` as `/` and drop tabs and newlines, so `/\evil`, `/<tab>/evil` leave the origin.
+    let is_plain = target.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\')
         && path.starts_with('/')
-        && !path.contains("//")
+        && !seen.contains("//")
         && !path.split('/').any(|segment| matches!(segment, "." | ".."))
         // What a server on the way decodes must not become any of the above.
         && !hides_a_delimiter(path)
@@ -77,6 +83,13 @@ mod tests {
             "/%%32fevil.com",
             "/%2%66evil.com",
             "/%",
+            "/%ef%bc%8fevil.com",
+            "/a%ef%bc%8f%e2%88%95evil.com",
+            "/%ef%bc%bcevil.com",
+            "/%ef%bc%8e%ef%bc%8e/x",
+            "/%e2%80%8b/evil.com",
+            "/a/%c2%ad/evil.com",
+            "/%20/evil.com",
             "/%09/evil.com",
             "/x%0d%0aSet-Cookie:a=b",
             "/x?a=%00",

@@ -31,14 +31,17 @@ pub fn public_path(data: &[u8]) {
     }
 }
 
-/// Decoded not at all, once or twice, and with or without each of six habits.
-const READINGS: u8 = 3 << 6;
+/// Decoded not at all, once or twice, and with or without each of seven habits.
+const READINGS: u16 = 3 << 7;
 
-fn read(path: &[u8], reading: u8) -> Vec<u8> {
+fn read(path: &[u8], reading: u16) -> Vec<u8> {
     let has = |habit: u8| reading & (1 << habit) != 0;
     let mut path = path.to_vec();
-    for _ in 0..reading >> 6 {
+    for _ in 0..reading >> 7 {
         path = percent_decoded(&path);
+        if has(6) {
+            path = normalised(&path);
+        }
     }
     if has(0) {
         // As URLs are parsed (WHATWG), and strings in C.
@@ -73,6 +76,18 @@ fn read(path: &[u8], reading: u8) -> Vec<u8> {
     segments.iter().flat_map(|segment| [b"/", *segment].concat()).collect()
 }
 
+/// Of UAX #15 what is easy to say: fullwidth forms are those of ASCII; and what is invisible is left out.
+pub(super) fn normalised(path: &[u8]) -> Vec<u8> {
+    let normal = |c: char| match c {
+        '\u{ff01}'..='\u{ff5e}' => char::from_u32(u32::from(c) - 0xfee0),
+        '\u{2024}' | '\u{fe52}' => Some('.'),
+        '\u{2044}' | '\u{2215}' => Some('/'),
+        '\u{200b}'..='\u{200f}' | '\u{feff}' | '\u{ad}' => None,
+        c => Some(c),
+    };
+    String::from_utf8_lossy(path).chars().filter_map(normal).collect::<String>().into_bytes()
+}
+
 /// RFC 3986 §5.2.4.
 fn without_dots<'p>(segments: &[&'p [u8]]) -> Vec<&'p [u8]> {
     let mut kept = Vec::new();
@@ -92,7 +107,7 @@ fn without_dots<'p>(segments: &[&'p [u8]]) -> Vec<&'p [u8]> {
     kept
 }
 
-fn is_public(path: &[u8], reading: u8) -> bool {
+fn is_public(path: &[u8], reading: u16) -> bool {
     let read = |public: &str| read(public.as_bytes(), reading);
     EXACT.iter().any(|public| read(public) == path)
         || PREFIXES.iter().any(|prefix| {

@@ -3,6 +3,7 @@ use std::sync::LazyLock;
 use http::header;
 use url::Url;
 
+use super::public_path::normalised;
 use super::{PUBLIC_URL, layer, percent_decoded};
 use crate::OscAuthLayer;
 use crate::endpoints::return_to::checked;
@@ -11,7 +12,7 @@ use crate::response::see_other;
 /// A kind of base path, and behind it the target of a sign-in.
 ///
 /// One that is accepted leads to this very origin and to none of the layer's own paths: as it is, as a lenient browser
-/// reads it, and after a server on the way decoded it once or twice.
+/// reads it, and after a server on the way decoded it once or twice, and normalised it.
 pub fn return_to(data: &[u8]) {
     static LAYER: LazyLock<OscAuthLayer> = LazyLock::new(|| layer(|builder| builder.public_url(PUBLIC_URL)));
     let Some((kind, target)) = data.split_first() else { return };
@@ -29,7 +30,8 @@ pub fn return_to(data: &[u8]) {
         assert_ne!(resolved.path(), format!("{base_path}{own}"));
     }
     let once = percent_decoded(accepted.as_bytes());
-    for read in [accepted.as_bytes(), &once, &percent_decoded(&once)] {
+    let path = &once[..once.iter().position(|byte| b"?#".contains(byte)).unwrap_or(once.len())];
+    for read in [accepted.as_bytes(), &once, &percent_decoded(&once), &normalised(path)] {
         let read = String::from_utf8_lossy(read);
         let dropped = read.replace(['\t', '\n', '\r'], "");
         for read in [read.to_string(), dropped.replace('\\', "/"), dropped.trim().to_owned(), dropped] {

@@ -57,6 +57,35 @@ async fn s34_identity_headers_are_not_trusted() {
 }
 
 #[tokio::test]
+async fn s38_characters_that_normalise_to_a_delimiter_need_a_session() {
+    let osc = MockOsc::builder().start().await.unwrap();
+    let mut browser = Browser::new(app(&layer(&osc)));
+    for path in
+        ["/assets/caf%C3%A9", "/assets/cafe%CC%81", "/assets/%E6%9D%B1%20%E2%80%93%20%F0%9F%97%BC.css"]
+    {
+        assert_eq!(browser.fetch(path).await.body(), "anonymous", "{path}");
+    }
+    for path in [
+        "/assets/%ef%bc%8e%ef%bc%8e/admin",
+        "/assets/%EF%BC%8E./admin",
+        "/assets/..%ef%bc%8fadmin",
+        "/assets/..%ef%bc%bcadmin",
+        "/assets/..%ef%b9%a8admin",
+        "/assets/%e2%80%a4%e2%80%a4/admin",
+        "/assets/%e2%80%a5/admin",
+        "/assets/%ef%b9%92%ef%b9%92/admin",
+        "/assets/..%e2%81%84admin",
+        "/assets/..%e2%88%95admin",
+        "/assets/%ef%bc%85%32e/admin",
+        "/assets/%e2%80%8b../admin",
+        "/assets/.%ef%bb%bf./admin",
+    ] {
+        let answer = browser.fetch(path).await;
+        assert_eq!(refusal(&answer), (401, "unauthenticated".to_owned()), "{path}");
+    }
+}
+
+#[tokio::test]
 async fn s38_a_path_that_could_be_read_as_another_needs_a_session() {
     let osc = MockOsc::builder().start().await.unwrap();
     let mut browser = Browser::new(app(&layer(&osc)));

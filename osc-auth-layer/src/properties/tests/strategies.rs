@@ -41,8 +41,8 @@ pub(super) fn any_of(lists: &'static [&'static [&'static str]], separator: &'sta
         .boxed()
 }
 
-/// `text`, with one in `plain` + 1 of its characters escaped: once, twice, or so that the second escape appears with the
-/// first decoding. In between is, now and then, what some readers drop.
+/// `text`, with one in `plain` + 1 of its characters escaped: once, twice, so that the second escape appears with the first
+/// decoding, or in its fullwidth form. In between is, now and then, what some readers drop.
 pub(super) fn disguised(text: &'static str, plain: u32) -> Inputs {
     let disguise = |c: char| {
         let hex = format!("{:02x}", u32::from(c));
@@ -50,8 +50,10 @@ pub(super) fn disguised(text: &'static str, plain: u32) -> Inputs {
         let escaped = |digit: &str| format!("%3{digit}");
         let forms = [format!("%{hex}"), format!("%{}", hex.to_uppercase()), format!("%25{hex}")];
         let halves = [format!("%{}{low}", escaped(high)), format!("%{high}%{:02x}", low.as_bytes()[0])];
-        let forms: Vec<_> = forms.into_iter().chain(halves).collect();
-        let dropped = select(&["%09", "%0a", "%00", "%20", ";x", "%3bx", "%3f", "%23"][..]);
+        let fullwidth = char::from_u32(u32::from(c) + 0xfee0).expect("a fullwidth form").to_string();
+        let fullwidth = fullwidth.bytes().map(|byte| format!("%{byte:02X}")).collect();
+        let forms: Vec<_> = forms.into_iter().chain(halves).chain([fullwidth]).collect();
+        let dropped = select(&["%09", "%0a", "%00", "%20", ";x", "%3bx", "%3f", "%23", "%e2%80%8b"][..]);
         let dropped = prop_oneof![6 => Just(""), 1 => dropped];
         (prop_oneof![plain => Just(c.to_string()), 1 => select(forms)], dropped)
             .prop_map(|(disguised, dropped)| format!("{disguised}{dropped}"))
