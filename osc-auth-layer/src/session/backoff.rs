@@ -35,7 +35,7 @@ impl Backoff {
 
     /// Waits no longer.
     pub(super) fn open(&mut self) {
-        self.not_before = self.failed_at;
+        self.not_before = Timestamp::default();
     }
 
     /// How long still to wait; `None` when there may be a try. A clock that went back waits for nothing.
