@@ -45,6 +45,7 @@ install_what_is_missing() {
     command -v cc >/dev/null || wanted+=(gcc libc6-dev)
     command -v redis-server >/dev/null || wanted+=(redis-server)
     command -v openssl >/dev/null || wanted+=(openssl)
+    command -v curl >/dev/null || wanted+=(curl)
     command -v python3 >/dev/null || wanted+=(python3)
     # Debian's Python has `venv`, but not what that installs.
     python3 -c 'import ensurepip' 2>/dev/null || wanted+=(python3-venv)
@@ -172,6 +173,7 @@ step "Supply chain: licences, duplicates, sources" check_supply_chain
 step "The project that measures the layer beside its peers builds" check_peers
 step "The fuzz targets build" check_fuzz
 step "Building the samples and the mock" build_programs
+step "Dockerfile: its build stage in a plain folder, and what it makes" tests/docker.sh
 step "Soak: the axum sample, a crowd of visitors, a failing provider" cargo run --quiet -p osc-tests --bin soak
 step "OSC's own client, as npm has it, against the mock" ask_with_official_client
 step "Browser: both samples; pictures of the pages go to tests/browser/out" browse
