@@ -46,6 +46,52 @@ fn what_is_missing_or_unusable_is_named_with_its_remedy_and_no_secret() {
     }
 }
 
+const KEY: &str = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=";
+
+#[test]
+fn an_app_registers_itself_by_its_name_and_wants_a_key() {
+    let name = ("OSC_APP_NAME", "My app");
+    from(&[name, ("COOKIE_KEY", KEY)]).unwrap();
+    let error = from(&[name]).unwrap_err().to_string();
+    assert!(error.starts_with("COOKIE_KEY") && error.contains("openssl rand"), "{error}");
+    // With a client of its own it does not register.
+    let layer = from(&[name, ("CLIENT_ID", "osc_id")]).unwrap();
+    assert!(layer.shared.provider.has_static_client());
+    let error = from(&[]).unwrap_err().to_string();
+    assert!(error.contains("OSC_APP_NAME") && error.contains("console"), "{error}");
+}
+
+#[test]
+fn the_public_url_falls_back_to_the_host_name_that_osc_gives() {
+    let urls = |variables: &[_]| {
+        let layer = from(&[&[("CLIENT_ID", "osc_id")], variables].concat())?;
+        Ok(layer.shared.config.public_urls.iter().map(|url| url.url("/")).collect::<Vec<_>>())
+    };
+    let host = ("OSC_HOSTNAME", "abc123.apps.osaas.io");
+    assert_eq!(urls(&[host]).unwrap(), ["https://abc123.apps.osaas.io/"]);
+    let set = ("PUBLIC_URL", "https://shop.example");
+    assert_eq!(urls(&[host, set]).unwrap(), ["https://shop.example/"]);
+    for bad in ["https://a.example", "a.example:8080", "a.example/x", "a b", "a..b", "ada@a.example", "a_b"] {
+        let error: ConfigError = urls(&[("OSC_HOSTNAME", bad)]).unwrap_err();
+        assert!(
+            error.to_string().starts_with("OSC_HOSTNAME") && error.to_string().contains("PUBLIC_URL"),
+            "{error}"
+        );
+    }
+}
+
+#[test]
+fn allowed_workspaces_come_from_the_environment() {
+    let layer = from(&[("CLIENT_ID", "osc_id"), ("ALLOWED_WORKSPACES", "team, friends")]).unwrap();
+    let issuer = std::sync::Arc::from("https://app.osaas.io");
+    for (token, may_enter) in
+        [("e30.eyJ0ZW5hbnRJZCI6InRlYW0ifQ.c", true), ("e30.eyJ0ZW5hbnRJZCI6Ingi.c", false)]
+    {
+        let user = crate::session::OscUser::of(token, &issuer);
+        assert_eq!(layer.shared.config.admission.admits(user.as_ref()), may_enter);
+    }
+}
+
 #[test]
 fn settings_that_contradict_or_weaken_are_refused() {
     let second = Duration::from_secs(1);
@@ -57,6 +103,8 @@ fn settings_that_contradict_or_weaken_are_refused() {
         (builder().signin_path("/{auth}/in"), "signin_path"),
         (builder().signin_path("auth"), "signin_path"),
         (builder().callback_path("/auth/signin"), "signin_path"),
+        (builder().session_path("/auth/signin"), "signin_path"),
+        (builder().session_path("/{me}"), "session_path"),
         (builder().public_path("/a/../b"), "public_path"),
         (builder().public_prefix("/"), "public_prefix"),
         (builder().after_signin("//evil.com"), "after_signin"),
