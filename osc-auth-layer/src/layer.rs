@@ -56,6 +56,7 @@ impl OscAuthLayer {
     /// | `OSC_APP_NAME` | without `CLIENT_ID`: the app registers itself under this name ([`Client::register`]); wants `COOKIE_KEY` |
     /// | `PUBLIC_URL` | the URL that browsers use for the app; several are separated by commas |
     /// | `OSC_HOSTNAME` | set by OSC; without `PUBLIC_URL`, `https://$OSC_HOSTNAME` is the public URL |
+    /// | `CLIENT_AUTH_METHOD` | `client_secret_basic` or `client_secret_post`; what the provider announces unless set |
     /// | `OSC_ISSUER` | the provider, `https://app.osaas.io` unless set |
     /// | `COOKIE_KEY` | 32 bytes or more in base64, for sealed cookies |
     /// | `ALLOWED_WORKSPACES` | the workspaces whose users may enter, separated by commas; see [`Builder::allowed_workspaces`] |

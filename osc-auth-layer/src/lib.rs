@@ -52,7 +52,7 @@ pub use self::body::ResponseBody;
 #[cfg(feature = "client")]
 pub use self::client::{ContextError, ContextErrorKind, OscContext};
 pub use self::clock::Clock;
-pub use self::config::{Builder, Client, ConfigError};
+pub use self::config::{Builder, Client, ClientAuthMethod, ConfigError};
 pub use self::future::ResponseFuture;
 pub use self::layer::OscAuthLayer;
 pub use self::service::OscAuth;

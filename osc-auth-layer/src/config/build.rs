@@ -3,7 +3,8 @@
 use sync_wrapper::SyncWrapper;
 
 use super::check::{
-    check_client, check_limits, check_paths, check_timing, cookie_keys, cookie_mode, parse_public_urls,
+    check_authorization_params, check_client, check_limits, check_paths, check_timing, cookie_keys,
+    cookie_mode, parse_public_urls,
 };
 use super::{Admission, Builder, Config, ConfigError};
 #[cfg(feature = "client")]
@@ -22,9 +23,13 @@ impl Builder {
     ///
     /// # Errors
     /// [`ConfigError`] names the setting that is missing or cannot be used, and the remedy.
-    pub fn build(self) -> Result<OscAuthLayer, ConfigError> {
+    pub fn build(mut self) -> Result<OscAuthLayer, ConfigError> {
         let issuer = Issuer::new(self.issuer.as_deref(), self.environment.as_deref(), self.known_endpoints)?;
         check_client(&self.client.0)?;
+        if let Some(method) = self.auth_method {
+            method.apply(&mut self.client.0)?;
+        }
+        check_authorization_params(&self.authorization_params)?;
         let public_urls = parse_public_urls(&self.public_urls)?;
         check_paths(&self)?;
         check_timing(&self.timing)?;
@@ -56,6 +61,7 @@ impl Builder {
             outage_status: self.outage_status,
             scopes: self.scopes,
             admission: Admission::new(self.authorize),
+            authorization_params: self.authorization_params,
             timing: self.timing,
             max_sessions: self.max_sessions,
             cookies,

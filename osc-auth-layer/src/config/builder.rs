@@ -4,7 +4,7 @@ use std::time::Duration;
 use http::StatusCode;
 use sync_wrapper::SyncWrapper;
 
-use super::{Authorize, Client, Timing, quoted};
+use super::{Authorize, Client, ClientAuthMethod, Timing, quoted};
 use crate::clock::{Clock, SystemClock};
 use crate::session::OscUser;
 use crate::store::SessionStore;
@@ -27,6 +27,7 @@ type ConfigureHttp = Box<dyn FnOnce(reqwest::ClientBuilder) -> reqwest::ClientBu
 #[must_use = "a builder does nothing until `build()`"]
 pub struct Builder {
     pub(super) client: Client,
+    pub(super) auth_method: Option<ClientAuthMethod>,
     pub(super) issuer: Option<String>,
     pub(super) environment: Option<String>,
     pub(super) known_endpoints: bool,
@@ -34,6 +35,7 @@ pub struct Builder {
     /// The public URL is `OSC_HOSTNAME`, for want of a `PUBLIC_URL`.
     pub(super) is_osc_hostname: bool,
     pub(super) scopes: Vec<String>,
+    pub(super) authorization_params: Vec<(String, String)>,
     pub(super) signin_path: String,
     pub(super) callback_path: String,
     pub(super) signout_path: String,
@@ -61,12 +63,14 @@ impl Builder {
     pub(crate) fn new(client: Client) -> Self {
         Self {
             client,
+            auth_method: None,
             issuer: None,
             environment: None,
             known_endpoints: false,
             public_urls: Vec::new(),
             is_osc_hostname: false,
             scopes: Vec::new(),
+            authorization_params: Vec::new(),
             signin_path: "/auth/signin".to_owned(),
             callback_path: "/auth/callback".to_owned(),
             signout_path: "/auth/signout".to_owned(),
@@ -112,6 +116,16 @@ impl Builder {
         self
     }
 
+    /// How a client with a secret authenticates, at the token, revocation and push endpoints alike. For a provider that
+    /// announces several methods and binds each client to one.
+    ///
+    /// It is used whether or not the provider announces it. Default: what the provider announces, `client_secret_post` first;
+    /// a client that registers itself agrees on one then.
+    pub fn auth_method(mut self, method: ClientAuthMethod) -> Self {
+        self.auth_method = Some(method);
+        self
+    }
+
     /// Falls back to OSC's endpoint paths below the issuer (`/api/connect/authorize`, …) when the provider's metadata
     /// cannot be had. Default: only for OSC's own issuers. A wrong `issuer` in the metadata never falls back.
     pub fn known_endpoints(mut self) -> Self {
@@ -138,6 +152,17 @@ impl Builder {
         I::Item: Into<String>,
     {
         self.scopes = scopes.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Adds a constant parameter to each authorization request, such as `prompt=consent` for a provider that gives a refresh
+    /// token only after asking. Repeatable. Default: none.
+    ///
+    /// What the layer sets itself, or relies on, is refused: `client_id`, `state`, `response_mode`, `nonce`, … A name may be
+    /// there once, except `resource` (RFC 8707). All of them may take 512 bytes, percent-encoded. Where the provider takes
+    /// pushed requests (RFC 9126), they are pushed too.
+    pub fn authorization_param(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.authorization_params.push((name.into(), value.into()));
         self
     }
 

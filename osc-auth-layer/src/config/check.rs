@@ -48,6 +48,54 @@ pub(super) fn check_client(client: &ClientConfig) -> Result<(), ConfigError> {
     }
 }
 
+/// What the layer sets itself, what would bring the answer in another form, and what belongs to another request
+/// (RFC 6749, 7636, 9101, 9126; OpenID Connect's `nonce`, which a constant would make worthless).
+const RESERVED_PARAMS: [&str; 16] = [
+    "client_assertion",
+    "client_assertion_type",
+    "client_id",
+    "client_secret",
+    "code",
+    "code_challenge",
+    "code_challenge_method",
+    "code_verifier",
+    "nonce",
+    "redirect_uri",
+    "request",
+    "request_uri",
+    "response_mode",
+    "response_type",
+    "scope",
+    "state",
+];
+/// They are part of the `Location` of a sign-in, and proxies bound the headers of an answer.
+const LONGEST_PARAMS: usize = 512;
+
+pub(super) fn check_authorization_params(params: &[(String, String)]) -> Result<(), ConfigError> {
+    const SETTING: &str = "authorization_param";
+    for (at, (name, _)) in params.iter().enumerate() {
+        if name.is_empty() {
+            return Err(ConfigError::invalid(SETTING, "has an empty name", "give a name, such as prompt"));
+        }
+        if RESERVED_PARAMS.contains(&name.as_str()) {
+            let remedy = "leave it to the layer (scopes have a setting of their own)";
+            return Err(ConfigError::invalid(SETTING, format!("sets {name}"), remedy));
+        }
+        // RFC 6749 §3.1; RFC 8707 §2 makes the one exception.
+        if name != "resource" && params[..at].iter().any(|(earlier, _)| earlier == name) {
+            let problem = format!("sets {name:?} twice");
+            return Err(ConfigError::invalid(SETTING, problem, "give each name once (RFC 6749 §3.1)"));
+        }
+    }
+    let length = form_urlencoded::Serializer::new(String::new()).extend_pairs(params).finish().len();
+    if length > LONGEST_PARAMS {
+        let problem = format!("takes {length} bytes in the address of a sign-in");
+        let remedy = format!("use no more than {LONGEST_PARAMS}, percent-encoded");
+        return Err(ConfigError::invalid(SETTING, problem, remedy));
+    }
+    Ok(())
+}
+
 pub(super) fn parse_public_urls(texts: &[String]) -> Result<Vec<PublicUrl>, ConfigError> {
     const SETTING: &str = "PUBLIC_URL / public_url";
     let parse = |text: &String| {

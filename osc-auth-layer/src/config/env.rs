@@ -1,7 +1,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
 
-use super::{Builder, Client, ConfigError, quoted};
+use super::{Builder, Client, ClientAuthMethod, ConfigError, quoted};
 use crate::provider::ClientConfig;
 
 impl Builder {
@@ -38,6 +38,9 @@ impl Builder {
             ));
         }
         let mut builder = Self::new(client);
+        if let Some(method) = text("CLIENT_AUTH_METHOD")? {
+            builder = builder.auth_method(ClientAuthMethod::parse(&method)?);
+        }
         if let Some(issuer) = text("OSC_ISSUER")? {
             builder = builder.issuer(issuer);
         }

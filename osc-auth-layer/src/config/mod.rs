@@ -16,7 +16,7 @@ use std::time::Duration;
 use tower_cookies::Key;
 
 pub use self::builder::Builder;
-pub use self::client::Client;
+pub use self::client::{Client, ClientAuthMethod};
 pub use self::error::ConfigError;
 pub(crate) use self::error::quoted;
 use crate::cookie::CookieMode;
@@ -40,6 +40,8 @@ pub(crate) struct Config {
     pub(crate) outage_status: http::StatusCode,
     pub(crate) scopes: Vec<String>,
     pub(crate) admission: Admission,
+    /// Constant, and none that the layer sets itself.
+    pub(crate) authorization_params: Vec<(String, String)>,
     pub(crate) timing: Timing,
     pub(crate) max_sessions: usize,
     pub(crate) cookies: CookieMode,

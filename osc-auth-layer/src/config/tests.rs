@@ -23,6 +23,12 @@ fn the_variables_are_enough() {
     ])
     .unwrap();
     from(&[("CLIENT_ID", "osc_id"), ("CLIENT_SECRET", ""), ("OSC_ISSUER", " ")]).unwrap();
+    for method in ["client_secret_basic", " client_secret_post ", ""] {
+        from(&[("CLIENT_ID", "osc_id"), ("CLIENT_SECRET", "s3cret"), ("CLIENT_AUTH_METHOD", method)])
+            .unwrap();
+    }
+    let resources = builder().authorization_param("resource", "a").authorization_param("resource", "b");
+    resources.authorization_param("prompt", "consent").build().unwrap();
 }
 
 #[test]
@@ -37,6 +43,12 @@ fn what_is_missing_or_unusable_is_named_with_its_remedy_and_no_secret() {
         (&[id, ("PUBLIC_URL", "app.example.com")], "PUBLIC_URL"),
         (&[id, ("OSC_ISSUER", "http://app.example.com")], "OSC_ISSUER"),
         (&[id, ("OSC_ISSUER", "https://a.example/?x")], "OSC_ISSUER"),
+        (&[id, ("CLIENT_AUTH_METHOD", "client_secret_basic")], "CLIENT_AUTH_METHOD"),
+        (
+            &[id, ("CLIENT_SECRET", "s"), ("CLIENT_AUTH_METHOD", "none")],
+            "client_secret_basic or client_secret_post",
+        ),
+        (&[id, ("CLIENT_SECRET", "s"), ("CLIENT_AUTH_METHOD", "Client_Secret_Post")], "CLIENT_AUTH_METHOD"),
     ] {
         let error = from(variables).expect_err("must not build");
         let text = error.to_string();
@@ -117,12 +129,46 @@ fn settings_that_contradict_or_weaken_are_refused() {
         (builder().cookie_key(*b"short"), "COOKIE_KEY"),
         (builder().outage_status(http::StatusCode::OK), "outage_status"),
         (builder().scopes(["a b"]), "scopes"),
+        (builder().authorization_param("", "x"), "authorization_param"),
+        (builder().authorization_param("state", "x"), "authorization_param"),
+        (
+            builder().authorization_param("prompt", "x").authorization_param("prompt", "y"),
+            "authorization_param",
+        ),
+        (builder().authorization_param("hint", "é".repeat(100)), "authorization_param"),
+        (
+            Builder::new(Client::public("cli")).auth_method(ClientAuthMethod::ClientSecretPost),
+            "CLIENT_SECRET",
+        ),
+        (
+            Builder::new(Client::register("App")).auth_method(ClientAuthMethod::ClientSecretPost),
+            "leave it out",
+        ),
         (Builder::new(Client::public(" ")), "CLIENT_ID"),
         (Builder::new(Client::confidential("id", "")), "CLIENT_SECRET"),
         (Builder::new(Client::register("")), "Client::register"),
     ] {
         let text = problem(builder);
         assert!(text.contains(name) && text.contains(": "), "{text}");
+    }
+}
+
+#[test]
+fn s08_no_constant_parameter_takes_the_place_of_what_the_layer_sets() {
+    let own = [
+        "response_type",
+        "client_id",
+        "redirect_uri",
+        "scope",
+        "state",
+        "code_challenge",
+        "code_challenge_method",
+    ];
+    let others =
+        ["request", "request_uri", "response_mode", "nonce", "client_secret", "code_verifier", "code"];
+    for name in own.into_iter().chain(others) {
+        let text = problem(builder().authorization_param(name, "x"));
+        assert!(text.starts_with("authorization_param") && text.contains(name), "{text}");
     }
 }
 

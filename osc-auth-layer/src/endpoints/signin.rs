@@ -84,6 +84,8 @@ async fn begin(
     if !scope.is_empty() {
         parameters.push(("scope", &scope));
     }
+    parameters
+        .extend(config.authorization_params.iter().map(|(name, value)| (name.as_str(), value.as_str())));
     let endpoint = metadata.authorization_endpoint.clone();
     let location = match metadata.pushed_authorization_request_endpoint.clone() {
         None => with_query(endpoint, &parameters),

@@ -7,7 +7,7 @@ use parking_lot::Mutex;
 
 use super::registration;
 use super::registry::{Registered, Registry};
-use super::wire::{Credentials, GrantError};
+use super::wire::{AuthMethod, Credentials, GrantError};
 use super::{Metadata, Misconfiguration, Provider};
 use crate::clock::Timestamp;
 use crate::flight::Flight;
@@ -21,7 +21,7 @@ const MOST_REGISTRATIONS: usize = 8;
 /// Who the app is, as configured.
 #[derive(Clone, Debug)]
 pub(crate) enum ClientConfig {
-    Static { id: String, secret: Option<Secret> },
+    Static { id: String, secret: Option<Secret>, auth_method: Option<AuthMethod> },
     Register { name: String },
 }
 
@@ -41,8 +41,8 @@ pub(super) enum Clients {
 impl Clients {
     pub(super) fn new(config: ClientConfig, registry: Option<Registry>) -> Self {
         match config {
-            ClientConfig::Static { id, secret } => {
-                Self::Static(Arc::new(Credentials { id, secret, auth_method: None }))
+            ClientConfig::Static { id, secret, auth_method } => {
+                Self::Static(Arc::new(Credentials { id, secret, auth_method }))
             }
             ClientConfig::Register { name } => Self::Registered {
                 name,

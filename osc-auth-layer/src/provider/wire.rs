@@ -24,7 +24,7 @@ use crate::store::StoreError;
 pub(crate) struct Credentials {
     pub(crate) id: String,
     pub(crate) secret: Option<Secret>,
-    /// Agreed at registration; otherwise the metadata decides.
+    /// Agreed at registration, or configured; otherwise the metadata decides.
     pub(crate) auth_method: Option<AuthMethod>,
 }
 

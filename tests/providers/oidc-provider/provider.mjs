@@ -32,7 +32,8 @@ const provider = new Provider(`${origin}${path}`, {
     revocation: { enabled: true },
   },
   findAccount: (ctx, sub) => ({ accountId: sub, claims: () => ({ sub }) }),
-  // Its default wants OpenID's `offline_access`.
+  // Its default wants OpenID's `offline_access`, which an app gets with that scope and
+  // `authorization_param("prompt", "consent")`; clients of OAuth alone get a refresh token here too.
   issueRefreshToken: (ctx, client) => client.grantTypeAllowed('refresh_token'),
   jwks: { keys: [privateKey.export({ format: 'jwk' })] },
   pkce: { required: () => true },

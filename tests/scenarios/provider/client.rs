@@ -6,7 +6,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::StatusCode;
 use mock_osc::{Endpoint, MockOsc, Recorded};
-use osc_auth_layer::{Client, OscAuthLayer};
+use osc_auth_layer::{Builder, Client, ClientAuthMethod, OscAuthLayer};
 use osc_tests::{Browser, app, callback, layer, layer_for, parameter, refusal, tour};
 use serde_json::json;
 
@@ -14,8 +14,12 @@ const CALLBACK: &str = "http://localhost:3000/auth/callback";
 
 /// Signs in, refreshes and signs out; the requests with which the client had to prove itself.
 async fn all_requests(osc: &MockOsc, client: Client) -> Vec<Recorded> {
+    all_requests_of(osc, OscAuthLayer::builder(client)).await
+}
+
+async fn all_requests_of(osc: &MockOsc, layer: Builder) -> Vec<Recorded> {
     osc.forget_requests();
-    tour(osc, OscAuthLayer::builder(client).issuer(osc.issuer()).public_url("http://localhost:3000")).await;
+    tour(osc, layer.issuer(osc.issuer()).public_url("http://localhost:3000")).await;
     assert_eq!(osc.live_refresh_tokens(), 0, "the revocation was not accepted");
     let endpoints = [Endpoint::Par, Endpoint::Token, Endpoint::Revoke];
     endpoints.into_iter().flat_map(|endpoint| osc.requests(endpoint)).collect()
@@ -99,6 +103,58 @@ async fn s18_revocation_has_a_method_of_its_own() {
     for request in requests {
         let is_revocation = request.path.ends_with("/revoke");
         assert_eq!(request.header("authorization").is_some(), is_revocation, "{request:?}");
+    }
+}
+
+#[tokio::test]
+async fn s18_a_chosen_method_is_used_at_every_endpoint_whatever_is_announced() {
+    for announced in [
+        Some(json!(["client_secret_post", "client_secret_basic"])),
+        Some(json!(["client_secret_basic"])),
+        Some(json!(["client_secret_post"])),
+        Some(json!(["private_key_jwt"])),
+        None,
+    ] {
+        for method in [ClientAuthMethod::ClientSecretBasic, ClientAuthMethod::ClientSecretPost] {
+            let osc = MockOsc::builder().par(true).start().await.unwrap();
+            osc.set_metadata_field("token_endpoint_auth_methods_supported", announced.clone());
+            osc.set_metadata_field("revocation_endpoint_auth_methods_supported", announced.clone());
+            let client = Client::confidential(osc.client_id(), osc.client_secret());
+            let requests = all_requests_of(&osc, OscAuthLayer::builder(client).auth_method(method)).await;
+            assert_eq!(requests.len(), 4);
+            for request in requests {
+                let in_header = request.header("authorization").is_some();
+                let in_form = request.field("client_secret").is_some();
+                let is_basic = method == ClientAuthMethod::ClientSecretBasic;
+                assert_eq!((in_header, in_form), (is_basic, !is_basic), "{announced:?} {request:?}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn constant_parameters_are_part_of_each_authorization_request() {
+    for par in [false, true] {
+        let osc = MockOsc::builder().par(par).start().await.unwrap();
+        let layer = layer_for(&osc)
+            .authorization_param("prompt", "consent")
+            .authorization_param("resource", "https://a.example/?x=1&y")
+            .build()
+            .unwrap();
+        let mut browser = Browser::new(app(&layer));
+        for _ in 0..2 {
+            let authorize = browser.begin_sign_in("/auth/signin?prompt=none&x=1").await;
+            let (front, pushed) = (authorize.split_once('?').unwrap().1, osc.requests(Endpoint::Par));
+            let sent = if par { &pushed.last().unwrap().body } else { front };
+            let own = |name: &str| matches!(name, "prompt" | "resource" | "x");
+            let sent = form_urlencoded::parse(sent.as_bytes()).into_owned();
+            let sent: Vec<_> = sent.filter(|(name, _)| own(name)).collect();
+            let expected = [("prompt", "consent"), ("resource", "https://a.example/?x=1&y")];
+            assert_eq!(sent, expected.map(|(name, value)| (name.to_owned(), value.to_owned())));
+            assert_eq!(par, !front.contains("prompt"), "{front}");
+            let callback = osc.approve(&authorize).await.unwrap();
+            assert_eq!(browser.navigate(osc_tests::path_of(&callback)).await.status(), StatusCode::SEE_OTHER);
+        }
     }
 }
 
