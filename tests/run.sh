@@ -47,10 +47,11 @@ install_what_is_missing() {
     command -v openssl >/dev/null || wanted+=(openssl)
     command -v curl >/dev/null || wanted+=(curl)
     command -v python3 >/dev/null || wanted+=(python3)
+    command -v valgrind >/dev/null || wanted+=(valgrind)
     # Debian's Python has `venv`, but not what that installs.
     python3 -c 'import ensurepip' 2>/dev/null || wanted+=(python3-venv)
     if [ ${#wanted[@]} -gt 0 ]; then
-        heading "Installing ${wanted[*]}: nodes share their sessions in Redis, and the browser tests click through the samples in Chromium, driven by Node; Node and Python run providers that the layer signs in with"
+        heading "Installing ${wanted[*]}: nodes share their sessions in Redis, and the browser tests click through the samples in Chromium, driven by Node; Node and Python run providers that the layer signs in with; Valgrind counts instructions"
         if ! command -v apt-get >/dev/null; then
             echo "This is not Debian, so please install these yourself: ${wanted[*]}" >&2
             exit 1

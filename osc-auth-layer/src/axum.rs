@@ -180,7 +180,7 @@ impl OscAuthLayer {
                         return StatusCode::NOT_FOUND.into_response();
                     };
                     let visitor = Visitor::of(&shared.config, &request).without_return();
-                    let head = endpoints::head(&shared.config, &request);
+                    let head = endpoints::head(&shared.config, endpoint, &request);
                     endpoints::serve(shared, endpoint, visitor, head).await.map(Body::from)
                 }
             };

@@ -1,18 +1,26 @@
 //! The layer's cookies: their names, how one is found in a request, and the one place that builds them.
 
+mod ours;
+#[cfg(test)]
+mod tests;
+
 use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use http::{HeaderMap, HeaderValue, header};
+use http::{HeaderMap, header};
 use memchr::memmem;
 use tower_cookies::Cookie;
 use tower_cookies::cookie::SameSite;
 
+pub(crate) use self::ours::{TAG, only_ours, pending_name};
 use crate::session::SessionId;
 
-/// The longest value a browser is bound to keep (RFC 6265 §6.1), and the most of one we ever look at.
+/// The longest value that browsers have to keep (RFC 6265 §6.1). The layer refuses longer ones unread.
 pub(crate) const LONGEST: usize = 4096;
+
+/// The most paths that one cookie is removed from. The first are the likeliest.
+const MOST_PATHS: usize = 8;
 
 /// How the session cookie is called, fixed when the layer is built.
 pub(crate) struct CookieMode {
@@ -54,8 +62,12 @@ impl CookieMode {
     }
 
     pub(crate) fn session_name(&self, port: impl FnOnce() -> u16) -> String {
+        self.name(self.suffix(port))
+    }
+
+    fn name(&self, suffix: Option<u16>) -> String {
         let base = String::from_utf8_lossy(self.base.needle());
-        match self.suffix(port) {
+        match suffix {
             None => base.into_owned(),
             Some(port) => format!("{base}{port}"),
         }
@@ -72,18 +84,18 @@ impl CookieMode {
         let mut found: Option<&[u8]> = None;
         for header in headers.get_all(header::COOKIE) {
             for value in (Values { header: header.as_bytes(), at: 0, base: &self.base, port }) {
-                if value.len() > LONGEST {
-                    return Err(BadCookie::TooLong);
-                }
                 if found.replace(value).is_some() {
-                    return Err(BadCookie::Duplicate);
+                    return Err(BadCookie::Duplicate(self.name(port)));
                 }
             }
         }
-        Ok(found.and_then(SessionId::parse))
+        match found {
+            Some(value) if value.len() > LONGEST => Err(BadCookie::TooLong(self.name(port))),
+            found => Ok(found.and_then(SessionId::parse)),
+        }
     }
 
-    /// Builds a cookie of ours; removing one uses the same attributes, or browsers would keep the old one.
+    /// Builds a cookie. A removal has the same attributes, or browsers would keep the old cookie.
     pub(crate) fn build(&self, name: String, value: String, max_age: Duration) -> Cookie<'static> {
         let max_age = i64::try_from(max_age.as_secs()).unwrap_or(i64::MAX);
         Cookie::build((name, value))
@@ -98,6 +110,26 @@ impl CookieMode {
     pub(crate) fn removal(&self, name: String) -> Cookie<'static> {
         self.build(name, String::new(), Duration::ZERO)
     }
+
+    /// Removes a cookie from every path from which a browser may have sent it to `path`. A `__Host-` cookie has only
+    /// `/`; on plain http another app on the same host may have set one of the same name below any path.
+    pub(crate) fn removals(&self, name: &str, path: &str) -> impl Iterator<Item = Cookie<'static>> {
+        let path = if self.kind == Kind::Secure { "/" } else { path };
+        cookie_paths(path).take(MOST_PATHS).map(|path| {
+            let mut removal = self.removal(name.to_owned());
+            removal.set_path(path.to_owned());
+            removal
+        })
+    }
+}
+
+/// The cookie paths that match a request for `path` (RFC 6265 §5.1.4), the shortest first.
+fn cookie_paths(path: &str) -> impl Iterator<Item = &str> {
+    // An attribute ends at a semicolon, and a header's value holds nothing but ASCII.
+    let path = path.split(|c: char| c == ';' || !c.is_ascii_graphic()).next().unwrap_or_default();
+    let slashes = path.match_indices('/').flat_map(|(at, _)| [at, at + 1]);
+    let ends = slashes.chain((!path.ends_with('/')).then_some(path.len()));
+    ends.filter(|end| *end > 0).map(|end| &path[..end])
 }
 
 impl std::fmt::Debug for CookieMode {
@@ -106,22 +138,32 @@ impl std::fmt::Debug for CookieMode {
     }
 }
 
-/// Cookies of ours that no browser sends which only we have talked to.
-#[derive(Debug, PartialEq)]
+/// A cookie of the layer's, by its name, that cannot come from a browser which only the layer gave cookies to.
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) enum BadCookie {
-    /// Two of one name: somebody tossed one in, and nobody can tell which.
-    Duplicate,
-    /// Longer than a browser is bound to keep.
-    TooLong,
+    /// It is there twice: somebody else set one of them, and nobody can tell which.
+    Duplicate(String),
+    /// Its value is longer than [`LONGEST`].
+    TooLong(String),
 }
 
 impl BadCookie {
+    pub(crate) fn name(&self) -> &str {
+        match self {
+            Self::Duplicate(name) | Self::TooLong(name) => name,
+        }
+    }
+
     pub(crate) fn problem(&self) -> &'static str {
         match self {
-            Self::Duplicate => {
-                "A cookie of this app was sent twice. Delete this site's cookies and try again."
+            Self::Duplicate(_) => {
+                "Your browser sent a cookie of this app twice. The app has asked it to remove both: try again. \
+                 If this page comes back, delete this site's cookies."
             }
-            Self::TooLong => "A cookie of this app is too long. Delete this site's cookies and try again.",
+            Self::TooLong(_) => {
+                "Your browser sent a cookie of this app that is too long. The app has asked it to remove the cookie: \
+                 try again. If this page comes back, delete this site's cookies."
+            }
         }
     }
 }
@@ -171,44 +213,6 @@ fn decimal(number: u16, digits: &mut [u8; 5]) -> &[u8] {
     }
 }
 
-/// Only the pairs whose raw name starts with `prefix`: `tower-cookies` percent-decodes names, so a foreign
-/// `%5F_Host-…` would otherwise pass for ours. A name sent twice is refused, as is a cookie no browser would keep.
-pub(crate) fn only_ours(headers: &HeaderMap, prefix: &str) -> Result<Option<HeaderValue>, BadCookie> {
-    let mut names: Vec<&[u8]> = Vec::new();
-    let mut ours = String::new();
-    for header in headers.get_all(header::COOKIE) {
-        for pair in header.as_bytes().split(|byte| *byte == b';') {
-            let pair = pair.trim_ascii();
-            let Some(at) = memchr::memchr(b'=', pair) else {
-                continue;
-            };
-            let (name, value) = (&pair[..at], pair[at + 1..].trim_ascii());
-            if !name.starts_with(prefix.as_bytes()) || !name.iter().copied().all(is_name_byte) {
-                continue;
-            }
-            if value.len() > LONGEST {
-                return Err(BadCookie::TooLong);
-            }
-            if names.contains(&name) {
-                return Err(BadCookie::Duplicate);
-            }
-            names.push(name);
-            // Counted all the same, as on the app's paths.
-            let Ok(pair) = std::str::from_utf8(pair) else {
-                continue;
-            };
-            ours.push_str(if ours.is_empty() { "" } else { "; " });
-            ours.push_str(pair);
-        }
-    }
-    // What was split out of header values is valid in one again.
-    Ok(HeaderValue::from_str(&ours).ok().filter(|_| !ours.is_empty()))
-}
-
-fn is_name_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_')
-}
-
 impl SessionId {
     /// Reads a cookie's value; `None` when it is none of ours.
     pub(crate) fn parse(value: &[u8]) -> Option<Self> {
@@ -227,6 +231,3 @@ impl SessionId {
         URL_SAFE_NO_PAD.encode(self.as_bytes())
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -7,6 +7,9 @@ use http::uri::Authority;
 use http::{HeaderMap, Uri, header};
 use url::{Host, Url};
 
+/// The longest name of a host, with its port, that is looked at: no name has more than 253 characters (RFC 1035 §2.3.4).
+const LONGEST_AUTHORITY: usize = 260;
+
 /// A configured public URL: where browsers find the app's root.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct PublicUrl {
@@ -64,10 +67,11 @@ impl PublicUrl {
         format!("{}{}{path}", self.origin, self.base_path)
     }
 
-    fn serves(&self, authority: &str) -> bool {
+    /// How a browser writes the origin of `authority`, at this URL's scheme.
+    fn origin_of(&self, authority: &str) -> Option<String> {
         let scheme = if self.secure { "https" } else { "http" };
-        Url::parse(&format!("{scheme}://{authority}"))
-            .is_ok_and(|url| url.origin().ascii_serialization() == self.origin)
+        let url = Url::parse(&format!("{scheme}://{authority}")).ok()?;
+        Some(url.origin().ascii_serialization())
     }
 }
 
@@ -90,8 +94,9 @@ pub(crate) fn select(configured: &[PublicUrl], uri: &Uri, headers: &HeaderMap) -
             None => Origin::Unknown,
         };
     };
-    let named =
-        authorities(uri, headers).find_map(|authority| configured.iter().find(|url| url.serves(authority)));
+    // All of them have one scheme.
+    let mut origins = authorities(uri, headers).filter_map(|authority| first.origin_of(authority));
+    let named = origins.find_map(|origin| configured.iter().find(|url| url.origin == origin));
     match named {
         Some(url) => Origin::Known(url.clone()),
         None => Origin::Elsewhere(first.clone()),
@@ -103,13 +108,16 @@ fn authorities<'r>(uri: &'r Uri, headers: &'r HeaderMap) -> impl Iterator<Item =
         .get("x-forwarded-host")
         .and_then(|value| value.to_str().ok())
         .and_then(|hosts| hosts.split(',').next())
-        .map(str::trim);
+        .map(str::trim)
+        .filter(|authority| authority.len() <= LONGEST_AUTHORITY);
     forwarded.into_iter().chain(direct_authority(uri, headers))
 }
 
 /// What the connection itself says: `:authority` or the absolute-form target, else `Host` (RFC 9112 §3.3).
 fn direct_authority<'r>(uri: &'r Uri, headers: &'r HeaderMap) -> Option<&'r str> {
-    uri.authority().map(Authority::as_str).or_else(|| headers.get(header::HOST)?.to_str().ok())
+    let authority =
+        uri.authority().map(Authority::as_str).or_else(|| headers.get(header::HOST)?.to_str().ok());
+    authority.filter(|authority| authority.len() <= LONGEST_AUTHORITY)
 }
 
 fn derive(uri: &Uri, headers: &HeaderMap) -> Option<PublicUrl> {

@@ -103,3 +103,10 @@ fn cookie_pairs(headers: &http::HeaderMap) -> Vec<(&[u8], &[u8])> {
     }
     pairs
 }
+
+/// Whether this is the name of a pending sign-in's cookie beside a session cookie of the name `session`.
+fn is_pending_name(name: &[u8], session: &str) -> bool {
+    let tag = name.strip_prefix(format!("{session}_signin_").as_bytes()).unwrap_or_default();
+    let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_".contains(byte);
+    (1..=8).contains(&tag.len()) && tag.iter().all(is_plain)
+}

@@ -9,7 +9,16 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Status
 use serde_json::{Value, json};
 
 use crate::config::Config;
+use crate::cookie::BadCookie;
 use crate::origin::{self, Origin};
+
+/// The most bytes of headers that an answer of the layer's own has, each header with its name and four bytes beside: nginx
+/// refuses an answer whose headers do not fit into 4 KB.
+const MOST_HEADERS: usize = 3584;
+
+/// The longest path, with its query, that a sign-in returns to. It has to fit, with everything else, into a sealed cookie
+/// of a kilobyte, and escaping makes it three times as long in a link.
+pub(crate) const LONGEST_RETURN: usize = 320;
 
 /// An answer of the layer's own, before it becomes a `Response<ResponseBody<B>>`.
 pub(crate) type Answer = Response<Bytes>;
@@ -30,6 +39,7 @@ pub(crate) enum Refusal {
     NotAllowed,
     SignInFailed,
     InvalidRequest(&'static str),
+    BadCookie(BadCookie),
     MethodNotAllowed {
         allow: Method,
     },
@@ -45,7 +55,7 @@ impl Refusal {
             Self::TemporarilyUnavailable { .. } => config.outage_status,
             Self::ProviderUnavailable => StatusCode::BAD_GATEWAY,
             Self::Misconfigured => StatusCode::INTERNAL_SERVER_ERROR,
-            Self::InvalidState | Self::InvalidRequest(_) => StatusCode::BAD_REQUEST,
+            Self::InvalidState | Self::InvalidRequest(_) | Self::BadCookie(_) => StatusCode::BAD_REQUEST,
             Self::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
             Self::Forbidden | Self::NotAllowed => StatusCode::FORBIDDEN,
         }
@@ -62,7 +72,7 @@ impl Refusal {
             Self::AccessDenied => "access_denied",
             Self::NotAllowed => "not_allowed",
             Self::SignInFailed => "sign_in_failed",
-            Self::InvalidRequest(_) => "invalid_request",
+            Self::InvalidRequest(_) | Self::BadCookie(_) => "invalid_request",
             Self::MethodNotAllowed { .. } => "method_not_allowed",
             Self::Forbidden => "forbidden",
         }
@@ -92,6 +102,7 @@ impl Refusal {
             }
             Self::SignInFailed => "Open Source Cloud did not complete the sign-in. Try once more.",
             Self::InvalidRequest(problem) => problem,
+            Self::BadCookie(bad) => bad.problem(),
             Self::MethodNotAllowed { .. } => "This address answers to another method.",
             Self::Forbidden => "This address works from this app's own pages only.",
         }
@@ -111,7 +122,8 @@ impl Refusal {
             | Self::AccessDenied
             | Self::NotAllowed
             | Self::SignInFailed
-            | Self::InvalidRequest(_) => true,
+            | Self::InvalidRequest(_)
+            | Self::BadCookie(_) => true,
         }
     }
 }
@@ -122,7 +134,9 @@ pub(crate) struct Visitor {
     is_navigation: bool,
     is_safe: bool,
     signin: String,
-    /// As the browser knows it; only what a navigation can return to.
+    /// The path that the browser asked for.
+    path: String,
+    /// The path and query that a sign-in can return to, when this is a navigation.
     return_to: Option<String>,
     session_cookie: String,
 }
@@ -136,12 +150,17 @@ impl Visitor {
         };
         let is_safe = matches!(*request.method(), Method::GET | Method::HEAD);
         let is_navigation = is_navigation(headers);
-        let return_to = uri.path_and_query().filter(|_| is_navigation && is_safe);
+        let target = uri.path_and_query().filter(|_| is_navigation && is_safe);
+        // The page without its query is better than the app's first page.
+        let targets = target.into_iter().flat_map(|target| [target.as_str(), target.path()]);
         Self {
             is_navigation,
             is_safe,
             signin: format!("{base_path}{}", config.signin_path),
-            return_to: return_to.map(|target| format!("{base_path}{target}")),
+            path: format!("{base_path}{}", uri.path()),
+            return_to: targets
+                .map(|target| format!("{base_path}{target}"))
+                .find(|target| target.len() <= LONGEST_RETURN),
             session_cookie: config.cookies.session_name(|| origin::port(uri, headers)),
         }
     }
@@ -198,6 +217,12 @@ pub(crate) fn answer(config: &Config, visitor: &Visitor, refusal: Refusal) -> An
             let removal = config.cookies.removal(visitor.session_cookie.clone());
             insert(headers, header::SET_COOKIE, &removal.to_string());
         }
+        // Nobody can mend this but the layer: a script cannot see the cookie, and a person does not know where to look.
+        Refusal::BadCookie(bad) => {
+            for removal in config.cookies.removals(bad.name(), &visitor.path) {
+                insert(headers, header::SET_COOKIE, &removal.to_string());
+            }
+        }
         Refusal::TemporarilyUnavailable { retry_after } => {
             // Rounded up: whoever comes exactly then must not come too early.
             let seconds = retry_after.as_millis().div_ceil(1000).max(1);
@@ -206,7 +231,44 @@ pub(crate) fn answer(config: &Config, visitor: &Visitor, refusal: Refusal) -> An
         Refusal::MethodNotAllowed { allow } => insert(headers, header::ALLOW, allow.as_str()),
         _ => {}
     }
-    response
+    fit(response)
+}
+
+/// Leaves out removals of cookies until the headers fit into [`MOST_HEADERS`]. The browser sends these cookies again, and
+/// the next answer removes them.
+pub(crate) fn fit(mut answer: Answer) -> Answer {
+    let headers = answer.headers_mut();
+    let mut total: usize = headers.iter().map(|(name, value)| size(name, value)).sum();
+    if total <= MOST_HEADERS {
+        return answer;
+    }
+    if let header::Entry::Occupied(cookies) = headers.entry(header::SET_COOKIE) {
+        let (name, cookies) = cookies.remove_entry_mult();
+        let cookies: Vec<_> = cookies.collect();
+        for cookie in cookies {
+            if total > MOST_HEADERS && is_removal(&cookie) {
+                total -= size(&name, &cookie);
+            } else {
+                headers.append(&name, cookie);
+            }
+        }
+    }
+    if total > MOST_HEADERS {
+        tracing::error!(
+            bytes = total,
+            "the headers of an answer are longer than 3.5 KB, which a proxy may refuse; shorten the public URL, the \
+             layer's paths or the scopes"
+        );
+    }
+    answer
+}
+
+fn size(name: &HeaderName, value: &HeaderValue) -> usize {
+    name.as_str().len() + value.len() + 4
+}
+
+fn is_removal(cookie: &HeaderValue) -> bool {
+    memchr::memmem::find(cookie.as_bytes(), b"; Max-Age=0").is_some()
 }
 
 /// RFC 9110 §11.6.1 wants a challenge with every 401. Ours is a cookie and, where a sign-in would help, its address: a

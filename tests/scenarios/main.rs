@@ -14,5 +14,6 @@ mod redis;
 mod refresh;
 mod security;
 mod session;
+mod strangers;
 mod tower_services;
 mod user;

@@ -37,7 +37,8 @@ pub fn refusal(answer: &Answer) -> (u16, String) {
     (answer.status().as_u16(), error)
 }
 
-/// What every answer of the layer's own has: no caching, no sniffing, a challenge with 401, no redirect but 303.
+/// Checks what every answer of the layer's own has: no caching, no sniffing, a challenge with 401, no redirect but 303, and
+/// headers that fit into the buffers of proxies.
 ///
 /// # Panics
 /// When it lacks one of these.
@@ -48,6 +49,12 @@ pub fn assert_own(answer: &Answer) {
     assert_eq!(headers.contains_key(header::WWW_AUTHENTICATE), status == StatusCode::UNAUTHORIZED);
     assert_eq!(headers.contains_key(header::LOCATION), status == StatusCode::SEE_OTHER);
     assert!(!status.is_redirection() || status == StatusCode::SEE_OTHER, "{status}");
+    assert!(header_bytes(answer) <= 3584, "{} bytes: {answer:?}", header_bytes(answer));
+}
+
+/// The bytes of its headers on the wire of HTTP/1.1: names and values, with colon, space and line end.
+pub fn header_bytes(answer: &Answer) -> usize {
+    answer.headers().iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum()
 }
 
 /// Whether it is a page, not JSON.

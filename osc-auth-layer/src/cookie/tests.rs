@@ -1,7 +1,21 @@
 use super::*;
+use http::HeaderValue;
 
 fn headers(values: &[&'static [u8]]) -> HeaderMap {
     values.iter().map(|value| (header::COOKIE, HeaderValue::from_bytes(value).unwrap())).collect()
+}
+
+/// Of an endpoint that reads every pending sign-in.
+fn ours(cookies: &[&'static [u8]]) -> Result<Option<HeaderValue>, BadCookie> {
+    only_ours(&headers(cookies), "__Host-osc_session", |_| true)
+}
+
+fn duplicate(name: &str) -> BadCookie {
+    BadCookie::Duplicate(name.to_owned())
+}
+
+fn too_long(name: &str) -> BadCookie {
+    BadCookie::TooLong(name.to_owned())
 }
 
 const ID: &[u8] = b"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
@@ -54,9 +68,13 @@ fn what_is_not_exactly_ours_is_no_session() {
 fn s35_two_cookies_of_the_sessions_name_are_refused() {
     let mode = CookieMode::secure("osc_session");
     let one = with_id("__Host-osc_session=ID");
-    assert_eq!(found(&mode, &[one, one]), Err(BadCookie::Duplicate));
+    let twice = Err(duplicate("__Host-osc_session"));
+    assert_eq!(found(&mode, &[one, one]), twice);
     let both = with_id("__Host-osc_session=ID; __Host-osc_session=x");
-    assert_eq!(found(&mode, &[both]), Err(BadCookie::Duplicate));
+    assert_eq!(found(&mode, &[both]), twice);
+    let long = with_id(&format!("__Host-osc_session={}; __Host-osc_session=x", "A".repeat(LONGEST + 1)));
+    assert_eq!(found(&mode, &[long]), twice, "the worse of two faults");
+    assert_eq!(ours(&[long]), Err(duplicate("__Host-osc_session")));
 }
 
 #[test]
@@ -80,43 +98,92 @@ fn s22_cookies_are_host_only_secure_and_out_of_scripts_reach() {
 }
 
 #[test]
-fn s46_names_that_only_decode_to_ours_are_left_out() {
-    let cookies = headers(&[
-        b"%5F_Host-osc_session=evil; __Host-osc_session%5Fsignin_x=evil; \xef\xbb\xbf__Host-osc_session=evil; other=1",
-        b"__Host-osc_session=mine; __Host-osc_session_signin_a=p",
-    ]);
-    let ours = only_ours(&cookies, "__Host-osc_session").unwrap().unwrap();
-    assert_eq!(ours, "__Host-osc_session=mine; __Host-osc_session_signin_a=p");
-    assert_eq!(only_ours(&headers(&[b"other=1"]), "__Host-osc_session"), Ok(None));
+fn s35_a_cookie_is_removed_from_every_path_that_could_have_sent_it() {
+    let paths = |mode: CookieMode, path: &str| -> Vec<_> {
+        let removals = mode.removals("n", path);
+        removals.map(|removal| removal.path().unwrap_or_default().to_owned()).collect()
+    };
+    let on_http = |path| paths(CookieMode::loopback("osc_session", 3000), path);
+    assert_eq!(on_http("/"), ["/"]);
+    assert_eq!(on_http("/a"), ["/", "/a"]);
+    assert_eq!(on_http("/a/b/"), ["/", "/a", "/a/", "/a/b", "/a/b/"]);
+    assert_eq!(on_http("/a;Domain=evil.example/b"), ["/", "/a"]);
+    assert_eq!(on_http("/\u{e9}/b"), ["/"]);
+    assert_eq!(on_http(&"/a".repeat(1000)).len(), MOST_PATHS);
+    assert_eq!(paths(CookieMode::secure("osc_session"), "/a/b"), ["/"]);
 }
 
 #[test]
-fn a_name_sent_twice_is_refused() {
-    let cookies = headers(&[b"__Host-osc_session_signin_a=1", b"__Host-osc_session_signin_a=2"]);
-    assert_eq!(only_ours(&cookies, "__Host-osc_session"), Err(BadCookie::Duplicate));
+fn s46_names_that_only_decode_to_ours_are_left_out() {
+    let ours = |cookies| ours(cookies).unwrap();
+    let mixed: [&[u8]; 2] = [
+        b"%5F_Host-osc_session=evil; __Host-osc_session%5Fsignin_x=evil; \xef\xbb\xbf__Host-osc_session=evil; other=1",
+        b"__Host-osc_session=mine; __Host-osc_session_signin_a=p",
+    ];
+    assert_eq!(ours(&mixed).unwrap(), "__Host-osc_session=mine; __Host-osc_session_signin_a=p");
+    assert_eq!(ours(&[b"other=1"]), None);
+}
+
+#[test]
+fn names_that_only_begin_like_ours_are_left_out() {
+    for foreign in ["_2", "2", "_signin_", "_signin_123456789", "_signin_a.b", "_signin"] {
+        let cookies = with_id(&format!("__Host-osc_session{foreign}=1; __Host-osc_session{foreign}=2"));
+        assert_eq!(ours(&[cookies]), Ok(None), "{foreign}");
+    }
+}
+
+#[test]
+fn s35_a_name_sent_twice_is_refused() {
+    let cookies: [&[u8]; 2] = [b"__Host-osc_session_signin_a=1", b"__Host-osc_session_signin_a=2"];
+    assert_eq!(ours(&cookies), Err(duplicate("__Host-osc_session_signin_a")));
+}
+
+#[test]
+fn s35_a_name_sent_twice_among_thousands_is_refused() {
+    let many: Vec<_> = (0..9999).map(|n| format!("__Host-osc_session_signin_{n}=1")).collect();
+    let many = many.join("; ");
+    assert!(ours(&[with_id(&many)]).is_ok());
+    for n in [0, 20, 9998] {
+        let twice = with_id(&format!("{many}; __Host-osc_session_signin_{n}=2"));
+        assert_eq!(ours(&[twice]), Err(duplicate(&format!("__Host-osc_session_signin_{n}"))));
+    }
+}
+
+#[test]
+fn s74_sixteen_pending_sign_ins_are_read_and_the_one_that_is_asked_for_among_any() {
+    let many: Vec<_> = (0..9999).map(|n| format!("__Host-osc_session_signin_{n}=1")).collect();
+    let many = with_id(&format!("{}; __Host-osc_session=ID", many.join("; ")));
+    let read = ours(&[many]).unwrap().unwrap();
+    let read: Vec<_> = read.to_str().unwrap().split("; ").collect();
+    assert_eq!(read.len(), 17);
+    assert_eq!(read[0], "__Host-osc_session_signin_0=1");
+    assert_eq!(read[15], "__Host-osc_session_signin_15=1");
+
+    let read = only_ours(&headers(&[many]), "__Host-osc_session", |tag| tag == "9998").unwrap().unwrap();
+    let (pending, session) = read.to_str().unwrap().split_once("; ").unwrap();
+    assert_eq!(pending, "__Host-osc_session_signin_9998=1");
+    assert_eq!(session.as_bytes(), with_id("__Host-osc_session=ID"));
 }
 
 #[test]
 fn a_name_sent_twice_is_refused_even_when_one_value_is_no_text() {
-    let cookies = headers(&[b"__Host-osc_session=\xff; __Host-osc_session=x"]);
-    assert_eq!(only_ours(&cookies, "__Host-osc_session"), Err(BadCookie::Duplicate));
-    assert_eq!(
-        found(&CookieMode::secure("osc_session"), &[b"__Host-osc_session=\xff; __Host-osc_session=x"]),
-        Err(BadCookie::Duplicate)
-    );
-    let alone = headers(&[b"__Host-osc_session=\xff; __Host-osc_session_signin_a=1"]);
-    let ours = only_ours(&alone, "__Host-osc_session").unwrap().unwrap();
-    assert_eq!(ours, "__Host-osc_session_signin_a=1");
+    let twice: &[u8] = b"__Host-osc_session=\xff; __Host-osc_session=x";
+    assert_eq!(ours(&[twice]), Err(duplicate("__Host-osc_session")));
+    assert_eq!(found(&CookieMode::secure("osc_session"), &[twice]), Err(duplicate("__Host-osc_session")));
+    let alone = ours(&[b"__Host-osc_session=\xff; __Host-osc_session_signin_a=1"]).unwrap().unwrap();
+    assert_eq!(alone, "__Host-osc_session_signin_a=1");
 }
 
 #[test]
 fn a_cookie_of_ours_that_is_too_long_is_refused_and_a_foreign_one_is_none_of_our_business() {
     let long = "A".repeat(LONGEST + 1);
     let mode = CookieMode::secure("osc_session");
-    let ours = with_id(&format!("__Host-osc_session={long}"));
-    assert_eq!(found(&mode, &[ours]), Err(BadCookie::TooLong));
-    assert_eq!(only_ours(&headers(&[ours]), "__Host-osc_session"), Err(BadCookie::TooLong));
+    let session = with_id(&format!("__Host-osc_session={long}"));
+    assert_eq!(found(&mode, &[session]), Err(too_long("__Host-osc_session")));
+    assert_eq!(ours(&[session]), Err(too_long("__Host-osc_session")));
+    let pending = with_id(&format!("__Host-osc_session_signin_a={long}"));
+    assert_eq!(ours(&[pending]), Err(too_long("__Host-osc_session_signin_a")));
     let foreign = with_id(&format!("other={long}; __Host-osc_session=ID"));
     assert_eq!(found(&mode, &[foreign]), Ok(true));
-    assert!(only_ours(&headers(&[foreign]), "__Host-osc_session").unwrap().is_some());
+    assert!(ours(&[foreign]).unwrap().is_some());
 }

@@ -24,10 +24,11 @@ use tracing::Instrument;
 
 pub(crate) use self::consumed::ConsumedStates;
 pub(crate) use self::outcomes::Outcomes;
+use self::query::Query;
 use crate::config::Config;
 use crate::cookie;
 use crate::origin::{self, Origin};
-use crate::response::{Answer, Refusal, Visitor, answer};
+use crate::response::{Answer, Refusal, Visitor, answer, fit};
 use crate::route::Endpoint;
 use crate::session::SessionId;
 use crate::shared::Shared;
@@ -59,20 +60,32 @@ pub(crate) async fn serve(
     let span = tracing::debug_span!("osc_auth", ?endpoint);
     let answered = csrf.layer(CookieManagerLayer::new().layer(handler)).oneshot(head);
     let Ok(answer) = answered.instrument(span).await;
-    answer
+    fit(answer)
 }
 
-/// A fresh request: nothing in it but method, target and headers, and of the cookies only ours. The app's body and
-/// extensions stay where they are.
-pub(crate) fn head<B>(config: &Config, request: &Request<B>) -> Result<Request<()>, Refusal> {
+/// Makes a fresh request of nothing but method, target and headers, with only those of the layer's cookies that the
+/// endpoint reads. The app's body and extensions stay where they are.
+pub(crate) fn head<B>(
+    config: &Config,
+    endpoint: Endpoint,
+    request: &Request<B>,
+) -> Result<Request<()>, Refusal> {
     let (uri, headers) = (request.uri(), request.headers());
-    let name = config.cookies.session_name(|| origin::port(uri, headers));
-    let ours = cookie::only_ours(headers, &name).map_err(|bad| Refusal::InvalidRequest(bad.problem()))?;
+    let session_cookie = config.cookies.session_name(|| origin::port(uri, headers));
+    let query = Query::parse(uri.query()).ok();
+    let state = query.as_ref().and_then(|query| query.get("state"));
+    // However many attempts a browser has under way, the callback finds its own.
+    let reads = |tag: &str| match endpoint {
+        Endpoint::SignIn => true,
+        Endpoint::Callback => state.and_then(pending::tag_of) == Some(tag),
+        Endpoint::SignOut | Endpoint::Session => false,
+    };
+    let ours = cookie::only_ours(headers, &session_cookie, reads).map_err(Refusal::BadCookie)?;
     let mut head = Request::new(());
     *head.method_mut() = request.method().clone();
     *head.uri_mut() = uri.clone();
-    *head.headers_mut() = headers.clone();
-    head.headers_mut().remove(header::COOKIE);
+    let others = headers.iter().filter(|(name, _)| *name != header::COOKIE);
+    *head.headers_mut() = others.map(|(name, value)| (name.clone(), value.clone())).collect();
     if let Some(ours) = ours {
         head.headers_mut().insert(header::COOKIE, ours);
     }

@@ -11,6 +11,7 @@ use tower_cookies::Cookies;
 
 use crate::clock::Timestamp;
 use crate::config::Config;
+use crate::cookie::{TAG, pending_name};
 use crate::secret::{Secret, random_token};
 
 /// How long a visitor may take at the provider.
@@ -18,8 +19,6 @@ pub(crate) const LIFETIME: Duration = Duration::from_secs(10 * 60);
 /// A kilobyte each: browsers and servers refuse headers that grow without end.
 const MOST: usize = 4;
 const LARGEST: usize = 1024;
-/// Six random bytes as base64url: enough to tell four attempts apart.
-const TAG: usize = 8;
 
 /// What the callback has to know of the sign-in it completes.
 pub(crate) struct PendingSignIn {
@@ -76,6 +75,11 @@ impl PendingSignIn {
     }
 }
 
+/// The part of a `state` that names its cookie.
+pub(super) fn tag_of(state: &str) -> Option<&str> {
+    state.get(..TAG)
+}
+
 /// The cookies of the attempts under way in one browser.
 pub(crate) struct PendingCookies<'c> {
     pub(crate) cookies: &'c Cookies,
@@ -99,11 +103,11 @@ struct Sealed {
 
 impl PendingCookies<'_> {
     fn name(&self, tag: &str) -> String {
-        format!("{}_signin_{tag}", self.session_cookie)
+        pending_name(self.session_cookie, tag)
     }
 
-    /// Seals `pending` into a cookie of its own, and drops the oldest when there are too many. What is too large to keep returns to
-    /// `default_return`.
+    /// Seals `pending` into a cookie of its own, and removes the oldest of the others when there are too many. A sign-in
+    /// that is too large to keep returns to `default_return`.
     pub(crate) fn add(&self, mut pending: PendingSignIn, default_return: &str) {
         let mut others: Vec<_> =
             self.names().map(|name| (self.open(&name).map(|other| other.began_at), name)).collect();
@@ -125,7 +129,7 @@ impl PendingCookies<'_> {
 
     /// The attempt `state` belongs to, when it was begun in this browser.
     pub(crate) fn find(&self, state: &str) -> Option<PendingSignIn> {
-        let name = self.name(state.get(..TAG)?);
+        let name = self.name(tag_of(state)?);
         // Compared in full: the tag alone is no secret. What was sealed for another name does not open.
         self.open(&name).filter(|pending| pending.state() == state)
     }

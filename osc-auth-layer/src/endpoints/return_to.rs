@@ -5,13 +5,11 @@ use percent_encoding::percent_decode_str;
 use crate::config::Config;
 use crate::public_path::hides_a_delimiter;
 use crate::redact::is_visible;
-
-/// What fits, with everything else, into a sealed cookie of a kilobyte.
-const LONGEST: usize = 320;
+use crate::response::LONGEST_RETURN;
 
 /// `target` when it is a plain path, perhaps with a query, on this origin and not one of the layer's own.
 pub(crate) fn checked<'t>(target: &'t str, config: &Config, base_path: &str) -> Option<&'t str> {
-    if target.len() > LONGEST {
+    if target.len() > LONGEST_RETURN {
         return None;
     }
     let path = target.split(['?', '#']).next().unwrap_or_default();
@@ -60,7 +58,7 @@ mod tests {
 
     #[test]
     fn s37_everything_else_lands_on_the_default() {
-        let long = format!("/{}", "a".repeat(LONGEST));
+        let long = format!("/{}", "a".repeat(LONGEST_RETURN));
         for target in [
             "",
             "dashboard",

@@ -124,7 +124,8 @@ fn public_url(context: &Context<'_>, query: &Query) -> Result<Result<PublicUrl, 
         Origin::Elsewhere(url) if query.get(REDIRECTED).is_some() => Ok(Ok(url)),
         Origin::Elsewhere(url) => {
             let mut form = form_urlencoded::Serializer::new(String::new());
-            if let Some(return_to) = query.get("return_to") {
+            let return_to = query.get("return_to");
+            if let Some(return_to) = return_to.and_then(|to| return_to::checked(to, config, &url.base_path)) {
                 form.append_pair("return_to", return_to);
             }
             form.append_pair(REDIRECTED, "1");

@@ -9,7 +9,7 @@ use tower::{Layer, ServiceExt, service_fn};
 
 use super::pending::{NAME, STATE, sealed};
 use super::query::parameters;
-use super::{CLIENT_ID, ISSUER, NOW_MILLIS, PUBLIC_URL, cookie_pairs, layer, runtime};
+use super::{CLIENT_ID, ISSUER, NOW_MILLIS, PUBLIC_URL, cookie_pairs, is_pending_name, layer, runtime};
 use crate::OscAuthLayer;
 use crate::clock::Timestamp;
 
@@ -46,9 +46,12 @@ pub fn callback(data: &[u8]) {
     assert!(is_due || answer.status().is_client_error());
     assert_eq!(shared.sessions.len(), 0);
     for cookie in answer.headers().get_all(header::SET_COOKIE) {
-        assert!(!cookie.as_bytes().starts_with(b"__Host-osc_session="), "a session");
+        let value = cookie.as_bytes().strip_prefix(b"__Host-osc_session=");
+        assert!(value.is_none_or(|value| value.starts_with(b";")), "a session");
     }
 }
+
+const SESSION: &str = "__Host-osc_session";
 
 struct Stage {
     layer: OscAuthLayer,
@@ -88,10 +91,7 @@ fn is_answer(query: &str) -> bool {
 
 fn is_the_browser(cookies: &HeaderMap, pending: &str) -> bool {
     let pairs = cookie_pairs(cookies);
-    let is_ours = |name: &[u8]| {
-        name.starts_with(b"__Host-osc_session")
-            && name.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(byte))
-    };
+    let is_ours = |name: &[u8]| name == SESSION.as_bytes() || is_pending_name(name, SESSION);
     let ours: Vec<_> = pairs.into_iter().filter(|(name, _)| is_ours(name)).collect();
     let is_once = |name: &[u8]| ours.iter().filter(|(other, _)| *other == name).count() == 1;
     let value = ours.iter().find(|(name, _)| *name == NAME.as_bytes()).map(|(_, value)| *value);

@@ -7,14 +7,15 @@ use http::{HeaderMap, HeaderValue, Request, Response, header};
 use tower::{Layer, ServiceExt, service_fn};
 use tower_cookies::{CookieManagerLayer, Cookies};
 
-use super::{cookie_pairs, percent_decoded};
+use super::{cookie_pairs, is_pending_name, percent_decoded};
 use crate::cookie::{CookieMode, LONGEST, only_ours};
 use crate::session::SessionId;
 
 /// A kind of name, and behind it lines: a `Cookie` header each.
 ///
-/// The session found is the one that splitting the header finds, and two cookies of its name are refused. What the cookie
-/// parser of the layer's own endpoints is handed reads there as it does in the raw header.
+/// The session found is the one that splitting the header finds, and two cookies of its name are refused. The cookie
+/// parser of the layer's own endpoints reads the session and the first sixteen pending sign-ins as they are in the raw
+/// header.
 pub fn session_cookie(data: &[u8]) {
     let Some((kind, lines)) = data.split_first() else { return };
     let (mode, name) = match kind % 3 {
@@ -39,20 +40,25 @@ pub fn session_cookie(data: &[u8]) {
         assert_eq!(SessionId::parse(id.cookie_value().as_bytes()).as_ref(), Some(id));
     }
 
-    let is_ours = |name: &[u8]| name.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(byte));
+    let is_pending = |other: &[u8]| is_pending_name(other, name);
     let ours: Vec<_> =
-        pairs.into_iter().filter(|(other, _)| other.starts_with(name.as_bytes()) && is_ours(other)).collect();
+        pairs.into_iter().filter(|(other, _)| *other == name.as_bytes() || is_pending(other)).collect();
     let is_twice =
         ours.iter().enumerate().any(|(n, (name, _))| ours[..n].iter().any(|(other, _)| other == name));
     let is_too_long = ours.iter().any(|(_, value)| value.len() > LONGEST);
-    let Ok(passed_on) = only_ours(&headers, name) else {
+    let Ok(passed_on) = only_ours(&headers, name, |_| true) else {
         assert!(is_twice || is_too_long, "refused without a reason");
         return;
     };
     assert!(!is_twice && !is_too_long, "two of one name, or too long");
     let read = passed_on.map(read).unwrap_or_default();
+    let mut so_far = 0;
     let mut expected: Vec<_> = ours
         .into_iter()
+        .filter(|(other, _)| {
+            so_far += usize::from(is_pending(other));
+            !is_pending(other) || so_far <= 16
+        })
         .filter_map(|(name, value)| {
             // The parser takes white space of all of Unicode off.
             let value = std::str::from_utf8(value).ok()?.trim().as_bytes();

@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
-use http::{Method, StatusCode};
+use http::{Method, Request, StatusCode, header};
 use mock_osc::{Endpoint, Fault, MockOsc};
 use osc_auth_layer::test_util::TestClock;
 use osc_tests::{
-    Answer, Browser, Logs, QuickClock, app, assert_own, callback, is_page, layer, layer_for, location,
-    path_of, refusal,
+    Answer, Body, Browser, Logs, QuickClock, app, assert_own, boxed, callback, is_page, layer, layer_for,
+    location, path_of, refusal,
 };
+use tower::ServiceExt;
 
 use super::{everything, header_of, refused_both_ways};
 
@@ -162,6 +163,37 @@ async fn other_methods_are_refused_with_the_one_that_is_allowed() {
         }
     }
     assert_eq!(browser.fetch("/").await.status(), StatusCode::OK, "nobody was signed out");
+}
+
+#[tokio::test]
+async fn a_head_request_to_sign_in_or_callback_sets_no_cookie_and_spends_nothing() {
+    let osc = MockOsc::builder().start().await.unwrap();
+    let layer = layer(&osc);
+    let routes: axum::Router = layer.routes();
+    for app in
+        [app(&layer), boxed(routes.map_request(|request: Request<Body>| request.map(axum::body::Body::new)))]
+    {
+        let mut browser = Browser::new(app);
+        let callback = callback(&mut browser, &osc).await;
+        let (begun, exchanged) = (browser.cookies().clone(), osc.count(Endpoint::Token));
+        for path in
+            ["/auth/signin", "/auth/signin?return_to=/x", &callback, "/auth/callback", "/auth/signout"]
+        {
+            for headers in [&[][..], &[("accept", "text/html")]] {
+                let answer = browser.send(Method::HEAD, path, headers).await;
+                // axum takes the body off by itself.
+                assert_own(&answer);
+                assert_eq!(answer.status(), StatusCode::METHOD_NOT_ALLOWED, "{path}");
+                let allow = if path == "/auth/signout" { "POST" } else { "GET" };
+                assert_eq!(header_of(&answer, "allow"), allow, "{path}");
+                assert!(!answer.headers().contains_key(header::SET_COOKIE), "{path}");
+            }
+        }
+        assert_eq!(*browser.cookies(), begun);
+        assert_eq!(osc.count(Endpoint::Token), exchanged);
+        assert_eq!(browser.navigate(&callback).await.status(), StatusCode::SEE_OTHER, "the state is unused");
+        assert_eq!(osc.count(Endpoint::Token), exchanged + 1);
+    }
 }
 
 #[tokio::test]

@@ -1,0 +1,87 @@
+//! The cookies that the layer's own endpoints read.
+
+use std::collections::HashSet;
+
+use http::{HeaderMap, HeaderValue, header};
+
+use super::{BadCookie, LONGEST};
+
+/// Stands between the session cookie's name and the tag in the name of a pending sign-in's cookie.
+const PENDING: &str = "_signin_";
+/// The length of a tag: six random bytes as base64url, enough to tell a browser's attempts apart.
+pub(crate) const TAG: usize = 8;
+/// The most pending sign-ins that one request has decrypted. The layer leaves a browser four; tabs that all sign in at
+/// once leave more.
+const MOST_PENDING: usize = 16;
+
+/// The name of the cookie that keeps the pending sign-in with this tag.
+pub(crate) fn pending_name(session: &str, tag: &str) -> String {
+    format!("{session}{PENDING}{tag}")
+}
+
+/// Reduces a request's cookies to the session's and to the pending sign-ins whose tag the endpoint `reads`, the first
+/// sixteen of them: each costs a decryption. Browsers send the oldest first (RFC 6265 §5.4).
+///
+/// Raw names are compared, since `tower-cookies` percent-decodes them and a foreign `%5F_Host-…` would pass for ours.
+///
+/// # Errors
+/// A cookie of the layer's that is there twice, however many there are, or that is too long.
+pub(crate) fn only_ours(
+    headers: &HeaderMap,
+    session: &str,
+    reads: impl Fn(&str) -> bool,
+) -> Result<Option<HeaderValue>, BadCookie> {
+    let (mut names, mut too_long) = (HashSet::new(), None);
+    let (mut ours, mut room) = (String::new(), MOST_PENDING);
+    for header in headers.get_all(header::COOKIE) {
+        for pair in header.as_bytes().split(|byte| *byte == b';') {
+            let pair = pair.trim_ascii();
+            let Some(at) = memchr::memchr(b'=', pair) else { continue };
+            let (name, value) = (&pair[..at], pair[at + 1..].trim_ascii());
+            let Some(kind) = OurName::parse(name, session) else { continue };
+            if !names.insert(name) {
+                return Err(BadCookie::Duplicate(String::from_utf8_lossy(name).into_owned()));
+            }
+            if value.len() > LONGEST {
+                too_long = Some(name);
+            }
+            if let OurName::Pending(tag) = kind {
+                if room == 0 || !reads(tag) {
+                    continue;
+                }
+                room -= 1;
+            }
+            // A value that is no text is counted, as on the app's paths, and not read.
+            let Ok(pair) = str::from_utf8(pair) else { continue };
+            ours.push_str(if ours.is_empty() { "" } else { "; " });
+            ours.push_str(pair);
+        }
+    }
+    if let Some(name) = too_long {
+        return Err(BadCookie::TooLong(String::from_utf8_lossy(name).into_owned()));
+    }
+    // Text that was split out of header values is valid in one again.
+    Ok(HeaderValue::from_str(&ours).ok().filter(|_| !ours.is_empty()))
+}
+
+/// A name that the layer gives its cookies.
+enum OurName<'n> {
+    Session,
+    Pending(&'n str),
+}
+
+impl<'n> OurName<'n> {
+    fn parse(name: &'n [u8], session: &str) -> Option<Self> {
+        let rest = name.strip_prefix(session.as_bytes())?;
+        if rest.is_empty() {
+            return Some(Self::Session);
+        }
+        let tag = rest.strip_prefix(PENDING.as_bytes())?;
+        let is_tag = (1..=TAG).contains(&tag.len()) && tag.iter().copied().all(is_name_byte);
+        str::from_utf8(tag).ok().filter(|_| is_tag).map(Self::Pending)
+    }
+}
+
+fn is_name_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_')
+}

@@ -1,0 +1,5 @@
+//! What a stranger can send: as much as the server in front of the layer lets through.
+
+mod cookies;
+mod headers;
+mod work;
