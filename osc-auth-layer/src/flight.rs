@@ -1,11 +1,11 @@
 //! Single flight: of any number of callers that want the same work done, one starts it and all get its result. The
 //! work is a task of its own, so it goes on when every caller has hung up.
 
+use std::collections::HashMap;
 use std::future::Future;
 use std::hash::Hash;
 use std::sync::Arc;
 
-use dashmap::DashMap;
 use parking_lot::Mutex;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
@@ -63,7 +63,7 @@ impl<T: Clone + Send + Sync + 'static> Flight<T> {
 }
 
 /// Flights by key. One that has landed takes no room.
-pub(crate) struct Flights<K, T>(Arc<DashMap<K, Flight<T>>>);
+pub(crate) struct Flights<K, T>(Arc<Mutex<HashMap<K, Flight<T>>>>);
 
 impl<K: Eq + Hash, T> Default for Flights<K, T> {
     fn default() -> Self {
@@ -90,11 +90,11 @@ where
             let (work, flights, key) = (work(), self.0.clone(), key.clone());
             async move {
                 let result = work.await;
-                flights.remove(&key);
+                flights.lock().remove(&key);
                 result
             }
         };
-        self.0.entry(key.clone()).or_default().start(tracker, work)
+        self.0.lock().entry(key.clone()).or_default().start(tracker, work)
     }
 
     /// As [`Flight::join`].
@@ -171,7 +171,7 @@ mod tests {
         go.notify_waiters();
         let landed = (landing(first).await, landing(same).await, landing(other).await);
         assert_eq!(landed, (Some(1), Some(1), Some(3)));
-        assert!(flights.0.is_empty());
+        assert!(flights.0.lock().is_empty());
     }
 
     #[tokio::test]

@@ -45,6 +45,7 @@ mod service;
 mod session;
 mod shared;
 mod store;
+mod sweep;
 #[cfg(feature = "test-util")]
 pub mod test_util;
 

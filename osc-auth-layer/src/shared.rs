@@ -20,9 +20,9 @@ use crate::network::HttpClient;
 use crate::provider::{ClientConfig, Credentials, Issuer, Provider, Registry, Tokens};
 use crate::session::{Breaker, OscToken, Refreshed, Session, SessionId, Table};
 use crate::store::{Backing, Coherence, SessionStore, StoreError, Watcher};
+use crate::sweep;
 
 const MOST_REFRESHES: usize = 64;
-const SWEEP_EVERY: Duration = Duration::from_secs(60);
 
 pub(crate) struct Shared {
     pub(crate) config: Config,
@@ -166,8 +166,15 @@ impl Shared {
         matches!(select(ended, self.clock.sleep(deadline)).await, Either::Left(_))
     }
 
-    /// Sweeps every minute, by a task that starts with the first session, is started again when its runtime went, and
-    /// ends when the layer is dropped.
+    /// Returns whether this is the first use of `state` in this process.
+    pub(crate) fn consume_once(self: &Arc<Self>, state: &str, expires_at: Timestamp, now: Timestamp) -> bool {
+        let is_first = self.consumed.consume_once(state, expires_at, now);
+        self.keep_sweeping();
+        is_first
+    }
+
+    /// Sweeps every minute, by a task that starts with the first session or used state, is started again when its runtime
+    /// went, and ends when the layer is dropped.
     fn keep_sweeping(self: &Arc<Self>) {
         let mut sweeper = self.sweeper.lock();
         if sweeper.as_ref().is_some_and(|task| !task.is_finished()) {
@@ -176,19 +183,7 @@ impl Shared {
         let Ok(runtime) = Handle::try_current() else {
             return;
         };
-        let (weak, clock) = (Arc::downgrade(self), self.clock.clone());
-        *sweeper = Some(runtime.spawn(async move {
-            loop {
-                clock.sleep(SWEEP_EVERY).await;
-                let Some(shared) = weak.upgrade() else {
-                    return;
-                };
-                let now = shared.now();
-                shared.sessions.sweep(&shared.config.timing, now);
-                shared.consumed.sweep(now);
-                shared.outcomes.sweep(now);
-            }
-        }));
+        *sweeper = Some(runtime.spawn(sweep::keep_sweeping(Arc::downgrade(self), self.clock.clone())));
     }
 }
 
@@ -197,6 +192,7 @@ impl std::fmt::Debug for Shared {
         f.debug_struct("Shared")
             .field("config", &self.config)
             .field("sessions", &self.sessions.len())
+            .field("consumed_states", &self.consumed.len())
             .finish_non_exhaustive()
     }
 }

@@ -2,4 +2,5 @@
 
 mod cookies;
 mod headers;
+mod table;
 mod work;

@@ -298,9 +298,12 @@ impl Builder {
         self
     }
 
-    /// How many sessions this process holds; beyond it those unused for longest are dropped, or, with a
-    /// [`store`](Self::store), left to that; never one that a request is using. Use is noted once a minute at most, so give room
-    /// for more than the sign-ins of a minute. Default: 100,000, about 125 MB with tokens of 1 KB.
+    /// Sets how many sessions this process holds. At a full table each sign-in pushes out a session: of a few hundred taken at
+    /// random, the one unused for longest, and never one that a request is using. With a [`store`](Self::store) it is read
+    /// again when it is needed.
+    ///
+    /// Use is noted once a minute at most, so give room for twice the sign-ins of a minute. Default: 100,000, which take about
+    /// 125 MB with tokens of 1 KB.
     pub fn max_sessions(mut self, sessions: usize) -> Self {
         self.max_sessions = sessions;
         self

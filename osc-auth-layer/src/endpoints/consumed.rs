@@ -1,62 +1,81 @@
 //! The states that were used, remembered until the sign-ins they belong to would have expired anyway.
 
-use std::collections::HashMap;
-use std::time::Duration;
+use std::collections::BTreeSet;
 
 use parking_lot::Mutex;
 
 use crate::clock::Timestamp;
 
-/// Only states we sealed ourselves get here, each for ten minutes; this many of them would be an attack.
+/// Only states that the layer sealed get here, each for ten minutes. More of them would be an attack.
 const MOST: usize = 1_000_000;
 
-/// A full set is searched for expired ones at most this often.
-const SWEEP_EVERY: Duration = Duration::from_secs(1);
+/// Each new state makes room for itself and for one more, so that a burst leaves nothing behind for long.
+const FORGOTTEN_EACH_TIME: usize = 2;
 
-#[derive(Default)]
-pub(crate) struct ConsumedStates(Mutex<States>);
+/// The most that one call of [`ConsumedStates::sweep`] forgets, since it holds the lock that callbacks wait for.
+const FORGOTTEN_AT_ONCE: usize = 1_000;
 
+/// Ordered by their expiry, which is sealed with the state, so that the expired ones are found without a search.
 #[derive(Default)]
-struct States {
-    expire_at: HashMap<Box<str>, Timestamp>,
-    swept_at: Timestamp,
-}
+pub(crate) struct ConsumedStates(Mutex<BTreeSet<(Timestamp, Box<str>)>>);
 
 impl ConsumedStates {
-    /// Whether this is the first use of `state`; one that cannot be remembered is none.
-    pub(super) fn consume_once(&self, state: &str, expires_at: Timestamp, now: Timestamp) -> bool {
+    /// Returns whether this is the first use of `state`. While there are too many to remember it returns `false`.
+    pub(crate) fn consume_once(&self, state: &str, expires_at: Timestamp, now: Timestamp) -> bool {
         let mut states = self.0.lock();
-        if states.expire_at.len() >= MOST && now.since(states.swept_at) >= SWEEP_EVERY {
-            states.sweep(now);
-        }
-        states.expire_at.len() < MOST && states.expire_at.insert(state.into(), expires_at).is_none()
+        forget_expired(&mut states, FORGOTTEN_EACH_TIME, now);
+        states.len() < MOST && states.insert((expires_at, state.into()))
     }
 
-    pub(crate) fn sweep(&self, now: Timestamp) {
-        self.0.lock().sweep(now);
+    /// Forgets a thousand expired states at most. Returns whether there may be more.
+    pub(crate) fn sweep(&self, now: Timestamp) -> bool {
+        forget_expired(&mut self.0.lock(), FORGOTTEN_AT_ONCE, now) == FORGOTTEN_AT_ONCE
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.0.lock().len()
     }
 }
 
-impl States {
-    fn sweep(&mut self, now: Timestamp) {
-        self.expire_at.retain(|_, expires_at| now < *expires_at);
-        self.swept_at = now;
-    }
+/// Returns how many it forgot.
+fn forget_expired(states: &mut BTreeSet<(Timestamp, Box<str>)>, most: usize, now: Timestamp) -> usize {
+    let has_expired = |states: &BTreeSet<_>| states.first().is_some_and(|(expires_at, _)| *expires_at <= now);
+    (0..most).take_while(|_| has_expired(states) && states.pop_first().is_some()).count()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn at(millis: u64) -> Timestamp {
+        Timestamp::from_millis(millis)
+    }
+
     #[test]
     fn s02_a_state_is_consumed_once_and_forgotten_after_it_expired() {
         let states = ConsumedStates::default();
-        let at = Timestamp::from_millis;
         assert!(states.consume_once("a", at(10), at(0)));
         assert!(!states.consume_once("a", at(10), at(1)));
         assert!(states.consume_once("b", at(20), at(1)));
-        states.sweep(at(10));
-        assert_eq!(states.0.lock().expire_at.len(), 1);
+        assert!(!states.sweep(at(10)));
+        assert_eq!(states.len(), 1);
         assert!(!states.consume_once("b", at(20), at(11)));
+    }
+
+    #[test]
+    fn a_million_states_are_forgotten_a_thousand_at_a_time_and_two_with_each_new_one() {
+        let states = ConsumedStates::default();
+        for n in 0..MOST {
+            assert!(states.consume_once(&n.to_string(), at(600_000 + n as u64 % 7), at(0)));
+        }
+        assert!(!states.consume_once("one too many", at(600_001), at(0)));
+        assert_eq!(states.len(), MOST);
+
+        assert!(states.consume_once("later", at(2_000_000), at(1_000_000)));
+        assert_eq!(states.len(), MOST - FORGOTTEN_EACH_TIME + 1);
+        assert!(states.sweep(at(1_000_000)));
+        assert_eq!(states.len(), MOST - FORGOTTEN_EACH_TIME + 1 - FORGOTTEN_AT_ONCE);
+        while states.sweep(at(1_000_000)) {}
+        assert_eq!(states.len(), 1);
     }
 }

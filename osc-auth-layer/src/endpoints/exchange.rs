@@ -170,9 +170,13 @@ fn check_issuer(query: &Query, pending: &PendingSignIn) -> Result<(), Refusal> {
 }
 
 /// Returns true for the first delivery of the state, on any node.
-async fn consume_once(shared: &Shared, pending: &PendingSignIn, now: Timestamp) -> Result<bool, Refusal> {
+async fn consume_once(
+    shared: &Arc<Shared>,
+    pending: &PendingSignIn,
+    now: Timestamp,
+) -> Result<bool, Refusal> {
     let Some(backing) = &shared.backing else {
-        return Ok(shared.consumed.consume_once(pending.state(), pending.expires_at(), now));
+        return Ok(shared.consume_once(pending.state(), pending.expires_at(), now));
     };
     let name = RecordName::once(&["state", pending.state()]);
     let created = backing.create_once(&name, &[], LIFETIME).await;

@@ -33,7 +33,7 @@ pub fn callback(data: &[u8]) {
     request.headers_mut().insert(header::HOST, HeaderValue::from_static("app.example"));
 
     let shared = &stage.layer.shared;
-    shared.consumed.sweep(Timestamp::from_millis(u64::MAX));
+    while shared.consumed.sweep(Timestamp::from_millis(u64::MAX)) {}
     shared.outcomes.sweep(Timestamp::from_millis(u64::MAX));
     let app = service_fn(|_: Request<()>| async {
         panic!("the callback is not the app's");

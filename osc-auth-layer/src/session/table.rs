@@ -1,36 +1,77 @@
-//! The process's sessions, found by id: bounded, and swept of what has expired.
+//! The process's sessions, found by id: bounded, and swept of the expired ones.
+
+#[cfg(test)]
+mod tests;
 
 use std::borrow::Borrow;
-use std::hash::{Hash, Hasher};
+use std::collections::HashSet;
+use std::hash::{BuildHasher, Hash, Hasher};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-use dashmap::{DashMap, Entry};
 use foldhash::quality::RandomState;
+use parking_lot::RwLock;
 
 use super::{OscToken, Session, SessionId, State};
 use crate::clock::Timestamp;
 use crate::config::Timing;
 
-/// Keyed at random in each process. Only ids this process made or found in the store are ever inserted, so nobody can aim
-/// at a bucket.
+/// How many sessions a part of a full table holds.
+const PER_PART: usize = 256;
+
+/// More parts than that would take much memory from a table that is mostly empty. Those of a table for more than a million
+/// sessions are larger instead.
+const MOST_PARTS: usize = 4096;
+
+/// Enough for the threads of a small table not to wait for each other.
+const FEWEST_PARTS: usize = 16;
+
+/// How many sessions are compared to find the one unused for longest. If a twentieth of all is unused, the sample misses it
+/// once in half a million times.
+const SAMPLE: usize = 256;
+
+/// How many sessions a sweep looks through before requests have their turn.
+const SLICE: usize = 1_000;
+
+/// How many parts the sample is taken from. A part taken alone would be emptied of its unused sessions before others are.
+const SAMPLED_PARTS: usize = 32;
+
+/// In parts, each under a lock of its own, and keyed at random in each process. Only ids that this process made or found in
+/// the store are ever inserted, so nobody can aim at a part.
 ///
 /// A set of sessions with their current tokens, since that is what nearly every request comes for: so one look brings it.
 /// A token changes under the session's own lock, hence nobody may take a session's lock inside of the table's.
 pub(crate) struct Table {
-    sessions: DashMap<ById, (), RandomState>,
+    parts: Box<[Part]>,
+    hasher: RandomState,
     most: usize,
+    held: AtomicUsize,
+    /// How many sessions were pushed out since the log was last told.
+    pushed_out: AtomicUsize,
 }
+
+/// As large as a line of the cache, so that a request touches one.
+#[repr(align(64))]
+struct Part(RwLock<HashSet<ById, RandomState>>);
 
 struct ById(Session);
 
+impl ById {
+    fn session(&self) -> &Session {
+        #[cfg(test)]
+        tests::VISITS.set(tests::VISITS.get() + 1);
+        &self.0
+    }
+}
+
 impl Borrow<SessionId> for ById {
     fn borrow(&self) -> &SessionId {
-        self.0.id()
+        self.session().id()
     }
 }
 
 impl PartialEq for ById {
     fn eq(&self, other: &Self) -> bool {
-        self.0.id() == other.0.id()
+        self.session().id() == other.session().id()
     }
 }
 
@@ -38,18 +79,33 @@ impl Eq for ById {}
 
 impl Hash for ById {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        self.0.id().hash(state);
+        self.session().id().hash(state);
     }
 }
 
 impl Table {
     pub(crate) fn new(most: usize) -> Self {
-        Self { sessions: DashMap::with_hasher(RandomState::default()), most }
+        let parts = (most / PER_PART).clamp(FEWEST_PARTS, MOST_PARTS).next_power_of_two();
+        let hasher = RandomState::default();
+        let part = |_| Part(RwLock::new(HashSet::with_hasher(hasher.clone())));
+        Self {
+            parts: (0..parts).map(part).collect(),
+            hasher: hasher.clone(),
+            most,
+            held: AtomicUsize::new(0),
+            pushed_out: AtomicUsize::new(0),
+        }
+    }
+
+    fn part(&self, id: &SessionId) -> &RwLock<HashSet<ById, RandomState>> {
+        // The set itself goes by the lowest bits and the highest.
+        let index = (self.hasher.hash_one(id) >> 32) as usize & (self.parts.len() - 1);
+        &self.parts[index].0
     }
 
     /// Calls `look` on a session with its current token, under the table's lock.
     pub(crate) fn look<T>(&self, id: &SessionId, look: impl FnOnce(&Session) -> T) -> Option<T> {
-        self.sessions.get(id).map(|entry| look(&entry.key().0))
+        self.part(id).read().get(id).map(|found| look(found.session()))
     }
 
     pub(crate) fn find(&self, id: &SessionId) -> Option<Session> {
@@ -58,17 +114,14 @@ impl Table {
 
     /// Returns the session that has its place: one that was there already stays.
     pub(crate) fn insert(&self, session: Session, timing: &Timing, now: Timestamp) -> Session {
-        if self.sessions.len() >= self.most {
-            self.sweep(timing, now);
-            self.make_room();
+        self.make_room(timing, now);
+        let mut part = self.part(session.id()).write();
+        if let Some(found) = part.get(session.id()) {
+            return found.session().clone();
         }
-        match self.sessions.entry(ById(session.clone())) {
-            Entry::Occupied(entry) => entry.key().0.clone(),
-            Entry::Vacant(entry) => {
-                entry.insert(());
-                session
-            }
-        }
+        part.insert(ById(session.clone()));
+        self.held.fetch_add(1, Ordering::Relaxed);
+        session
     }
 
     /// The token that requests get; `None` once the session ended or its refresh was refused.
@@ -80,169 +133,91 @@ impl Table {
     /// The one way to another token, or to none. `_state` shows that the session is locked.
     pub(super) fn show(&self, _state: &mut State, session: &Session, token: Option<OscToken>) {
         let shown = token.map_or_else(|| session.without_token(), |token| token.held_by().clone());
-        if let Entry::Occupied(entry) = self.sessions.entry(ById(shown))
-            && entry.key().0.is_same(session)
-        {
-            entry.replace_entry(());
-        }
+        let mut part = self.part(session.id()).write();
+        let is_here = part.get(session.id()).is_some_and(|found| found.session().is_same(session));
+        let replaced = if is_here { part.replace(ById(shown)) } else { None };
+        drop(part);
+        drop(replaced);
     }
 
     pub(crate) fn remove(&self, id: &SessionId) -> Option<Session> {
-        self.sessions.remove(id).map(|(entry, ())| entry.0)
+        self.remove_if(id, |_| true)
     }
 
-    /// Drops what has expired.
-    pub(crate) fn sweep(&self, timing: &Timing, now: Timestamp) {
-        self.drop_if(|session| session.has_expired(timing, now));
+    fn remove_if(&self, id: &SessionId, is_meant: impl FnOnce(&Session) -> bool) -> Option<Session> {
+        let mut part = self.part(id).write();
+        if !is_meant(part.get(id)?.session()) {
+            return None;
+        }
+        let removed = part.take(id)?;
+        self.held.fetch_sub(1, Ordering::Relaxed);
+        Some(removed.0)
     }
 
-    /// Drops the sessions unused for longest, a hundredth of them at a time so that the search costs each sign-in
-    /// little. The newest are kept: somebody who signs in again and again pushes out only what nobody uses.
-    fn make_room(&self) {
-        let excess = (self.sessions.len() + 1).saturating_sub(self.most);
+    /// Drops expired sessions, of about a thousand, from this part of the table on. Returns the part where to go on.
+    ///
+    /// Sessions that somebody holds stay, as in [`make_room`](Self::make_room).
+    pub(crate) fn sweep(&self, first: usize, timing: &Timing, now: Timestamp) -> Option<usize> {
+        let mut seen = 0;
+        for (index, part) in self.parts.iter().enumerate().skip(first) {
+            if seen >= SLICE {
+                return Some(index);
+            }
+            let mut part = part.0.write();
+            let before = part.len();
+            part.retain(|entry| {
+                let session = entry.session();
+                session.is_shared() || !session.has_expired(timing, now)
+            });
+            self.held.fetch_sub(before - part.len(), Ordering::Relaxed);
+            seen += before;
+        }
+        None
+    }
+
+    /// Makes room for one more session in a full table: of a random sample, expired sessions go first, and then those
+    /// unused for longest. So a sign-in costs the same however many sessions there are.
+    ///
+    /// Sessions that somebody holds stay, a refresh under way for example: whoever has a session finds it here, and its
+    /// token.
+    fn make_room(&self, timing: &Timing, now: Timestamp) {
+        let excess = (self.len() + 1).saturating_sub(self.most);
         if excess == 0 {
             return;
         }
-        let mut seen: Vec<_> = self.sessions.iter().map(|entry| entry.key().0.last_seen()).collect();
-        let dropped = excess.max(self.most / 100).min(seen.len());
-        let Some(last) = dropped.checked_sub(1) else {
-            return;
-        };
-        let (_, bound, _) = seen.select_nth_unstable(last);
-        let bound = *bound;
-        let mut left = dropped;
-        // Those in use are passed over, so it may be fewer.
-        self.drop_if(|session| {
-            let drops = left > 0 && session.last_seen() <= bound;
-            left -= usize::from(drops);
-            drops
-        });
-        let dropped = dropped - left;
-        tracing::warn!(dropped, max_sessions = self.most, "the table of sessions is full");
+        let mut sample = self.sample(timing, now);
+        sample.sort_unstable_by_key(|(last_seen, _)| *last_seen);
+        let dropped = sample.iter().filter_map(|(_, id)| self.remove_if(id, |session| !session.is_shared()));
+        self.pushed_out.fetch_add(dropped.take(excess).count(), Ordering::Relaxed);
     }
 
-    /// Leaves what somebody holds, a refresh under way for example: so whoever has a session finds it here, and its token.
-    fn drop_if(&self, mut drops: impl FnMut(&Session) -> bool) {
-        self.sessions.retain(|entry, ()| entry.0.is_shared() || !drops(&entry.0));
+    /// Returns when some sessions, taken at random, were last used, and [never](Timestamp::default) for expired ones.
+    fn sample(&self, timing: &Timing, now: Timestamp) -> Vec<(Timestamp, SessionId)> {
+        let mut sample = Vec::with_capacity(SAMPLE);
+        let parts = SAMPLED_PARTS.min(self.parts.len());
+        let first = rand::random_range(0..self.parts.len());
+        for part in self.parts.iter().cycle().skip(first).take(parts) {
+            let part = part.0.read();
+            // The order within a part is that of the hashes.
+            let passed = if part.is_empty() { 0 } else { rand::random_range(0..part.len()) };
+            let some = part.iter().cycle().skip(passed).take(part.len().min(SAMPLE / parts));
+            sample.extend(some.map(ById::session).map(|session| {
+                let last_seen = Some(session.last_seen()).filter(|_| !session.has_expired(timing, now));
+                (last_seen.unwrap_or_default(), session.id().clone())
+            }));
+        }
+        sample
+    }
+
+    /// Logs how many sessions were pushed out since it did so last.
+    pub(crate) fn log_pushed_out(&self) {
+        let pushed_out = self.pushed_out.swap(0, Ordering::Relaxed);
+        if pushed_out > 0 {
+            tracing::warn!(pushed_out, max_sessions = self.most, "the table of sessions is full");
+        }
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.sessions.len()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::provider::Tokens;
-    use std::sync::Weak;
-    use std::time::Duration;
-
-    const TIMING: Timing = Timing {
-        refresh_leeway: Duration::from_secs(1),
-        refresh_ahead: Duration::from_secs(2),
-        idle_timeout: Duration::from_secs(100),
-        absolute_timeout: Duration::from_secs(1000),
-    };
-
-    fn at(seconds: u64) -> Timestamp {
-        Timestamp::from_millis(seconds * 1000)
-    }
-
-    fn signed_in(now: Timestamp) -> OscToken {
-        let tokens = Tokens {
-            bearer: http::HeaderValue::from_static("Bearer t"),
-            refresh_token: None,
-            lifetime: Duration::from_secs(60),
-        };
-        Session::begin(tokens, None, &TIMING, now, Weak::new(), false)
-    }
-
-    fn insert(table: &Table, token: OscToken, now: Timestamp) -> SessionId {
-        let id = token.held_by().id().clone();
-        // Not `token` itself: nobody holds it but the table.
-        table.insert(token.held_by().clone(), &TIMING, now);
-        id
-    }
-
-    fn touch(table: &Table, id: &SessionId, now: Timestamp) {
-        table.look(id, |session| session.touch(&TIMING, now)).unwrap();
-    }
-
-    fn has(table: &Table, id: &SessionId) -> bool {
-        table.look(id, |_| ()).is_some()
-    }
-
-    #[test]
-    fn a_full_table_drops_what_was_unused_for_longest() {
-        let table = Table::new(3);
-        let sessions: Vec<_> = (0..3).map(|age| insert(&table, signed_in(at(age)), at(3))).collect();
-        touch(&table, &sessions[0], at(50));
-        let newest = insert(&table, signed_in(at(51)), at(51));
-        assert_eq!(table.len(), 3);
-        assert!(!has(&table, &sessions[1]));
-        for kept in [&sessions[0], &sessions[2], &newest] {
-            assert!(has(&table, kept));
-        }
-    }
-
-    #[test]
-    fn what_somebody_holds_stays_until_it_is_let_go() {
-        let table = Table::new(2);
-        let (by_its_token, by_itself) = (signed_in(at(0)), signed_in(at(1)));
-        let session = by_itself.held_by().clone();
-        let ids = [insert(&table, by_its_token.clone(), at(1)), insert(&table, by_itself, at(1))];
-        for now in 2..5 {
-            insert(&table, signed_in(at(now)), at(now));
-        }
-        assert!(ids.iter().all(|id| has(&table, id)));
-        assert!(table.current(&session).is_some());
-        drop((by_its_token, session));
-        insert(&table, signed_in(at(5)), at(5));
-        assert_eq!(table.len(), 2);
-        assert!(!ids.iter().any(|id| has(&table, id)));
-    }
-
-    #[test]
-    fn sessions_of_one_moment_are_not_all_dropped_at_once() {
-        let table = Table::new(10);
-        for _ in 0..25 {
-            insert(&table, signed_in(at(7)), at(7));
-        }
-        assert_eq!(table.len(), 10);
-    }
-
-    #[test]
-    fn s26_s27_the_sweep_drops_what_was_idle_or_is_too_old() {
-        let table = Table::new(10);
-        let [idle, old, active] = [0, 0, 990].map(|begun| insert(&table, signed_in(at(begun)), at(0)));
-        table.sweep(&TIMING, at(99));
-        assert_eq!(table.len(), 3);
-        for step in 1..=20 {
-            touch(&table, &old, at(50 * step));
-        }
-        table.sweep(&TIMING, at(999));
-        assert!(!has(&table, &idle) && has(&table, &old) && has(&table, &active));
-        table.sweep(&TIMING, at(1000));
-        assert!(!has(&table, &old) && has(&table, &active));
-    }
-
-    #[test]
-    fn a_clock_that_went_back_expires_nothing() {
-        let token = signed_in(at(5000));
-        let session = token.held_by();
-        assert!(!session.has_expired(&TIMING, at(0)));
-        session.touch(&TIMING, at(10));
-        assert!(!session.has_expired(&TIMING, at(109)) && session.has_expired(&TIMING, at(110)));
-    }
-
-    #[test]
-    fn public_ids_are_stable_and_lead_nowhere() {
-        let token = signed_in(at(0));
-        let session = token.held_by();
-        assert_eq!(session.id().public(), session.id().public());
-        assert_eq!(session.id().public().len(), 22);
-        assert!(!session.id().cookie_value().contains(&session.id().public()));
-        assert_eq!(format!("{:?}", session.id()), "[redacted]");
+        self.held.load(Ordering::Relaxed)
     }
 }

@@ -6,7 +6,7 @@ use futures_util::FutureExt;
 use http::StatusCode;
 use mock_osc::{Endpoint, Fault, MockOsc};
 use osc_auth_layer::Clock;
-use osc_tests::{EXPIRED, Stage, error_of, location, path_of, retry_after, soon, token_of};
+use osc_tests::{EXPIRED, Stage, WatchedClock, error_of, location, path_of, retry_after, soon, token_of};
 
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);
@@ -38,6 +38,19 @@ async fn s45_a_clock_that_jumps_ahead_costs_a_refresh_and_no_session() {
     assert!(stage.osc.is_live(new.access_token()));
     assert!(new.expires_at() > stage.clock.now());
     assert_eq!(stage.refreshes(), 1);
+}
+
+#[tokio::test]
+async fn s45_a_clock_that_jumps_a_day_ahead_and_back_ends_no_session() {
+    let mut stage = Stage::signed_in().await;
+    stage.clock.slept(WatchedClock::SWEEP, 1).await;
+    stage.clock.advance(30 * HOUR);
+    for sweep in 2..12 {
+        stage.clock.slept(WatchedClock::SWEEP, sweep).await;
+        stage.clock.advance(MINUTE);
+    }
+    back(&stage, 30 * HOUR);
+    assert_eq!(stage.fetch("/").await.status(), StatusCode::OK);
 }
 
 #[tokio::test]

@@ -6,14 +6,18 @@ use http::StatusCode;
 use mock_osc::MockOsc;
 use osc_auth_layer::OscAuthLayer;
 use osc_auth_layer::test_util::TestToken;
-use osc_tests::{Browser, Stage, WatchedClock, app, error_of, soon};
+use osc_tests::{Browser, Stage, WatchedClock, app, error_of, parameter, soon};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
 /// How many sessions the layer holds, by its own account.
 pub(super) fn held(layer: &OscAuthLayer) -> usize {
+    number_of(layer, "sessions")
+}
+
+fn number_of(layer: &OscAuthLayer, what: &str) -> usize {
     let text = format!("{layer:?}");
-    let (_, rest) = text.rsplit_once(" sessions: ").expect("the layer says how many sessions it holds");
+    let (_, rest) = text.rsplit_once(&format!(" {what}: ")).expect("the layer says how many it holds");
     let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
     digits.parse().expect("a number")
 }
@@ -133,4 +137,20 @@ async fn a_layer_that_is_dropped_frees_its_sessions_and_its_sweeper() {
     clock.advance(MINUTE);
     clock.alone().await;
     drop(osc);
+}
+
+#[tokio::test]
+async fn s72_states_that_are_used_before_the_first_session_begins_are_forgotten() {
+    let stage = Stage::before_sign_in(MockOsc::builder(), |layer| layer).await;
+    for _ in 0..50 {
+        let mut stranger = Browser::new(app(&stage.layer));
+        let state = parameter(&stranger.begin_sign_in("/auth/signin").await, "state");
+        let answer = stranger.fetch(&format!("/auth/callback?error=access_denied&state={state}")).await;
+        assert_eq!(error_of(&answer), "access_denied");
+    }
+    assert_eq!((held(&stage.layer), number_of(&stage.layer, "consumed_states")), (0, 50));
+    stage.clock.slept(WatchedClock::SWEEP, 1).await;
+    stage.pass(10 * MINUTE);
+    stage.clock.slept(WatchedClock::SWEEP, 2).await;
+    assert_eq!(number_of(&stage.layer, "consumed_states"), 0);
 }

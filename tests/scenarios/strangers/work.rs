@@ -1,19 +1,13 @@
-//! Before anybody is known, the work for a request grows no faster than the request. It is counted in instructions by
-//! callgrind, of Debian's `valgrind`, which runs this test in a process of its own: a busy machine changes nothing.
-
-use std::path::Path;
-use std::process::Command;
-use std::{env, fs, process, thread};
+//! Before anybody is known, the work for a request grows no faster than the request.
 
 use futures_util::FutureExt;
 use http::{HeaderName, HeaderValue, Method, Request, header};
 use osc_auth_layer::test_util::TestClock;
 use osc_auth_layer::{Builder, Client, OscAuthLayer};
-use osc_tests::{App, Body, app};
+use osc_tests::{App, Body, app, instructions, instructions_argument};
 use tower::ServiceExt;
 
-/// Tells the process whose instructions are counted how large its requests are to be.
-const SIZE: &str = "STRANGERS_SIZE";
+/// Bytes of a request.
 const SMALL: usize = 16_000;
 const LARGE: usize = 2 * SMALL;
 
@@ -175,43 +169,12 @@ fn be_counted(size: usize) {
     }
 }
 
-/// How many instructions each request takes, in the order in which they are sent.
-fn instructions(test: &str, size: usize) -> Vec<u64> {
-    let folder = env::temp_dir().join(format!("strangers-{}-{size}", process::id()));
-    fs::create_dir_all(&folder).expect("a folder");
-    let counted = concat!(module_path!(), "::counted");
-    let run = Command::new("valgrind")
-        .args(["--tool=callgrind", "--dump-line=no"])
-        .args([format!("--toggle-collect={counted}"), format!("--dump-after={counted}")])
-        .arg(format!("--callgrind-out-file={}", folder.join("counted").display()))
-        .arg(env::current_exe().expect("this program"))
-        .args(["--exact", test, "--test-threads=1"])
-        .env(SIZE, size.to_string())
-        .output()
-        .expect("Debian's valgrind is installed");
-    assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
-    let counts = (1..).map_while(|n| count(&folder.join(format!("counted.{n}")))).collect();
-    fs::remove_dir_all(&folder).expect("the folder is there");
-    counts
-}
-
-fn count(dump: &Path) -> Option<u64> {
-    let dump = fs::read_to_string(dump).ok()?;
-    let summary = dump.lines().find_map(|line| line.strip_prefix("summary: "));
-    Some(summary.expect("a dump has a summary").trim().parse().expect("a number"))
-}
-
 #[test]
 fn s74_work_before_anybody_is_known_is_linear_in_the_request() {
-    if let Ok(size) = env::var(SIZE) {
-        return be_counted(size.parse().expect("a number"));
+    if let Some(size) = instructions_argument() {
+        return be_counted(size);
     }
-    let test = thread::current().name().expect("tests have names").to_owned();
-    let (small, large) = thread::scope(|scope| {
-        let small = scope.spawn(|| instructions(&test, SMALL));
-        let large = instructions(&test, LARGE);
-        (small.join().expect("it is counted"), large)
-    });
+    let [small, large] = [SMALL, LARGE].map(|size| instructions(concat!(module_path!(), "::counted"), size));
     let names: Vec<_> = requests(SMALL).into_iter().map(|(name, ..)| name).collect();
     assert_eq!((small.len(), large.len()), (names.len(), names.len()));
     let grown: Vec<_> = names

@@ -1,0 +1,64 @@
+//! Sign-ins at a table of sessions that is full.
+
+use std::time::Duration;
+
+use http::StatusCode;
+use mock_osc::MockOsc;
+use osc_auth_layer::test_util::{TestClock, TestToken};
+use osc_auth_layer::{Client, OscAuthLayer};
+use osc_tests::{Stage, instructions, instructions_argument};
+use tokio::runtime::Runtime;
+
+/// In both the parts of the table are full.
+const SMALL: usize = 4_096;
+const LARGE: usize = 4 * SMALL;
+
+/// Callgrind counts what happens in here.
+#[inline(never)]
+fn sign_in(layer: &OscAuthLayer, runtime: &Runtime) {
+    runtime.block_on(layer.sign_in_for_test(TestToken::new("pat")));
+}
+
+fn be_counted(sessions: usize) {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+    let layer = OscAuthLayer::builder(Client::public("cli")).clock(TestClock::new()).max_sessions(sessions);
+    let layer = layer.build().expect("it builds");
+    for _ in 0..sessions {
+        runtime.block_on(layer.sign_in_for_test(TestToken::new("pat")));
+    }
+    (0..100).for_each(|_| sign_in(&layer, &runtime));
+}
+
+#[test]
+fn s75_the_costliest_sign_in_at_a_full_table_costs_the_same_however_large_the_table_is() {
+    if let Some(sessions) = instructions_argument() {
+        return be_counted(sessions);
+    }
+    let costliest = |sessions| {
+        let counts = instructions(concat!(module_path!(), "::sign_in"), sessions);
+        assert_eq!(counts.len(), 100);
+        counts.into_iter().max().expect("a hundred")
+    };
+    let [small, large] = [SMALL, LARGE].map(costliest);
+    assert!(large <= small * 2, "{small} at {SMALL} sessions, {large} at {LARGE}");
+}
+
+/// Three quarters of the table click every minute, in which half as many sign in as there is room for besides.
+#[tokio::test]
+async fn s75_a_full_table_pushes_out_nobody_who_is_there() {
+    const MOST: usize = 1_000;
+    let stage = Stage::before_sign_in(MockOsc::builder(), |layer| layer.max_sessions(MOST)).await;
+    let mut there = Vec::new();
+    for _ in 0..MOST * 3 / 4 {
+        there.push(stage.browser_with(TestToken::new("pat")).await);
+    }
+    for minute in 0..6 {
+        for browser in &mut there {
+            assert_eq!(browser.fetch("/").await.status(), StatusCode::OK, "in minute {minute}");
+        }
+        for _ in 0..MOST / 8 {
+            stage.layer.sign_in_for_test(TestToken::new("pat")).await;
+        }
+        stage.pass(Duration::from_secs(60));
+    }
+}

@@ -1,0 +1,48 @@
+//! Work, counted in instructions: by callgrind, of Debian's `valgrind`, which runs one test in a process of its own. A busy
+//! machine changes nothing.
+
+use std::path::Path;
+use std::process::Command;
+use std::{env, fs, process, thread};
+
+/// Tells the process whose instructions are counted what to do.
+const ARGUMENT: &str = "COUNT_INSTRUCTIONS";
+
+/// The argument, in the process whose instructions are counted.
+///
+/// # Panics
+/// When it is no number.
+pub fn instructions_argument() -> Option<usize> {
+    Some(env::var(ARGUMENT).ok()?.parse().expect("a number"))
+}
+
+/// Runs the calling test once more with the argument, and returns how many instructions each call of `function` took, a
+/// path of this program's that is neither generic nor inlined.
+///
+/// # Panics
+/// When the test fails, or valgrind is not installed.
+pub fn instructions(function: &str, argument: usize) -> Vec<u64> {
+    let test = thread::current().name().expect("a test has a name").to_owned();
+    let folder =
+        env::temp_dir().join(format!("instructions-{}-{test}-{argument}", process::id()).replace(':', "-"));
+    fs::create_dir_all(&folder).expect("a folder");
+    let run = Command::new("valgrind")
+        .args(["--tool=callgrind", "--dump-line=no"])
+        .args([format!("--toggle-collect={function}"), format!("--dump-after={function}")])
+        .arg(format!("--callgrind-out-file={}", folder.join("counted").display()))
+        .arg(env::current_exe().expect("this program"))
+        .args(["--exact", &test, "--test-threads=1"])
+        .env(ARGUMENT, argument.to_string())
+        .output()
+        .expect("valgrind is installed, as tests/run.sh does");
+    assert!(run.status.success(), "{run:?}");
+    let counts = (1..).map_while(|n| count(&folder.join(format!("counted.{n}")))).collect();
+    fs::remove_dir_all(&folder).expect("the folder is there");
+    counts
+}
+
+fn count(dump: &Path) -> Option<u64> {
+    let dump = fs::read_to_string(dump).ok()?;
+    let summary = dump.lines().find_map(|line| line.strip_prefix("summary: "));
+    Some(summary.expect("a dump has a summary").trim().parse().expect("a number"))
+}
