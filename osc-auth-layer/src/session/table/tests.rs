@@ -37,6 +37,12 @@ fn insert(table: &Table, token: OscToken, now: Timestamp) -> SessionId {
     id
 }
 
+fn sign_in(table: &Table, sessions: usize, now: Timestamp) {
+    for _ in 0..sessions {
+        insert(table, signed_in(now), now);
+    }
+}
+
 fn touch(table: &Table, id: &SessionId, now: Timestamp) {
     table.look(id, |session| session.touch(&TIMING, now)).unwrap();
 }
@@ -146,7 +152,7 @@ fn s75_a_sign_in_at_a_full_table_looks_at_as_many_sessions_however_many_there_ar
         let table = Table::new(size);
         thread::scope(|scope| {
             for _ in 0..4 {
-                scope.spawn(|| (0..size / 4).for_each(|_| drop(insert(&table, signed_in(at(1)), at(1)))));
+                scope.spawn(|| sign_in(&table, size / 4, at(1)));
             }
         });
         assert_eq!(table.len(), size);
@@ -175,7 +181,7 @@ fn s75_a_full_table_pushes_out_none_of_the_sessions_that_are_used() {
     for turn in 0..8 {
         let now = at(10 * turn);
         used.iter().for_each(|id| touch(&table, id, now));
-        (0..SIZE / 8).for_each(|_| drop(insert(&table, signed_in(now), now)));
+        sign_in(&table, SIZE / 8, now);
     }
     let gone = used.iter().filter(|id| !has(&table, id)).count();
     assert_eq!((gone, table.len()), (0, SIZE));
@@ -198,8 +204,10 @@ fn s75_a_full_table_drops_expired_sessions_before_those_that_are_only_old() {
 fn s75_a_table_full_of_sessions_that_are_held_costs_no_more() {
     let table = Table::new(20_000);
     let held: Vec<_> = (0..20_000).map(|_| signed_in(at(0))).collect();
-    held.iter().for_each(|token| drop(insert(&table, token.clone(), at(0))));
-    let visits = most_visits((0..100).map(|_| drop(insert(&table, signed_in(at(1)), at(1)))));
+    for token in &held {
+        insert(&table, token.clone(), at(0));
+    }
+    let visits = most_visits((0..100).map(|_| sign_in(&table, 1, at(1))));
     assert!(visits <= VISITS_OF_A_SIGN_IN, "{visits}");
     assert!(held.iter().all(|token| has(&table, token.held_by().id())));
 }
