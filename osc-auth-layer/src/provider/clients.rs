@@ -14,9 +14,13 @@ use crate::flight::Flight;
 use crate::redact::line;
 use crate::secret::Secret;
 
-/// Registrations, superseded ones that sign-ins under way may still name included. Without a `public_url` each loopback
-/// host and port is one; more of them is somebody playing with the `Host` header.
+/// The most registrations that sign-ins can begin with. Without a `public_url` each loopback host and port has its own; more
+/// of them is somebody playing with the `Host` header.
 const MOST_REGISTRATIONS: usize = 8;
+
+/// The most registrations that are kept, with those that sign-ins under way may still name. To a clock that is ahead each is
+/// expired from the start, so that each sign-in has its own.
+const MOST_KEPT: usize = 1_000;
 
 /// Who the app is, as configured.
 #[derive(Clone, Debug)]
@@ -30,7 +34,7 @@ pub(super) enum Clients {
     Registered {
         name: String,
         made: Mutex<Vec<Registered>>,
-        flight: Flight<Result<(), GrantError>>,
+        flight: Flight<Result<Registered, GrantError>>,
         /// Where other nodes find it.
         registry: Option<Registry>,
         /// Made, but not known to the other nodes yet: shared by the next sign-in, instead of another one made.
@@ -85,23 +89,25 @@ impl Provider {
                 let (redirect_uris, scopes) = (redirect_uris.to_vec(), scopes.to_vec());
                 async move { provider.register(&metadata, &redirect_uris, &scopes).await }
             };
-            match flight.join(&self.tasks, register).await {
-                Some(registered) => registered?,
-                None => break,
+            let Some(registered) = flight.join(&self.tasks, register).await else { break };
+            let (credentials, registration) = registered?;
+            // Even if it has expired by this clock: the provider has just made it, so the clock is wrong.
+            if registration.covers(redirect_uri) {
+                return Ok(credentials);
             }
         }
         usable().ok_or(GrantError::NotSent { retry_after: None })
     }
 
-    /// Finds the registration of another node, or makes one.
+    /// Finds the registration of another node, or makes one, and keeps it.
     async fn register(
         &self,
         metadata: &Metadata,
         redirect_uris: &[String],
         scopes: &[String],
-    ) -> Result<(), GrantError> {
+    ) -> Result<Registered, GrantError> {
         let Clients::Registered { name, made, registry, unshared, .. } = &self.client else {
-            return Ok(());
+            return Err(GrantError::NotSent { retry_after: None });
         };
         if !make_room(&mut made.lock(), self.now()) {
             tracing::error!("too many loopback hosts and ports began a sign-in; set PUBLIC_URL");
@@ -110,8 +116,8 @@ impl Provider {
         if let Some(registry) = registry {
             match registry.current(name, redirect_uris).await? {
                 Some(current) if current.1.is_current(self.now()) => {
-                    made.lock().push(current);
-                    return Ok(());
+                    made.lock().push(current.clone());
+                    return Ok(current);
                 }
                 Some(superseded) => registry.supersede(name, &superseded).await?,
                 None => {}
@@ -124,18 +130,19 @@ impl Provider {
             Some(registered) => registered,
             None => self.register_anew(metadata, name, redirect_uris, scopes).await?,
         };
-        let Some(registry) = registry else {
-            made.lock().push(registered);
-            return Ok(());
+        let counts = match registry {
+            None => None,
+            Some(registry) => match registry.share(name, &registered, now).await {
+                Ok(counts) => counts,
+                Err(error) => {
+                    *unshared.lock() = Some(registered);
+                    return Err(error.into());
+                }
+            },
         };
-        match registry.share(name, &registered, now).await {
-            Ok(counts) => made.lock().push(counts.unwrap_or(registered)),
-            Err(error) => {
-                *unshared.lock() = Some(registered);
-                return Err(error.into());
-            }
-        }
-        Ok(())
+        let registered = counts.unwrap_or(registered);
+        made.lock().push(registered.clone());
+        Ok(registered)
     }
 
     async fn register_anew(
@@ -215,10 +222,13 @@ impl Provider {
     }
 }
 
+/// Returns whether another registration may be made.
 fn make_room(made: &mut Vec<Registered>, now: Timestamp) -> bool {
-    let superseded = made.iter().position(|(_, registration)| !registration.is_current(now));
-    if let Some(superseded) = superseded.filter(|_| made.len() >= MOST_REGISTRATIONS) {
+    let is_current = |(_, registration): &Registered| registration.is_current(now);
+    if made.len() >= MOST_KEPT
+        && let Some(superseded) = made.iter().position(|registered| !is_current(registered))
+    {
         made.remove(superseded);
     }
-    made.len() < MOST_REGISTRATIONS
+    made.iter().filter(|registered| is_current(registered)).count() < MOST_REGISTRATIONS
 }

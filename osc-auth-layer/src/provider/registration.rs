@@ -28,12 +28,17 @@ pub(crate) struct Registration {
 impl Registration {
     /// Whether a sign-in that returns to `redirect_uri` can still begin with it.
     pub(crate) fn serves(&self, redirect_uri: &str, now: Timestamp) -> bool {
-        self.is_current(now) && self.redirect_uris.iter().any(|uri| uri == redirect_uri)
+        self.is_current(now) && self.covers(redirect_uri)
     }
 
-    /// The time left until its secret expires; `None` when that never happens.
+    pub(crate) fn covers(&self, redirect_uri: &str) -> bool {
+        self.redirect_uris.iter().any(|uri| uri == redirect_uri)
+    }
+
+    /// Returns the time left until its secret expires, or `None` when that never happens. It is enough for a sign-in, also
+    /// where the clock is ahead.
     pub(crate) fn ends_in(&self, now: Timestamp) -> Option<Duration> {
-        self.secret_expires_at.map(|end| end.since(now).max(Duration::from_secs(1)))
+        self.secret_expires_at.map(|end| end.since(now).max(MARGIN))
     }
 
     /// RFC 7591 §3.2.1.

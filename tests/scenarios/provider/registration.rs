@@ -119,6 +119,32 @@ async fn s17_a_secret_that_lives_for_minutes_is_used_for_them() {
     assert_eq!(osc.count(Endpoint::Register), 2);
 }
 
+/// The secret is good for an hour of the provider's, and the app's clock is two ahead.
+#[tokio::test]
+async fn s17_a_registration_that_is_expired_by_the_apps_clock_is_made_once_a_visit_and_used() {
+    let osc = MockOsc::builder().registered_secret_ttl(HOUR).start().await.unwrap();
+    let clock = QuickClock::new();
+    clock.advance(2 * HOUR);
+    let app = app(&registering(&osc, &clock).build().unwrap());
+    for visit in 1..=3 {
+        let mut browser = Browser::new(app.clone());
+        assert_eq!(browser.sign_in(&osc).await.status(), StatusCode::SEE_OTHER);
+        assert_eq!(osc.count(Endpoint::Register), visit);
+        assert_eq!(browser.fetch("/").await.status(), StatusCode::OK);
+    }
+    // As many at a time as come.
+    let mut begun = Vec::new();
+    for _ in 0..20 {
+        let mut browser = Browser::new(app.clone());
+        let callback = callback(&mut browser, &osc).await;
+        begun.push((browser, callback));
+    }
+    for (browser, callback) in &mut begun {
+        assert_eq!(browser.navigate(callback).await.status(), StatusCode::SEE_OTHER);
+    }
+    assert_eq!(osc.count(Endpoint::Register), 3 + 20);
+}
+
 #[tokio::test]
 async fn s70_whoever_plays_with_the_host_header_pushes_out_no_registration() {
     let osc = MockOsc::builder().start().await.unwrap();

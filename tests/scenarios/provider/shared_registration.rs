@@ -96,6 +96,20 @@ async fn s55_a_renewed_registration_keeps_the_sessions_of_the_old_one_on_every_n
 }
 
 #[tokio::test]
+async fn s17_a_registration_that_is_expired_by_the_nodes_clocks_completes_a_sign_in_on_another() {
+    let cluster = Cluster::new(MockOsc::builder().registered_secret_ttl(HOUR)).await;
+    cluster.clock.advance(2 * HOUR);
+    let mut browser = Browser::new(cluster.node());
+    let callback = callback(&mut browser, &cluster.osc).await;
+    assert_eq!(cluster.osc.count(Endpoint::Register), 1);
+    cluster.clock.advance(Duration::from_secs(540));
+    browser.switch_app(cluster.node());
+    let landed = browser.navigate(&callback).await;
+    assert_eq!(landed.status(), StatusCode::SEE_OTHER, "{landed:?}");
+    assert_eq!(cluster.osc.count(Endpoint::Register), 1);
+}
+
+#[tokio::test]
 async fn s25_a_dump_of_the_store_yields_no_registered_secret() {
     let cluster = Cluster::new(MockOsc::builder()).await;
     let mut browser = Browser::new(cluster.node());
