@@ -77,8 +77,9 @@ pub(crate) fn hides_a_delimiter(path: &str) -> bool {
         ),
         _ => true,
     };
-    path.split('%').skip(1).any(is_delimiter)
-        || percent_decode_str(path).decode_utf8_lossy().chars().any(becomes_a_delimiter)
+    let decoded = || percent_decode_str(path).decode_utf8_lossy();
+    path.contains('%')
+        && (path.split('%').skip(1).any(is_delimiter) || decoded().chars().any(becomes_a_delimiter))
 }
 
 /// Whether some reader makes `c` into one of `. / \ ; % ? # *`, alone or with others.
