@@ -10,7 +10,8 @@ use serde_json::json;
 use super::answer::{self, Answer, Doing};
 use super::context::OscContext;
 use super::error::{ContextError, ContextErrorKind};
-use super::platform::{Api, Platform, PlatformRequest, ServiceRequest};
+use super::platform::Platform;
+use super::request::{Api, PlatformRequest, ServiceRequest};
 use super::service_token::ServiceAccessToken;
 use super::workspace::{self, Access, Subscriptions, Workspace};
 use super::{Subscription, instance::is_service_id};
@@ -162,10 +163,10 @@ impl OscContext {
         unsubscribed: Unsubscribed,
     ) -> Result<Arc<Access>, ContextError> {
         let subscription = self.subscribed(doing, workspace, service_id, unsubscribed).await?;
-        let Some(api) = self.platform(doing)?.api(&subscription.api_url) else {
+        let Some(api) = self.platform(doing)?.api(service_id, &subscription.api_url) else {
             tracing::error!(
                 service_id,
-                "the catalog names an apiUrl outside of the environment; no token goes there"
+                "the catalog names an apiUrl that is not the service's own API in this environment; no token goes there"
             );
             return Err(doing.error(
                 ContextErrorKind::UnexpectedAnswer,

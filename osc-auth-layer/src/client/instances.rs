@@ -10,7 +10,7 @@ use super::answer::{self, Doing};
 use super::context::OscContext;
 use super::error::{ContextError, ContextErrorKind};
 use super::instance::{Instance, InstanceHealth, InstanceRef, Port, Scaling, is_name};
-use super::platform::{Api, ServiceRequest};
+use super::request::{Api, ServiceRequest};
 
 impl OscContext {
     /// The instances of a service.

@@ -1,16 +1,13 @@
-//! Where the platform's services are, and which addresses a token may go to. A request carries one kind of token and is
-//! made for an address of that kind, so the two never meet (draft "OAuth 2.0 for browser-based applications" §6.1.3.6).
+//! Where the services of the platform are.
 
-use http::{HeaderName, HeaderValue, Method, header};
+use http::Method;
 use url::Url;
 
+use super::hosts::{self, is_bare};
+use super::request::{Api, PlatformRequest, below};
 use crate::config::{ConfigError, quoted};
-use crate::network::WireRequest;
 use crate::origin::is_loopback_url;
 use crate::provider::{Issuer, is_environment, is_safe};
-
-const PAT: HeaderName = HeaderName::from_static("x-pat-jwt");
-const SAT: HeaderName = HeaderName::from_static("x-jwt");
 
 /// The platform of one environment.
 #[derive(Clone, Debug)]
@@ -22,8 +19,8 @@ pub(crate) enum Platform {
 }
 
 impl Platform {
-    /// The one that a token of this issuer is good for. Only OSC's own issuers have one: a token of anybody else's is none
-    /// of OSC's business.
+    /// The platform that accepts the tokens of this issuer. Only OSC's own issuers have one: no other issuer's token is any of
+    /// OSC's business.
     pub(crate) fn of(issuer: &Issuer) -> Option<Self> {
         let url = issuer.url();
         let labels: Vec<_> = url.host_str()?.split('.').collect();
@@ -46,7 +43,7 @@ impl Platform {
         if !is_safe(&url) {
             return Err(invalid("is not https (http only on loopback)"));
         }
-        if is_adorned(&url) {
+        if !is_bare(&url) {
             return Err(invalid("has a query, a fragment or a user name"));
         }
         Ok(Self::Base(url))
@@ -60,126 +57,29 @@ impl Platform {
             Self::Base(base) => below(base, &[service]),
         };
         url = below(&url, path);
-        PlatformRequest(json(WireRequest::new(method, url)))
+        PlatformRequest::new(method, url)
     }
 
-    /// The API of a service, when the address that the catalog gives for it lies in this environment.
-    pub(crate) fn api(&self, api_url: &str) -> Option<Api> {
-        let url = Url::parse(api_url).ok()?;
-        (is_safe(&url) && !is_adorned(&url) && self.holds(&url)).then_some(Api(url))
-    }
-
-    fn holds(&self, url: &Url) -> bool {
-        let Some(host) = url.host_str() else {
-            return false;
+    /// The API of a service, if a token for that service may go to the address that the catalog names.
+    pub(crate) fn api(&self, service_id: &str, api_url: &str) -> Option<Api> {
+        let url = match self {
+            Self::Environment(name) => hosts::service_api(name, service_id, api_url),
+            Self::Base(base) => hosts::plain(api_url).filter(|url| is_safe(url) && is_near(base, url)),
         };
-        let is_below = |domain: &str| host.strip_suffix(domain).is_some_and(|rest| rest.ends_with('.'));
-        match self {
-            Self::Environment(name) => url.port().is_none() && is_below(&format!("{name}.osaas.io")),
-            Self::Base(base) if is_loopback_url(base) => is_loopback_url(url),
-            Self::Base(base) => {
-                let same_port = url.port_or_known_default() == base.port_or_known_default();
-                same_port && base.host_str().is_some_and(|own| host == own || is_below(own))
-            }
-        }
+        url.map(Api::at)
     }
 }
 
-fn is_adorned(url: &Url) -> bool {
-    url.query().is_some()
-        || url.fragment().is_some()
-        || !url.username().is_empty()
-        || url.password().is_some()
-}
-
-/// The segments are escaped: none of them can leave the path they are put below.
-fn below(base: &Url, segments: &[&str]) -> Url {
-    let mut url = base.clone();
-    if let Ok(mut path) = url.path_segments_mut() {
-        path.pop_if_empty().extend(segments);
+/// A base has no naming scheme. Its APIs are on its own host or below it, or on loopback when it is.
+fn is_near(base: &Url, url: &Url) -> bool {
+    if is_loopback_url(base) {
+        return is_loopback_url(url);
     }
-    url
-}
-
-/// OSC's own clients say so at every request, with or without a body; so its servers are known to take it.
-fn json(request: WireRequest) -> WireRequest {
-    let json = HeaderValue::from_static("application/json");
-    request.header(header::CONTENT_TYPE, json).header(header::ACCEPT, HeaderValue::from_static("*/*"))
-}
-
-/// For the personal access token.
-#[derive(Clone)]
-pub(crate) struct PlatformRequest(WireRequest);
-
-impl PlatformRequest {
-    pub(crate) fn body(self, body: &serde_json::Value) -> Self {
-        Self(self.0.body("application/json", body.to_string()))
-    }
-
-    pub(crate) fn authorized(&self, personal_access_token: HeaderValue) -> WireRequest {
-        self.0.clone().header(PAT, personal_access_token)
-    }
-}
-
-/// The API of one service: where its service access token may go.
-#[derive(Clone, Debug)]
-pub(crate) struct Api(Url);
-
-impl Api {
-    pub(crate) fn as_str(&self) -> &str {
-        self.0.as_str()
-    }
-
-    /// The collection of instances.
-    pub(crate) fn instances(&self, method: Method) -> ServiceRequest {
-        ServiceRequest { request: json(WireRequest::new(method, self.0.clone())), header: SAT }
-    }
-
-    pub(crate) fn instance(&self, method: Method, name: &str) -> ServiceRequest {
-        ServiceRequest { request: json(WireRequest::new(method, below(&self.0, &[name]))), header: SAT }
-    }
-
-    /// What an instance links to: a path on the API's host, whatever else the link may look like.
-    pub(crate) fn link(&self, method: Method, href: &str) -> Option<ServiceRequest> {
-        if !href.starts_with('/') {
-            return None;
-        }
-        let origin = &self.0[..url::Position::BeforePath];
-        let url = Url::parse(&format!("{origin}{href}")).ok()?;
-        let stays = url[..url::Position::BeforePath] == *origin;
-        let mut request = WireRequest::new(method, url);
-        request.headers.insert(header::ACCEPT, HeaderValue::from_static("*/*"));
-        stays.then_some(ServiceRequest { request, header: SAT })
-    }
-}
-
-/// For a service access token.
-#[derive(Clone)]
-pub(crate) struct ServiceRequest {
-    request: WireRequest,
-    header: HeaderName,
-}
-
-impl ServiceRequest {
-    pub(crate) fn body(mut self, body: &serde_json::Value) -> Self {
-        self.request = self.request.body("application/json", body.to_string());
-        self
-    }
-
-    pub(crate) fn saying_json(mut self) -> Self {
-        self.request = json(self.request);
-        self
-    }
-
-    /// Scaling alone takes the standard header.
-    pub(crate) fn by_authorization(mut self) -> Self {
-        self.header = header::AUTHORIZATION;
-        self.saying_json()
-    }
-
-    pub(crate) fn authorized(&self, service_access_token: HeaderValue) -> WireRequest {
-        self.request.clone().header(self.header.clone(), service_access_token)
-    }
+    let (Some(own), Some(host)) = (base.host_str(), url.host_str()) else {
+        return false;
+    };
+    let is_below = host.strip_suffix(own).is_some_and(|rest| rest.ends_with('.'));
+    url.port_or_known_default() == base.port_or_known_default() && (host == own || is_below)
 }
 
 #[cfg(test)]
@@ -194,7 +94,7 @@ mod tests {
     }
 
     fn url(platform: &Platform, service: &'static str, path: &[&str]) -> String {
-        platform.request(Method::GET, service, path).0.url.into()
+        platform.request(Method::GET, service, path).url().to_string()
     }
 
     #[test]
@@ -250,52 +150,27 @@ mod tests {
     }
 
     #[test]
-    fn s61_an_api_lies_in_the_environments_own_domain() {
+    fn s61_an_api_is_the_services_own_in_an_environment_and_near_a_base() {
         let prod = Platform::Environment("prod".to_owned());
-        assert!(prod.api("https://api-minio-minio.auto.prod.osaas.io/minioinstance").is_some());
-        for foreign in [
-            "http://api-minio-minio.auto.prod.osaas.io/minioinstance",
-            "https://api-minio-minio.auto.dev.osaas.io/minioinstance",
-            "https://api.prod.osaas.io.example.com/x",
-            "https://apiprod.osaas.io/x",
-            "https://evil-prod.osaas.io/x",
-            "https://prod.osaas.io/x",
-            "https://user@api.auto.prod.osaas.io/x",
-            "https://api.auto.prod.osaas.io:444/x",
-            "https://api.auto.prod.osaas.io/x?y",
-            "https://127.0.0.1/x",
-            "https://evil.example\\@api.auto.prod.osaas.io/x",
-            "not a url",
-        ] {
-            assert!(prod.api(foreign).is_none(), "{foreign}");
-        }
+        assert!(prod.api("a", "https://api-a.auto.prod-se.osaas.io/x").is_some());
+        assert!(prod.api("b", "https://api-a.auto.prod-se.osaas.io/x").is_none());
+        assert!(prod.api("a", "http://127.0.0.1:4000/api-a/x").is_none());
         let base = Platform::at("https://osc.test:8443/base").unwrap();
-        assert!(base.api("https://osc.test:8443/api-x/xinstance").is_some());
-        assert!(base.api("https://api-x.osc.test:8443/xinstance").is_some());
+        assert!(base.api("x", "https://osc.test:8443/api-x/xinstance").is_some());
+        assert!(base.api("x", "https://api-x.osc.test:8443/xinstance").is_some());
         for foreign in [
             "https://osc.test/x",
             "http://osc.test:8443/x",
             "https://notosc.test:8443/x",
+            "https://osc.test:8443.evil.example/x",
+            "https://osc.test:8443/x/../y",
+            "https://u@osc.test:8443/x",
             "https://127.0.0.1/x",
         ] {
-            assert!(base.api(foreign).is_none(), "{foreign}");
+            assert!(base.api("x", foreign).is_none(), "{foreign}");
         }
         let local = Platform::at("http://127.0.0.1:4000").unwrap();
-        assert!(local.api("http://localhost:5000/x").is_some());
-        assert!(local.api("https://api-minio-minio.auto.prod.osaas.io/x").is_none());
-    }
-
-    #[test]
-    fn a_link_stays_on_the_host_of_the_api() {
-        let platform = Platform::Environment("prod".to_owned());
-        let api = platform.api("https://api-a.auto.prod.osaas.io/ainstance").unwrap();
-        let link = |href: &str| api.link(Method::GET, href).map(|request| String::from(request.request.url));
-        assert_eq!(link("/health/x").unwrap(), "https://api-a.auto.prod.osaas.io/health/x");
-        assert_eq!(link("//evil.example/x").unwrap(), "https://api-a.auto.prod.osaas.io//evil.example/x");
-        for elsewhere in
-            ["https://evil.example/x", "@evil.example/x", ".evil.example/x", ":444/x", "", "health/x"]
-        {
-            assert_eq!(link(elsewhere), None, "{elsewhere}");
-        }
+        assert!(local.api("x", "http://localhost:5000/x").is_some());
+        assert!(local.api("minio-minio", "https://api-minio-minio.auto.prod.osaas.io/x").is_none());
     }
 }

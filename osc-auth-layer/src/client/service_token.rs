@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::answer::token_of;
-use super::platform::Api;
+use super::request::Api;
 use crate::clock::Timestamp;
 use crate::provider::bearer;
 
@@ -155,7 +155,7 @@ mod tests {
 
     fn api() -> Api {
         let platform = crate::client::Platform::at("http://localhost:4000").unwrap();
-        platform.api("http://localhost:4000/ainstance").unwrap()
+        platform.api("a", "http://localhost:4000/ainstance").unwrap()
     }
 
     fn jwt(claims: &Value) -> String {

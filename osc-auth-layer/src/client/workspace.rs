@@ -10,7 +10,7 @@ use tokio_util::task::TaskTracker;
 
 use super::catalog::Subscription;
 use super::error::ContextError;
-use super::platform::Api;
+use super::request::Api;
 use super::service_token::ServiceAccessToken;
 use crate::clock::Timestamp;
 use crate::flight::Flight;

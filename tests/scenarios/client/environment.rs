@@ -84,6 +84,24 @@ async fn s44_s61_each_token_goes_into_the_issuers_environment_over_tls_and_a_ser
 }
 
 #[tokio::test]
+async fn s61_an_api_on_a_site_or_an_old_host_of_the_environment_gets_its_services_token() {
+    let site = "https://api-eyevinn-test-adserver.auto.dev-se.osaas.io/test-adserverinstance";
+    let old = "https://api-ce.dev.osaas.io/api-eyevinn-test-adserver/test-adserverinstance";
+    for api in [site, old] {
+        let Environment { osc, dns, context, .. } = &Environment::dev().await;
+        osc.set_api_url(ADSERVER, api);
+        assert_eq!(soon(context.service_access_token(ADSERVER)).await.unwrap().api_url(), api);
+        soon(context.list_instances(ADSERVER)).await.unwrap();
+        soon(use_instance(context, ADSERVER, "demo")).await.unwrap();
+        let api_host = api.split('/').nth(2).unwrap();
+        let requests = osc.requests(Endpoint::Instances);
+        assert!(requests.len() > 10 && requests.iter().all(|request| host(request) == api_host), "{api}");
+        let is_own = |name: &String| name.ends_with(".svc.dev.osaas.io") || name == "app.dev.osaas.io";
+        assert!(dns.asked().iter().all(|name| is_own(name) || name == api_host), "{:?}", dns.asked());
+    }
+}
+
+#[tokio::test]
 async fn s44_s61_an_api_that_is_not_of_the_environment_or_not_behind_tls_gets_no_token() {
     for foreign in [
         "http://api-eyevinn-test-adserver.auto.dev.osaas.io/test-adserverinstance",
@@ -96,6 +114,27 @@ async fn s44_s61_an_api_that_is_not_of_the_environment_or_not_behind_tls_gets_no
         "https://user@api-eyevinn-test-adserver.auto.dev.osaas.io/test-adserverinstance",
         "https://evil.example\\@api-eyevinn-test-adserver.auto.dev.osaas.io/test-adserverinstance",
         "https://dev.osaas.io/test-adserverinstance",
+        // A tenant's own instance and app, and other hosts of the environment.
+        "https://tenant-store.eyevinn-test-adserver.auto.dev.osaas.io/test-adserverinstance",
+        "https://tenant-store.eyevinn-test-adserver.auto.dev-se.osaas.io/test-adserverinstance",
+        "https://0123abcd.apps.dev.osaas.io/test-adserverinstance",
+        "https://0123abcd.apps.osaas.io/test-adserverinstance",
+        "https://catalog.svc.dev.osaas.io/test-adserverinstance",
+        // Another service's API: the token is for this one alone.
+        "https://api-minio-minio.auto.dev.osaas.io/test-adserverinstance",
+        "https://api-minio-minio.auto.dev-se.osaas.io/test-adserverinstance",
+        // Environments and sites that only look like this one's.
+        "https://api-eyevinn-test-adserver.auto.devse.osaas.io/test-adserverinstance",
+        "https://api-eyevinn-test-adserver.auto.prod-dev.osaas.io/test-adserverinstance",
+        "https://api-eyevinn-test-adserver.auto.dev-se.osaas.io.evil.example/test-adserverinstance",
+        "https://api-ce.prod.osaas.io/test-adserverinstance",
+        // Other spellings of the right address.
+        "https://api-eyevinn-test-adserver.auto.dev.osaas.io./test-adserverinstance",
+        "https://api-eyevinn-test-adserver.auto.dev.osaas.io:443/test-adserverinstance",
+        "https://API-eyevinn-test-adserver.auto.dev.osaas.io/test-adserverinstance",
+        "https://api-eyevinn-test-adserver.auto.dev.osaas.io/x/../test-adserverinstance",
+        "https://api-eyevinn-test-adserver.auto.dev.osaas.io/%2e%2e/test-adserverinstance",
+        "https://api-eyevinn-test-adserver.auto.dev.os\u{430}as.io/test-adserverinstance",
         "https://127.0.0.1/test-adserverinstance",
         "http://localhost/test-adserverinstance",
     ] {

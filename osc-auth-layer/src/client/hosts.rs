@@ -1,0 +1,67 @@
+//! Which addresses a service access token may go to, decided from values alone.
+//!
+//! The catalog names the address of each service's API, and an instance names links. Both are data from outside, and a token
+//! that follows them blindly ends up wherever they lead.
+
+use url::{Position, Url};
+
+/// Returns the URL of a service's API in one of OSC's environments, if a token for this service may go there:
+///
+/// | host | |
+/// |---|---|
+/// | `api-<serviceId>.auto.<environment>.osaas.io` | the API of the service |
+/// | `api-<serviceId>.auto.<environment>-<site>.osaas.io` | the same on a hosting site of the environment |
+/// | `api-ce.<environment>.osaas.io` | an old API, whose host does not tell the service |
+///
+/// Everything else under `osaas.io` is refused: a tenant's own instances and apps live there too.
+pub(super) fn service_api(environment: &str, service_id: &str, api_url: &str) -> Option<Url> {
+    let url = plain(api_url)?;
+    let host = url.host_str()?;
+    let is_api = match host.split('.').collect::<Vec<_>>()[..] {
+        ["api-ce", old, "osaas", "io"] => old == environment,
+        [api, "auto", cluster, "osaas", "io"] => {
+            let named = api.strip_prefix("api-").filter(|named| !named.is_empty());
+            named == Some(service_id) && is_cluster(environment, cluster)
+        }
+        _ => false,
+    };
+    (is_api && url.scheme() == "https" && url.port().is_none()).then_some(url)
+}
+
+/// `prod` runs on the clusters `prod`, `prod-se`, …. An environment whose own name has a hyphen has no sites here: `prod-se-x`
+/// could belong to `prod` as well, and a token must not go to an environment that did not issue it.
+fn is_cluster(environment: &str, cluster: &str) -> bool {
+    let is_site = |site: &str| {
+        !site.is_empty() && site.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
+    };
+    let site = cluster.strip_prefix(environment).and_then(|rest| rest.strip_prefix('-'));
+    cluster == environment || (!environment.contains('-') && site.is_some_and(is_site))
+}
+
+/// Parses an address that is written in its plainest form: no user, query, fragment, escape or default port, no dot segments, no
+/// capital letters or Unicode in the host. Another spelling is refused, because two parsers may read it differently.
+pub(super) fn plain(text: &str) -> Option<Url> {
+    let url = Url::parse(text).ok()?;
+    let is_as_written = url.as_str() == text || url.as_str().strip_suffix('/') == Some(text);
+    let is_plain =
+        |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'/');
+    (is_as_written && is_bare(&url) && url.path().bytes().all(is_plain)).then_some(url)
+}
+
+/// Returns true if the URL has no user, password, query or fragment.
+pub(super) fn is_bare(url: &Url) -> bool {
+    url.query().is_none() && url.fragment().is_none() && url.username().is_empty() && url.password().is_none()
+}
+
+/// Returns the URL that an instance's link leads to: a path on the host of the service's API, whatever else the link looks like.
+pub(super) fn link(api: &Url, href: &str) -> Option<Url> {
+    if !href.starts_with('/') {
+        return None;
+    }
+    let origin = &api[..Position::BeforePath];
+    let url = Url::parse(&format!("{origin}{href}")).ok()?;
+    (url[..Position::BeforePath] == *origin).then_some(url)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,112 @@
+//! Requests to the platform as values. Each carries one kind of token and is made for an address of that kind, so the two never
+//! meet (draft "OAuth 2.0 for browser-based applications" §6.1.3.6).
+
+use http::{HeaderName, HeaderValue, Method, header};
+use url::Url;
+
+use super::hosts;
+use crate::network::WireRequest;
+
+const PAT: HeaderName = HeaderName::from_static("x-pat-jwt");
+const SAT: HeaderName = HeaderName::from_static("x-jwt");
+const JSON: &str = "application/json";
+
+/// Appends segments, escaped, so that none of them can leave the path they are put below.
+pub(super) fn below(base: &Url, segments: &[&str]) -> Url {
+    let mut url = base.clone();
+    if let Ok(mut path) = url.path_segments_mut() {
+        path.pop_if_empty().extend(segments);
+    }
+    url
+}
+
+fn request(method: Method, url: Url) -> WireRequest {
+    WireRequest::new(method, url).header(header::ACCEPT, HeaderValue::from_static("*/*"))
+}
+
+/// OSC's own clients send a content type also without a body, so its servers are known to take one.
+fn json(request: WireRequest) -> WireRequest {
+    request.header(header::CONTENT_TYPE, HeaderValue::from_static(JSON))
+}
+
+/// For the personal access token.
+#[derive(Clone)]
+pub(crate) struct PlatformRequest(WireRequest);
+
+impl PlatformRequest {
+    pub(super) fn new(method: Method, url: Url) -> Self {
+        Self(json(request(method, url)))
+    }
+
+    pub(super) fn body(self, body: &serde_json::Value) -> Self {
+        Self(self.0.body(JSON, body.to_string()))
+    }
+
+    pub(super) fn authorized(&self, personal_access_token: HeaderValue) -> WireRequest {
+        self.0.clone().header(PAT, personal_access_token)
+    }
+
+    #[cfg(test)]
+    pub(super) fn url(&self) -> &Url {
+        &self.0.url
+    }
+}
+
+/// The API of one service: where its service access token may go.
+#[derive(Clone, Debug)]
+pub(crate) struct Api(Url);
+
+impl Api {
+    /// The caller has decided that the URL is the service's own.
+    pub(super) fn at(url: Url) -> Self {
+        Self(url)
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        self.0.as_str()
+    }
+
+    /// The collection of instances.
+    pub(super) fn instances(&self, method: Method) -> ServiceRequest {
+        ServiceRequest { request: json(request(method, self.0.clone())), header: SAT }
+    }
+
+    pub(super) fn instance(&self, method: Method, name: &str) -> ServiceRequest {
+        ServiceRequest { request: json(request(method, below(&self.0, &[name]))), header: SAT }
+    }
+
+    /// What an instance links to; `None` for a link that leads off the API's host.
+    pub(super) fn link(&self, method: Method, href: &str) -> Option<ServiceRequest> {
+        let url = hosts::link(&self.0, href)?;
+        Some(ServiceRequest { request: request(method, url), header: SAT })
+    }
+}
+
+/// For a service access token.
+#[derive(Clone)]
+pub(crate) struct ServiceRequest {
+    request: WireRequest,
+    header: HeaderName,
+}
+
+impl ServiceRequest {
+    pub(super) fn body(mut self, body: &serde_json::Value) -> Self {
+        self.request = self.request.body(JSON, body.to_string());
+        self
+    }
+
+    pub(super) fn saying_json(mut self) -> Self {
+        self.request = json(self.request);
+        self
+    }
+
+    /// Scaling alone takes the standard header.
+    pub(super) fn by_authorization(mut self) -> Self {
+        self.header = header::AUTHORIZATION;
+        self.saying_json()
+    }
+
+    pub(super) fn authorized(&self, service_access_token: HeaderValue) -> WireRequest {
+        self.request.clone().header(self.header.clone(), service_access_token)
+    }
+}
