@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use osc_auth_layer::{ContextError, ContextErrorKind as Kind, OscContext};
+use osc_auth_layer::{ContextError, ContextErrorKind as Kind, OscContext, OscSession};
 use serde_json::Value;
 use tokio::sync::oneshot;
 
@@ -48,7 +48,7 @@ impl Creations {
         name: &str,
         options: &str,
     ) -> Result<(), ContextError> {
-        let key = (osc.session().id(), service.to_owned(), name.to_owned());
+        let key = (owner(&osc), service.to_owned(), name.to_owned());
         // What is no JSON is not taken for options either.
         let options = match options.trim() {
             "" => Value::Object(serde_json::Map::new()),
@@ -92,7 +92,7 @@ impl Creations {
         service: &str,
         name: &str,
     ) -> Result<Progress, ContextError> {
-        let key = (osc.session().id(), service.to_owned(), name.to_owned());
+        let key = (owner(osc), service.to_owned(), name.to_owned());
         let known = self.lock().get(&key).map(|creation| creation.progress.clone());
         if let Some(starting @ Progress::Starting(_)) = known {
             return Ok(starting);
@@ -109,14 +109,14 @@ impl Creations {
 
     /// Of the session's instances of a service, by name.
     pub(crate) fn of(&self, osc: &OscContext, service: &str) -> HashMap<String, Progress> {
-        let session = osc.session().id();
+        let session = owner(osc);
         let creations = self.lock();
         let mine = creations.iter().filter(|((owner, of, _), _)| *owner == session && of == service);
         mine.map(|((_, _, name), creation)| (name.clone(), creation.progress.clone())).collect()
     }
 
     pub(crate) fn forget(&self, osc: &OscContext, service: &str, name: &str) {
-        self.lock().remove(&(osc.session().id(), service.to_owned(), name.to_owned()));
+        self.lock().remove(&(owner(osc), service.to_owned(), name.to_owned()));
     }
 
     fn begun(&self, key: &Key) -> u64 {
@@ -141,4 +141,9 @@ impl Creations {
     fn lock(&self) -> MutexGuard<'_, HashMap<Key, Creation>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The public id of the user's session.
+fn owner(osc: &OscContext) -> String {
+    osc.session().map(OscSession::id).unwrap_or_default()
 }

@@ -2,6 +2,7 @@
 
 mod addresses;
 mod axum;
+mod bare_token;
 mod environment;
 mod errors;
 mod expiry;
@@ -11,5 +12,6 @@ mod leaks;
 mod official;
 mod refused;
 mod requests;
+mod retries;
 mod sign_out;
 mod waiting;

@@ -1,28 +1,24 @@
-//! How a call gets its token: the personal access token from the session, a service access token from what the session has
-//! learnt, or else from the platform, once for all who wait. The one place of the client that sends anything.
+//! How a call gets its tokens and is sent. The one place of the client that sends anything.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{Method, StatusCode};
+use http::{HeaderValue, Method, StatusCode};
 use serde_json::json;
 
-use super::answer::{self, Answer, Doing};
+use super::answer::{Answer, Doing};
 use super::context::OscContext;
 use super::error::{ContextError, ContextErrorKind};
+use super::instance::is_service_id;
 use super::platform::Platform;
 use super::request::{Api, PlatformRequest, ServiceRequest};
 use super::service_token::ServiceAccessToken;
-use super::workspace::{self, Access, Subscriptions, Workspace};
-use super::{Subscription, instance::is_service_id};
-use crate::network::{Limits, WireRequest, WireResponse};
+use super::workspace::{Access, Workspace};
+use crate::clock::Timestamp;
+use crate::network::{Limits, NetworkError, WireRequest};
 
 /// Logs are long, and making an instance takes its time.
 pub(crate) const LIMITS: Limits = Limits { time: Duration::from_secs(30), bytes: 4 * 1024 * 1024 };
-
-/// A subscription may turn up a moment after its activation.
-const LOOKS_AFTER_ACTIVATION: usize = 5;
-const BETWEEN_LOOKS: Duration = Duration::from_millis(500);
 
 /// What to do about a service that the workspace does not subscribe to.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -32,17 +28,29 @@ pub(super) enum Unsubscribed {
     Refuse,
 }
 
+/// A request that got no answer.
+pub(super) struct Lost {
+    pub(super) error: NetworkError,
+    only_reads: bool,
+}
+
+impl Lost {
+    pub(super) fn into_error(self, doing: Doing<'_>) -> ContextError {
+        ContextError::of_network(doing, self.error, self.only_reads)
+    }
+}
+
 impl OscContext {
-    /// Sends what the personal access token opens. One that is refused is refreshed, once.
+    /// Sends a request with the personal access token. One that is refused is refreshed, once.
     pub(super) async fn ask_platform(
         &self,
         doing: Doing<'_>,
         request: impl FnOnce(&Platform) -> PlatformRequest,
     ) -> Result<Answer, ContextError> {
-        let request = request(&self.platform(doing)?);
-        let token = self.session.token().await.map_err(|error| ContextError::of_session(doing, &error))?;
-        let response = self.send(doing, request.authorized(token.bearer())).await?;
-        let answer = Answer { response, sent: vec![token.bearer()] };
+        let request = request(&self.source.platform(doing)?);
+        let token = self.source.token(doing).await?;
+        let send = |token: HeaderValue| self.send(doing, request.authorized(token.clone()), token);
+        let answer = send(token.bearer()).await?.map_err(|lost| lost.into_error(doing))?;
         if !answer.is(StatusCode::UNAUTHORIZED) {
             return Ok(answer);
         }
@@ -50,20 +58,17 @@ impl OscContext {
         if !workspace.may_refresh(self.now(doing)?) {
             return Ok(answer);
         }
-        let newer = match self.session.refresh(&token).await {
-            Ok(newer) => newer.bearer(),
-            Err(error) if error.kind().is_about_the_token() => return Ok(answer),
-            Err(error) => return Err(ContextError::of_session(doing, &error)),
+        let Some(newer) = self.source.newer(doing, &token).await? else {
+            return Ok(answer.to_a_token_of(&self.source));
         };
-        let response = self.send(doing, request.authorized(newer.clone())).await?;
-        let answer = Answer { response, sent: vec![token.bearer(), newer] };
+        let answer = send(newer.bearer()).await?.map_err(|lost| lost.into_error(doing))?;
         if answer.is(StatusCode::UNAUTHORIZED) {
             workspace.refreshed_in_vain(self.now(doing)?);
         }
-        Ok(answer)
+        Ok(answer.also_to(token.bearer()))
     }
 
-    /// Sends what a service access token opens. One that is refused is asked for once more.
+    /// Sends a request with a service access token. One that is refused is asked for once more.
     pub(super) async fn ask_service(
         &self,
         doing: Doing<'_>,
@@ -71,16 +76,34 @@ impl OscContext {
         unsubscribed: Unsubscribed,
         request: impl Fn(&Api) -> Option<ServiceRequest> + Send + Sync,
     ) -> Result<Answer, ContextError> {
+        let sent = self.try_service(doing, service_id, unsubscribed, request).await?;
+        sent.map_err(|lost| lost.into_error(doing))
+    }
+
+    /// The same, for a caller that decides by itself what a lost answer means.
+    pub(super) async fn try_service(
+        &self,
+        doing: Doing<'_>,
+        service_id: &str,
+        unsubscribed: Unsubscribed,
+        request: impl Fn(&Api) -> Option<ServiceRequest> + Send + Sync,
+    ) -> Result<Result<Answer, Lost>, ContextError> {
         let access = self.access(doing, service_id, unsubscribed).await?;
-        let answer = self.send_to_service(doing, &access, &request).await?;
-        if !answer.is(StatusCode::UNAUTHORIZED) {
-            return Ok(answer);
+        let sent = self.send_to_service(doing, &access, &request).await?;
+        if !is_unauthorized(&sent) {
+            return Ok(sent);
         }
-        self.workspace(doing).await?.drop_access(&access);
+        let workspace = self.workspace(doing).await?;
+        if !workspace.may_renew(service_id, self.now(doing)?) {
+            return Ok(sent);
+        }
+        workspace.drop_access(&access);
         let newer = self.access(doing, service_id, unsubscribed).await?;
-        let mut answer = self.send_to_service(doing, &newer, &request).await?;
-        answer.sent.push(access.token.bearer());
-        Ok(answer)
+        let sent = self.send_to_service(doing, &newer, &request).await?;
+        if is_unauthorized(&sent) {
+            workspace.renewed_in_vain(service_id, self.now(doing)?);
+        }
+        Ok(sent.map(|answer| answer.also_to(access.token.bearer())))
     }
 
     async fn send_to_service(
@@ -88,47 +111,60 @@ impl OscContext {
         doing: Doing<'_>,
         access: &Access,
         request: &(impl Fn(&Api) -> Option<ServiceRequest> + Send + Sync),
-    ) -> Result<Answer, ContextError> {
+    ) -> Result<Result<Answer, Lost>, ContextError> {
         let Some(request) = request(&access.api) else {
             return Err(doing.error(
                 ContextErrorKind::UnexpectedAnswer,
                 "Open Source Cloud named an address that is none of the service's",
             ));
         };
-        // The token came from a cache, or after a wait: the visitor may have signed out.
+        // The token came from a cache, or after a wait: the user may have signed out.
         self.workspace(doing).await?;
-        let response = self.send(doing, request.authorized(access.token.bearer())).await?;
-        Ok(Answer { response, sent: vec![access.token.bearer()] })
+        let bearer = access.token.bearer();
+        self.send(doing, request.authorized(bearer.clone()), bearer).await
     }
 
-    async fn send(&self, doing: Doing<'_>, request: WireRequest) -> Result<WireResponse, ContextError> {
-        let http = match self.session.layer() {
-            Ok(layer) => layer.platform_http.clone(),
-            Err(error) => return Err(ContextError::of_session(doing, &error)),
+    /// Sends a request. If the connection breaks before the answer, an idempotent one is sent once more (RFC 9110 §9.2.2).
+    async fn send(
+        &self,
+        doing: Doing<'_>,
+        request: WireRequest,
+        token: HeaderValue,
+    ) -> Result<Result<Answer, Lost>, ContextError> {
+        let http = self.source.http(doing)?;
+        let only_reads = request.method.is_safe();
+        let again = request.method.is_idempotent().then(|| request.clone());
+        let (response, is_repeat) = match (http.send(request).await, again) {
+            // After a timeout, another try would only double the wait.
+            (Err(NetworkError::PossiblyProcessed), Some(again)) => {
+                // The user may have signed out while the first one was under way.
+                self.workspace(doing).await?;
+                (http.send(again).await, true)
+            }
+            (first, _) => (first, false),
         };
-        let only_reads = request.method == Method::GET;
-        http.send(request).await.map_err(|error| ContextError::of_network(doing, error, only_reads))
-    }
-
-    /// What the session has learnt; none when it is over.
-    pub(super) async fn workspace(&self, doing: Doing<'_>) -> Result<Arc<Workspace>, ContextError> {
-        let live = self.session.live().await;
-        let (_, session) = live.map_err(|error| ContextError::of_session(doing, &error))?;
-        Ok(session.workspace())
-    }
-
-    fn platform(&self, doing: Doing<'_>) -> Result<Platform, ContextError> {
-        let layer = self.session.layer().map_err(|error| ContextError::of_session(doing, &error))?;
-        layer.config.platform.clone().ok_or_else(|| {
-            doing.error(
-                ContextErrorKind::NotConfigured,
-                "the issuer is none of Open Source Cloud's; say with OSC_PLATFORM or Builder::platform where the \
-                 platform is",
-            )
+        Ok(match response {
+            Ok(response) => Ok(Answer::new(response, token, is_repeat)),
+            Err(error) => Err(Lost { error, only_reads }),
         })
     }
 
-    /// The API of a service and a token for it, both from the cache when they are there.
+    /// Returns what was learnt of the workspace so far. Fails when the session is over.
+    pub(super) async fn workspace(&self, doing: Doing<'_>) -> Result<Arc<Workspace>, ContextError> {
+        self.source.workspace(doing).await
+    }
+
+    pub(super) fn now(&self, doing: Doing<'_>) -> Result<Timestamp, ContextError> {
+        Ok(self.source.clock(doing)?.now().into())
+    }
+
+    pub(super) async fn sleep(&self, doing: Doing<'_>, duration: Duration) -> Result<(), ContextError> {
+        let slept = self.source.clock(doing)?.sleep(duration);
+        slept.await;
+        Ok(())
+    }
+
+    /// Returns the API of a service and a token for it, both from the cache when they are there.
     pub(super) async fn access(
         &self,
         doing: Doing<'_>,
@@ -163,7 +199,7 @@ impl OscContext {
         unsubscribed: Unsubscribed,
     ) -> Result<Arc<Access>, ContextError> {
         let subscription = self.subscribed(doing, workspace, service_id, unsubscribed).await?;
-        let Some(api) = self.platform(doing)?.api(service_id, &subscription.api_url) else {
+        let Some(api) = self.source.platform(doing)?.api(service_id, &subscription.api_url) else {
             tracing::error!(
                 service_id,
                 "the catalog names an apiUrl that is not the service's own API in this environment; no token goes there"
@@ -204,96 +240,10 @@ impl OscContext {
         workspace.keep(service_id, &access);
         Ok(access)
     }
+}
 
-    pub(super) async fn subscribed(
-        &self,
-        doing: Doing<'_>,
-        workspace: &Arc<Workspace>,
-        service_id: &str,
-        unsubscribed: Unsubscribed,
-    ) -> Result<Subscription, ContextError> {
-        check_service_id(doing, service_id)?;
-        let times = workspace.times_learnt();
-        if let Some(subscription) = workspace.subscription(service_id) {
-            return Ok(subscription);
-        }
-        let subscriptions = self.read_subscriptions(doing, workspace, Some(times)).await?;
-        if let Some(subscription) = workspace::find(&subscriptions, service_id) {
-            return Ok(subscription);
-        }
-        if unsubscribed == Unsubscribed::Refuse {
-            let why = "the workspace does not subscribe to the service";
-            return Err(doing.error(ContextErrorKind::NotSubscribed, why));
-        }
-        let activate = || {
-            let (context, workspace) = (self.clone(), workspace.clone());
-            let service_id = service_id.to_owned();
-            async move {
-                let activated = context.activate(&workspace, &service_id).await;
-                if activated.is_err() {
-                    workspace.drop_service(&service_id);
-                }
-                activated
-            }
-        };
-        let activated = workspace.service(service_id).activating.join(&workspace.tasks, activate).await;
-        activated.unwrap_or_else(|| Err(no_runtime(doing)))
-    }
-
-    async fn activate(
-        &self,
-        workspace: &Arc<Workspace>,
-        service_id: &str,
-    ) -> Result<Subscription, ContextError> {
-        let doing = Doing::new("activate the service").of(service_id);
-        if let Some(subscription) = workspace.subscription(service_id) {
-            return Ok(subscription);
-        }
-        let request = |platform: &Platform| {
-            let body = json!({ "services": [service_id] });
-            platform.request(Method::POST, "catalog", &["mysubscriptions"]).body(&body)
-        };
-        self.ask_platform(doing, request).await?.success(doing)?;
-        for look in 1.. {
-            let subscriptions = self.read_subscriptions(doing, workspace, None).await?;
-            if let Some(subscription) = workspace::find(&subscriptions, service_id) {
-                return Ok(subscription);
-            }
-            if look == LOOKS_AFTER_ACTIVATION {
-                break;
-            }
-            self.sleep(doing, BETWEEN_LOOKS).await?;
-        }
-        let why = "Open Source Cloud does not list the service after its activation";
-        Err(doing.error(ContextErrorKind::UnexpectedAnswer, why))
-    }
-
-    /// Reads them, once for all who ask at the same time; `unless_since` does with what somebody else has read since they
-    /// had been read this often.
-    pub(super) async fn read_subscriptions(
-        &self,
-        doing: Doing<'_>,
-        workspace: &Arc<Workspace>,
-        unless_since: Option<u64>,
-    ) -> Result<Subscriptions, ContextError> {
-        let read = || {
-            let (context, workspace) = (self.clone(), workspace.clone());
-            async move {
-                if let Some(learnt) = unless_since.and_then(|times| workspace.learnt_since(times)) {
-                    return Ok(learnt);
-                }
-                let doing = Doing::new("read the subscriptions");
-                let request =
-                    |platform: &Platform| platform.request(Method::GET, "catalog", &["mysubscriptions"]);
-                let body = context.ask_platform(doing, request).await?.success(doing)?;
-                let subscriptions: Subscriptions = answer::list(doing, &body)?.into();
-                workspace.learn(&subscriptions);
-                Ok(subscriptions)
-            }
-        };
-        let read = workspace.reading.join(&workspace.tasks, read).await;
-        read.unwrap_or_else(|| Err(no_runtime(doing)))
-    }
+fn is_unauthorized(sent: &Result<Answer, Lost>) -> bool {
+    sent.as_ref().is_ok_and(|answer| answer.is(StatusCode::UNAUTHORIZED))
 }
 
 pub(super) fn check_service_id(doing: Doing<'_>, service_id: &str) -> Result<(), ContextError> {
@@ -303,6 +253,6 @@ pub(super) fn check_service_id(doing: Doing<'_>, service_id: &str) -> Result<(),
     Err(doing.error(ContextErrorKind::InvalidInput, "that is no service id, such as minio-minio"))
 }
 
-fn no_runtime(doing: Doing<'_>) -> ContextError {
+pub(super) fn no_runtime(doing: Doing<'_>) -> ContextError {
     doing.error(ContextErrorKind::Unavailable, "the Tokio runtime is shutting down")
 }

@@ -1,17 +1,15 @@
 //! The user's workspace, as a handler sees it: what the platform's own services tell and do.
 
-use std::time::Duration;
-
 use http::Method;
 use serde_json::json;
 
 use super::access::{Unsubscribed, check_service_id};
-use super::answer::{self, Doing};
+use super::answer::Doing;
 use super::catalog::{App, Subscription, TokenBalance};
 use super::error::{ContextError, ContextErrorKind};
 use super::platform::Platform;
 use super::service_token::ServiceAccessToken;
-use crate::clock::Timestamp;
+use super::source::TokenSource;
 use crate::session::{OscSession, OscToken};
 
 /// The signed-in user's workspace in Open Source Cloud: services and their instances, made, watched and removed in the
@@ -46,7 +44,7 @@ use crate::session::{OscSession, OscToken};
 /// ```
 #[derive(Clone, Debug)]
 pub struct OscContext {
-    pub(super) session: OscSession,
+    pub(super) source: TokenSource,
 }
 
 impl OscToken {
@@ -61,15 +59,18 @@ impl OscSession {
     /// The workspace of the user whose session this is.
     #[must_use]
     pub fn context(&self) -> OscContext {
-        OscContext { session: self.clone() }
+        OscContext { source: TokenSource::Session(self.clone()) }
     }
 }
 
 impl OscContext {
-    /// The session it belongs to.
+    /// Returns the session it belongs to; `None` for one that was [built](Self::builder) with a token.
     #[must_use]
-    pub fn session(&self) -> &OscSession {
-        &self.session
+    pub fn session(&self) -> Option<&OscSession> {
+        match &self.source {
+            TokenSource::Session(session) => Some(session),
+            TokenSource::Bare(_) => None,
+        }
     }
 
     /// The services that the workspace subscribes to, as they are now.
@@ -130,7 +131,7 @@ impl OscContext {
     pub async fn token_balance(&self) -> Result<TokenBalance, ContextError> {
         let doing = Doing::new("read the token balance");
         let request = |platform: &Platform| platform.request(Method::GET, "money", &["mytokencount"]);
-        answer::json(doing, &self.ask_platform(doing, request).await?.success(doing)?)
+        self.ask_platform(doing, request).await?.read(doing)
     }
 
     /// The apps of the user's that OSC builds and runs.
@@ -140,7 +141,7 @@ impl OscContext {
     pub async fn my_apps(&self) -> Result<Vec<App>, ContextError> {
         let doing = Doing::new("list the apps");
         let request = |platform: &Platform| platform.request(Method::GET, "deploy", &["myapps"]);
-        answer::list(doing, &self.ask_platform(doing, request).await?.success(doing)?)
+        self.ask_platform(doing, request).await?.read_list(doing)
     }
 
     /// Stores a secret for instances of a service: an option of the value `{{secrets.name}}` refers to it, and is shown as
@@ -158,20 +159,6 @@ impl OscContext {
             let body = json!({ "secretName": name, "secretData": value });
             platform.request(Method::POST, "deploy", &["mysecrets", service_id]).body(&body)
         };
-        self.ask_platform(doing, request).await?.success_of(doing, &[value]).map(drop)
-    }
-
-    pub(super) fn now(&self, doing: Doing<'_>) -> Result<Timestamp, ContextError> {
-        let layer = self.session.layer().map_err(|error| ContextError::of_session(doing, &error))?;
-        Ok(layer.now())
-    }
-
-    pub(super) async fn sleep(&self, doing: Doing<'_>, duration: Duration) -> Result<(), ContextError> {
-        let layer = self.session.layer().map_err(|error| ContextError::of_session(doing, &error))?;
-        let slept = layer.clock.sleep(duration);
-        // A sleeper keeps no layer alive.
-        drop(layer);
-        slept.await;
-        Ok(())
+        self.ask_platform(doing, request).await?.done_hiding(doing, &[value])
     }
 }

@@ -47,8 +47,11 @@ pub enum ContextErrorKind {
     InvalidInput,
     /// It is not known where the platform is: the issuer is none of OSC's, and no `platform` was configured.
     NotConfigured,
-    /// The session is over: the visitor has to sign in again.
+    /// The session is over: the user has to sign in again.
     SessionEnded,
+    /// The platform refuses the personal access token that the context was built with, and there is no newer one: it expired
+    /// or was revoked. Only contexts without a session return this.
+    InvalidToken,
     /// The workspace does not subscribe to the service.
     NotSubscribed,
     /// There is an instance of this name already.
@@ -57,6 +60,8 @@ pub enum ContextErrorKind {
     NotFound,
     /// OSC understood and declined: no right to it, no tokens left, options it does not take.
     Refused,
+    /// The workspace's plan does not include it (402).
+    PlanRequired,
     /// The instance does not offer this.
     NotSupported,
     /// It did not happen before the caller's deadline.
@@ -76,10 +81,12 @@ impl ContextErrorKind {
             Self::InvalidInput => "invalid_input",
             Self::NotConfigured => "not_configured",
             Self::SessionEnded => "session_ended",
+            Self::InvalidToken => "invalid_token",
             Self::NotSubscribed => "not_subscribed",
             Self::NameTaken => "name_taken",
             Self::NotFound => "not_found",
             Self::Refused => "refused",
+            Self::PlanRequired => "plan_required",
             Self::NotSupported => "not_supported",
             Self::DeadlineExceeded => "deadline_exceeded",
             Self::Unavailable => "unavailable",
@@ -181,11 +188,12 @@ impl ContextError {
     /// |---|---|
     /// | `InvalidInput` | 400 |
     /// | `SessionEnded` | 401 |
+    /// | `PlanRequired` | 402 |
     /// | `Refused` | 403 |
     /// | `NotFound`, `NotSubscribed` | 404 |
     /// | `NameTaken` | 409 |
     /// | `NotSupported` | 422 |
-    /// | `NotConfigured` | 500 |
+    /// | `NotConfigured`, `InvalidToken` | 500 |
     /// | `Unavailable`, `UnexpectedAnswer` | 502 |
     /// | `DeadlineExceeded` | 504 |
     #[must_use]
@@ -193,11 +201,14 @@ impl ContextError {
         match self.kind() {
             ContextErrorKind::InvalidInput => StatusCode::BAD_REQUEST,
             ContextErrorKind::SessionEnded => StatusCode::UNAUTHORIZED,
+            ContextErrorKind::PlanRequired => StatusCode::PAYMENT_REQUIRED,
             ContextErrorKind::Refused => StatusCode::FORBIDDEN,
             ContextErrorKind::NotFound | ContextErrorKind::NotSubscribed => StatusCode::NOT_FOUND,
             ContextErrorKind::NameTaken => StatusCode::CONFLICT,
             ContextErrorKind::NotSupported => StatusCode::UNPROCESSABLE_ENTITY,
-            ContextErrorKind::NotConfigured => StatusCode::INTERNAL_SERVER_ERROR,
+            ContextErrorKind::NotConfigured | ContextErrorKind::InvalidToken => {
+                StatusCode::INTERNAL_SERVER_ERROR
+            }
             ContextErrorKind::Unavailable | ContextErrorKind::UnexpectedAnswer => StatusCode::BAD_GATEWAY,
             ContextErrorKind::DeadlineExceeded => StatusCode::GATEWAY_TIMEOUT,
         }

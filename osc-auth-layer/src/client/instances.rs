@@ -1,12 +1,11 @@
 //! The instances of a service in the user's workspace: made, looked at, changed and removed.
 
-use bytes::Bytes;
 use http::{Method, StatusCode};
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::access::Unsubscribed;
-use super::answer::{self, Doing};
+use super::answer::{Answer, Doing};
 use super::context::OscContext;
 use super::error::{ContextError, ContextErrorKind};
 use super::instance::{Instance, InstanceHealth, InstanceRef, Port, Scaling, is_name};
@@ -21,7 +20,7 @@ impl OscContext {
         let doing = Doing::new("list the instances").of(service_id);
         let request = |api: &Api| Some(api.instances(Method::GET));
         let answer = self.ask_service(doing, service_id, Unsubscribed::Refuse, request).await?;
-        answer::list(doing, &answer.success(doing)?)
+        answer.read_list(doing)
     }
 
     /// An instance; `None` when there is none of this name.
@@ -81,11 +80,13 @@ impl OscContext {
             return Err(doing.error(ContextErrorKind::InvalidInput, "an instance cannot be renamed"));
         }
         let ask = |request: ServiceRequest| request.saying_json().body(&body);
-        let answered = self.follow(doing, service_id, instance, "self", Method::PATCH, ask).await?;
-        // What it answers is not documented.
-        match serde_json::from_slice(&answered) {
-            Ok(updated) => Ok(updated),
-            Err(_) => self.look(doing, service_id, instance.name()).await?.ok_or_else(|| missing(doing)),
+        let answer = self.follow(doing, service_id, instance, "self", Method::PATCH, ask).await?;
+        match answer.read(doing) {
+            // What a success holds is not documented.
+            Err(error) if error.kind() == ContextErrorKind::UnexpectedAnswer && error.status().is_none() => {
+                self.look(doing, service_id, instance.name()).await?.ok_or_else(|| missing(doing))
+            }
+            updated => updated,
         }
     }
 
@@ -97,7 +98,7 @@ impl OscContext {
         let doing = Doing::new("remove").of(service_id).to(name);
         check_name(doing, name)?;
         let request = |api: &Api| Some(api.instance(Method::DELETE, name));
-        self.ask_service(doing, service_id, Unsubscribed::Refuse, request).await?.success(doing).map(drop)
+        self.ask_service(doing, service_id, Unsubscribed::Refuse, request).await?.done_removing(doing)
     }
 
     /// Restarts an instance. It takes a while to start again.
@@ -112,7 +113,7 @@ impl OscContext {
     ) -> Result<(), ContextError> {
         let instance = instance.into();
         let doing = Doing::new("restart").of(service_id).to(instance.name());
-        self.follow(doing, service_id, instance, "restart", Method::POST, as_it_is).await.map(drop)
+        self.follow(doing, service_id, instance, "restart", Method::POST, as_it_is).await?.done(doing)
     }
 
     /// How an instance is.
@@ -126,8 +127,7 @@ impl OscContext {
     ) -> Result<InstanceHealth, ContextError> {
         let instance = instance.into();
         let doing = Doing::new("read the health of").of(service_id).to(instance.name());
-        let body = self.follow(doing, service_id, instance, "health", Method::GET, as_it_is).await?;
-        answer::json(doing, &body)
+        self.follow(doing, service_id, instance, "health", Method::GET, as_it_is).await?.read(doing)
     }
 
     /// The lines an instance has logged lately.
@@ -141,8 +141,8 @@ impl OscContext {
     ) -> Result<Vec<String>, ContextError> {
         let instance = instance.into();
         let doing = Doing::new("read the logs of").of(service_id).to(instance.name());
-        let body = self.follow(doing, service_id, instance, "logs", Method::GET, as_it_is).await?;
-        Ok(lines(&body))
+        let answer = self.follow(doing, service_id, instance, "logs", Method::GET, as_it_is).await?;
+        Ok(lines(&answer.success(doing)?))
     }
 
     /// The TCP ports of an instance that are reached from outside.
@@ -157,8 +157,7 @@ impl OscContext {
         let instance = instance.into();
         let doing = Doing::new("read the ports of").of(service_id).to(instance.name());
         let ask = ServiceRequest::saying_json;
-        let body = self.follow(doing, service_id, instance, "ports", Method::GET, ask).await?;
-        answer::list(doing, &body)
+        self.follow(doing, service_id, instance, "ports", Method::GET, ask).await?.read_list(doing)
     }
 
     /// How many replicas an instance has.
@@ -174,8 +173,7 @@ impl OscContext {
         let instance = instance.into();
         let doing = Doing::new("read the scaling of").of(service_id).to(instance.name());
         let ask = ServiceRequest::by_authorization;
-        let body = self.follow(doing, service_id, instance, "scale", Method::GET, ask).await?;
-        answer::json(doing, &body)
+        self.follow(doing, service_id, instance, "scale", Method::GET, ask).await?.read(doing)
     }
 
     /// Asks for another number of replicas; 0 stops the instance.
@@ -194,7 +192,7 @@ impl OscContext {
         let ask = |request: ServiceRequest| {
             request.by_authorization().body(&json!({ "desiredReplicas": replicas }))
         };
-        self.follow(doing, service_id, instance, "scale", Method::PUT, ask).await.map(drop)
+        self.follow(doing, service_id, instance, "scale", Method::PUT, ask).await?.done(doing)
     }
 
     /// Sends a request to what an instance links to, after looking the instance up if need be.
@@ -206,7 +204,7 @@ impl OscContext {
         relation: &'static str,
         method: Method,
         ask: impl Fn(ServiceRequest) -> ServiceRequest + Send + Sync,
-    ) -> Result<Bytes, ContextError> {
+    ) -> Result<Answer, ContextError> {
         let name = instance.name();
         check_name(doing, name)?;
         let looked_up;
@@ -232,7 +230,7 @@ impl OscContext {
                 None => api.instance(method.clone(), name),
             }))
         };
-        self.ask_service(doing, service_id, Unsubscribed::Refuse, request).await?.success(doing)
+        self.ask_service(doing, service_id, Unsubscribed::Refuse, request).await
     }
 
     pub(super) async fn look(
@@ -247,7 +245,7 @@ impl OscContext {
         if answer.is(StatusCode::NOT_FOUND) {
             return Ok(None);
         }
-        answer::json(doing, &answer.success(doing)?).map(Some)
+        answer.read(doing).map(Some)
     }
 }
 

@@ -4,6 +4,7 @@
 
 mod access;
 mod answer;
+mod builder;
 mod catalog;
 mod context;
 mod error;
@@ -13,10 +14,13 @@ mod instances;
 mod platform;
 mod request;
 mod service_token;
+mod source;
+mod subscribe;
 mod wait;
 mod workspace;
 
 pub(crate) use self::access::LIMITS;
+pub use self::builder::ContextBuilder;
 pub use self::catalog::{App, ServiceType, Subscription, TokenBalance};
 pub use self::context::OscContext;
 pub use self::error::{ContextError, ContextErrorKind};

@@ -44,10 +44,14 @@ struct Learnt {
 /// A platform that refuses every token must not make each call spend a refresh token.
 const NO_REFRESH_FOR: Duration = Duration::from_secs(60);
 
+/// An API that refuses every token must not make each call ask for another: their number is limited.
+const NO_RENEWAL_FOR: Duration = Duration::from_secs(15);
+
 /// One service, as far as the session has used it.
 #[derive(Default)]
 pub(super) struct Service {
     access: Mutex<Option<Arc<Access>>>,
+    renewed_in_vain_at: Mutex<Option<Timestamp>>,
     pub(super) opening: Flight<Result<Arc<Access>, ContextError>>,
     pub(super) activating: Flight<Result<Subscription, ContextError>>,
 }
@@ -80,12 +84,22 @@ impl Workspace {
 
     /// Whether a refused personal access token is worth a refresh.
     pub(super) fn may_refresh(&self, now: Timestamp) -> bool {
-        self.refreshed_in_vain_at.lock().is_none_or(|at| now < at || now.since(at) >= NO_REFRESH_FOR)
+        is_over(*self.refreshed_in_vain_at.lock(), NO_REFRESH_FOR, now)
     }
 
     /// The platform refused a new token as well.
     pub(super) fn refreshed_in_vain(&self, now: Timestamp) {
         *self.refreshed_in_vain_at.lock() = Some(now);
+    }
+
+    /// Whether a refused service access token is worth asking for another.
+    pub(super) fn may_renew(&self, service_id: &str, now: Timestamp) -> bool {
+        is_over(*self.service(service_id).renewed_in_vain_at.lock(), NO_RENEWAL_FOR, now)
+    }
+
+    /// The service refused a new token as well.
+    pub(super) fn renewed_in_vain(&self, service_id: &str, now: Timestamp) {
+        *self.service(service_id).renewed_in_vain_at.lock() = Some(now);
     }
 
     /// Only for a service there is a subscription to, or about to be: ids that somebody makes up take no room.
@@ -120,6 +134,11 @@ impl Workspace {
     pub(super) fn drop_service(&self, service_id: &str) {
         self.services.lock().remove(service_id);
     }
+}
+
+/// A clock that went back behind the start tells nothing any more.
+fn is_over(start: Option<Timestamp>, length: Duration, now: Timestamp) -> bool {
+    start.is_none_or(|at| now < at || now.since(at) >= length)
 }
 
 pub(super) fn find(subscriptions: &[Subscription], service_id: &str) -> Option<Subscription> {

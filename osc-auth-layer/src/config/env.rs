@@ -9,11 +9,7 @@ impl Builder {
     pub(crate) fn from_variables(
         variable: impl Fn(&str) -> Option<std::ffi::OsString>,
     ) -> Result<Self, ConfigError> {
-        let text = |name: &'static str| match variable(name).map(std::ffi::OsString::into_string) {
-            Some(Err(_)) => Err(ConfigError::invalid(name, "is not UTF-8", "set it to plain text")),
-            Some(Ok(value)) => Ok(Some(value.trim().to_owned()).filter(|value| !value.is_empty())),
-            None => Ok(None),
-        };
+        let text = |name| text(&variable, name);
         let client = match (text("CLIENT_ID")?, text("CLIENT_SECRET")?, text("OSC_APP_NAME")?) {
             (Some(id), Some(secret), _) => Client::confidential(id, secret),
             (Some(id), None, _) => {
@@ -90,4 +86,16 @@ fn is_host_name(text: &str) -> bool {
         !label.is_empty() && label.len() <= 63 && label.bytes().all(plain)
     };
     text.len() <= 253 && text.split('.').all(is_label)
+}
+
+/// Returns a variable's text, trimmed; `None` if it is unset or empty.
+pub(crate) fn text(
+    variable: impl Fn(&str) -> Option<std::ffi::OsString>,
+    name: &'static str,
+) -> Result<Option<String>, ConfigError> {
+    match variable(name).map(std::ffi::OsString::into_string) {
+        Some(Err(_)) => Err(ConfigError::invalid(name, "is not UTF-8", "set it to plain text")),
+        Some(Ok(value)) => Ok(Some(value.trim().to_owned()).filter(|value| !value.is_empty())),
+        None => Ok(None),
+    }
 }

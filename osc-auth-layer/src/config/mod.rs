@@ -17,6 +17,8 @@ use tower_cookies::Key;
 
 pub use self::builder::Builder;
 pub use self::client::{Client, ClientAuthMethod};
+#[cfg(feature = "client")]
+pub(crate) use self::env::text;
 pub use self::error::ConfigError;
 pub(crate) use self::error::quoted;
 use crate::cookie::CookieMode;

@@ -78,7 +78,7 @@ async fn each_kind_of_error_has_an_answer_of_its_own() {
             }
             "unavailable" | "unexpected_answer" => osc.token_balance().await.map(drop),
             "session_ended" => {
-                osc.session().sign_out().await;
+                osc.session().unwrap().sign_out().await;
                 osc.token_balance().await.map(drop)
             }
             other => panic!("{other}"),

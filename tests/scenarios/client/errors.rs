@@ -38,7 +38,7 @@ async fn failure(stage: &Stage, call: Call) -> ContextError {
 async fn every_call_tells_the_kind_the_status_and_the_platforms_own_reason() {
     let kinds = [
         (400, Kind::Refused),
-        (402, Kind::Refused),
+        (402, Kind::PlanRequired),
         (403, Kind::Refused),
         (404, Kind::NotFound),
         (409, Kind::Refused),

@@ -164,6 +164,7 @@ async fn an_answer_that_never_ends_is_given_up() {
         let error = answer.unwrap_or_else(|_| panic!("{} hangs", call.doing)).unwrap_err();
         assert_eq!(error.kind(), Kind::Unavailable, "{error}");
         assert!(error.to_string().contains("did not answer"), "{error}");
+        assert_eq!(stage.osc.count(call.endpoint), 1, "{}: nobody waits twice as long", call.doing);
     });
     join_all(never).await;
 }

@@ -170,7 +170,7 @@ async fn no_token_is_logged_on_a_tour_through_the_workspace_and_its_troubles() {
     }
     stage.osc.set_api_url(MINIO, "https://evil.example/minioinstance");
     soon(stage.context().await.list_instances(MINIO)).await.ok();
-    soon(osc.session().sign_out()).await;
+    soon(osc.session().unwrap().sign_out()).await;
     soon(osc.list_instances(ADSERVER)).await.unwrap_err();
 
     let text = logs.text();

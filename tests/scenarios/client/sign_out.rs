@@ -23,7 +23,7 @@ async fn s61_after_the_sign_out_in_the_browser_or_from_code_nothing_is_sent() {
         let osc = stage.context().await;
         soon(osc.list_instances(ADSERVER)).await.unwrap();
         match from_code {
-            true => soon(osc.session().sign_out()).await,
+            true => soon(osc.session().unwrap().sign_out()).await,
             false => drop(soon(stage.browser.post_from("same-origin", "/auth/signout")).await),
         }
         assert_ended(&osc, &stage.osc).await;
@@ -63,7 +63,7 @@ async fn s61_a_sign_out_while_access_is_being_asked_for_leaves_it_unused() {
         assert!(call.as_mut().now_or_never().is_none());
         let arrived = async { soon(hold.arrived(1)).await };
         tokio::select! { biased; _ = &mut call => panic!("it did not wait"), () = arrived => {} }
-        soon(osc.session().sign_out()).await;
+        soon(osc.session().unwrap().sign_out()).await;
         let asked = stage.asked();
         hold.release();
         assert_eq!(soon(call).await.unwrap_err().kind(), Kind::SessionEnded, "{endpoint:?}");
@@ -79,7 +79,7 @@ async fn s61_a_service_access_token_that_comes_after_the_sign_out_is_given_to_no
     let mut call = Box::pin(osc.service_access_token(ADSERVER));
     let arrived = async { soon(hold.arrived(1)).await };
     tokio::select! { biased; _ = &mut call => panic!("it did not wait"), () = arrived => {} }
-    soon(osc.session().sign_out()).await;
+    soon(osc.session().unwrap().sign_out()).await;
     hold.release();
     assert_eq!(soon(call).await.unwrap_err().kind(), Kind::SessionEnded);
 }
@@ -98,10 +98,31 @@ async fn s61_a_request_that_waits_during_the_sign_out_is_the_last() {
         let mut call = Box::pin(osc.update_instance(ADSERVER, "demo", json!({ "level": 1 })));
         let arrived = async { soon(hold.arrived(1)).await };
         tokio::select! { biased; _ = &mut call => panic!("it did not wait"), () = arrived => {} }
-        soon(osc.session().sign_out()).await;
+        soon(osc.session().unwrap().sign_out()).await;
         hold.release();
         assert_eq!(soon(call).await.unwrap_err().kind(), Kind::SessionEnded);
         assert_eq!(stage.asked(), Asked { lists: 1, tokens: 1, instances: demo + 1, ..Asked::nothing() });
+    }
+}
+
+#[tokio::test]
+async fn s61_a_request_whose_answer_is_lost_during_the_sign_out_is_not_repeated() {
+    for endpoint in [Endpoint::Instances, Endpoint::Money] {
+        let stage = Stage::signed_in().await;
+        let osc = stage.context().await;
+        soon(osc.list_instances(ADSERVER)).await.unwrap();
+        stage.osc.fault(endpoint, Fault::HangUp);
+        let (hold, before) = (stage.osc.hold(endpoint), stage.osc.count(endpoint));
+        let mut call: osc_tests::Calling<'_> = match endpoint {
+            Endpoint::Money => Box::pin(async { osc.token_balance().await.map(drop) }),
+            _ => Box::pin(async { osc.list_instances(ADSERVER).await.map(drop) }),
+        };
+        let arrived = async { soon(hold.arrived(1)).await };
+        tokio::select! { biased; _ = &mut call => panic!("it did not wait"), () = arrived => {} }
+        soon(osc.session().unwrap().sign_out()).await;
+        hold.release();
+        assert_eq!(soon(call).await.unwrap_err().kind(), Kind::SessionEnded);
+        assert_eq!(stage.osc.count(endpoint), before + 1);
     }
 }
 

@@ -209,7 +209,7 @@ async fn a_sign_out_ends_the_wait() {
     soon(osc.restart_instance(ADSERVER, "demo")).await.unwrap();
     let mut waiting = Box::pin(osc.wait_until_ready(ADSERVER, "demo", DEADLINE, |_| {}));
     until_pause(&stage, &mut waiting, SECOND, 1).await;
-    soon(osc.session().sign_out()).await;
+    soon(osc.session().unwrap().sign_out()).await;
     let asked = stage.asked();
     stage.pass(SECOND);
     assert_eq!(soon(waiting).await.unwrap_err().kind(), Kind::SessionEnded);
@@ -224,7 +224,7 @@ async fn a_sign_out_ends_also_a_wait_that_was_told_to_look_again_much_later() {
     let hour = 3600 * SECOND;
     let mut waiting = Box::pin(osc.wait_until_ready(ADSERVER, "demo", hour, |_| {}));
     until_pause(&stage, &mut waiting, SECOND, 1).await;
-    soon(osc.session().sign_out()).await;
+    soon(osc.session().unwrap().sign_out()).await;
     let asked = stage.asked();
     stage.pass(SECOND);
     assert_eq!(soon(waiting).await.unwrap_err().kind(), Kind::SessionEnded);
