@@ -66,7 +66,7 @@ impl Creations {
             let _ = answer.send(Ok(()));
             // `osc` is a handle on the session, so every look has a token that is good.
             let watch = |health: &osc_auth_layer::client::InstanceHealth| {
-                creations.tell(&key, number, Progress::Starting(health.status.clone()));
+                creations.tell(&key, number, Progress::Starting(health.status.to_string()));
             };
             match osc.wait_until_ready(service, &instance, LONGEST, watch).await {
                 Ok(()) => tracing::info!("{name} runs"),
@@ -99,7 +99,7 @@ impl Creations {
         }
         Ok(match osc.instance_health(service, name).await {
             Ok(health) if health.is_running() => Progress::Running,
-            Ok(health) => known.unwrap_or(Progress::Starting(health.status)),
+            Ok(health) => known.unwrap_or(Progress::Starting(health.status.to_string())),
             Err(error) if error.kind() == Kind::Unavailable => {
                 known.unwrap_or(Progress::Starting("…".to_owned()))
             }

@@ -21,3 +21,13 @@ await osc.scaleInstanceReplicas(context, service, name, 2, token);
 await osc.saveSecret(service, 'key', 'value', context);
 await osc.removeInstance(context, service, name, token);
 await context.getServiceAccessToken('minio-minio');
+await osc.listSubscriptions(context);
+
+const jobs = 'eyevinn-ffmpeg-s3';
+const jobToken = await context.getServiceAccessToken(jobs);
+await osc.createJob(context, jobs, jobToken, { name, cmdLineArgs: '-i in out' });
+await osc.listJobs(context, jobs, jobToken);
+await osc.waitForJobToComplete(context, jobs, name, jobToken);
+await osc.getJob(context, jobs, name, jobToken);
+await osc.removeJob(context, jobs, name, jobToken);
+await osc.removeSubscription(context, jobs);

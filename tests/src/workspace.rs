@@ -1,13 +1,15 @@
 //! What the scenarios do in the workspace of somebody who is signed in.
 
+use std::ops::RangeInclusive;
 use std::pin::Pin;
+use std::time::Duration;
 
 use mock_osc::{Endpoint, MockOsc};
 use osc_auth_layer::client::InstanceRef;
 use osc_auth_layer::{ContextError, OscContext};
 use serde_json::json;
 
-use crate::Stage;
+use crate::{Stage, soon};
 
 /// Subscribed to from the start, with an instance `demo`.
 pub const ADSERVER: &str = "eyevinn-test-adserver";
@@ -28,7 +30,36 @@ impl Stage {
     pub fn asked(&self) -> Asked {
         Asked::of(&self.osc)
     }
+
+    /// Lets every pause between two looks pass as soon as it begins, until the wait is over.
+    pub async fn through_looks<T>(&self, waiting: impl Future<Output = T>) -> T {
+        self.through_looks_with(waiting, |_| {}).await
+    }
+
+    /// The same; before the nth pause passes, `meanwhile` is told its number.
+    pub async fn through_looks_with<T>(
+        &self,
+        waiting: impl Future<Output = T>,
+        mut meanwhile: impl FnMut(usize),
+    ) -> T {
+        let mut waiting = std::pin::pin!(waiting);
+        let (began, mut passed) = (self.clock.sleeps(LOOK), 0);
+        loop {
+            tokio::select! {
+                biased;
+                over = soon(&mut waiting) => return over,
+                pause = self.clock.slept(LOOK, began + passed + 1) => {
+                    passed += 1;
+                    meanwhile(passed);
+                    self.pass(pause);
+                }
+            }
+        }
+    }
 }
+
+/// The pause between two looks of a context that waits.
+pub const LOOK: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(1);
 
 /// How many requests of each kind arrived at the platform.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -6,11 +6,12 @@ use std::time::Duration;
 use http::{HeaderValue, Method, StatusCode};
 use serde_json::json;
 
-use super::answer::{Answer, Doing};
+use super::answer::Doing;
 use super::context::OscContext;
 use super::error::{ContextError, ContextErrorKind};
 use super::instance::is_service_id;
 use super::platform::Platform;
+use super::reply::Answer;
 use super::request::{Api, PlatformRequest, ServiceRequest};
 use super::service_token::ServiceAccessToken;
 use super::workspace::{Access, Workspace};
@@ -59,7 +60,7 @@ impl OscContext {
             return Ok(answer);
         }
         let Some(newer) = self.source.newer(doing, &token).await? else {
-            return Ok(answer.to_a_token_of(&self.source));
+            return Ok(answer.sent_by(&self.source));
         };
         let answer = send(newer.bearer()).await?.map_err(|lost| lost.into_error(doing))?;
         if answer.is(StatusCode::UNAUTHORIZED) {

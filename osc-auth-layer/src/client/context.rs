@@ -1,29 +1,26 @@
-//! The user's workspace, as a handler sees it: what the platform's own services tell and do.
+//! The client's one handle.
 
-use http::Method;
-use serde_json::json;
-
-use super::access::{Unsubscribed, check_service_id};
-use super::answer::Doing;
-use super::catalog::{App, Subscription, TokenBalance};
-use super::error::{ContextError, ContextErrorKind};
-use super::platform::Platform;
-use super::service_token::ServiceAccessToken;
 use super::source::TokenSource;
 use crate::session::{OscSession, OscToken};
 
-/// The signed-in user's workspace in Open Source Cloud: services and their instances, made, watched and removed in the
-/// user's name.
+/// A workspace in Open Source Cloud: its services and their instances, created, watched and removed for a user.
 ///
-/// It is a session's handle: it clones cheaply, outlives the request it came from, and always uses a fresh token. When the
-/// visitor signs out it is of no more use. What it learns (subscriptions, service access tokens) is kept with the session, in
-/// this process only, so a second call costs one request.
+/// It comes from a signed-in user's [`OscToken`] or [`OscSession`], or is [built](Self::builder) with a personal access token. It
+/// clones cheaply and outlives the request it came from. The context of a session always uses a fresh token; after sign-out its
+/// calls return [`SessionEnded`](super::ContextErrorKind::SessionEnded). What it learns (subscriptions, service access tokens)
+/// is kept with the session, in this process only, so that a second call costs one request.
 ///
-/// Anything can fail with [`SessionEnded`](ContextErrorKind::SessionEnded), [`Unavailable`](ContextErrorKind::Unavailable),
-/// [`Refused`](ContextErrorKind::Refused), [`NotConfigured`](ContextErrorKind::NotConfigured) and
-/// [`UnexpectedAnswer`](ContextErrorKind::UnexpectedAnswer), and with [`InvalidInput`](ContextErrorKind::InvalidInput)
-/// before anything is sent; each method's `# Errors` has what there is beyond that. A request waits for its answer for 30
-/// seconds, and takes no more than 4 MiB of it.
+/// The [module](crate::client) lists the calls, their names in OSC's own client, and which of them are safe to repeat. Any call
+/// can fail in these ways; each method's *Errors* says what there is beyond them:
+/// - before anything is sent: [`InvalidInput`](super::ContextErrorKind::InvalidInput),
+///   [`NotConfigured`](super::ContextErrorKind::NotConfigured);
+/// - for want of a token: [`SessionEnded`](super::ContextErrorKind::SessionEnded),
+///   [`InvalidToken`](super::ContextErrorKind::InvalidToken);
+/// - by the platform: [`Unavailable`](super::ContextErrorKind::Unavailable),
+///   [`Refused`](super::ContextErrorKind::Refused), [`PlanRequired`](super::ContextErrorKind::PlanRequired),
+///   [`UnexpectedAnswer`](super::ContextErrorKind::UnexpectedAnswer).
+///
+/// A request waits 30 seconds for its answer, and reads at most 4 MiB of it.
 ///
 /// ```
 /// use std::time::Duration;
@@ -34,11 +31,9 @@ use crate::session::{OscSession, OscToken};
 ///     let osc = token.context();
 ///     let options = json!({ "RootUser": "admin", "RootPassword": "{{secrets.password}}" });
 ///     osc.save_secret("minio-minio", "password", "correct horse").await?;
-///     let store = osc.create_instance("minio-minio", "store", &options).await?;
-///     osc.wait_until_ready("minio-minio", &store, Duration::from_secs(300), |health| {
-///         println!("store is {}", health.status);
-///     })
-///     .await?;
+///     let ten_minutes = Duration::from_secs(600);
+///     let store = osc.create_or_adopt_instance("minio-minio", "store", &options, ten_minutes).await?.into_instance();
+///     osc.wait_until_ready("minio-minio", &store, ten_minutes, |health| println!("store is {}", health.status)).await?;
 ///     Ok(store.url)
 /// }
 /// ```
@@ -48,7 +43,7 @@ pub struct OscContext {
 }
 
 impl OscToken {
-    /// The workspace of the user whose token this is.
+    /// Returns the workspace of the user whose token this is.
     #[must_use]
     pub fn context(&self) -> OscContext {
         self.session().context()
@@ -56,7 +51,7 @@ impl OscToken {
 }
 
 impl OscSession {
-    /// The workspace of the user whose session this is.
+    /// Returns the workspace of the user whose session this is.
     #[must_use]
     pub fn context(&self) -> OscContext {
         OscContext { source: TokenSource::Session(self.clone()) }
@@ -71,94 +66,5 @@ impl OscContext {
             TokenSource::Session(session) => Some(session),
             TokenSource::Bare(_) => None,
         }
-    }
-
-    /// The services that the workspace subscribes to, as they are now.
-    ///
-    /// # Errors
-    /// As any call.
-    pub async fn subscriptions(&self) -> Result<Vec<Subscription>, ContextError> {
-        let doing = Doing::new("read the subscriptions");
-        let workspace = self.workspace(doing).await?;
-        Ok(self.read_subscriptions(doing, &workspace, None).await?.to_vec())
-    }
-
-    /// Subscribes to a service. Does nothing when the workspace does so already.
-    ///
-    /// # Errors
-    /// [`NotFound`](ContextErrorKind::NotFound) when OSC has no such service.
-    pub async fn activate_service(&self, service_id: &str) -> Result<Subscription, ContextError> {
-        let doing = Doing::new("activate the service").of(service_id);
-        let workspace = self.workspace(doing).await?;
-        // What is remembered may have been given up elsewhere.
-        workspace.forget_subscriptions();
-        self.subscribed(doing, &workspace, service_id, Unsubscribed::Activate).await
-    }
-
-    /// A token for one service, for calls that are not among these methods. Activates the service when the workspace does
-    /// not subscribe to it. One that is kept is used until a minute before it expires.
-    ///
-    /// # Errors
-    /// [`NotFound`](ContextErrorKind::NotFound) when OSC has no such service.
-    pub async fn service_access_token(&self, service_id: &str) -> Result<ServiceAccessToken, ContextError> {
-        let doing = Doing::new("get access to the service").of(service_id);
-        let access = self.access(doing, service_id, Unsubscribed::Activate).await?;
-        // The visitor may have signed out while it was asked for.
-        self.workspace(doing).await?;
-        Ok(access.token.clone())
-    }
-
-    /// A newer token than `rejected`, which the service refused although it had not expired. Does nothing but return the newer
-    /// one when there is one already.
-    ///
-    /// # Errors
-    /// [`NotSubscribed`](ContextErrorKind::NotSubscribed).
-    pub async fn refresh_service_access_token(
-        &self,
-        rejected: &ServiceAccessToken,
-    ) -> Result<ServiceAccessToken, ContextError> {
-        let doing = Doing::new("get access to the service").of(rejected.service_id());
-        self.workspace(doing).await?.drop_token(rejected);
-        let access = self.access(doing, rejected.service_id(), Unsubscribed::Refuse).await?;
-        self.workspace(doing).await?;
-        Ok(access.token.clone())
-    }
-
-    /// How many tokens the workspace has left.
-    ///
-    /// # Errors
-    /// As any call.
-    pub async fn token_balance(&self) -> Result<TokenBalance, ContextError> {
-        let doing = Doing::new("read the token balance");
-        let request = |platform: &Platform| platform.request(Method::GET, "money", &["mytokencount"]);
-        self.ask_platform(doing, request).await?.read(doing)
-    }
-
-    /// The apps of the user's that OSC builds and runs.
-    ///
-    /// # Errors
-    /// As any call.
-    pub async fn my_apps(&self) -> Result<Vec<App>, ContextError> {
-        let doing = Doing::new("list the apps");
-        let request = |platform: &Platform| platform.request(Method::GET, "deploy", &["myapps"]);
-        self.ask_platform(doing, request).await?.read_list(doing)
-    }
-
-    /// Stores a secret for instances of a service: an option of the value `{{secrets.name}}` refers to it, and is shown as
-    /// `***`. It belongs to the service, not to one instance: one of that name is replaced. Activates nothing.
-    ///
-    /// # Errors
-    /// [`NotFound`](ContextErrorKind::NotFound) when OSC has no such service.
-    pub async fn save_secret(&self, service_id: &str, name: &str, value: &str) -> Result<(), ContextError> {
-        let doing = Doing::new("save the secret").of(service_id).to(name);
-        check_service_id(doing, service_id)?;
-        if name.is_empty() || value.is_empty() {
-            return Err(doing.error(ContextErrorKind::InvalidInput, "its name or its value is empty"));
-        }
-        let request = |platform: &Platform| {
-            let body = json!({ "secretName": name, "secretData": value });
-            platform.request(Method::POST, "deploy", &["mysecrets", service_id]).body(&body)
-        };
-        self.ask_platform(doing, request).await?.done_hiding(doing, &[value])
     }
 }

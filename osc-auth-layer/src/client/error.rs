@@ -37,6 +37,7 @@ struct Problem {
     status: Option<StatusCode>,
     reason: Option<String>,
     retry_after: Option<Duration>,
+    last_status: Option<String>,
 }
 
 /// The kinds of [`ContextError`]: whose fault it is, and so what to do.
@@ -56,6 +57,10 @@ pub enum ContextErrorKind {
     NotSubscribed,
     /// There is an instance of this name already.
     NameTaken,
+    /// The platform did not say what became of a create: the answer was lost, or a gateway answered in its place. The instance may
+    /// turn up minutes later. Look for it before you create it again, or use
+    /// [`create_or_adopt_instance`](crate::OscContext::create_or_adopt_instance), which does both.
+    MaybeCreated,
     /// There is no such instance or service.
     NotFound,
     /// OSC understood and declined: no right to it, no tokens left, options it does not take.
@@ -64,6 +69,8 @@ pub enum ContextErrorKind {
     PlanRequired,
     /// The instance does not offer this.
     NotSupported,
+    /// The instance or job that was waited for has failed. Waiting does not change that.
+    Failed,
     /// It did not happen before the caller's deadline.
     DeadlineExceeded,
     /// OSC did not answer, or with 429 or 5xx; or the session's token has expired and the provider is out of reach. Try
@@ -84,10 +91,12 @@ impl ContextErrorKind {
             Self::InvalidToken => "invalid_token",
             Self::NotSubscribed => "not_subscribed",
             Self::NameTaken => "name_taken",
+            Self::MaybeCreated => "maybe_created",
             Self::NotFound => "not_found",
             Self::Refused => "refused",
             Self::PlanRequired => "plan_required",
             Self::NotSupported => "not_supported",
+            Self::Failed => "failed",
             Self::DeadlineExceeded => "deadline_exceeded",
             Self::Unavailable => "unavailable",
             Self::UnexpectedAnswer => "unexpected_answer",
@@ -103,7 +112,9 @@ impl ContextError {
     ) -> Self {
         let why = why.into();
         let doing = doing.to_string();
-        Self(Box::new(Problem { kind, doing, why, status: None, reason: None, retry_after: None }))
+        let problem =
+            Problem { kind, doing, why, status: None, reason: None, retry_after: None, last_status: None };
+        Self(Box::new(problem))
     }
 
     pub(super) fn answered(mut self, status: StatusCode, reason: Option<String>) -> Self {
@@ -114,6 +125,16 @@ impl ContextError {
     pub(super) fn retry_in(mut self, delay: Option<Duration>) -> Self {
         self.0.retry_after = delay;
         self
+    }
+
+    /// For the end of a wait.
+    pub(super) fn after_status(mut self, last: Option<String>) -> Self {
+        self.0.last_status = last;
+        self
+    }
+
+    pub(super) fn why(&self) -> &str {
+        &self.0.why
     }
 
     pub(super) fn with_kind(mut self, kind: ContextErrorKind, why: &'static str) -> Self {
@@ -175,6 +196,12 @@ impl ContextError {
         self.0.reason.as_deref()
     }
 
+    /// Returns the last status of what was waited for, such as `starting`, if one was seen and is a plain word.
+    #[must_use]
+    pub fn last_status(&self) -> Option<&str> {
+        self.0.last_status.as_deref()
+    }
+
     /// How long to wait before another try, when OSC says so.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
@@ -194,8 +221,8 @@ impl ContextError {
     /// | `NameTaken` | 409 |
     /// | `NotSupported` | 422 |
     /// | `NotConfigured`, `InvalidToken` | 500 |
-    /// | `Unavailable`, `UnexpectedAnswer` | 502 |
-    /// | `DeadlineExceeded` | 504 |
+    /// | `Unavailable`, `UnexpectedAnswer`, `Failed` | 502 |
+    /// | `DeadlineExceeded`, `MaybeCreated` | 504 |
     #[must_use]
     pub fn response_status(&self) -> StatusCode {
         match self.kind() {
@@ -209,18 +236,27 @@ impl ContextError {
             ContextErrorKind::NotConfigured | ContextErrorKind::InvalidToken => {
                 StatusCode::INTERNAL_SERVER_ERROR
             }
-            ContextErrorKind::Unavailable | ContextErrorKind::UnexpectedAnswer => StatusCode::BAD_GATEWAY,
-            ContextErrorKind::DeadlineExceeded => StatusCode::GATEWAY_TIMEOUT,
+            ContextErrorKind::Unavailable | ContextErrorKind::UnexpectedAnswer | ContextErrorKind::Failed => {
+                StatusCode::BAD_GATEWAY
+            }
+            ContextErrorKind::DeadlineExceeded | ContextErrorKind::MaybeCreated => {
+                StatusCode::GATEWAY_TIMEOUT
+            }
         }
     }
 }
 
 impl fmt::Display for ContextError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Problem { doing, why, reason, .. } = &*self.0;
+        let Problem { kind, doing, why, reason, last_status, .. } = &*self.0;
         write!(f, "could not {doing}: {why}")?;
-        match reason {
-            Some(reason) if reason != why => write!(f, " (OSC says: {reason})"),
+        if let Some(reason) = reason.as_ref().filter(|reason| *reason != why) {
+            write!(f, " (OSC says: {reason})")?;
+        }
+        // The other errors at the end of a wait are about the status itself.
+        let says_status = matches!(kind, ContextErrorKind::DeadlineExceeded | ContextErrorKind::Failed);
+        match last_status {
+            Some(status) if !says_status => write!(f, "; its last status was {status}"),
             _ => Ok(()),
         }
     }

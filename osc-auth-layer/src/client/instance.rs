@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::answer::or_default;
+use super::status::{InstanceStatus, JobStatus};
 
 /// An instance (or job) of a service.
 ///
@@ -55,6 +56,12 @@ impl Instance {
     /// When it has not the form of `T`. The error may quote a field.
     pub fn deserialize<T: DeserializeOwned>(&self) -> Result<T, serde_json::Error> {
         serde_json::from_value(serde_json::to_value(self)?)
+    }
+
+    /// Returns the status of a job; `None` for what is no job.
+    #[must_use]
+    pub fn job_status(&self) -> Option<JobStatus> {
+        self.fields.get("status")?.as_str().map(|status| JobStatus::from(status.to_owned()))
     }
 
     /// Where a link of this relation (`self`, `health`, `logs`, `ports`, `restart`, `scale`) leads on the API's host.
@@ -118,15 +125,15 @@ impl<'a> From<&'a Instance> for InstanceRef<'a> {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct InstanceHealth {
-    /// OSC's word for it, such as `starting` or `running`.
-    pub status: String,
+    /// The platform's word for it.
+    pub status: InstanceStatus,
 }
 
 impl InstanceHealth {
-    /// Whether it can be used.
+    /// Returns true if the instance can be used.
     #[must_use]
     pub fn is_running(&self) -> bool {
-        self.status == "running"
+        self.status == InstanceStatus::Running
     }
 }
 
@@ -153,6 +160,35 @@ pub struct Scaling {
     pub actual_replicas: u32,
     /// That were asked for.
     pub desired_replicas: u32,
+}
+
+/// Where an instance is reached from inside the cluster.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct InternalEndpoint {
+    /// The host name inside the cluster.
+    pub service_dns: String,
+    /// The ports there.
+    #[serde(default, deserialize_with = "or_default")]
+    pub ports: Vec<InternalPort>,
+    /// Whether the instance is reached from outside too, if the platform says so.
+    #[serde(default, deserialize_with = "or_default")]
+    pub public_access: Option<bool>,
+}
+
+/// A port of an instance inside the cluster.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct InternalPort {
+    /// Its name.
+    #[serde(default, deserialize_with = "or_default")]
+    pub name: String,
+    /// Its number.
+    pub port: u16,
+    /// Such as `TCP`.
+    #[serde(default, deserialize_with = "or_default")]
+    pub protocol: String,
 }
 
 /// `^[a-z0-9]+$`; a name becomes part of an address.

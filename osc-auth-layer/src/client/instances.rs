@@ -1,18 +1,19 @@
-//! The instances of a service in the user's workspace: made, looked at, changed and removed.
+//! The instances of a service: listed, read, changed and removed.
 
 use http::{Method, StatusCode};
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::access::Unsubscribed;
-use super::answer::{Answer, Doing};
+use super::answer::Doing;
 use super::context::OscContext;
 use super::error::{ContextError, ContextErrorKind};
-use super::instance::{Instance, InstanceHealth, InstanceRef, Port, Scaling, is_name};
+use super::instance::{Instance, InstanceRef, is_name};
+use super::reply::Answer;
 use super::request::{Api, ServiceRequest};
 
 impl OscContext {
-    /// The instances of a service.
+    /// Lists the instances of a service. Suspended ones are missing: see [`suspended_instances`](Self::suspended_instances).
     ///
     /// # Errors
     /// [`NotSubscribed`](ContextErrorKind::NotSubscribed).
@@ -23,7 +24,7 @@ impl OscContext {
         answer.read_list(doing)
     }
 
-    /// An instance; `None` when there is none of this name.
+    /// Returns an instance; `None` if there is none of this name.
     ///
     /// # Errors
     /// [`NotSubscribed`](ContextErrorKind::NotSubscribed).
@@ -31,39 +32,7 @@ impl OscContext {
         self.look(Doing::new("look at").of(service_id).to(name), service_id, name).await
     }
 
-    /// Makes an instance, whose name is of small letters and digits, and whose options are the service's own. Activates the
-    /// service when the workspace does not subscribe to it. It takes a while to start:
-    /// [`wait_until_ready`](Self::wait_until_ready).
-    ///
-    /// # Errors
-    /// [`NameTaken`](ContextErrorKind::NameTaken); [`NotFound`](ContextErrorKind::NotFound) when OSC has no such service.
-    pub async fn create_instance(
-        &self,
-        service_id: &str,
-        name: &str,
-        options: impl Serialize,
-    ) -> Result<Instance, ContextError> {
-        let doing = Doing::new("create").of(service_id).to(name);
-        let mut body = object(doing, options)?;
-        check_name(doing, name)?;
-        body["name"] = name.into();
-        let request = |api: &Api| Some(api.instances(Method::POST).body(&body));
-        let answer = self.ask_service(doing, service_id, Unsubscribed::Activate, request).await?;
-        let is_taken = answer.is(StatusCode::CONFLICT);
-        let created = answer.success(doing).map_err(|error| match is_taken {
-            true => error.with_kind(ContextErrorKind::NameTaken, "the name is taken"),
-            false => error,
-        });
-        match serde_json::from_slice(&created?) {
-            Ok(made) => Ok(made),
-            // It is there, whatever that answer was.
-            Err(_) => {
-                self.look(doing, service_id, name).await?.ok_or_else(|| ContextError::unexpected(doing))
-            }
-        }
-    }
-
-    /// Changes options of an instance: those that `changes` names.
+    /// Changes those options of an instance that `changes` names, and returns the instance.
     ///
     /// # Errors
     /// [`NotSubscribed`](ContextErrorKind::NotSubscribed), [`NotFound`](ContextErrorKind::NotFound).
@@ -90,7 +59,7 @@ impl OscContext {
         }
     }
 
-    /// Removes an instance for good.
+    /// Removes an instance for good. If the answer is lost and the repeated request finds nothing, the first one has removed it.
     ///
     /// # Errors
     /// [`NotSubscribed`](ContextErrorKind::NotSubscribed), [`NotFound`](ContextErrorKind::NotFound).
@@ -98,7 +67,9 @@ impl OscContext {
         let doing = Doing::new("remove").of(service_id).to(name);
         check_name(doing, name)?;
         let request = |api: &Api| Some(api.instance(Method::DELETE, name));
-        self.ask_service(doing, service_id, Unsubscribed::Refuse, request).await?.done_removing(doing)
+        self.ask_service(doing, service_id, Unsubscribed::Refuse, request).await?.done_removing(doing)?;
+        self.workspace(doing).await?.starts.lock().forget(service_id, name);
+        Ok(())
     }
 
     /// Restarts an instance. It takes a while to start again.
@@ -116,87 +87,8 @@ impl OscContext {
         self.follow(doing, service_id, instance, "restart", Method::POST, as_it_is).await?.done(doing)
     }
 
-    /// How an instance is.
-    ///
-    /// # Errors
-    /// [`NotSubscribed`](ContextErrorKind::NotSubscribed), [`NotFound`](ContextErrorKind::NotFound).
-    pub async fn instance_health<'a>(
-        &self,
-        service_id: &str,
-        instance: impl Into<InstanceRef<'a>>,
-    ) -> Result<InstanceHealth, ContextError> {
-        let instance = instance.into();
-        let doing = Doing::new("read the health of").of(service_id).to(instance.name());
-        self.follow(doing, service_id, instance, "health", Method::GET, as_it_is).await?.read(doing)
-    }
-
-    /// The lines an instance has logged lately.
-    ///
-    /// # Errors
-    /// [`NotSubscribed`](ContextErrorKind::NotSubscribed), [`NotFound`](ContextErrorKind::NotFound).
-    pub async fn instance_logs<'a>(
-        &self,
-        service_id: &str,
-        instance: impl Into<InstanceRef<'a>>,
-    ) -> Result<Vec<String>, ContextError> {
-        let instance = instance.into();
-        let doing = Doing::new("read the logs of").of(service_id).to(instance.name());
-        let answer = self.follow(doing, service_id, instance, "logs", Method::GET, as_it_is).await?;
-        Ok(lines(&answer.success(doing)?))
-    }
-
-    /// The TCP ports of an instance that are reached from outside.
-    ///
-    /// # Errors
-    /// [`NotSubscribed`](ContextErrorKind::NotSubscribed), [`NotFound`](ContextErrorKind::NotFound).
-    pub async fn instance_ports<'a>(
-        &self,
-        service_id: &str,
-        instance: impl Into<InstanceRef<'a>>,
-    ) -> Result<Vec<Port>, ContextError> {
-        let instance = instance.into();
-        let doing = Doing::new("read the ports of").of(service_id).to(instance.name());
-        let ask = ServiceRequest::saying_json;
-        self.follow(doing, service_id, instance, "ports", Method::GET, ask).await?.read_list(doing)
-    }
-
-    /// How many replicas an instance has.
-    ///
-    /// # Errors
-    /// [`NotSubscribed`](ContextErrorKind::NotSubscribed), [`NotFound`](ContextErrorKind::NotFound),
-    /// [`NotSupported`](ContextErrorKind::NotSupported).
-    pub async fn instance_scaling<'a>(
-        &self,
-        service_id: &str,
-        instance: impl Into<InstanceRef<'a>>,
-    ) -> Result<Scaling, ContextError> {
-        let instance = instance.into();
-        let doing = Doing::new("read the scaling of").of(service_id).to(instance.name());
-        let ask = ServiceRequest::by_authorization;
-        self.follow(doing, service_id, instance, "scale", Method::GET, ask).await?.read(doing)
-    }
-
-    /// Asks for another number of replicas; 0 stops the instance.
-    ///
-    /// # Errors
-    /// [`NotSubscribed`](ContextErrorKind::NotSubscribed), [`NotFound`](ContextErrorKind::NotFound),
-    /// [`NotSupported`](ContextErrorKind::NotSupported).
-    pub async fn scale_instance<'a>(
-        &self,
-        service_id: &str,
-        instance: impl Into<InstanceRef<'a>>,
-        replicas: u32,
-    ) -> Result<(), ContextError> {
-        let instance = instance.into();
-        let doing = Doing::new("scale").of(service_id).to(instance.name());
-        let ask = |request: ServiceRequest| {
-            request.by_authorization().body(&json!({ "desiredReplicas": replicas }))
-        };
-        self.follow(doing, service_id, instance, "scale", Method::PUT, ask).await?.done(doing)
-    }
-
     /// Sends a request to what an instance links to, after looking the instance up if need be.
-    async fn follow(
+    pub(super) async fn follow(
         &self,
         doing: Doing<'_>,
         service_id: &str,
@@ -249,7 +141,7 @@ impl OscContext {
     }
 }
 
-fn as_it_is(request: ServiceRequest) -> ServiceRequest {
+pub(super) fn as_it_is(request: ServiceRequest) -> ServiceRequest {
     request
 }
 
@@ -257,45 +149,14 @@ pub(super) fn missing(doing: Doing<'_>) -> ContextError {
     doing.error(ContextErrorKind::NotFound, "there is no such instance")
 }
 
-fn check_name(doing: Doing<'_>, name: &str) -> Result<(), ContextError> {
+pub(super) fn check_name(doing: Doing<'_>, name: &str) -> Result<(), ContextError> {
     if is_name(name) {
         return Ok(());
     }
     Err(doing.error(ContextErrorKind::InvalidInput, "a name consists of small letters and digits"))
 }
 
-fn object(doing: Doing<'_>, options: impl Serialize) -> Result<Value, ContextError> {
+pub(super) fn object(doing: Doing<'_>, options: impl Serialize) -> Result<Value, ContextError> {
     let options = serde_json::to_value(options).ok().filter(Value::is_object);
     options.ok_or_else(|| doing.error(ContextErrorKind::InvalidInput, "the options are no JSON object"))
-}
-
-/// An array of lines, one text, or no JSON at all.
-fn lines(body: &[u8]) -> Vec<String> {
-    let text = |text: &str| text.lines().map(str::to_owned).collect();
-    match serde_json::from_slice(body) {
-        Ok(Value::Array(lines)) => lines.into_iter().map(line).collect(),
-        Ok(Value::String(logged)) => text(&logged),
-        _ => text(&String::from_utf8_lossy(body)),
-    }
-}
-
-fn line(value: Value) -> String {
-    match value {
-        Value::String(line) => line,
-        other => other.to_string(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn logs_come_in_lines_whatever_they_came_in() {
-        assert_eq!(lines(br#"["a","b",{"c":1}]"#), ["a", "b", r#"{"c":1}"#]);
-        assert_eq!(lines(br#""a\nb""#), ["a", "b"]);
-        assert_eq!(lines(b"a\nb\n"), ["a", "b"]);
-        assert_eq!(lines(b"{\"level\":1}\n{\"level\":2}"), ["{\"level\":1}", "{\"level\":2}"]);
-        assert!(lines(b"").is_empty());
-    }
 }

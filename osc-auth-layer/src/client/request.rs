@@ -42,6 +42,12 @@ impl PlatformRequest {
         Self(self.0.body(JSON, body.to_string()))
     }
 
+    /// Leaves the content type out. Some servers answer 400 to a `POST` that announces JSON and has no body.
+    pub(super) fn without_content_type(mut self) -> Self {
+        self.0.headers.remove(header::CONTENT_TYPE);
+        self
+    }
+
     pub(super) fn authorized(&self, personal_access_token: HeaderValue) -> WireRequest {
         self.0.clone().header(PAT, personal_access_token)
     }
@@ -104,6 +110,12 @@ impl ServiceRequest {
     pub(super) fn by_authorization(mut self) -> Self {
         self.header = header::AUTHORIZATION;
         self.saying_json()
+    }
+
+    /// Adds a parameter behind those that the link has already.
+    pub(super) fn query(mut self, name: &str, value: &str) -> Self {
+        self.request.url.query_pairs_mut().append_pair(name, value);
+        self
     }
 
     pub(super) fn authorized(&self, service_access_token: HeaderValue) -> WireRequest {

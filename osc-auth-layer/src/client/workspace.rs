@@ -3,17 +3,20 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio_util::task::TaskTracker;
 
+use super::adopt_step::Step;
 use super::catalog::Subscription;
 use super::error::ContextError;
 use super::request::Api;
 use super::service_token::ServiceAccessToken;
+use super::starts::Starts;
 use crate::clock::Timestamp;
-use crate::flight::Flight;
+use crate::flight::{Flight, Flights};
 
 pub(super) type Subscriptions = Arc<[Subscription]>;
 
@@ -32,6 +35,10 @@ pub(crate) struct Workspace {
     pub(super) reading: Flight<Result<Subscriptions, ContextError>>,
     services: Mutex<HashMap<String, Arc<Service>>>,
     refreshed_in_vain_at: Mutex<Option<Timestamp>>,
+    pub(super) starts: Mutex<Starts>,
+    /// By service and name.
+    pub(super) creating: Flights<(String, String), Step>,
+    calls: AtomicU64,
 }
 
 #[derive(Default)]
@@ -80,6 +87,11 @@ impl Workspace {
 
     pub(super) fn forget_subscriptions(&self) {
         self.subscriptions.lock().subscriptions = None;
+    }
+
+    /// A number of its own for each call that creates or adopts.
+    pub(super) fn next_call(&self) -> u64 {
+        self.calls.fetch_add(1, Ordering::Relaxed)
     }
 
     /// Whether a refused personal access token is worth a refresh.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use mock_osc::{Endpoint, MockOsc, Recorded};
 use osc_auth_layer::{ContextError, OscContext};
-use osc_tests::{ADSERVER, MINIO, Stage, soon};
+use osc_tests::{ADSERVER, FFMPEG, MINIO, Stage, soon};
 use serde_json::{Value, json};
 
 /// The steps of `tour.mjs`.
@@ -25,7 +25,13 @@ async fn tour(osc: &OscContext) -> Result<(), ContextError> {
     osc.save_secret(ADSERVER, "key", "value").await?;
     osc.remove_instance(ADSERVER, "tour").await?;
     osc.service_access_token(MINIO).await?;
-    Ok(())
+    osc.subscriptions().await?;
+    osc.create_job(FFMPEG, "tour", json!({ "cmdLineArgs": "-i in out" })).await?;
+    osc.list_jobs(FFMPEG).await?;
+    osc.wait_for_job(FFMPEG, "tour", Duration::from_secs(10), |_| {}).await?;
+    osc.get_job(FFMPEG, "tour").await?;
+    osc.remove_job(FFMPEG, "tour").await?;
+    osc.remove_subscription(FFMPEG).await
 }
 
 /// A request as a server tells it from others.
@@ -92,10 +98,12 @@ async fn tour_with_node(osc: &MockOsc, access_token: &str) {
 
 #[tokio::test]
 async fn both_clients_ask_for_the_same_and_this_one_asks_less_often() {
-    let stage = Stage::signed_in().await;
+    // A job is done at once, so that nobody waits.
+    let at_once = || MockOsc::builder().instance_start(Duration::ZERO);
+    let stage = Stage::with(at_once(), |layer| layer).await;
     tour_with_node(&stage.osc, stage.token().await.access_token()).await;
     let theirs = asked(&stage.osc);
-    let stage = Stage::signed_in().await;
+    let stage = Stage::with(at_once(), |layer| layer).await;
     soon(tour(&stage.context().await)).await.unwrap();
     let ours = asked(&stage.osc);
 
@@ -114,6 +122,27 @@ async fn both_clients_ask_for_the_same_and_this_one_asks_less_often() {
         assert_eq!(count(&ours, endpoint), count(&theirs, endpoint), "{endpoint:?}");
     }
     // The other one reads the subscriptions before, and looks an instance up for, nearly everything it does.
-    assert_eq!((count(&ours, Endpoint::Catalog), count(&ours, Endpoint::Instances)), (4, 10));
+    assert_eq!((count(&ours, Endpoint::Catalog), count(&ours, Endpoint::Instances)), (9, 15));
     assert!(theirs.len() >= 2 * ours.len(), "{} and {}", theirs.len(), ours.len());
+}
+
+#[test]
+fn every_call_is_in_the_table_of_the_documentation() {
+    let client = Path::new(env!("CARGO_MANIFEST_DIR")).join("../osc-auth-layer/src/client");
+    let read = |path: &Path| std::fs::read_to_string(path).expect("a source is text");
+    let table = read(&client.join("mod.rs"));
+    let mut calls = 0;
+    for file in std::fs::read_dir(&client).expect("the sources are there") {
+        let path = file.expect("a folder can be read").path();
+        if path.is_dir() {
+            continue;
+        }
+        for line in read(&path).lines() {
+            let Some(call) = line.trim().strip_prefix("pub async fn ") else { continue };
+            let name = call.split(['(', '<']).next().unwrap_or_default();
+            assert!(table.contains(&format!("](OscContext::{name})")), "{name} is missing");
+            calls += 1;
+        }
+    }
+    assert!(calls > 30, "{calls}");
 }

@@ -1,40 +1,18 @@
 //! Waiting until an instance runs, on the layer's clock.
 
-use std::ops::RangeInclusive;
-use std::sync::Mutex;
 use std::time::Duration;
 
 use mock_osc::{Endpoint, Fault, MockOsc};
+use osc_auth_layer::client::InstanceHealth;
 use osc_auth_layer::{ContextError, ContextErrorKind as Kind};
-use osc_tests::{ADSERVER, FFMPEG, Stage, soon};
+use osc_tests::{ADSERVER, LOOK, Stage, soon};
 use serde_json::json;
 
 const SECOND: Duration = Duration::from_secs(1);
 const DEADLINE: Duration = Duration::from_secs(60);
-/// The pause between two looks.
-const LOOK: RangeInclusive<Duration> = SECOND..=SECOND;
-
-/// Lets every pause between two looks pass as soon as it begins, until the wait is over.
-async fn through(
-    stage: &Stage,
-    waiting: impl Future<Output = Result<(), ContextError>>,
-) -> Result<(), ContextError> {
-    let mut waiting = std::pin::pin!(waiting);
-    let mut passed = stage.clock.sleeps(LOOK);
-    loop {
-        tokio::select! {
-            biased;
-            over = soon(&mut waiting) => return over,
-            pause = stage.clock.slept(LOOK, passed + 1) => {
-                passed += 1;
-                stage.pass(pause);
-            }
-        }
-    }
-}
 
 /// Drives the wait until it pauses for the `times`th time for so long.
-async fn until_pause<F: Future<Output = Result<(), ContextError>> + Unpin>(
+pub(super) async fn until_pause<F: Future<Output = Result<(), ContextError>> + Unpin>(
     stage: &Stage,
     waiting: &mut F,
     pause: Duration,
@@ -53,8 +31,8 @@ async fn every_look_is_told_until_it_runs() {
     let osc = stage.context().await;
     let made = soon(osc.create_instance(ADSERVER, "mine", json!({}))).await.unwrap();
     let mut told = Vec::new();
-    let watch = |health: &osc_auth_layer::client::InstanceHealth| told.push(health.status.clone());
-    through(&stage, osc.wait_until_ready(ADSERVER, &made, DEADLINE, watch)).await.unwrap();
+    let watch = |health: &InstanceHealth| told.push(health.status.clone());
+    stage.through_looks(osc.wait_until_ready(ADSERVER, &made, DEADLINE, watch)).await.unwrap();
     assert_eq!(told, ["starting", "starting", "starting", "running"]);
     assert_eq!(stage.asked().instances, 1 + 4, "what was read is not looked up again");
 }
@@ -74,68 +52,12 @@ async fn what_runs_already_is_not_waited_for() {
 }
 
 #[tokio::test]
-async fn what_never_runs_is_waited_for_until_the_deadline_which_names_its_last_status() {
-    let stage = Stage::signed_in().await;
-    let osc = stage.context().await;
-    stage.osc.fail_instances(true);
-    let made = soon(osc.create_instance(ADSERVER, "mine", json!({}))).await.unwrap();
-    let looks = Mutex::new(0);
-    let watch = |_: &osc_auth_layer::client::InstanceHealth| *looks.lock().unwrap() += 1;
-    let error = through(&stage, osc.wait_until_ready(ADSERVER, &made, DEADLINE, watch)).await.unwrap_err();
-    assert_eq!((error.kind(), error.status()), (Kind::DeadlineExceeded, None));
-    assert_eq!(
-        error.to_string(),
-        "could not wait for mine (eyevinn-test-adserver): it is not running by the deadline, its status is failed"
-    );
-    assert!((59..=61).contains(&*looks.lock().unwrap()), "{looks:?}");
-}
-
-#[tokio::test]
-async fn the_deadline_ends_also_a_look_that_is_not_answered() {
-    let stage = Stage::signed_in().await;
-    let osc = stage.context().await;
-    let hold = stage.osc.hold(Endpoint::Instances);
-    let mut waiting =
-        Box::pin(osc.wait_until_ready(ADSERVER, "demo", DEADLINE, |_| panic!("it was not looked at")));
-    let arrived = async { soon(hold.arrived(1)).await };
-    tokio::select! { biased; over = &mut waiting => panic!("{over:?}"), () = arrived => {} }
-    stage.pass(DEADLINE);
-    let error = soon(waiting).await.unwrap_err();
-    assert_eq!(error.kind(), Kind::DeadlineExceeded);
-    assert!(error.to_string().ends_with("its status is unknown"), "{error}");
-}
-
-#[tokio::test]
-async fn an_instance_that_is_removed_meanwhile_is_not_found() {
-    for links in [true, false] {
-        let stage = Stage::signed_in().await;
-        stage.osc.set_instance_links(links);
-        let osc = stage.context().await;
-        soon(osc.create_instance(ADSERVER, "mine", json!({}))).await.unwrap();
-        let mut waiting = Box::pin(osc.wait_until_ready(ADSERVER, "mine", DEADLINE, |_| {}));
-        until_pause(&stage, &mut waiting, SECOND, 1).await;
-        stage.osc.remove_instance(ADSERVER, "mine");
-        stage.pass(SECOND);
-        let error = through(&stage, waiting).await.unwrap_err();
-        assert_eq!(error.kind(), Kind::NotFound);
-        assert_eq!(
-            error.to_string(),
-            "could not wait for mine (eyevinn-test-adserver): there is no such instance"
-        );
-    }
-    let stage = Stage::signed_in().await;
-    let osc = stage.context().await;
-    let error = soon(osc.wait_until_ready(ADSERVER, "none", DEADLINE, |_| {})).await.unwrap_err();
-    assert_eq!((error.kind(), stage.clock.sleeps(LOOK)), (Kind::NotFound, 0));
-}
-
-#[tokio::test]
 async fn health_that_turns_up_later_than_the_instance_is_waited_for() {
     let stage = Stage::signed_in().await;
     let osc = stage.context().await;
     let of_health = |request: &mock_osc::Recorded| request.path.contains("/health/");
     stage.osc.fault(Endpoint::Instances, Fault::Status(404)).when(of_health).times(3);
-    through(&stage, osc.wait_until_ready(ADSERVER, "demo", DEADLINE, |_| {})).await.unwrap();
+    stage.through_looks(osc.wait_until_ready(ADSERVER, "demo", DEADLINE, |_| {})).await.unwrap();
     assert_eq!(stage.clock.sleeps(LOOK), 3);
 }
 
@@ -146,7 +68,7 @@ async fn the_wait_goes_on_through_an_outage_of_the_platform() {
     let demo = soon(osc.get_instance(ADSERVER, "demo")).await.unwrap().unwrap();
     soon(osc.restart_instance(ADSERVER, &demo)).await.unwrap();
     let mut told = Vec::new();
-    let watch = |health: &osc_auth_layer::client::InstanceHealth| told.push(health.status.clone());
+    let watch = |health: &InstanceHealth| told.push(health.status.clone());
     let mut waiting = Box::pin(osc.wait_until_ready(ADSERVER, &demo, DEADLINE, watch));
     until_pause(&stage, &mut waiting, SECOND, 1).await;
     stage.osc.stop_listening().await;
@@ -159,7 +81,7 @@ async fn the_wait_goes_on_through_an_outage_of_the_platform() {
         stage.osc.fault(Endpoint::Instances, fault).once();
     }
     stage.pass(SECOND);
-    through(&stage, waiting).await.unwrap();
+    stage.through_looks(waiting).await.unwrap();
     assert_eq!(told, ["starting", "running"]);
 }
 
@@ -169,7 +91,7 @@ async fn the_wait_begins_also_in_an_outage() {
         let stage = Stage::signed_in().await;
         let osc = stage.context().await;
         stage.osc.fault(endpoint, Fault::Status(500)).times(3);
-        through(&stage, osc.wait_until_ready(ADSERVER, "demo", DEADLINE, |_| {})).await.unwrap();
+        stage.through_looks(osc.wait_until_ready(ADSERVER, "demo", DEADLINE, |_| {})).await.unwrap();
         assert_eq!(stage.clock.sleeps(LOOK), 3, "{endpoint:?}");
     }
 }
@@ -261,17 +183,4 @@ async fn a_wait_outlasts_the_tokens() {
     }
     soon(waiting).await.unwrap();
     assert!(stage.refreshes() >= 2, "{}", stage.refreshes());
-}
-
-#[tokio::test]
-async fn a_job_that_never_says_running_is_given_up_at_the_deadline() {
-    let stage = Stage::signed_in().await;
-    let osc = stage.context().await;
-    for status in [json!("Complete"), json!("Running "), json!("RUNNING")] {
-        stage.osc.set_instance_status(status.clone());
-        soon(osc.create_instance(FFMPEG, "mine", json!({}))).await.unwrap();
-        let waited = through(&stage, osc.wait_until_ready(FFMPEG, "mine", 3 * SECOND, |_| {})).await;
-        assert_eq!(waited.unwrap_err().kind(), Kind::DeadlineExceeded, "{status}");
-        soon(osc.remove_instance(FFMPEG, "mine")).await.unwrap();
-    }
 }

@@ -1,0 +1,200 @@
+//! Creating an instance, and what the platform's answer to it means.
+
+use http::{Method, StatusCode};
+use serde::Serialize;
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+use super::access::Unsubscribed;
+use super::answer::Doing;
+use super::context::OscContext;
+use super::error::{ContextError, ContextErrorKind};
+use super::instance::Instance;
+use super::instances::{check_name, object};
+use super::reply::Answer;
+use super::request::Api;
+use super::taken::says_taken;
+use crate::network::NetworkError;
+
+/// An instance that is asked for.
+#[derive(Clone)]
+pub(super) struct Order {
+    pub(super) service_id: String,
+    pub(super) name: String,
+    pub(super) body: Value,
+    /// Tells orders apart without keeping their options, which may hold passwords.
+    pub(super) digest: [u8; 32],
+}
+
+impl Order {
+    pub(super) fn new(
+        doing: Doing<'_>,
+        service_id: &str,
+        name: &str,
+        options: impl Serialize,
+    ) -> Result<Self, ContextError> {
+        let mut body = object(doing, options)?;
+        check_name(doing, name)?;
+        body["name"] = name.into();
+        let digest = Sha256::digest(body.to_string()).into();
+        Ok(Self { service_id: service_id.to_owned(), name: name.to_owned(), body, digest })
+    }
+
+    pub(super) fn key(&self) -> (String, String) {
+        (self.service_id.clone(), self.name.clone())
+    }
+}
+
+impl OscContext {
+    /// Creates an instance. Its name consists of lowercase letters and digits; its options are the service's own. Activates the
+    /// service if the workspace does not subscribe to it. An instance takes a while to start: see
+    /// [`wait_until_ready`](Self::wait_until_ready).
+    ///
+    /// The request is sent once. If the platform does not say what became of it, the instance may turn up minutes later:
+    /// [`create_or_adopt_instance`](Self::create_or_adopt_instance) waits for it.
+    ///
+    /// # Errors
+    /// - [`NameTaken`](ContextErrorKind::NameTaken): there is an instance of this name already.
+    /// - [`MaybeCreated`](ContextErrorKind::MaybeCreated): the answer was lost, a 504, or a 5xx that does not say what happened.
+    /// - [`PlanRequired`](ContextErrorKind::PlanRequired): the workspace's plan does not include it.
+    /// - [`NotFound`](ContextErrorKind::NotFound): OSC has no such service.
+    pub async fn create_instance(
+        &self,
+        service_id: &str,
+        name: &str,
+        options: impl Serialize,
+    ) -> Result<Instance, ContextError> {
+        let doing = Doing::new("create").of(service_id).to(name);
+        let order = Order::new(doing, service_id, name, options)?;
+        let created = self.create(doing, &order).await;
+        if created.as_ref().is_err_and(|error| error.kind() == ContextErrorKind::MaybeCreated) {
+            let workspace = self.workspace(doing).await?;
+            workspace.starts.lock().begin(&order, self.now(doing)?);
+        }
+        created
+    }
+
+    /// Sends the request. If a success does not show the instance, it is looked up.
+    pub(super) async fn create(&self, doing: Doing<'_>, order: &Order) -> Result<Instance, ContextError> {
+        let Order { service_id, name, body, .. } = order;
+        let request = |api: &Api| Some(api.instances(Method::POST).body(body));
+        let answer = match self.try_service(doing, service_id, Unsubscribed::Activate, request).await? {
+            Ok(answer) => answer,
+            Err(lost) if lost.error == NetworkError::NotSent => return Err(lost.into_error(doing)),
+            Err(lost) => return Err(maybe_created(lost.into_error(doing))),
+        };
+        match verdict(doing, name, answer) {
+            Verdict::Created(instance) => Ok(instance),
+            Verdict::Failed(error) => Err(error),
+            Verdict::NotShown(error) => match self.look(doing, service_id, name).await {
+                Ok(Some(instance)) => Ok(instance),
+                _ => Err(maybe_created(error)),
+            },
+        }
+    }
+}
+
+enum Verdict {
+    Created(Instance),
+    /// A success without the instance.
+    NotShown(ContextError),
+    Failed(ContextError),
+}
+
+fn verdict(doing: Doing<'_>, name: &str, answer: Answer) -> Verdict {
+    let status = answer.status();
+    let is_explained = answer.is_explained();
+    let error = match answer.read(doing) {
+        Ok(instance) => return Verdict::Created(instance),
+        Err(error) => error,
+    };
+    if status.is_server_error() {
+        // A gateway's page says nothing of the service behind it.
+        let is_unclear = status == StatusCode::GATEWAY_TIMEOUT || !is_explained;
+        return Verdict::Failed(if is_unclear { maybe_created(error) } else { error });
+    }
+    if status.is_success() && error.kind() == ContextErrorKind::UnexpectedAnswer {
+        return Verdict::NotShown(error);
+    }
+    let is_taken = status == StatusCode::CONFLICT
+        || ((status.is_client_error() || status.is_success())
+            && error.reason().is_some_and(|reason| says_taken(reason, name)));
+    Verdict::Failed(if is_taken { taken(error) } else { error })
+}
+
+fn maybe_created(error: ContextError) -> ContextError {
+    let why = "it may have been created: look for it in a few minutes before you create it again";
+    error.with_kind(ContextErrorKind::MaybeCreated, why)
+}
+
+pub(super) fn taken(error: ContextError) -> ContextError {
+    error.with_kind(ContextErrorKind::NameTaken, "the name is taken")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::network::WireResponse;
+    use http::HeaderValue;
+    use std::time::Duration;
+
+    fn judge(status: u16, retry_after: Option<u64>, body: &str) -> Result<String, ContextErrorKind> {
+        let response = WireResponse {
+            status: StatusCode::from_u16(status).unwrap(),
+            retry_after: retry_after.map(Duration::from_secs),
+            body: body.to_owned().into(),
+        };
+        let answer = Answer::new(response, HeaderValue::from_static("Bearer a-service-access-token"), false);
+        match verdict(Doing::new("create"), "store", answer) {
+            Verdict::Created(instance) => Ok(instance.name),
+            Verdict::NotShown(_) => Ok(String::new()),
+            Verdict::Failed(error) => Err(error.kind()),
+        }
+    }
+
+    #[test]
+    fn an_answer_says_created_taken_refused_or_leaves_it_open() {
+        use ContextErrorKind as Kind;
+        let html = "<html>504 Gateway Time-out</html>";
+        for (status, retry_after, body, expected) in [
+            (201, None, r#"{"name":"store"}"#, Ok("store")),
+            (200, None, r#"{"name":"store","reason":"an option of the service"}"#, Ok("store")),
+            (200, None, r#"{"reason":"no room"}"#, Err(Kind::Refused)),
+            (200, None, r#"{"reason":"name already taken"}"#, Err(Kind::NameTaken)),
+            (200, None, r#"{"message":"being created"}"#, Ok("")),
+            (200, None, html, Ok("")),
+            (204, None, "", Ok("")),
+            (409, None, "", Err(Kind::NameTaken)),
+            (409, None, r#"{"reason":"conflict"}"#, Err(Kind::NameTaken)),
+            (400, None, r#"{"reason":"Instance store already exists"}"#, Err(Kind::NameTaken)),
+            (403, None, r#"{"message":"The name is in use"}"#, Err(Kind::NameTaken)),
+            (422, None, "name already taken", Err(Kind::NameTaken)),
+            (400, None, r#"{"reason":"port already in use"}"#, Err(Kind::Refused)),
+            (402, None, r#"{"reason":"upgrade"}"#, Err(Kind::PlanRequired)),
+            (404, None, "", Err(Kind::NotFound)),
+            (429, Some(5), "", Err(Kind::Unavailable)),
+            (500, None, r#"{"reason":"out of memory"}"#, Err(Kind::Unavailable)),
+            (503, None, r#"{"reason":"ORCHESTRATOR_UNAVAILABLE"}"#, Err(Kind::Unavailable)),
+            (503, Some(5), "", Err(Kind::Unavailable)),
+            (500, None, "", Err(Kind::MaybeCreated)),
+            (502, None, html, Err(Kind::MaybeCreated)),
+            (503, None, "no healthy upstream", Err(Kind::MaybeCreated)),
+            (500, None, r#"{"reason":7}"#, Err(Kind::MaybeCreated)),
+            (504, None, html, Err(Kind::MaybeCreated)),
+            (504, None, r#"{"reason":"timeout"}"#, Err(Kind::MaybeCreated)),
+            (504, Some(5), "", Err(Kind::MaybeCreated)),
+            (302, None, "", Err(Kind::UnexpectedAnswer)),
+        ] {
+            assert_eq!(judge(status, retry_after, body), expected.map(str::to_owned), "{status} {body}");
+        }
+    }
+
+    #[test]
+    fn orders_with_other_options_have_another_digest() {
+        let doing = Doing::new("create");
+        let order = |options: Value| Order::new(doing, "a", "b", options).unwrap().digest;
+        let one = order(serde_json::json!({ "x": 1, "y": 2 }));
+        assert_eq!(one, order(serde_json::json!({ "y": 2, "x": 1, "name": "other" })));
+        assert_ne!(one, order(serde_json::json!({ "x": 1 })));
+    }
+}

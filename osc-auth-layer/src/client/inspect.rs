@@ -1,0 +1,175 @@
+//! What can be asked of an instance through its links: health, logs, ports, replicas, and its address in the cluster.
+
+use std::time::Duration;
+
+use http::Method;
+use serde_json::{Value, json};
+
+use super::answer::Doing;
+use super::context::OscContext;
+use super::error::ContextError;
+#[cfg(doc)]
+use super::error::ContextErrorKind;
+use super::instance::{InstanceHealth, InstanceRef, InternalEndpoint, Port, Scaling};
+use super::instances::as_it_is;
+use super::request::ServiceRequest;
+
+impl OscContext {
+    /// Returns how an instance is.
+    ///
+    /// # Errors
+    /// [`NotSubscribed`](ContextErrorKind::NotSubscribed), [`NotFound`](ContextErrorKind::NotFound).
+    pub async fn instance_health<'a>(
+        &self,
+        service_id: &str,
+        instance: impl Into<InstanceRef<'a>>,
+    ) -> Result<InstanceHealth, ContextError> {
+        let instance = instance.into();
+        let doing = Doing::new("read the health of").of(service_id).to(instance.name());
+        self.follow(doing, service_id, instance, "health", Method::GET, as_it_is).await?.read(doing)
+    }
+
+    /// Returns the lines that an instance logged lately. How many, the platform decides.
+    ///
+    /// # Errors
+    /// [`NotSubscribed`](ContextErrorKind::NotSubscribed), [`NotFound`](ContextErrorKind::NotFound).
+    pub async fn instance_logs<'a>(
+        &self,
+        service_id: &str,
+        instance: impl Into<InstanceRef<'a>>,
+    ) -> Result<Vec<String>, ContextError> {
+        self.logs(service_id, instance.into(), as_it_is).await
+    }
+
+    /// Returns the lines that an instance logged during the last `period`, in whole seconds, rounded up.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use osc_auth_layer::{ContextError, OscContext};
+    ///
+    /// async fn last_minute(osc: &OscContext) -> Result<Vec<String>, ContextError> {
+    ///     osc.instance_logs_since("minio-minio", "store", Duration::from_secs(60)).await
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    /// [`NotSubscribed`](ContextErrorKind::NotSubscribed), [`NotFound`](ContextErrorKind::NotFound).
+    pub async fn instance_logs_since<'a>(
+        &self,
+        service_id: &str,
+        instance: impl Into<InstanceRef<'a>>,
+        period: Duration,
+    ) -> Result<Vec<String>, ContextError> {
+        let seconds = period.as_secs() + u64::from(period.subsec_nanos() > 0);
+        let ask = |request: ServiceRequest| request.query("sinceSeconds", &seconds.max(1).to_string());
+        self.logs(service_id, instance.into(), ask).await
+    }
+
+    async fn logs(
+        &self,
+        service_id: &str,
+        instance: InstanceRef<'_>,
+        ask: impl Fn(ServiceRequest) -> ServiceRequest + Send + Sync,
+    ) -> Result<Vec<String>, ContextError> {
+        let doing = Doing::new("read the logs of").of(service_id).to(instance.name());
+        let answer = self.follow(doing, service_id, instance, "logs", Method::GET, ask).await?;
+        Ok(lines(&answer.success(doing)?))
+    }
+
+    /// Returns the TCP ports of an instance that are reached from outside. A database's address is here, not in its `url`.
+    ///
+    /// # Errors
+    /// [`NotSubscribed`](ContextErrorKind::NotSubscribed), [`NotFound`](ContextErrorKind::NotFound).
+    pub async fn instance_ports<'a>(
+        &self,
+        service_id: &str,
+        instance: impl Into<InstanceRef<'a>>,
+    ) -> Result<Vec<Port>, ContextError> {
+        let instance = instance.into();
+        let doing = Doing::new("read the ports of").of(service_id).to(instance.name());
+        let ask = ServiceRequest::saying_json;
+        self.follow(doing, service_id, instance, "ports", Method::GET, ask).await?.read_list(doing)
+    }
+
+    /// Returns how many replicas an instance has.
+    ///
+    /// # Errors
+    /// [`NotSubscribed`](ContextErrorKind::NotSubscribed), [`NotFound`](ContextErrorKind::NotFound),
+    /// [`NotSupported`](ContextErrorKind::NotSupported).
+    pub async fn instance_scaling<'a>(
+        &self,
+        service_id: &str,
+        instance: impl Into<InstanceRef<'a>>,
+    ) -> Result<Scaling, ContextError> {
+        let instance = instance.into();
+        let doing = Doing::new("read the scaling of").of(service_id).to(instance.name());
+        let ask = ServiceRequest::by_authorization;
+        self.follow(doing, service_id, instance, "scale", Method::GET, ask).await?.read(doing)
+    }
+
+    /// Asks for another number of replicas; 0 stops the instance.
+    ///
+    /// # Errors
+    /// [`NotSubscribed`](ContextErrorKind::NotSubscribed), [`NotFound`](ContextErrorKind::NotFound),
+    /// [`NotSupported`](ContextErrorKind::NotSupported).
+    pub async fn scale_instance<'a>(
+        &self,
+        service_id: &str,
+        instance: impl Into<InstanceRef<'a>>,
+        replicas: u32,
+    ) -> Result<(), ContextError> {
+        let instance = instance.into();
+        let doing = Doing::new("scale").of(service_id).to(instance.name());
+        let ask = |request: ServiceRequest| {
+            request.by_authorization().body(&json!({ "desiredReplicas": replicas }))
+        };
+        self.follow(doing, service_id, instance, "scale", Method::PUT, ask).await?.done(doing)
+    }
+
+    /// Returns where an instance is reached by other instances and apps on OSC.
+    ///
+    /// # Errors
+    /// [`NotSubscribed`](ContextErrorKind::NotSubscribed), [`NotFound`](ContextErrorKind::NotFound),
+    /// [`NotSupported`](ContextErrorKind::NotSupported).
+    pub async fn internal_endpoint<'a>(
+        &self,
+        service_id: &str,
+        instance: impl Into<InstanceRef<'a>>,
+    ) -> Result<InternalEndpoint, ContextError> {
+        let instance = instance.into();
+        let doing = Doing::new("read the internal endpoint of").of(service_id).to(instance.name());
+        let ask = ServiceRequest::saying_json;
+        self.follow(doing, service_id, instance, "internalEndpoint", Method::GET, ask).await?.read(doing)
+    }
+}
+
+/// An array of lines, one text, or no JSON at all.
+fn lines(body: &[u8]) -> Vec<String> {
+    let text = |text: &str| text.lines().map(str::to_owned).collect();
+    match serde_json::from_slice(body) {
+        Ok(Value::Array(lines)) => lines.into_iter().map(line).collect(),
+        Ok(Value::String(logged)) => text(&logged),
+        _ => text(&String::from_utf8_lossy(body)),
+    }
+}
+
+fn line(value: Value) -> String {
+    match value {
+        Value::String(line) => line,
+        other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn logs_come_in_lines_whatever_they_came_in() {
+        assert_eq!(lines(br#"["a","b",{"c":1}]"#), ["a", "b", r#"{"c":1}"#]);
+        assert_eq!(lines(br#""a\nb""#), ["a", "b"]);
+        assert_eq!(lines(b"a\nb\n"), ["a", "b"]);
+        assert_eq!(lines(b"{\"level\":1}\n{\"level\":2}"), ["{\"level\":1}", "{\"level\":2}"]);
+        assert!(lines(b"").is_empty());
+    }
+}

@@ -1,0 +1,74 @@
+//! Jobs: instances of a service that end when their work is done.
+
+use serde::Serialize;
+
+use super::access::Unsubscribed;
+use super::answer::Doing;
+use super::catalog::ServiceType;
+use super::context::OscContext;
+use super::error::{ContextError, ContextErrorKind};
+use super::instance::Instance;
+
+impl OscContext {
+    /// Creates a job, as [`create_instance`](Self::create_instance) does an instance. See [`wait_for_job`](Self::wait_for_job).
+    ///
+    /// # Errors
+    /// [`NotSupported`](ContextErrorKind::NotSupported): the service has no jobs. Else those of
+    /// [`create_instance`](Self::create_instance).
+    pub async fn create_job(
+        &self,
+        service_id: &str,
+        name: &str,
+        options: impl Serialize,
+    ) -> Result<Instance, ContextError> {
+        let doing = Doing::new("create").of(service_id).to(name);
+        self.check_has_jobs(doing, service_id, Unsubscribed::Activate).await?;
+        self.create_instance(service_id, name, options).await
+    }
+
+    /// Lists the jobs of a service, also those that are done and not removed.
+    ///
+    /// # Errors
+    /// [`NotSubscribed`](ContextErrorKind::NotSubscribed), [`NotSupported`](ContextErrorKind::NotSupported).
+    pub async fn list_jobs(&self, service_id: &str) -> Result<Vec<Instance>, ContextError> {
+        let doing = Doing::new("list the jobs").of(service_id);
+        self.check_has_jobs(doing, service_id, Unsubscribed::Refuse).await?;
+        self.list_instances(service_id).await
+    }
+
+    /// Returns a job; `None` if there is none of this name. Its status is
+    /// [`job_status`](super::Instance::job_status).
+    ///
+    /// # Errors
+    /// [`NotSubscribed`](ContextErrorKind::NotSubscribed), [`NotSupported`](ContextErrorKind::NotSupported).
+    pub async fn get_job(&self, service_id: &str, name: &str) -> Result<Option<Instance>, ContextError> {
+        let doing = Doing::new("look at").of(service_id).to(name);
+        self.check_has_jobs(doing, service_id, Unsubscribed::Refuse).await?;
+        self.look(doing, service_id, name).await
+    }
+
+    /// Removes a job, whether it is done or not.
+    ///
+    /// # Errors
+    /// [`NotSubscribed`](ContextErrorKind::NotSubscribed), [`NotSupported`](ContextErrorKind::NotSupported),
+    /// [`NotFound`](ContextErrorKind::NotFound).
+    pub async fn remove_job(&self, service_id: &str, name: &str) -> Result<(), ContextError> {
+        let doing = Doing::new("remove").of(service_id).to(name);
+        self.check_has_jobs(doing, service_id, Unsubscribed::Refuse).await?;
+        self.remove_instance(service_id, name).await
+    }
+
+    async fn check_has_jobs(
+        &self,
+        doing: Doing<'_>,
+        service_id: &str,
+        unsubscribed: Unsubscribed,
+    ) -> Result<(), ContextError> {
+        let workspace = self.workspace(doing).await?;
+        let subscription = self.subscribed(doing, &workspace, service_id, unsubscribed).await?;
+        if subscription.service_type == ServiceType::Job {
+            return Ok(());
+        }
+        Err(doing.error(ContextErrorKind::NotSupported, "the service has no jobs, but instances"))
+    }
+}

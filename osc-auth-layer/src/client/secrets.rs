@@ -1,0 +1,96 @@
+//! Secrets that instances of a service refer to.
+
+use http::Method;
+use serde::Deserialize;
+use serde_json::json;
+
+use super::access::check_service_id;
+use super::answer::Doing;
+use super::context::OscContext;
+use super::error::{ContextError, ContextErrorKind};
+use super::platform::Platform;
+
+const MYSECRETS: &str = "mysecrets";
+
+impl OscContext {
+    /// Lists the names of the secrets that are stored for a service. Their values are never given out.
+    ///
+    /// # Errors
+    /// [`NotFound`](ContextErrorKind::NotFound): OSC has no such service.
+    pub async fn list_secrets(&self, service_id: &str) -> Result<Vec<String>, ContextError> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Stored {
+            secret_name: String,
+        }
+        let doing = Doing::new("list the secrets").of(service_id);
+        check_service_id(doing, service_id)?;
+        let request = |platform: &Platform| {
+            platform.request(Method::GET, "deploy", &[MYSECRETS, service_id]).without_content_type()
+        };
+        let stored: Vec<Stored> = self.ask_platform(doing, request).await?.read_list(doing)?;
+        Ok(stored.into_iter().map(|secret| secret.secret_name).collect())
+    }
+
+    /// Stores a secret for instances of a service, which refer to it by an option of the value `{{secrets.name}}` and show `***`.
+    /// It belongs to the service, not to one instance: a secret of the same name is replaced. Activates nothing.
+    ///
+    /// # Errors
+    /// [`NotFound`](ContextErrorKind::NotFound): OSC has no such service.
+    pub async fn save_secret(&self, service_id: &str, name: &str, value: &str) -> Result<(), ContextError> {
+        let doing = Doing::new("save the secret").of(service_id).to(name);
+        check(doing, service_id, name, value)?;
+        let request = |platform: &Platform| {
+            let body = json!({ "secretName": name, "secretData": value });
+            platform.request(Method::POST, "deploy", &[MYSECRETS, service_id]).body(&body)
+        };
+        self.ask_platform(doing, request).await?.done_hiding(doing, &[value])
+    }
+
+    /// Changes the value of a secret that is stored already. Instances read it when they start: restart those that refer to it.
+    ///
+    /// ```
+    /// use osc_auth_layer::{ContextError, OscContext};
+    ///
+    /// async fn rotate(osc: &OscContext, password: &str) -> Result<(), ContextError> {
+    ///     osc.update_secret("minio-minio", "password", password).await?;
+    ///     osc.restart_instance("minio-minio", "store").await
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    /// [`NotFound`](ContextErrorKind::NotFound): there is no such secret.
+    pub async fn update_secret(&self, service_id: &str, name: &str, value: &str) -> Result<(), ContextError> {
+        let doing = Doing::new("change the secret").of(service_id).to(name);
+        check(doing, service_id, name, value)?;
+        let request = |platform: &Platform| {
+            let body = json!({ "secretData": value });
+            platform.request(Method::PUT, "deploy", &[MYSECRETS, service_id, name]).body(&body)
+        };
+        self.ask_platform(doing, request).await?.done_hiding(doing, &[value])
+    }
+
+    /// Removes a secret. Instances that refer to it may not start again.
+    ///
+    /// # Errors
+    /// [`NotFound`](ContextErrorKind::NotFound): there is no such secret.
+    pub async fn remove_secret(&self, service_id: &str, name: &str) -> Result<(), ContextError> {
+        let doing = Doing::new("remove the secret").of(service_id).to(name);
+        check(doing, service_id, name, "-")?;
+        let request =
+            |platform: &Platform| platform.request(Method::DELETE, "deploy", &[MYSECRETS, service_id, name]);
+        self.ask_platform(doing, request).await?.done_removing(doing)
+    }
+}
+
+/// A name becomes a segment of a path, where `.` and `..` would stand for another path.
+fn check(doing: Doing<'_>, service_id: &str, name: &str, value: &str) -> Result<(), ContextError> {
+    check_service_id(doing, service_id)?;
+    if name.is_empty() || value.is_empty() {
+        return Err(doing.error(ContextErrorKind::InvalidInput, "its name or its value is empty"));
+    }
+    if matches!(name, "." | "..") {
+        return Err(doing.error(ContextErrorKind::InvalidInput, "that is no name of a secret"));
+    }
+    Ok(())
+}

@@ -1,0 +1,93 @@
+//! The services that a workspace subscribes to, and tokens for them.
+
+use http::Method;
+use serde_json::json;
+
+use super::access::{Unsubscribed, check_service_id};
+use super::answer::Doing;
+use super::catalog::Subscription;
+use super::context::OscContext;
+use super::error::ContextError;
+#[cfg(doc)]
+use super::error::ContextErrorKind;
+use super::platform::Platform;
+use super::service_token::ServiceAccessToken;
+
+impl OscContext {
+    /// Lists the services that the workspace subscribes to, as they are now.
+    ///
+    /// # Errors
+    /// Those of any call.
+    pub async fn subscriptions(&self) -> Result<Vec<Subscription>, ContextError> {
+        let doing = Doing::new("read the subscriptions");
+        let workspace = self.workspace(doing).await?;
+        Ok(self.read_subscriptions(doing, &workspace, None).await?.to_vec())
+    }
+
+    /// Subscribes to a service. Does nothing if the workspace does so already.
+    ///
+    /// # Errors
+    /// [`NotFound`](ContextErrorKind::NotFound): OSC has no such service.
+    pub async fn activate_service(&self, service_id: &str) -> Result<Subscription, ContextError> {
+        let doing = Doing::new("activate the service").of(service_id);
+        let workspace = self.workspace(doing).await?;
+        // The subscription that is remembered may have been given up elsewhere.
+        workspace.forget_subscriptions();
+        self.subscribed(doing, &workspace, service_id, Unsubscribed::Activate).await
+    }
+
+    /// Ends the subscription to a service. Its service access tokens die with it.
+    ///
+    /// ```
+    /// use osc_auth_layer::{ContextError, OscContext};
+    ///
+    /// async fn leave(osc: &OscContext) -> Result<(), ContextError> {
+    ///     osc.remove_subscription("minio-minio").await
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    /// [`NotFound`](ContextErrorKind::NotFound): there is no such subscription.
+    pub async fn remove_subscription(&self, service_id: &str) -> Result<(), ContextError> {
+        let doing = Doing::new("end the subscription").of(service_id);
+        check_service_id(doing, service_id)?;
+        let workspace = self.workspace(doing).await?;
+        let request = |platform: &Platform| {
+            let body = json!({ "services": [service_id] });
+            platform.request(Method::DELETE, "catalog", &["mysubscriptions", service_id]).body(&body)
+        };
+        self.ask_platform(doing, request).await?.done_removing(doing)?;
+        workspace.forget_subscriptions();
+        workspace.drop_service(service_id);
+        Ok(())
+    }
+
+    /// Returns a token for one service, for requests that no method here makes. Activates the service if the workspace does not
+    /// subscribe to it. A token that is kept is returned until a minute before it expires.
+    ///
+    /// # Errors
+    /// [`NotFound`](ContextErrorKind::NotFound): OSC has no such service.
+    pub async fn service_access_token(&self, service_id: &str) -> Result<ServiceAccessToken, ContextError> {
+        let doing = Doing::new("get access to the service").of(service_id);
+        let access = self.access(doing, service_id, Unsubscribed::Activate).await?;
+        // The user may have signed out while it was asked for.
+        self.workspace(doing).await?;
+        Ok(access.token.clone())
+    }
+
+    /// Returns a newer token than `rejected`, which the service refused although it had not expired. Asks for nothing if there is
+    /// a newer one already.
+    ///
+    /// # Errors
+    /// [`NotSubscribed`](ContextErrorKind::NotSubscribed).
+    pub async fn refresh_service_access_token(
+        &self,
+        rejected: &ServiceAccessToken,
+    ) -> Result<ServiceAccessToken, ContextError> {
+        let doing = Doing::new("get access to the service").of(rejected.service_id());
+        self.workspace(doing).await?.drop_token(rejected);
+        let access = self.access(doing, rejected.service_id(), Unsubscribed::Refuse).await?;
+        self.workspace(doing).await?;
+        Ok(access.token.clone())
+    }
+}

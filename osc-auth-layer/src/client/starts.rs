@@ -1,0 +1,284 @@
+//! What a session remembers of instances that it started: creates whose outcome it does not know, and resumes.
+
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::time::Duration;
+
+use super::create::Order;
+use super::instance::Instance;
+use crate::clock::Timestamp;
+
+/// A node of the cluster is started within minutes.
+const REMEMBERED_FOR: Duration = Duration::from_secs(30 * 60);
+/// More than anybody starts in half an hour by hand.
+const MOST: usize = 64;
+
+/// A create that may have been carried out.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Start {
+    pub(super) at: Timestamp,
+    /// Somebody else may have created it: the name was absent when it was looked for and taken when it was to be created, or
+    /// another create of this session asked for other options.
+    pub(super) needs_proof: bool,
+}
+
+#[derive(Default)]
+pub(super) struct Starts {
+    /// By service, name and options.
+    creates: HashMap<(Key, [u8; 32]), Start>,
+    /// The calls under way that want the same, and whether one of them has the instance.
+    calls: HashMap<(Key, [u8; 32]), (usize, bool)>,
+    resumes: HashMap<Key, Timestamp>,
+}
+
+/// Service and name.
+type Key = (String, String);
+
+impl Starts {
+    /// A call begins that wants this.
+    pub(super) fn enter(&mut self, order: &Order) {
+        self.calls.entry((order.key(), order.digest)).or_default().0 += 1;
+    }
+
+    /// A call ends, with the instance or without. Once somebody has it and nobody waits for it, it is an instance like any other;
+    /// what nobody was told of is still there to be adopted.
+    pub(super) fn leave(&mut self, order: &Order, has_it: bool) {
+        let key = (order.key(), order.digest);
+        let Some((calls, is_had)) = self.calls.get_mut(&key) else {
+            return;
+        };
+        *calls -= 1;
+        *is_had |= has_it;
+        if *calls == 0 {
+            let is_had = *is_had;
+            self.calls.remove(&key);
+            if is_had {
+                self.creates.remove(&key);
+            }
+        }
+    }
+
+    pub(super) fn begin(&mut self, order: &Order, now: Timestamp) {
+        make_room(&mut self.creates, now, |start| start.at);
+        self.creates.insert((order.key(), order.digest), Start { at: now, needs_proof: false });
+    }
+
+    /// The create was carried out, and no other was.
+    pub(super) fn succeed(&mut self, order: &Order, now: Timestamp) {
+        self.forget(&order.service_id, &order.name);
+        self.begin(order, now);
+    }
+
+    /// The platform says that the name is taken.
+    pub(super) fn doubt(&mut self, order: &Order) {
+        if let Some(start) = self.creates.get_mut(&(order.key(), order.digest)) {
+            start.needs_proof = true;
+        }
+    }
+
+    /// The create was not carried out: what was known before it holds.
+    pub(super) fn undo(&mut self, order: &Order, earlier: Option<Start>) {
+        let key = (order.key(), order.digest);
+        match earlier {
+            Some(earlier) => self.creates.insert(key, earlier),
+            None => self.creates.remove(&key),
+        };
+    }
+
+    pub(super) fn get(&self, order: &Order, now: Timestamp) -> Option<Start> {
+        let key = order.key();
+        let recent = |start: &Start| is_recent(start.at, now);
+        let mine = self.creates.get(&(key.clone(), order.digest)).filter(|start| recent(start))?;
+        let is_contested = self
+            .creates
+            .iter()
+            .any(|((other, digest), start)| *other == key && *digest != order.digest && recent(start));
+        Some(Start { needs_proof: mine.needs_proof || is_contested, ..mine.clone() })
+    }
+
+    /// What there is of this name has nothing to do any more with what was started.
+    pub(super) fn forget(&mut self, service_id: &str, name: &str) {
+        let key = (service_id.to_owned(), name.to_owned());
+        self.creates.retain(|(other, _), _| *other != key);
+        self.resumes.remove(&key);
+    }
+
+    pub(super) fn resumed(&mut self, service_id: &str, name: &str, now: Timestamp) {
+        make_room(&mut self.resumes, now, |at| *at);
+        self.resumes.insert((service_id.to_owned(), name.to_owned()), now);
+    }
+
+    pub(super) fn resumed_at(&self, service_id: &str, name: &str) -> Option<Timestamp> {
+        self.resumes.get(&(service_id.to_owned(), name.to_owned())).copied()
+    }
+}
+
+fn is_recent(at: Timestamp, now: Timestamp) -> bool {
+    now.since(at) < REMEMBERED_FOR
+}
+
+/// Drops what is too old, and the oldest if there are too many.
+fn make_room<K: Clone + Eq + Hash, T>(
+    entries: &mut HashMap<K, T>,
+    now: Timestamp,
+    at: impl Fn(&T) -> Timestamp,
+) {
+    entries.retain(|_, entry| is_recent(at(entry), now));
+    if entries.len() >= MOST
+        && let Some(oldest) = entries.iter().min_by_key(|(_, entry)| at(entry)).map(|(key, _)| key.clone())
+    {
+        entries.remove(&oldest);
+    }
+}
+
+/// What to do next about an instance that is to be created or adopted.
+#[derive(Debug, PartialEq)]
+pub(super) enum Next {
+    /// It is there, and this session started it.
+    Adopt,
+    /// It is there, and this session has no claim to it.
+    Taken,
+    /// It is not there, and this call has not asked for it yet.
+    Create,
+    /// It was asked for and may turn up.
+    Wait,
+}
+
+/// Decides from what is there now, and from what this session knows of its own create with these options.
+pub(super) fn next(found: Option<&Instance>, start: Option<&Start>, order: &Order, has_asked: bool) -> Next {
+    match (found, start) {
+        (None, _) if has_asked => Next::Wait,
+        (None, _) => Next::Create,
+        (Some(found), Some(start)) if !start.needs_proof || agrees(&order.body, found) => Next::Adopt,
+        (Some(_), _) => Next::Taken,
+    }
+}
+
+/// Returns false if the instance shows another value for an option than was asked for. Options that it leaves out or masks, as it
+/// does with secrets, prove nothing.
+fn agrees(asked: &serde_json::Value, found: &Instance) -> bool {
+    let asked = asked.as_object().into_iter().flatten();
+    asked.filter(|(option, _)| *option != "name").all(|(option, asked)| {
+        let (Some(asked), Some(shown)) = (plain(asked), found.fields.get(option).and_then(plain)) else {
+            return true;
+        };
+        asked == shown || shown == "***" || asked.contains("{{secrets.")
+    })
+}
+
+/// A value as text, since a service may answer `"true"` for `true`. Lists and objects are not compared.
+fn plain(value: &serde_json::Value) -> Option<String> {
+    match value {
+        serde_json::Value::String(text) => Some(text.trim().to_owned()).filter(|text| !text.is_empty()),
+        serde_json::Value::Bool(_) | serde_json::Value::Number(_) => Some(value.to_string()),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::answer::Doing;
+    use super::*;
+    use serde_json::{Value, json};
+
+    fn order(name: &str, options: Value) -> Order {
+        Order::new(Doing::new("create"), "a", name, options).unwrap()
+    }
+
+    fn at(seconds: u64) -> Timestamp {
+        Timestamp::from_millis(seconds * 1000)
+    }
+
+    fn instance(fields: Value) -> Instance {
+        let mut instance = fields;
+        instance["name"] = json!("store");
+        serde_json::from_value(instance).unwrap()
+    }
+
+    #[test]
+    fn only_what_this_session_started_with_these_options_is_adopted() {
+        let mine = order("store", json!({ "level": 1 }));
+        let start = |needs_proof| Start { at: at(0), needs_proof };
+        let (same, changed) = (instance(json!({ "level": 1 })), instance(json!({ "level": 2 })));
+        for (found, start, has_asked, expected) in [
+            (None, None, false, Next::Create),
+            (None, Some(start(false)), false, Next::Create),
+            (None, Some(start(false)), true, Next::Wait),
+            (None, None, true, Next::Wait),
+            (Some(&same), None, false, Next::Taken),
+            (Some(&same), None, true, Next::Taken),
+            (Some(&same), Some(start(false)), true, Next::Adopt),
+            (Some(&same), Some(start(false)), false, Next::Adopt),
+            (Some(&changed), Some(start(false)), true, Next::Adopt),
+            (Some(&same), Some(start(true)), true, Next::Adopt),
+            (Some(&changed), Some(start(true)), true, Next::Taken),
+        ] {
+            assert_eq!(next(found, start.as_ref(), &mine, has_asked), expected, "{start:?} {has_asked}");
+        }
+    }
+
+    #[test]
+    fn an_instance_agrees_unless_it_shows_another_value() {
+        let asked = json!({ "name": "store", "user": "ada", "on": true, "n": 3, "password": "{{secrets.p}}", "list": [1] });
+        for shown in [
+            json!({}),
+            json!({ "user": "ada", "on": "true", "n": "3", "password": "***", "list": [2] }),
+            json!({ "user": "***", "on": true, "n": 3, "password": "hunter2" }),
+            json!({ "user": "", "on": null }),
+        ] {
+            assert!(agrees(&asked, &instance(shown.clone())), "{shown}");
+        }
+        for shown in [json!({ "user": "eve" }), json!({ "on": false }), json!({ "n": "4" })] {
+            assert!(!agrees(&asked, &instance(shown.clone())), "{shown}");
+        }
+    }
+
+    #[test]
+    fn starts_are_forgotten_after_half_an_hour_and_their_number_is_bounded() {
+        let mut starts = Starts::default();
+        let first = order("first", json!({}));
+        starts.begin(&first, at(0));
+        assert!(starts.get(&first, at(1799)).is_some());
+        assert!(starts.get(&first, at(1800)).is_none());
+        for n in 0..1000 {
+            starts.begin(&order(&format!("n{n}"), json!({})), at(1 + n));
+            starts.resumed("a", &format!("n{n}"), at(1 + n));
+        }
+        assert!(starts.creates.len() <= MOST && starts.resumes.len() <= MOST);
+        assert!(starts.get(&order("n999", json!({})), at(1000)).is_some(), "the newest stay");
+        starts.forget("a", "n999");
+        assert!(starts.get(&order("n999", json!({})), at(1000)).is_none());
+    }
+
+    #[test]
+    fn a_start_is_kept_until_somebody_has_the_instance_and_nobody_waits_for_it() {
+        let mine = order("store", json!({}));
+        let is_kept = |ends: &[bool]| {
+            let mut starts = Starts::default();
+            ends.iter().for_each(|_| starts.enter(&mine));
+            starts.begin(&mine, at(0));
+            for (n, has_it) in ends.iter().enumerate() {
+                assert!(starts.get(&mine, at(1)).is_some(), "{n} of {ends:?}");
+                starts.leave(&mine, *has_it);
+            }
+            assert!(starts.calls.is_empty());
+            starts.get(&mine, at(1)).is_some()
+        };
+        assert!(is_kept(&[false]) && is_kept(&[false, false]));
+        assert!(!is_kept(&[true]) && !is_kept(&[true, false]) && !is_kept(&[false, true, true]));
+    }
+
+    #[test]
+    fn a_create_with_other_options_makes_both_doubtful() {
+        let mut starts = Starts::default();
+        let (one, two) = (order("store", json!({ "level": 1 })), order("store", json!({ "level": 2 })));
+        starts.begin(&one, at(0));
+        assert!(!starts.get(&one, at(1)).unwrap().needs_proof && starts.get(&two, at(1)).is_none());
+        starts.begin(&two, at(1));
+        assert!(starts.get(&one, at(1)).unwrap().needs_proof && starts.get(&two, at(1)).unwrap().needs_proof);
+        starts.undo(&two, None);
+        assert!(!starts.get(&one, at(1)).unwrap().needs_proof);
+        starts.doubt(&one);
+        assert!(starts.get(&one, at(1)).unwrap().needs_proof);
+    }
+}

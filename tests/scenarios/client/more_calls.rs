@@ -1,0 +1,289 @@
+//! Calls that the mock does not know yet, against a platform whose answers are written here: plan, secrets, suspended instances,
+//! the internal endpoint, logs of a period.
+
+use std::time::Duration;
+
+use mock_osc::Endpoint;
+use osc_auth_layer::client::Plan;
+use osc_auth_layer::{ContextErrorKind as Kind, OscContext};
+use osc_tests::{ADSERVER, Asking, LOOK, MINIO, Scripted, Stage, WatchedClock, soon};
+use serde_json::json;
+
+type Reply = (u16, &'static str, String);
+
+fn ok(body: &serde_json::Value) -> Reply {
+    (200, "application/json", body.to_string())
+}
+
+/// Lists the test ad server, gives out a token, and answers everything else as `more` says.
+async fn platform(more: impl Fn(&str) -> Reply + Clone + Send + Sync + 'static) -> (Scripted, OscContext) {
+    let answer = move |base: &str, asking: &Asking| match asking.line.as_str() {
+        "GET /catalog/mysubscriptions" => ok(
+            &json!([{ "serviceId": ADSERVER, "apiUrl": format!("{base}/api/things"), "serviceType": "instance" }]),
+        ),
+        "POST /token/servicetoken" => {
+            ok(&json!({ "serviceId": ADSERVER, "token": "a-service-access-token" }))
+        }
+        line => more(line),
+    };
+    let platform = Scripted::start(answer).await;
+    let context = OscContext::builder("a-personal-access-token").platform(platform.base());
+    (platform, context.clock(WatchedClock::default()).build().expect("it builds"))
+}
+
+/// The last request, with the headers that matter to a server.
+fn last(platform: &Scripted) -> (String, [Option<String>; 4], String) {
+    let last = platform.asked().pop().expect("a request");
+    let names = ["x-pat-jwt", "x-jwt", "authorization", "content-type"];
+    let headers = names.map(|name| last.header(name).map(str::to_owned));
+    (last.line, headers, last.body)
+}
+
+const PERSONAL: &str = "Bearer a-personal-access-token";
+const SERVICE: &str = "Bearer a-service-access-token";
+const JSON: &str = "application/json";
+
+/// With the personal access token.
+fn personal(content_type: Option<&str>) -> [Option<String>; 4] {
+    [Some(PERSONAL.to_owned()), None, None, content_type.map(str::to_owned)]
+}
+
+#[tokio::test]
+async fn the_plan_is_read_and_an_unknown_one_is_kept() {
+    for (word, plan) in [
+        ("FREE", Plan::Free),
+        ("PRO", Plan::Pro),
+        ("ENTERPRISE", Plan::Enterprise),
+        ("GALACTIC", Plan::Other("GALACTIC".to_owned())),
+    ] {
+        let (platform, osc) = platform(move |_| ok(&json!({ "planType": word, "more": 1 }))).await;
+        assert_eq!(soon(osc.plan()).await.unwrap(), plan);
+        let (line, headers, body) = last(&platform);
+        assert_eq!(
+            (line.as_str(), headers, body.as_str()),
+            ("GET /money/mytenantplan", personal(Some(JSON)), "")
+        );
+    }
+    let (_platform, osc) = platform(|_| ok(&json!({}))).await;
+    assert_eq!(soon(osc.plan()).await.unwrap_err().kind(), Kind::UnexpectedAnswer);
+}
+
+#[tokio::test]
+async fn secrets_are_listed_changed_and_removed_as_oscs_command_line_does() {
+    let list = json!([{ "serviceId": MINIO, "secretName": "key" }, { "odd": 1 }, { "secretName": "other" }]);
+    let (platform, osc) = platform(move |line| match line {
+        "GET /deploy/mysecrets/minio-minio" => ok(&list),
+        _ => ok(&json!({ "message": "ok" })),
+    })
+    .await;
+    assert_eq!(soon(osc.list_secrets(MINIO)).await.unwrap(), ["key", "other"]);
+    let (line, headers, _) = last(&platform);
+    assert_eq!((line.as_str(), headers), ("GET /deploy/mysecrets/minio-minio", personal(None)));
+    soon(osc.update_secret(MINIO, "key", "correct horse")).await.unwrap();
+    let (line, headers, body) = last(&platform);
+    assert_eq!((line.as_str(), headers), ("PUT /deploy/mysecrets/minio-minio/key", personal(Some(JSON))));
+    assert_eq!(body, json!({ "secretData": "correct horse" }).to_string());
+    soon(osc.remove_secret(MINIO, "a key/x")).await.unwrap();
+    let (line, headers, body) = last(&platform);
+    assert_eq!(line, "DELETE /deploy/mysecrets/minio-minio/a%20key%2Fx");
+    assert_eq!((headers, body.as_str()), (personal(Some(JSON)), ""));
+}
+
+#[tokio::test]
+async fn no_error_of_a_secret_repeats_it_and_no_name_leads_to_another_path() {
+    let (platform, osc) = platform(|_| (400, "text/plain", "correct horse is too weak".to_owned())).await;
+    let error = soon(osc.update_secret(MINIO, "key", "correct horse")).await.unwrap_err();
+    assert_eq!(error.kind(), Kind::Refused);
+    assert!(!format!("{error} {error:?}").contains("correct horse"), "{error}");
+    let before = platform.asked().len();
+    for name in ["", ".", ".."] {
+        for refused in [
+            soon(osc.update_secret(MINIO, name, "value")).await,
+            soon(osc.remove_secret(MINIO, name)).await,
+            soon(osc.save_secret(MINIO, name, "value")).await,
+        ] {
+            assert_eq!(refused.unwrap_err().kind(), Kind::InvalidInput, "{name:?}");
+        }
+    }
+    assert_eq!(soon(osc.list_secrets("..")).await.unwrap_err().kind(), Kind::InvalidInput);
+    assert_eq!(soon(osc.update_secret(MINIO, "key", "")).await.unwrap_err().kind(), Kind::InvalidInput);
+    assert_eq!(platform.asked().len(), before);
+}
+
+#[tokio::test]
+async fn suspended_instances_are_listed_and_resumed() {
+    let suspended = json!([
+        { "serviceId": ADSERVER, "instanceName": "mine", "suspendedAt": "2026-09-29T08:00:00Z", "reason": "idle",
+          "parameters": { "level": 1 } },
+        { "serviceId": ADSERVER },
+    ]);
+    let (platform, osc) = platform(move |line| match line {
+        "GET /deploy/mysuspended" => ok(&suspended),
+        "POST /deploy/mysuspended/eyevinn-test-adserver/mine/resume" => ok(&json!({ "resumedAt": "now" })),
+        _ => (404, JSON, json!({ "reason": "no such instance" }).to_string()),
+    })
+    .await;
+    let [it] = &soon(osc.suspended_instances()).await.unwrap()[..] else { panic!("one entry makes sense") };
+    assert_eq!(
+        (it.name.as_str(), it.reason.as_deref(), &it.parameters["level"]),
+        ("mine", Some("idle"), &json!(1))
+    );
+    assert_eq!(last(&platform).0, "GET /deploy/mysuspended");
+    soon(osc.resume_instance(ADSERVER, "mine")).await.unwrap();
+    let (line, headers, body) = last(&platform);
+    assert_eq!(line, "POST /deploy/mysuspended/eyevinn-test-adserver/mine/resume");
+    // Announced JSON without a body is refused by some servers.
+    assert_eq!((headers, body.as_str()), (personal(None), ""));
+    assert_eq!(soon(osc.resume_instance(ADSERVER, "other")).await.unwrap_err().kind(), Kind::NotFound);
+}
+
+/// A platform on which an instance was resumed: for a while its API answers 401, then 404, then it is there.
+#[tokio::test]
+async fn a_resumed_instance_is_waited_for_although_it_is_refused_and_missing_at_first() {
+    let looks = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let clock = WatchedClock::default();
+    let answer = move |base: &str, asking: &Asking| match asking.line.as_str() {
+        "GET /catalog/mysubscriptions" => {
+            ok(&json!([{ "serviceId": ADSERVER, "apiUrl": format!("{base}/api/things") }]))
+        }
+        "POST /token/servicetoken" => ok(&json!({ "token": "a-service-access-token" })),
+        "GET /api/things/mine" => match looks.fetch_add(1, std::sync::atomic::Ordering::SeqCst) {
+            0..20 => (401, "text/html", "<html>401 Authorization Required</html>".to_owned()),
+            20..40 => (404, JSON, json!({ "message": "not found" }).to_string()),
+            _ => ok(&json!({ "name": "mine", "_links": { "health": { "href": "/health/mine" } } })),
+        },
+        "GET /health/mine" => ok(&json!({ "status": "running" })),
+        _ => ok(&json!({})),
+    };
+    let platform = Scripted::start(answer).await;
+    let context =
+        OscContext::builder("a-token").platform(platform.base()).clock(clock.clone()).build().unwrap();
+    soon(context.resume_instance(ADSERVER, "mine")).await.unwrap();
+    let deadline = Duration::from_secs(120);
+    let mut waiting = std::pin::pin!(context.wait_until_ready(ADSERVER, "mine", deadline, |_| {}));
+    for pause in 1.. {
+        tokio::select! {
+            biased;
+            ready = soon(&mut waiting) => {
+                ready.unwrap();
+                break;
+            }
+            length = clock.slept(LOOK, pause) => clock.advance(length),
+        }
+    }
+    let tokens = platform.asked().iter().filter(|asking| asking.line == "POST /token/servicetoken").count();
+    assert!(tokens <= 4, "{tokens} service access tokens");
+}
+
+#[tokio::test]
+async fn a_name_that_a_suspended_instance_has_is_taken_at_once() {
+    let (platform, osc) = platform(|line| match line {
+        "GET /deploy/mysuspended" => ok(&json!([{ "serviceId": ADSERVER, "instanceName": "mine" }])),
+        "POST /api/things" => (409, JSON, json!({ "reason": "name taken" }).to_string()),
+        _ => (404, JSON, "{}".to_owned()),
+    })
+    .await;
+    let made = osc.create_or_adopt_instance(ADSERVER, "mine", json!({}), Duration::from_secs(600));
+    let error = soon(made).await.unwrap_err();
+    assert_eq!(error.kind(), Kind::NameTaken);
+    assert!(error.to_string().contains("a suspended instance has the name"), "{error}");
+    assert_eq!(platform.asked().iter().filter(|asking| asking.line == "POST /api/things").count(), 1);
+}
+
+#[tokio::test]
+async fn the_internal_endpoint_is_read_from_its_link() {
+    let endpoint = json!({
+        "serviceDns": "mine.things.svc.cluster.local", "publicAccess": false,
+        "ports": [{ "name": "http", "port": 8080, "protocol": "TCP" }],
+    });
+    let (platform, osc) = platform(move |line| match line {
+        "GET /api/things/mine" => {
+            ok(&json!({ "name": "mine", "_links": { "internalEndpoint": { "href": "/internal/mine" } } }))
+        }
+        "GET /internal/mine" => ok(&endpoint),
+        "GET /api/things/old" => ok(&json!({ "name": "old" })),
+        _ => (404, JSON, "{}".to_owned()),
+    })
+    .await;
+    let found = soon(osc.internal_endpoint(ADSERVER, "mine")).await.unwrap();
+    assert_eq!(
+        (found.service_dns.as_str(), found.public_access),
+        ("mine.things.svc.cluster.local", Some(false))
+    );
+    let port = &found.ports[0];
+    assert_eq!((port.name.as_str(), port.port, port.protocol.as_str()), ("http", 8080, "TCP"));
+    let (line, headers, _) = last(&platform);
+    let service = [None, Some(SERVICE.to_owned()), None, Some(JSON.to_owned())];
+    assert_eq!((line.as_str(), headers), ("GET /internal/mine", service));
+    assert_eq!(soon(osc.internal_endpoint(ADSERVER, "old")).await.unwrap_err().kind(), Kind::NotSupported);
+}
+
+#[tokio::test]
+async fn logs_of_a_period_are_asked_for_in_whole_seconds() {
+    let stage = Stage::signed_in().await;
+    let osc = stage.context().await;
+    let query = |stage: &Stage| stage.osc.requests(Endpoint::Instances).pop().unwrap().query;
+    let since = |seconds: &str| [("sinceSeconds".to_owned(), seconds.to_owned())];
+    for (period, seconds) in
+        [(Duration::from_secs(3600), "3600"), (Duration::from_millis(1500), "2"), (Duration::ZERO, "1")]
+    {
+        assert_eq!(soon(osc.instance_logs_since(ADSERVER, "demo", period)).await.unwrap().len(), 2);
+        assert_eq!(query(&stage), since(seconds), "{period:?}");
+    }
+    soon(osc.instance_logs(ADSERVER, "demo")).await.unwrap();
+    assert_eq!(query(&stage), []);
+    stage.osc.set_link("logs", json!("/api-eyevinn-test-adserver/logs/demo?timestamps=true"));
+    soon(osc.instance_logs_since(ADSERVER, "demo", Duration::from_secs(5))).await.unwrap();
+    assert_eq!(query(&stage)[0], ("timestamps".to_owned(), "true".to_owned()));
+    assert_eq!(query(&stage)[1..], since("5"));
+    stage.osc.set_instance_links(false);
+    soon(osc.instance_logs_since(ADSERVER, "demo", Duration::from_secs(5))).await.unwrap();
+    assert_eq!(query(&stage), since("5"));
+}
+
+#[tokio::test]
+async fn a_subscription_ends_and_its_tokens_are_forgotten() {
+    let stage = Stage::signed_in().await;
+    let osc = stage.context().await;
+    soon(osc.list_instances(ADSERVER)).await.unwrap();
+    soon(osc.remove_subscription(ADSERVER)).await.unwrap();
+    assert!(stage.osc.subscriptions().is_empty());
+    assert_eq!(soon(osc.list_instances(ADSERVER)).await.unwrap_err().kind(), Kind::NotSubscribed);
+    assert_eq!(soon(osc.remove_subscription(ADSERVER)).await.unwrap_err().kind(), Kind::NotFound);
+    soon(osc.create_instance(ADSERVER, "mine", json!({}))).await.unwrap();
+    assert_eq!(stage.osc.subscriptions(), [ADSERVER]);
+    assert_eq!(soon(osc.remove_subscription("..")).await.unwrap_err().kind(), Kind::InvalidInput);
+}
+
+/// Odd answers to the calls that no other scenario makes.
+#[tokio::test]
+async fn each_odd_answer_to_these_calls_is_told() {
+    let long = "x".repeat(10 * 1024 * 1024);
+    let answers = [
+        (200, "text/html", "<!doctype html><title>Welcome</title>".to_owned(), Kind::UnexpectedAnswer),
+        (200, JSON, String::new(), Kind::UnexpectedAnswer),
+        (200, JSON, "[{\"serviceId\":".to_owned(), Kind::UnexpectedAnswer),
+        (200, JSON, "7".to_owned(), Kind::UnexpectedAnswer),
+        (200, JSON, long, Kind::UnexpectedAnswer),
+        (402, JSON, json!({ "reason": "upgrade" }).to_string(), Kind::PlanRequired),
+        (404, JSON, json!({ "reason": "none" }).to_string(), Kind::NotFound),
+        (503, "text/plain", "busy".to_owned(), Kind::Unavailable),
+    ];
+    for (status, content_type, body, kind) in answers {
+        let (_platform, osc) = platform(move |_| (status, content_type, body.clone())).await;
+        let what = format!("{status} {content_type}");
+        assert_eq!(soon(osc.plan()).await.unwrap_err().kind(), kind, "plan {what}");
+        assert_eq!(soon(osc.list_secrets(MINIO)).await.unwrap_err().kind(), kind, "secrets {what}");
+        assert_eq!(soon(osc.suspended_instances()).await.unwrap_err().kind(), kind, "suspended {what}");
+        if status >= 400 {
+            for result in [
+                soon(osc.update_secret(MINIO, "a", "value")).await,
+                soon(osc.remove_secret(MINIO, "a")).await,
+                soon(osc.resume_instance(ADSERVER, "a")).await,
+                soon(osc.remove_subscription(ADSERVER)).await,
+            ] {
+                assert_eq!(result.unwrap_err().kind(), kind, "{what}");
+            }
+        }
+    }
+}

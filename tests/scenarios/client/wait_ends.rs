@@ -1,0 +1,155 @@
+//! How a wait ends without the instance running: failed, removed, refused, or at the deadline, which names the last status.
+
+use std::sync::Mutex;
+use std::time::Duration;
+
+use mock_osc::{Endpoint, Fault};
+use osc_auth_layer::ContextErrorKind as Kind;
+use osc_auth_layer::client::{InstanceHealth, InstanceStatus};
+use osc_tests::{ADSERVER, FFMPEG, LOOK, Stage, soon};
+use serde_json::json;
+
+use super::waiting::until_pause;
+
+const SECOND: Duration = Duration::from_secs(1);
+const DEADLINE: Duration = Duration::from_secs(60);
+
+#[tokio::test]
+async fn a_failed_instance_ends_the_wait() {
+    let stage = Stage::signed_in().await;
+    let osc = stage.context().await;
+    stage.osc.fail_instances(true);
+    let made = soon(osc.create_instance(ADSERVER, "mine", json!({}))).await.unwrap();
+    let mut told = Vec::new();
+    let watch = |health: &InstanceHealth| told.push(health.status.clone());
+    let error =
+        stage.through_looks(osc.wait_until_ready(ADSERVER, &made, DEADLINE, watch)).await.unwrap_err();
+    assert_eq!((error.kind(), error.last_status()), (Kind::Failed, Some("failed")));
+    assert_eq!(
+        error.to_string(),
+        "could not wait for mine (eyevinn-test-adserver): it has failed, and waiting does not change that"
+    );
+    assert_eq!(told, [InstanceStatus::Starting, InstanceStatus::Starting, InstanceStatus::Failed]);
+}
+
+#[tokio::test]
+async fn what_never_runs_is_waited_for_until_the_deadline_which_names_its_last_status() {
+    for status in ["starting", "stopped", "unknown", "hibernating"] {
+        let stage = Stage::signed_in().await;
+        let osc = stage.context().await;
+        stage.osc.set_instance_status(json!(status));
+        let made = soon(osc.create_instance(ADSERVER, "mine", json!({}))).await.unwrap();
+        let looks = Mutex::new(0);
+        let watch = |_: &InstanceHealth| *looks.lock().unwrap() += 1;
+        let error =
+            stage.through_looks(osc.wait_until_ready(ADSERVER, &made, DEADLINE, watch)).await.unwrap_err();
+        assert_eq!((error.kind(), error.status()), (Kind::DeadlineExceeded, None));
+        assert_eq!(error.last_status(), Some(status));
+        assert_eq!(
+            error.to_string(),
+            format!(
+                "could not wait for mine (eyevinn-test-adserver): it is not running by the deadline, its status is {status}"
+            )
+        );
+        assert!((59..=61).contains(&*looks.lock().unwrap()), "{looks:?}");
+    }
+}
+
+#[tokio::test]
+async fn the_deadline_also_says_why_the_latest_look_failed() {
+    let stage = Stage::signed_in().await;
+    let osc = stage.context().await;
+    soon(osc.restart_instance(ADSERVER, "demo")).await.unwrap();
+    let mut waiting = Box::pin(osc.wait_until_ready(ADSERVER, "demo", DEADLINE, |_| {}));
+    until_pause(&stage, &mut waiting, SECOND, 1).await;
+    stage.osc.fault(Endpoint::Instances, Fault::Status(503));
+    stage.pass(SECOND);
+    let error = stage.through_looks(waiting).await.unwrap_err();
+    assert_eq!(error.kind(), Kind::DeadlineExceeded);
+    let text = "it is not running by the deadline, its status is starting; \
+                the latest look failed: Open Source Cloud has a problem";
+    assert!(error.to_string().ends_with(text), "{error}");
+}
+
+#[tokio::test]
+async fn an_api_that_refuses_its_tokens_is_sat_out_for_a_minute() {
+    let stage = Stage::signed_in().await;
+    let osc = stage.context().await;
+    let made = soon(osc.create_instance(ADSERVER, "mine", json!({}))).await.unwrap();
+    let tokens = stage.asked().tokens;
+    let of_health = |request: &mock_osc::Recorded| request.path.contains("/health/");
+    // A look costs one request, or two with a new token.
+    stage.osc.fault(Endpoint::Instances, Fault::Status(401)).when(of_health).times(50);
+    stage.through_looks(osc.wait_until_ready(ADSERVER, &made, 10 * DEADLINE, |_| {})).await.unwrap();
+    assert!((40..60).contains(&stage.clock.sleeps(LOOK)), "{}", stage.clock.sleeps(LOOK));
+    let asked = stage.asked().tokens - tokens;
+    assert!(asked <= 4, "{asked} service access tokens in a minute");
+}
+
+#[tokio::test]
+async fn an_api_that_refuses_its_tokens_for_longer_ends_the_wait() {
+    let stage = Stage::signed_in().await;
+    let osc = stage.context().await;
+    soon(osc.restart_instance(ADSERVER, "demo")).await.unwrap();
+    let mut waiting = Box::pin(osc.wait_until_ready(ADSERVER, "demo", 10 * DEADLINE, |_| {}));
+    until_pause(&stage, &mut waiting, SECOND, 1).await;
+    stage.osc.fault(Endpoint::Instances, Fault::Status(401));
+    stage.pass(SECOND);
+    let error = stage.through_looks(waiting).await.unwrap_err();
+    assert_eq!((error.kind(), error.status().unwrap().as_u16()), (Kind::Refused, 401));
+    assert_eq!(error.last_status(), Some("starting"));
+    assert!(error.to_string().ends_with("; its last status was starting"), "{error}");
+    assert!((59..=62).contains(&stage.clock.sleeps(LOOK)), "{}", stage.clock.sleeps(LOOK));
+}
+
+#[tokio::test]
+async fn the_deadline_ends_also_a_look_that_is_not_answered() {
+    let stage = Stage::signed_in().await;
+    let osc = stage.context().await;
+    let hold = stage.osc.hold(Endpoint::Instances);
+    let mut waiting =
+        Box::pin(osc.wait_until_ready(ADSERVER, "demo", DEADLINE, |_| panic!("it was not looked at")));
+    let arrived = async { soon(hold.arrived(1)).await };
+    tokio::select! { biased; over = &mut waiting => panic!("{over:?}"), () = arrived => {} }
+    stage.pass(DEADLINE);
+    let error = soon(waiting).await.unwrap_err();
+    assert_eq!(error.kind(), Kind::DeadlineExceeded);
+    assert!(error.to_string().ends_with("its status is unknown"), "{error}");
+}
+
+#[tokio::test]
+async fn an_instance_that_is_removed_meanwhile_is_not_found() {
+    for links in [true, false] {
+        let stage = Stage::signed_in().await;
+        stage.osc.set_instance_links(links);
+        let osc = stage.context().await;
+        soon(osc.create_instance(ADSERVER, "mine", json!({}))).await.unwrap();
+        let mut waiting = Box::pin(osc.wait_until_ready(ADSERVER, "mine", DEADLINE, |_| {}));
+        until_pause(&stage, &mut waiting, SECOND, 1).await;
+        stage.osc.remove_instance(ADSERVER, "mine");
+        stage.pass(SECOND);
+        let error = stage.through_looks(waiting).await.unwrap_err();
+        assert_eq!(error.kind(), Kind::NotFound);
+        assert_eq!(
+            error.to_string(),
+            "could not wait for mine (eyevinn-test-adserver): there is no such instance; its last status was starting"
+        );
+    }
+    let stage = Stage::signed_in().await;
+    let osc = stage.context().await;
+    let error = soon(osc.wait_until_ready(ADSERVER, "none", DEADLINE, |_| {})).await.unwrap_err();
+    assert_eq!((error.kind(), stage.clock.sleeps(LOOK)), (Kind::NotFound, 0));
+}
+
+#[tokio::test]
+async fn a_job_that_never_says_running_is_given_up_at_the_deadline() {
+    let stage = Stage::signed_in().await;
+    let osc = stage.context().await;
+    for status in [json!("Complete"), json!("Running "), json!("RUNNING")] {
+        stage.osc.set_instance_status(status.clone());
+        soon(osc.create_instance(FFMPEG, "mine", json!({}))).await.unwrap();
+        let waited = stage.through_looks(osc.wait_until_ready(FFMPEG, "mine", 3 * SECOND, |_| {})).await;
+        assert_eq!(waited.unwrap_err().kind(), Kind::DeadlineExceeded, "{status}");
+        soon(osc.remove_instance(FFMPEG, "mine")).await.unwrap();
+    }
+}

@@ -1,0 +1,89 @@
+//! A platform whose every answer a test decides.
+
+use std::sync::{Arc, Mutex};
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::Request;
+use axum::response::IntoResponse;
+use http::{StatusCode, header};
+use http_body_util::BodyExt;
+
+use crate::{Server, free_port};
+
+/// A request that arrived.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Asking {
+    /// Method, path and query.
+    pub line: String,
+    /// Header names in lower case, with their values.
+    pub headers: Vec<(String, String)>,
+    /// The body as text.
+    pub body: String,
+}
+
+impl Asking {
+    /// A header's value.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(found, _)| found == name).map(|(_, value)| value.as_str())
+    }
+}
+
+/// Answers every request as it was told, and keeps the requests.
+#[derive(Debug)]
+pub struct Scripted {
+    base: String,
+    asked: Arc<Mutex<Vec<Asking>>>,
+    _server: Server,
+}
+
+impl Scripted {
+    /// `answer` takes the base of this platform and a request, and gives a status, a content type and a body.
+    ///
+    /// # Panics
+    /// When there is no free port.
+    pub async fn start<F>(answer: F) -> Self
+    where
+        F: Fn(&str, &Asking) -> (u16, &'static str, String) + Clone + Send + Sync + 'static,
+    {
+        let (listener, address) = free_port().await;
+        let (base, asked) = (format!("http://{address}"), Arc::<Mutex<Vec<Asking>>>::default());
+        let (own, log) = (base.clone(), asked.clone());
+        let serve = move |request: Request| {
+            let (own, log, answer) = (own.clone(), log.clone(), answer.clone());
+            async move {
+                let (parts, body) = request.into_parts();
+                let body = body.collect().await.map_or_else(|_| Bytes::new(), |body| body.to_bytes());
+                let text = |value: &[u8]| String::from_utf8_lossy(value).into_owned();
+                let headers = parts.headers.iter();
+                let asking = Asking {
+                    line: format!("{} {}", parts.method, parts.uri),
+                    headers: headers
+                        .map(|(name, value)| (name.to_string(), text(value.as_bytes())))
+                        .collect(),
+                    body: text(&body),
+                };
+                let (status, content_type, body) = answer(&own, &asking);
+                log.lock().expect("no panic").push(asking);
+                let status = StatusCode::from_u16(status).expect("a status");
+                (status, [(header::CONTENT_TYPE, content_type)], body).into_response()
+            }
+        };
+        let app = Router::new().fallback(serve);
+        let server = Server::start(async move { axum::serve(listener, app).await });
+        Self { base, asked, _server: server }
+    }
+
+    /// Its base URL.
+    pub fn base(&self) -> &str {
+        &self.base
+    }
+
+    /// The requests so far.
+    ///
+    /// # Panics
+    /// Never: an answer that panics is the test's.
+    pub fn asked(&self) -> Vec<Asking> {
+        self.asked.lock().expect("no panic").clone()
+    }
+}
