@@ -36,10 +36,10 @@ for (const sample of ['osc-sample-axum', 'osc-sample-hyper']) {
 
     afterEach(() => context.close());
 
-    async function signIn(page, user = 'Ada') {
+    async function signIn(page, user = 'ada', workspace = 'adalovelace') {
       await page.goto(home);
       await page.getByRole('link', { name: 'Sign in with OSC' }).click();
-      await page.getByRole('radio', { name: user }).check();
+      await page.getByRole('radio', { name: `${user} workspace ${workspace}`, exact: true }).check();
       await page.locator('#allow').click();
       await page.waitForURL(`${home}/dashboard`);
     }
@@ -121,14 +121,14 @@ for (const sample of ['osc-sample-axum', 'osc-sample-hyper']) {
       }
     });
 
-    test('two people see their own workspace', async () => {
-      await signIn(page, 'Ada');
+    test('two users see their own workspace', async () => {
+      await signIn(page, 'ada', 'adalovelace');
       await createInstance(page, 'adasown');
       await page.getByText('adasown', { exact: true }).waitFor();
 
       const other = await browser.newContext();
       const grace = await other.newPage();
-      await signIn(grace, 'Grace');
+      await signIn(grace, 'grace', 'gracehopper');
       await createInstance(grace, 'gracesown');
       await grace.getByText('gracesown', { exact: true }).waitFor();
       assert.equal(await grace.getByText('adasown').count(), 0);
@@ -136,6 +136,17 @@ for (const sample of ['osc-sample-axum', 'osc-sample-hyper']) {
       await page.reload();
       await page.getByText('adasown', { exact: true }).waitFor();
       assert.equal(await page.getByText('gracesown').count(), 0);
+      await other.close();
+    });
+
+    test('two users share the workspace that both have chosen', async () => {
+      await signIn(page, 'ada', 'team');
+      await createInstance(page, 'ours');
+      await page.getByText('ours', { exact: true }).waitFor();
+      const other = await browser.newContext();
+      const grace = await other.newPage();
+      await signIn(grace, 'grace', 'team');
+      await grace.getByText('ours', { exact: true }).waitFor();
       await other.close();
     });
 

@@ -1,4 +1,4 @@
-//! How a mock is set up.
+//! The set-up of a mock.
 
 use std::collections::HashMap;
 use std::io;
@@ -6,6 +6,10 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde_json::Value;
+
+use crate::accounts::{Accounts, User};
+use crate::idp::access_token::AccessTokenForm;
 use crate::idp::client::Client;
 use crate::idp::redirect_uri::RedirectUris;
 use crate::mock::MockOsc;
@@ -24,6 +28,7 @@ pub struct Builder {
     issuer: Option<String>,
     default_client: (String, String),
     clients: Vec<Client>,
+    users: Vec<User>,
     pub(crate) settings: Settings,
 }
 
@@ -35,6 +40,7 @@ impl Builder {
             issuer: None,
             default_client: (random::client_id(), random::client_secret()),
             clients: Vec::new(),
+            users: Vec::new(),
             settings: Settings::default(),
         }
     }
@@ -63,9 +69,39 @@ impl Builder {
         self
     }
 
-    /// The length of access tokens in characters. Default 900, like those of OSC; never under about 250.
+    /// The length of access tokens in characters, or one less. Default 900, like those of OSC. A JWT is never shorter than
+    /// its claims, about 350 characters.
     pub fn access_token_length(mut self, length: usize) -> Self {
-        self.settings.token_length = length;
+        self.settings.access_token.length = length;
+        self
+    }
+
+    /// Sets the format of access tokens. Default [`AccessTokenForm::Jwt`].
+    pub fn access_token_form(mut self, form: AccessTokenForm) -> Self {
+        self.settings.access_token.form = form;
+        self
+    }
+
+    /// Sets a claim of access tokens to any JSON value; `None` leaves it out.
+    pub fn claim(mut self, name: &str, value: impl Into<Option<Value>>) -> Self {
+        self.settings.access_token.claims.insert(name.to_owned(), value.into());
+        self
+    }
+
+    /// Leaves the `userId` out of access tokens, as OSC may: only their workspace is known. Default: it is there.
+    pub fn without_user_id(self) -> Self {
+        self.claim("userId", None)
+    }
+
+    /// Adds a user who can sign in, with their workspaces. May be repeated; the first user and their first workspace are
+    /// the default ones. Users may share a workspace. Default: `ada` with `adalovelace` and `team`, and `grace` with
+    /// `gracehopper` and `team`.
+    ///
+    /// # Panics
+    /// When the user has no workspace.
+    pub fn user(mut self, id: &str, workspaces: &[&str]) -> Self {
+        assert!(!workspaces.is_empty(), "the user {id} has no workspace");
+        self.users.push(User::new(id, workspaces));
         self
     }
 
@@ -140,7 +176,7 @@ impl Builder {
         self
     }
 
-    /// What a refresh does with the refresh token. Default [`Rotation::Always`].
+    /// The fate of a refresh token that is used. Default [`Rotation::Always`].
     pub fn rotation(mut self, rotation: Rotation) -> Self {
         self.settings.rotation = rotation;
         self
@@ -166,6 +202,7 @@ impl Builder {
         let listener = bind(SocketAddr::new(self.address, self.port)).await?;
         let address = listener.local_addr()?;
         let mut settings = self.settings;
+        settings.accounts = Accounts::new(self.users);
         // A wildcard address is none to connect to.
         let host = if address.ip().is_unspecified() { IpAddr::V4(Ipv4Addr::LOCALHOST) } else { address.ip() };
         settings.platform_url = format!("http://{}", SocketAddr::new(host, address.port()));

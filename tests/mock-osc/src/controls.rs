@@ -1,9 +1,11 @@
-//! What a test changes and reads at the provider while the mock runs.
+//! The controls of the identity provider, for tests to use while the mock runs.
 
 use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::accounts::Account;
+use crate::idp::access_token::AccessTokenForm;
 use crate::idp::grants::GrantUses;
 use crate::mock::MockOsc;
 use crate::settings::Rotation;
@@ -14,57 +16,87 @@ impl MockOsc {
         self.with_world(|world| world.grants.revoke_all());
     }
 
-    /// Revokes the grant that this authorization code opened, as its user does who takes the access back. Returns whether
-    /// there was one.
+    /// Revokes the grant that this authorization code opened, as its user can. Returns whether there was one.
     pub fn revoke_grant(&self, code: &str) -> bool {
         self.with_world(|world| world.grants.revoke_of_code(code))
     }
 
-    /// How often codes and refresh tokens were used, and which of them twice.
+    /// Returns how often codes and refresh tokens were used, once and twice.
     pub fn grant_uses(&self) -> GrantUses {
         self.with_world(|world| world.grants.uses)
     }
 
-    /// Revokes every refresh token there is. Access tokens live until they expire.
+    /// Revokes every refresh token. Access tokens live until they expire.
     pub fn revoke_refresh_tokens(&self) {
         self.with_world(|world| world.grants.revoke_refresh_tokens());
     }
 
-    /// How many refresh tokens would be accepted now.
+    /// Returns how many refresh tokens would be accepted now.
     pub fn live_refresh_tokens(&self) -> usize {
         self.with_world(|world| world.grants.live_refresh_tokens())
     }
 
-    /// An access token of a user (`ada` or `grace`) as the console gives it out, for tests that need no sign-in. It lives for
-    /// as long as others, and there is no refresh token.
+    /// Issues an access token as the console does, for tests without a sign-in: for this user, in the user's first
+    /// workspace. It has no `exp`, never expires, and comes without a refresh token.
+    ///
+    /// # Panics
+    /// When there is no such user.
     pub fn personal_access_token(&self, user: &str) -> String {
+        let account = self.with_world(|world| world.settings.accounts.find(user, None));
+        self.console_token(account.unwrap_or_else(|| panic!("the mock has no user {user}")))
+    }
+
+    /// Issues a console token in another workspace of the user.
+    ///
+    /// # Panics
+    /// When the user does not have this workspace.
+    pub fn personal_access_token_in(&self, user: &str, workspace: &str) -> String {
+        let account = self.with_world(|world| world.settings.accounts.find(user, Some(workspace)));
+        self.console_token(account.unwrap_or_else(|| panic!("the mock has no user {user} in {workspace}")))
+    }
+
+    fn console_token(&self, account: Account) -> String {
         let client_id = self.client_id();
         self.with_world(|world| {
-            let expires_at = world.now() + world.settings.token_ttl;
-            let grant = world.grants.open(client_id, user.to_owned());
-            let token = world.grants.add_access_token(grant, expires_at, world.settings.token_length);
-            world.issued.push(token.clone());
-            token
+            let grant = world.grants.open(client_id, account);
+            world.issue_access_token(grant, world.now(), None)
         })
     }
 
-    /// Whether the platform would accept this access token now.
-    pub fn is_live(&self, access_token: &str) -> bool {
-        self.with_world(|world| world.grants.user_of(access_token, world.now()).is_some())
+    /// Sets a claim of access tokens that are issued from now on to any JSON value; `None` leaves it out. `userId`, for
+    /// example, is not in every token of OSC's. The token opens the same workspace whatever it says.
+    pub fn set_claim(&self, name: &str, value: impl Into<Option<Value>>) {
+        let value = value.into();
+        self.with_world(|world| world.settings.access_token.claims.insert(name.to_owned(), value));
     }
 
-    /// Every client secret, code, access, refresh and service access token ever issued: none of them may turn up in a
-    /// log or an answer.
+    /// Undoes [`set_claim`](Self::set_claim) and the builder's.
+    pub fn clear_claims(&self) {
+        self.with_world(|world| world.settings.access_token.claims.clear());
+    }
+
+    /// Sets how access tokens that are issued from now on are written.
+    pub fn set_access_token_form(&self, form: AccessTokenForm) {
+        self.with_world(|world| world.settings.access_token.form = form);
+    }
+
+    /// Returns whether the platform would accept this access token now.
+    pub fn is_live(&self, access_token: &str) -> bool {
+        self.with_world(|world| world.grants.account_of(access_token, world.now()).is_some())
+    }
+
+    /// Returns every client secret, code, access, refresh and service access token ever issued. None of them may turn up
+    /// in a log or a page.
     pub fn issued_tokens(&self) -> Vec<String> {
         self.with_world(|world| world.issued.clone())
     }
 
-    /// The lifetime of access tokens from now on.
+    /// Sets the lifetime of access tokens that are issued from now on.
     pub fn set_token_ttl(&self, ttl: Duration) {
         self.with_world(|world| world.settings.token_ttl = ttl);
     }
 
-    /// What a refresh does with the refresh token from now on.
+    /// Sets the fate of refresh tokens that are used from now on.
     pub fn set_rotation(&self, rotation: Rotation) {
         self.with_world(|world| world.settings.rotation = rotation);
     }
@@ -80,7 +112,7 @@ impl MockOsc {
         self.with_world(|world| world.settings.token_fields.insert(name.to_owned(), value));
     }
 
-    /// Token answers are as they should be again.
+    /// Undoes [`set_token_field`](Self::set_token_field).
     pub fn clear_token_fields(&self) {
         self.with_world(|world| world.settings.token_fields.clear());
     }
@@ -91,12 +123,12 @@ impl MockOsc {
         self.with_world(|world| world.settings.metadata_fields.insert(name.to_owned(), value));
     }
 
-    /// The metadata is as it should be again.
+    /// Undoes [`set_metadata_field`](Self::set_metadata_field).
     pub fn clear_metadata_fields(&self) {
         self.with_world(|world| world.settings.metadata_fields.clear());
     }
 
-    /// Forgets a client, as the console does when somebody deletes it. Returns whether there was one.
+    /// Removes a client, as the console can. Returns whether there was one.
     pub fn remove_client(&self, client_id: &str) -> bool {
         self.with_world(|world| world.clients.remove(client_id).is_some())
     }

@@ -1,4 +1,4 @@
-//! What can go wrong between a client and OSC.
+//! The faults between a client and OSC.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use serde_json::json;
 use crate::body::{Scripted, Step};
 use crate::reply::Reply;
 
-/// What goes wrong with a request.
+/// A fault that hits a request.
 ///
 /// Unless it says otherwise, a fault stands *in front of* the service: the request has no effect. Use
 /// [`after_processing`](Self::after_processing) to let it take effect first.
@@ -25,6 +25,8 @@ pub enum Fault {
     Status(u16),
     /// This status with a `Retry-After` header, which may hold anything.
     RetryAfter(u16, String),
+    /// This status with JSON that holds a `reason`, as OSC refuses; a 2xx refuses too, where an instance is expected.
+    Reason(u16, &'static str),
     /// This status, content type and body.
     Answer(u16, &'static str, String),
     /// The connection is closed without an answer.
@@ -102,6 +104,7 @@ impl Fault {
             }
             Self::Status(code) => Reply::text(status(code), "text/plain", "the mock was told to fail\n"),
             Self::RetryAfter(code, after) => Reply::empty(status(code)).with(RETRY_AFTER, &after),
+            Self::Reason(code, reason) => Reply::reason(status(code), reason),
             Self::Answer(code, content_type, body) => Reply::text(status(code), content_type, body),
             Self::Html => Reply::text(StatusCode::OK, "text/html", "<!doctype html><title>Welcome</title>"),
             Self::Empty => Reply::empty(StatusCode::OK),

@@ -1,7 +1,7 @@
 //! A mock of Eyevinn's Open Source Cloud (OSC): its OAuth 2.0 identity provider and its platform, in memory.
 //!
-//! Point an app at [`MockOsc::issuer`] and [`MockOsc::platform`], and it finds what it would find at OSC. A test can
-//! click *Allow* without a browser, let tokens die, make anything fail, and read what was asked.
+//! Point an app at [`MockOsc::issuer`] and [`MockOsc::platform`], and it works as it does with OSC. A test can click
+//! *Allow* without a browser, let tokens expire, make anything fail, and read the requests.
 //!
 //! ```
 //! use mock_osc::{Endpoint, Fault, MockOsc};
@@ -21,7 +21,7 @@
 //! let callback = osc.approve(&authorize_url).await?;
 //! assert!(callback.starts_with("http://localhost:3000/auth/callback?code="));
 //!
-//! // The next two token requests fail; the provider is well again afterwards.
+//! // The next two token requests fail, later ones succeed.
 //! osc.fault(Endpoint::Token, Fault::Status(503)).times(2);
 //! assert_eq!(osc.count(Endpoint::Token), 0);
 //! osc.shutdown().await;
@@ -29,33 +29,43 @@
 //! # }
 //! ```
 //!
-//! # What it is
+//! # Parts
 //!
-//! | part | where |
-//! |---|---|
-//! | metadata (RFC 8414) | `/.well-known/oauth-authorization-server` |
-//! | authorize, token, register, revoke, par | `/api/connect/…` |
-//! | catalog, token, money, deploy | `/S/…`, or `/…` with the host `S.svc.ENV.osaas.io` |
-//! | instances of a service | its `apiUrl`, as the catalog tells; also by the host `api-SERVICE.auto.ENV.osaas.io` |
+//! | part | path | host |
+//! |---|---|---|
+//! | metadata (RFC 8414) | `/.well-known/oauth-authorization-server` | `app[.ENV].osaas.io` |
+//! | authorize, token, register, revoke, par | `/api/connect/…` | the same |
+//! | catalog, token, money, deploy | `/S/…` | `S.svc.ENV.osaas.io` |
+//! | the API of a service | its `apiUrl`, which the catalog tells | `api-SERVICE.auto.SITE.osaas.io` |
 //!
-//! It is stricter than OSC is known to be: PKCE with S256 always, a code for one use and 60 seconds, redirect URIs as
-//! registered, refresh tokens that rotate and revoke their grant when used twice. [`Builder`] loosens each of these.
+//! Everything is at its path on the mock's own address. A request whose `Host` is one of OSC's names finds the same without
+//! the first segment of the path. [`Builder::api_site`] sets the site.
 //!
-//! Two fictive people can sign in, `ada` and `grace`, each with a workspace of their own. Everything is in the open:
-//! whoever reaches its port is let in, so it listens on 127.0.0.1 unless told otherwise.
+//! The mock is stricter than OSC is known to be. PKCE with S256 is mandatory. A code is good for one use and 60 seconds.
+//! Redirect URIs must be registered. Refresh tokens rotate, and revoke their grant when they are used twice. [`Builder`]
+//! loosens each of these. Each kind of token opens its own hosts only, and [`MockOsc::stray_tokens`] returns the requests
+//! that carried one elsewhere.
+//!
+//! Two users can sign in: `ada` and `grace`. [`Builder::user`] replaces them. There are no passwords, so the mock listens
+//! on 127.0.0.1 by default.
 //!
 //! # Layout
 //!
-//! One request goes `server` → `request` → `route` → `shared` (record, hold, fault) → `world` → a handler in `idp` or
-//! `platform` → `reply` → `body`. Handlers are functions without I/O that take the time as an argument. What a test
-//! sets and reads is in `builder` and `controls`, and in the files of these names in `platform`.
+//! A request passes `server` → `request` → `route` → `shared` (record, hold, fault) → `world` → a handler in `idp` or
+//! `platform` → `reply` → `body`. Handlers are functions without I/O that take the time as an argument. Tests use
+//! `builder`, `controls` and `decision`, and in `platform` `builder`, `controls` and `workspace_controls`.
 
+mod accounts;
 mod body;
 mod builder;
 mod controls;
+mod decision;
+mod delay;
 mod fault;
+mod hosts;
 mod html;
 mod idp;
+mod jwt;
 mod mock;
 mod plan;
 mod platform;
@@ -66,15 +76,19 @@ mod route;
 mod server;
 mod settings;
 mod shared;
+mod stray;
 mod watch;
 mod world;
 
 pub use builder::Builder;
+pub use decision::DecisionError;
+pub use delay::Delay;
 pub use fault::Fault;
+pub use idp::access_token::AccessTokenForm;
 pub use idp::grants::GrantUses;
-pub use mock::{DecisionError, MockOsc};
+pub use mock::MockOsc;
 pub use plan::FaultPlan;
-pub use platform::{ErrorForm, ExpiryForm, LogForm};
+pub use platform::{ErrorForm, ExpiryForm, LogForm, WorkspaceControls};
 pub use request::Recorded;
 pub use route::Endpoint;
 pub use settings::Rotation;
@@ -82,7 +96,7 @@ pub use watch::Hold;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// The state stays usable after a panic elsewhere: the test that panicked fails by itself.
+/// Ignores poison: the state stays usable after a panic, and the test that panicked fails by itself.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

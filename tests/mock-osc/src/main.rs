@@ -6,32 +6,48 @@ use std::io::{self, Write};
 use std::time::Duration;
 
 use lexopt::prelude::*;
-use mock_osc::{Builder, MockOsc, Rotation};
+use mock_osc::{Builder, Delay, MockOsc, Rotation};
 
 const HELP: &str = "\
-A mock of Open Source Cloud: identity provider and platform in memory.
+A mock of Open Source Cloud: its identity provider and its platform, in memory.
 
 Usage: mock-osc [OPTIONS]
 
-Options:
-      --port PORT               listen here [default: 4000; 0: the system picks]
+Address:
+      --port PORT               listen on this port; 0 lets the system pick one [default: 4000]
       --address IP              listen on this address [default: 127.0.0.1]
       --issuer URL              announce this issuer, for a mock behind a proxy
+      --api-site SITE           name this site, such as prod-se, in the apiUrls that are asked for by OSC's host names
+
+Accounts and clients:
+      --user ID=WORKSPACE,…     add a user who can sign in, with these workspaces; may be repeated
+                                [default: ada=adalovelace,team and grace=gracehopper,team]
       --client-id ID            id of the default client [default: a fresh one]
       --client-secret SECRET    secret of the default client [default: a fresh one]
+      --loose-redirect-uris     accept any http or https redirect URI
+
+Tokens:
       --token-ttl SECONDS       lifetime of access tokens [default: 3600]
+      --no-user-id              leave the userId out of access tokens
       --refresh-grace SECONDS   a second use of a refresh token is harmless for this long [default: 0]
       --rotation HOW            always, without-reuse-detection, never or repeat [default: always]
-      --loose-redirect-uris     accept any http(s) redirect URI
+
+Identity provider:
       --iss                     name the issuer in the authorization response (RFC 9207)
       --par                     offer pushed authorization requests (RFC 9126)
       --no-revocation           offer no token revocation (RFC 7009)
       --no-metadata             answer 404 for the metadata (RFC 8414)
-      --balance TOKENS          what each workspace has to spend [default: 1250]
+
+Platform:
+      --balance TOKENS          token balance of each workspace [default: 1250]
+      --plan PLAN               plan of each workspace [default: PERSONAL]
       --service-token-ttl SECONDS
                                 lifetime of service access tokens [default: 3600]
       --instance-start-ms MS    a new instance is starting for this long [default: 2000]
-      --no-instance-links       leave _links out of instances, as old ones have it
+      --creation-timeout-ms MS  creations answer 504, and the instance turns up after this long
+      --locked-when-fresh-ms MS a new instance answers 401 for this long
+      --no-instance-links       leave _links out of instances, as OSC does with old ones
+
   -h, --help                    print this
 ";
 
@@ -43,7 +59,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     };
     let osc = builder.start().await?;
     let mut stopped = std::pin::pin!(stopped());
-    // The handlers are in place from the first poll on, and must be before anybody is told that the mock is up.
+    // The first poll sets the signal handlers, which must be there before anybody learns that the mock is up.
     tokio::select! {
         biased;
         early = &mut stopped => return Ok(early?),
@@ -71,7 +87,7 @@ async fn stopped() -> io::Result<()> {
     tokio::signal::ctrl_c().await
 }
 
-/// `None` is a call for help.
+/// Returns `None` when help is asked for.
 fn parse(mut arguments: lexopt::Parser) -> Result<Option<Builder>, lexopt::Error> {
     let mut builder = MockOsc::builder().port(4000);
     while let Some(argument) = arguments.next()? {
@@ -85,16 +101,24 @@ fn parse(mut arguments: lexopt::Parser) -> Result<Option<Builder>, lexopt::Error
             Long("refresh-grace") => builder.refresh_grace(seconds(&arguments.value()?)?),
             Long("rotation") => builder.rotation(arguments.value()?.parse_with(rotation)?),
             Long("loose-redirect-uris") => builder.loose_redirect_uris(),
+            Long("api-site") => builder.api_site(&arguments.value()?.string()?),
+            Long("user") => user(builder, &arguments.value()?.string()?)?,
+            Long("no-user-id") => builder.without_user_id(),
             Long("iss") => builder.iss(true),
             Long("par") => builder.par(true),
             Long("no-revocation") => builder.revocation(false),
             Long("no-metadata") => builder.without_metadata(),
             Long("balance") => builder.balance(arguments.value()?.parse()?),
             Long("service-token-ttl") => builder.service_token_ttl(seconds(&arguments.value()?)?),
-            Long("no-instance-links") => builder.without_instance_links(),
-            Long("instance-start-ms") => {
-                builder.instance_start(Duration::from_millis(arguments.value()?.parse()?))
+            Long("plan") => builder.plan(&arguments.value()?.string()?),
+            Long("instance-start-ms") => builder.instance_start(milliseconds(&arguments.value()?)?),
+            Long("creation-timeout-ms") => {
+                builder.creation_timeout(Delay::Time(milliseconds(&arguments.value()?)?))
             }
+            Long("locked-when-fresh-ms") => {
+                builder.locked_when_fresh(Delay::Time(milliseconds(&arguments.value()?)?))
+            }
+            Long("no-instance-links") => builder.without_instance_links(),
             Short('h') | Long("help") => return Ok(None),
             _ => return Err(argument.unexpected()),
         };
@@ -104,6 +128,19 @@ fn parse(mut arguments: lexopt::Parser) -> Result<Option<Builder>, lexopt::Error
 
 fn seconds(value: &OsString) -> Result<Duration, lexopt::Error> {
     Ok(Duration::from_secs(value.parse()?))
+}
+
+fn milliseconds(value: &OsString) -> Result<Duration, lexopt::Error> {
+    Ok(Duration::from_millis(value.parse()?))
+}
+
+fn user(builder: Builder, value: &str) -> Result<Builder, lexopt::Error> {
+    let (id, workspaces) = value.split_once('=').unwrap_or((value, ""));
+    let workspaces = Vec::from_iter(workspaces.split(','));
+    if id.is_empty() || workspaces.contains(&"") {
+        return Err("--user expects ID=WORKSPACE,…, for example ada=adalovelace,team".into());
+    }
+    Ok(builder.user(id, &workspaces))
 }
 
 fn rotation(value: &str) -> Result<Rotation, &'static str> {
@@ -116,7 +153,7 @@ fn rotation(value: &str) -> Result<Rotation, &'static str> {
     }
 }
 
-/// Tells on standard output what an app needs in its environment.
+/// Prints the environment that an app needs.
 fn announce(osc: &MockOsc) -> io::Result<()> {
     let mut out = io::stdout();
     writeln!(out, "# The mock OSC listens. Ctrl-C stops it. For your app:")?;

@@ -1,16 +1,8 @@
 //! The handle that a test or a program holds.
 
-use std::error::Error;
-use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
-
-use bytes::Bytes;
-use http::header::LOCATION;
-use http::{Method, Request};
-use http_body_util::BodyExt;
-use url::Url;
 
 use crate::builder::Builder;
 use crate::fault::Fault;
@@ -26,7 +18,7 @@ use crate::world::World;
 /// A running mock of Open Source Cloud. Dropping it stops it.
 #[derive(Debug)]
 pub struct MockOsc {
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
     listening: Mutex<Option<Listening>>,
     address: SocketAddr,
     issuer: String,
@@ -93,15 +85,15 @@ impl MockOsc {
 
     /// The requests that arrived at an endpoint, in order, also those that were held or hit by a fault.
     pub fn requests(&self, endpoint: Endpoint) -> Vec<Recorded> {
-        self.shared.log.of(endpoint)
+        self.shared.log.filter(|of, _| of == endpoint)
     }
 
-    /// How many requests arrived at an endpoint.
+    /// Returns how many requests arrived at an endpoint.
     pub fn count(&self, endpoint: Endpoint) -> usize {
         self.shared.log.count(endpoint, |_| true)
     }
 
-    /// How many token requests of this `grant_type` arrived.
+    /// Returns how many token requests of this `grant_type` arrived.
     pub fn count_grants(&self, grant_type: &str) -> usize {
         self.shared.log.count(Endpoint::Token, |request| request.field("grant_type") == Some(grant_type))
     }
@@ -115,35 +107,6 @@ impl MockOsc {
     /// Starts the records of all endpoints anew.
     pub fn forget_requests(&self) {
         self.shared.log.clear();
-    }
-
-    /// What the default user does with a browser: opens the URL and clicks *Allow*. The requests are recorded, held and
-    /// hit by faults like any other.
-    ///
-    /// Returns the URL the provider redirects to, with `code` and `state`; or with `error`, when it refuses at once.
-    ///
-    /// # Errors
-    /// When the provider shows an error page or hangs up.
-    pub async fn approve(&self, authorize_url: &str) -> Result<String, DecisionError> {
-        self.decide(authorize_url, "decision=allow").await
-    }
-
-    /// Like [`approve`](Self::approve), as another user: `ada` (the default) or `grace`.
-    ///
-    /// # Errors
-    /// As for [`approve`](Self::approve).
-    pub async fn approve_as(&self, user: &str, authorize_url: &str) -> Result<String, DecisionError> {
-        let mut form = form_urlencoded::Serializer::new(String::new());
-        let form = form.append_pair("decision", "allow").append_pair("user", user).finish();
-        self.decide(authorize_url, &form).await
-    }
-
-    /// Like [`approve`](Self::approve), but clicks *Deny*.
-    ///
-    /// # Errors
-    /// As for [`approve`](Self::approve).
-    pub async fn deny(&self, authorize_url: &str) -> Result<String, DecisionError> {
-        self.decide(authorize_url, "decision=deny").await
     }
 
     /// Closes the socket and all connections: from the return on, connections are refused. What the mock knows stays.
@@ -175,69 +138,4 @@ impl MockOsc {
     pub(crate) fn with_world<T>(&self, f: impl FnOnce(&mut World) -> T) -> T {
         f(&mut lock(&self.shared.world))
     }
-
-    async fn decide(&self, authorize_url: &str, form: &str) -> Result<String, DecisionError> {
-        match self.browse(authorize_url, Method::GET, "").await? {
-            Some(location) => Ok(location),
-            None => {
-                let location = self.browse(authorize_url, Method::POST, form).await?;
-                location.ok_or(DecisionError { status: Some(200), body: String::new() })
-            }
-        }
-    }
-
-    /// The `Location` of the answer; `None` is a page to act on.
-    async fn browse(&self, url: &str, method: Method, form: &str) -> Result<Option<String>, DecisionError> {
-        let url = Url::parse(url).map_err(|error| DecisionError { status: None, body: error.to_string() })?;
-        let target = url[url::Position::BeforePath..url::Position::AfterQuery].to_owned();
-        let request = Request::builder()
-            .method(method)
-            .uri(target)
-            .header("content-type", "application/x-www-form-urlencoded")
-            .body(())
-            .map_err(|error| DecisionError { status: None, body: error.to_string() })?;
-        let (parts, ()) = request.into_parts();
-        let answer = self.shared.answer(Recorded::new(&parts, form.as_bytes())).await;
-        let answer = answer.map_err(|error| DecisionError { status: None, body: error.to_string() })?;
-        let (parts, body) = answer.into_parts();
-        if let Some(location) = parts.headers.get(LOCATION) {
-            return Ok(Some(String::from_utf8_lossy(location.as_bytes()).into_owned()));
-        }
-        if parts.status == 200 {
-            return Ok(None);
-        }
-        let body = body.collect().await.map_or_else(|_| Bytes::new(), http_body_util::Collected::to_bytes);
-        let body = String::from_utf8_lossy(&body).into_owned();
-        Err(DecisionError { status: Some(parts.status.as_u16()), body })
-    }
 }
-
-/// The provider did not redirect.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DecisionError {
-    status: Option<u16>,
-    body: String,
-}
-
-impl DecisionError {
-    /// The status of the page, when there was one.
-    pub fn status(&self) -> Option<u16> {
-        self.status
-    }
-
-    /// The page.
-    pub fn body(&self) -> &str {
-        &self.body
-    }
-}
-
-impl fmt::Display for DecisionError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.status {
-            Some(status) => write!(f, "the provider answered {status} instead of a redirect: {}", self.body),
-            None => write!(f, "the provider did not answer: {}", self.body),
-        }
-    }
-}
-
-impl Error for DecisionError {}

@@ -34,6 +34,24 @@ impl Reply {
         Self::json(status, &json!({ "reason": reason }))
     }
 
+    /// The page of a gateway that did not wait for the service.
+    pub(crate) fn gateway_timeout() -> Self {
+        Self::gateway(StatusCode::GATEWAY_TIMEOUT, "504 Gateway Time-out")
+    }
+
+    /// The page of a gateway that does not know the service's tokens yet.
+    pub(crate) fn authorization_required() -> Self {
+        Self::gateway(StatusCode::UNAUTHORIZED, "401 Authorization Required")
+    }
+
+    fn gateway(status: StatusCode, title: &str) -> Self {
+        let page = format!(
+            "<html>\r\n<head><title>{title}</title></head>\r\n<body>\r\n<center><h1>{title}</h1></center>\r\n\
+             <hr><center>nginx</center>\r\n</body>\r\n</html>\r\n"
+        );
+        Self::text(status, "text/html", page)
+    }
+
     /// Adds a header. A value that no header can hold is left out.
     pub(crate) fn with(mut self, name: HeaderName, value: &str) -> Self {
         if let Ok(value) = HeaderValue::from_str(value) {

@@ -1,5 +1,7 @@
 //! Where a request goes: a pure function of its host and path.
 
+use crate::hosts::{Hosts, Place};
+
 /// A group of routes that can be watched, held and made to fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
@@ -22,13 +24,15 @@ pub enum Endpoint {
     ServiceToken,
     /// The token balance.
     Money,
-    /// Apps and secrets.
+    /// Apps, secrets and suspended instances.
     Deploy,
     /// The instance APIs of all services.
     Instances,
+    /// Everything else: instances and apps of tenants, foreign hosts, unknown paths. No token belongs there.
+    Elsewhere,
 }
 
-/// What a request asks for.
+/// The target of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Action {
     Metadata,
@@ -38,12 +42,33 @@ pub(crate) enum Action {
     Revoke,
     Par,
     Subscriptions,
-    Subscription { service: String },
+    Subscription {
+        service: String,
+    },
     ServiceToken,
     Balance,
+    Plan,
     Apps,
-    Secrets { service: String },
-    Instances { service: Option<String>, path: InstancePath },
+    Secrets {
+        service: String,
+    },
+    Secret {
+        service: String,
+        name: String,
+    },
+    Suspended,
+    Resume {
+        service: String,
+        name: String,
+    },
+    Instances {
+        service: Option<String>,
+        path: InstancePath,
+    },
+    /// Another owner's host.
+    Stranger,
+    /// No such path on a host of OSC's.
+    Nothing,
 }
 
 /// A path below a service's API.
@@ -56,15 +81,32 @@ pub(crate) enum InstancePath {
     Ports(String),
     Restart(String),
     Scale(String),
+    InternalEndpoint(String),
 }
 
-/// How the request found the platform, which is how its links must lead back.
+impl InstancePath {
+    /// The name of the instance that the request is about.
+    pub(crate) fn name(&self) -> Option<&str> {
+        match self {
+            Self::Collection => None,
+            Self::Item(name)
+            | Self::Health(name)
+            | Self::Logs(name)
+            | Self::Ports(name)
+            | Self::Restart(name)
+            | Self::Scale(name)
+            | Self::InternalEndpoint(name) => Some(name),
+        }
+    }
+}
+
+/// The way that the request took to the platform. The URLs in the answer lead back the same way.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Via {
     /// By `/S/…` on the mock's own address.
     Path,
-    /// By the host name that OSC uses in this environment.
-    Host { environment: String },
+    /// By a host name of OSC's. APIs and instances are in this cluster.
+    Host { cluster: String },
 }
 
 impl Action {
@@ -78,97 +120,128 @@ impl Action {
             Self::Par => Endpoint::Par,
             Self::Subscriptions | Self::Subscription { .. } => Endpoint::Catalog,
             Self::ServiceToken => Endpoint::ServiceToken,
-            Self::Balance => Endpoint::Money,
-            Self::Apps | Self::Secrets { .. } => Endpoint::Deploy,
+            Self::Balance | Self::Plan => Endpoint::Money,
+            Self::Apps
+            | Self::Secrets { .. }
+            | Self::Secret { .. }
+            | Self::Suspended
+            | Self::Resume { .. } => Endpoint::Deploy,
             Self::Instances { .. } => Endpoint::Instances,
+            Self::Stranger | Self::Nothing => Endpoint::Elsewhere,
         }
     }
 }
 
-/// `None` is a 404.
-pub(crate) fn route(host: Option<&str>, path: &str) -> Option<(Action, Via)> {
-    let mut segments: Vec<&str> = path.trim_start_matches('/').split('/').collect();
-    let via = match host.and_then(service_of_host) {
-        Some((service, environment)) => {
-            segments.insert(0, service);
-            Via::Host { environment: environment.to_owned() }
+pub(crate) fn route(hosts: &Hosts, host: Option<&str>, path: &str) -> (Action, Via) {
+    let segments: Vec<&str> = path.trim_start_matches('/').split('/').collect();
+    let (action, via) = match hosts.place(host) {
+        Place::Mock => {
+            let action = issuer(&segments).or_else(|| match segments.as_slice() {
+                // Old clients build these from the host of the `apiUrl` alone.
+                ["health" | "logs" | "ports", _] => api(None, &segments),
+                [service, path @ ..] => platform(service, path)
+                    .or_else(|| service.strip_prefix("api-").and_then(|service| api(Some(service), path))),
+                [] => None,
+            });
+            (action, Via::Path)
         }
-        None => Via::Path,
+        Place::Issuer => (issuer(&segments), Via::Path),
+        Place::Platform { service, cluster } => (platform(service, &segments), Via::Host { cluster }),
+        Place::Api { service, cluster } => (api(service, &segments), Via::Host { cluster }),
+        Place::Elsewhere => (Some(Action::Stranger), Via::Path),
     };
-    let action = match segments.as_slice() {
+    (action.unwrap_or(Action::Nothing), via)
+}
+
+fn issuer(path: &[&str]) -> Option<Action> {
+    Some(match path {
         [".well-known", "oauth-authorization-server"] => Action::Metadata,
         ["api", "connect", "authorize"] => Action::Authorize,
         ["api", "connect", "token"] => Action::Token,
         ["api", "connect", "register"] => Action::Register,
         ["api", "connect", "revoke"] => Action::Revoke,
         ["api", "connect", "par"] => Action::Par,
-        ["catalog", "mysubscriptions"] => Action::Subscriptions,
-        ["catalog", "mysubscriptions", service] => Action::Subscription { service: (*service).to_owned() },
-        ["token", "servicetoken"] => Action::ServiceToken,
-        ["money", "mytokencount"] => Action::Balance,
-        ["deploy", "myapps"] => Action::Apps,
-        ["deploy", "mysecrets", service] => Action::Secrets { service: (*service).to_owned() },
-        // Old clients build these from the host of the `apiUrl` alone; the token tells the service.
-        [rel @ ("health" | "logs" | "ports"), name] => {
-            Action::Instances { service: None, path: instance_path(&[rel, name])? }
+        _ => return None,
+    })
+}
+
+fn platform(service: &str, path: &[&str]) -> Option<Action> {
+    let owned = |text: &&str| (*text).to_owned();
+    Some(match (service, path) {
+        ("catalog", ["mysubscriptions"]) => Action::Subscriptions,
+        ("catalog", ["mysubscriptions", service]) => Action::Subscription { service: owned(service) },
+        ("token", ["servicetoken"]) => Action::ServiceToken,
+        ("money", ["mytokencount"]) => Action::Balance,
+        ("money", ["mytenantplan"]) => Action::Plan,
+        ("deploy", ["myapps"]) => Action::Apps,
+        ("deploy", ["mysecrets", service]) => Action::Secrets { service: owned(service) },
+        ("deploy", ["mysecrets", service, name]) => {
+            Action::Secret { service: owned(service), name: owned(name) }
         }
-        [api, rest @ ..] => Action::Instances {
-            service: Some(api.strip_prefix("api-")?.to_owned()),
-            path: instance_path(rest)?,
-        },
-        [] => return None,
+        ("deploy", ["mysuspended"]) => Action::Suspended,
+        ("deploy", ["mysuspended", service, name, "resume"]) => {
+            Action::Resume { service: owned(service), name: owned(name) }
+        }
+        _ => return None,
+    })
+}
+
+/// A path below the API of a service. Without a service, the token tells which one is meant.
+fn api(service: Option<&str>, path: &[&str]) -> Option<Action> {
+    let path = match path {
+        ["health", name] => InstancePath::Health((*name).to_owned()),
+        ["logs", name] => InstancePath::Logs((*name).to_owned()),
+        ["ports", name] => InstancePath::Ports((*name).to_owned()),
+        ["restart", name] => InstancePath::Restart((*name).to_owned()),
+        ["scale", name] => InstancePath::Scale((*name).to_owned()),
+        ["internal-endpoint", name] => InstancePath::InternalEndpoint((*name).to_owned()),
+        [resource] if resource.ends_with("instance") => InstancePath::Collection,
+        [resource, name] if resource.ends_with("instance") => InstancePath::Item((*name).to_owned()),
+        _ => return None,
     };
-    Some((action, via))
-}
-
-fn instance_path(segments: &[&str]) -> Option<InstancePath> {
-    match segments {
-        ["health", name] => Some(InstancePath::Health((*name).to_owned())),
-        ["logs", name] => Some(InstancePath::Logs((*name).to_owned())),
-        ["ports", name] => Some(InstancePath::Ports((*name).to_owned())),
-        ["restart", name] => Some(InstancePath::Restart((*name).to_owned())),
-        ["scale", name] => Some(InstancePath::Scale((*name).to_owned())),
-        [resource] if resource.ends_with("instance") => Some(InstancePath::Collection),
-        [resource, name] if resource.ends_with("instance") => Some(InstancePath::Item((*name).to_owned())),
-        _ => None,
-    }
-}
-
-/// `catalog.svc.prod.osaas.io` and `api-minio-minio.auto.prod.osaas.io` name a service and an environment.
-fn service_of_host(host: &str) -> Option<(&str, &str)> {
-    let name = host.split(':').next()?.strip_suffix(".osaas.io")?;
-    let labels: Vec<&str> = name.split('.').collect();
-    match labels.as_slice() {
-        [service, "svc", environment] => Some((service, environment)),
-        [api, "auto", environment] if api.starts_with("api-") => Some((api, environment)),
-        _ => None,
-    }
+    Some(Action::Instances { service: service.map(str::to_owned), path })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn route(host: Option<&str>, path: &str) -> (Action, Via) {
+        super::route(&Hosts::default(), host, path)
+    }
+
     #[test]
     fn host_and_path_lead_to_the_same_action() {
         let cases = [
             ("catalog.svc.prod.osaas.io", "/mysubscriptions", "/catalog/mysubscriptions"),
             ("deploy.svc.dev.osaas.io:443", "/mysecrets/minio-minio", "/deploy/mysecrets/minio-minio"),
-            ("api-minio-minio.auto.prod.osaas.io", "/minioinstance/a", "/api-minio-minio/minioinstance/a"),
+            ("api-minio-minio.auto.prod-se.osaas.io", "/minioinstance/a", "/api-minio-minio/minioinstance/a"),
+            ("api-ce.prod.osaas.io", "/health/a", "/health/a"),
+            ("app.osaas.io", "/api/connect/token", "/api/connect/token"),
         ];
         for (host, path, same) in cases {
-            let (by_host, _) = route(Some(host), path).unwrap();
-            let (by_path, via) = route(Some("127.0.0.1:4000"), same).unwrap();
+            let (by_host, _) = route(Some(host), path);
+            let (by_path, via) = route(Some("127.0.0.1:4000"), same);
+            assert_ne!(by_host, Action::Nothing, "{host}{path}");
             assert_eq!((by_host, via), (by_path, Via::Path), "{host}{path}");
         }
     }
 
     #[test]
-    fn foreign_hosts_and_unknown_paths_name_no_service() {
-        assert_eq!(service_of_host("catalog.svc.prod.example.com"), None);
-        assert_eq!(service_of_host("app.osaas.io"), None);
-        assert_eq!(route(None, "/api/connect/userinfo"), None);
-        assert_eq!(route(None, "/"), None);
-        assert_eq!(route(None, "/api-minio-minio/buckets"), None);
+    fn a_host_serves_its_own_paths_only() {
+        for (host, path) in [
+            ("app.osaas.io", "/catalog/mysubscriptions"),
+            ("app.osaas.io", "/mysubscriptions"),
+            ("token.svc.prod.osaas.io", "/mysubscriptions"),
+            ("catalog.svc.prod.osaas.io", "/catalog/mysubscriptions"),
+            ("catalog.svc.prod.osaas.io", "/api/connect/token"),
+            ("api-minio-minio.auto.prod.osaas.io", "/api-minio-minio/minioinstance"),
+            ("127.0.0.1", "/api/connect/userinfo"),
+            ("127.0.0.1", "/"),
+            ("127.0.0.1", "/api-minio-minio/buckets"),
+        ] {
+            assert_eq!(route(Some(host), path).0, Action::Nothing, "{host}{path}");
+        }
+        assert_eq!(route(Some("0123abcd.apps.osaas.io"), "/mysubscriptions").0, Action::Stranger);
     }
 }

@@ -1,13 +1,15 @@
-//! How the mock behaves, as the builder set it and tests change it.
+//! The settings of a mock: the builder sets them, and tests change them.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::accounts::Accounts;
+use crate::idp::access_token::AccessTokenSettings;
 use crate::platform::PlatformSettings;
 
-/// What a refresh does with the refresh token.
+/// The fate of a refresh token that is used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Rotation {
@@ -42,9 +44,11 @@ pub(crate) fn override_fields(object: &mut Value, overrides: &Overrides) {
 pub(crate) struct Settings {
     pub(crate) issuer: String,
     pub(crate) platform_url: String,
+    /// The cluster of the services' APIs; the environment itself, when `None`.
+    pub(crate) api_site: Option<String>,
     pub(crate) token_ttl: Duration,
-    /// In characters.
-    pub(crate) token_length: usize,
+    pub(crate) access_token: AccessTokenSettings,
+    pub(crate) accounts: Accounts,
     pub(crate) rotation: Rotation,
     pub(crate) refresh_grace: Duration,
     pub(crate) loose_redirect_uris: bool,
@@ -65,8 +69,10 @@ impl Default for Settings {
         Self {
             issuer: String::new(),
             platform_url: String::new(),
+            api_site: None,
             token_ttl: Duration::from_secs(3600),
-            token_length: 900,
+            access_token: AccessTokenSettings::default(),
+            accounts: Accounts::default(),
             rotation: Rotation::default(),
             refresh_grace: Duration::ZERO,
             loose_redirect_uris: false,

@@ -2,12 +2,12 @@
 
 use std::sync::Mutex;
 
-use http::{Response, StatusCode};
+use http::Response;
 
 use crate::body::Scripted;
+use crate::hosts::Hosts;
 use crate::lock;
 use crate::plan::Faults;
-use crate::reply::Reply;
 use crate::request::Recorded;
 use crate::route::route;
 use crate::server::HangUp;
@@ -16,6 +16,7 @@ use crate::world::World;
 
 #[derive(Debug)]
 pub(crate) struct Shared {
+    hosts: Hosts,
     pub(crate) world: Mutex<World>,
     pub(crate) faults: Faults,
     pub(crate) holds: Holds,
@@ -25,6 +26,7 @@ pub(crate) struct Shared {
 impl Shared {
     pub(crate) fn new(world: World) -> Self {
         Self {
+            hosts: Hosts::new(&world.settings.issuer, world.settings.api_site.clone()),
             world: Mutex::new(world),
             faults: Faults::default(),
             holds: Holds::default(),
@@ -33,9 +35,7 @@ impl Shared {
     }
 
     pub(crate) async fn answer(&self, request: Recorded) -> Result<Response<Scripted>, HangUp> {
-        let Some((action, via)) = route(request.header("host"), &request.path) else {
-            return Ok(Reply::reason(StatusCode::NOT_FOUND, "the mock has no such path").into_response());
-        };
+        let (action, via) = route(&self.hosts, request.header("host"), &request.path);
         let endpoint = action.endpoint();
         self.log.record(endpoint, request.clone());
         self.holds.pass(endpoint).await;

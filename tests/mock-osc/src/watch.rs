@@ -30,9 +30,10 @@ impl Log {
         self.entries.send_modify(Vec::clear);
     }
 
-    pub(crate) fn of(&self, endpoint: Endpoint) -> Vec<Recorded> {
+    pub(crate) fn filter(&self, wanted: impl Fn(Endpoint, &Recorded) -> bool) -> Vec<Recorded> {
         let entries = self.entries.borrow();
-        entries.iter().filter(|(of, _)| *of == endpoint).map(|(_, request)| request.clone()).collect()
+        let wanted = entries.iter().filter(|(endpoint, request)| wanted(*endpoint, request));
+        wanted.map(|(_, request)| request.clone()).collect()
     }
 
     pub(crate) fn count(&self, endpoint: Endpoint, matches: impl Fn(&Recorded) -> bool) -> usize {

@@ -9,6 +9,7 @@ use crate::idp::client::Client;
 use crate::idp::grants::Grants;
 use crate::idp::par::Pushed;
 use crate::idp::{authorize, metadata, par, register, revoke, token};
+use crate::jwt::SigningKey;
 use crate::platform::{self, Platform};
 use crate::reply::Reply;
 use crate::request::Recorded;
@@ -22,7 +23,8 @@ pub(crate) struct World {
     pub(crate) grants: Grants,
     pub(crate) pushed: HashMap<String, Pushed>,
     pub(crate) platform: Platform,
-    /// Every secret, code and token that ever left the mock.
+    pub(crate) key: SigningKey,
+    /// Every secret, code and token that the mock has issued.
     pub(crate) issued: Vec<String>,
     /// How far the mock's clock is ahead of the system's.
     pub(crate) ahead: Duration,
@@ -34,16 +36,30 @@ impl World {
         Self {
             issued: clients.values().filter_map(|client| client.secret.clone()).collect(),
             clients,
-            platform: Platform::new(&settings.platform, now),
+            platform: Platform::new(&settings, now),
             settings,
             grants: Grants::default(),
             pushed: HashMap::new(),
+            key: SigningKey::random(),
             ahead: Duration::ZERO,
         }
     }
 
     pub(crate) fn now(&self) -> SystemTime {
         SystemTime::now() + self.ahead
+    }
+
+    pub(crate) fn issue_access_token(
+        &mut self,
+        grant: u64,
+        now: SystemTime,
+        expires_at: Option<SystemTime>,
+    ) -> String {
+        let account = &self.grants.grant(grant).expect("the grant was opened").account;
+        let token = self.settings.access_token.make(&self.key, account, now, expires_at);
+        self.grants.add_access_token(token.clone(), grant, expires_at);
+        self.issued.push(token.clone());
+        token
     }
 
     pub(crate) fn handle(&mut self, action: &Action, via: &Via, request: &Recorded) -> Reply {
@@ -67,6 +83,11 @@ impl World {
                 | Action::Par,
                 _,
             ) => Reply::reason(StatusCode::METHOD_NOT_ALLOWED, "method not allowed"),
+            (Action::Nothing, _) => Reply::reason(StatusCode::NOT_FOUND, "the mock has no such path"),
+            // A stranger accepts anything.
+            (Action::Stranger, _) => {
+                Reply::text(StatusCode::OK, "text/html", "<!doctype html><title>Not OSC</title>")
+            }
             _ => platform::handle(self, action, via, request, now),
         }
     }

@@ -47,3 +47,13 @@ fn it_stops_in_good_order_when_it_is_told_to() {
         assert!(TcpStream::connect(&platform).is_err());
     }
 }
+
+#[test]
+fn a_user_without_a_workspace_is_refused_at_the_start() {
+    for user in ["ada", "ada=", "=team", "ada=team,"] {
+        let refused = Command::new(env!("CARGO_BIN_EXE_mock-osc")).args(["--user", user]).output().unwrap();
+        let told = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert_eq!(refused.status.code(), Some(1), "{user}: {told}");
+        assert!(told.contains("--user expects ID=WORKSPACE"), "{user}: {told}");
+    }
+}

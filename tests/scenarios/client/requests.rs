@@ -251,12 +251,12 @@ async fn two_visitors_never_share_a_token_nor_a_workspace() {
     });
     assert!(soon(join_all(both)).await.iter().all(Result::is_ok));
 
-    for (user, rest, osc) in [("ada", 0, &ada), ("grace", 1, &grace)] {
-        let names = stage.osc.instances_of(user, VALKEY);
+    for (workspace, rest, osc) in [("adalovelace", 0, &ada), ("gracehopper", 1, &grace)] {
+        let names = stage.osc.workspace(workspace).instances(VALKEY);
         assert_eq!(names.len(), 10, "{names:?}");
         assert!(
             names.iter().all(|name| name[4..].parse::<usize>().unwrap() % 2 == rest),
-            "{user}: {names:?}"
+            "{workspace}: {names:?}"
         );
         let listed = soon(osc.list_instances(VALKEY)).await.unwrap();
         assert_eq!(listed.into_iter().map(|instance| instance.name).collect::<Vec<_>>(), names);

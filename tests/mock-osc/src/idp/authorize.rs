@@ -10,7 +10,6 @@ use url::Url;
 use crate::idp::client::Client;
 use crate::idp::grants::Consent;
 use crate::idp::{page, redirect_uri};
-use crate::platform::USERS;
 use crate::reply::Reply;
 use crate::request::{Params, Recorded};
 use crate::settings::Settings;
@@ -52,21 +51,28 @@ pub(crate) fn authorize(world: &mut World, request: &Recorded, now: SystemTime) 
         }
     };
     if request.method != "POST" {
-        return page::consent(&asked);
+        return page::consent(&asked, &world.settings.accounts);
     }
+    let decision =
+        |name: &str| request.form.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
+    let accounts = &world.settings.accounts;
+    let account = match decision("account") {
+        None => accounts.default_account(),
+        Some(chosen) => match accounts.iter().find(|account| account.to_string() == chosen) {
+            Some(account) => account,
+            None => return page::error("there is no such account"),
+        },
+    };
     // A pushed request is for one decision (RFC 9126 §4).
     if let Some(uri) = request.query.iter().find(|(name, _)| name == "request_uri") {
         world.pushed.remove(&uri.1);
     }
-    let decision =
-        |name: &str| request.form.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
     if decision("decision") != Some("allow") {
         let fields = [("error", "access_denied"), ("error_description", "the user refused")];
         return redirect(&world.settings, asked.redirect_url, &fields, asked.state.as_deref());
     }
-    let user = decision("user").filter(|id| USERS.iter().any(|user| user.id == *id)).unwrap_or(USERS[0].id);
     let AuthorizationRequest { client_id, redirect_uri, redirect_url, state, challenge, scope, .. } = asked;
-    let consent = Consent { client_id, user: user.to_owned(), scope, redirect_uri, challenge };
+    let consent = Consent { client_id, account, scope, redirect_uri, challenge };
     let code = world.grants.add_code(consent, now);
     world.issued.push(code.clone());
     redirect(&world.settings, redirect_url, &[("code", &code)], state.as_deref())

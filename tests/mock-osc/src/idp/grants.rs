@@ -8,17 +8,18 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
+use crate::accounts::Account;
 use crate::idp::error::OAuthError;
 use crate::random;
 
 /// RFC 6749 §4.1.2 recommends ten minutes at most; one keeps clients honest.
 const CODE_LIFETIME: Duration = Duration::from_secs(60);
 
-/// What a person allowed a client.
+/// A user's permission for a client to act in a workspace.
 #[derive(Clone, Debug)]
 pub(crate) struct Grant {
     pub(crate) client_id: String,
-    pub(crate) user: String,
+    pub(crate) account: Account,
     pub(crate) scope: Option<String>,
     revoked: bool,
 }
@@ -27,7 +28,7 @@ pub(crate) struct Grant {
 #[derive(Clone, Debug)]
 pub(crate) struct Consent {
     pub(crate) client_id: String,
-    pub(crate) user: String,
+    pub(crate) account: Account,
     pub(crate) scope: Option<String>,
     pub(crate) redirect_uri: String,
     /// The S256 challenge (RFC 7636 §4.2).
@@ -57,7 +58,8 @@ struct Spent {
 #[derive(Debug)]
 struct AccessToken {
     grant: u64,
-    expires_at: SystemTime,
+    /// Never, when `None`.
+    expires_at: Option<SystemTime>,
 }
 
 /// What the presented refresh token is good for.
@@ -129,17 +131,17 @@ impl Grants {
         if !verifies(verifier, &record.consent.challenge) {
             return Err(OAuthError::invalid_grant("code_verifier does not match the challenge"));
         }
-        let Consent { client_id, user, scope, .. } = record.consent.clone();
+        let Consent { client_id, account, scope, .. } = record.consent.clone();
         let grant = self.grants.len() as u64;
         record.grant = Some(grant);
         self.uses.codes += 1;
-        self.grants.push(Grant { client_id, user, scope, revoked: false });
+        self.grants.push(Grant { client_id, account, scope, revoked: false });
         Ok(grant)
     }
 
-    /// Opens a grant that nobody was asked for.
-    pub(crate) fn open(&mut self, client_id: String, user: String) -> u64 {
-        self.grants.push(Grant { client_id, user, scope: Default::default(), revoked: false });
+    /// Opens a grant without asking the user.
+    pub(crate) fn open(&mut self, client_id: String, account: Account) -> u64 {
+        self.grants.push(Grant { client_id, account, scope: Default::default(), revoked: false });
         self.grants.len() as u64 - 1
     }
 
@@ -187,22 +189,22 @@ impl Grants {
         token
     }
 
-    pub(crate) fn add_access_token(&mut self, grant: u64, expires_at: SystemTime, length: usize) -> String {
-        let user = self.grant(grant).map_or("", |grant| &grant.user);
-        let token = random::jwt(user, "osc", expires_at, length);
-        self.access_tokens.insert(token.clone(), AccessToken { grant, expires_at });
-        token
+    pub(crate) fn add_access_token(&mut self, token: String, grant: u64, expires_at: Option<SystemTime>) {
+        self.access_tokens.insert(token, AccessToken { grant, expires_at });
     }
 
     pub(crate) fn grant(&self, grant: u64) -> Option<&Grant> {
         self.grants.get(usize::try_from(grant).ok()?)
     }
 
-    /// The user a live access token acts for.
-    pub(crate) fn user_of(&self, access_token: &str, now: SystemTime) -> Option<&str> {
-        let token = self.access_tokens.get(access_token).filter(|token| token.expires_at > now)?;
+    /// The account that a live access token acts for, whatever its claims say.
+    pub(crate) fn account_of(&self, access_token: &str, now: SystemTime) -> Option<&Account> {
+        let token = self.access_tokens.get(access_token)?;
+        if token.expires_at.is_some_and(|at| at <= now) {
+            return None;
+        }
         let grant = self.grant(token.grant).filter(|grant| !grant.revoked)?;
-        Some(&grant.user)
+        Some(&grant.account)
     }
 
     /// Revokes a token for its client (RFC 7009 §2.1): a refresh token with its grant, an access token alone.

@@ -1,5 +1,6 @@
 //! The identity provider: OAuth 2.0 with PKCE, one file per endpoint.
 
+pub(crate) mod access_token;
 pub(crate) mod authorize;
 pub(crate) mod client;
 pub(crate) mod client_auth;

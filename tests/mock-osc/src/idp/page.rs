@@ -9,39 +9,40 @@ use http::header::{CONTENT_SECURITY_POLICY, REFERRER_POLICY, X_FRAME_OPTIONS};
 use sha2::{Digest, Sha256};
 use url::{Host, Url};
 
+use crate::accounts::Accounts;
 use crate::html::escape;
 use crate::idp::authorize::AuthorizationRequest;
-use crate::platform::USERS;
 use crate::reply::Reply;
 
 const STYLE: &str = include_str!("page.css");
 
-pub(crate) fn consent(asked: &AuthorizationRequest) -> Reply {
-    let mut users = String::new();
-    for (index, user) in USERS.iter().enumerate() {
+pub(crate) fn consent(asked: &AuthorizationRequest, accounts: &Accounts) -> Reply {
+    let mut choices = String::new();
+    for (index, account) in accounts.iter().enumerate() {
         let checked = if index == 0 { " checked" } else { "" };
-        let initial = user.name.chars().next().unwrap_or('?');
         // Writing to a String cannot fail.
         let _ = write!(
-            users,
-            r#"<label class="user"><input type="radio" name="user" value="{id}"{checked}>
+            choices,
+            r#"<label class="account"><input type="radio" name="account" value="{account}"{checked}>
 <span class="avatar" aria-hidden="true">{initial}</span>
-<span><strong>{name}</strong><small>workspace {id}</small></span></label>"#,
-            id = user.id,
-            name = user.name,
+<span><strong>{user}</strong><small>workspace {workspace}</small></span></label>"#,
+            account = escape(&account.to_string()),
+            initial = escape(&account.user.chars().take(1).collect::<String>().to_uppercase()),
+            user = escape(&account.user),
+            workspace = escape(&account.workspace),
         );
     }
-    let scope = asked.scope.as_deref().map(|scope| format!("<li>Scope: {}</li>", escape(scope)));
+    let scope = asked.scope.as_deref().map(|scope| format!("<li>Use the scope {}</li>", escape(scope)));
     let body = format!(
-        r#"<h1><span class="app">{app}</span> wants to use your Open Source Cloud</h1>
+        r#"<h1><span class="app">{app}</span> asks for access to Open Source Cloud</h1>
 <form method="post">
-<fieldset><legend>Continue as</legend>{users}</fieldset>
-<p class="lead">It will be able to, in your workspace:</p>
+<fieldset><legend>Choose an account and a workspace</legend>{choices}</fieldset>
+<p class="lead">In this workspace, the app will be able to:</p>
 <ul><li>See, create and remove service instances</li><li>See your subscriptions and your token balance</li>{scope}</ul>
 <div class="buttons"><button id="deny" name="decision" value="deny">Deny</button>
 <button id="allow" class="primary" name="decision" value="allow">Allow</button></div>
 </form>
-<p class="fine">You will be sent to <b>{target}</b>.</p>"#,
+<p class="fine">You will return to <b>{target}</b>.</p>"#,
         app = escape(&asked.client_name),
         scope = scope.unwrap_or_default(),
         target = escape(&asked.redirect_url.origin().ascii_serialization()),
@@ -52,8 +53,8 @@ pub(crate) fn consent(asked: &AuthorizationRequest) -> Reply {
 
 pub(crate) fn error(why: &str) -> Reply {
     let body = format!(
-        r#"<h1>This request cannot go on</h1>
-<p class="lead">The app that sent you here made a request that Open Source Cloud refuses:</p>
+        r#"<h1>You cannot sign in with this request</h1>
+<p class="lead">Open Source Cloud refuses the request of the app that sent you here. The reason is:</p>
 <p class="why">{}</p>"#,
         escape(why)
     );

@@ -80,8 +80,8 @@ fn refresh_token(
 
 /// RFC 6749 §5.1.
 fn answer(world: &mut World, grant: u64, refresh_token: Option<String>, now: SystemTime) -> Value {
+    let access_token = world.issue_access_token(grant, now, Some(now + world.settings.token_ttl));
     let settings = &world.settings;
-    let access_token = world.grants.add_access_token(grant, now + settings.token_ttl, settings.token_length);
     let mut answer = json!({
         "access_token": access_token,
         "token_type": "Bearer",
@@ -94,7 +94,6 @@ fn answer(world: &mut World, grant: u64, refresh_token: Option<String>, now: Sys
         answer["refresh_token"] = json!(refresh_token);
     }
     override_fields(&mut answer, &settings.token_fields);
-    world.issued.push(access_token);
     world.issued.extend(refresh_token);
     answer
 }

@@ -1,50 +1,39 @@
-//! What a test changes and reads at the platform while the mock runs. The default user's workspace is meant unless
-//! another is named.
+//! The controls of the platform, for tests to use while the mock runs. Those of one workspace are in `workspace_controls`.
 
 use std::time::Duration;
 
+use http::StatusCode;
 use serde_json::{Map, Value};
 
+use crate::delay::Delay;
 use crate::mock::MockOsc;
-use crate::platform::services::Service;
-use crate::platform::{ErrorForm, ExpiryForm, LogForm, PlatformSettings, USERS, Workspace, find};
+use crate::platform::settings::NameTaken;
+use crate::platform::workspace_controls::known;
+use crate::platform::{ErrorForm, ExpiryForm, LogForm, PlatformSettings};
 
-/// The default user.
-const USER: &str = USERS[0].id;
-
+/// These change every workspace.
 impl MockOsc {
-    /// The token balance of the default user.
-    pub fn set_balance(&self, tokens: i64) {
-        self.with_workspace(|workspace| workspace.balance = tokens);
-    }
-
-    /// How the platform tells what is wrong, from now on.
+    /// Sets how the platform writes errors.
     pub fn set_error_form(&self, form: ErrorForm) {
         self.with_platform(|settings| settings.error_form = form);
     }
 
-    /// The default user's secret for a service, as the app stored it.
-    pub fn secret(&self, service: &str, name: &str) -> Option<String> {
-        let service = find(service)?;
-        self.with_workspace(|workspace| workspace.secret(service, name).map(str::to_owned))
-    }
-
-    /// Every service access token is dead from now: the instance APIs answer 401.
+    /// Revokes every service access token: the instance APIs answer 401.
     pub fn revoke_service_tokens(&self) {
-        self.with_world(|world| world.platform.revoke_service_tokens(|_| true));
+        self.with_world(|world| world.platform.service_tokens.revoke(|_| true));
     }
 
-    /// The lifetime of service access tokens from now on.
+    /// Sets the lifetime of service access tokens that are issued from now on.
     pub fn set_service_token_ttl(&self, ttl: Duration) {
         self.with_platform(|settings| settings.service_token_ttl = ttl);
     }
 
-    /// What `expiry` beside a service access token means from now on.
+    /// Sets the meaning of `expiry` beside a service access token.
     pub fn set_expiry_form(&self, form: ExpiryForm) {
         self.with_platform(|settings| settings.expiry_form = form);
     }
 
-    /// Whether service access tokens are no JWT from now on.
+    /// Sets whether service access tokens that are issued from now on are random text instead of a JWT.
     pub fn set_opaque_service_tokens(&self, on: bool) {
         self.with_platform(|settings| settings.opaque_service_tokens = on);
     }
@@ -55,42 +44,25 @@ impl MockOsc {
         self.with_platform(|settings| settings.service_token_fields.insert(name.to_owned(), value));
     }
 
-    /// Answers with a service access token are as they should be again.
+    /// Undoes [`set_service_token_field`](Self::set_service_token_field).
     pub fn clear_service_token_fields(&self) {
         self.with_platform(|settings| settings.service_token_fields.clear());
     }
 
-    /// The default user's subscriptions, in order, also those that the lists leave out still.
-    pub fn subscriptions(&self) -> Vec<String> {
-        self.with_workspace(|workspace| workspace.subscribed().map(str::to_owned).collect())
+    /// Limits how many service access tokens each personal access token gets in a minute of the mock's clock; the platform
+    /// answers 429 to the rest. `None`, the default, ends the limit.
+    pub fn set_service_token_limit(&self, tokens: impl Into<Option<usize>>) {
+        let tokens = tokens.into();
+        self.with_platform(|settings| settings.service_token_limit = tokens);
     }
 
-    /// Subscribes the default user to a service, as the console does.
-    ///
-    /// # Panics
-    /// When the mock has no such service.
-    pub fn subscribe(&self, service: &str) {
-        let service = known(service);
-        self.with_workspace(|workspace| workspace.subscribe(&[service], 0));
-    }
-
-    /// Ends a subscription of the default user's, as the console does: its service access tokens are dead. Returns
-    /// whether there was one.
-    ///
-    /// # Panics
-    /// When the mock has no such service.
-    pub fn unsubscribe(&self, service: &str) -> bool {
-        let service = known(service);
-        self.with_world(|world| world.platform.unsubscribe(USER, service))
-    }
-
-    /// How many lists of subscriptions leave out a service that is activated from now on; its access token is given at
-    /// once.
+    /// Sets how many lists of subscriptions leave out a service that is activated from now on. Its access token is given
+    /// at once.
     pub fn set_late_subscriptions(&self, lists: usize) {
         self.with_platform(|settings| settings.late_subscriptions = lists);
     }
 
-    /// The `apiUrl` that the list of subscriptions tells for a service, in place of its own.
+    /// Sets the `apiUrl` of a service in the list of subscriptions.
     ///
     /// # Panics
     /// When the mock has no such service.
@@ -110,81 +82,82 @@ impl MockOsc {
         });
     }
 
-    /// The list of subscriptions is as it should be again, the `apiUrl`s among the rest.
+    /// Undoes [`set_api_url`](Self::set_api_url) and [`set_subscription_field`](Self::set_subscription_field).
     pub fn clear_subscription_fields(&self) {
         self.with_platform(|settings| settings.subscription_fields.clear());
     }
 
-    /// The names of the default user's instances of a service, in order.
-    pub fn instances(&self, service: &str) -> Vec<String> {
-        self.instances_of(USER, service)
-    }
-
-    /// The names of a user's instances of a service, in order.
-    pub fn instances_of(&self, user: &str, service: &str) -> Vec<String> {
-        self.with_world(|world| {
-            let workspace = world.platform.workspace(user);
-            let instances = workspace.into_iter().flat_map(|workspace| workspace.instances(service));
-            instances.map(|(name, _)| name.to_owned()).collect()
-        })
-    }
-
-    /// The fields of an instance of the default user's, as they were sent: references to secrets as such, no links.
-    pub fn instance(&self, service: &str, name: &str) -> Option<Value> {
-        let service = find(service)?;
-        self.with_workspace(|workspace| {
-            workspace.instance(service, name).map(|instance| Value::Object(instance.fields.clone()))
-        })
-    }
-
-    /// Makes an instance for the default user, as another app would. One of the same name is replaced.
+    /// Sets whether plans include a service. The creation of an instance that is not included is refused with 402.
     ///
     /// # Panics
     /// When the mock has no such service.
-    pub fn add_instance(&self, service: &str, name: &str, fields: Map<String, Value>) {
-        let service = known(service);
-        self.with_world(|world| {
-            let (now, fails) = (world.now(), world.settings.platform.fail_instances);
-            if let Some(workspace) = world.platform.workspace_mut(USER) {
-                workspace.insert(service, name, fields, now, fails);
-            }
+    pub fn set_included(&self, service: &str, on: bool) {
+        let id = known(service).id;
+        self.with_platform(|settings| {
+            if on { settings.not_included.remove(id) } else { settings.not_included.insert(id) }
         });
     }
 
-    /// Removes an instance of the default user's, as another app would. Returns whether there was one.
-    pub fn remove_instance(&self, service: &str, name: &str) -> bool {
-        find(service).is_some_and(|service| self.with_workspace(|workspace| workspace.remove(service, name)))
+    /// Makes creations time out: the platform answers 504 with an HTML page and takes the name, and the instance turns up
+    /// after this delay. A request counts if it lists the service's instances or asks for this one. `None` ends it.
+    pub fn set_creation_timeout(&self, turns_up_after: impl Into<Option<Delay>>) {
+        let delay = turns_up_after.into();
+        self.with_platform(|settings| settings.creation_timeout = delay);
     }
 
-    /// For how long new and restarted instances are `starting`; those that are starting now are measured by it too.
+    /// Sets the answer to a creation whose name is taken. Default 409 and `the name is taken`.
+    ///
+    /// # Panics
+    /// When this is no HTTP status.
+    pub fn set_name_taken(&self, status: u16, reason: &str) {
+        let status = StatusCode::from_u16(status).expect("an HTTP status");
+        let answer = NameTaken { status, reason: reason.to_owned() };
+        self.with_platform(|settings| settings.name_taken = answer);
+    }
+
+    /// Makes every request about an instance that was just made or resumed get a 401 with an HTML page, for this long.
+    /// `None` ends it for instances to come.
+    pub fn set_locked_when_fresh(&self, delay: impl Into<Option<Delay>>) {
+        let delay = delay.into();
+        self.with_platform(|settings| settings.locked_when_fresh = delay);
+    }
+
+    /// Sets how long new and restarted instances are `starting`, also those that are starting now.
     pub fn set_instance_start(&self, duration: Duration) {
         self.with_platform(|settings| settings.instance_start = duration);
     }
 
-    /// Whether instances that are made or restarted from now on end up `failed` instead of `running`, and jobs `Failed`
-    /// instead of `Complete`.
+    /// Sets whether instances that are made or restarted from now on end up `failed` instead of `running`, and jobs
+    /// `Failed` instead of `Complete`.
     pub fn fail_instances(&self, on: bool) {
         self.with_platform(|settings| settings.fail_instances = on);
     }
 
-    /// What health says of every instance, whatever its state: any JSON value. `None`: its state again.
+    /// Sets the health `status` of every instance to any JSON value, whatever its state. `None` shows its state again.
     pub fn set_instance_status(&self, status: impl Into<Option<Value>>) {
         let status = status.into();
         self.with_platform(|settings| settings.instance_status = status);
     }
 
-    /// Sets a field of every instance that is shown to any JSON value; `None` leaves it out.
+    /// Sets the `status` of every job to any JSON value, whatever its state. `None` shows its state again.
+    pub fn set_job_status(&self, status: impl Into<Option<Value>>) {
+        let status = status.into();
+        self.with_platform(|settings| settings.job_status = status);
+    }
+
+    /// Sets a field of every instance that is shown to any JSON value; `None` leaves it out, as OSC does with some
+    /// credentials.
     pub fn set_instance_field(&self, name: &str, value: impl Into<Option<Value>>) {
         let value = value.into();
         self.with_platform(|settings| settings.instance_fields.insert(name.to_owned(), value));
     }
 
-    /// Instances are shown as they are again.
+    /// Undoes [`set_instance_field`](Self::set_instance_field).
     pub fn clear_instance_fields(&self) {
         self.with_platform(|settings| settings.instance_fields.clear());
     }
 
-    /// Whether instances have `_links`, which old ones lack.
+    /// Sets whether instances have `_links`. Old ones have none.
     pub fn set_instance_links(&self, on: bool) {
         self.with_platform(|settings| settings.instance_links = on);
     }
@@ -195,19 +168,31 @@ impl MockOsc {
         self.with_platform(|settings| settings.links.insert(rel.to_owned(), href));
     }
 
-    /// Links lead where they should again.
+    /// Undoes [`set_link`](Self::set_link).
     pub fn clear_links(&self) {
         self.with_platform(|settings| settings.links.clear());
     }
 
-    /// How logs are given from now on.
+    /// Sets how logs are written.
     pub fn set_log_form(&self, form: LogForm) {
         self.with_platform(|settings| settings.log_form = form);
     }
 
-    /// The rows of the logs of every instance.
+    /// Sets the log of every instance to these rows, all written now. Default: two rows, written when the instance
+    /// started.
     pub fn set_logs(&self, rows: &[&str]) {
-        self.with_platform(|settings| settings.logs = rows.iter().map(|row| (*row).to_owned()).collect());
+        self.with_world(|world| {
+            let now = world.now();
+            world.settings.platform.logs = Some(rows.iter().map(|row| (now, (*row).to_owned())).collect());
+        });
+    }
+
+    /// Adds a row to the log of every instance, written now.
+    pub fn add_log(&self, row: &str) {
+        self.with_world(|world| {
+            let now = world.now();
+            world.settings.platform.logs.get_or_insert_default().push((now, row.to_owned()));
+        });
     }
 
     fn with_platform<T>(&self, f: impl FnOnce(&mut PlatformSettings) -> T) {
@@ -215,15 +200,61 @@ impl MockOsc {
             f(&mut world.settings.platform);
         });
     }
-
-    fn with_workspace<T>(&self, f: impl FnOnce(&mut Workspace) -> T) -> T {
-        self.with_world(|world| {
-            f(world.platform.workspace_mut(USER).expect("the default user has a workspace"))
-        })
-    }
 }
 
-/// A typing error in a test must not look like an empty workspace.
-fn known(service: &str) -> &'static Service {
-    find(service).unwrap_or_else(|| panic!("the mock has no service {service}"))
+/// Shortcuts to the [`default_workspace`](Self::default_workspace).
+impl MockOsc {
+    /// Sets the token balance of the default workspace.
+    pub fn set_balance(&self, tokens: i64) {
+        self.default_workspace().set_balance(tokens);
+    }
+
+    /// Returns a secret of the default workspace as the app stored it.
+    pub fn secret(&self, service: &str, name: &str) -> Option<String> {
+        self.default_workspace().secret(service, name)
+    }
+
+    /// Returns the subscriptions of the default workspace.
+    pub fn subscriptions(&self) -> Vec<String> {
+        self.default_workspace().subscriptions()
+    }
+
+    /// Subscribes the default workspace to a service, as the console does.
+    ///
+    /// # Panics
+    /// When the mock has no such service.
+    pub fn subscribe(&self, service: &str) {
+        self.default_workspace().subscribe(service);
+    }
+
+    /// Ends a subscription of the default workspace, as the console does. Returns whether there was one.
+    ///
+    /// # Panics
+    /// When the mock has no such service.
+    pub fn unsubscribe(&self, service: &str) -> bool {
+        self.default_workspace().unsubscribe(service)
+    }
+
+    /// Returns the names of the default workspace's instances of a service in order.
+    pub fn instances(&self, service: &str) -> Vec<String> {
+        self.default_workspace().instances(service)
+    }
+
+    /// Returns the fields of an instance in the default workspace as the app sent them.
+    pub fn instance(&self, service: &str, name: &str) -> Option<Value> {
+        self.default_workspace().instance(service, name)
+    }
+
+    /// Makes an instance in the default workspace, as another app would. One of the same name is replaced.
+    ///
+    /// # Panics
+    /// When the mock has no such service.
+    pub fn add_instance(&self, service: &str, name: &str, fields: Map<String, Value>) {
+        self.default_workspace().add_instance(service, name, fields);
+    }
+
+    /// Removes an instance of the default workspace, as another app would. Returns whether there was one.
+    pub fn remove_instance(&self, service: &str, name: &str) -> bool {
+        self.default_workspace().remove_instance(service, name)
+    }
 }

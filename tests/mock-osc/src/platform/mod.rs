@@ -1,65 +1,61 @@
 //! The platform services: catalog, token, money, deploy, and the instance API of every service.
 
-mod accounts;
 mod builder;
 mod controls;
+mod create;
 mod instances;
 mod personal;
 mod problem;
+mod service_tokens;
 mod services;
 mod settings;
 mod view;
+mod workspace;
+mod workspace_controls;
 
 use std::collections::HashMap;
 use std::time::SystemTime;
 
-pub(crate) use accounts::{USERS, Workspace};
 pub(crate) use services::find;
 pub(crate) use settings::PlatformSettings;
 pub use settings::{ErrorForm, ExpiryForm, LogForm};
+pub(crate) use workspace::Workspace;
+pub use workspace_controls::WorkspaceControls;
 
 use crate::reply::Reply;
 use crate::request::Recorded;
 use crate::route::{Action, Via};
+use crate::settings::Settings;
 use crate::world::World;
-
-/// What a service access token allows.
-#[derive(Clone, Debug)]
-struct ServiceToken {
-    user: String,
-    service: &'static services::Service,
-    expires_at: SystemTime,
-}
+use service_tokens::{ServiceToken, ServiceTokens};
 
 /// Every workspace and every service access token.
 #[derive(Debug)]
 pub(crate) struct Platform {
-    workspaces: HashMap<&'static str, Workspace>,
-    service_tokens: HashMap<String, ServiceToken>,
+    /// By name.
+    workspaces: HashMap<String, Workspace>,
+    service_tokens: ServiceTokens,
 }
 
 impl Platform {
-    pub(crate) fn new(settings: &PlatformSettings, now: SystemTime) -> Self {
-        let workspaces = USERS.iter().map(|user| (user.id, Workspace::new(user, settings, now))).collect();
-        Self { workspaces, service_tokens: HashMap::new() }
+    pub(crate) fn new(settings: &Settings, now: SystemTime) -> Self {
+        let names = settings.accounts.workspaces().into_iter();
+        let workspaces = names.map(|name| (name.clone(), Workspace::new(&name, &settings.platform, now)));
+        Self { workspaces: workspaces.collect(), service_tokens: ServiceTokens::default() }
     }
 
-    pub(crate) fn workspace(&self, user: &str) -> Option<&Workspace> {
-        self.workspaces.get(user)
+    pub(crate) fn workspace_mut(&mut self, name: &str) -> Option<&mut Workspace> {
+        self.workspaces.get_mut(name)
     }
 
-    pub(crate) fn workspace_mut(&mut self, user: &str) -> Option<&mut Workspace> {
-        self.workspaces.get_mut(user)
+    fn service_token(&self, token: &str, now: SystemTime) -> Option<&ServiceToken> {
+        self.service_tokens.get(token, now)
     }
 
     /// Returns whether there was a subscription. Its service access tokens are dead.
-    fn unsubscribe(&mut self, user: &str, service: &services::Service) -> bool {
-        self.revoke_service_tokens(|token| token.user == user && token.service == service);
-        self.workspace_mut(user).is_some_and(|workspace| workspace.unsubscribe(service))
-    }
-
-    fn revoke_service_tokens(&mut self, dead: impl Fn(&ServiceToken) -> bool) {
-        self.service_tokens.retain(|_, token| !dead(token));
+    fn unsubscribe(&mut self, workspace: &str, service: &services::Service) -> bool {
+        self.service_tokens.revoke(|token| token.workspace == workspace && token.service == service);
+        self.workspace_mut(workspace).is_some_and(|workspace| workspace.unsubscribe(service))
     }
 }
 

@@ -1,18 +1,15 @@
-//! The calls that a Personal Access Token opens.
+//! The calls that a personal access token opens.
 
 use std::time::SystemTime;
 
 use http::StatusCode;
 use serde_json::{Value, json};
 
-use crate::platform::problem::{Problem, json_body};
-use crate::platform::services::Service;
-use crate::platform::{ExpiryForm, PlatformSettings, ServiceToken, find};
-use crate::random;
+use crate::platform::find;
+use crate::platform::problem::{Problem, bearer, json_body};
 use crate::reply::Reply;
 use crate::request::Recorded;
 use crate::route::{Action, Via};
-use crate::settings::override_fields;
 use crate::world::World;
 
 pub(crate) fn handle(
@@ -25,11 +22,13 @@ pub(crate) fn handle(
     if request.header("x-jwt").is_some() {
         return Err(Problem::bad_request("x-jwt does not belong here"));
     }
-    let token = request.bearer("x-pat-jwt").unwrap_or_default();
-    let user = world.grants.user_of(token, now);
-    let user = user.ok_or_else(|| Problem::unauthorized("invalid personal access token"))?.to_owned();
-    let workspace = world.platform.workspace_mut(&user).ok_or(Problem::NO_SUCH_WORKSPACE)?;
+    let invalid = || Problem::unauthorized("invalid personal access token");
+    let pat = bearer(request, "x-pat-jwt")?.ok_or_else(invalid)?;
+    let id = world.grants.account_of(pat, now).ok_or_else(invalid)?.workspace.clone();
+    let settings = &world.settings.platform;
+    let workspace = world.platform.workspace_mut(&id).ok_or(Problem::NO_SUCH_WORKSPACE)?;
     let ok = |value: &Value| Ok(Reply::json(StatusCode::OK, value).no_store());
+    let no_content = || Ok(Reply::empty(StatusCode::NO_CONTENT));
     match (action, request.method.as_str()) {
         (Action::Subscriptions, "GET") => ok(&workspace.list_subscriptions(&world.settings, via)),
         (Action::Subscriptions, "POST") => {
@@ -38,15 +37,13 @@ pub(crate) fn handle(
                 body["services"].as_array().ok_or_else(|| Problem::bad_request("services is missing"))?;
             let wanted: Option<Vec<_>> = wanted.iter().map(|id| find(id.as_str()?)).collect();
             let wanted = wanted.ok_or(Problem::NO_SUCH_SERVICE)?;
-            workspace.subscribe(&wanted, world.settings.platform.late_subscriptions);
-            ok(&json!({ "teamId": user, "services": body["services"] }))
+            workspace.subscribe(&wanted, settings.late_subscriptions);
+            ok(&json!({ "teamId": id, "services": body["services"] }))
         }
         (Action::Subscription { service }, "DELETE") => {
             let service = find(service).ok_or(Problem::NO_SUCH_SERVICE)?;
-            if !world.platform.unsubscribe(&user, service) {
-                return Err(Problem::NO_SUCH_SUBSCRIPTION);
-            }
-            Ok(Reply::empty(StatusCode::NO_CONTENT))
+            let was_there = world.platform.unsubscribe(&id, service);
+            if was_there { no_content() } else { Err(Problem::NO_SUCH_SUBSCRIPTION) }
         }
         (Action::ServiceToken, "POST") => {
             let body = json_body(request)?;
@@ -54,48 +51,56 @@ pub(crate) fn handle(
             let service = service.filter(|service| workspace.is_subscribed(service));
             let service =
                 service.ok_or_else(|| Problem::forbidden("the service is not among the subscriptions"))?;
-            ok(&service_token(world, user, service, now))
+            let tokens = &mut world.platform.service_tokens;
+            if let Some(limit) = settings.service_token_limit {
+                tokens.count(pat, limit, now)?;
+            }
+            let (token, answer) = tokens.issue(id, service, settings, &world.key, now);
+            world.issued.push(token);
+            ok(&answer)
         }
         (Action::Balance, "GET") => ok(&json!({ "tokens": workspace.balance })),
+        (Action::Plan, "GET") => ok(&json!({ "planType": workspace.plan })),
         (Action::Apps, "GET") => ok(&workspace.apps()),
-        (Action::Secrets { service }, "POST") => {
-            let body = json_body(request)?;
+        (Action::Secrets { service }, "GET") => {
             let service = find(service).ok_or(Problem::NO_SUCH_SERVICE)?;
+            let names = workspace.secrets(service);
+            ok(&names.map(|name| json!({ "serviceId": service.id, "secretName": name })).collect())
+        }
+        (Action::Secrets { service }, "POST") => {
+            let service = find(service).ok_or(Problem::NO_SUCH_SERVICE)?;
+            let body = json_body(request)?;
             let (Some(name), Some(data)) = (body["secretName"].as_str(), body["secretData"].as_str()) else {
                 return Err(Problem::bad_request("secretName and secretData are required"));
             };
             workspace.store_secret(service, name, data);
             ok(&json!({ "secretName": name }))
         }
+        (Action::Secret { service, name }, "PUT") => {
+            let service = find(service).ok_or(Problem::NO_SUCH_SERVICE)?;
+            let body = json_body(request)?;
+            let data = body["secretData"].as_str();
+            let data = data.ok_or_else(|| Problem::bad_request("secretData is required"))?;
+            workspace.secret(service, name).ok_or(Problem::NO_SUCH_SECRET)?;
+            workspace.store_secret(service, name, data);
+            ok(&json!({ "secretName": name }))
+        }
+        (Action::Secret { service, name }, "DELETE") => {
+            let service = find(service).ok_or(Problem::NO_SUCH_SERVICE)?;
+            if workspace.remove_secret(service, name) { no_content() } else { Err(Problem::NO_SUCH_SECRET) }
+        }
+        (Action::Suspended, "GET") => {
+            let suspended = workspace.suspended();
+            ok(&suspended.map(|(service, name)| json!({ "serviceId": service, "name": name })).collect())
+        }
+        (Action::Resume { service, name }, "POST") => {
+            let service = find(service).ok_or(Problem::NO_SUCH_SERVICE)?;
+            let instance = workspace.instance_mut(service, name).filter(|instance| instance.suspended);
+            let instance = instance.ok_or(Problem::NOT_SUSPENDED)?;
+            instance.suspended = false;
+            instance.start(settings, now);
+            ok(&json!({ "serviceId": service.id, "name": name }))
+        }
         _ => Err(Problem::METHOD_NOT_ALLOWED),
-    }
-}
-
-fn service_token(world: &mut World, user: String, service: &'static Service, now: SystemTime) -> Value {
-    let settings = &world.settings.platform;
-    let expires_at = now + settings.service_token_ttl;
-    let token = if settings.opaque_service_tokens {
-        random::opaque()
-    } else {
-        random::jwt(&user, service.id, expires_at, 400)
-    };
-    let mut answer = json!({ "serviceId": service.id, "token": token });
-    if let Some(expiry) = expiry(settings, expires_at) {
-        answer["expiry"] = json!(expiry);
-    }
-    override_fields(&mut answer, &settings.service_token_fields);
-    world.issued.push(token.clone());
-    world.platform.service_tokens.insert(token, ServiceToken { user, service, expires_at });
-    answer
-}
-
-fn expiry(settings: &PlatformSettings, at: SystemTime) -> Option<u64> {
-    let left = settings.service_token_ttl;
-    match settings.expiry_form {
-        ExpiryForm::Seconds => Some(random::unix_seconds(at)),
-        ExpiryForm::Milliseconds => Some(random::unix_seconds(at) * 1000),
-        ExpiryForm::SecondsLeft => Some(left.as_secs()),
-        ExpiryForm::MillisecondsLeft => Some(left.as_secs() * 1000),
-        ExpiryForm::Absent => None,
     }
 }

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use crate::html::escape;
 use crate::platform::ErrorForm;
+use crate::platform::settings::NameTaken;
 use crate::reply::Reply;
 use crate::request::Recorded;
 
@@ -23,7 +24,16 @@ impl Problem {
     pub(crate) const NO_SUCH_SERVICE: Self = Self::new(StatusCode::NOT_FOUND, "no such service");
     pub(crate) const NO_SUCH_SUBSCRIPTION: Self = Self::new(StatusCode::NOT_FOUND, "no such subscription");
     pub(crate) const NO_SUCH_INSTANCE: Self = Self::new(StatusCode::NOT_FOUND, "no such instance");
+    pub(crate) const NO_SUCH_SECRET: Self = Self::new(StatusCode::NOT_FOUND, "no such secret");
+    pub(crate) const NOT_SUSPENDED: Self = Self::new(StatusCode::NOT_FOUND, "no such suspended instance");
     pub(crate) const NO_SUCH_WORKSPACE: Self = Self::forbidden("no such workspace");
+    pub(crate) const NOT_INCLUDED: Self =
+        Self::new(StatusCode::PAYMENT_REQUIRED, "your plan does not include this service");
+    pub(crate) const TOO_MANY_TOKENS: Self =
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "too many service access tokens, try again later");
+    /// OSC's services break on it: they expect `Bearer` and a token.
+    pub(crate) const MALFORMED_TOKEN_HEADER: Self =
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error");
 
     const fn new(status: StatusCode, reason: &'static str) -> Self {
         Self { status, reason: Cow::Borrowed(reason) }
@@ -41,8 +51,8 @@ impl Problem {
         Self::new(StatusCode::FORBIDDEN, reason)
     }
 
-    pub(crate) const fn conflict(reason: &'static str) -> Self {
-        Self::new(StatusCode::CONFLICT, reason)
+    pub(crate) fn name_taken(NameTaken { status, reason }: &NameTaken) -> Self {
+        Self { status: *status, reason: Cow::Owned(reason.clone()) }
     }
 
     pub(crate) fn reply(self, form: ErrorForm) -> Reply {
@@ -58,6 +68,15 @@ impl Problem {
             ErrorForm::Empty => Reply::empty(status),
         }
     }
+}
+
+/// The token in a header, `None` without the header.
+pub(crate) fn bearer<'a>(request: &'a Recorded, name: &str) -> Result<Option<&'a str>, Problem> {
+    if request.header(name).is_none() {
+        return Ok(None);
+    }
+    let token = request.bearer(name).filter(|token| !token.is_empty());
+    token.map(Some).ok_or(Problem::MALFORMED_TOKEN_HEADER)
 }
 
 /// The JSON object in the body, which must be announced as such.

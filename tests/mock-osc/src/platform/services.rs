@@ -7,13 +7,20 @@ pub(crate) struct Service {
     /// The last segment of its `apiUrl`.
     pub(crate) resource: &'static str,
     pub(crate) kind: &'static str,
+    pub(crate) publisher: &'static str,
+}
+
+impl Service {
+    const fn new(id: &'static str, resource: &'static str, kind: &'static str) -> Self {
+        Self { id, resource, kind, publisher: "eyevinn" }
+    }
 }
 
 pub(crate) static SERVICES: [Service; 4] = [
-    Service { id: "eyevinn-test-adserver", resource: "test-adserverinstance", kind: "instance" },
-    Service { id: "minio-minio", resource: "minioinstance", kind: "instance" },
-    Service { id: "valkey-io-valkey", resource: "valkeyinstance", kind: "instance" },
-    Service { id: "eyevinn-ffmpeg-s3", resource: "ffmpeg-s3instance", kind: "job" },
+    Service::new("eyevinn-test-adserver", "test-adserverinstance", "instance"),
+    Service::new("minio-minio", "minioinstance", "instance"),
+    Service::new("valkey-io-valkey", "valkeyinstance", "instance"),
+    Service::new("eyevinn-ffmpeg-s3", "ffmpeg-s3instance", "job"),
 ];
 
 pub(crate) fn find(id: &str) -> Option<&'static Service> {

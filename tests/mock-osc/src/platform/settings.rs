@@ -1,13 +1,15 @@
-//! How the platform behaves, as the builder set it and tests change it.
+//! The settings of the platform: the builder sets them, and tests change them.
 
-use std::collections::BTreeMap;
-use std::time::Duration;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, SystemTime};
 
+use http::StatusCode;
 use serde_json::Value;
 
+use crate::delay::Delay;
 use crate::settings::Overrides;
 
-/// What `expiry` beside a service access token means, which OSC documents nowhere.
+/// The meaning of `expiry` beside a service access token. OSC does not document it; its public apps read seconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ExpiryForm {
@@ -24,7 +26,7 @@ pub enum ExpiryForm {
     Absent,
 }
 
-/// How the platform tells what is wrong.
+/// How the platform writes an error.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ErrorForm {
@@ -54,49 +56,76 @@ pub enum LogForm {
     JsonText,
 }
 
+/// The answer to a creation whose name is taken.
+#[derive(Clone, Debug)]
+pub(crate) struct NameTaken {
+    pub(crate) status: StatusCode,
+    pub(crate) reason: String,
+}
+
 #[derive(Clone, Debug)]
 pub(crate) struct PlatformSettings {
     pub(crate) balance: i64,
+    pub(crate) plan: String,
+    /// The services that no plan includes.
+    pub(crate) not_included: BTreeSet<&'static str>,
     pub(crate) error_form: ErrorForm,
     pub(crate) service_token_ttl: Duration,
     pub(crate) expiry_form: ExpiryForm,
     pub(crate) opaque_service_tokens: bool,
     pub(crate) service_token_fields: Overrides,
-    /// How many lists leave out what was just activated.
+    /// How many service access tokens a personal access token gets in a minute.
+    pub(crate) service_token_limit: Option<usize>,
+    /// How many lists leave out a service that was just activated.
     pub(crate) late_subscriptions: usize,
     /// By service.
     pub(crate) subscription_fields: BTreeMap<&'static str, Overrides>,
+    /// A creation answers 504, and its instance turns up after this.
+    pub(crate) creation_timeout: Option<Delay>,
+    pub(crate) name_taken: NameTaken,
+    /// The API of an instance that was just made or resumed answers 401 for this long.
+    pub(crate) locked_when_fresh: Option<Delay>,
     pub(crate) instance_start: Duration,
     pub(crate) fail_instances: bool,
-    /// What health says, whatever the state of the instance.
+    /// The health of every instance, whatever its state.
     pub(crate) instance_status: Option<Value>,
+    /// The status of every job, whatever its state.
+    pub(crate) job_status: Option<Value>,
     pub(crate) instance_fields: Overrides,
     pub(crate) instance_links: bool,
     /// The `href` by the link's name.
     pub(crate) links: Overrides,
     pub(crate) log_form: LogForm,
-    pub(crate) logs: Vec<String>,
+    /// The rows of every instance's log, and when each was written; `None` gives each instance two of its own.
+    pub(crate) logs: Option<Vec<(SystemTime, String)>>,
 }
 
 impl Default for PlatformSettings {
     fn default() -> Self {
         Self {
             balance: 1250,
+            plan: "PERSONAL".to_owned(),
+            not_included: BTreeSet::new(),
             error_form: ErrorForm::default(),
             service_token_ttl: Duration::from_secs(3600),
             expiry_form: ExpiryForm::default(),
             opaque_service_tokens: false,
             service_token_fields: Overrides::new(),
+            service_token_limit: None,
             late_subscriptions: 0,
             subscription_fields: BTreeMap::new(),
+            creation_timeout: None,
+            name_taken: NameTaken { status: StatusCode::CONFLICT, reason: "the name is taken".to_owned() },
+            locked_when_fresh: None,
             instance_start: Duration::from_secs(2),
             fail_instances: false,
             instance_status: None,
+            job_status: None,
             instance_fields: Overrides::new(),
             instance_links: true,
             links: Overrides::new(),
             log_form: LogForm::default(),
-            logs: ["started", "listening"].map(str::to_owned).to_vec(),
+            logs: None,
         }
     }
 }

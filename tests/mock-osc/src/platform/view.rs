@@ -1,18 +1,19 @@
-//! What a client sees of an instance.
+//! An instance as a client sees it.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use serde_json::{Value, json};
 
 use crate::platform::PlatformSettings;
-use crate::platform::accounts::Instance;
 use crate::platform::services::Service;
+use crate::platform::workspace::Instance;
 use crate::route::Via;
 use crate::settings::override_fields;
 
-/// What an instance looks like depends on these.
+/// Everything that the look of an instance depends on, apart from itself.
 #[derive(Clone, Copy)]
 pub(crate) struct View<'a> {
+    pub(crate) workspace: &'a str,
     pub(crate) service: &'static Service,
     pub(crate) via: &'a Via,
     pub(crate) settings: &'a PlatformSettings,
@@ -27,7 +28,7 @@ pub(crate) enum State {
     Failed,
 }
 
-impl View<'_> {
+impl<'a> View<'a> {
     pub(crate) fn state(self, instance: &Instance) -> State {
         if instance.replicas == 0 {
             State::Stopped
@@ -57,8 +58,12 @@ impl View<'_> {
                 *value = json!("***");
             }
         }
+        let url = self.url(name);
+        fields.insert("name".to_owned(), json!(name));
+        fields.insert("resources".to_owned(), json!({ "license": { "url": format!("{url}/license") } }));
+        fields.insert("url".to_owned(), json!(url));
         if self.service.kind == "job" {
-            fields.insert("status".to_owned(), json!(self.job_status(instance)));
+            fields.insert("status".to_owned(), self.job_status(instance));
         }
         if self.settings.instance_links {
             fields.insert("_links".to_owned(), self.links(name));
@@ -68,14 +73,34 @@ impl View<'_> {
         shown
     }
 
-    /// Of these only `Complete` is known: the official client waits for it.
-    fn job_status(self, instance: &Instance) -> &'static str {
-        match self.state(instance) {
+    /// The rows of the log that are not older than this.
+    pub(crate) fn logs(self, instance: &Instance, since: Option<Duration>) -> Vec<&'a str> {
+        let own = ["started", "listening"].map(|row| (instance.started_at, row));
+        let rows: Vec<(SystemTime, &'a str)> = match &self.settings.logs {
+            Some(rows) => rows.iter().map(|(at, row)| (*at, row.as_str())).collect(),
+            None => own.to_vec(),
+        };
+        let is_shown = |at: SystemTime| since.is_none_or(|since| at + since >= self.now);
+        rows.into_iter().filter(|(at, _)| is_shown(*at)).map(|(_, row)| row).collect()
+    }
+
+    /// The tenant's own content. No token belongs there.
+    fn url(self, name: &str) -> String {
+        let cluster = match self.via {
+            Via::Path => "prod",
+            Via::Host { cluster } => cluster,
+        };
+        format!("https://{}-{name}.{}.auto.{cluster}.osaas.io", self.workspace, self.service.id)
+    }
+
+    fn job_status(self, instance: &Instance) -> Value {
+        let state = || match self.state(instance) {
             State::Stopped => "Suspended",
             State::Starting => "Running",
             State::Running => "Complete",
             State::Failed => "Failed",
-        }
+        };
+        self.settings.job_status.clone().unwrap_or_else(|| json!(state()))
     }
 
     fn links(self, name: &str) -> Value {
@@ -90,6 +115,7 @@ impl View<'_> {
             "ports": link("ports"),
             "restart": link("restart"),
             "scale": link("scale"),
+            "internalEndpoint": link("internal-endpoint"),
         });
         let changed = self.settings.links.iter();
         let changed =

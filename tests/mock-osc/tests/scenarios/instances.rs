@@ -158,3 +158,63 @@ async fn a_job_runs_and_is_complete() {
     let demo = get(&user.api(SERVICE).await, "/demo").await;
     assert_eq!(demo.get("status"), None);
 }
+
+#[tokio::test]
+async fn a_job_ends_under_any_status() {
+    let user = User::new(start().await).await;
+    user.osc.subscribe(JOBS);
+    let api = user.api(JOBS).await;
+    api.call(Method::POST, "", &json!({ "name": "mine" })).await;
+    for status in [json!("SuccessCriteriaMet"), json!("FailureTarget"), json!(7), Value::Null] {
+        user.osc.set_job_status(status.clone());
+        assert_eq!(get(&api, "/mine").await["status"], status);
+        assert_eq!(get(&user.api(SERVICE).await, "/demo").await.get("status"), None);
+    }
+    user.osc.set_job_status(None);
+    assert_eq!(get(&api, "/mine").await["status"], "Running");
+    assert_eq!(api.call(Method::DELETE, "/mine", &Value::Null).await.status(), 204);
+    assert_eq!(get(&api, "").await, json!([]));
+}
+
+#[tokio::test]
+async fn logs_can_be_asked_for_since_some_seconds() {
+    let user = User::new(start().await).await;
+    let api = user.api(SERVICE).await;
+    let demo = get(&api, "/demo").await;
+    let url =
+        |query: &str| format!("{}{}{query}", user.osc.platform(), text(&demo["_links"]["logs"], "href"));
+    let logs = async |query: &str| api.send(Method::GET, &url(query), "x-jwt", &Value::Null).await;
+    let rows = async |query: &str| logs(query).await.json::<Value>().await.unwrap();
+    assert_eq!(rows("?sinceSeconds=3600").await, json!(["started", "listening"]));
+    user.osc.advance(Duration::from_secs(3000));
+    assert_eq!(rows("?sinceSeconds=60").await, json!([]));
+    user.osc.set_logs(&["one", "two"]);
+    user.osc.advance(Duration::from_secs(100));
+    user.osc.add_log("three");
+    for (query, expected) in [
+        ("", json!(["one", "two", "three"])),
+        ("?sinceSeconds=200", json!(["one", "two", "three"])),
+        ("?sinceSeconds=50", json!(["three"])),
+    ] {
+        assert_eq!(rows(query).await, expected, "{query}");
+    }
+    for odd in ["?sinceSeconds=", "?sinceSeconds=-1", "?sinceSeconds=soon"] {
+        assert_eq!(logs(odd).await.status(), 400, "{odd}");
+    }
+}
+
+#[tokio::test]
+async fn an_instance_has_an_address_outside_and_one_inside() {
+    let user = User::new(start().await).await;
+    let api = user.api(SERVICE).await;
+    let demo = get(&api, "/demo").await;
+    let follow = async |rel| {
+        let answer = api.follow(Method::GET, &demo, rel, "x-jwt", &Value::Null).await;
+        answer.json::<Value>().await.unwrap()
+    };
+    let ports = follow("ports").await;
+    assert!(ports[0]["externalIp"].is_string() && ports[0]["externalPort"].is_u64(), "{ports}");
+    let inside = follow("internalEndpoint").await;
+    assert!(text(&inside, "serviceDns").starts_with("demo.adalovelace"), "{inside}");
+    assert_eq!((&inside["ports"], &inside["publicAccess"]), (&json!([8080]), &json!(true)));
+}

@@ -2,10 +2,15 @@
 
 #![expect(clippy::unwrap_used, reason = "clippy knows tests by their attribute, and helpers have none")]
 
+mod accounts;
 mod authorize;
 mod client_auth;
+mod creation;
+mod deploy;
 mod fault;
 mod grant;
+mod hosts;
+mod identity;
 mod instances;
 mod listening;
 mod platform;

@@ -76,3 +76,20 @@ async fn a_token_lives_as_long_as_was_set() {
     user.osc.advance(Duration::from_secs(30));
     assert_eq!((status(&user, &first).await, status(&user, &second).await), (401, 200));
 }
+
+#[tokio::test]
+async fn each_access_token_gets_so_many_tokens_a_minute() {
+    let user = User::new(start().await).await;
+    let colleague = User { osc: user.osc.clone(), pat: user.osc.personal_access_token("ada") };
+    let ask = async |user: &User| {
+        let body = json!({ "serviceId": SERVICE });
+        user.call(Method::POST, "/token/servicetoken", &body).await.status().as_u16()
+    };
+    user.osc.set_service_token_limit(2);
+    assert_eq!([ask(&user).await, ask(&user).await, ask(&user).await], [200, 200, 429]);
+    assert_eq!(ask(&colleague).await, 200);
+    user.osc.advance(Duration::from_secs(60));
+    assert_eq!([ask(&user).await, ask(&user).await, ask(&user).await], [200, 200, 429]);
+    user.osc.set_service_token_limit(None);
+    assert_eq!(ask(&user).await, 200);
+}

@@ -86,8 +86,11 @@ async fn an_entry_can_lead_anywhere_and_lack_anything() {
     assert_eq!(
         user.json("/catalog/mysubscriptions").await,
         json!([
-            { "serviceId": SERVICE, "serviceType": 7 },
-            { "serviceId": OTHER, "serviceType": "instance", "apiUrl": "https://evil.example/x" },
+            { "serviceId": SERVICE, "serviceType": 7, "tenantId": "eyevinn" },
+            {
+                "serviceId": OTHER, "serviceType": "instance", "tenantId": "eyevinn",
+                "apiUrl": "https://evil.example/x",
+            },
         ])
     );
     user.osc.clear_subscription_fields();

@@ -1,22 +1,25 @@
 //! A client of the platform, which is nothing but requests.
 
+use std::sync::Arc;
+
 use mock_osc::MockOsc;
 use reqwest::{Method, Response};
 use serde_json::{Value, json};
 
 use crate::support::*;
 
-/// The one every workspace is subscribed to.
+/// Every workspace subscribes to this one, and has an instance `demo` of it.
 pub(crate) const SERVICE: &str = "eyevinn-test-adserver";
 
-/// A user with a Personal Access Token.
+/// A user with an access token.
 pub(crate) struct User {
-    pub(crate) osc: MockOsc,
+    pub(crate) osc: Arc<MockOsc>,
     pub(crate) pat: String,
 }
 
 impl User {
-    pub(crate) async fn new(osc: MockOsc) -> Self {
+    pub(crate) async fn new(osc: impl Into<Arc<MockOsc>>) -> Self {
+        let osc = osc.into();
         let (pat, _) = sign_in(&osc).await;
         Self { osc, pat }
     }
@@ -29,6 +32,12 @@ impl User {
 
     pub(crate) async fn json(&self, path: &str) -> Value {
         self.call(Method::GET, path, &Value::Null).await.json().await.unwrap()
+    }
+
+    /// The workspace that the platform sees.
+    pub(crate) async fn workspace(&self) -> String {
+        let answer = self.call(Method::POST, "/catalog/mysubscriptions", &json!({ "services": [] })).await;
+        text(&answer.json().await.unwrap(), "teamId")
     }
 
     pub(crate) async fn api(&self, service: &str) -> Api {

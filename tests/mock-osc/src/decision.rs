@@ -1,0 +1,140 @@
+//! The decision of a user on the consent page, made without a browser.
+
+use std::error::Error;
+use std::fmt;
+
+use bytes::Bytes;
+use http::header::LOCATION;
+use http::{Method, Request};
+use http_body_util::BodyExt;
+use url::Url;
+
+use crate::mock::MockOsc;
+use crate::request::Recorded;
+
+impl MockOsc {
+    /// Opens the authorization URL as the default user and clicks *Allow*, for the default workspace. The requests are
+    /// recorded, held and hit by faults like any other.
+    ///
+    /// Returns the URL that the provider redirects to, with `code` and `state`; or with `error`, when it refuses at once.
+    ///
+    /// # Errors
+    /// When the provider shows an error page or hangs up.
+    pub async fn approve(&self, authorize_url: &str) -> Result<String, DecisionError> {
+        self.decide(authorize_url, "decision=allow").await
+    }
+
+    /// Like [`approve`](Self::approve), as this user, in the user's first workspace.
+    ///
+    /// # Errors
+    /// As for [`approve`](Self::approve), and when there is no such user.
+    pub async fn approve_as(&self, user: &str, authorize_url: &str) -> Result<String, DecisionError> {
+        self.allow(user, None, authorize_url).await
+    }
+
+    /// Like [`approve`](Self::approve), as this user, in this workspace.
+    ///
+    /// # Errors
+    /// As for [`approve`](Self::approve), and when the user does not have this workspace.
+    pub async fn approve_in(
+        &self,
+        user: &str,
+        workspace: &str,
+        authorize_url: &str,
+    ) -> Result<String, DecisionError> {
+        self.allow(user, Some(workspace), authorize_url).await
+    }
+
+    /// Like [`approve`](Self::approve), but clicks *Deny*.
+    ///
+    /// # Errors
+    /// As for [`approve`](Self::approve).
+    pub async fn deny(&self, authorize_url: &str) -> Result<String, DecisionError> {
+        self.decide(authorize_url, "decision=deny").await
+    }
+
+    async fn allow(
+        &self,
+        user: &str,
+        workspace: Option<&str>,
+        authorize_url: &str,
+    ) -> Result<String, DecisionError> {
+        let account = self.with_world(|world| world.settings.accounts.find(user, workspace));
+        let account = account.ok_or_else(|| {
+            let place = workspace.map(|name| format!(" in {name}")).unwrap_or_default();
+            DecisionError::without_answer(format!("the mock has no user {user}{place}"))
+        })?;
+        let mut form = form_urlencoded::Serializer::new(String::new());
+        form.append_pair("decision", "allow").append_pair("account", &account.to_string());
+        self.decide(authorize_url, &form.finish()).await
+    }
+
+    async fn decide(&self, authorize_url: &str, form: &str) -> Result<String, DecisionError> {
+        match self.browse(authorize_url, Method::GET, "").await? {
+            Some(location) => Ok(location),
+            None => {
+                let location = self.browse(authorize_url, Method::POST, form).await?;
+                location.ok_or(DecisionError { status: Some(200), body: String::new() })
+            }
+        }
+    }
+
+    /// The `Location` of the answer; `None` is a page to act on.
+    async fn browse(&self, url: &str, method: Method, form: &str) -> Result<Option<String>, DecisionError> {
+        let url = Url::parse(url).map_err(DecisionError::without_answer)?;
+        let target = url[url::Position::BeforePath..url::Position::AfterQuery].to_owned();
+        let request = Request::builder()
+            .method(method)
+            .uri(target)
+            .header("content-type", "application/x-www-form-urlencoded")
+            .body(())
+            .map_err(DecisionError::without_answer)?;
+        let (parts, ()) = request.into_parts();
+        let answer = self.shared.answer(Recorded::new(&parts, form.as_bytes())).await;
+        let answer = answer.map_err(DecisionError::without_answer)?;
+        let (parts, body) = answer.into_parts();
+        if let Some(location) = parts.headers.get(LOCATION) {
+            return Ok(Some(String::from_utf8_lossy(location.as_bytes()).into_owned()));
+        }
+        if parts.status == 200 {
+            return Ok(None);
+        }
+        let body = body.collect().await.map_or_else(|_| Bytes::new(), http_body_util::Collected::to_bytes);
+        let body = String::from_utf8_lossy(&body).into_owned();
+        Err(DecisionError { status: Some(parts.status.as_u16()), body })
+    }
+}
+
+/// The provider did not redirect.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DecisionError {
+    status: Option<u16>,
+    body: String,
+}
+
+impl DecisionError {
+    fn without_answer(why: impl ToString) -> Self {
+        Self { status: None, body: why.to_string() }
+    }
+
+    /// The status of the page, when there was one.
+    pub fn status(&self) -> Option<u16> {
+        self.status
+    }
+
+    /// The page.
+    pub fn body(&self) -> &str {
+        &self.body
+    }
+}
+
+impl fmt::Display for DecisionError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.status {
+            Some(status) => write!(f, "the provider answered {status} instead of a redirect: {}", self.body),
+            None => write!(f, "the provider did not answer: {}", self.body),
+        }
+    }
+}
+
+impl Error for DecisionError {}

@@ -1,0 +1,40 @@
+//! Tokens that went where they do not belong.
+
+use crate::mock::MockOsc;
+use crate::request::Recorded;
+use crate::route::Endpoint;
+
+impl MockOsc {
+    /// Returns the requests that carried a token to a place that the token is not for: an access token to the API of a
+    /// service, a service access token to the platform, either to another host, and any secret that the mock has issued.
+    pub fn stray_tokens(&self) -> Vec<Recorded> {
+        let issued = self.issued_tokens();
+        self.shared.log.filter(|endpoint, request| {
+            is_stray(endpoint, request)
+                || endpoint == Endpoint::Elsewhere && issued.iter().any(|secret| holds(request, secret))
+        })
+    }
+}
+
+fn is_stray(endpoint: Endpoint, request: &Recorded) -> bool {
+    let foreign: &[&str] = match endpoint {
+        Endpoint::Elsewhere => &["x-pat-jwt", "x-jwt", "authorization"],
+        Endpoint::Catalog | Endpoint::ServiceToken | Endpoint::Money | Endpoint::Deploy => {
+            &["x-jwt", "authorization"]
+        }
+        Endpoint::Instances => &["x-pat-jwt"],
+        // Clients authenticate by `Authorization` here.
+        Endpoint::Metadata
+        | Endpoint::Authorize
+        | Endpoint::Token
+        | Endpoint::Register
+        | Endpoint::Revoke
+        | Endpoint::Par => &["x-pat-jwt", "x-jwt"],
+    };
+    foreign.iter().any(|name| request.header(name).is_some())
+}
+
+fn holds(request: &Recorded, secret: &str) -> bool {
+    let values = request.headers.iter().chain(&request.query).map(|(_, value)| value);
+    values.chain([&request.path, &request.body]).any(|text| text.contains(secret))
+}
