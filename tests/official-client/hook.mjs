@@ -1,17 +1,18 @@
-// Loaded before OSC's own client (`node --import ./hook.mjs`), which knows no address but OSC's: what it asks the platform
-// is asked of the mock at OSC_PLATFORM. OSC_ROUTE tells how the mock is to recognise the service:
+// Load this before OSC's own client (`node --import ./hook.mjs`). The client knows OSC's addresses only, and this hook sends
+// its requests to the mock at OSC_PLATFORM instead. OSC_ROUTE decides how the mock recognises the service:
 //
 //   host   by OSC's host name in the Host header; the mock then answers with URLs in OSC's own shape
-//   path   by the first segment of the path, as an app asks that was given OSC_PLATFORM
+//   path   by the first segment of the path, as an app does that was given OSC_PLATFORM
 
 import { once } from 'node:events';
 import http from 'node:http';
 import { buffer } from 'node:stream/consumers';
 
-const ofOsc = /^([a-z]+\.svc|api-[a-z0-9-]+\.auto)\.[a-z0-9]+\.osaas\.io$/;
+// The platform in its environment, and the APIs on a site of it. A tenant's own instance is neither.
+const ofOsc = /^([a-z]+\.svc\.[a-z]+|api-[a-z0-9-]+\.auto\.[a-z]+-[a-z]+)\.osaas\.io$/;
 const fetchAsIs = globalThis.fetch;
 
-/** Each takes a URL of OSC's. */
+/** Each sends a request for a URL of OSC's. */
 const routes = {
   host: (url, options, mock) => fetchWithHost(new URL(url.pathname + url.search, mock), options, url.host),
   path: (url, options, mock) => {
@@ -25,7 +26,7 @@ globalThis.fetch = async (address, options = {}) => {
   const [url, mock] = [new URL(address), new URL(OSC_PLATFORM)];
   if (ofOsc.test(url.host)) return routes[OSC_ROUTE](url, options, mock);
   if (url.host !== mock.host) throw new Error(`${url} is neither OSC's nor the mock's`);
-  // The client puts links behind 'https://' and the host of the `apiUrl`, whatever scheme that has.
+  // The client joins links to 'https://' and the host of the `apiUrl`, whatever its scheme.
   return fetchAsIs(new URL(url.pathname + url.search, mock), options);
 };
 

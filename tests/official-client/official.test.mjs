@@ -1,7 +1,8 @@
-// OSC's own client, as npm has it, finds at the mock what it finds at OSC.
+// OSC's own client, as npm has it, works with the mock as it works with OSC.
 
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { after, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import * as osc from '@osaas/client-core';
@@ -14,15 +15,27 @@ const jobs = 'eyevinn-ffmpeg-s3';
 const never = ['--instance-start-ms', String(60 * 60 * 1000)];
 const soon = ['--instance-start-ms', '500'];
 
-/** The client waits for as long as it takes, which would be forever if the mock were wrong. */
+/** The client waits without an end of its own. */
 const patience = { timeout: 30_000 };
 
 after(killPrograms);
 
-/** What the client makes of a refusal. */
+/** The error that the client makes of a refusal. */
 const refusal = (httpCode, message) => ({ constructor: osc.FetchError, httpCode, message });
 
 const names = (list) => list.map(({ name }) => name);
+
+test('every function of the client is used here, or not about a workspace', () => {
+  const used = new Set(readFileSync(new URL(import.meta.url), 'utf8').match(/(?<=\bosc\.)\w+/g));
+  const leftOut = [
+    // Nodes that a company has reserved, and a platform of OSC's own with a key of its own.
+    'listReservedNodes', 'Platform', 'getOrderIdByName', 'waitForOrder', 'remakeOrder',
+    // These make no request.
+    'Log', 'instanceValue', 'valueOrSecret', 'isValidInstanceName', 'Context', 'TokenExpiredError',
+  ];
+  const unused = Object.keys(osc.default).filter((name) => !used.has(name));
+  assert.deepEqual(unused.sort(), leftOut.sort());
+});
 
 for (const route of ['host', 'path']) {
   describe(`the service is told by the ${route}`, () => {
@@ -34,9 +47,10 @@ for (const route of ['host', 'path']) {
 
     test('the list of subscriptions leads to the services in the shape of the route', async (t) => {
       const { context, settings } = await open(t);
-      const [{ serviceId, apiUrl, serviceType }] = await osc.listSubscriptions(context);
+      const [{ serviceId, apiUrl, serviceType, tenantId }] = await osc.listSubscriptions(context);
       assert.deepEqual([serviceId, serviceType], [service, 'instance']);
-      const base = { host: `https://api-${service}.auto.stage.osaas.io`, path: `${settings.OSC_PLATFORM}/api-${service}` };
+      assert.equal(tenantId, 'eyevinn', 'the publisher of the service, not the workspace');
+      const base = { host: `https://api-${service}.auto.stage-se.osaas.io`, path: `${settings.OSC_PLATFORM}/api-${service}` };
       assert.equal(apiUrl, `${base[route]}/test-adserverinstance`);
     });
 
@@ -52,7 +66,8 @@ for (const route of ['host', 'path']) {
       const { context, token } = await open(t);
       const made = await osc.createInstance(context, service, token, { name: 'mine', description: 'My own' });
       assert.deepEqual([made.name, made.description], ['mine', 'My own']);
-      assert.match(made.url, /^https:/);
+      const site = { host: 'stage-se', path: 'prod' }[route];
+      assert.equal(made.url, `https://adalovelace-mine.${service}.auto.${site}.osaas.io`);
       assert.deepEqual(await osc.getInstance(context, service, 'mine', token), made);
       assert.deepEqual(names(await osc.listInstances(context, service, token)), ['demo', 'mine']);
       await osc.removeInstance(context, service, 'mine', token);
@@ -91,6 +106,69 @@ for (const route of ['host', 'path']) {
       assert.deepEqual(await scaling(), { actualReplicas: 1, desiredReplicas: 1 });
       await osc.scaleInstanceReplicas(context, service, 'demo', 2, token);
       assert.deepEqual(await scaling(), { actualReplicas: 2, desiredReplicas: 2 });
+    });
+
+    test('colleagues share a workspace, and see nothing of each other\'s own', async (t) => {
+      const workspace = await openWorkspace(t, route);
+      const [ada, grace] = [await workspace.signInAs('ada/team'), await workspace.signInAs('grace/team')];
+      const created = await osc.createInstance(
+        ada.context, service, await ada.context.getServiceAccessToken(service), { name: 'ours' },
+      );
+      assert.equal(created.name, 'ours');
+      const list = async ({ context }) => {
+        return names(await osc.listInstances(context, service, await context.getServiceAccessToken(service)));
+      };
+      assert.deepEqual([await list(grace), await list(workspace)], [['demo', 'ours'], ['demo']]);
+    });
+
+    test('a creation that times out is an error, and its instance turns up later', patience, async (t) => {
+      const { context, token } = await open(t, '--creation-timeout-ms', '500', ...soon);
+      const create = () => osc.createInstance(context, service, token, { name: 'mine' });
+      await assert.rejects(create(), refusal(504, /<h1>504 Gateway Time-out<\/h1>/));
+      await assert.rejects(create(), refusal(409, 'the name is taken'));
+      while (!names(await osc.listInstances(context, service, token)).includes('mine'));
+      await osc.waitForInstanceReady(service, 'mine', context);
+    });
+
+    test('a fresh instance is refused at first, which the client takes for a dead token', patience, async (t) => {
+      const { context, token } = await open(t, '--locked-when-fresh-ms', '500');
+      await osc.createInstance(context, service, token, { name: 'mine' });
+      const health = () => osc.getInstanceHealth(context, service, 'mine', token);
+      await assert.rejects(health(), osc.UnauthorizedError);
+      assert.deepEqual(names(await osc.listInstances(context, service, token)), ['demo', 'mine']);
+      while (!(await osc.getInstance(context, service, 'mine', token).catch(() => undefined)));
+      assert.equal(await health(), 'starting');
+    });
+
+    test('a malformed token header breaks the service', async (t) => {
+      const { context } = await open(t);
+      context.getPersonalAccessToken = () => '';
+      await assert.rejects(osc.listSubscriptions(context), refusal(500, 'Internal Server Error'));
+    });
+
+    test('the calls that the client has no function for pass through its fetch', async (t) => {
+      const { context, token } = await open(t, '--plan', 'FREE');
+      const call = (service, path, method = 'GET', body) => {
+        const headers = { 'x-pat-jwt': `Bearer ${context.getPersonalAccessToken()}`, 'content-type': 'application/json' };
+        const url = `https://${service}.svc.stage.osaas.io/${path}`;
+        return osc.createFetch(url, { method, headers, body: body && JSON.stringify(body) });
+      };
+      assert.deepEqual(await call('money', 'mytenantplan'), { planType: 'FREE' });
+      await osc.saveSecret(service, 'key', 'value', context);
+      assert.deepEqual(await call('deploy', `mysecrets/${service}`), [{ serviceId: service, secretName: 'key' }]);
+      await call('deploy', `mysecrets/${service}/key`, 'PUT', { secretData: 'other' });
+      assert.equal(await call('deploy', `mysecrets/${service}/key`, 'DELETE'), '');
+      assert.deepEqual(await call('deploy', `mysecrets/${service}`), []);
+      assert.deepEqual(await call('deploy', 'mysuspended'), []);
+      const resume = call('deploy', `mysuspended/${service}/demo/resume`, 'POST');
+      await assert.rejects(resume, refusal(404, 'no such suspended instance'));
+
+      const { _links } = await osc.getInstance(context, service, 'demo', token);
+      const [{ apiUrl }] = await osc.listSubscriptions(context);
+      const follow = (href) => osc.createFetch(new URL(href, apiUrl), { headers: { 'x-jwt': `Bearer ${token}` } });
+      const { serviceDns, ports, publicAccess } = await follow(_links.internalEndpoint.href);
+      assert.deepEqual([typeof serviceDns, ports, publicAccess], ['string', [8080], true]);
+      assert.deepEqual(await follow(`${_links.logs.href}?sinceSeconds=3600`), ['started', 'listening']);
     });
 
     test('a secret is stored, referred to and not shown', async (t) => {
@@ -150,13 +228,13 @@ for (const route of ['host', 'path']) {
       await assert.rejects(create, refusal(409, 'the name is taken'));
     });
 
-    test('who has no tokens left can create nothing', async (t) => {
+    test('a workspace without tokens can create nothing', async (t) => {
       const { context, token } = await open(t, '--balance', '0');
       const create = osc.createInstance(context, service, token, { name: 'mine' });
       await assert.rejects(create, refusal(403, 'no tokens left'));
     });
 
-    test('what is not there is not found', async (t) => {
+    test('a missing instance is not found', async (t) => {
       const { context, token } = await open(t);
       assert.equal(await osc.getInstance(context, service, 'nothing', token), undefined);
       const remove = osc.removeInstance(context, service, 'nothing', token);
@@ -189,7 +267,7 @@ for (const route of ['host', 'path']) {
       await assert.rejects(osc.saveSecret(service, 'key', 'value', workspace.context), dead);
     });
 
-    test('an old instance has no links, and what it had before them works', async (t) => {
+    test('an old instance has no links, and its old paths work', async (t) => {
       const { context, token } = await open(t, '--no-instance-links');
       assert.equal((await osc.getInstance(context, service, 'demo', token))._links, undefined);
       assert.equal(await osc.getInstanceHealth(context, service, 'demo', token), 'running');

@@ -1,4 +1,4 @@
-// A mock of its own for each test, and the Personal Access Token of someone who has signed in there.
+// Starts a mock for each test, and signs a user in there.
 
 import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
@@ -7,28 +7,36 @@ import { startMock } from '../programs.mjs';
 
 const redirectUri = 'http://localhost:3000/callback';
 
-/** Starts a mock that the hook then leads to, in an environment that is not the default. */
+/** Starts a mock that the hook sends requests to. The environment is not the default one, and has its APIs on a site. */
 export async function openWorkspace(t, route, ...options) {
-  const mock = await startMock(...options);
+  const mock = await startMock('--api-site', 'stage-se', ...options);
   t.after(() => mock.stop());
   Object.assign(process.env, { OSC_PLATFORM: mock.found.OSC_PLATFORM, OSC_ROUTE: route });
-  const personalAccessToken = await signIn(mock.found);
-  return new Workspace(mock.found, personalAccessToken);
+  return Workspace.of(mock.found, 'ada/adalovelace');
 }
 
 class Workspace {
+  static async of(settings, account) {
+    return new Workspace(settings, await signIn(settings, account));
+  }
+
   constructor(settings, personalAccessToken) {
     this.settings = settings;
     this.context = new Context({ personalAccessToken, environment: 'stage' });
   }
 
-  /** What a person does who takes an app's access away. */
+  /** Another account at the same mock, for example `grace/team`. */
+  signInAs(account) {
+    return Workspace.of(this.settings, account);
+  }
+
+  /** Takes the app's access away, as a user can. */
   async revokeAccess() {
     await connect(this.settings, 'revoke', { token: this.context.getPersonalAccessToken() });
   }
 }
 
-async function signIn(settings) {
+async function signIn(settings, account) {
   const verifier = randomBytes(32).toString('base64url');
   const authorize = new URL('/api/connect/authorize', settings.OSC_ISSUER);
   authorize.search = new URLSearchParams({
@@ -41,7 +49,7 @@ async function signIn(settings) {
   });
   const consent = await fetch(authorize);
   assert.equal(consent.status, 200, await consent.text());
-  const decision = { method: 'POST', body: new URLSearchParams({ decision: 'allow' }), redirect: 'manual' };
+  const decision = { method: 'POST', body: new URLSearchParams({ account, decision: 'allow' }), redirect: 'manual' };
   const callback = new URL((await fetch(authorize, decision)).headers.get('location'));
   assert.equal(callback.searchParams.get('state'), 'state');
   const code = callback.searchParams.get('code');
