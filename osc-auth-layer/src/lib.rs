@@ -41,6 +41,7 @@ mod redact;
 mod response;
 mod route;
 mod secret;
+mod seldom;
 mod service;
 mod session;
 mod shared;

@@ -103,6 +103,19 @@ pub(crate) fn select(configured: &[PublicUrl], uri: &Uri, headers: &HeaderMap) -
     }
 }
 
+/// The host that the visitor opened, if the request says so and it is none of the configured ones.
+///
+/// A proxy may give the app the host that it expects, so the one that the proxy was asked for counts.
+pub(crate) fn unknown_authority<'r>(
+    configured: &[PublicUrl],
+    uri: &'r Uri,
+    headers: &'r HeaderMap,
+) -> Option<&'r str> {
+    let authority = authorities(uri, headers).next()?;
+    let is_known = |url: &PublicUrl| url.origin_of(authority).as_deref() == Some(&*url.origin);
+    (!configured.iter().any(is_known)).then_some(authority)
+}
+
 fn authorities<'r>(uri: &'r Uri, headers: &'r HeaderMap) -> impl Iterator<Item = &'r str> {
     let forwarded = headers
         .get("x-forwarded-host")

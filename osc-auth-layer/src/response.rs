@@ -2,6 +2,7 @@
 
 mod page;
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -33,6 +34,10 @@ pub(crate) enum Refusal {
     },
     ProviderUnavailable,
     Misconfigured,
+    /// The visitor opened the app at a host that `PUBLIC_URL` does not name.
+    UnknownHost {
+        host: String,
+    },
     InvalidState,
     AccessDenied,
     /// The user may not enter this app.
@@ -54,7 +59,7 @@ impl Refusal {
             }
             Self::TemporarilyUnavailable { .. } => config.outage_status,
             Self::ProviderUnavailable => StatusCode::BAD_GATEWAY,
-            Self::Misconfigured => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Misconfigured | Self::UnknownHost { .. } => StatusCode::INTERNAL_SERVER_ERROR,
             Self::InvalidState | Self::InvalidRequest(_) | Self::BadCookie(_) => StatusCode::BAD_REQUEST,
             Self::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
             Self::Forbidden | Self::NotAllowed => StatusCode::FORBIDDEN,
@@ -67,7 +72,7 @@ impl Refusal {
             Self::SessionEnded => "session_ended",
             Self::TemporarilyUnavailable { .. } => "temporarily_unavailable",
             Self::ProviderUnavailable => "provider_unavailable",
-            Self::Misconfigured => "misconfigured",
+            Self::Misconfigured | Self::UnknownHost { .. } => "misconfigured",
             Self::InvalidState => "invalid_state",
             Self::AccessDenied => "access_denied",
             Self::NotAllowed => "not_allowed",
@@ -79,8 +84,14 @@ impl Refusal {
     }
 
     /// For the visitor: whose fault, and what to do. Our words only; the provider's go to the log.
-    fn description(&self) -> &'static str {
-        match self {
+    fn description(&self) -> Cow<'static, str> {
+        Cow::Borrowed(match self {
+            Self::UnknownHost { host } => {
+                return Cow::Owned(format!(
+                    "You opened this app at {host}, which it does not know as its own address. Its operator has to name \
+                     it in PUBLIC_URL."
+                ));
+            }
             Self::Unauthenticated => "Sign in to go on.",
             Self::SessionEnded => "Open Source Cloud ended this session. Sign in again.",
             Self::TemporarilyUnavailable { .. } => {
@@ -105,7 +116,7 @@ impl Refusal {
             Self::BadCookie(bad) => bad.problem(),
             Self::MethodNotAllowed { .. } => "This address answers to another method.",
             Self::Forbidden => "This address works from this app's own pages only.",
-        }
+        })
     }
 
     /// During an outage a new sign-in would replace a session that is still good; elsewhere it would not help.
@@ -113,6 +124,7 @@ impl Refusal {
         match self {
             Self::TemporarilyUnavailable { .. }
             | Self::Misconfigured
+            | Self::UnknownHost { .. }
             | Self::MethodNotAllowed { .. }
             | Self::Forbidden => false,
             Self::Unauthenticated
@@ -284,7 +296,7 @@ fn challenge(visitor: &Visitor, offers_signin: bool) -> HeaderValue {
 fn body(visitor: &Visitor, refusal: &Refusal) -> Answer {
     let signin = refusal.offers_signin().then(|| visitor.signin_link());
     if visitor.is_navigation {
-        let page = page::render(refusal.error(), refusal.description(), signin.as_deref());
+        let page = page::render(refusal.error(), &refusal.description(), signin.as_deref());
         let mut response = own(page.into());
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));

@@ -18,6 +18,7 @@ use crate::endpoints::{ConsumedStates, Outcomes};
 use crate::flight::Flights;
 use crate::network::HttpClient;
 use crate::provider::{ClientConfig, Credentials, Issuer, Provider, Registry, Tokens};
+use crate::seldom::Seldom;
 use crate::session::{Breaker, OscToken, Refreshed, Session, SessionId, Table};
 use crate::store::{Backing, Coherence, SessionStore, StoreError, Watcher};
 use crate::sweep;
@@ -42,6 +43,8 @@ pub(crate) struct Shared {
     /// A permit for each refresh under way; closed at shutdown.
     pub(crate) refreshes: Semaphore,
     pub(crate) breaker: Breaker,
+    /// The log line for visitors at a host that is not configured.
+    pub(crate) unknown_host: Seldom,
     #[cfg(feature = "client")]
     pub(crate) platform_http: HttpClient,
     sweeper: Mutex<Option<JoinHandle<()>>>,
@@ -77,6 +80,7 @@ impl Shared {
             refreshing: Flights::default(),
             refreshes: Semaphore::new(MOST_REFRESHES),
             breaker: Breaker::default(),
+            unknown_host: Seldom::default(),
             #[cfg(feature = "client")]
             platform_http,
             sweeper: Mutex::new(None),

@@ -3,6 +3,7 @@
 mod admission;
 mod endpoint;
 mod identity;
+mod on_osc;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;

@@ -50,6 +50,7 @@ impl Builder {
         }
         let config = Config {
             public_urls,
+            is_osc_hostname: self.is_osc_hostname,
             signin_path: self.signin_path,
             callback_path: self.callback_path,
             signout_path: self.signout_path,

@@ -31,6 +31,8 @@ use crate::store::SealingKey;
 #[derive(Debug)]
 pub(crate) struct Config {
     pub(crate) public_urls: Vec<PublicUrl>,
+    /// The public URL is the host name that OSC gave the app, for want of a setting.
+    pub(crate) is_osc_hostname: bool,
     pub(crate) signin_path: String,
     pub(crate) callback_path: String,
     pub(crate) signout_path: String,

@@ -119,7 +119,14 @@ fn public_url(context: &Context<'_>, query: &Query) -> Result<Result<PublicUrl, 
     // Marks the redirected request: behind a proxy that rewrites `Host` it would be redirected for ever.
     const REDIRECTED: &str = "redirected";
     let config = &context.shared.config;
-    match origin::select(&config.public_urls, context.head.uri(), context.headers()) {
+    let (uri, headers) = (context.head.uri(), context.headers());
+    // On OSC, a visitor at the app's own domain would come back to another host, where the cookie is not.
+    if config.is_osc_hostname
+        && let Some(host) = origin::unknown_authority(&config.public_urls, uri, headers)
+    {
+        return Err(unknown_host(context, host));
+    }
+    match origin::select(&config.public_urls, uri, headers) {
         Origin::Known(url) => Ok(Ok(url)),
         Origin::Elsewhere(url) if query.get(REDIRECTED).is_some() => Ok(Ok(url)),
         Origin::Elsewhere(url) => {
@@ -140,6 +147,17 @@ fn public_url(context: &Context<'_>, query: &Query) -> Result<Result<PublicUrl, 
             Err(Refusal::Misconfigured)
         }
     }
+}
+
+fn unknown_host(context: &Context<'_>, host: &str) -> Refusal {
+    let host = line(host, 253);
+    if context.shared.unknown_host.is_due(context.shared.now()) {
+        tracing::error!(
+            "a visitor opened the app at {host}, which PUBLIC_URL does not name; set PUBLIC_URL to https://{host}, or to \
+             all the app's URLs, separated by commas, and register the callback of each with the OAuth app"
+        );
+    }
+    Refusal::UnknownHost { host }
 }
 
 /// Keeps what query the endpoint has (RFC 6749 §3.1).

@@ -16,18 +16,18 @@ use super::{
 };
 use crate::clock::{Clock, Timestamp};
 use crate::redact::line;
+use crate::seldom::Seldom;
 
 /// Whatever a store promises of itself.
 const DEADLINE: Duration = Duration::from_secs(2);
-const TELL_AGAIN: Duration = Duration::from_secs(60);
 const MOST_ENDINGS: usize = 10_000;
 
 pub(crate) struct Backing {
     store: Arc<dyn SessionStore>,
     clock: Arc<dyn Clock>,
     coherence: Coherence,
-    /// When the log was last told that the store fails.
-    told_at: Mutex<Option<Timestamp>>,
+    /// The log line that says that the store fails.
+    log: Seldom,
     /// The records whose end the store has not taken yet.
     ending: Mutex<HashSet<RecordName>>,
 }
@@ -43,13 +43,7 @@ impl Drop for BeingEnded {
 
 impl Backing {
     pub(crate) fn new(store: Arc<dyn SessionStore>, clock: Arc<dyn Clock>) -> Self {
-        Self {
-            store,
-            clock,
-            coherence: Coherence::new(),
-            told_at: Mutex::default(),
-            ending: Mutex::default(),
-        }
+        Self { store, clock, coherence: Coherence::new(), log: Seldom::default(), ending: Mutex::default() }
     }
 
     /// `None` when that record's end is being told already.
@@ -187,10 +181,7 @@ impl Backing {
             Either::Right(_) => Err(StoreError::new("no answer within two seconds")),
         };
         if let Err(error) = &result {
-            let now = Timestamp::from(self.clock.now());
-            let mut told_at = self.told_at.lock();
-            if told_at.is_none_or(|told_at| now.since(told_at) >= TELL_AGAIN || now < told_at) {
-                *told_at = Some(now);
+            if self.log.is_due(self.clock.now().into()) {
                 let error = line(&error.to_string(), 300);
                 tracing::error!(%error, "sessions are out of reach until the session store works again");
             }
