@@ -23,7 +23,11 @@ struct Environment {
 
 impl Environment {
     async fn dev() -> Self {
-        let osc = MockOsc::builder().issuer(ISSUER).start().await.expect("the mock starts");
+        Self::of(MockOsc::builder()).await
+    }
+
+    async fn of(osc: mock_osc::Builder) -> Self {
+        let osc = osc.issuer(ISSUER).start().await.expect("the mock starts");
         let dns = HeldDns::default();
         let layer = OscAuthLayer::builder(Client::confidential(osc.client_id(), osc.client_secret()));
         let resolver = dns.clone();
@@ -86,9 +90,9 @@ async fn s44_s61_each_token_goes_into_the_issuers_environment_over_tls_and_a_ser
 #[tokio::test]
 async fn s61_an_api_on_a_site_or_an_old_host_of_the_environment_gets_its_services_token() {
     let site = "https://api-eyevinn-test-adserver.auto.dev-se.osaas.io/test-adserverinstance";
-    let old = "https://api-ce.dev.osaas.io/api-eyevinn-test-adserver/test-adserverinstance";
-    for api in [site, old] {
-        let Environment { osc, dns, context, .. } = &Environment::dev().await;
+    let old = "https://api-ce.dev.osaas.io/test-adserverinstance";
+    for (api, mock) in [(site, MockOsc::builder().api_site("dev-se")), (old, MockOsc::builder())] {
+        let Environment { osc, dns, context, .. } = &Environment::of(mock).await;
         osc.set_api_url(ADSERVER, api);
         assert_eq!(soon(context.service_access_token(ADSERVER)).await.unwrap().api_url(), api);
         soon(context.list_instances(ADSERVER)).await.unwrap();
@@ -96,6 +100,7 @@ async fn s61_an_api_on_a_site_or_an_old_host_of_the_environment_gets_its_service
         let api_host = api.split('/').nth(2).unwrap();
         let requests = osc.requests(Endpoint::Instances);
         assert!(requests.len() > 10 && requests.iter().all(|request| host(request) == api_host), "{api}");
+        assert!(osc.stray_tokens().is_empty());
         let is_own = |name: &String| name.ends_with(".svc.dev.osaas.io") || name == "app.dev.osaas.io";
         assert!(dns.asked().iter().all(|name| is_own(name) || name == api_host), "{:?}", dns.asked());
     }

@@ -227,7 +227,7 @@ async fn logs_of_a_period_are_asked_for_in_whole_seconds() {
     for (period, seconds) in
         [(Duration::from_secs(3600), "3600"), (Duration::from_millis(1500), "2"), (Duration::ZERO, "1")]
     {
-        assert_eq!(soon(osc.instance_logs_since(ADSERVER, "demo", period)).await.unwrap().len(), 2);
+        soon(osc.instance_logs_since(ADSERVER, "demo", period)).await.unwrap();
         assert_eq!(query(&stage), since(seconds), "{period:?}");
     }
     soon(osc.instance_logs(ADSERVER, "demo")).await.unwrap();
