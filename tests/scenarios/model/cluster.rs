@@ -14,6 +14,8 @@ use osc_tests::{Answer, App, Browser, app, error_of, layer_for, soon, token_of};
 use super::shuffled::Shuffled;
 use super::{NODES, Step, Trouble};
 
+const TURN: Duration = Duration::from_millis(5);
+
 /// Moved by the test. A twentieth of a sleep's length passes really, counted in turns of the runtime: on a machine that is
 /// busy with other work, a turn takes longer, and so does a timeout.
 #[derive(Clone)]
@@ -26,8 +28,8 @@ impl Clock for Hasty {
 
     fn sleep(&self, duration: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>> {
         Box::pin(async move {
-            for _ in 0..(duration / 20).as_millis() {
-                tokio::time::sleep(Duration::from_millis(1)).await;
+            for _ in 0..(duration / 20).as_millis() / TURN.as_millis() {
+                tokio::time::sleep(TURN).await;
             }
         })
     }
