@@ -30,7 +30,7 @@ mod tests {
 
     #[test]
     fn a_line_is_due_once_a_minute_and_when_the_clock_went_back() {
-        let (seldom, at) = (Seldom::default(), |seconds| Timestamp::from_millis(seconds * 1000));
+        let (seldom, at) = (Seldom::default(), |seconds: u64| Timestamp::from_millis(seconds * 1000));
         let due = [100, 101, 159, 160, 161, 100, 101].map(|seconds| seldom.is_due(at(seconds)));
         assert_eq!(due, [true, false, false, true, false, true, false]);
     }

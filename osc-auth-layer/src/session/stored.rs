@@ -169,6 +169,11 @@ impl Shared {
                 let Some(opened) = self.open(backing, key, &record) else {
                     return Ok(None);
                 };
+                if !self.config.admission.admits(opened.tokens.user(&self.provider.issuer).as_ref()) {
+                    // Not ended: a mistake in the setting must not sign everybody out for good.
+                    tracing::debug!("the user of a session in the store may not use the app");
+                    return Ok(None);
+                }
                 let session = match known {
                     Some(session) => session,
                     None => {
@@ -238,12 +243,7 @@ impl Shared {
             }
         };
         let issued_at = self.now().minus(record.age.saturating_add(sealed.age()));
-        let tokens = sealed.tokens()?;
-        if !self.config.admission.admits(tokens.user(&self.provider.issuer).as_ref()) {
-            tracing::debug!("the user of a session in the store may not use the app");
-            return None;
-        }
-        Some(Opened { tokens, credentials, issued_at })
+        Some(Opened { tokens: sealed.tokens()?, credentials, issued_at })
     }
 
     /// Notes that a session was used, here and, now and then, in the store.

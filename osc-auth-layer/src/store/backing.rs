@@ -180,11 +180,11 @@ impl Backing {
             Either::Left((Err(_), _)) => Err(StoreError::new("it panicked")),
             Either::Right(_) => Err(StoreError::new("no answer within two seconds")),
         };
-        if let Err(error) = &result {
-            if self.log.is_due(self.clock.now().into()) {
-                let error = line(&error.to_string(), 300);
-                tracing::error!(%error, "sessions are out of reach until the session store works again");
-            }
+        if let Err(error) = &result
+            && self.log.is_due(self.clock.now().into())
+        {
+            let error = line(&error.to_string(), 300);
+            tracing::error!(%error, "sessions are out of reach until the session store works again");
         }
         result
     }
