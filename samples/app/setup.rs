@@ -61,7 +61,8 @@ fn refused(why: &str) -> AnyError {
 pub(crate) async fn listen() -> Result<TcpListener, AnyError> {
     let address = address();
     let listener = TcpListener::bind(&address).await;
-    Ok(listener.map_err(|error| format!("cannot listen on {address}: {error}. Set BIND or PORT"))?)
+    // PORT is BIND with every address in front.
+    Ok(listener.map_err(|error| format!("cannot listen on BIND={address}: {error}"))?)
 }
 
 fn address() -> String {
