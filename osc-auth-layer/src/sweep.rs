@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::task::yield_now;
 
 use crate::clock::{Clock, Timestamp};
+use crate::session::Place;
 use crate::shared::Shared;
 
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
@@ -28,14 +29,14 @@ pub(crate) async fn keep_sweeping(layer: Weak<Shared>, clock: Arc<dyn Clock>) {
 
 /// Sweeps in slices, between which requests have their turn. `None` when the layer was dropped meanwhile.
 async fn sweep(layer: &Weak<Shared>, now: Timestamp) -> Option<()> {
-    let sessions_from = |part| {
+    let sessions_from = |place| {
         let shared = layer.upgrade()?;
-        Some(shared.sessions.sweep(part, &shared.config.timing, now))
+        Some(shared.sessions.sweep(place, &shared.config.timing, now))
     };
-    let mut next = sessions_from(0)?;
-    while let Some(part) = next {
+    let mut next = sessions_from(Place::default())?;
+    while let Some(place) = next {
         yield_now().await;
-        next = sessions_from(part)?;
+        next = sessions_from(place)?;
     }
     while layer.upgrade()?.consumed.sweep(now) {
         yield_now().await;

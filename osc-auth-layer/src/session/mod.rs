@@ -30,7 +30,7 @@ pub(crate) use self::id::SessionId;
 pub(crate) use self::refresh::{Cause, RETRY_AFTER, Refreshed};
 use self::state::State;
 pub(crate) use self::state::{Grant, Phase};
-pub(crate) use self::table::Table;
+pub(crate) use self::table::{Place, Table};
 use self::token::LONGEST_QUIET;
 pub use self::token::OscToken;
 pub(crate) use self::token::{Freshness, Issue};

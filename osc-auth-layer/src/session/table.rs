@@ -3,37 +3,37 @@
 #[cfg(test)]
 mod tests;
 
-use std::borrow::Borrow;
-use std::collections::HashSet;
-use std::hash::{BuildHasher, Hash, Hasher};
+use std::hash::BuildHasher;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use foldhash::quality::RandomState;
+use hashbrown::HashTable;
+use hashbrown::hash_table::Entry;
 use parking_lot::RwLock;
 
 use super::{OscToken, Session, SessionId, State};
 use crate::clock::Timestamp;
 use crate::config::Timing;
 
-/// How many sessions a part of a full table holds.
+/// How many sessions a part of a full table holds, unless there are [`MOST_PARTS`].
 const PER_PART: usize = 256;
-
-/// More parts than that would take much memory from a table that is mostly empty. Those of a table for more than a million
-/// sessions are larger instead.
-const MOST_PARTS: usize = 4096;
 
 /// Enough for the threads of a small table not to wait for each other.
 const FEWEST_PARTS: usize = 16;
+
+/// More of them would not stay in the cache, and finding the part would cost a request as much as finding the session. Those
+/// of a million sessions hold 16,000 each, which move in a millisecond or two when one has to grow.
+const MOST_PARTS: usize = 64;
 
 /// How many sessions are compared to find the one unused for longest. If a twentieth of all is unused, the sample misses it
 /// once in half a million times.
 const SAMPLE: usize = 256;
 
-/// How many sessions a sweep looks through before requests have their turn.
-const SLICE: usize = 1_000;
-
 /// How many parts the sample is taken from. A part taken alone would be emptied of its unused sessions before others are.
 const SAMPLED_PARTS: usize = 32;
+
+/// How many places for a session a sweep looks at before requests have their turn.
+const SLICE: usize = 2_048;
 
 /// In parts, each under a lock of its own, and keyed at random in each process. Only ids that this process made or found in
 /// the store are ever inserted, so nobody can aim at a part.
@@ -51,61 +51,41 @@ pub(crate) struct Table {
 
 /// As large as a line of the cache, so that a request touches one.
 #[repr(align(64))]
-struct Part(RwLock<HashSet<ById, RandomState>>);
+#[derive(Default)]
+struct Part(RwLock<HashTable<Session>>);
 
-struct ById(Session);
-
-impl ById {
-    fn session(&self) -> &Session {
-        #[cfg(test)]
-        tests::VISITS.set(tests::VISITS.get() + 1);
-        &self.0
-    }
-}
-
-impl Borrow<SessionId> for ById {
-    fn borrow(&self) -> &SessionId {
-        self.session().id()
-    }
-}
-
-impl PartialEq for ById {
-    fn eq(&self, other: &Self) -> bool {
-        self.session().id() == other.session().id()
-    }
-}
-
-impl Eq for ById {}
-
-impl Hash for ById {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.session().id().hash(state);
-    }
+/// Where a sweep goes on.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Place {
+    part: usize,
+    bucket: usize,
 }
 
 impl Table {
     pub(crate) fn new(most: usize) -> Self {
-        let parts = (most / PER_PART).clamp(FEWEST_PARTS, MOST_PARTS).next_power_of_two();
-        let hasher = RandomState::default();
-        let part = |_| Part(RwLock::new(HashSet::with_hasher(hasher.clone())));
+        let parts = (most / PER_PART).next_power_of_two().clamp(FEWEST_PARTS, MOST_PARTS);
         Self {
-            parts: (0..parts).map(part).collect(),
-            hasher: hasher.clone(),
+            parts: (0..parts).map(|_| Part::default()).collect(),
+            hasher: RandomState::default(),
             most,
             held: AtomicUsize::new(0),
             pushed_out: AtomicUsize::new(0),
         }
     }
 
-    fn part(&self, id: &SessionId) -> &RwLock<HashSet<ById, RandomState>> {
-        // The set itself goes by the lowest bits and the highest.
-        let index = (self.hasher.hash_one(id) >> 32) as usize & (self.parts.len() - 1);
-        &self.parts[index].0
+    fn hash(&self, id: &SessionId) -> u64 {
+        self.hasher.hash_one(id)
+    }
+
+    fn part(&self, hash: u64) -> &RwLock<HashTable<Session>> {
+        // There are 2ⁿ parts. Within one, the lowest bits and the highest decide.
+        &self.parts[(hash >> 32) as usize & (self.parts.len() - 1)].0
     }
 
     /// Calls `look` on a session with its current token, under the table's lock.
     pub(crate) fn look<T>(&self, id: &SessionId, look: impl FnOnce(&Session) -> T) -> Option<T> {
-        self.part(id).read().get(id).map(|found| look(found.session()))
+        let hash = self.hash(id);
+        self.part(hash).read().find(hash, |session| visited(session).id() == id).map(look)
     }
 
     pub(crate) fn find(&self, id: &SessionId) -> Option<Session> {
@@ -115,13 +95,16 @@ impl Table {
     /// Returns the session that has its place: one that was there already stays.
     pub(crate) fn insert(&self, session: Session, timing: &Timing, now: Timestamp) -> Session {
         self.make_room(timing, now);
-        let mut part = self.part(session.id()).write();
-        if let Some(found) = part.get(session.id()) {
-            return found.session().clone();
+        let hash = self.hash(session.id());
+        let mut part = self.part(hash).write();
+        let is_same = |other: &Session| visited(other).id() == session.id();
+        match part.entry(hash, is_same, |other| self.hash(visited(other).id())) {
+            Entry::Occupied(entry) => entry.get().clone(),
+            Entry::Vacant(entry) => {
+                self.held.fetch_add(1, Ordering::Relaxed);
+                entry.insert(session).get().clone()
+            }
         }
-        part.insert(ById(session.clone()));
-        self.held.fetch_add(1, Ordering::Relaxed);
-        session
     }
 
     /// The token that requests get; `None` once the session ended or its refresh was refused.
@@ -133,9 +116,10 @@ impl Table {
     /// The one way to another token, or to none. `_state` shows that the session is locked.
     pub(super) fn show(&self, _state: &mut State, session: &Session, token: Option<OscToken>) {
         let shown = token.map_or_else(|| session.without_token(), |token| token.held_by().clone());
-        let mut part = self.part(session.id()).write();
-        let is_here = part.get(session.id()).is_some_and(|found| found.session().is_same(session));
-        let replaced = if is_here { part.replace(ById(shown)) } else { None };
+        let hash = self.hash(session.id());
+        let mut part = self.part(hash).write();
+        let found = part.find_mut(hash, |other| visited(other).is_same(session));
+        let replaced = found.map(|found| std::mem::replace(found, shown));
         drop(part);
         drop(replaced);
     }
@@ -144,33 +128,37 @@ impl Table {
         self.remove_if(id, |_| true)
     }
 
-    fn remove_if(&self, id: &SessionId, is_meant: impl FnOnce(&Session) -> bool) -> Option<Session> {
-        let mut part = self.part(id).write();
-        if !is_meant(part.get(id)?.session()) {
-            return None;
-        }
-        let removed = part.take(id)?;
+    fn remove_if(&self, id: &SessionId, is_meant: impl Fn(&Session) -> bool) -> Option<Session> {
+        let hash = self.hash(id);
+        let mut part = self.part(hash).write();
+        let found = part.find_entry(hash, |session| visited(session).id() == id && is_meant(session));
+        let (removed, _) = found.ok()?.remove();
         self.held.fetch_sub(1, Ordering::Relaxed);
-        Some(removed.0)
+        Some(removed)
     }
 
-    /// Drops expired sessions, of about a thousand, from this part of the table on. Returns the part where to go on.
+    /// Drops expired sessions in one slice of the table. Returns where the next slice begins.
     ///
     /// Sessions that somebody holds stay, as in [`make_room`](Self::make_room).
-    pub(crate) fn sweep(&self, first: usize, timing: &Timing, now: Timestamp) -> Option<usize> {
-        let mut seen = 0;
-        for (index, part) in self.parts.iter().enumerate().skip(first) {
-            if seen >= SLICE {
-                return Some(index);
-            }
+    pub(crate) fn sweep(&self, mut at: Place, timing: &Timing, now: Timestamp) -> Option<Place> {
+        let has_expired = |session: &Session| !session.is_shared() && session.has_expired(timing, now);
+        let mut left = SLICE;
+        while let Some(part) = self.parts.get(at.part) {
             let mut part = part.0.write();
-            let before = part.len();
-            part.retain(|entry| {
-                let session = entry.session();
-                session.is_shared() || !session.has_expired(timing, now)
-            });
-            self.held.fetch_sub(before - part.len(), Ordering::Relaxed);
-            seen += before;
+            while at.bucket < part.num_buckets() {
+                if left == 0 {
+                    return Some(at);
+                }
+                if let Ok(entry) = part.get_bucket_entry(at.bucket)
+                    && has_expired(visited(entry.get()))
+                {
+                    entry.remove();
+                    self.held.fetch_sub(1, Ordering::Relaxed);
+                }
+                at.bucket += 1;
+                left -= 1;
+            }
+            at = Place { part: at.part + 1, bucket: 0 };
         }
         None
     }
@@ -198,10 +186,12 @@ impl Table {
         let first = rand::random_range(0..self.parts.len());
         for part in self.parts.iter().cycle().skip(first).take(parts) {
             let part = part.0.read();
-            // The order within a part is that of the hashes.
-            let passed = if part.is_empty() { 0 } else { rand::random_range(0..part.len()) };
-            let some = part.iter().cycle().skip(passed).take(part.len().min(SAMPLE / parts));
-            sample.extend(some.map(ById::session).map(|session| {
+            // Hashes decide where in a part a session is.
+            let buckets = 0..part.num_buckets();
+            let passed = rand::random_range(buckets.clone());
+            let sessions = buckets.clone().cycle().skip(passed).take(buckets.len());
+            let sessions = sessions.filter_map(|bucket| part.get_bucket(bucket)).map(visited);
+            sample.extend(sessions.take(SAMPLE / parts).map(|session| {
                 let last_seen = Some(session.last_seen()).filter(|_| !session.has_expired(timing, now));
                 (last_seen.unwrap_or_default(), session.id().clone())
             }));
@@ -220,4 +210,11 @@ impl Table {
     pub(crate) fn len(&self) -> usize {
         self.held.load(Ordering::Relaxed)
     }
+}
+
+/// Every look at a session in the table goes through here, for tests to count.
+fn visited(session: &Session) -> &Session {
+    #[cfg(test)]
+    tests::VISITS.set(tests::VISITS.get() + 1);
+    session
 }
