@@ -1,4 +1,4 @@
-//! What the app keeps of its users: a note each. A real app has a database; the keys would be the same.
+//! The app's own data: one note per user. A real app has a database; the keys would be the same.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

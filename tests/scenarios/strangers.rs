@@ -1,4 +1,4 @@
-//! What a stranger can send: as much as the server in front of the layer lets through.
+//! Requests from strangers, as large as the server in front of the layer lets through.
 
 mod cookies;
 mod headers;

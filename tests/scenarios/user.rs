@@ -1,4 +1,4 @@
-//! Who the user is, who may enter, and what a page's script is told of it.
+//! The signed-in user, the conditions to enter, and the endpoint that tells a page's script about both.
 
 mod admission;
 mod endpoint;

@@ -1,4 +1,4 @@
-//! What the platform tells of a workspace as a whole: plan, balance and apps.
+//! A workspace as a whole: its plan, its balance and its apps.
 
 use http::Method;
 use serde::Deserialize;

@@ -7,8 +7,8 @@ use crate::session::{OscSession, OscToken};
 ///
 /// It comes from a signed-in user's [`OscToken`] or [`OscSession`], or is [built](Self::builder) with a personal access token. It
 /// clones cheaply and outlives the request it came from. The context of a session always uses a fresh token; after sign-out its
-/// calls return [`SessionEnded`](super::ContextErrorKind::SessionEnded). What it learns (subscriptions, service access tokens)
-/// is kept with the session, in this process only, so that a second call costs one request.
+/// calls return [`SessionEnded`](super::ContextErrorKind::SessionEnded). The session keeps the subscriptions and service access
+/// tokens that the context fetched, in this process only. A second call therefore costs one request.
 ///
 /// The [module](crate::client) lists the calls, their names in OSC's own client, and which of them are safe to repeat. Any call
 /// can fail in these ways; each method's *Errors* says what there is beyond them:

@@ -1,4 +1,4 @@
-//! What can be asked of an instance through its links: health, logs, ports, replicas, and its address in the cluster.
+//! Requests to an instance's links: health, logs, ports, replicas, and its address in the cluster.
 
 use std::time::Duration;
 

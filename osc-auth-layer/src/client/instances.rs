@@ -51,7 +51,7 @@ impl OscContext {
         let ask = |request: ServiceRequest| request.saying_json().body(&body);
         let answer = self.follow(doing, service_id, instance, "self", Method::PATCH, ask).await?;
         match answer.read(doing) {
-            // What a success holds is not documented.
+            // OSC does not document the body of a success, so an unreadable one is no failure.
             Err(error) if error.kind() == ContextErrorKind::UnexpectedAnswer && error.status().is_none() => {
                 self.look(doing, service_id, instance.name()).await?.ok_or_else(|| missing(doing))
             }

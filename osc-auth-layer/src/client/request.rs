@@ -81,7 +81,7 @@ impl Api {
         ServiceRequest { request: json(request(method, below(&self.0, &[name]))), header: SAT }
     }
 
-    /// What an instance links to; `None` for a link that leads off the API's host.
+    /// A request to one of an instance's links; `None` if the link leads off the API's host.
     pub(super) fn link(&self, method: Method, href: &str) -> Option<ServiceRequest> {
         let url = hosts::link(&self.0, href)?;
         Some(ServiceRequest { request: request(method, url), header: SAT })

@@ -1,4 +1,4 @@
-//! What a session remembers of instances that it started: creates whose outcome it does not know, and resumes.
+//! The instances that a session started: creates whose outcome it does not know, and resumes.
 
 use std::collections::HashMap;
 use std::hash::Hash;

@@ -13,9 +13,9 @@ const VERDICTS: [(&[&str], bool); 7] = [
 /// Phrases that need nothing else.
 const WHOLE: [&[&str]; 3] =
     [&["duplicate", "name"], &["already", "an", "instance"], &["already", "a", "job"]];
-/// What may stand between the subject and the verdict: "the name *is already* taken".
+/// Words that may stand between the subject and the verdict: "the name *is already* taken".
 const FILLERS: [&str; 7] = ["is", "are", "was", "has", "have", "been", "already"];
-/// What may stand before the word "name". A domain's, a user's or a file's name is another matter.
+/// Words that may stand before the word "name". The name of a domain, a user or a file is another matter.
 const OF_THE_INSTANCE: [&str; 16] = [
     "the", "that", "this", "a", "an", "same", "such", "given", "with", "by", "of", "instance", "job",
     "service", "chosen", "name",

@@ -43,7 +43,7 @@ impl Patience {
     }
 }
 
-/// What was seen last, for the error at the end.
+/// The last answer of the wait, for the error at its end.
 #[derive(Default)]
 struct Seen {
     status: Option<String>,

@@ -158,9 +158,9 @@ impl Builder {
     /// Adds a constant parameter to each authorization request, such as `prompt=consent` for a provider that gives a refresh
     /// token only after asking. Repeatable. Default: none.
     ///
-    /// What the layer sets itself, or relies on, is refused: `client_id`, `state`, `response_mode`, `nonce`, … A name may be
-    /// there once, except `resource` (RFC 8707). All of them may take 512 bytes, percent-encoded. Where the provider takes
-    /// pushed requests (RFC 9126), they are pushed too.
+    /// The layer refuses parameters that it sets itself or relies on: `client_id`, `state`, `response_mode`, `nonce`, … A
+    /// name may be there once, except `resource` (RFC 8707). All parameters together may take 512 bytes, percent-encoded.
+    /// Where the provider takes pushed requests (RFC 9126), the layer pushes them too.
     pub fn authorization_param(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.authorization_params.push((name.into(), value.into()));
         self

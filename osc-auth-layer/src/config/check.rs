@@ -48,8 +48,8 @@ pub(super) fn check_client(client: &ClientConfig) -> Result<(), ConfigError> {
     }
 }
 
-/// What the layer sets itself, what would bring the answer in another form, and what belongs to another request
-/// (RFC 6749, 7636, 9101, 9126; OpenID Connect's `nonce`, which a constant would make worthless).
+/// Parameters that an app may not add: the layer sets them itself, they change the form of the answer, or they belong to
+/// another request (RFC 6749, 7636, 9101, 9126). A constant `nonce` would protect nothing (OpenID Connect).
 const RESERVED_PARAMS: [&str; 16] = [
     "client_assertion",
     "client_assertion_type",

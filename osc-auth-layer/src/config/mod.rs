@@ -58,7 +58,7 @@ pub(crate) struct Config {
 /// Returns true if the user may enter.
 pub(crate) type Authorize = Arc<dyn Fn(&OscUser) -> bool + Send + Sync>;
 
-/// Who may enter.
+/// The app's conditions for a user to enter.
 pub(crate) struct Admission(Vec<Authorize>);
 
 impl Admission {

@@ -49,7 +49,7 @@ fn key(verifier: &Secret) -> SealingKey {
     SealingKey::derive(verifier.expose().as_bytes(), b"osc-auth-layer/v1 outcome of a sign-in")
 }
 
-/// What the provider's answer says. Two deliveries of one sign-in share an outcome only if this is the same.
+/// A hash of the provider's answer. Two deliveries of one sign-in share an outcome only if their hashes are equal.
 #[derive(Clone, Copy, PartialEq)]
 pub(super) struct Fingerprint([u8; 32]);
 

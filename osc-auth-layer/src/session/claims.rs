@@ -28,7 +28,7 @@ pub(crate) struct Claims {
 pub(crate) struct Contradiction;
 
 impl Claims {
-    /// What is known of a session's user after a refresh. A name that appears or goes missing contradicts nothing.
+    /// Returns the claims of a session's user after a refresh. A name that appears or goes missing contradicts nothing.
     pub(crate) fn combined(
         known: Option<Self>,
         refreshed: Option<Self>,

@@ -238,7 +238,7 @@ async fn under_lease(
     refreshed
 }
 
-/// What an answer says of the provider's health.
+/// Tells the breaker whether the provider is healthy.
 fn judge(shared: &Shared, admission: Admission<'_>, answer: &Result<Tokens, GrantError>) {
     match answer {
         Ok(_) | Err(GrantError::Refused | GrantError::Misconfigured(_)) => admission.answered(),

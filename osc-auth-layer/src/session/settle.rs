@@ -99,7 +99,8 @@ async fn store(
     })
 }
 
-/// What is known of the user by now. `None` ends the session: it became another user's, or its user may no longer enter.
+/// Returns the user's claims after the refresh. `None` ends the session: it became another user's, or its user may no
+/// longer enter.
 fn identity(shared: &Shared, session: &Session, tokens: &Tokens) -> Option<Option<Claims>> {
     let user = tokens.user(&shared.provider.issuer);
     if !shared.config.admission.admits(user.as_ref()) {

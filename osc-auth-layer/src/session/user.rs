@@ -1,4 +1,4 @@
-//! Who the user is.
+//! The signed-in user, read from the access token.
 
 use std::fmt;
 use std::sync::Arc;

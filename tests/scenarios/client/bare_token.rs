@@ -16,7 +16,7 @@ fn context(osc: &MockOsc) -> OscContext {
     builder.clock(WatchedClock::default()).build().expect("it builds")
 }
 
-/// What a server can tell two requests apart by, but for the tokens.
+/// Every part of a request that a server sees, except the tokens.
 fn shapes(osc: &MockOsc) -> Vec<String> {
     let endpoints = PLATFORM.into_iter().chain([Endpoint::Instances]);
     let shape = |request: Recorded| {

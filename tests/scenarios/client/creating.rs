@@ -23,7 +23,7 @@ pub(super) fn creates(stage: &Stage) -> usize {
     stage.osc.requests(Endpoint::Instances).iter().filter(|request| is_create(request)).count()
 }
 
-/// What is asked for everywhere here.
+/// The options of every create in these tests.
 pub(super) fn options() -> Value {
     json!({ "level": 1, "password": "{{secrets.key}}" })
 }

@@ -40,7 +40,7 @@ fn faults() -> Vec<(Fault, Kind)> {
     ]
 }
 
-/// What an error of a create is that leaves open whether there is an instance now.
+/// The kind of a create's error: some faults leave open whether there is an instance now.
 fn of_create(fault: &Fault, kind: Kind) -> Kind {
     match fault {
         Fault::Status(500..) | Fault::RetryAfter(503, _) => Kind::MaybeCreated,

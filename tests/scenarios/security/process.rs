@@ -84,7 +84,7 @@ impl Servers {
     }
 }
 
-/// What an app does that leaves the choice of provider to rustls.
+/// Leaves the choice of provider to rustls, as an app may.
 fn build_a_tls_configuration_of_the_apps_own() {
     let (_, _) = (ServerConfig::builder(), CryptoProvider::get_default().expect("now there is one"));
 }

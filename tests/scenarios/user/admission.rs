@@ -15,7 +15,7 @@ async fn stage(configure: impl FnOnce(Builder) -> Builder) -> Stage {
     Stage::before_sign_in(MockOsc::builder(), configure).await
 }
 
-/// What the user sees who comes back from the provider.
+/// Signs in with this token, and returns the answer to the callback.
 async fn enters(stage: &Stage, access_token: &str) -> (Browser, Answer) {
     provider_gives(stage, access_token);
     let mut browser = Browser::new(app(&stage.layer));
