@@ -53,17 +53,13 @@ pub(crate) fn is_ambiguous(path: &str) -> bool {
         || percent_decode_str(path).decode_utf8().is_err()
 }
 
-/// A dot segment, or one to readers for whom the escape behind the dots ends a segment: `..%3b` to a Java server, `..%3f` and
-/// `..%23` where the decoded path is put into a URL. Or one to readers that drop spaces and invisible characters.
-fn is_dotted(segment: &str) -> bool {
-    let is_dots = |text: &str| matches!(text, "." | "..");
-    if is_dots(segment.split('%').next().unwrap_or_default()) {
-        return true;
-    }
+/// Whether some reader takes `segment` for `.` or `..`. Java servers end a segment at `%3b`. `%3f` and `%23` end it where the
+/// decoded path is put into a URL. Some readers drop spaces and invisible characters first (UTS #46, `toNFKC_Casefold`).
+pub(crate) fn is_dotted(segment: &str) -> bool {
     let decoded = percent_decode_str(segment).decode_utf8_lossy();
-    segment.contains('%')
-        && decoded.contains('.')
-        && is_dots(&decoded.chars().filter(|c| is_visible(*c)).collect::<String>())
+    let visible = decoded.chars().filter(|c| is_visible(*c));
+    let read: String = visible.take_while(|c| !matches!(c, ';' | '?' | '#' | '%')).take(3).collect();
+    matches!(&*read, "." | "..")
 }
 
 /// `%2f`, `%5c`, `%2e` (another router may decode them) and `%25` (it may decode twice). A `%` that begins no escape is
@@ -197,6 +193,12 @@ mod tests {
             "/static/.%ef%bb%bf./admin",
             "/static/%20../admin",
             "/static/..%c2%a0/admin",
+            "/static/%e2%80%8b..%3bx/%e2%80%8badmin",
+            "/static/.%e2%80%8b.%3b/admin",
+            "/static/.%c2%ad%3fx",
+            "/static/%20..%23x/admin",
+            "/static/%f3%a0%80%81..%3b/admin",
+            "/static/%e3%85%a4../admin",
         ] {
             assert!(!paths().matches(path), "{path}");
         }
@@ -215,6 +217,38 @@ mod tests {
         }
         let refused = ('\u{80}'..=char::MAX).filter(|c| becomes_a_delimiter(*c)).count();
         assert!(refused < 100, "{refused}");
+    }
+
+    #[test]
+    fn s38_no_ignorable_character_hides_a_dot_segment() {
+        // `Default_Ignorable_Code_Point` of Unicode 16.
+        const IGNORABLE: [std::ops::RangeInclusive<char>; 17] = [
+            '\u{ad}'..='\u{ad}',
+            '\u{34f}'..='\u{34f}',
+            '\u{61c}'..='\u{61c}',
+            '\u{115f}'..='\u{1160}',
+            '\u{17b4}'..='\u{17b5}',
+            '\u{180b}'..='\u{180f}',
+            '\u{200b}'..='\u{200f}',
+            '\u{202a}'..='\u{202e}',
+            '\u{2060}'..='\u{206f}',
+            '\u{3164}'..='\u{3164}',
+            '\u{fe00}'..='\u{fe0f}',
+            '\u{feff}'..='\u{feff}',
+            '\u{ffa0}'..='\u{ffa0}',
+            '\u{fff0}'..='\u{fff8}',
+            '\u{1bca0}'..='\u{1bca3}',
+            '\u{1d173}'..='\u{1d17a}',
+            '\u{e0000}'..='\u{e0fff}',
+        ];
+        for c in IGNORABLE.into_iter().flatten() {
+            let escaped: String = c.to_string().bytes().map(|byte| format!("%{byte:02x}")).collect();
+            for segment in ["_..", "._.", ".._", "_.._%3bx", "_.", "_._%3f", "_%23"] {
+                let dotted = segment.contains('.');
+                let path = format!("/static/{}/admin", segment.replace('_', &escaped));
+                assert_eq!(paths().matches(&path), !dotted, "U+{:04X} {path}", u32::from(c));
+            }
+        }
     }
 
     #[test]

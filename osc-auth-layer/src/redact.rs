@@ -48,9 +48,14 @@ pub(crate) fn redacted(text: &str, longest: usize, secrets: &[&str]) -> String {
     line
 }
 
-/// Whether `c` can be seen: no space, no control or format character.
+/// Whether `c` can be seen by itself: no space, control or format character, and none that only changes its neighbour.
 pub(crate) fn is_visible(c: char) -> bool {
-    c != ' ' && printable(c) == c
+    match c {
+        '!'..='~' => true,
+        // Fillers: letters by their category, and nothing to see.
+        ' ' | '\u{115f}' | '\u{1160}' | '\u{3164}' | '\u{ffa0}' => false,
+        _ => printable(c) == c && c.escape_debug().count() == 1,
+    }
 }
 
 /// `c` itself, a space for one that ends a line or controls a terminal, and a replacement character for one that is invisible

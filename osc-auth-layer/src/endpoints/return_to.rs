@@ -3,7 +3,7 @@
 use percent_encoding::percent_decode_str;
 
 use crate::config::Config;
-use crate::public_path::hides_a_delimiter;
+use crate::public_path::{hides_a_delimiter, is_dotted};
 use crate::redact::is_visible;
 use crate::response::LONGEST_RETURN;
 
@@ -21,7 +21,7 @@ pub(crate) fn checked<'t>(target: &'t str, config: &Config, base_path: &str) -> 
     let is_plain = target.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\')
         && path.starts_with('/')
         && !seen.contains("//")
-        && !path.split('/').any(|segment| matches!(segment, "." | ".."))
+        && !path.split('/').any(is_dotted)
         // What a server on the way decodes must not become any of the above.
         && !hides_a_delimiter(path)
         && !percent_decode_str(target).any(|byte| byte.is_ascii_control());
@@ -89,6 +89,9 @@ mod tests {
             "/a/%c2%ad/evil.com",
             "/%20/evil.com",
             "/%09/evil.com",
+            "/%e2%80%8b../x",
+            "/..%3b/x",
+            "/%e3%85%a4/evil.com",
             "/x%0d%0aSet-Cookie:a=b",
             "/x?a=%00",
             "javascript:alert(1)",

@@ -82,7 +82,7 @@ pub(super) fn normalised(path: &[u8]) -> Vec<u8> {
         '\u{ff01}'..='\u{ff5e}' => char::from_u32(u32::from(c) - 0xfee0),
         '\u{2024}' | '\u{fe52}' => Some('.'),
         '\u{2044}' | '\u{2215}' => Some('/'),
-        '\u{200b}'..='\u{200f}' | '\u{feff}' | '\u{ad}' => None,
+        '\u{200b}'..='\u{200f}' | '\u{3164}' | '\u{feff}' | '\u{ad}' => None,
         c => Some(c),
     };
     String::from_utf8_lossy(path).chars().filter_map(normal).collect::<String>().into_bytes()
