@@ -6,13 +6,19 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use osc_auth_layer::client::InstanceHealth;
 use osc_auth_layer::{ContextError, ContextErrorKind as Kind, OscContext, OscSession};
 use serde_json::Value;
 use tokio::sync::oneshot;
+use tokio::time::timeout;
 
 use super::pages::sentence;
 
 const LONGEST: Duration = Duration::from_secs(10 * 60);
+
+/// After this time the visitor sees the progress page, even if the platform has not answered.
+const ANSWERED_WITHIN: Duration = Duration::from_secs(10);
+
 const FAILURES_ARE_TOLD_FOR: Duration = Duration::from_secs(10 * 60);
 
 /// How far an instance has come.
@@ -39,8 +45,8 @@ struct Creation {
 pub(crate) struct Creations(Arc<Mutex<HashMap<Key, Creation>>>);
 
 impl Creations {
-    /// Returns once the platform has taken it on, or has refused. From there on it goes by itself, also when the visitor
-    /// closes the tab.
+    /// Returns once the platform has taken it on or refused it, or after [`ANSWERED_WITHIN`]. The creation goes on by itself,
+    /// also if the visitor closes the tab.
     pub(crate) async fn begin(
         &self,
         osc: OscContext,
@@ -58,17 +64,27 @@ impl Creations {
         let creations = self.clone();
         tokio::spawn(async move {
             let (_, service, name) = &key;
-            let instance = match osc.create_instance(service, name, options).await {
-                Ok(instance) => instance,
-                Err(error) => return answer.send(Err(error)),
+            // `osc` is a handle on the session, so every request has a token that is good.
+            let mut creating = std::pin::pin!(osc.create_or_adopt_instance(service, name, options, LONGEST));
+            let created = match timeout(ANSWERED_WITHIN, &mut creating).await {
+                Ok(Err(error)) => return answer.send(Err(error)),
+                Ok(Ok(creation)) => Some(creation),
+                // The platform does not say what became of it: the instance may turn up minutes later.
+                Err(_) => None,
             };
             let number = creations.begun(&key);
             let _ = answer.send(Ok(()));
-            // `osc` is a handle on the session, so every look has a token that is good.
-            let watch = |health: &osc_auth_layer::client::InstanceHealth| {
+            let watch = |health: &InstanceHealth| {
                 creations.tell(&key, number, Progress::Starting(health.status.to_string()));
             };
-            match osc.wait_until_ready(service, &instance, LONGEST, watch).await {
+            let ready = async {
+                let creation = match created {
+                    Some(creation) => creation,
+                    None => creating.await?,
+                };
+                osc.wait_until_ready(service, creation.instance(), LONGEST, watch).await
+            };
+            match ready.await {
                 Ok(()) => tracing::info!("{name} runs"),
                 // Signed out, or removed again: nobody waits for it.
                 Err(error) if matches!(error.kind(), Kind::SessionEnded | Kind::NotFound) => {}

@@ -9,12 +9,12 @@ import { fileURLToPath } from 'node:url';
 import { chromium } from 'playwright-core';
 import { Program } from '../programs.mjs';
 
-export { killPrograms, startMock } from '../programs.mjs';
+export { killPrograms, Program, startMock } from '../programs.mjs';
 
 const pictures = fileURLToPath(new URL('./out', import.meta.url));
 mkdirSync(pictures, { recursive: true });
 
-export function launchBrowser() {
+export function launchBrowser(...more) {
   return chromium.launch({
     executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
     args: [
@@ -26,6 +26,7 @@ export function launchBrowser() {
       '--disable-background-networking',
       '--disable-component-update',
       '--disable-sync',
+      ...more,
     ],
   });
 }

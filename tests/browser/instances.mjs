@@ -128,3 +128,22 @@ for (const sample of ['osc-sample-axum', 'osc-sample-hyper']) {
     });
   });
 }
+
+for (const sample of ['osc-sample-axum', 'osc-sample-hyper']) {
+  test(`${sample}: an instance turns up although its creation times out`, async () => {
+    const mock = await startMock('--creation-timeout-ms', '1500', '--instance-start-ms', '500');
+    const app = await startSample(sample, mock.found);
+    const context = await browser.newContext();
+    context.setDefaultTimeout(20_000);
+    const page = await context.newPage();
+    await signIn(page, app.found);
+    await createInstance(page, 'late');
+    await page.waitForURL(`${app.found}/instances/progress?*`);
+    await page.waitForURL(`${app.found}/dashboard?*`);
+    await row(page, 'late').waitFor();
+    assert.match(app.output, /late runs/);
+    await context.close();
+    await app.stop();
+    await mock.kill();
+  });
+}

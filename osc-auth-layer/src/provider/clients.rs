@@ -131,7 +131,14 @@ impl Provider {
             None => self.register_anew(metadata, name, redirect_uris, scopes).await?,
         };
         let counts = match registry {
-            None => None,
+            None => {
+                tracing::warn!(
+                    client_id = %line(&registered.0.id, 64),
+                    "no session store keeps the app's registration: after a restart the app registers itself once more and \
+                     all users have to sign in again; set a session store, or CLIENT_ID"
+                );
+                None
+            }
             Some(registry) => match registry.share(name, &registered, now).await {
                 Ok(counts) => counts,
                 Err(error) => {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use http::StatusCode;
 use mock_osc::{Endpoint, Fault, MockOsc};
+use osc_auth_layer::test_util::MemoryStore;
 use osc_auth_layer::{Builder, Client, OscAuthLayer};
 use osc_tests::{Browser, Logs, QuickClock, app, callback, parameter, refusal, soon, token_of};
 use serde_json::Value;
@@ -63,6 +64,24 @@ async fn an_app_registers_once_for_many_sign_ins() {
     assert_eq!(sent["grant_types"], serde_json::json!(["authorization_code", "refresh_token"]));
     assert_eq!(sent["scope"], "a b");
     assert_eq!(sent["token_endpoint_auth_method"], "client_secret_post");
+}
+
+#[tokio::test]
+async fn the_log_says_what_a_restart_costs_without_a_session_store() {
+    let osc = MockOsc::builder().start().await.unwrap();
+    for store in [None, Some(MemoryStore::new())] {
+        let logs = Logs::collect();
+        let layer = registering(&osc, &QuickClock::new()).cookie_key([7; 32]);
+        let layer = match store.clone() {
+            Some(store) => layer.store(store),
+            None => layer,
+        };
+        let mut browser = Browser::new(app(&layer.build().unwrap()));
+        assert_eq!(browser.sign_in(&osc).await.status(), StatusCode::SEE_OTHER);
+        let warning =
+            "after a restart the app registers itself once more and all users have to sign in again";
+        assert_eq!(logs.text().matches(warning).count(), usize::from(store.is_none()), "{}", logs.text());
+    }
 }
 
 #[tokio::test]

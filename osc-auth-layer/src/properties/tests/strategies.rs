@@ -53,7 +53,8 @@ pub(super) fn disguised(text: &'static str, plain: u32) -> Inputs {
         let fullwidth = char::from_u32(u32::from(c) + 0xfee0).expect("a fullwidth form").to_string();
         let fullwidth = fullwidth.bytes().map(|byte| format!("%{byte:02X}")).collect();
         let forms: Vec<_> = forms.into_iter().chain(halves).chain([fullwidth]).collect();
-        let dropped = select(&["%09", "%0a", "%00", "%20", ";x", "%3bx", "%3f", "%23", "%e2%80%8b", "%c2%ad"][..]);
+        let dropped =
+            select(&["%09", "%0a", "%00", "%20", ";x", "%3bx", "%3f", "%23", "%e2%80%8b", "%c2%ad"][..]);
         let dropped = prop_oneof![6 => Just(""), 1 => dropped];
         (prop_oneof![plain => Just(c.to_string()), 1 => select(forms)], dropped)
             .prop_map(|(disguised, dropped)| format!("{disguised}{dropped}"))
