@@ -121,6 +121,25 @@ for (const sample of ['osc-sample-axum', 'osc-sample-hyper']) {
       }
     });
 
+    test('every page fits a narrow screen', async () => {
+      await page.setViewportSize({ width: 320, height: 640 });
+      const fits = async () => {
+        await page.getByText(/^(Signed in as|Not signed in)/).waitFor();
+        const [width, height] = await page.evaluate(() => [
+          document.documentElement.scrollWidth,
+          document.querySelector('header').getBoundingClientRect().height,
+        ]);
+        assert.ok(width <= 320 && height < 160, `${page.url()}: ${width} px wide, its header ${height} px high`);
+      };
+      await page.goto(home);
+      await fits();
+      await signIn(page, 'grace', 'gracehopper');
+      await fits();
+      await shoot(page, `${sample}-narrow`);
+      await page.goto(home);
+      await fits();
+    });
+
     test('two users see their own workspace', async () => {
       await signIn(page, 'ada', 'adalovelace');
       await createInstance(page, 'adasown');

@@ -9,9 +9,10 @@ async function show() {
   } else if (!signed_in) {
     place.textContent = 'Not signed in';
   } else {
-    const until = new Date(expires_at * 1000).toLocaleString();
-    const who = [user, workspace].filter(Boolean).join(' in ') || 'somebody';
-    place.textContent = `Signed in as ${who}, until ${until} at least`;
+    const end = new Date(expires_at * 1000).toLocaleString([], { dateStyle: 'medium', timeStyle: 'short' });
+    const as = [user, workspace].filter(Boolean).join(' in ');
+    place.textContent = `Signed in${as && ` as ${as}`}, until ${end}`;
+    place.title = 'Each use of the session moves its end.';
   }
 }
 
