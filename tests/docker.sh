@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Carries out the build stage of the sample's Dockerfile in a plain folder, and holds the program it makes to what an app on
-# Open Source Cloud has to do. No container engine is needed.
+# Runs the build stage of the sample's Dockerfile in a plain folder, and checks that the program behaves as
+# Open Source Cloud requires. It needs no container engine.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 dockerfile=samples/axum/Dockerfile
@@ -13,11 +13,11 @@ passed=0
 pass() { passed=$((passed + 1)); echo "ok: $1"; }
 fail() { echo "failed: $1" >&2; printf '\ntest result: FAILED. %s passed; 1 failed; 0 ignored;\n' "$passed"; exit 1; }
 
-# COPY . . of what git tracks, without what .dockerignore leaves out.
+# The same as `COPY . .`: git tracks no file that .dockerignore excludes.
 git ls-files -z | xargs -0 cp --parents -t "$app"
 sed -n '/^FROM .* AS build/,/^FROM debian/p' "$dockerfile" | sed -n 's/^RUN //p' >"$app/steps"
 [ -s "$app/steps" ] || fail "the Dockerfile has a build stage"
-# Optimizing shows nothing here and takes minutes. The rest of a step stays as it is.
+# An optimized build would take minutes and check nothing more. Everything else in a step is unchanged.
 (
     cd "$app"
     export CARGO_TARGET_DIR="$target/docker" CARGO_PROFILE_RELEASE_OPT_LEVEL=0 CARGO_PROFILE_RELEASE_DEBUG=0
@@ -48,6 +48,11 @@ done
 pass "it listens on PORT"
 [ "$(curl -s "http://127.0.0.1:$port/healthz")" = ok ] || fail "it answers"
 pass "it answers"
+listens="$(printf ' 00000000:%04X ' "$port")"
+grep -q "$listens" /proc/net/tcp || fail "it listens on every address"
+pass "it listens on every address"
+grep -q '^ENV PORT=8080$' "$dockerfile" || fail "its port in the image is 8080"
+pass "its port in the image is 8080"
 location="$(curl -s -o /dev/null -w '%{redirect_url}' -H 'Host: abc.apps.osaas.io' -H 'X-Forwarded-Proto: https' \
     -H 'X-Forwarded-Host: abc.apps.osaas.io' "http://127.0.0.1:$port/auth/signin")"
 case "$location" in

@@ -1,4 +1,4 @@
-// Starts the programs under test and ends them. Nothing to install: only what Node brings.
+// Starts the programs under test and stops them. It needs only Node itself.
 
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
@@ -11,18 +11,19 @@ const here = fileURLToPath(new URL('.', import.meta.url));
 const binaries = path.join(process.env.CARGO_TARGET_DIR ?? path.join(here, '../target'), 'debug');
 const running = new Set();
 
-/** For what a failed test has left behind; its open pipes would keep this process alive. */
+/** Kills the programs that a failed test left running. Their open pipes would keep this process alive. */
 export function killPrograms() {
   for (const child of running) child.kill('SIGKILL');
 }
 
-/** A program that is ready once `ready` has found in its output what it is looking for. */
+/** A running program. It counts as started once `ready` returns a value for its output, which becomes `found`. */
 export class Program {
   output = '';
 
   static async start(name, args, env, ready) {
     const program = new Program();
-    // Only what a program needs: settings of whoever runs the tests must not leak in.
+    // The child gets only these variables, so that the settings of the user who runs the tests have no
+    // effect.
     program.child = spawn(path.join(binaries, name), args, {
       env: { PATH: process.env.PATH, RUST_LOG: 'debug,osc_auth_layer=trace', RUST_BACKTRACE: '1', ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
@@ -39,13 +40,13 @@ export class Program {
       createInterface(program.child.stdout).on('line', read);
       createInterface(program.child.stderr).on('line', read);
       program.child.on('error', reject);
-      // 'close' and not 'exit': by then all output has been read.
+      // 'close' instead of 'exit', because all output has been read by then.
       program.child.on('close', (code) => reject(new Error(`${name} ended with ${code}:\n${program.output}`)));
     });
     return program;
   }
 
-  /** Asks it to stop, as a service manager would, and sees that it does so in good order. */
+  /** Sends SIGTERM, as a service manager does, and checks that the program exits cleanly. */
   async stop() {
     this.child.kill('SIGTERM');
     const [code, signal] = await this.exited;
@@ -59,7 +60,7 @@ export class Program {
   }
 }
 
-/** Starts the mock; `found` is what it tells an app to have in its environment. */
+/** Starts the mock. `found` holds the environment variables that it prints for an app. */
 export function startMock(...args) {
   return Program.start('mock-osc', ['--port', '0', ...args], {}, (output) => {
     const settings = Object.fromEntries([...output.matchAll(/^export (\w+)=(.*)$/gm)].map(([, name, value]) => [name, value]));

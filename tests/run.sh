@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Runs every test there is. A Debian machine with Rust is enough: what else it takes is installed first.
+# Runs every test. It needs a Debian machine with Rust, and installs everything else first.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-# Fixed here because the browser tests look for the programs where cargo puts them.
+# Set here because the browser tests look for the programs in cargo's target folder.
 export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-$PWD/target}"
 export CARGO_TERM_COLOR=never NO_COLOR=1
 export PATH="$CARGO_TARGET_DIR/tools/bin:$PATH"
@@ -14,16 +14,16 @@ trap 'rm -f "$log"' EXIT
 
 heading() { printf '\n== %s\n' "$1"; }
 
-# Adds up the numbers that a pattern's first group finds in what the last step printed.
+# Prints the sum of the numbers that a pattern's first group matches in the output of the last step.
 count() { sed -nE "s/$1/\1/p" "$log" | awk '{ sum += $1 } END { print sum + 0 }'; }
 
-# Leaves out what cargo says about the many targets that hold no tests.
+# Removes cargo's lines about targets without tests.
 without_noise() {
     local noise='^$|^running 0 tests$|^test result: ok\. 0 passed; 0 failed; 0 ignored|^all doctests ran in'
     grep -vE --line-buffered "$noise" || true
 }
 
-# Runs one step. The rest runs after a failure too, so that one run tells all there is to tell.
+# Runs one step. A failed step does not stop the rest, so that one run reports all failures.
 step() {
     heading "$1"
     shift
@@ -32,7 +32,7 @@ step() {
     passed=$((passed + $(count '^test result:.* ([0-9]+) passed;.*') + $(count '^ℹ pass ([0-9]+)$')))
     skipped=$((skipped + $(count '^test result:.* ([0-9]+) ignored;.*') + $(count '^ℹ skipped ([0-9]+)$') + $(count '^ℹ todo ([0-9]+)$')))
     bad=$(($(count '^test result:.* ([0-9]+) failed;.*') + $(count '^ℹ fail ([0-9]+)$') + $(count '^ℹ cancelled ([0-9]+)$')))
-    # What does not even build, or breaks off, has no number of its own.
+    # A step that does not build, or that is aborted, prints no numbers.
     if [ "$ok" = no ] && [ "$bad" = 0 ]; then bad=1; fi
     failed=$((failed + bad))
 }
@@ -48,12 +48,12 @@ install_what_is_missing() {
     command -v curl >/dev/null || wanted+=(curl)
     command -v python3 >/dev/null || wanted+=(python3)
     command -v valgrind >/dev/null || wanted+=(valgrind)
-    # Debian's Python has `venv`, but not what that installs.
+    # Debian's Python has `venv`, but not the pip that it installs.
     python3 -c 'import ensurepip' 2>/dev/null || wanted+=(python3-venv)
     if [ ${#wanted[@]} -gt 0 ]; then
-        heading "Installing ${wanted[*]}: nodes share their sessions in Redis, and the browser tests click through the samples in Chromium, driven by Node; Node and Python run providers that the layer signs in with; Valgrind counts instructions"
+        heading "Installing ${wanted[*]} (Redis for shared sessions, Chromium and Node for browser tests, Python for a provider, Valgrind to count instructions)"
         if ! command -v apt-get >/dev/null; then
-            echo "This is not Debian, so please install these yourself: ${wanted[*]}" >&2
+            echo "This system has no apt-get. Install these programs yourself: ${wanted[*]}" >&2
             exit 1
         fi
         local as_root=()
@@ -64,8 +64,8 @@ install_what_is_missing() {
         } >"$log" 2>&1 || { cat "$log" >&2; exit 1; }
     fi
     if ! command -v cargo-deny >/dev/null; then
-        heading "Building cargo-deny, which tells what may come along with the layer"
-        # It runs for seconds, so there is nothing to gain from optimizing it for minutes.
+        heading "Building cargo-deny, which checks the dependencies"
+        # An optimized build would take minutes, and the program runs for seconds.
         CARGO_PROFILE_DEV_DEBUG=false cargo install --quiet --debug --locked --root "$CARGO_TARGET_DIR/tools" cargo-deny@^0.20
     fi
     install_from_npm tests/browser "the browser's driver"
@@ -73,13 +73,13 @@ install_what_is_missing() {
     install_from_npm tests/providers/oidc-provider "oidc-provider"
     # Debian 12 has Node 18.
     if [ "$(node -p 'process.versions.node.split(".")[0]')" -lt 20 ]; then
-        install_from_npm tests/providers/node "a Node that is new enough for oidc-provider"
+        install_from_npm tests/providers/node "a newer Node for oidc-provider"
     fi
     install_from_pypi tests/providers/django "Django OAuth Toolkit"
 }
 
 install_from_npm() {
-    # npm leaves the second file behind when all is in place.
+    # npm writes the second file when it has finished.
     if [ "$1/package-lock.json" -nt "$1/node_modules/.package-lock.json" ]; then
         heading "Installing $2"
         (cd "$1" && npm ci --no-audit --no-fund --loglevel=error)
@@ -96,8 +96,9 @@ install_from_pypi() {
     fi
 }
 
-# What holds without a store holds with one. Left out is what is about the process's own table, about a request that
-# waits for nothing, about what a store requires, and what brings a store or a clock of its own.
+# All scenarios also hold with a store. Left out are scenarios about the process's own table of sessions,
+# about requests that never wait, about the settings a store requires, and scenarios that bring their own
+# store or clock.
 scenarios_with() {
     SCENARIO_STORE=$1 cargo test --quiet -p osc-tests --all-features --test scenarios -- \
         --skip session::memory --skip session::leftovers --skip tower_services::readiness \
@@ -106,7 +107,7 @@ scenarios_with() {
         --skip an_expired_state_is_refused --skip s23_the_newest_attempts_are_the_ones_that_are_kept --skip s49_ --skip model:: --skip nodes:: --skip redis:: --skip cluster::
 }
 
-# These gather the outcome by hand: inside a step, errexit is not in force.
+# These collect their result explicitly, because errexit has no effect inside a step.
 check_features() {
     local ok=0 feature sample layer=(cargo check --quiet -p osc-auth-layer --no-default-features)
     echo "osc-auth-layer, no feature"
@@ -122,7 +123,7 @@ check_features() {
     return $ok
 }
 
-# One by one, or cargo gives each the features that the others ask of the layer.
+# Separate builds. In a common build, cargo would enable the union of the features of the layer.
 build_programs() {
     local ok=0 program
     for program in mock-osc osc-sample-axum osc-sample-hyper; do
@@ -147,7 +148,8 @@ check_peers() {
     cargo check --quiet --locked --manifest-path tests/peers/Cargo.toml
 }
 
-# What links a target is C++, which a check can do without. What fuzzing found before, the unit tests of the layer replay.
+# Linking a target needs a C++ library, and checking it does not. The layer's unit tests replay what fuzzing
+# found before.
 check_fuzz() {
     CUSTOM_LIBFUZZER_PATH=none/libnone.a RUSTFLAGS="--cfg fuzzing" \
         cargo check --quiet --locked --manifest-path tests/fuzz/Cargo.toml
@@ -158,33 +160,33 @@ browse() {
 }
 
 if ! command -v cargo >/dev/null; then
-    echo "Rust is missing. Install it first, with rustup for example." >&2
+    echo "Rust is missing. Install it first, for example with rustup." >&2
     exit 1
 fi
 install_what_is_missing
 export CHROMIUM="${CHROMIUM:-$(command -v chromium)}"
 
-step "Rust: unit tests, scenarios, examples in the documentation" \
+step "Rust: unit tests, scenarios, documentation examples" \
     cargo test --quiet --workspace --all-features --no-fail-fast
-step "Scenarios with a session store that tells of changes" scenarios_with memory
-step "Scenarios with a session store that is asked at every request" scenarios_with untold
-step "Identity providers that others wrote: oidc-provider and Django OAuth Toolkit" sign_in_with_other_providers
-step "Features: each alone" check_features
+step "Scenarios with a session store that notifies of changes" scenarios_with memory
+step "Scenarios with a session store that is read at every request" scenarios_with untold
+step "Providers by other authors: oidc-provider and Django OAuth Toolkit" sign_in_with_other_providers
+step "Features: each one alone" check_features
 step "Supply chain: licences, duplicates, sources" check_supply_chain
-step "The project that measures the layer beside its peers builds" check_peers
-step "The fuzz targets build" check_fuzz
+step "Comparison with other crates: the project builds" check_peers
+step "Fuzzing: the targets build" check_fuzz
 step "Building the samples and the mock" build_programs
-step "Dockerfile: its build stage in a plain folder, and what it makes" tests/docker.sh
-step "Soak: the axum sample, a crowd of visitors, a failing provider" cargo run --quiet -p osc-tests --bin soak
-step "OSC's own client, as npm has it, against the mock" ask_with_official_client
-step "Browser: both samples; pictures of the pages go to tests/browser/out" browse
+step "Dockerfile: the build stage and its program" tests/docker.sh
+step "Soak: the axum sample, many visitors, a failing provider" cargo run --quiet -p osc-tests --bin soak
+step "OSC's own client from npm, with the mock" ask_with_official_client
+step "Browser: both samples (pictures of the pages are in tests/browser/out)" browse
 
 if [ "$passed" = 0 ]; then
-    echo "Not a single test was run." >&2
+    echo "No test was run." >&2
     failed=$((failed + 1))
 fi
 if [ "$skipped" != 0 ]; then
-    printf '\n%s tests were skipped or ignored, and none may be.\n' "$skipped" >&2
+    printf '\n%s tests were skipped or ignored, but every test must run.\n' "$skipped" >&2
     printf '\n%s passed, %s failed, %s skipped\n' "$passed" "$failed" "$skipped"
     exit 1
 fi

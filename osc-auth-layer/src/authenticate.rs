@@ -1,4 +1,4 @@
-//! One request, decided: which token it gets, or why none.
+//! Decides about one request: it gets a token, or the layer answers it.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -14,22 +14,22 @@ use crate::session::{Cause, Freshness, OscToken, RETRY_AFTER, Refreshed, Session
 use crate::shared::Shared;
 use crate::{BoxFuture, endpoints};
 
-/// How long a request waits for a refresh when its token has expired …
+/// How long a request waits for a refresh when its token has expired.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// … when its token is still good for a while …
+/// How long a request waits for a refresh when its token outlasts the wait.
 const PATIENCE_WITH_TOKEN: Duration = Duration::from_secs(3);
-/// … and on a public path, which can do without.
+/// How long a request waits on a public path, where it can pass without a token.
 const PATIENCE_IN_PUBLIC: Duration = Duration::from_millis(200);
 
-/// What happens to a request.
+/// The decision about a request.
 pub(crate) enum Verdict {
-    /// It goes to the inner service, with its token or, on a public path, perhaps without.
+    /// The request goes to the inner service, with its token. On a public path there may be no token.
     Pass(Option<OscToken>),
-    /// The layer answers it.
+    /// The layer answers the request.
     Answer(Box<Answer>),
 }
 
-/// Either at once, without allocating anything, or after waiting for the provider.
+/// A verdict at once, without any allocation, or after a wait for the store or the provider.
 pub(crate) enum Decision {
     Now(Verdict),
     Later(BoxFuture<Verdict>),
@@ -61,7 +61,7 @@ async fn serve(
 }
 
 fn refuse<B>(shared: &Shared, request: &Request<B>, refusal: Refusal) -> Verdict {
-    // Of two session cookies somebody else set one. An app that took this visitor for a stranger would hide that.
+    // Somebody else set one of two session cookies. Passing the request on without a session would hide that.
     let is_planted = matches!(refusal, Refusal::BadCookie(BadCookie::Duplicate(_)));
     if !is_planted && shared.config.public_paths.matches(request.uri().path()) {
         return Verdict::Pass(None);
@@ -72,13 +72,13 @@ fn refuse<B>(shared: &Shared, request: &Request<B>, refusal: Refusal) -> Verdict
 
 enum Found {
     Usable(Usable),
-    /// The store has to be asked about this one.
+    /// A session that has to be read from the store.
     Unread(SessionId),
 }
 
 enum Usable {
     Token(OscToken),
-    /// A live session whose token has to be refreshed before it is used.
+    /// A live session whose token has to be refreshed before use.
     Stale(Session, OscToken),
 }
 
@@ -108,7 +108,7 @@ fn authenticate<B>(shared: &Arc<Shared>, request: &Request<B>) -> Result<Found, 
     }
 }
 
-/// What a session is good for now; looking at it counts as use.
+/// Returns the session's token, and says whether it has to be refreshed first. Counts as use of the session.
 fn assess(shared: &Arc<Shared>, session: &Session) -> Result<Usable, Refusal> {
     let now = shared.now();
     if session.has_expired(&shared.config.timing, now) {
@@ -146,7 +146,7 @@ async fn wait(shared: Arc<Shared>, found: Found, visitor: Visitor, is_public: bo
     }
 }
 
-/// Asks the store, and then the provider, as far as that has to be.
+/// Reads the session from the store and refreshes its token, where that is necessary.
 async fn resolve(shared: &Arc<Shared>, found: Found, is_public: bool) -> Result<OscToken, Refusal> {
     let began_at = Instant::now();
     let usable = match found {
@@ -157,7 +157,7 @@ async fn resolve(shared: &Arc<Shared>, found: Found, is_public: bool) -> Result<
         Usable::Token(token) => return Ok(token),
         Usable::Stale(session, stale) => (session, stale),
     };
-    // A token that ends meanwhile is nothing to fall back on.
+    // The token is a fallback only if it outlasts the wait.
     let outlasts_the_wait = !stale.issue().has_expired(shared.now().plus(PATIENCE_WITH_TOKEN));
     let patience = match (is_public, outlasts_the_wait) {
         (true, _) => PATIENCE_IN_PUBLIC.saturating_sub(began_at.elapsed()),
@@ -169,7 +169,7 @@ async fn resolve(shared: &Arc<Shared>, found: Found, is_public: bool) -> Result<
         Refreshed::Refused => Err(Refusal::SessionEnded),
         Refreshed::Ended => Err(Refusal::Unauthenticated),
         Refreshed::Unavailable { retry_after } => {
-            // The visitor may have signed out meanwhile.
+            // The user may have signed out meanwhile.
             let token = current(shared, &session)?;
             let is_usable = !token.issue().has_expired(shared.now());
             is_usable.then_some(token).ok_or(Refusal::TemporarilyUnavailable { retry_after })
@@ -195,15 +195,17 @@ async fn read(shared: &Arc<Shared>, id: &SessionId, is_public: bool) -> Result<U
     }
 }
 
-/// A page of another origin may open a WebSocket with the visitor's cookies, and read what comes back (RFC 6455
-/// §10.2). Over HTTP/2 the upgrade is a CONNECT (RFC 8441).
+/// Returns true for an upgrade that a page of another origin requests.
+///
+/// Such a page may open a WebSocket with the user's cookies and read the answers (RFC 6455 §10.2). Over HTTP/2 the upgrade is
+/// a `CONNECT` request (RFC 8441).
 fn is_foreign_upgrade<B>(shared: &Shared, request: &Request<B>) -> bool {
     let headers = request.headers();
     let upgrades = headers.contains_key(header::UPGRADE) || request.method() == Method::CONNECT;
     upgrades && has_foreign_origin(shared, request, headers)
 }
 
-/// A browser sends one `Origin`. Several are taken for foreign.
+/// Returns true if the request has a foreign `Origin`, or several. A browser sends only one.
 fn has_foreign_origin<B>(shared: &Shared, request: &Request<B>, headers: &HeaderMap) -> bool {
     let configured = &shared.config.public_urls;
     let mut origins = headers.get_all(header::ORIGIN).iter();

@@ -1,5 +1,31 @@
-//! axum: extractors for [`OscToken`], [`OscUser`], [`OscSession`] and, with feature `client`, `OscContext`; the layer's own paths as a
-//! router (feature `axum`).
+//! Extractors and routes for axum (feature `axum`).
+//!
+//! Handlers can take these arguments. Each is also an optional extractor, so `Option<OscToken>` works on public paths.
+//!
+//! | extractor | answer if it is missing |
+//! |---|---|
+//! | [`OscToken`], [`OscSession`] | 401 ([`MissingToken`]) |
+//! | [`OscUser`] | 401, or 500 if the provider does not name the user's workspace ([`MissingUser`]) |
+//! | `OscContext` (feature `client`) | 401 ([`MissingToken`]) |
+//!
+//! With feature `client`, `ContextError` is a response, so handlers can return `Result<_, ContextError>`.
+//!
+//! ```
+//! use axum::{Router, routing::get};
+//! use osc_auth_layer::{Client, OscAuthLayer, OscToken, OscUser};
+//!
+//! async fn home(user: Option<OscUser>) -> String {
+//!     user.map_or("Hello!".to_owned(), |user| format!("Hello {}!", user.workspace()))
+//! }
+//!
+//! async fn expiry(token: OscToken) -> String {
+//!     format!("{:?}", token.expires_at())
+//! }
+//!
+//! let auth = OscAuthLayer::builder(Client::public("cli")).public_path("/").build()?;
+//! let app: Router = Router::new().route("/", get(home)).route("/expiry", get(expiry)).layer(auth);
+//! # Ok::<(), osc_auth_layer::ConfigError>(())
+//! ```
 
 use std::convert::Infallible;
 
@@ -15,18 +41,19 @@ use crate::response::Visitor;
 use crate::route::route;
 use crate::session::{OscSession, OscToken, OscUser};
 
-/// The answer of a handler that asks for a token where there is none: 401. Either the path is public and the visitor
-/// not signed in, or the layer is missing.
+/// Answers 401 when a handler asks for a token and the request has none.
+///
+/// Either the path is public and the user is not signed in, or the layer is missing.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct MissingToken;
 
-/// A 401 has to have one (RFC 9110 §15.5.2).
+/// Every 401 needs a challenge (RFC 9110 §15.5.2).
 const CHALLENGE: &str = "Cookie realm=\"osc\"";
 
 impl IntoResponse for MissingToken {
     fn into_response(self) -> Response {
-        let body = r#"{"error":"unauthenticated","error_description":"Sign in to go on."}"#;
+        let body = r#"{"error":"unauthenticated","error_description":"Sign in to continue."}"#;
         let headers = [
             (header::CONTENT_TYPE, "application/json"),
             (header::CACHE_CONTROL, "no-store"),
@@ -38,13 +65,13 @@ impl IntoResponse for MissingToken {
 
 impl std::fmt::Display for MissingToken {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("the request has no OscToken: the visitor is not signed in, or OscAuthLayer is missing")
+        f.write_str("the request has no OscToken: the user is not signed in, or OscAuthLayer is missing")
     }
 }
 
 impl std::error::Error for MissingToken {}
 
-/// `$of` makes the extracted value from the token in the extensions.
+/// Implements the extractors for `$type`. `$of` makes the value from the token in the request's extensions.
 macro_rules! extract {
     ($type:ty, $of:expr) => {
         impl<S: Sync> FromRequestParts<S> for $type {
@@ -65,13 +92,13 @@ macro_rules! extract {
     };
 }
 
-/// The answer of a handler that asks for an [`OscUser`] where there is none.
+/// Answers 401 or 500 when a handler asks for an [`OscUser`] and the request has none.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub enum MissingUser {
-    /// 401: the visitor is not signed in, or the layer is missing.
+    /// 401: the user is not signed in, or the layer is missing.
     NotSignedIn,
-    /// 500: the visitor is signed in, but the provider's access tokens do not name a workspace. OSC's do.
+    /// 500: the user is signed in, but the provider's access tokens do not name a workspace. OSC's tokens do.
     Unknown,
 }
 
@@ -81,10 +108,10 @@ impl IntoResponse for MissingUser {
             Self::NotSignedIn => MissingToken.into_response(),
             Self::Unknown => {
                 tracing::error!(
-                    "a handler asked for OscUser, but the provider's access tokens do not name a workspace; \
-                     use Option<OscUser> with this provider"
+                    "A handler asked for OscUser, but the provider's access tokens do not name a workspace. \
+                     Use Option<OscUser> with this provider."
                 );
-                let body = r#"{"error":"user_unknown","error_description":"This app could not find out who you are."}"#;
+                let body = r#"{"error":"user_unknown","error_description":"This app cannot tell who you are. The app's log says why."}"#;
                 let headers =
                     [(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-store")];
                 (StatusCode::INTERNAL_SERVER_ERROR, headers, body).into_response()
@@ -126,8 +153,9 @@ extract!(OscSession, OscToken::session);
 #[cfg(feature = "client")]
 extract!(crate::client::OscContext, OscToken::context);
 
-/// JSON `{"error", "error_description"}` with [`response_status`](crate::ContextError::response_status), and
-/// `Retry-After` where OSC gave one: for handlers that return `Result<_, ContextError>`.
+/// Lets handlers return `Result<_, ContextError>`. The status is
+/// [`response_status`](crate::ContextError::response_status), the body JSON with `error` and `error_description`.
+/// `Retry-After` is set if OSC asks for a delay.
 #[cfg(feature = "client")]
 impl IntoResponse for crate::client::ContextError {
     fn into_response(self) -> Response {
@@ -150,10 +178,14 @@ impl IntoResponse for crate::client::ContextError {
 }
 
 impl OscAuthLayer {
-    /// The layer's own paths as a router, for where the layer itself cannot see them: below `route_layer`; inside
-    /// `nest`, which drops the nested router's own fallback (`nest_service` keeps it); and when a `merge` or a
-    /// `fallback` comes after the layer and takes the unmatched paths from it. It restores the sign-in paths only: what
-    /// the layer does not wrap is not protected.
+    /// Returns a router that serves the layer's own paths: sign-in, callback, sign-out and session status.
+    ///
+    /// You need it only where the layer does not see these paths:
+    /// - you add the layer by `route_layer`;
+    /// - the router with the layer is inside `nest`, which drops the inner router's fallback (`nest_service` keeps it);
+    /// - a `merge` or a `fallback` after the layer takes the unmatched paths.
+    ///
+    /// The layer still protects only the routes that it wraps.
     ///
     /// ```
     /// use axum::{Router, routing::get};
@@ -175,7 +207,7 @@ impl OscAuthLayer {
             let serve = move |request: Request| {
                 let shared = shared.clone();
                 async move {
-                    // Below `nest` the path is stripped already, so it is one of ours.
+                    // Inside `nest`, axum has stripped the prefix already, so the path is one of the layer's own.
                     let Some(endpoint) = route(&shared.config, request.uri().path()) else {
                         return StatusCode::NOT_FOUND.into_response();
                     };

@@ -1,4 +1,4 @@
-//! The response body: the inner service's own, or a short answer of the layer.
+//! The response body: the inner service's body, or a short answer of the layer.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -8,8 +8,8 @@ use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
 pin_project! {
-    /// The body of a response that went through [`OscAuth`](crate::OscAuth): either the inner service's body,
-    /// frame for frame (trailers included), or a short answer of the layer's own.
+    /// Carries the body of a response from [`OscAuth`](crate::OscAuth): the inner service's body, frame by frame and with
+    /// trailers, or a short answer of the layer.
     #[derive(Debug)]
     pub struct ResponseBody<B> {
         #[pin]

@@ -1,4 +1,4 @@
-//! Time, injected: what the layer decides depends on `now`, so tests can be at any moment without sleeping.
+//! The clock, which tests can replace to move in time without sleeping.
 
 use std::fmt;
 use std::future::Future;
@@ -8,10 +8,10 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
-/// Where the layer takes the time from, and how it waits.
+/// Tells the layer the time, and lets it sleep.
 ///
-/// The default is the system's clock and Tokio's timer. Give another one to
-/// [`Builder::clock`](crate::Builder::clock) to test time-outs without waiting for them.
+/// The default is the system's clock and Tokio's timer. Pass another clock to [`Builder::clock`](crate::Builder::clock) to
+/// test timeouts without waiting for them. Feature `test-util` has a `TestClock`.
 ///
 /// ```
 /// use std::{future::Future, pin::Pin, time::{Duration, SystemTime}};
@@ -28,10 +28,10 @@ use serde::{Deserialize, Serialize};
 /// }
 /// ```
 pub trait Clock: Send + Sync + 'static {
-    /// The present wall-clock time. Called for every request with a session, so it should be cheap.
+    /// Returns the current wall-clock time. The layer calls this for every request with a session, so it should be cheap.
     fn now(&self) -> SystemTime;
 
-    /// Completes once `duration` has passed on this clock.
+    /// Returns a future that completes when `duration` has passed on this clock.
     fn sleep(&self, duration: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>>;
 }
 
@@ -39,8 +39,8 @@ pub trait Clock: Send + Sync + 'static {
 pub(crate) struct SystemClock;
 
 impl Clock for SystemClock {
-    /// On Linux as of the kernel's last tick, some milliseconds ago: that is read in a quarter of the time, which would
-    /// otherwise be a third of what a request costs.
+    /// Returns the time of the kernel's last tick on Linux, which is a few milliseconds old. Reading it takes a quarter of
+    /// the time of a precise reading, which would be a third of the layer's cost per request.
     fn now(&self) -> SystemTime {
         #[cfg(target_os = "linux")]
         {
@@ -57,7 +57,7 @@ impl Clock for SystemClock {
     }
 }
 
-/// Milliseconds since the Unix epoch. Arithmetic saturates: a clock set to year 1 or 9999 must not panic.
+/// A time in milliseconds since the Unix epoch. Arithmetic saturates, so that a clock set to the year 1 or 9999 cannot panic.
 #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) struct Timestamp(u64);
 
@@ -78,7 +78,7 @@ impl Timestamp {
         Self(self.0.saturating_sub(millis(duration)))
     }
 
-    /// How long after `earlier` this is; zero when it is not after it.
+    /// Returns the time since `earlier`, or zero if `earlier` is later.
     pub(crate) fn since(self, earlier: Self) -> Duration {
         Duration::from_millis(self.0.saturating_sub(earlier.0))
     }
@@ -102,8 +102,9 @@ impl fmt::Debug for Timestamp {
     }
 }
 
-/// A [`Timestamp`] that threads share, where what follows the last whole second is not worth four bytes. Good until 2106.
-/// Nothing else hangs on it, hence relaxed.
+/// A [`Timestamp`] that threads share, in whole seconds to save four bytes a session. It overflows in 2106.
+///
+/// Relaxed ordering is enough, because no other memory depends on the value.
 #[derive(Debug, Default)]
 pub(crate) struct AtomicSeconds(AtomicU32);
 
@@ -112,13 +113,14 @@ impl AtomicSeconds {
         Timestamp(u64::from(self.0.load(Ordering::Relaxed)) * 1000)
     }
 
-    /// Rounded down.
+    /// Sets the time, rounded down to a second.
     pub(crate) fn set(&self, time: Timestamp) {
         self.0.store(u32::try_from(time.0 / 1000).unwrap_or(u32::MAX), Ordering::Relaxed);
     }
 }
 
-/// In 64 bits: every request asks for the time, and a division in 128 costs as much as reading the clock.
+/// Returns milliseconds, calculated in 64 bits. Every request needs this, and a 128-bit division costs as much as reading the
+/// clock.
 fn millis(duration: Duration) -> u64 {
     duration.as_secs().saturating_mul(1000).saturating_add(u64::from(duration.subsec_millis()))
 }
@@ -128,7 +130,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn times_before_the_epoch_and_beyond_all_reckoning_do_not_panic() {
+    fn extreme_times_do_not_panic() {
         assert_eq!(Timestamp::from(UNIX_EPOCH - Duration::from_secs(9)), Timestamp(0));
         let end = Timestamp(5).plus(Duration::MAX);
         assert_eq!(end, Timestamp(u64::MAX));

@@ -1,4 +1,4 @@
-//! The layer's cookies: their names, how one is found in a request, and the one place that builds them.
+//! The layer's cookies: their names, how to find them in a request, and how to build them.
 
 mod ours;
 #[cfg(test)]
@@ -16,26 +16,26 @@ use tower_cookies::cookie::SameSite;
 pub(crate) use self::ours::{TAG, only_ours, pending_name};
 use crate::session::SessionId;
 
-/// The longest value that browsers have to keep (RFC 6265 §6.1). The layer refuses longer ones unread.
+/// The longest value that browsers have to keep (RFC 6265 §6.1). The layer refuses longer values unread.
 pub(crate) const LONGEST: usize = 4096;
 
-/// The most paths that one cookie is removed from. The first are the likeliest.
+/// The most paths that one cookie is removed from. Short paths are the likeliest and come first.
 const MOST_PATHS: usize = 8;
 
-/// How the session cookie is called, fixed when the layer is built.
+/// The naming and security of the session cookie, fixed when the layer is built.
 pub(crate) struct CookieMode {
-    /// The name, or what of it does not depend on the request, ready to be searched for.
+    /// The name, or the part of it that does not depend on the request, prepared for searching.
     base: memmem::Finder<'static>,
     kind: Kind,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Kind {
-    /// `__Host-`: Secure, host-only, Path=/ (a sibling domain cannot toss one in).
+    /// `https`, with the prefix `__Host-`: `Secure`, host-only, `Path=/`. So a sibling domain cannot plant a cookie.
     Secure,
-    /// Plain-http loopback at a known port; cookies ignore ports, so the port goes into the name.
+    /// Plain-http loopback at a known port. Cookies ignore ports, so the name contains the port.
     Loopback,
-    /// Plain-http loopback, at whichever port the request names.
+    /// Plain-http loopback at the port that the request names.
     AnyLoopbackPort,
 }
 
@@ -56,7 +56,7 @@ impl CookieMode {
         Self { base: memmem::Finder::new(base).into_owned(), kind }
     }
 
-    /// What follows the base in requests that name `port`.
+    /// Returns the port that follows the base, if the name depends on the request.
     fn suffix(&self, port: impl FnOnce() -> u16) -> Option<u16> {
         (self.kind == Kind::AnyLoopbackPort).then(port)
     }
@@ -73,8 +73,11 @@ impl CookieMode {
         }
     }
 
-    /// Finds the session id among the request's cookies without allocating, and without parsing any other cookie.
-    /// `port` is asked for only when the name depends on it.
+    /// Finds the session id among the request's cookies, without allocating and without parsing other cookies. Calls `port`
+    /// only if the name depends on it.
+    ///
+    /// # Errors
+    /// The session cookie is duplicate or oversized.
     pub(crate) fn find_session(
         &self,
         headers: &HeaderMap,
@@ -95,7 +98,7 @@ impl CookieMode {
         }
     }
 
-    /// Builds a cookie. A removal has the same attributes, or browsers would keep the old cookie.
+    /// Builds a cookie. A removal needs the same attributes, because browsers would otherwise keep the old cookie.
     pub(crate) fn build(&self, name: String, value: String, max_age: Duration) -> Cookie<'static> {
         let max_age = i64::try_from(max_age.as_secs()).unwrap_or(i64::MAX);
         Cookie::build((name, value))
@@ -111,8 +114,10 @@ impl CookieMode {
         self.build(name, String::new(), Duration::ZERO)
     }
 
-    /// Removes a cookie from every path from which a browser may have sent it to `path`. A `__Host-` cookie has only
-    /// `/`; on plain http another app on the same host may have set one of the same name below any path.
+    /// Returns removals of a cookie, for every cookie path that matches a request for `path`.
+    ///
+    /// A `__Host-` cookie has only the path `/`. On plain http, another app on the same host may have set a cookie of the same
+    /// name with any path.
     pub(crate) fn removals(&self, name: &str, path: &str) -> impl Iterator<Item = Cookie<'static>> {
         let path = if self.kind == Kind::Secure { "/" } else { path };
         cookie_paths(path).take(MOST_PATHS).map(|path| {
@@ -123,9 +128,9 @@ impl CookieMode {
     }
 }
 
-/// The cookie paths that match a request for `path` (RFC 6265 §5.1.4), the shortest first.
+/// Returns the cookie paths that match a request for `path` (RFC 6265 §5.1.4), the shortest first.
 fn cookie_paths(path: &str) -> impl Iterator<Item = &str> {
-    // An attribute ends at a semicolon, and a header's value holds nothing but ASCII.
+    // Stop at a semicolon, which ends an attribute, and at characters that are invalid in a header.
     let path = path.split(|c: char| c == ';' || !c.is_ascii_graphic()).next().unwrap_or_default();
     let slashes = path.match_indices('/').flat_map(|(at, _)| [at, at + 1]);
     let ends = slashes.chain((!path.ends_with('/')).then_some(path.len()));
@@ -138,12 +143,12 @@ impl std::fmt::Debug for CookieMode {
     }
 }
 
-/// A cookie of the layer's, by its name, that cannot come from a browser which only the layer gave cookies to.
+/// A cookie with one of the layer's names that the layer cannot have set alone. Contains the name.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum BadCookie {
-    /// It is there twice: somebody else set one of them, and nobody can tell which.
+    /// The request has two cookies of this name. Somebody else set one of them, and the layer cannot tell which.
     Duplicate(String),
-    /// Its value is longer than [`LONGEST`].
+    /// The value is longer than [`LONGEST`].
     TooLong(String),
 }
 
@@ -157,18 +162,18 @@ impl BadCookie {
     pub(crate) fn problem(&self) -> &'static str {
         match self {
             Self::Duplicate(_) => {
-                "Your browser sent a cookie of this app twice. The app has asked it to remove both: try again. \
+                "Your browser sent a duplicate of one of this app's cookies. The app asked it to remove both. Try again. \
                  If this page comes back, delete this site's cookies."
             }
             Self::TooLong(_) => {
-                "Your browser sent a cookie of this app that is too long. The app has asked it to remove the cookie: \
-                 try again. If this page comes back, delete this site's cookies."
+                "Your browser sent an oversized cookie of this app. The app asked it to remove the cookie. Try again. If \
+                 this page comes back, delete this site's cookies."
             }
         }
     }
 }
 
-/// The values of the cookies in `header` whose raw name is `base`, followed by `port` when there is one.
+/// Iterates over the values of the cookies in `header` whose raw name is `base`, followed by `port` if there is one.
 struct Values<'h> {
     header: &'h [u8],
     at: usize,
@@ -214,11 +219,11 @@ fn decimal(number: u16, digits: &mut [u8; 5]) -> &[u8] {
 }
 
 impl SessionId {
-    /// Reads a cookie's value; `None` when it is none of ours.
+    /// Reads a cookie's value. `None` if it is not a session id.
     pub(crate) fn parse(value: &[u8]) -> Option<Self> {
         let mut bytes = [0; 32];
-        // Checked first: the decoder would otherwise accept shorter values. It is the one part of the way of a request
-        // that handles every byte of the id, hence the faster crate.
+        // Checked first, because the decoder would accept shorter values. The SIMD decoder pays off: every request decodes an
+        // id here.
         if value.len() != 43 {
             return None;
         }

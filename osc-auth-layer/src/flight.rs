@@ -1,5 +1,5 @@
-//! Single flight: of any number of callers that want the same work done, one starts it and all get its result. The
-//! work is a task of its own, so it goes on when every caller has hung up.
+//! Single flight: concurrent callers share one run of the same work, and all get its result. The work runs in its own task,
+//! so it goes on when every caller has hung up.
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -11,10 +11,10 @@ use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
 
-/// A task that dies with its runtime is started again by a waiter, but not for ever.
+/// How often a waiter starts work whose task died, for example with its runtime.
 const MOST_STARTS: usize = 3;
 
-/// Work of which at most one run is under way.
+/// Work with at most one run at a time.
 pub(crate) struct Flight<T>(Mutex<Option<watch::Receiver<Option<T>>>>);
 
 impl<T> Default for Flight<T> {
@@ -24,9 +24,9 @@ impl<T> Default for Flight<T> {
 }
 
 impl<T: Clone + Send + Sync + 'static> Flight<T> {
-    /// Starts `work` unless it is under way. What it returns can be waited for with [`landing`].
+    /// Starts `work` unless a run is under way. Use [`landing`] to wait for the result.
     ///
-    /// `None` outside a Tokio runtime, where nothing can be started.
+    /// `None` outside a Tokio runtime, where no task can start.
     pub(crate) fn start<F>(
         &self,
         tracker: &TaskTracker,
@@ -53,7 +53,7 @@ impl<T: Clone + Send + Sync + 'static> Flight<T> {
         Some(receiver)
     }
 
-    /// Joins the run under way, or starts one, and waits for its result. `None` when none could be brought to an end.
+    /// Joins the run under way or starts one, and waits for its result. `None` if no run could finish.
     pub(crate) async fn join<F>(&self, tracker: &TaskTracker, work: impl Fn() -> F) -> Option<T>
     where
         F: Future<Output = T> + Send + 'static,
@@ -62,7 +62,7 @@ impl<T: Clone + Send + Sync + 'static> Flight<T> {
     }
 }
 
-/// Flights by key. One that has landed takes no room.
+/// Flights by key. Finished flights are removed.
 pub(crate) struct Flights<K, T>(Arc<Mutex<HashMap<K, Flight<T>>>>);
 
 impl<K: Eq + Hash, T> Default for Flights<K, T> {
@@ -76,7 +76,7 @@ where
     K: Clone + Eq + Hash + Send + Sync + 'static,
     T: Clone + Send + Sync + 'static,
 {
-    /// As [`Flight::start`].
+    /// Works like [`Flight::start`].
     pub(crate) fn start<F>(
         &self,
         key: &K,
@@ -97,7 +97,7 @@ where
         self.0.lock().entry(key.clone()).or_default().start(tracker, work)
     }
 
-    /// As [`Flight::join`].
+    /// Works like [`Flight::join`].
     pub(crate) async fn join<F>(&self, key: &K, tracker: &TaskTracker, work: impl Fn() -> F) -> Option<T>
     where
         F: Future<Output = T> + Send + 'static,
@@ -106,23 +106,25 @@ where
     }
 }
 
-/// Waits for the result of what is started, and starts it again when it died.
+/// Starts a run and waits for its result. Starts another run if the task died.
 async fn land<T: Clone>(start: impl Fn() -> Option<watch::Receiver<Option<T>>>) -> Option<T> {
     for _ in 0..MOST_STARTS {
         if let Some(result) = landing(start()?).await {
             return Some(result);
         }
     }
-    tracing::error!("a task of the layer died repeatedly; this is a bug or a runtime shutting down");
+    tracing::error!(
+        "A background task of the layer died repeatedly. Unless the runtime is shutting down, report this as a bug."
+    );
     None
 }
 
-/// Under way while its task lives and has not sent its result.
+/// Returns true while the run's task is alive and has not sent its result.
 fn is_under_way<T>(receiver: &watch::Receiver<Option<T>>) -> bool {
     receiver.borrow().is_none() && receiver.has_changed().is_ok()
 }
 
-/// Waits for the result of a run; `None` when its task died without one.
+/// Waits for the result of a run. `None` if its task died without a result.
 pub(crate) async fn landing<T: Clone>(mut receiver: watch::Receiver<Option<T>>) -> Option<T> {
     receiver.wait_for(Option::is_some).await.ok()?.clone()
 }
@@ -134,7 +136,7 @@ mod tests {
     use tokio::sync::Notify;
 
     #[tokio::test]
-    async fn all_callers_share_one_run_and_a_later_one_starts_anew() {
+    async fn concurrent_callers_share_one_run() {
         let (flight, tracker) = (Arc::new(Flight::default()), TaskTracker::new());
         let (runs, go) = (Arc::new(AtomicUsize::new(0)), Arc::new(Notify::new()));
         let work = || {
@@ -154,7 +156,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn flights_of_different_keys_are_different_and_landed_ones_take_no_room() {
+    async fn keys_have_separate_runs_and_finished_runs_are_removed() {
         let (flights, tracker) = (Flights::default(), TaskTracker::new());
         let go = Arc::new(Notify::new());
         let work = |result: u8| {
@@ -175,7 +177,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_run_outlives_its_callers() {
+    async fn a_run_outlives_its_callers() {
         let (flight, tracker) = (Flight::default(), TaskTracker::new());
         let done = Arc::new(Notify::new());
         let work = || {
@@ -187,7 +189,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_run_that_panics_is_started_again() {
+    async fn a_panicking_run_is_started_again() {
         let (flight, tracker) = (Flight::default(), TaskTracker::new());
         let runs = Arc::new(AtomicUsize::new(0));
         let work = || {
@@ -201,13 +203,13 @@ mod tests {
     }
 
     #[test]
-    fn outside_a_runtime_nothing_starts() {
+    fn nothing_starts_outside_a_runtime() {
         let flight: Flight<()> = Flight::default();
         assert!(flight.start(&TaskTracker::new(), || async {}).is_none());
     }
 
     #[test]
-    fn a_run_whose_runtime_ended_is_started_again_in_another() {
+    fn a_run_restarts_after_its_runtime_ended() {
         let (flight, tracker) = (Arc::new(Flight::default()), TaskTracker::new());
         let first = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let receiver = first.block_on(async { flight.start(&tracker, std::future::pending::<u8>).unwrap() });

@@ -1,4 +1,4 @@
-//! The response future: the inner one polled directly, and a box only for requests that have to wait.
+//! The response future. It polls the inner future directly, and allocates only for requests that have to wait.
 
 use std::fmt;
 use std::future::Future;
@@ -16,7 +16,7 @@ use crate::body::ResponseBody;
 use crate::response::Answer;
 
 pin_project! {
-    /// The future of [`OscAuth`](crate::OscAuth)'s response.
+    /// Resolves to the response of [`OscAuth`](crate::OscAuth).
     pub struct ResponseFuture<S, ReqBody>
     where
         S: Service<Request<ReqBody>>,
@@ -41,14 +41,14 @@ pin_project! {
     }
 }
 
-/// A request that waits for a decision: the service in it is a clone that is not ready, so it holds nothing up.
+/// A request that waits for a decision. Its service is a clone that is not ready, so it holds no permit that others need.
 struct Undecided<S, ReqBody> {
     /// Only ever polled through `&mut`, so sharing the future is sound although the box is not `Sync`.
     verdict: SyncWrapper<BoxFuture<Verdict>>,
     waiting: Waiting<S, ReqBody>,
 }
 
-/// A request that passed, and waits until the clone is ready for it.
+/// A request that may pass and waits until the clone is ready.
 struct Waiting<S, ReqBody> {
     service: S,
     request: Request<ReqBody>,

@@ -1,4 +1,4 @@
-//! The layer.
+//! The Tower layer: how it is configured, built and shut down.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,11 +9,13 @@ use crate::config::{Builder, Client, ConfigError};
 use crate::service::OscAuth;
 use crate::shared::Shared;
 
-/// Signs visitors in with Open Source Cloud, and gives every request that reaches the wrapped service a valid
-/// [`OscToken`](crate::OscToken), or answers it with 401.
+/// Signs users in with Open Source Cloud, and gives each of their requests a fresh [`OscToken`](crate::OscToken).
 ///
-/// Clones share their sessions. In axum it must be the last layer on the outermost router: it can answer only on paths
-/// it gets to see (for other placements feature `axum` has `routes`).
+/// The token is in the request's extensions. A request without a session gets 401, unless its path is
+/// [public](Builder::public_path). The layer also serves its own paths: sign-in, callback, sign-out and session status.
+///
+/// Clones share their sessions. In axum, add the layer last and on the outermost router, because it can serve its own
+/// paths only if it sees them. For other placements, feature `axum` has the method `routes`.
 ///
 /// ```no_run
 /// use osc_auth_layer::{OscAuthLayer, OscToken};
@@ -34,42 +36,72 @@ impl OscAuthLayer {
         Self { shared }
     }
 
-    /// Starts a configuration; only the client is required.
+    /// Starts a configuration. Only the client is required; the [`Builder`] lists the other settings and their defaults.
+    ///
+    /// ```
+    /// use osc_auth_layer::{Client, OscAuthLayer};
+    ///
+    /// let auth = OscAuthLayer::builder(Client::confidential("osc_…", "osc_secret_…"))
+    ///     .public_url("https://app.example.com")
+    ///     .build()?;
+    /// # Ok::<(), osc_auth_layer::ConfigError>(())
+    /// ```
     pub fn builder(client: Client) -> Builder {
         Builder::new(client)
     }
 
-    /// Starts a configuration from the environment variables that [`from_env`](Self::from_env) reads.
+    /// Starts a configuration from the environment variables that [`from_env`](Self::from_env) reads. Use it to add
+    /// settings that have no variable.
+    ///
+    /// ```no_run
+    /// use osc_auth_layer::OscAuthLayer;
+    ///
+    /// let auth = OscAuthLayer::builder_from_env()?.public_path("/").redirect_to_signin().build()?;
+    /// # Ok::<(), osc_auth_layer::ConfigError>(())
+    /// ```
     ///
     /// # Errors
-    /// [`ConfigError`] names the variable that is missing or cannot be used, and the remedy.
+    /// [`ConfigError`] names the variable that is missing or cannot be used, and says what to do.
     pub fn builder_from_env() -> Result<Builder, ConfigError> {
         Builder::from_variables(|name| std::env::var_os(name))
     }
 
-    /// Builds a layer from the environment. A variable that is empty counts as unset.
+    /// Builds a layer from environment variables. An empty variable counts as unset.
     ///
-    /// | variable | meaning |
-    /// |---|---|
-    /// | `CLIENT_ID` | the OAuth app's id; required unless `OSC_APP_NAME` is set |
-    /// | `CLIENT_SECRET` | its secret; without it the client is public |
-    /// | `OSC_APP_NAME` | without `CLIENT_ID`: the app registers itself under this name ([`Client::register`]); wants `COOKIE_KEY` |
-    /// | `PUBLIC_URL` | the URL that browsers use for the app; several are separated by commas |
-    /// | `OSC_HOSTNAME` | set by OSC; without `PUBLIC_URL`, `https://$OSC_HOSTNAME` is the public URL |
-    /// | `CLIENT_AUTH_METHOD` | `client_secret_basic` or `client_secret_post`; what the provider announces unless set |
-    /// | `OSC_ISSUER` | the provider, `https://app.osaas.io` unless set |
-    /// | `COOKIE_KEY` | 32 bytes or more in base64, for sealed cookies |
-    /// | `ALLOWED_WORKSPACES` | the workspaces whose users may enter, separated by commas; see [`Builder::allowed_workspaces`] |
-    /// | `OSC_PLATFORM` | with feature `client`: a base URL of the platform's services for tests, see [`Builder`] |
+    /// | variable | meaning | default |
+    /// |---|---|---|
+    /// | `CLIENT_ID` | id of the OAuth app | required, unless `OSC_APP_NAME` is set |
+    /// | `CLIENT_SECRET` | secret of the OAuth app | none: the client is public |
+    /// | `OSC_APP_NAME` | if `CLIENT_ID` is not set, the app registers itself under this name ([`Client::register`]); requires `COOKIE_KEY` | none |
+    /// | `PUBLIC_URL` | URL that browsers use for the app; separate several by commas ([`Builder::public_url`]) | see `OSC_HOSTNAME` |
+    /// | `OSC_HOSTNAME` | set by OSC; if `PUBLIC_URL` is not set, the public URL is `https://$OSC_HOSTNAME` | none: only localhost works |
+    /// | `CLIENT_AUTH_METHOD` | `client_secret_basic` or `client_secret_post` ([`Builder::auth_method`]) | a method that the provider announces |
+    /// | `OSC_ISSUER` | issuer of the provider ([`Builder::issuer`]) | `https://app.osaas.io` |
+    /// | `COOKIE_KEY` | key for sealed cookies: 32 bytes or more, in base64 ([`Builder::cookie_key`]) | derived from the secret, or random |
+    /// | `ALLOWED_WORKSPACES` | workspaces whose users may enter, separated by commas ([`Builder::allowed_workspaces`]) | every account may enter |
+    /// | `OSC_PLATFORM` | feature `client`, for tests: base URL of the platform's services | the services of the issuer's environment |
     ///
     /// # Errors
-    /// [`ConfigError`] names the variable that is missing or cannot be used, and the remedy.
+    /// [`ConfigError`] names the variable that is missing or cannot be used, and says what to do.
     pub fn from_env() -> Result<Self, ConfigError> {
         Self::builder_from_env()?.build()
     }
 
-    /// Starts no further refresh, and waits up to `deadline` for those under way (and for revocations), so that no
-    /// rotated refresh token is lost. Call it when the server has stopped. Tells whether all ended in time.
+    /// Waits for refreshes and revocations that are under way, so that no rotated refresh token is lost.
+    ///
+    /// Call it after the server has stopped. The layer starts no further refresh. Returns true if everything ended within
+    /// `deadline`. The provider may take up to 25 seconds to answer a refresh.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use osc_auth_layer::OscAuthLayer;
+    ///
+    /// async fn stop(auth: OscAuthLayer) {
+    ///     if !auth.shutdown(Duration::from_secs(30)).await {
+    ///         tracing::warn!("some refreshes did not end in time");
+    ///     }
+    /// }
+    /// ```
     pub async fn shutdown(&self, deadline: Duration) -> bool {
         self.shared.shut_down(deadline).await
     }

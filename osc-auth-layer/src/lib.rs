@@ -1,19 +1,51 @@
-#![cfg_attr(all(feature = "axum", feature = "client", feature = "redis"), doc = include_str!("../README.md"))]
+// The README's links lead to files. Of two definitions of a link the first counts, so here they lead to pages and URLs.
+//! [Your first app]: guide::first_app
+//! [Who the user is]: guide::user
+//! [Where to put the layer in axum]: guide::axum_layer
+//! [hyper and bare Tower]: guide::hyper
+//! [Single-page apps]: guide::single_page_apps
+//! [WebSockets and event streams]: guide::streams
+//! [Acting in the workspace]: guide::workspace
+//! [Forms and CSRF]: guide::forms
+//! [Behind a proxy]: guide::proxy
+//! [On Open Source Cloud]: guide::on_osc
+//! [Sessions and stores]: guide::stores
+//! [What is promised at refresh]: guide::refresh
+//! [Testing your app]: guide::testing
+//! [Answers, errors and logs]: guide::answers
+//! [Configuration]: guide::configuration
+//! [Security model]: guide::security
+//! [From Express to Rust]: guide::from_express
+//! [screenshot]: https://raw.githubusercontent.com/Eyevinn/osc-auth-layer/main/samples/screenshot.png
+//! [Benchmarks]: https://github.com/Eyevinn/osc-auth-layer/blob/main/BENCHMARKS.md
+//! [CONTRIBUTING.md]: https://github.com/Eyevinn/osc-auth-layer/blob/main/CONTRIBUTING.md
+//! [SECURITY.md]: https://github.com/Eyevinn/osc-auth-layer/blob/main/SECURITY.md
+//! [samples/axum]: https://github.com/Eyevinn/osc-auth-layer/blob/main/samples/axum
+//! [samples/hyper]: https://github.com/Eyevinn/osc-auth-layer/blob/main/samples/hyper
+//!
 #![cfg_attr(
-    not(all(feature = "axum", feature = "client", feature = "redis")),
-    doc = "A Tower layer that signs visitors in with Open Source Cloud; the full text needs features `axum`, `client` and `redis`."
+    all(feature = "axum", feature = "client", feature = "redis", feature = "test-util"),
+    doc = include_str!("../README.md")
+)]
+#![cfg_attr(
+    not(all(feature = "axum", feature = "client", feature = "redis", feature = "test-util")),
+    doc = "A Tower layer that signs users in with Open Source Cloud. Build the documentation with all features to get the full text."
 )]
 //!
-//! # Layout
+//! # Source layout
 //!
-//! The file list is the way of the data: `service` takes a request and asks `authenticate`, which reads the session id
-//! (`cookie`), finds the session (`session::table`) and looks at its token (`session::token`); a token that is due is
-//! replaced by `session::refresh` through the `provider`. With a `store` behind the table, `session::stored` reads what
-//! the table does not know to be current, and `session::lease` sees to it that one node refreshes. The layer's own paths
-//! (`route`) are served by `endpoints`. Every answer is made in `response`; `network` alone sends requests to others, `store`
-//! alone talks to Redis.
+//! For readers of the source, the modules in the order in which a request passes them:
+//!
+//! 1. `service` receives the request and asks `authenticate` for a decision.
+//! 2. `route` recognises the layer's own paths, and `endpoints` serves them.
+//! 3. For all other paths, `cookie` reads the session id, and `session` finds the session and its token.
+//! 4. `session` refreshes a token that is about to expire, through the `provider`. A `store` makes sure that only one node
+//!    refreshes.
+//! 5. `response` builds every answer that the layer gives by itself.
+//!
+//! Only `network` sends HTTP requests, and only `store` talks to Redis.
 
-// A lock in a `match` is held in all of its arms, where it is easily taken again.
+// A lock guard in a `match` head lives through all arms. An arm that takes the same lock would deadlock.
 #![warn(clippy::significant_drop_in_scrutinee)]
 
 mod authenticate;
@@ -28,6 +60,8 @@ mod cookie;
 mod endpoints;
 mod flight;
 mod future;
+#[cfg(all(doc, feature = "axum", feature = "client", feature = "redis", feature = "test-util"))]
+pub mod guide;
 mod layer;
 mod network;
 mod origin;

@@ -1,4 +1,4 @@
-//! The one place that sends requests: a request's value in, a bounded answer or a kind of failure out.
+//! Sends all HTTP requests of the crate. Returns a bounded answer or the kind of failure.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -13,7 +13,7 @@ use crate::redact::line;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long an answer may take, and how long it may be.
+/// The limits of an answer, in time and in bytes.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
     pub(crate) time: Duration,
@@ -21,11 +21,11 @@ pub(crate) struct Limits {
 }
 
 impl Limits {
-    /// 64 KiB are far above any token or metadata answer; what is longer is nonsense.
+    /// The limits for the provider. Token and metadata answers are far shorter than 64 KiB.
     pub(crate) const PROVIDER: Self = Self { time: Duration::from_secs(10), bytes: 64 * 1024 };
 }
 
-/// A request, as a value.
+/// A request as a value.
 #[derive(Clone)]
 pub(crate) struct WireRequest {
     pub(crate) method: Method,
@@ -51,27 +51,27 @@ impl WireRequest {
     }
 }
 
-/// What was answered, whatever the status.
+/// An answer with any status.
 pub(crate) struct WireResponse {
     pub(crate) status: StatusCode,
     pub(crate) retry_after: Option<Duration>,
     pub(crate) body: Bytes,
 }
 
-/// Why there is no answer. What matters is whether the other side may have acted on the request.
+/// The reason why there is no answer. The kinds differ in whether the server may have acted on the request.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum NetworkError {
-    /// DNS, connect or TLS failed: the request was not seen.
+    /// DNS, connect or TLS failed. The server did not get the request.
     NotSent,
-    /// It was sent, and then the connection broke: no answer can come any more.
+    /// The connection broke after the request was sent. No answer can come any more.
     PossiblyProcessed,
-    /// It was sent, and the time ran out: the other side may still be at it.
+    /// The time ran out after the request was sent. The server may still be working on it.
     TimedOut,
-    /// It was sent, and the answer was longer than any that makes sense.
+    /// The answer is longer than the limit.
     TooLong,
 }
 
-/// Follows no redirect, waits for a bounded time, reads a bounded body and never retries.
+/// An HTTP client that follows no redirects, never retries, and limits the time and the size of an answer.
 #[derive(Clone)]
 pub(crate) struct HttpClient {
     client: reqwest::Client,
@@ -86,7 +86,7 @@ impl HttpClient {
     ) -> Result<Self, ConfigError> {
         let builder = reqwest::Client::builder()
             .user_agent(concat!("osc-auth-layer/", env!("CARGO_PKG_VERSION")))
-            // Providers close idle connections too; one they close under a request costs that request its answer.
+            // Close idle connections before the provider does. If it closes one under a request, the answer is lost.
             .pool_idle_timeout(Duration::from_secs(15));
         let builder = match configure {
             Some(configure) => configure(builder),
@@ -99,14 +99,14 @@ impl HttpClient {
             .build()
             .map(|client| Self { client, clock, limits: Limits::PROVIDER })
             .map_err(|error| {
-                let problem = format!("gives no usable HTTP client ({})", with_causes(&error.without_url()));
-                let remedy = "check the proxy and certificate settings, and that the system has root certificates \
-                              (Debian: ca-certificates)";
+                let problem = format!("does not give a usable HTTP client ({})", with_causes(&error.without_url()));
+                let remedy = "Check the proxy and certificate settings. The system needs root certificates (Debian: \
+                              ca-certificates).";
                 ConfigError::invalid("configure_http", problem, remedy)
             })
     }
 
-    /// The same connections and settings, for answers of another kind.
+    /// Returns a client with the same connections and settings, but other limits.
     #[cfg(feature = "client")]
     pub(crate) fn with_limits(&self, limits: Limits) -> Self {
         Self { limits, ..self.clone() }
@@ -116,7 +116,7 @@ impl HttpClient {
         self.send_within(request, self.limits.time).await
     }
 
-    /// Sends a request whose answer may take this long.
+    /// Sends a request whose answer may take up to `time`.
     pub(crate) async fn send_within(
         &self,
         request: WireRequest,
@@ -162,18 +162,18 @@ fn failure(error: reqwest::Error) -> NetworkError {
     } else {
         NetworkError::PossiblyProcessed
     };
-    // The URL holds nothing secret, but nobody has to prove that to the reader of a log.
-    tracing::debug!(error = %with_causes(&error.without_url()), ?kind, "no answer");
+    // Without the URL, so that readers of the log need not wonder whether it contains a secret.
+    tracing::debug!(error = %with_causes(&error.without_url()), ?kind, "a request got no answer");
     kind
 }
 
-/// reqwest's own message names only the step that failed; the causes say why.
+/// Returns the error's text with its causes. The text of reqwest alone names only the step that failed.
 fn with_causes(error: &dyn std::error::Error) -> String {
     let causes = std::iter::successors(error.source(), |error| error.source());
     line(&causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}")), 500)
 }
 
-/// RFC 9110 §10.2.3: seconds, or an HTTP date.
+/// Reads `Retry-After`: seconds or an HTTP date (RFC 9110 §10.2.3).
 fn retry_after(value: &str, now: SystemTime) -> Option<Duration> {
     if let Ok(seconds) = value.trim().parse() {
         return Some(Duration::from_secs(seconds));
@@ -187,7 +187,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn retry_after_is_seconds_or_a_date_and_nonsense_is_nothing() {
+    fn retry_after_is_seconds_or_a_date() {
         let now = httpdate::parse_http_date("Wed, 21 Oct 2015 07:28:00 GMT").unwrap();
         let seconds = |value| retry_after(value, now).map(|duration| duration.as_secs());
         assert_eq!(seconds("7"), Some(7));

@@ -1,5 +1,5 @@
-//! Under which origin the browser knows this app. Headers a client can write only ever *select* among what was
-//! configured (RFC 9700 §4.13).
+//! Determines the origin under which the browser knows the app. A header that a client can set only *selects* one of the
+//! configured URLs (RFC 9700 §4.13).
 
 use std::net::IpAddr;
 
@@ -7,15 +7,15 @@ use http::uri::Authority;
 use http::{HeaderMap, Uri, header};
 use url::{Host, Url};
 
-/// The longest name of a host, with its port, that is looked at: no name has more than 253 characters (RFC 1035 §2.3.4).
+/// The longest host with port that is looked at. Host names have at most 253 characters (RFC 1035 §2.3.4).
 const LONGEST_AUTHORITY: usize = 260;
 
-/// A configured public URL: where browsers find the app's root.
+/// A configured public URL, under which browsers find the app's root.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct PublicUrl {
     /// `scheme://host[:port]`, as a browser writes it in `Origin`.
     pub(crate) origin: String,
-    /// The path the app is mounted below, without a slash at the end; empty at the root.
+    /// The path below which the app is mounted, without a trailing slash. Empty at the root.
     pub(crate) base_path: String,
     secure: bool,
     port: u16,
@@ -35,7 +35,7 @@ impl PublicUrl {
             return Err("has a query or a fragment");
         }
         if !url.username().is_empty() || url.password().is_some() {
-            return Err("holds a user name or a password");
+            return Err("contains a user name or a password");
         }
         let base_path = url.path().trim_end_matches('/').to_owned();
         if crate::public_path::is_ambiguous(url.path()) {
@@ -62,12 +62,12 @@ impl PublicUrl {
         self.port
     }
 
-    /// The URL browsers have to use for the app's own `path`.
+    /// Returns the URL that browsers use for the app's own `path`.
     pub(crate) fn url(&self, path: &str) -> String {
         format!("{}{}{path}", self.origin, self.base_path)
     }
 
-    /// How a browser writes the origin of `authority`, at this URL's scheme.
+    /// Returns the origin of `authority` with this URL's scheme, in the form that a browser sends.
     fn origin_of(&self, authority: &str) -> Option<String> {
         let scheme = if self.secure { "https" } else { "http" };
         let url = Url::parse(&format!("{scheme}://{authority}")).ok()?;
@@ -75,18 +75,18 @@ impl PublicUrl {
     }
 }
 
-/// What a request's host says about the public URL.
+/// The public URL that a request's host selects.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Origin {
-    /// The request came by this one.
+    /// The request came to this public URL.
     Known(PublicUrl),
-    /// The request came by none of the configured ones; this is the first.
+    /// The request came to no configured URL. Contains the first one.
     Elsewhere(PublicUrl),
-    /// None is configured, and it must not be derived from this request.
+    /// No URL is configured, and it must not be derived from this request.
     Unknown,
 }
 
-/// Selects the public URL of a request. `configured` may be empty, then only a loopback host is believed.
+/// Selects the public URL of a request. If none is configured, only a loopback host counts.
 pub(crate) fn select(configured: &[PublicUrl], uri: &Uri, headers: &HeaderMap) -> Origin {
     let Some(first) = configured.first() else {
         return match derive(uri, headers) {
@@ -94,7 +94,7 @@ pub(crate) fn select(configured: &[PublicUrl], uri: &Uri, headers: &HeaderMap) -
             None => Origin::Unknown,
         };
     };
-    // All of them have one scheme.
+    // All configured URLs have the same scheme.
     let mut origins = authorities(uri, headers).filter_map(|authority| first.origin_of(authority));
     let named = origins.find_map(|origin| configured.iter().find(|url| url.origin == origin));
     match named {
@@ -103,9 +103,9 @@ pub(crate) fn select(configured: &[PublicUrl], uri: &Uri, headers: &HeaderMap) -
     }
 }
 
-/// The host that the visitor opened, if the request says so and it is none of the configured ones.
+/// Returns the host that the visitor opened, if the request names it and it is not a configured one.
 ///
-/// A proxy may give the app the host that it expects, so the one that the proxy was asked for counts.
+/// A proxy may rewrite `Host` to the one that the app expects. So the host that the proxy was asked for comes first.
 pub(crate) fn unknown_authority<'r>(
     configured: &[PublicUrl],
     uri: &'r Uri,
@@ -126,7 +126,7 @@ fn authorities<'r>(uri: &'r Uri, headers: &'r HeaderMap) -> impl Iterator<Item =
     forwarded.into_iter().chain(direct_authority(uri, headers))
 }
 
-/// What the connection itself says: `:authority` or the absolute-form target, else `Host` (RFC 9112 §3.3).
+/// Returns the host of the connection itself: `:authority` or the absolute-form target, else `Host` (RFC 9112 §3.3).
 fn direct_authority<'r>(uri: &'r Uri, headers: &'r HeaderMap) -> Option<&'r str> {
     let authority =
         uri.authority().map(Authority::as_str).or_else(|| headers.get(header::HOST)?.to_str().ok());
@@ -144,26 +144,26 @@ fn derive(uri: &Uri, headers: &HeaderMap) -> Option<PublicUrl> {
     PublicUrl::loopback(&direct_authority(uri, headers)?.parse().ok()?)
 }
 
-/// The port the request names, for the name of the cookie on loopback.
+/// Returns the port that the request names, for the cookie's name on loopback. 80 if it names none.
 pub(crate) fn port(uri: &Uri, headers: &HeaderMap) -> u16 {
     direct_authority(uri, headers)
         .and_then(|authority| authority.rsplit_once(':')?.1.parse().ok())
         .unwrap_or(80)
 }
 
-/// Whether a page of the origin `origin` (the header's value) may speak for the visitor here.
+/// Returns true if `origin`, the value of an `Origin` header, is one of the app's own.
 pub(crate) fn is_own(origin: &[u8], configured: &[PublicUrl], uri: &Uri, headers: &HeaderMap) -> bool {
     let Ok(origin) = std::str::from_utf8(origin) else {
         return false;
     };
     if configured.is_empty() {
-        // The scheme counts: a page injected into plain http must not speak for the https app.
+        // The scheme counts. A page that an attacker injects into plain http must not act in the https app.
         return derive(uri, headers).is_some_and(|url| url.origin == origin);
     }
     configured.iter().any(|url| url.origin == origin)
 }
 
-/// Whether plain http is fine there: `localhost`, `*.localhost` (RFC 6761 §6.3) and loopback addresses.
+/// Returns true if plain http is acceptable: `localhost`, `*.localhost` (RFC 6761 §6.3) and loopback addresses.
 pub(crate) fn is_loopback_url(url: &Url) -> bool {
     match url.host() {
         Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),

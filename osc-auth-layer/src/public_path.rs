@@ -1,10 +1,10 @@
-//! Which paths need no session. Matching is on the raw path, and fails closed.
+//! Decides which paths need no session. Matches the raw path and fails closed.
 
 use percent_encoding::percent_decode_str;
 
 use crate::redact::is_visible;
 
-/// The paths and prefixes an app declared public.
+/// The paths and prefixes that the app declared public.
 #[derive(Debug, Default)]
 pub(crate) struct PublicPaths {
     exact: Vec<String>,
@@ -21,7 +21,7 @@ impl PublicPaths {
         self.exact.push(path.to_owned());
     }
 
-    /// Allows `prefix` itself and whatever lies below it, by whole segments.
+    /// Allows `prefix` and everything below it, by whole segments.
     pub(crate) fn allow_below(&mut self, prefix: &str) {
         self.prefixes.push(prefix.trim_end_matches('/').to_owned());
     }
@@ -39,22 +39,26 @@ fn is_below(path: &str, prefix: &str) -> bool {
     path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
-/// Whether some router, proxy or file server might read `path` as another path than its bytes say: then it is
-/// never public, for it may end up at a protected handler (`/public/..%2fadmin`, `/public;/../admin`).
+/// Returns true if some router, proxy or file server could read `path` as another path than its bytes say.
+///
+/// Such a path is never public, because it may reach a protected handler (`/public/..%2fadmin`, `/public;/../admin`).
 pub(crate) fn is_ambiguous(path: &str) -> bool {
     !path.starts_with('/')
         || path.contains("//")
         || path.bytes().any(|byte| matches!(byte, b'\\' | b';' | b'*') || !byte.is_ascii_graphic())
         || path.split('/').any(is_dotted)
         || hides_a_delimiter(path)
-        // URL parsers drop tabs and newlines (`.%09.`), and C's strings end at a zero.
+        // URL parsers drop tabs and newlines (`.%09.`), and C strings end at a zero byte.
         || percent_decode_str(path).any(|byte| byte.is_ascii_control())
-        // To a lenient decoder `%c0%ae` is a dot (RFC 3629 §10).
+        // A lenient UTF-8 decoder reads `%c0%ae` as a dot (RFC 3629 §10).
         || percent_decode_str(path).decode_utf8().is_err()
 }
 
-/// Whether some reader takes `segment` for `.` or `..`. Java servers end a segment at `%3b`. `%3f` and `%23` end it where the
-/// decoded path is put into a URL. Some readers drop spaces and invisible characters first (UTS #46, `toNFKC_Casefold`).
+/// Returns true if some parser could read `segment` as `.` or `..`.
+///
+/// - Java servers end a segment at `%3b`.
+/// - `%3f` and `%23` end it if a decoded path is put into a URL.
+/// - Some parsers first drop spaces and invisible characters (UTS #46, `toNFKC_Casefold`).
 pub(crate) fn is_dotted(segment: &str) -> bool {
     let decoded = percent_decode_str(segment).decode_utf8_lossy();
     let visible = decoded.chars().filter(|c| is_visible(*c));
@@ -62,9 +66,12 @@ pub(crate) fn is_dotted(segment: &str) -> bool {
     matches!(&*read, "." | "..")
 }
 
-/// `%2f`, `%5c`, `%2e` (another router may decode them) and `%25` (it may decode twice). A `%` that begins no escape is
-/// as good as `%25`: what decodes `%%32e` leaves `%2e` to the next. A fullwidth `／` is as good as `%2f` to a reader that
-/// normalises what it decoded.
+/// Returns true if a decoder could find a delimiter in an escape of `path`.
+///
+/// - `%2f`, `%5c` and `%2e`, because another router may decode them;
+/// - `%25`, because it may decode twice;
+/// - a `%` without two hex digits, because decoding `%%32e` once leaves `%2e`;
+/// - a fullwidth `／` and the like, because a parser may normalise the decoded path.
 pub(crate) fn hides_a_delimiter(path: &str) -> bool {
     let is_delimiter = |rest: &str| match rest.as_bytes() {
         [high, low, ..] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => matches!(
@@ -78,21 +85,21 @@ pub(crate) fn hides_a_delimiter(path: &str) -> bool {
         && (path.split('%').skip(1).any(is_delimiter) || decoded().chars().any(becomes_a_delimiter))
 }
 
-/// Whether some reader makes `c` into one of `. / \ ; % ? # *`, alone or with others.
+/// Returns true if some parser turns `c` into one of `. / \ ; % ? # *`, alone or with other characters.
 fn becomes_a_delimiter(c: char) -> bool {
     matches!(
         c,
-        // By compatibility normalisation (UAX #15, NFKC): the Greek question mark; leaders and the ellipsis; doubled marks;
+        // Compatibility normalisation (UAX #15, NFKC): the Greek question mark; leaders and the ellipsis; doubled marks;
         // `℀ ℁ ℅ ℆`; numbers with a full stop; `㏂ ㏇ ㏘`; forms for vertical text, small forms, fullwidth forms.
         '\u{37e}' | '\u{2024}'..='\u{2026}' | '\u{2047}'..='\u{2049}' | '\u{2100}' | '\u{2101}' | '\u{2105}'
         | '\u{2106}' | '\u{2488}'..='\u{249b}' | '\u{1f100}' | '\u{33c2}' | '\u{33c7}' | '\u{33d8}' | '\u{fe14}'
         | '\u{fe16}' | '\u{fe19}' | '\u{fe30}' | '\u{fe52}' | '\u{fe54}' | '\u{fe56}' | '\u{fe5f}' | '\u{fe61}'
         | '\u{fe68}' | '\u{fe6a}' | '\u{ff03}' | '\u{ff05}' | '\u{ff0a}' | '\u{ff0e}' | '\u{ff0f}' | '\u{ff1b}'
         | '\u{ff1f}' | '\u{ff3c}'
-        // By the best fit of code pages (`¥` and `₩` are the backslash of 932 and 949), and by likeness.
+        // Best-fit conversion to code pages (`¥` and `₩` are the backslash in 932 and 949), and lookalikes.
         | '\u{a5}' | '\u{20a9}' | '\u{ffe5}' | '\u{ffe6}' | '\u{66a}' | '\u{2044}' | '\u{2215}'..='\u{2217}'
         | '\u{29f5}' | '\u{29f8}' | '\u{29f9}'
-        // By IDNA, for which these are dots (UTS #46).
+        // IDNA, which reads these as dots (UTS #46).
         | '\u{3002}' | '\u{ff61}'
     )
 }
@@ -142,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn s38_a_path_that_could_be_read_as_another_is_never_public() {
+    fn s38_an_ambiguous_path_is_never_public() {
         for path in [
             "/static/../admin",
             "/static/./x",
@@ -205,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn s38_no_character_that_normalises_to_a_delimiter_is_public() {
+    fn s38_characters_that_normalise_to_a_delimiter_are_never_public() {
         const DELIMITERS: [char; 8] = ['.', '/', '\\', ';', '%', '?', '#', '*'];
         let normalised = |c: char| [c].into_iter().nfkc().chain([c].into_iter().nfkd());
         let becomes_one = |c: &char| normalised(*c).any(|c| DELIMITERS.contains(&c));
@@ -220,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn s38_no_ignorable_character_hides_a_dot_segment() {
+    fn s38_ignorable_characters_do_not_hide_a_dot_segment() {
         // `Default_Ignorable_Code_Point` of Unicode 16.
         const IGNORABLE: [std::ops::RangeInclusive<char>; 17] = [
             '\u{ad}'..='\u{ad}',

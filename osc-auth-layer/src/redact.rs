@@ -1,5 +1,7 @@
-//! Foreign text for a log line or a page: one line, bounded, without characters that forge or reorder lines, and without
-//! the secrets that were sent. Decisions are made on the text as it came, before it gets here.
+//! Makes foreign text safe for a log line or a page: one bounded line, without characters that forge or reorder lines, and
+//! without the secrets that were sent.
+//!
+//! Only for display. The crate makes its decisions on the original text.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -9,21 +11,23 @@ use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use percent_encoding::percent_decode_str;
 
-/// Shorter strings are nobody's secret. They also stand in sentences by chance: to hide a token `r` would hide everything.
+/// The shortest string that counts as a secret. Shorter strings occur in sentences by chance: hiding a token `r` would hide
+/// everything.
 const SHORTEST_SECRET: usize = 6;
-/// Long enough not to stand in a sentence by chance, short enough that what is left of a token is of no use.
+/// The length of a part that gives a secret away. Long enough not to occur in a sentence by chance, and short enough that
+/// less of a token is of no use.
 const TELLING_PART: usize = 16;
-/// As much is read for a line; nobody would read more.
+/// The most characters of a text that are read for a line.
 const LONGEST_READ: usize = 4096;
 const WITHHELD: &str = "[withheld: it repeats a secret]";
 
-/// `text` as one line of at most `longest` characters.
+/// Returns `text` as one line of at most `longest` characters.
 pub(crate) fn line(text: &str, longest: usize) -> String {
     redacted(text, longest, &[])
 }
 
-/// The same, and words that repeat one of `secrets`, or a telling part of it, are withheld. Percent-encoded, in JSON or in
-/// base64 they are found too.
+/// Works like [`line`], and withholds words that contain one of `secrets` or a telling part of one. Also finds secrets in
+/// percent-encoding, JSON and base64.
 pub(crate) fn redacted(text: &str, longest: usize, secrets: &[&str]) -> String {
     let parts: Vec<_> = secrets.iter().flat_map(|secret| forms(secret)).collect();
     let parts: Vec<_> = parts.iter().filter_map(|form| Parts::of(form)).collect();
@@ -48,18 +52,20 @@ pub(crate) fn redacted(text: &str, longest: usize, secrets: &[&str]) -> String {
     line
 }
 
-/// Whether `c` can be seen by itself: no space, control or format character, and none that only changes its neighbour.
+/// Returns true if `c` is visible by itself: not a space, a control or format character, or a combining character.
 pub(crate) fn is_visible(c: char) -> bool {
     match c {
         '!'..='~' => true,
-        // Fillers: letters by their category, and nothing to see.
+        // The fillers are letters by their category, but invisible.
         ' ' | '\u{115f}' | '\u{1160}' | '\u{3164}' | '\u{ffa0}' => false,
         _ => printable(c) == c && c.escape_debug().count() == 1,
     }
 }
 
-/// `c` itself, a space for one that ends a line or controls a terminal, and a replacement character for one that is invisible
-/// or changes the order of its neighbours. `Debug` of a string makes the same difference, by the general category.
+/// Returns `c`, or a safe character instead of it.
+///
+/// A space replaces characters that end a line or control a terminal. U+FFFD replaces characters that are invisible or reorder
+/// their neighbours. `Debug` of a string tells these apart by the same general categories.
 fn printable(c: char) -> char {
     let is_escaped = || "x".chars().chain([c]).collect::<String>().escape_debug().count() != 2;
     match c {
@@ -70,7 +76,7 @@ fn printable(c: char) -> char {
     }
 }
 
-/// A secret as it is, and as it stands in JSON; each as the one line that it would be here.
+/// Returns a secret as it is and in its JSON form, each turned into one line.
 fn forms(secret: &str) -> Vec<String> {
     let escaped = serde_json::Value::from(secret).to_string();
     let one_line = |form: &str| {
@@ -82,7 +88,7 @@ fn forms(secret: &str) -> Vec<String> {
     forms
 }
 
-/// All parts of a secret that give it away.
+/// All parts of a secret that would give it away.
 struct Parts<'s> {
     length: usize,
     parts: HashSet<&'s [u8]>,
@@ -102,14 +108,14 @@ impl<'s> Parts<'s> {
     }
 }
 
-/// A text as it is, percent-decoded, and what stands in it in base64.
+/// Returns the text as it is, percent-decoded, and the contents of its base64 parts.
 fn readings(text: &str) -> Vec<Cow<'_, [u8]>> {
     let decoded = |text: &str| Cow::Owned(percent_decode_str(text).collect());
     let in_form = decoded(&text.replace('+', " "));
     let in_base64 = text.split(|c: char| !(c.is_ascii_alphanumeric() || "+/-_".contains(c)));
     let in_base64 = in_base64.filter_map(|run| {
         let run = run.replace('-', "+").replace('_', "/");
-        // One character more is no byte: it belongs to what follows.
+        // A single last character does not encode a byte, so it belongs to the following text.
         let whole = run.len() - usize::from(run.len() % 4 == 1);
         BASE64.decode(&run[..whole]).ok().map(Cow::Owned)
     });

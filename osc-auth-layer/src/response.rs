@@ -1,4 +1,4 @@
-//! Every answer of the layer's own is made here: what it says, its status, its headers.
+//! Makes every answer that the layer gives by itself: its status, its headers and its text.
 
 mod page;
 
@@ -13,18 +13,18 @@ use crate::config::Config;
 use crate::cookie::BadCookie;
 use crate::origin::{self, Origin};
 
-/// The most bytes of headers that an answer of the layer's own has, each header with its name and four bytes beside: nginx
-/// refuses an answer whose headers do not fit into 4 KB.
+/// The most bytes of headers in an answer of the layer. Each header counts with its name and four bytes for separators.
+/// nginx refuses an answer whose headers do not fit into 4 KB.
 const MOST_HEADERS: usize = 3584;
 
-/// The longest path, with its query, that a sign-in returns to. It has to fit, with everything else, into a sealed cookie
-/// of a kilobyte, and escaping makes it three times as long in a link.
+/// The longest path with query that a sign-in returns to. With all else it has to fit into a sealed cookie of a kilobyte, and
+/// escaping in a link can triple its length.
 pub(crate) const LONGEST_RETURN: usize = 320;
 
-/// An answer of the layer's own, before it becomes a `Response<ResponseBody<B>>`.
+/// An answer of the layer, before it becomes a `Response<ResponseBody<B>>`.
 pub(crate) type Answer = Response<Bytes>;
 
-/// Why a request does not get what it asked for.
+/// The reason why the layer refuses a request.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Refusal {
     Unauthenticated,
@@ -83,43 +83,46 @@ impl Refusal {
         }
     }
 
-    /// For the visitor: whose fault, and what to do. Our words only; the provider's go to the log.
+    /// Tells the user what failed and what to do. Contains only the layer's own words. The provider's words go to the log.
     fn description(&self) -> Cow<'static, str> {
         Cow::Borrowed(match self {
             Self::UnknownHost { host } => {
                 return Cow::Owned(format!(
-                    "You opened this app at {host}, which it does not know as its own address. Its operator has to name \
-                     it in PUBLIC_URL."
+                    "You opened this app at {host}, which is not one of its addresses. Its operator has to add it to \
+                     PUBLIC_URL."
                 ));
             }
-            Self::Unauthenticated => "Sign in to go on.",
-            Self::SessionEnded => "Open Source Cloud ended this session. Sign in again.",
+            Self::Unauthenticated => "Sign in to continue.",
+            Self::SessionEnded => "Open Source Cloud ended your session. Sign in again.",
             Self::TemporarilyUnavailable { .. } => {
-                "Open Source Cloud is out of reach for the moment. You are still signed in; try again shortly."
+                "This app cannot reach Open Source Cloud or its own session store. You are still signed in. Try again \
+                 shortly."
             }
             Self::ProviderUnavailable => {
-                "Open Source Cloud could not be reached for signing in. Try again in a moment."
+                "This app cannot reach Open Source Cloud or its own session store, so it cannot sign you in. Try again \
+                 shortly."
             }
             Self::Misconfigured => {
-                "This app is not set up correctly for signing in. Its operator finds the reason in the app's log."
+                "Sign-in is not set up correctly in this app. Its operator finds the reason in the app's log."
             }
             Self::InvalidState => {
-                "This sign-in was already used, took longer than ten minutes or was begun in another browser. \
-                 Start it again."
+                "This sign-in was used already, took longer than ten minutes, or began in another browser. Sign in again."
             }
-            Self::AccessDenied => "The access this app asked for was declined. Nothing was changed.",
+            Self::AccessDenied => "The access that this app asked for was declined. You are not signed in.",
             Self::NotAllowed => {
-                "This account may not use this app. Sign in with another account or workspace."
+                "This account is not allowed to use this app. Sign in with another account or workspace."
             }
-            Self::SignInFailed => "Open Source Cloud did not complete the sign-in. Try once more.",
+            Self::SignInFailed => "Open Source Cloud did not complete the sign-in. Try again.",
             Self::InvalidRequest(problem) => problem,
             Self::BadCookie(bad) => bad.problem(),
-            Self::MethodNotAllowed { .. } => "This address answers to another method.",
-            Self::Forbidden => "This address works from this app's own pages only.",
+            Self::MethodNotAllowed { .. } => "This address does not accept this HTTP method.",
+            Self::Forbidden => {
+                "The request came from another site. This address accepts requests from this app's own pages only."
+            }
         })
     }
 
-    /// During an outage a new sign-in would replace a session that is still good; elsewhere it would not help.
+    /// Returns true if a new sign-in can help. During an outage it would replace a session that is still good.
     fn offers_signin(&self) -> bool {
         match self {
             Self::TemporarilyUnavailable { .. }
@@ -140,7 +143,7 @@ impl Refusal {
     }
 }
 
-/// What an answer has to know of the request: who reads it, and where a sign-in would start and return.
+/// The facts about a request that an answer depends on: who reads the answer, and where a sign-in starts and returns.
 #[derive(Debug)]
 pub(crate) struct Visitor {
     is_navigation: bool,
@@ -148,7 +151,7 @@ pub(crate) struct Visitor {
     signin: String,
     /// The path that the browser asked for.
     path: String,
-    /// The path and query that a sign-in can return to, when this is a navigation.
+    /// The path and query that a sign-in can return to, if the request is a navigation.
     return_to: Option<String>,
     session_cookie: String,
 }
@@ -163,7 +166,7 @@ impl Visitor {
         let is_safe = matches!(*request.method(), Method::GET | Method::HEAD);
         let is_navigation = is_navigation(headers);
         let target = uri.path_and_query().filter(|_| is_navigation && is_safe);
-        // The page without its query is better than the app's first page.
+        // If path and query are too long, the path alone is still better than the app's first page.
         let targets = target.into_iter().flat_map(|target| [target.as_str(), target.path()]);
         Self {
             is_navigation,
@@ -177,7 +180,7 @@ impl Visitor {
         }
     }
 
-    /// For answers of the sign-in endpoints themselves, which are nothing to return to.
+    /// Removes the return path. For the layer's own endpoints, which a sign-in must not return to.
     pub(crate) fn without_return(mut self) -> Self {
         self.return_to = None;
         self
@@ -194,7 +197,7 @@ impl Visitor {
     }
 }
 
-/// A top-level navigation, by what the browser says of itself (Fetch Metadata); by `Accept` for those that say nothing.
+/// Returns true for a top-level navigation: if Fetch Metadata says so, or else if the request accepts `text/html`.
 fn is_navigation(headers: &HeaderMap) -> bool {
     let value = |name: &str| headers.get(name).map(HeaderValue::as_bytes);
     match (value("sec-fetch-mode"), value("sec-fetch-dest")) {
@@ -208,7 +211,7 @@ fn is_navigation(headers: &HeaderMap) -> bool {
     }
 }
 
-/// The layer's answer to a refused request.
+/// Makes the answer to a refused request.
 pub(crate) fn answer(config: &Config, visitor: &Visitor, refusal: Refusal) -> Answer {
     let status = refusal.status(config);
     let needs_signin = matches!(refusal, Refusal::Unauthenticated | Refusal::SessionEnded);
@@ -229,14 +232,14 @@ pub(crate) fn answer(config: &Config, visitor: &Visitor, refusal: Refusal) -> An
             let removal = config.cookies.removal(visitor.session_cookie.clone());
             insert(headers, header::SET_COOKIE, &removal.to_string());
         }
-        // Nobody can mend this but the layer: a script cannot see the cookie, and a person does not know where to look.
+        // Only the layer can repair this. Scripts cannot see the cookie, and users do not know where to look for it.
         Refusal::BadCookie(bad) => {
             for removal in config.cookies.removals(bad.name(), &visitor.path) {
                 insert(headers, header::SET_COOKIE, &removal.to_string());
             }
         }
         Refusal::TemporarilyUnavailable { retry_after } => {
-            // Rounded up: whoever comes exactly then must not come too early.
+            // Rounded up, so that a retry at exactly this time is not too early.
             let seconds = retry_after.as_millis().div_ceil(1000).max(1);
             insert(headers, header::RETRY_AFTER, &seconds.to_string());
         }
@@ -246,8 +249,8 @@ pub(crate) fn answer(config: &Config, visitor: &Visitor, refusal: Refusal) -> An
     fit(response)
 }
 
-/// Leaves out removals of cookies until the headers fit into [`MOST_HEADERS`]. The browser sends these cookies again, and
-/// the next answer removes them.
+/// Omits cookie removals until the headers fit into [`MOST_HEADERS`]. The browser sends these cookies again, and the next
+/// answer removes them.
 pub(crate) fn fit(mut answer: Answer) -> Answer {
     let headers = answer.headers_mut();
     let mut total: usize = headers.iter().map(|(name, value)| size(name, value)).sum();
@@ -268,8 +271,8 @@ pub(crate) fn fit(mut answer: Answer) -> Answer {
     if total > MOST_HEADERS {
         tracing::error!(
             bytes = total,
-            "the headers of an answer are longer than 3.5 KB, which a proxy may refuse; shorten the public URL, the \
-             layer's paths or the scopes"
+            "The headers of an answer take more than 3.5 KB, which a proxy may refuse. Shorten the public URL, the \
+             layer's paths or the scopes."
         );
     }
     answer
@@ -283,8 +286,9 @@ fn is_removal(cookie: &HeaderValue) -> bool {
     memchr::memmem::find(cookie.as_bytes(), b"; Max-Age=0").is_some()
 }
 
-/// RFC 9110 §11.6.1 wants a challenge with every 401. Ours is a cookie and, where a sign-in would help, its address: a
-/// `Bearer` challenge would ask for a token in a header that is never looked at.
+/// Returns the challenge that every 401 needs (RFC 9110 §11.6.1). It names the cookie and, if a sign-in helps, its address.
+///
+/// A `Bearer` challenge would ask for a token in a header that the layer never reads.
 fn challenge(visitor: &Visitor, offers_signin: bool) -> HeaderValue {
     let mut challenge = format!("Cookie realm=\"osc\", cookie-name=\"{}\"", visitor.session_cookie);
     if offers_signin {
@@ -322,7 +326,7 @@ pub(crate) fn json_answer(status: StatusCode, json: &Value) -> Answer {
     response
 }
 
-/// 303, never 307: the browser must not repeat a form's body at the target (RFC 9700 §4.12).
+/// Redirects by 303, never 307, so that the browser does not repeat a form's body at the target (RFC 9700 §4.12).
 pub(crate) fn see_other(location: &str) -> Answer {
     let mut response = own(Bytes::new());
     *response.status_mut() = StatusCode::SEE_OTHER;
@@ -330,7 +334,9 @@ pub(crate) fn see_other(location: &str) -> Answer {
     response
 }
 
-/// What every answer of ours carries. The callback's URL holds a code: no page it leads to may learn it.
+/// Makes an answer with the headers that every answer of the layer has.
+///
+/// `Referrer-Policy` matters because the callback's URL contains a code. Pages that it leads to must not see the code.
 fn own(body: Bytes) -> Answer {
     let mut response = Response::new(body);
     let headers = response.headers_mut();
@@ -346,6 +352,9 @@ fn insert(headers: &mut HeaderMap, name: HeaderName, value: &str) {
         Ok(value) => {
             headers.append(name, value);
         }
-        Err(_) => tracing::error!(%name, "left out a header whose value cannot stand in one"),
+        Err(_) => tracing::error!(
+            %name,
+            "The layer left out a header, because its value holds invalid characters. Check the configured paths and URLs."
+        ),
     }
 }

@@ -1,8 +1,8 @@
-//! Which of the layer's own endpoints a path is, if any.
+//! Recognises the layer's own paths.
 
 use crate::config::Config;
 
-/// The paths the layer serves itself.
+/// An endpoint that the layer serves itself.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Endpoint {
     SignIn,
@@ -11,7 +11,8 @@ pub(crate) enum Endpoint {
     Session,
 }
 
-/// The raw path is compared: what only decodes to one of ours belongs to the app, and is protected.
+/// Returns the endpoint of a path. Compares the raw path: a path that only decodes to one of the layer's belongs to the app and
+/// is protected.
 pub(crate) fn route(config: &Config, path: &str) -> Option<Endpoint> {
     if path == config.signin_path {
         Some(Endpoint::SignIn)
@@ -27,7 +28,7 @@ pub(crate) fn route(config: &Config, path: &str) -> Option<Endpoint> {
 }
 
 impl Endpoint {
-    /// The one method it answers to.
+    /// Returns the only method that the endpoint accepts.
     pub(crate) fn method(self) -> http::Method {
         match self {
             Self::SignIn | Self::Callback | Self::Session => http::Method::GET,

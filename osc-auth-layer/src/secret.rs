@@ -1,11 +1,11 @@
-//! Values that must not be printed, and where randomness comes from.
+//! Values that must not be printed, and random values.
 
 use std::fmt;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-/// A token, code, verifier or client secret. It has no `Display`, no `PartialEq` and a `Debug` that tells nothing.
+/// A token, code, verifier or client secret. It has no `Display` and no `PartialEq`, and `Debug` hides the value.
 #[derive(Clone)]
 pub(crate) struct Secret(Box<str>);
 
@@ -14,7 +14,7 @@ impl Secret {
         Self(value.into())
     }
 
-    /// The value itself; a call site that reads `expose` is one to look at twice.
+    /// Returns the value itself. Review every caller of `expose` with care.
     pub(crate) fn expose(&self) -> &str {
         &self.0
     }
@@ -26,14 +26,14 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// `N` bytes from the process's CSPRNG, which reseeds itself from the operating system.
+/// Returns `N` bytes from the process's CSPRNG, which reseeds itself from the operating system.
 pub(crate) fn random_bytes<const N: usize>() -> [u8; N] {
     let mut bytes = [0; N];
     rand::Rng::fill_bytes(&mut rand::rng(), &mut bytes);
     bytes
 }
 
-/// `N` random bytes as unpadded base64url, an alphabet that needs no escaping in URLs, forms and cookies.
+/// Returns `N` random bytes in unpadded base64url, which needs no escaping in URLs, forms and cookies.
 pub(crate) fn random_token<const N: usize>() -> String {
     URL_SAFE_NO_PAD.encode(random_bytes::<N>())
 }
@@ -43,12 +43,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn debug_tells_nothing_of_a_secret() {
+    fn debug_hides_a_secret() {
         assert_eq!(format!("{:?}", Secret::new("hunter2")), "[redacted]");
     }
 
     #[test]
-    fn random_tokens_are_as_long_as_asked_and_never_the_same() {
+    fn random_tokens_have_the_requested_length_and_differ() {
         let (one, two) = (random_token::<32>(), random_token::<32>());
         assert_eq!(one.len(), 43);
         assert_ne!(one, two);

@@ -1,4 +1,4 @@
-//! The service: takes what is not the app's business off the request, and plumbs the decision.
+//! The service: asks for a decision about each request, and passes the request on or answers it.
 
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -12,7 +12,7 @@ use crate::future::ResponseFuture;
 use crate::session::OscToken;
 use crate::shared::Shared;
 
-/// A service whose visitors are signed in with Open Source Cloud; made by [`OscAuthLayer`](crate::OscAuthLayer).
+/// Wraps a service with sign-in. Made by [`OscAuthLayer`](crate::OscAuthLayer).
 #[derive(Clone, Debug)]
 pub struct OscAuth<S> {
     inner: S,
@@ -24,17 +24,17 @@ impl<S> OscAuth<S> {
         Self { inner, shared }
     }
 
-    /// The wrapped service.
+    /// Returns the wrapped service.
     pub fn get_ref(&self) -> &S {
         &self.inner
     }
 
-    /// The wrapped service, mutably.
+    /// Returns the wrapped service, mutably.
     pub fn get_mut(&mut self) -> &mut S {
         &mut self.inner
     }
 
-    /// The wrapped service, without the layer.
+    /// Removes the layer and returns the wrapped service.
     pub fn into_inner(self) -> S {
         self.inner
     }
@@ -53,7 +53,7 @@ where
     }
 
     fn call(&mut self, mut request: Request<ReqBody>) -> Self::Future {
-        // Nobody but this layer says who the visitor is.
+        // Only this layer decides who the user is, whatever an outer layer inserted.
         request.extensions_mut().remove::<OscToken>();
         match decide(&self.shared, &request) {
             Decision::Now(Verdict::Pass(token)) => {
@@ -75,8 +75,10 @@ where
 }
 
 impl<S: Clone> OscAuth<S> {
-    /// A ready service may hold a permit or a slot; kept while a slow sign-in waits for the provider, it would block
-    /// others. A clone is not ready, and dropping the ready one gives back what it held.
+    /// Replaces the ready service by a clone that is not ready.
+    ///
+    /// A ready service may hold a permit or a slot. If it kept that while a slow sign-in waits for the provider, it would
+    /// block other requests.
     fn give_up_readiness(&mut self) {
         self.inner = self.inner.clone();
     }

@@ -1,4 +1,4 @@
-//! What all clones of one layer share.
+//! The state that all clones of a layer share.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -30,20 +30,20 @@ pub(crate) struct Shared {
     pub(crate) provider: Arc<Provider>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) sessions: Table,
-    /// The store behind the table.
+    /// The store behind the table, if there is one.
     pub(crate) backing: Option<Arc<Backing>>,
     pub(crate) consumed: ConsumedStates,
     pub(crate) outcomes: Outcomes,
     /// Cancelled when the layer shuts down.
     pub(crate) stopping: CancellationToken,
-    /// Refreshes, revocations, metadata: what `shutdown` waits for.
+    /// The tasks that `shutdown` waits for, such as refreshes and revocations.
     pub(crate) tasks: TaskTracker,
-    /// The refreshes under way: one at a time for each session.
+    /// The refreshes under way, one at a time for each session.
     pub(crate) refreshing: Flights<SessionId, Refreshed>,
-    /// A permit for each refresh under way; closed at shutdown.
+    /// The permits for refreshes. Closed at shutdown.
     pub(crate) refreshes: Semaphore,
     pub(crate) breaker: Breaker,
-    /// The log line for visitors at a host that is not configured.
+    /// Limits the log line about a host that is not configured.
     pub(crate) unknown_host: Seldom,
     #[cfg(feature = "client")]
     pub(crate) platform_http: HttpClient,
@@ -95,7 +95,7 @@ impl Shared {
         self.clock.now().into()
     }
 
-    /// The time that all nodes agree on.
+    /// Returns the time that all nodes agree on: the store's, if there is one.
     pub(crate) async fn common_now(&self) -> Result<Timestamp, StoreError> {
         match &self.backing {
             None => Ok(self.now()),
@@ -111,14 +111,14 @@ impl Shared {
         self.backing.as_ref().map(|backing| backing.coherence())
     }
 
-    /// Runs a task that no request waits for, and that `shutdown` does.
+    /// Starts a background task that `shutdown` waits for.
     pub(crate) fn beside(&self, task: impl Future<Output = ()> + Send + 'static) {
         if let Ok(runtime) = Handle::try_current() {
             drop(self.tasks.spawn_on(task, &runtime));
         }
     }
 
-    /// Begins a session. Fails when the store does, and then the grant is revoked.
+    /// Begins a session. If the store fails, revokes the grant and fails.
     pub(crate) async fn begin_session(
         self: &Arc<Self>,
         tokens: Tokens,
@@ -137,14 +137,14 @@ impl Shared {
         Ok(token)
     }
 
-    /// Puts a session nobody else knows yet into the table; one that is there already stays.
+    /// Puts a session into the table and returns it. If the table has this session already, returns that one.
     pub(crate) fn keep(self: &Arc<Self>, session: Session) -> Session {
         let session = self.sessions.insert(session, &self.config.timing, self.now());
         self.keep_sweeping();
         session
     }
 
-    /// A session that has not expired and was not refused; looking at it counts as use.
+    /// Returns a session that is still good. Counts as use of the session.
     pub(crate) async fn live_session(
         self: &Arc<Self>,
         id: &SessionId,
@@ -160,9 +160,9 @@ impl Shared {
         Ok(Some(session))
     }
 
-    /// Starts no further refresh and waits for the tasks under way; tells whether all ended in time.
+    /// Starts no further refresh and waits for the tasks under way. Returns true if all ended before `deadline`.
     pub(crate) async fn shut_down(&self, deadline: Duration) -> bool {
-        // Those still waiting for a permit give up; who has one goes on.
+        // Refreshes that wait for a permit give up. Those with a permit go on.
         self.refreshes.close();
         self.stopping.cancel();
         self.tasks.close();
@@ -170,15 +170,17 @@ impl Shared {
         matches!(select(ended, self.clock.sleep(deadline)).await, Either::Left(_))
     }
 
-    /// Returns whether this is the first use of `state` in this process.
+    /// Returns true for the first use of `state` in this process.
     pub(crate) fn consume_once(self: &Arc<Self>, state: &str, expires_at: Timestamp, now: Timestamp) -> bool {
         let is_first = self.consumed.consume_once(state, expires_at, now);
         self.keep_sweeping();
         is_first
     }
 
-    /// Sweeps every minute, by a task that starts with the first session or used state, is started again when its runtime
-    /// went, and ends when the layer is dropped.
+    /// Makes sure that a task sweeps every minute.
+    ///
+    /// The task starts with the first session or used state, and ends when the layer is dropped. It is started again if its
+    /// runtime has ended.
     fn keep_sweeping(self: &Arc<Self>) {
         let mut sweeper = self.sweeper.lock();
         if sweeper.as_ref().is_some_and(|task| !task.is_finished()) {

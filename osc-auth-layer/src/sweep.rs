@@ -1,4 +1,4 @@
-//! Drops what has expired from memory, once a minute.
+//! Drops expired entries from memory once a minute.
 
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -10,9 +10,9 @@ use crate::session::Place;
 use crate::shared::Shared;
 
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
-/// A clock that moves by more than this between two sweeps may be wrong.
+/// A clock that jumps ahead by more than this between two sweeps may be wrong.
 const PLAUSIBLE: Duration = Duration::from_secs(15 * 60);
-/// So many sweeps later, a clock that jumped ahead is believed.
+/// After this many sweeps, the sweeper follows a clock that jumped ahead.
 const DOUBTED_FOR: u32 = 30;
 
 /// Sweeps until the layer is dropped.
@@ -27,7 +27,7 @@ pub(crate) async fn keep_sweeping(layer: Weak<Shared>, clock: Arc<dyn Clock>) {
     }
 }
 
-/// Sweeps in slices, between which requests have their turn. `None` when the layer was dropped meanwhile.
+/// Sweeps in slices and yields between them, so that requests can run. `None` if the layer was dropped meanwhile.
 async fn sweep(layer: &Weak<Shared>, now: Timestamp) -> Option<()> {
     let sessions_from = |place| {
         let shared = layer.upgrade()?;
@@ -47,8 +47,10 @@ async fn sweep(layer: &Weak<Shared>, now: Timestamp) -> Option<()> {
     Some(())
 }
 
-/// The time to sweep by. Clocks jump ahead and back, those of virtual machines for example, and a session that was dropped
-/// stays dropped. So the sweep follows its own sleeps for half an hour before it believes in a jump.
+/// The time to sweep by.
+///
+/// Clocks jump ahead and back, for example in virtual machines, but a dropped session stays dropped. So after a jump ahead the
+/// sweeper counts its own sleeps for half an hour before it follows the clock.
 struct SweepTime {
     believed: Timestamp,
     doubted: u32,
@@ -61,7 +63,7 @@ impl From<Timestamp> for SweepTime {
 }
 
 impl SweepTime {
-    /// The time of the sweep that comes one pause after the last.
+    /// Returns the time for the next sweep, one pause after the last one.
     fn next(&mut self, now: Timestamp) -> Timestamp {
         let expected = self.believed.plus(SWEEP_EVERY);
         let is_plausible = now <= expected.plus(PLAUSIBLE);
@@ -84,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn time_that_passes_is_believed_also_when_it_goes_back_or_stands_still() {
+    fn small_steps_of_the_clock_are_followed_in_both_directions() {
         let mut time = SweepTime::from(at(1000));
         for now in [1001, 1002, 1010, 1010, 1024, 500, 501, 0] {
             assert_eq!(time.next(at(now)), at(now));
@@ -92,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn a_jump_ahead_and_back_is_never_believed() {
+    fn a_clock_jump_that_reverts_is_ignored() {
         let mut time = SweepTime::from(at(0));
         for minute in 1..=30 {
             assert_eq!(time.next(at(DAY + minute)), at(minute));
@@ -101,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn a_jump_that_lasts_is_believed_after_half_an_hour() {
+    fn a_lasting_clock_jump_is_followed_after_half_an_hour() {
         let mut time = SweepTime::from(at(0));
         for minute in 1..=30 {
             assert_eq!(time.next(at(DAY + minute)), at(minute));

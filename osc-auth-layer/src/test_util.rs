@@ -1,4 +1,9 @@
-//! For the tests of apps: sessions without a provider, and a clock that does as it is told (feature `test-util`).
+//! Helps to test apps: sessions without a provider, and a clock that the test moves (feature `test-util`).
+//!
+//! - [`OscAuthLayer::sign_in_for_test`] makes a session from a [`TestToken`] and returns its `Cookie` header.
+//! - [`TestClock`] stands still until the test moves it.
+//! - [`MemoryStore`] is a session store in memory that several layers can share.
+//! - [`store_contract`] tests your own session store.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -14,12 +19,19 @@ use crate::provider::{Credentials, Tokens, bearer};
 use crate::secret::Secret;
 pub use crate::store::memory::{MemoryStore, Snapshot};
 
-/// Proves that a [`SessionStore`](crate::SessionStore) keeps what the trait promises.
+/// Tests that a [`SessionStore`](crate::SessionStore) keeps the promises of the trait.
 pub mod store_contract {
     pub use crate::store::contract::run;
 }
 
-/// The tokens of a session that [`OscAuthLayer::sign_in_for_test`] makes.
+/// Describes the tokens of a session that [`OscAuthLayer::sign_in_for_test`] makes.
+///
+/// ```
+/// use std::time::Duration;
+/// use osc_auth_layer::test_util::TestToken;
+///
+/// let token = TestToken::new("pat-of-ada").expires_in(Duration::from_secs(60)).refresh_token("rt-1");
+/// ```
 #[derive(Debug)]
 pub struct TestToken {
     access_token: Secret,
@@ -29,10 +41,10 @@ pub struct TestToken {
 }
 
 impl TestToken {
-    /// A session with this access token, good for an hour and without a refresh token.
+    /// Starts with this access token. It is good for an hour, and there is no refresh token.
     ///
     /// # Panics
-    /// When `access_token` holds anything but visible ASCII characters: no provider's would.
+    /// If `access_token` is empty or contains anything but visible ASCII characters.
     pub fn new(access_token: impl Into<String>) -> Self {
         let access_token = access_token.into();
         assert!(bearer(&access_token).is_some(), "an access token consists of visible ASCII characters");
@@ -44,22 +56,23 @@ impl TestToken {
         }
     }
 
-    /// What a refresh would spend. Default: none, so the session ends with its token.
+    /// Sets the refresh token. Default: none, so the session ends when its token expires.
     #[must_use]
     pub fn refresh_token(mut self, token: impl Into<String>) -> Self {
         self.refresh_token = Some(Secret::new(token.into()));
         self
     }
 
-    /// The token's lifetime from now. Default: an hour.
+    /// Sets the access token's lifetime, counted from the sign-in. Default: one hour.
     #[must_use]
     pub fn expires_in(mut self, lifetime: Duration) -> Self {
         self.lifetime = lifetime;
         self
     }
 
-    /// The port in the `Host` of the requests to come. It matters only without a `public_url`, when it is part of the
-    /// cookie's name. Default: 80, that of a request without `Host`.
+    /// Sets the port in the `Host` header of the test's requests. Default: 80, which also fits a request without `Host`.
+    ///
+    /// The port matters only without a `public_url`. Then it is part of the cookie's name.
     #[must_use]
     pub fn port(mut self, port: u16) -> Self {
         self.port = port;
@@ -68,7 +81,8 @@ impl TestToken {
 }
 
 impl OscAuthLayer {
-    /// Makes a live session without asking a provider, and returns the `Cookie` header of the browser that has it.
+    /// Makes a session without a provider, and returns the `Cookie` header that belongs to it. Does not check the rules of
+    /// [`Builder::authorize`](crate::Builder::authorize).
     ///
     /// ```
     /// use std::convert::Infallible;
@@ -80,7 +94,7 @@ impl OscAuthLayer {
     /// # async fn main() -> Result<(), osc_auth_layer::ConfigError> {
     /// let auth = OscAuthLayer::builder(Client::public("cli")).build()?;
     /// let app = auth.layer(service_fn(|request: Request<String>| async move {
-    ///     let token = request.extensions().get::<OscToken>().expect("the layer lets nobody else through");
+    ///     let token = request.extensions().get::<OscToken>().expect("only signed-in users pass");
     ///     assert_eq!(token.access_token(), "pat-of-ada");
     ///     Ok::<_, Infallible>(Response::new(http_body_util::Full::<bytes::Bytes>::from("ok")))
     /// }));
@@ -93,7 +107,7 @@ impl OscAuthLayer {
     /// ```
     ///
     /// # Panics
-    /// When the session store fails.
+    /// If the session store fails.
     pub async fn sign_in_for_test(&self, token: TestToken) -> HeaderValue {
         let bearer = bearer(token.access_token.expose()).expect("checked by TestToken::new");
         let tokens = Tokens { bearer, refresh_token: token.refresh_token, lifetime: token.lifetime };
@@ -109,14 +123,14 @@ impl OscAuthLayer {
 }
 
 impl OscAuthLayer {
-    /// How many refreshes, revocations and other tasks run beside the requests just now.
+    /// Returns the number of refreshes, revocations and other background tasks that are running.
     #[must_use]
     pub fn tasks_under_way(&self) -> usize {
         self.shared.tasks.len()
     }
 }
 
-/// A [`Clock`] that stands still until it is moved. Clones move together.
+/// Stands still until the test moves it. Clones move together.
 ///
 /// ```
 /// use std::time::Duration;
@@ -131,21 +145,21 @@ impl OscAuthLayer {
 pub struct TestClock(Arc<watch::Sender<SystemTime>>);
 
 impl TestClock {
-    /// A clock that shows the present time.
+    /// Returns a clock that stands at the current time.
     #[must_use]
     pub fn new() -> Self {
         Self(Arc::new(watch::Sender::new(SystemTime::now())))
     }
 
-    /// Moves it on. Whoever sleeps until then or earlier wakes.
+    /// Moves the clock ahead, and wakes the tasks whose sleep ends by then.
     ///
     /// # Panics
-    /// When that is beyond what `SystemTime` can tell.
+    /// If the new time is beyond the range of `SystemTime`.
     pub fn advance(&self, duration: Duration) {
         self.0.send_modify(|now| *now += duration);
     }
 
-    /// Sets it, forwards or back.
+    /// Sets the clock to any time, ahead or back.
     pub fn set(&self, now: SystemTime) {
         self.0.send_replace(now);
     }
@@ -165,7 +179,7 @@ impl Clock for TestClock {
     fn sleep(&self, duration: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>> {
         let until = self.now().checked_add(duration);
         let mut receiver = self.0.subscribe();
-        // Keeps the sender alive, so that waiting cannot fail.
+        // This clone keeps the sender alive, so that waiting cannot fail.
         let clock = self.clone();
         Box::pin(async move {
             let _ = receiver.wait_for(|now| until.is_some_and(|until| *now >= until)).await;

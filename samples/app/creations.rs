@@ -1,5 +1,5 @@
-//! Instances on their way: made and waited for by a task of their own, which outlives the request that began it and the
-//! access token that came with it.
+//! Creates instances in background tasks. A task outlives the request that began it and that request's access
+//! token.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -21,10 +21,10 @@ const ANSWERED_WITHIN: Duration = Duration::from_secs(10);
 
 const FAILURES_ARE_TOLD_FOR: Duration = Duration::from_secs(10 * 60);
 
-/// How far an instance has come.
+/// The state of an instance that is being created.
 #[derive(Clone, Debug)]
 pub(crate) enum Progress {
-    /// With the platform's word for it.
+    /// Holds the status that the platform reports.
     Starting(String),
     Running,
     Failed(String),
@@ -35,18 +35,21 @@ type Key = (String, String, String);
 
 #[derive(Debug)]
 struct Creation {
-    /// An instance may be removed and made again while the task of the first still looks for it.
+    /// Distinguishes two creations of the same name, if an instance is removed and created again while the
+    /// first task runs.
     number: u64,
     progress: Progress,
 }
 
-/// Those under way in this process, and those that failed lately.
+/// The creations that run in this process, and those that failed recently.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Creations(Arc<Mutex<HashMap<Key, Creation>>>);
 
 impl Creations {
-    /// Returns once the platform has taken it on or refused it, or after [`ANSWERED_WITHIN`]. The creation goes on by itself,
-    /// also if the visitor closes the tab.
+    /// Starts to create an instance. Returns once the platform accepts or refuses it, or after
+    /// [`ANSWERED_WITHIN`].
+    ///
+    /// The creation continues in the background, even if the visitor closes the tab.
     pub(crate) async fn begin(
         &self,
         osc: OscContext,
@@ -55,7 +58,7 @@ impl Creations {
         options: &str,
     ) -> Result<(), ContextError> {
         let key = (owner(&osc), service.to_owned(), name.to_owned());
-        // What is no JSON is not taken for options either.
+        // Text that is not JSON becomes `null`, which the client refuses as options.
         let options = match options.trim() {
             "" => Value::Object(serde_json::Map::new()),
             text => serde_json::from_str(text).unwrap_or(Value::Null),
@@ -64,12 +67,12 @@ impl Creations {
         let creations = self.clone();
         tokio::spawn(async move {
             let (_, service, name) = &key;
-            // `osc` is a handle on the session, so every request has a token that is good.
+            // `osc` is a handle on the session, so every request gets a fresh token.
             let mut creating = std::pin::pin!(osc.create_or_adopt_instance(service, name, options, LONGEST));
             let created = match timeout(ANSWERED_WITHIN, &mut creating).await {
                 Ok(Err(error)) => return answer.send(Err(error)),
                 Ok(Ok(creation)) => Some(creation),
-                // The platform does not say what became of it: the instance may turn up minutes later.
+                // The outcome is not known yet. The instance may appear minutes later.
                 Err(_) => None,
             };
             let number = creations.begun(&key);
@@ -86,7 +89,7 @@ impl Creations {
             };
             match ready.await {
                 Ok(()) => tracing::info!("{name} runs"),
-                // Signed out, or removed again: nobody waits for it.
+                // The user signed out or removed the instance, so nobody waits for it.
                 Err(error) if matches!(error.kind(), Kind::SessionEnded | Kind::NotFound) => {}
                 Err(error) => {
                     tracing::warn!(%error, "{name} did not start");
@@ -97,11 +100,11 @@ impl Creations {
             creations.end(&key, number);
             Ok(())
         });
-        // Without an answer the runtime is shutting down, and nobody is left to read this one.
+        // No answer means that the runtime is shutting down.
         answered.await.unwrap_or(Ok(()))
     }
 
-    /// Another node may have begun it: then the platform knows.
+    /// Returns the progress. If another node began the creation, only the platform knows it.
     pub(crate) async fn progress(
         &self,
         osc: &OscContext,
@@ -123,7 +126,7 @@ impl Creations {
         })
     }
 
-    /// Of the session's instances of a service, by name.
+    /// Returns the session's creations of a service, by name.
     pub(crate) fn of(&self, osc: &OscContext, service: &str) -> HashMap<String, Progress> {
         let session = owner(osc);
         let creations = self.lock();
@@ -159,7 +162,7 @@ impl Creations {
     }
 }
 
-/// The public id of the user's session.
+/// Returns the public id of the user's session.
 fn owner(osc: &OscContext) -> String {
     osc.session().map(OscSession::id).unwrap_or_default()
 }

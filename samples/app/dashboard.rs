@@ -1,4 +1,4 @@
-//! The dashboard: the workspace's balance, its services, and the instances of the one the visitor picked.
+//! The dashboard: the workspace's balance, its services, and the instances of the selected service.
 
 use std::collections::HashMap;
 use std::time::SystemTime;
@@ -11,7 +11,7 @@ use super::notes::Notes;
 use super::pages::{self, Text, dashboard_path, progress_path, sentence};
 
 pub(crate) struct Dashboard<'a> {
-    /// A platform that cannot tell it may have the rest in order.
+    /// `None` if the platform did not return it, which does not affect the rest of the page.
     balance: Option<TokenBalance>,
     minutes_left: u64,
     user: Option<OscUser>,
@@ -21,14 +21,14 @@ pub(crate) struct Dashboard<'a> {
     refused: Option<Refused<'a>>,
 }
 
-/// The service to show, what it answered, and what is on its way.
+/// The selected service, its instances, and its running creations.
 struct Picked {
     service: String,
     instances: Result<Vec<Instance>, ContextError>,
     creations: HashMap<String, Progress>,
 }
 
-/// What the visitor typed, and why no instance came of it.
+/// The visitor's input, and the error of the creation.
 pub(crate) struct Refused<'a> {
     pub(crate) name: &'a str,
     pub(crate) options: &'a str,
@@ -36,7 +36,7 @@ pub(crate) struct Refused<'a> {
 }
 
 impl<'a> Dashboard<'a> {
-    /// `picked` is the service to show, otherwise the first.
+    /// Loads the dashboard. `picked` is the service to show; without it, the first one is shown.
     pub(crate) async fn load(
         token: &OscToken,
         creations: &Creations,
@@ -51,7 +51,7 @@ impl<'a> Dashboard<'a> {
         let picked = match service.map(str::to_owned) {
             None => None,
             Some(service) => {
-                // Kept as it is: a service out of order must not keep the visitor from the others.
+                // The error is kept for the page, so that the visitor can still use other services.
                 let instances = match osc.list_instances(&service).await {
                     Err(error) if is_no_service(&error) => return Err(error),
                     listed => listed,
@@ -130,7 +130,7 @@ fn link(service: &str, picked: bool) -> String {
 }
 
 fn row(service: &str, instance: &Instance, progress: Option<&Progress>) -> String {
-    // Anything but a web address, `javascript:` above all, must not become a link.
+    // Only web addresses may become links. A `javascript:` URL would run in this page.
     let is_web = |url: &&str| url.starts_with("https://") || url.starts_with("http://");
     let url = instance.url.as_deref().filter(is_web);
     let link = url.map(|url| format!("<a href=\"{0}\" rel=\"noreferrer\">{0}</a>", Text(url)));

@@ -1,5 +1,6 @@
-//! What the two samples have in common, beside the layer and the server: the pages, and the instances on their way.
-//! To copy a sample, put this folder next to its `main.rs`, and take the `#[path]` out of that.
+//! The common part of the two samples, apart from the layer and the server: the pages, and the creation of
+//! instances. To copy a sample, put this folder next to its `main.rs` and remove the `#[path]` attribute
+//! there.
 
 pub(crate) mod creations;
 pub(crate) mod dashboard;

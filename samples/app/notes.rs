@@ -1,4 +1,4 @@
-//! The app's own data: one note per user. A real app has a database; the keys would be the same.
+//! The app's own data: one note per user. A real app would use a database with the same keys.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -8,8 +8,8 @@ use osc_auth_layer::OscUser;
 const LONGEST: usize = 500;
 const MOST: usize = 10_000;
 
-/// Notes by [`OscUser::key`]: a note is its user's own. Where the provider does not name the user, colleagues share one by
-/// [`OscUser::workspace_key`].
+/// The notes by [`OscUser::key`], so that each note belongs to one user. If the provider does not name the
+/// user, the key is [`OscUser::workspace_key`], and the users of a workspace share one note.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Notes(Arc<Mutex<HashMap<String, String>>>);
 
@@ -18,7 +18,7 @@ impl Notes {
         self.lock().get(&key(user)).cloned().unwrap_or_default()
     }
 
-    /// Keeps up to 500 characters.
+    /// Stores a note, cut to 500 characters. An empty note removes it.
     pub(crate) fn keep(&self, user: &OscUser, note: &str) {
         let (key, note) = (key(user), note.trim().chars().take(LONGEST).collect::<String>());
         let mut notes = self.lock();

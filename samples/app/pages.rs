@@ -1,4 +1,5 @@
-//! The pages around the dashboard. The templates are format strings: a missing or misspelt field does not compile.
+//! The pages around the dashboard. The templates are format strings, so a missing or misspelt field does not
+//! compile.
 
 use std::fmt::{self, Write};
 
@@ -8,7 +9,7 @@ use osc_auth_layer::{OscToken, OscUser};
 
 use super::creations::Progress;
 
-/// Goes with every answer. `no-store`: after sign-out, Back must not bring somebody's workspace up again.
+/// The headers of every answer. With `no-store`, the Back button does not show a workspace after sign-out.
 pub(crate) const HEADERS: [(&str, &str); 3] = [
     ("cache-control", "no-store"),
     (
@@ -19,14 +20,15 @@ pub(crate) const HEADERS: [(&str, &str); 3] = [
     ("x-content-type-options", "nosniff"),
 ];
 
-/// To whoever sent a form of another site's: an attacker's victim, or a browser too old to say where forms come from.
+/// The text for a form from another site. The reader is the victim of an attack, or uses a browser that does
+/// not send the origin of forms.
 pub(crate) const FORGED: &str =
-    "This was sent from another site, so nothing was done. To do it all the same, do it here.";
+    "This request came from another site, so nothing was done. If you meant it, repeat it in this app.";
 
-/// Every page loads it, so its path is public.
+/// The script of every page. Its path is public.
 pub(crate) const SCRIPT: &str = include_str!("pages/session.js");
 
-/// The public start page. It greets whoever is signed in.
+/// Renders the public start page. It greets a signed-in user.
 pub(crate) fn home(token: Option<&OscToken>) -> String {
     let Some(token) = token else {
         return layout("Welcome", false, include_str!("pages/signed_out.html"));
@@ -43,7 +45,7 @@ pub(crate) fn home(token: Option<&OscToken>) -> String {
     layout("Signed in", true, &content)
 }
 
-/// The note of a user, or of a workspace if the provider does not name its users.
+/// Renders the note of a user, or of a workspace if the provider does not name its users.
 pub(super) fn note(user: &OscUser, note: &str) -> String {
     let (title, hint) = match user.key() {
         Some(_) => ("Your note", "Only you see it."),
@@ -54,24 +56,25 @@ pub(super) fn note(user: &OscUser, note: &str) -> String {
 
 pub(crate) fn error(status: StatusCode, message: &str) -> String {
     let title = match status {
-        StatusCode::UNAUTHORIZED => "Your session is over",
-        StatusCode::INTERNAL_SERVER_ERROR => "This app is not set up as it should be",
-        StatusCode::NOT_FOUND => "There is nothing here",
-        _ if status.is_server_error() => "Open Source Cloud is not answering as it should",
-        _ => "That did not work",
+        StatusCode::UNAUTHORIZED => "Your session has ended",
+        StatusCode::INTERNAL_SERVER_ERROR => "This app is misconfigured",
+        StatusCode::NOT_FOUND => "Not found",
+        _ if status.is_server_error() => "Open Source Cloud has a problem",
+        _ => "The request failed",
     };
     let content =
         format!(include_str!("pages/error.html"), status = status, title = title, message = Text(message));
     layout(title, true, &content)
 }
 
-/// An instance on its way. The page loads itself again until there is news; `None` is the news that it runs.
+/// Renders the progress of a creation. The page reloads itself until the instance runs or has failed. Returns
+/// `None` once it runs.
 pub(crate) fn progress(service: &str, name: &str, progress: &Progress) -> Option<String> {
     let (title, status, state, refresh, explanation) = match progress {
         Progress::Running => return None,
         Progress::Starting(status) => {
             let refresh = "<meta http-equiv=\"refresh\" content=\"1\">";
-            let explanation = "You can close this page: it goes on without you.";
+            let explanation = "You can close this page. The creation continues without it.";
             (format!("{name} is starting"), status.as_str(), "", refresh, explanation)
         }
         Progress::Failed(why) => (format!("{name} did not start"), "failed", " bad", "", why.as_str()),
@@ -88,7 +91,7 @@ pub(crate) fn progress(service: &str, name: &str, progress: &Progress) -> Option
     Some(page(&Text(&title).to_string(), refresh, true, &content))
 }
 
-/// An error as it stands on a page.
+/// Returns an error as a sentence for a page.
 pub(crate) fn sentence(error: &impl fmt::Display) -> String {
     let text = error.to_string();
     let mut chars = text.chars();
@@ -97,7 +100,7 @@ pub(crate) fn sentence(error: &impl fmt::Display) -> String {
     format!("{first}{}{end}", chars.as_str())
 }
 
-/// The dashboard with this service picked.
+/// Returns the path of the dashboard with this service selected.
 pub(crate) fn dashboard_path(service: &str) -> String {
     path("/dashboard?", &[("service", service)])
 }
@@ -126,7 +129,7 @@ fn page(title: &str, head: &str, signed_in: bool, content: &str) -> String {
     )
 }
 
-/// A value on its way into HTML, as text or inside a quoted attribute.
+/// A value that is escaped for HTML, as text or inside a quoted attribute.
 pub(super) struct Text<'a>(pub(super) &'a str);
 
 impl fmt::Display for Text<'_> {

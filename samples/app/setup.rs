@@ -9,18 +9,19 @@ use tokio::net::TcpListener;
 
 pub(crate) type AnyError = Box<dyn std::error::Error>;
 
-/// With one of these, an app is meant for others than its developer: the mock lets everybody in.
+/// Variables of a deployed app. With one of them set, the mock is refused, because it asks for no password.
 #[cfg(feature = "mock")]
 const NOT_WITH_THE_MOCK: [&str; 5] = ["PORT", "PUBLIC_URL", "OSC_HOSTNAME", "SESSION_STORE", "REDIS_URL"];
 
-/// Configures the layer: for the client that the environment names, else for a mock of Open Source Cloud.
+/// Configures the layer for the client from the environment, or for a mock of Open Source Cloud if there is
+/// none.
 pub(crate) async fn configure() -> Result<Builder, AnyError> {
     #[cfg(feature = "mock")]
     if variable("CLIENT_ID").is_none() && variable("OSC_APP_NAME").is_none() {
         return with_mock().await;
     }
     let auth = OscAuthLayer::builder_from_env()?;
-    // In Redis, sessions outlive this process and are shared with the app's other nodes.
+    // Sessions in Redis survive a restart and are shared with the app's other nodes.
     Ok(match variable("REDIS_URL") {
         None => auth,
         Some(url) => auth.store(RedisStore::new(&url)?),
@@ -37,11 +38,11 @@ async fn with_mock() -> Result<Builder, AnyError> {
     if !is_loopback && !bind.starts_with("localhost:") {
         return Err(refused(&format!("BIND={bind} is not a loopback address")));
     }
-    // Leaked, because it has to live as long as the process.
+    // The mock is leaked because it must live as long as the process.
     let mock = Box::leak(Box::new(MockOsc::builder().start().await?));
     let issuer = mock.issuer();
     println!(
-        "CLIENT_ID is not set: using a mock of Open Source Cloud at {issuer}, and of the settings only BIND"
+        "CLIENT_ID is not set. Using a mock of Open Source Cloud at {issuer}. Of the settings, only BIND is used."
     );
     let client = osc_auth_layer::Client::confidential(mock.client_id(), mock.client_secret());
     Ok(OscAuthLayer::builder(client).issuer(issuer).platform(mock.platform()))
@@ -50,18 +51,18 @@ async fn with_mock() -> Result<Builder, AnyError> {
 #[cfg(feature = "mock")]
 fn refused(why: &str) -> AnyError {
     format!(
-        "CLIENT_ID is not set, and {why}. Without a client this sample signs in with a mock that lets everybody in, so it \
-         does that on a loopback address alone. Create an OAuth app in the OSC console (My Apps, OAuth Apps) and set \
-         CLIENT_ID and CLIENT_SECRET, or set OSC_APP_NAME and COOKIE_KEY"
+        "CLIENT_ID is not set, and {why}. Without a client, this sample uses a mock of Open Source Cloud that asks for no \
+         password, so it must not be reachable by others. Create an OAuth app in the OSC console (My Apps, OAuth Apps) \
+         and set CLIENT_ID and CLIENT_SECRET, or set OSC_APP_NAME and COOKIE_KEY."
     )
     .into()
 }
 
-/// Listens on `BIND`, or on every address at `PORT`, as an app on OSC has to; else on 127.0.0.1:3000.
+/// Listens on `BIND`, or on all addresses at `PORT`, as OSC requires. Default: 127.0.0.1:3000.
 pub(crate) async fn listen() -> Result<TcpListener, AnyError> {
     let address = address();
     let listener = TcpListener::bind(&address).await;
-    // PORT is BIND with every address in front.
+    // With `PORT`, the address is 0.0.0.0 and that port.
     Ok(listener.map_err(|error| format!("cannot listen on BIND={address}: {error}"))?)
 }
 
@@ -70,7 +71,7 @@ fn address() -> String {
     variable("BIND").or_else(at_port).unwrap_or_else(|| "127.0.0.1:3000".to_owned())
 }
 
-/// An empty variable counts as unset.
+/// Returns a variable. An empty one counts as not set.
 fn variable(name: &str) -> Option<String> {
     env::var(name).ok().map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
 }

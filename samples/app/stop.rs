@@ -2,7 +2,7 @@
 
 use std::{future::pending, io, time::Duration};
 
-/// Resolves on Ctrl-C, and on the SIGTERM that a container or a service manager sends.
+/// Waits for Ctrl-C, or for the SIGTERM of a container or service manager.
 pub(crate) async fn signal() {
     #[cfg(unix)]
     let terminate = async {
@@ -13,7 +13,7 @@ pub(crate) async fn signal() {
     #[cfg(not(unix))]
     let terminate = pending::<io::Result<()>>();
 
-    // A signal that cannot be listened for is no reason to stop.
+    // If a signal handler cannot be installed, the app keeps running.
     tokio::select! {
         Ok(()) = tokio::signal::ctrl_c() => {}
         Ok(()) = terminate => {}
@@ -21,11 +21,11 @@ pub(crate) async fn signal() {
     }
 }
 
-/// Resolves after ten seconds, or at the next [`signal`]: what has not ended by then is cut off.
+/// Waits for ten seconds or for the next [`signal`]. Requests that are still running then are aborted.
 pub(crate) async fn patience() {
     tokio::select! {
         () = tokio::time::sleep(Duration::from_secs(10)) => {}
         () = signal() => {}
     }
-    tracing::warn!("some requests did not end in time and are cut off");
+    tracing::warn!("some requests did not finish in time and were aborted");
 }

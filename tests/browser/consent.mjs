@@ -1,4 +1,4 @@
-// The mock's consent page in a browser: the user picks an account and a workspace there.
+// The mock's consent page in a browser, where the user chooses an account and a workspace.
 
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
@@ -37,7 +37,7 @@ test('long names fit a narrow screen', async () => {
   await mock.stop();
 });
 
-test('a click on the whole row picks the account, and the app hears of a code', async () => {
+test('a click on the row picks the account, and the app gets a code', async () => {
   const mock = await startMock();
   const page = await browser.newPage();
   await page.goto(authorizeUrl(mock.found));

@@ -1,4 +1,4 @@
-// What stands around a sample: the browser, the programs, and the platform in between.
+// The environment of a sample: the browser, the programs, and a proxy to the platform.
 
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
@@ -31,7 +31,7 @@ export function launchBrowser(...more) {
   });
 }
 
-/** Takes a picture of the page in light and in dark. */
+/** Takes pictures of the page in the light and the dark colour scheme. */
 export async function shoot(page, name) {
   for (const colorScheme of ['light', 'dark']) {
     await page.emulateMedia({ colorScheme });
@@ -39,22 +39,22 @@ export async function shoot(page, name) {
   }
 }
 
-/** Starts a sample on a port the system picks; `found` is the address to open. */
+/** Starts a sample on a free port. `found` is the address to open. */
 export function startSample(name, env = {}) {
   const bind = { BIND: '127.0.0.1:0', ...env };
   return Program.start(name, [], bind, (output) => output.match(/http:\/\/localhost:\d+/)?.[0]);
 }
 
 /**
- * Stands between a sample and the platform: keeps every token that passes, and can be out of order. It also serves pages
- * of a stranger's, to forge requests from.
+ * A proxy between a sample and the platform. It records every token that passes, and it can fail on demand. It also
+ * serves pages of another site, from which tests forge requests.
  */
 export class Platform {
   tokens = new Set();
   personalToken = undefined;
   outOfOrder = false;
   strangersPage = '';
-  /** What anybody has asked of it. */
+  /** The requests so far. */
   asked = [];
 
   static async start(target) {
@@ -75,7 +75,7 @@ export class Platform {
       response.end(this.strangersPage);
       return;
     }
-    // Browsers ask for it by themselves.
+    // Browsers request this on their own.
     if (request.url === '/favicon.ico') return response.writeHead(404).end();
     this.asked.push(`${request.method} ${request.url}`);
     const [, token] = request.headers['x-pat-jwt']?.match(/^Bearer (.+)/) ?? [];
@@ -96,7 +96,7 @@ export class Platform {
     response.end(text);
   }
 
-  /** Subscribes to services on behalf of the one who was here last. */
+  /** Subscribes to services for the user of the last request. */
   async activate(...services) {
     const headers = { 'x-pat-jwt': `Bearer ${this.personalToken}`, 'content-type': 'application/json' };
     const body = JSON.stringify({ services });

@@ -1,4 +1,4 @@
-// What a person does in the workspace once signed in, in each sample.
+// The signed-in user's work in the workspace, in each sample.
 
 import assert from 'node:assert/strict';
 import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
@@ -29,7 +29,7 @@ for (const sample of ['osc-sample-axum', 'osc-sample-hyper']) {
     let mock, app, home, context, page;
 
     before(async () => {
-      // Tokens of both kinds live for less time than an instance takes to start.
+      // Tokens of both kinds expire before an instance has started.
       mock = await startMock('--token-ttl', '4', '--service-token-ttl', '3', '--instance-start-ms', '6000');
       app = await startSample(sample, mock.found);
       home = app.found;
@@ -56,7 +56,7 @@ for (const sample of ['osc-sample-axum', 'osc-sample-hyper']) {
       await page.getByRole('status').getByText('starting').waitFor();
       await shoot(page, `${sample}-progress`);
 
-      // The page goes there by itself.
+      // The page redirects there on its own.
       await page.waitForURL(`${home}/dashboard?*`);
       await row(page, 'mine').waitFor();
       assert.equal(await row(page, 'mine').locator('.status').count(), 0, 'it runs');
@@ -69,7 +69,7 @@ for (const sample of ['osc-sample-axum', 'osc-sample-hyper']) {
       assert.ok(!(await left.json()).some(({ name }) => name === 'mine'));
     });
 
-    test('a creation goes on when its tab is closed and its token has expired', async () => {
+    test('a creation continues after its tab is closed and its token expired', async () => {
       await createInstance(page, 'later');
       await page.waitForURL(`${home}/instances/progress?*`);
       const progress = page.url();
@@ -82,7 +82,7 @@ for (const sample of ['osc-sample-axum', 'osc-sample-hyper']) {
       assert.match(app.output, /later runs/);
     });
 
-    test('an instance that is starting says so on the dashboard, and leads to its progress', async () => {
+    test('the dashboard shows a starting instance and links to its progress', async () => {
       await createInstance(page, 'slow');
       await page.waitForURL(`${home}/instances/progress?*`);
       await page.getByRole('link', { name: /^To the instances of/ }).click();
@@ -90,32 +90,32 @@ for (const sample of ['osc-sample-axum', 'osc-sample-hyper']) {
       await page.waitForURL(`${home}/instances/progress?*`);
     });
 
-    test('what was typed wrong is told, and kept to be corrected', async () => {
-      // The browser itself would refuse to send it.
+    test('invalid input is reported and kept for correction', async () => {
+      // Otherwise the browser would refuse to send the form.
       await page.locator('form.create').evaluate((form) => (form.noValidate = true));
       await page.getByText('Options', { exact: true }).click();
       await page.getByRole('textbox', { name: /JSON/ }).fill('{"key": "<kept>"}');
       const answered = page.waitForResponse(`${home}/instances/create`);
       await createInstance(page, 'Not A Name');
       assert.equal((await answered).status(), 400);
-      await page.getByRole('alert').getByText('a name consists of small letters and digits').waitFor();
+      await page.getByRole('alert').getByText('a name may contain only lowercase letters and digits').waitFor();
       assert.equal(await page.getByRole('textbox', { name: 'New instance' }).inputValue(), 'Not A Name');
       assert.equal(await page.getByRole('textbox', { name: /JSON/ }).inputValue(), '{"key": "<kept>"}');
 
       await page.getByRole('textbox', { name: /JSON/ }).fill('no object');
       await createInstance(page, 'name');
-      await page.getByRole('alert').getByText('the options are no JSON object').waitFor();
+      await page.getByRole('alert').getByText('the options are not a JSON object').waitFor();
       await shoot(page, `${sample}-options`);
     });
 
-    test('a name that is taken is told with the reason of the platform', async () => {
+    test("a taken name shows the platform's reason", async () => {
       const answered = page.waitForResponse(`${home}/instances/create`);
       await createInstance(page, 'demo');
       assert.equal((await answered).status(), 409);
       await page.getByRole('alert').getByText('the name is taken').first().waitFor();
     });
 
-    test('a service is added by its id, and one that does not exist is told', async () => {
+    test('a service is added by its id, and an unknown one is reported', async () => {
       const add = async (id) => {
         await page.getByRole('textbox', { name: 'Add a service' }).fill(id);
         await page.getByRole('button', { name: 'Add' }).click();
@@ -130,7 +130,7 @@ for (const sample of ['osc-sample-axum', 'osc-sample-hyper']) {
 }
 
 for (const sample of ['osc-sample-axum', 'osc-sample-hyper']) {
-  test(`${sample}: an instance turns up although its creation times out`, async () => {
+  test(`${sample}: an instance appears after its creation timed out`, async () => {
     const mock = await startMock('--creation-timeout-ms', '1500', '--instance-start-ms', '500');
     const app = await startSample(sample, mock.found);
     const context = await browser.newContext();

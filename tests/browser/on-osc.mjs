@@ -1,5 +1,5 @@
-// The axum sample as it runs on Open Source Cloud: it knows PORT and OSC_HOSTNAME, and is reached through an ingress that ends
-// TLS and sets X-Forwarded-*. Its provider is behind such a proxy too.
+// The axum sample as it runs on Open Source Cloud. It knows PORT and OSC_HOSTNAME. Browsers reach it through
+// an ingress that terminates TLS and sets X-Forwarded-*. Its provider is behind such a proxy too.
 
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
@@ -28,7 +28,7 @@ const settings = {
   OSC_HOSTNAME: hostname,
   OSC_PLATFORM: mock.found.OSC_PLATFORM,
   OSC_ISSUER: mock.found.OSC_ISSUER,
-  // The provider's certificate is this test's own.
+  // The certificate belongs to this test only.
   SSL_CERT_FILE: certificate.file,
 };
 const confidential = { CLIENT_ID: mock.found.CLIENT_ID, CLIENT_SECRET: mock.found.CLIENT_SECRET };
@@ -74,7 +74,7 @@ async function signIn(user, workspace) {
   await page.waitForURL(`https://${hostname}/dashboard`);
 }
 
-test('a visitor signs in at the host name that OSC gave the app', async () => {
+test("a visitor signs in at the app's OSC host name", async () => {
   await start(confidential);
   await signIn('grace', 'team');
   await page.getByText('grace').first().waitFor();
@@ -91,10 +91,10 @@ test('a visitor signs in at the host name that OSC gave the app', async () => {
 test('an app that registers itself signs visitors in, and logs what a restart costs', async () => {
   await start({ OSC_APP_NAME: 'Sample', COOKIE_KEY: Buffer.alloc(32, 7).toString('base64') });
   await signIn('ada', 'adalovelace');
-  assert.match(app.output, /no session store keeps the app's registration: after a restart/);
+  assert.match(app.output, /After a restart the app registers again and every user has to sign in/);
 });
 
-test("a visitor at the customer's own domain reads which variable lacks it", async () => {
+test('at an unknown domain, a page names the variable to set', async () => {
   await start(confidential);
   const answer = await page.goto(`https://${ownDomain}/auth/signin`);
   assert.equal(answer.status(), 500);
@@ -112,7 +112,7 @@ test('both domains work once PUBLIC_URL names them', async () => {
   await page.waitForURL(`https://${ownDomain}/dashboard`);
 });
 
-/** A proxy that ends TLS, and says in X-Forwarded-* how the visitor came. */
+/** Starts a proxy that terminates TLS and sets X-Forwarded-*. */
 async function Ingress() {
   const ingress = { target: undefined };
   ingress.server = https.createServer(certificate, (request, response) => {

@@ -1,5 +1,5 @@
-// A person with a browser, in front of each sample. The app is on localhost and the provider on 127.0.0.1, so that the way
-// back from the provider is a cross-site navigation, as it is in real life.
+// A user with a browser, in front of each sample. The app is on localhost and the provider on 127.0.0.1, so
+// the redirect back from the provider is a cross-site navigation, as in production.
 
 import assert from 'node:assert/strict';
 import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
@@ -102,7 +102,7 @@ for (const sample of ['osc-sample-axum', 'osc-sample-hyper']) {
       assert.equal(await sessionCookie(), undefined);
       assert.equal(await isSignedIn(), false);
 
-      // Back shows nothing of the workspace, and who kept the cookie has nothing.
+      // Back shows nothing of the workspace, and a copy of the cookie is useless.
       await page.goBack();
       assert.equal(await page.locator('#balance').count(), 0);
       await context.addCookies([cookie]);
@@ -169,7 +169,7 @@ for (const sample of ['osc-sample-axum', 'osc-sample-hyper']) {
       await other.close();
     });
 
-    test('scripts get at no cookie, and nobody at a token', async () => {
+    test('scripts see no cookie, and no token reaches the browser', async () => {
       let seen = '';
       context.on('response', (response) => (seen += `${response.url()} ${JSON.stringify(response.headers())}\n`));
       await signIn(page);
@@ -197,7 +197,7 @@ for (const sample of ['osc-sample-axum', 'osc-sample-hyper']) {
       }
     });
 
-    test('an old callback leads back to the app, by Back or by its address', async () => {
+    test('reopening an old callback leads back to the app', async () => {
       const callback = page.waitForRequest((request) => request.url().startsWith(`${home}/auth/callback`));
       await signIn(page);
       const { value } = await sessionCookie();
@@ -229,7 +229,7 @@ for (const sample of ['osc-sample-axum', 'osc-sample-hyper']) {
       assert.equal(await isSignedIn(), true);
     });
 
-    test('a page that needs a sign-in asks for it and then shows', async () => {
+    test('a protected page asks for a sign-in and then opens', async () => {
       await signIn(page);
       const service = await page.locator('.services a').last().textContent();
       await context.clearCookies({ name: /^osc_session/ });
@@ -239,7 +239,7 @@ for (const sample of ['osc-sample-axum', 'osc-sample-hyper']) {
       assert.equal(await page.locator('.services a[aria-current]').textContent(), service);
     });
 
-    test('a refusal at the provider is told, with the way to try again', async () => {
+    test('a declined consent shows a page with a link to retry', async () => {
       await page.goto(home);
       await page.getByRole('link', { name: 'Sign in with OSC' }).click();
       const answered = page.waitForResponse((response) => response.url().startsWith(`${home}/auth/callback`));
@@ -255,10 +255,10 @@ for (const sample of ['osc-sample-axum', 'osc-sample-hyper']) {
       assert.equal(await isSignedIn(), true);
     });
 
-    test('what goes wrong is said on a page', async () => {
+    test('errors are shown on a page', async () => {
       await signIn(page);
       assert.equal((await page.goto(`${home}/nothing`)).status(), 404);
-      await page.getByRole('heading', { name: 'There is nothing here' }).waitFor();
+      await page.getByRole('heading', { name: 'Not found' }).waitFor();
 
       const markup = '<img src=x id=injected>';
       assert.equal((await page.goto(`${home}/dashboard?service=${encodeURIComponent(markup)}`)).status(), 400);
@@ -282,12 +282,13 @@ for (const sample of ['osc-sample-axum', 'osc-sample-hyper']) {
 
     test('another site can neither sign the visitor out nor act in the workspace', async () => {
       await signIn(page);
-      // The first is another site, the second the same site but another origin, which SameSite does not keep away.
+      // The first host is another site. The second is the same site but another origin, which SameSite does
+      // not block.
       for (const host of ['127.0.0.1', 'localhost']) {
         for (const path of ['/auth/signout', '/services/add', '/instances/create', '/instances/remove']) {
           platform.strangersPage = `<form method="post" action="${home}${path}">
             <input name="service" value="minio-minio"><input name="name" value="prize"><button>Win a prize</button></form>`;
-          // A tab each: a refusal without a page of its own makes Chromium navigate once more.
+          // A new tab each time: after a refusal without a page of its own, Chromium navigates once more.
           const tab = await context.newPage();
           await tab.goto(`http://${host}:${platform.port}/stranger`);
           const answered = tab.waitForResponse(home + path);
@@ -305,7 +306,7 @@ for (const sample of ['osc-sample-axum', 'osc-sample-hyper']) {
       }
     });
 
-    test('without CLIENT_ID it brings a mock along', async () => {
+    test('without CLIENT_ID it starts a mock', async () => {
       const alone = await startSample(sample);
       assert.match(alone.output, /CLIENT_ID is not set.*mock/);
       await page.goto(alone.found);
@@ -316,7 +317,7 @@ for (const sample of ['osc-sample-axum', 'osc-sample-hyper']) {
       await alone.stop();
     });
 
-    test('a port that is taken, and a setting that is wrong, are told plainly', async () => {
+    test('a port in use and an invalid setting are reported', async () => {
       const taken = { BIND: `127.0.0.1:${new URL(home).port}` };
       await assert.rejects(startSample(sample, taken), /ended with 1:[^]*error: cannot listen on BIND=127\.0\.0\.1:/);
       await assert.rejects(startSample(sample, { CLIENT_ID: 'x', OSC_ISSUER: 'nonsense' }), /ended with 1:[^]*OSC_ISSUER/);
@@ -324,8 +325,8 @@ for (const sample of ['osc-sample-axum', 'osc-sample-hyper']) {
   });
 }
 
-describe('in the long run', () => {
-  test('the access token is renewed while the visitor browses', { timeout: 60_000 }, async () => {
+describe('over time', () => {
+  test('the access token is refreshed while the visitor browses', { timeout: 60_000 }, async () => {
     const mock = await startMock('--token-ttl', '4');
     const app = await startSample('osc-sample-axum', mock.found);
     const page = await browser.newPage();
@@ -336,7 +337,7 @@ describe('in the long run', () => {
 
     const expiry = async () => (await (await page.request.get(`${app.found}/api/session`)).json()).expires_at;
     const first = await expiry();
-    // Two renewals: the second spends what the first one brought.
+    // Two refreshes: the second uses the token from the first.
     while ((await expiry()) < first + 4) {
       assert.equal((await page.reload()).status(), 200);
       await page.locator('#balance').waitFor({ timeout: 5_000 });
@@ -346,7 +347,7 @@ describe('in the long run', () => {
     await mock.kill();
   });
 
-  test('an outage of the provider is told on a page, and the next sign-in after it succeeds', async () => {
+  test('a provider outage shows a page, and sign-in works afterwards', async () => {
     let mock = await startMock();
     const { CLIENT_ID: id, CLIENT_SECRET: secret, OSC_ISSUER: issuer } = mock.found;
     const app = await startSample('osc-sample-axum', mock.found);

@@ -1,4 +1,4 @@
-// OSC's own client, as npm has it, works with the mock as it works with OSC.
+// OSC's own client from npm works with the mock as it works with OSC.
 
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
@@ -15,22 +15,22 @@ const jobs = 'eyevinn-ffmpeg-s3';
 const never = ['--instance-start-ms', String(60 * 60 * 1000)];
 const soon = ['--instance-start-ms', '500'];
 
-/** The client waits without an end of its own. */
+/** A time limit, because the client would wait for ever. */
 const patience = { timeout: 30_000 };
 
 after(killPrograms);
 
-/** The error that the client makes of a refusal. */
+/** The client's error for a refusal. */
 const refusal = (httpCode, message) => ({ constructor: osc.FetchError, httpCode, message });
 
 const names = (list) => list.map(({ name }) => name);
 
-test('every function of the client is used here, or not about a workspace', () => {
+test('every function for a workspace is used here', () => {
   const used = new Set(readFileSync(new URL(import.meta.url), 'utf8').match(/(?<=\bosc\.)\w+/g));
   const leftOut = [
-    // Nodes that a company has reserved, and a platform of OSC's own with a key of its own.
+    // Functions for reserved nodes of a company, and a platform of OSC's own with its own key.
     'listReservedNodes', 'Platform', 'getOrderIdByName', 'waitForOrder', 'remakeOrder',
-    // These make no request.
+    // These send no request.
     'Log', 'instanceValue', 'valueOrSecret', 'isValidInstanceName', 'Context', 'TokenExpiredError',
   ];
   const unused = Object.keys(osc.default).filter((name) => !used.has(name));
@@ -38,7 +38,7 @@ test('every function of the client is used here, or not about a workspace', () =
 });
 
 for (const route of ['host', 'path']) {
-  describe(`the service is told by the ${route}`, () => {
+  describe(`the mock recognises the service by the ${route}`, () => {
     async function open(t, ...options) {
       const { context, ...workspace } = await openWorkspace(t, route, ...options);
       const token = await context.getServiceAccessToken(service);
@@ -85,7 +85,7 @@ for (const route of ['host', 'path']) {
       assert.equal(await osc.getInstanceHealth(context, service, 'mine', token), 'running');
     });
 
-    test('a running instance starts anew', async (t) => {
+    test('a running instance is restarted', async (t) => {
       const { context, token } = await open(t, ...never);
       assert.equal(await osc.getInstanceHealth(context, service, 'demo', token), 'running');
       await osc.restartInstance(context, service, 'demo', token);
@@ -108,7 +108,7 @@ for (const route of ['host', 'path']) {
       assert.deepEqual(await scaling(), { actualReplicas: 2, desiredReplicas: 2 });
     });
 
-    test('colleagues share a workspace, and see nothing of each other\'s own', async (t) => {
+    test('users share a workspace and cannot see each other\'s own', async (t) => {
       const workspace = await openWorkspace(t, route);
       const [ada, grace] = [await workspace.signInAs('ada/team'), await workspace.signInAs('grace/team')];
       const created = await osc.createInstance(
@@ -121,7 +121,7 @@ for (const route of ['host', 'path']) {
       assert.deepEqual([await list(grace), await list(workspace)], [['demo', 'ours'], ['demo']]);
     });
 
-    test('a creation that times out is an error, and its instance turns up later', patience, async (t) => {
+    test('a creation that times out is an error, and its instance appears later', patience, async (t) => {
       const { context, token } = await open(t, '--creation-timeout-ms', '500', ...soon);
       const create = () => osc.createInstance(context, service, token, { name: 'mine' });
       await assert.rejects(create(), refusal(504, /<h1>504 Gateway Time-out<\/h1>/));
@@ -130,7 +130,7 @@ for (const route of ['host', 'path']) {
       await osc.waitForInstanceReady(service, 'mine', context);
     });
 
-    test('a fresh instance is refused at first, which the client takes for a dead token', patience, async (t) => {
+    test('a fresh instance answers 401 at first, which the client reports as unauthorized', patience, async (t) => {
       const { context, token } = await open(t, '--locked-when-fresh-ms', '500');
       await osc.createInstance(context, service, token, { name: 'mine' });
       const health = () => osc.getInstanceHealth(context, service, 'mine', token);
@@ -189,7 +189,7 @@ for (const route of ['host', 'path']) {
       await assert.rejects(osc.removeSubscription(context, service), refusal(404, 'no such subscription'));
     });
 
-    test('a job is made, completes and is removed', patience, async (t) => {
+    test('a job is created, completes and is removed', patience, async (t) => {
       const { context } = await open(t, ...soon);
       const token = await context.getServiceAccessToken(jobs);
       const made = await osc.createJob(context, jobs, token, { name: 'mine', cmdLineArgs: '-i in out' });
@@ -202,13 +202,13 @@ for (const route of ['host', 'path']) {
       assert.deepEqual(await osc.listJobs(context, jobs, token), []);
     });
 
-    test('a service of instances makes no jobs', async (t) => {
+    test('a service for instances has no jobs', async (t) => {
       const { context, token } = await open(t);
       const create = osc.createJob(context, service, token, { name: 'mine' });
       await assert.rejects(create, { message: 'Service is not a job service' });
     });
 
-    test('the names that the client lets through are those that the platform accepts', async (t) => {
+    test('client and platform accept the same names', async (t) => {
       const { context, token } = await open(t);
       const [{ apiUrl }] = await osc.listSubscriptions(context);
       const headers = { 'x-jwt': `Bearer ${token}`, 'content-type': 'application/json' };
@@ -250,7 +250,7 @@ for (const route of ['host', 'path']) {
       await assert.rejects(context.getServiceAccessToken('nothing'), refusal(404, 'no such service'));
     });
 
-    test('a dead service access token is noticed', async (t) => {
+    test('a revoked service access token is refused', async (t) => {
       const { context, token } = await open(t, '--service-token-ttl', '0');
       await assert.rejects(osc.getInstance(context, service, 'demo', token), osc.UnauthorizedError);
       const list = osc.listInstances(context, service, token);
@@ -279,7 +279,7 @@ for (const route of ['host', 'path']) {
       await assert.rejects(scaling, { message: `Instance demo of service ${service} does not support scaling` });
     });
 
-    test('the tour ends well and leaves nothing behind but a secret and a subscription', async (t) => {
+    test('the tour succeeds and leaves only a secret and a subscription', async (t) => {
       const { context, token } = await open(t);
       const tour = spawnSync(process.execPath, ['--import', './hook.mjs', 'tour.mjs'], {
         cwd: fileURLToPath(new URL('.', import.meta.url)),

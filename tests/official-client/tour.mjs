@@ -1,4 +1,5 @@
-// One tour of OSC's own client in a fixed order, for comparison with what another client asks. Run it with the hook:
+// A tour of OSC's own client in a fixed order, for comparison with the requests of another client. Run it
+// with the hook:
 //
 //   OSC_PLATFORM=… OSC_ROUTE=path OSC_ACCESS_TOKEN=… node --import ./hook.mjs tour.mjs
 

@@ -1,4 +1,4 @@
-// Starts a mock for each test, and signs a user in there.
+// Starts a mock for each test and signs a user in.
 
 import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
@@ -7,7 +7,7 @@ import { startMock } from '../programs.mjs';
 
 const redirectUri = 'http://localhost:3000/callback';
 
-/** Starts a mock that the hook sends requests to. The environment is not the default one, and has its APIs on a site. */
+/** Starts a mock for the hook. Its environment is not the default one, and its APIs are on a separate site. */
 export async function openWorkspace(t, route, ...options) {
   const mock = await startMock('--api-site', 'stage-se', ...options);
   t.after(() => mock.stop());
@@ -25,12 +25,12 @@ class Workspace {
     this.context = new Context({ personalAccessToken, environment: 'stage' });
   }
 
-  /** Another account at the same mock, for example `grace/team`. */
+  /** Signs in another account at the same mock, for example `grace/team`. */
   signInAs(account) {
     return Workspace.of(this.settings, account);
   }
 
-  /** Takes the app's access away, as a user can. */
+  /** Revokes the app's access, as a user can. */
   async revokeAccess() {
     await connect(this.settings, 'revoke', { token: this.context.getPersonalAccessToken() });
   }

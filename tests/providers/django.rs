@@ -10,22 +10,22 @@ use crate::stage::Stage;
 
 hold_with!(Kind::Django);
 
-/// It announces `iss` and leaves it out of its refusals (RFC 9207 §2 wants it there too), so anybody may have sent one.
-/// What she declined is not hers either way.
+/// Django announces `iss` but leaves it out of refusals, which RFC 9207 §2 does not allow. Anybody may have
+/// sent such an answer, so the layer does not believe it.
 #[tokio::test]
-async fn s07_a_refusal_that_lacks_the_announced_issuer_is_not_believed() {
+async fn s07_a_refusal_without_the_announced_issuer_is_rejected() {
     let mut stage = Stage::new(Setup::of(Kind::Django)).await;
     let callback = declined(&mut stage).await;
-    assert!(!callback.contains("iss="), "it names itself now: test it as the other provider is tested");
+    assert!(!callback.contains("iss="), "Django sends iss in refusals now: use the test of oidc-provider");
     let answer = soon(stage.browser.navigate(&callback)).await;
     assert_eq!(refusal(&answer), (400, "invalid_request".to_owned()));
     assert_eq!(stage.fetch().await.status(), StatusCode::UNAUTHORIZED);
     stage.sign_in().await;
 }
 
-/// With the refresh token it ends the access token it came with: a handler that still holds that one asks for a newer.
+/// Django also ends the old access token at a refresh. A handler that still holds it asks for a newer token.
 #[tokio::test]
-async fn a_token_that_a_refresh_has_ended_is_replaced_without_another_refresh() {
+async fn a_token_ended_by_a_refresh_is_replaced_without_another() {
     let stage = Stage::signed_in(Setup::of(Kind::Django)).await;
     let held = stage.token().await;
     stage.expire().await;

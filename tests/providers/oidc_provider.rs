@@ -10,9 +10,9 @@ use crate::stage::Stage;
 
 hold_with!(Kind::OidcProvider);
 
-/// The provider names itself in its refusals too (RFC 9207 §2).
+/// The provider sends `iss` in refusals too (RFC 9207 §2).
 #[tokio::test]
-async fn s07_a_visitor_who_declines_is_told_so() {
+async fn s07_a_declined_consent_is_reported() {
     let mut stage = Stage::new(Setup::of(Kind::OidcProvider)).await;
     let callback = declined(&mut stage).await;
     assert_eq!(parameter(&callback, "iss"), stage.provider.issuer());
@@ -21,7 +21,7 @@ async fn s07_a_visitor_who_declines_is_told_so() {
     assert_eq!(stage.fetch().await.status(), StatusCode::UNAUTHORIZED);
 }
 
-/// Pushed requests are on by default there, and the layer takes the offer (RFC 9126).
+/// The provider offers pushed requests by default, and the layer uses them (RFC 9126).
 #[tokio::test]
 async fn sign_in_requests_are_pushed() {
     let stage = Stage::signed_in(Setup::of(Kind::OidcProvider)).await;

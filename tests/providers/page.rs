@@ -1,16 +1,16 @@
-//! Just enough of HTML to fill in a form.
+//! A minimal HTML parser for filling in forms.
 
-/// A form of a page, with the values it comes with.
+/// A form of a page, with its initial values.
 #[derive(Debug)]
 pub(crate) struct Form {
-    /// Where it is sent, if not to the page itself.
+    /// The target of the form, if it is not the page itself.
     pub(crate) action: Option<String>,
-    /// Names and values, those of the buttons that say yes included.
+    /// Names and values, including those of buttons that accept.
     pub(crate) fields: Vec<(String, String)>,
 }
 
 impl Form {
-    /// The first form that is posted, all of its fields filled in by `fill`.
+    /// Returns the first form with method POST, with all its fields set by `fill`.
     pub(crate) fn filled(page: &str, fill: impl Fn(&str) -> Option<&'static str>) -> Option<Self> {
         let form = tags(page, "form").find(|(tag, _)| attribute(tag, "method").as_deref() == Some("post"));
         let (tag, rest) = form?;
@@ -27,12 +27,12 @@ impl Form {
     }
 }
 
-/// Where the link leads whose address ends so.
+/// Returns the target of the first link whose URL ends with `end`.
 pub(crate) fn link(page: &str, end: &str) -> Option<String> {
     tags(page, "a").filter_map(|(tag, _)| attribute(tag, "href")).find(|href| href.ends_with(end))
 }
 
-/// The insides of all tags of that name, each with what follows it.
+/// Returns the attributes of all tags with this name, each with the text after the tag.
 fn tags<'a>(page: &'a str, name: &str) -> impl Iterator<Item = (&'a str, &'a str)> {
     let open = format!("<{name} ");
     let starts: Vec<_> = page.match_indices(&open).map(|(start, _)| start + open.len()).collect();

@@ -1,4 +1,4 @@
-//! Who sits in front of the browser: signs in on the provider's own pages, and consents or does not.
+//! A user at the browser, who signs in on the provider's own pages and allows or declines.
 
 use http::{StatusCode, header};
 use osc_tests::{CookieJar, path_of, soon};
@@ -8,29 +8,29 @@ use url::Url;
 use crate::page::{Form, link};
 use crate::provider::CALLBACK;
 
-/// A person's browser at the provider.
+/// A user's browser at the provider.
 #[derive(Debug)]
 pub(crate) struct Person {
     http: reqwest::Client,
     cookies: CookieJar,
 }
 
-/// More pages than any sign-in has.
+/// More pages than any sign-in shows.
 const MOST_PAGES: usize = 20;
 
 impl Person {
-    /// Build the layer first: it installs the process's TLS provider.
+    /// Returns a browser. Build the layer first, because it installs the TLS provider of the process.
     pub(crate) fn new() -> Self {
         let http = reqwest::Client::builder().redirect(Policy::none()).no_proxy().build();
         Self { http: http.expect("an HTTP client"), cookies: CookieJar::default() }
     }
 
-    /// Signs in and allows the access: path and query of the callback.
+    /// Signs in and allows the access. Returns path and query of the callback.
     pub(crate) async fn allow(&mut self, authorize: &str) -> String {
         self.walk(authorize, true).await
     }
 
-    /// Signs in and declines.
+    /// Signs in and declines. Returns path and query of the callback.
     pub(crate) async fn decline(&mut self, authorize: &str) -> String {
         self.walk(authorize, false).await
     }
@@ -66,7 +66,7 @@ impl Person {
     }
 }
 
-/// What a person does with a page.
+/// Returns the next step of the user on a page: a URL and, for a POST, a form.
 fn next_step(at: &Url, page: &str, allows: bool) -> (Url, Option<Form>) {
     let fill = |name: &str| match name {
         "login" | "username" => Some("ada"),
@@ -76,7 +76,7 @@ fn next_step(at: &Url, page: &str, allows: bool) -> (Url, Option<Form>) {
     let mut form = Form::filled(page, fill).unwrap_or_else(|| panic!("no form: {page}"));
     let asks_for_password = form.fields.iter().any(|(name, _)| name == "password");
     if !allows && !asks_for_password {
-        // A link that leads away, or a second button without a name.
+        // The user declines with a link, or with a second button without a name.
         if let Some(away) = link(page, "/abort") {
             return (at.join(&away).expect("a URL"), None);
         }

@@ -13,10 +13,10 @@ use osc_tests::soon;
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
-/// Where the app's sign-ins return to.
+/// The callback URL of the app.
 pub(crate) const CALLBACK: &str = "http://localhost:3000/auth/callback";
 
-/// Which provider.
+/// One of the providers.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Kind {
     /// `oidc-provider` on Node.
@@ -25,7 +25,7 @@ pub(crate) enum Kind {
     Django,
 }
 
-/// How a client proves to be itself, as metadata and registrations name it.
+/// A client authentication method. Its names are those of metadata and registrations.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Proof {
     Post,
@@ -43,25 +43,26 @@ impl Proof {
     }
 }
 
-/// What is asked of a provider.
+/// The settings of a provider.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Setup {
     pub(crate) kind: Kind,
-    /// The issuer's path, such as `/tenant/one`, or nothing.
+    /// The issuer's path, such as `/tenant/one`, or an empty text.
     pub(crate) path: &'static str,
     pub(crate) proof: Proof,
     pub(crate) token_ttl: u64,
 }
 
 impl Setup {
-    /// An issuer without a path whose one client sends its secret in the form; tokens live for an hour.
+    /// Returns an issuer without a path. Its only client sends its secret in the form, and tokens live for an
+    /// hour.
     pub(crate) fn of(kind: Kind) -> Self {
         Self { kind, path: "", proof: Proof::Post, token_ttl: 3600 }
     }
 
     pub(crate) fn client_id(&self) -> &'static str {
         match self.proof {
-            // What decoders have been seen to trip over.
+            // Characters that some decoders handle incorrectly.
             Proof::Basic => "app 1+1%20:=/?&\"",
             Proof::Post | Proof::None => "app",
         }
@@ -74,7 +75,7 @@ impl Setup {
         }
     }
 
-    /// What the app asks for.
+    /// Returns the scopes that the app requests.
     pub(crate) fn scopes(&self) -> &'static [&'static str] {
         match self.kind {
             Kind::OidcProvider => &["openid", "read"],
@@ -112,7 +113,7 @@ impl Setup {
             Kind::OidcProvider => {
                 let directory = here.join("oidc-provider");
                 let installed = directory.join("node_modules");
-                // There when the system's is too old.
+                // This exists if the system's Node is too old.
                 let own = here.join("node/node_modules/.bin/node");
                 let node = if own.exists() { own } else { PathBuf::from("node") };
                 (directory, node, "provider.mjs", installed)
@@ -130,7 +131,7 @@ impl Setup {
     }
 }
 
-/// A provider's process, on a port of its own. Dropping it kills it.
+/// A provider's process with its own port. Dropping it kills the process.
 #[derive(Debug)]
 pub(crate) struct Provider {
     process: Child,
@@ -138,11 +139,11 @@ pub(crate) struct Provider {
     setup: Setup,
     folder: PathBuf,
     log: Log,
-    /// Made when it is first needed: by then a layer has installed the process's TLS provider.
+    /// Created at the first use, after a layer has installed the TLS provider of the process.
     http: OnceLock<reqwest::Client>,
 }
 
-/// Interpreters that load a hundred files take their time on a busy machine.
+/// Interpreters that load a hundred files are slow on a busy machine.
 const START_LIMIT: Duration = Duration::from_secs(120);
 
 type Log = Arc<Mutex<String>>;
@@ -152,7 +153,7 @@ impl Provider {
         let folder = std::env::temp_dir().join(format!("osc-provider-{:016x}", unique()));
         fs::create_dir_all(&folder).expect("a folder for the provider's data");
         let mut command = setup.command(&folder);
-        // Its input ends with this process, however that ends, and it with its input.
+        // The input closes when this process ends for any reason, and the provider ends with its input.
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut process = command.spawn().expect("the provider's program can be run");
         let (log, (first_line, issuer)) = (Log::default(), oneshot::channel());
@@ -178,7 +179,7 @@ impl Provider {
         format!("{}{path}", self.issuer.strip_suffix(self.setup.path).expect("the issuer ends with its path"))
     }
 
-    /// The requests that `endpoint` answered.
+    /// Returns the requests that `endpoint` answered.
     pub(crate) async fn asked(&self, endpoint: &str) -> Vec<Value> {
         let asked = soon(self.http().get(self.url("/__asked")).send()).await.expect("it answers");
         let mut asked: Vec<Value> = asked.json().await.expect("a list");
@@ -186,19 +187,20 @@ impl Provider {
         asked
     }
 
-    /// How many refreshes it was asked for, granted or not.
+    /// Returns the number of refresh requests, granted or not.
     pub(crate) async fn refreshes(&self) -> usize {
         let asked = self.asked("token").await;
         asked.iter().filter(|request| request["grant_type"] == "refresh_token").count()
     }
 
-    /// The refresh tokens it gave out, in order.
+    /// Returns the refresh tokens that the provider issued, in order.
     pub(crate) async fn refresh_tokens(&self) -> Vec<String> {
         let asked = self.asked("token").await;
         asked.iter().filter_map(|request| request["refresh_token"].as_str().map(str::to_owned)).collect()
     }
 
-    /// Whose the access token is, by an API of the provider's; `None` when it is refused.
+    /// Asks an API of the provider for the user of an access token. Returns `None` if the API refuses the
+    /// token.
     pub(crate) async fn user_of(&self, access_token: &str) -> Option<String> {
         let request = self.http().get(self.url("/__whoami")).bearer_auth(access_token);
         let answer = soon(request.send()).await.expect("it answers");
@@ -209,7 +211,7 @@ impl Provider {
         answer["user"].as_str().map(str::to_owned)
     }
 
-    /// Where the metadata says that an endpoint is (RFC 8414).
+    /// Returns the URL of an endpoint from the metadata (RFC 8414).
     pub(crate) async fn endpoint(&self, name: &str) -> String {
         let metadata = self.url(&format!("/.well-known/oauth-authorization-server{}", self.setup.path));
         let metadata = soon(self.http().get(metadata).send()).await.expect("it answers");
@@ -217,7 +219,7 @@ impl Provider {
         metadata[name].as_str().expect("a URL").to_owned()
     }
 
-    /// Spends a refresh token behind the layer's back: the error, or `None` when there was a grant for it.
+    /// Uses a refresh token without the layer. Returns the error, or `None` if the provider granted it.
     pub(crate) async fn spend(&self, refresh_token: &str) -> Option<String> {
         assert_eq!(self.setup.proof, Proof::Post);
         let form = [
@@ -244,7 +246,7 @@ impl Drop for Provider {
     }
 }
 
-/// Keeps what it writes, so that it never waits for a reader, and sends its first line.
+/// Reads the output, so that the process never blocks on it, and sends its first line.
 fn keep(
     output: Option<impl Read + Send + 'static>,
     log: Log,
@@ -261,7 +263,7 @@ fn keep(
     });
 }
 
-/// A number that no other test has.
+/// Returns a number that no other test has.
 fn unique() -> u64 {
     use std::hash::{BuildHasher, RandomState};
     RandomState::new().hash_one(std::process::id())

@@ -1,4 +1,4 @@
-//! An app behind the layer that signs in with a provider, and a visitor.
+//! An app behind the layer that uses a provider, and a visitor.
 
 use std::time::Duration;
 
@@ -22,13 +22,13 @@ pub(crate) struct Stage {
 }
 
 impl Stage {
-    /// The app is the client that the provider knows, and nobody has signed in.
+    /// Starts the stage without a sign-in. The app is the client that the provider knows.
     pub(crate) async fn new(setup: Setup) -> Self {
         let clock = TestClock::new();
         Self::with(setup, client(&setup), clock.clone(), |layer| layer.clock(clock)).await
     }
 
-    /// The same with time as it passes.
+    /// Starts the stage with the system's clock.
     pub(crate) async fn by_the_system_clock(setup: Setup) -> Self {
         Self::with(setup, client(&setup), TestClock::new(), |layer| layer).await
     }
@@ -54,20 +54,21 @@ impl Stage {
         stage
     }
 
-    /// The visitor signs in.
+    /// Signs the visitor in.
     pub(crate) async fn sign_in(&mut self) {
         let callback = self.callback().await;
         let answer = soon(self.browser.navigate(&callback)).await;
         assert_eq!(answer.status(), StatusCode::SEE_OTHER, "{answer:?}");
     }
 
-    /// The visitor allows the access: where the provider sends her, which the browser has not followed yet.
+    /// Signs in at the provider and allows the access. Returns path and query of the callback, which the
+    /// browser has not requested.
     pub(crate) async fn callback(&mut self) -> String {
         let authorize = soon(self.browser.begin_sign_in("/auth/signin")).await;
         self.person.allow(&authorize).await
     }
 
-    /// The token that a request of the visitor's gets.
+    /// Returns the token of a request of the visitor.
     pub(crate) async fn token(&self) -> OscToken {
         let answer = self.fetch().await;
         token_of(&answer).unwrap_or_else(|| panic!("no token: {answer:?}"))
@@ -77,17 +78,17 @@ impl Stage {
         soon(self.browser.clone().fetch("/")).await
     }
 
-    /// The token expires.
+    /// Lets the token expire.
     pub(crate) async fn expire(&self) {
         self.clock.set(self.token().await.expires_at());
     }
 
-    /// The provider's API takes the token.
+    /// Checks that the provider's API accepts the token.
     pub(crate) async fn assert_live(&self, token: &OscToken) {
         assert_eq!(self.provider.user_of(token.access_token()).await.as_deref(), Some("ada"));
     }
 
-    /// The visitor signs out, and what the layer does beside the answer is done.
+    /// Signs the visitor out and waits for the layer's background work.
     pub(crate) async fn sign_out(&mut self) {
         let answer = soon(self.browser.post_from("same-origin", "/auth/signout")).await;
         assert_eq!(answer.status(), StatusCode::SEE_OTHER, "{answer:?}");

@@ -1,4 +1,5 @@
-//! What every situation answers: each row of the design's table, to a script and to a person.
+//! The layer's answer in every situation: each row of the design's table, for a script and for a browser
+//! navigation.
 
 mod endpoints;
 mod origins;
@@ -9,7 +10,8 @@ mod unauthenticated;
 use http::header;
 use osc_tests::{Answer, Browser, is_page, refusal};
 
-/// Asks as a script and as a person does, each with the same cookies; both must be refused in this way.
+/// Sends the request as a script and as a navigation, with the same cookies. Both must be refused in this
+/// way.
 async fn refused_both_ways(browser: &Browser, path: &str, status: u16, error: &str) -> [Answer; 2] {
     let script = browser.clone().fetch(path).await;
     let person = browser.clone().navigate(path).await;
@@ -24,7 +26,7 @@ fn header_of<'a>(answer: &'a Answer, name: &str) -> &'a str {
     answer.headers().get(name).unwrap_or_else(|| panic!("no {name}: {answer:?}")).to_str().expect("ASCII")
 }
 
-/// Status line, headers and body, as text to search in.
+/// Returns status line, headers and body as text to search in.
 fn everything(answer: &Answer) -> String {
     format!("{:?} {}", answer.headers(), String::from_utf8_lossy(answer.body()))
 }

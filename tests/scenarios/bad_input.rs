@@ -1,5 +1,5 @@
-//! What a browser or a provider can send that makes no sense: the table's answer, and never a panic, a hang, half a
-//! session or a token in the output.
+//! Malformed input from browsers and providers. Each gets the answer of the design's table. None causes a
+//! panic, a hang, an unusable session, or a token in the output.
 
 mod browser;
 mod provider_answers;

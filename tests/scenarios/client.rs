@@ -1,4 +1,5 @@
-//! A client for Open Source Cloud that acts in the visitor's workspace: what it asks, keeps, refuses and tells.
+//! The client for Open Source Cloud, which acts in the user's workspace: its requests, caches, refusals and
+//! errors.
 
 mod addresses;
 mod axum;

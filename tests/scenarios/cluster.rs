@@ -1,5 +1,8 @@
-//! The samples as real processes that share a real Redis: killed, frozen, restarted, under load and without Redis. The
-//! mock revokes the grant when a refresh token is used twice, so a second use anywhere would end the session.
+//! The samples as real processes that share a real Redis: killed, frozen, restarted, under load and without
+//! Redis.
+//!
+//! The mock revokes the grant when a refresh token is used twice. A second use anywhere would therefore end
+//! the session.
 
 mod dump;
 mod frozen;
@@ -25,35 +28,35 @@ use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
-/// Long enough for any test.
+/// Longer than any test.
 const LONG: Duration = Duration::from_secs(3600);
 
-/// Short, and long enough to greet all nodes before the early refresh, which begins after half of it.
+/// A short lifetime. The early refresh begins after half of it, which leaves time to visit all nodes first.
 const SHORT: Duration = Duration::from_secs(4);
 
-/// More than a lease, and the patience of a request that waits for its end.
+/// Longer than a lease and a request that waits for its end.
 const LEASE_LIMIT: Duration = Duration::from_secs(50);
 
-/// For what is looked at again and again, as there is no event.
+/// The interval for polling a condition that has no event.
 const AGAIN: Duration = Duration::from_millis(20);
 
-/// A Redis that refuses to tell of changes.
+/// Options of a Redis that refuses to notify clients of changes.
 const UNTOLD: [&str; 3] = ["--rename-command", "CLIENT", ""];
 
 struct Cluster {
     nodes: Vec<SampleNode>,
-    /// What a further node is started with.
+    /// The settings for starting another node.
     setup: NodeSetup,
     redis: RedisServer,
     osc: MockOsc,
-    /// The load balancer's, for which visitors take every node.
+    /// The load balancer's address. Visitors know every node under it.
     host: String,
-    /// Nobody listens: a test picks the node itself.
+    /// Reserves the load balancer's port. Nothing listens on it, because a test picks the node itself.
     _port: TcpListener,
 }
 
 impl Cluster {
-    /// As many nodes, a provider whose tokens live this long, and a Redis with these options.
+    /// Starts this many nodes, a provider whose tokens live this long, and a Redis with these options.
     async fn of(sample: Sample, nodes: usize, ttl: Duration, redis: &[&str]) -> Self {
         Self::with(sample, nodes, MockOsc::builder().token_ttl(ttl), redis).await
     }
@@ -67,7 +70,7 @@ impl Cluster {
         Self { nodes, setup, redis, osc, host: format!("localhost:{}", addr.port()), _port }
     }
 
-    /// A visitor who signed in, beginning at one node and coming back to another.
+    /// Signs a visitor in. The sign-in begins at one node and ends at another.
     async fn visitor(&self) -> Browser {
         let mut browser = self.browser(0);
         let path = soon(callback(&mut browser, &self.osc)).await;
@@ -89,14 +92,15 @@ impl Cluster {
         Browser::new(self.nodes[node].app()).at(&self.host)
     }
 
-    /// What a node answers to a script of the visitor's.
+    /// Returns a node's answer to a script of the visitor.
     async fn fetch(&self, visitor: &Browser, node: usize, path: &str) -> Answer {
         let mut browser = visitor.clone();
         browser.switch_app(self.nodes[node].app());
         soon(browser.fetch(path)).await
     }
 
-    /// Visitors known to all nodes, whose first tokens have expired and whose next ones live long.
+    /// Returns visitors that all nodes know. Their first tokens have expired, and their next tokens live
+    /// long.
     async fn overdue<const N: usize>(&self) -> [Browser; N] {
         let visitors = self.visitors(N).await;
         let mut latest = 0;
@@ -110,7 +114,7 @@ impl Cluster {
         visitors.try_into().expect("as many")
     }
 
-    /// From now on nothing is refreshed any more: all nodes have tokens that live long.
+    /// Gives all nodes tokens that live long, so that nothing is refreshed any more.
     async fn calm_down(&self, visitors: &[Browser]) {
         self.osc.set_token_ttl(LONG);
         let far = now().as_secs() + LONG.as_secs() / 2;
@@ -126,7 +130,7 @@ impl Cluster {
         }
     }
 
-    /// Waits until a node serves the visitor, to whom it may say nothing else than to come back.
+    /// Waits until a node serves the visitor. Until then, the node may only answer `temporarily_unavailable`.
     async fn served(&self, visitor: &Browser, node: usize) {
         let served = async {
             loop {
@@ -141,19 +145,19 @@ impl Cluster {
         tokio::time::timeout(LEASE_LIMIT, served).await.expect("served in the end");
     }
 
-    /// A visitor's request, under way beside the test.
+    /// Starts a visitor's request in the background.
     fn under_way(&self, visitor: &Browser, node: usize) -> JoinHandle<Result<Answer, LineError>> {
         let (addr, request) = (self.nodes[node].addr(), self.request(visitor, "/api/session"));
         tokio::spawn(async move { Line::to(addr).await.expect("the node listens").send(request).await })
     }
 
-    /// When a node says that the visitor's token expires.
+    /// Returns when the visitor's token expires, as reported by a node.
     async fn expires_at(&self, visitor: &Browser, node: usize) -> u64 {
         let answer = self.fetch(visitor, node, "/api/session").await;
         expiry_of(&answer).unwrap_or_else(|| panic!("refused: {answer:?}"))
     }
 
-    /// The visitors are signed in on all nodes, with tokens that the provider takes.
+    /// Checks that the visitors are signed in on all nodes, with tokens that the provider accepts.
     async fn assert_alive(&self, visitors: &[Browser]) {
         for visitor in visitors {
             for node in 0..self.nodes.len() {
@@ -168,12 +172,12 @@ impl Cluster {
         self.osc.count_grants("refresh_token")
     }
 
-    /// How many questions about sessions the nodes have asked Redis.
+    /// Returns how often the nodes asked Redis about sessions.
     async fn questions(&self) -> u64 {
         self.redis.calls().await.get("evalsha").copied().unwrap_or_default()
     }
 
-    /// A script's request of a visitor, for a connection of the test's own.
+    /// Returns a script's request of a visitor, for a connection that the test opens.
     fn request(&self, visitor: &Browser, path: &str) -> Request<Body> {
         let cookies: Vec<_> =
             visitor.cookies().iter().map(|(name, value)| format!("{name}={value}")).collect();
@@ -183,14 +187,14 @@ impl Cluster {
     }
 }
 
-/// What `/api/session` tells. `None` when it refuses.
+/// Returns the expiry from an answer of `/api/session`, or `None` if it is a refusal.
 fn expiry_of(answer: &Answer) -> Option<u64> {
     let json: Value = serde_json::from_slice(answer.body()).unwrap_or_default();
     json["expires_at"].as_u64().filter(|_| answer.status() == StatusCode::OK)
 }
 
-/// Asks a node while another one, which will not come back in time, has the lease, and heeds the `Retry-After`: what it
-/// answers in the end.
+/// Asks a node while another node holds the lease and will not return in time. Retries after `Retry-After`
+/// and returns the final answer.
 async fn after_the_lease(cluster: &Cluster, visitor: &Browser, node: usize) -> Answer {
     let (began, refreshes) = (Instant::now(), cluster.refreshes());
     let mut refused = 0;
@@ -207,14 +211,14 @@ async fn after_the_lease(cluster: &Cluster, visitor: &Browser, node: usize) -> A
     }
 }
 
-/// Waits until a token that expires in this second of the world's time has.
+/// Waits until a token that expires in this second of the system clock has expired.
 async fn expired(expires_at: u64) {
     let left = Duration::from_secs(expires_at + 1).saturating_sub(now());
     assert!(left < Duration::from_secs(30), "no test waits {left:?}");
     tokio::time::sleep(left).await;
 }
 
-/// Since the beginning of 1970.
+/// Returns the time since the start of 1970.
 fn now() -> Duration {
     SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock that is set")
 }

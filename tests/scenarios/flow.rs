@@ -8,7 +8,7 @@ use mock_osc::{Endpoint, MockOsc};
 use osc_tests::{Browser, app, layer, location, path_of, soon, token_of};
 
 #[tokio::test]
-async fn a_visitor_signs_in_and_every_request_after_that_has_a_valid_token() {
+async fn after_sign_in_every_request_has_a_valid_token() {
     let osc = MockOsc::builder().start().await.unwrap();
     let mut browser = Browser::new(app(&layer(&osc)));
     assert_eq!(browser.fetch("/").await.status(), StatusCode::UNAUTHORIZED);
@@ -79,7 +79,7 @@ async fn s05_the_back_button_makes_no_token_request_and_lands_safely() {
 }
 
 #[tokio::test]
-async fn s66_a_visitor_who_hangs_up_during_the_exchange_leaves_no_grant_behind() {
+async fn s66_a_client_disconnect_during_the_exchange_leaves_no_grant() {
     let osc = MockOsc::builder().start().await.unwrap();
     let layer = layer(&osc);
     let mut browser = Browser::new(app(&layer));

@@ -1,10 +1,11 @@
-//! The scenarios, by topic. A name that begins with `sNN` is row NN of the security matrix.
+//! The scenarios by topic. A name that begins with `sNN` is row NN of the security matrix.
 
 mod answers;
 mod bad_input;
 mod client;
 mod cluster;
 mod flow;
+mod guide;
 mod model;
 mod nodes;
 mod outage;

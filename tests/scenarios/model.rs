@@ -1,5 +1,10 @@
-//! Anything that can happen, in any order: nodes that share a store, visitors, outages. Whatever it was, a refresh token
-//! is spent once, a session that nobody ended lives, and one that was signed out gets no token.
+//! Random orders of events: nodes that share a store, visitors, outages.
+//!
+//! These properties must hold after any order:
+//!
+//! - A refresh token is used once.
+//! - A session that nobody ended is valid.
+//! - A session that was signed out gets no token.
 
 mod cluster;
 mod shuffled;
@@ -12,30 +17,30 @@ use proptest::test_runner::Config;
 
 use self::cluster::Cluster;
 
-/// How many nodes there are.
+/// The number of nodes.
 const NODES: usize = 3;
 
 #[derive(Clone, Debug)]
 enum Step {
-    /// Requests of the visitor, at these nodes, all at once.
+    /// Concurrent requests of the visitor at these nodes.
     Requests(Vec<usize>),
     /// Time passes.
     Pass(Duration),
-    /// The visitor signs out at the first node while these other requests are under way.
+    /// The visitor signs out at the first node while these other requests are running.
     SignOut(usize, Vec<usize>),
-    /// The visitor signs in, again perhaps.
+    /// The visitor signs in, possibly again.
     SignIn(usize),
-    /// An API refused the token: jobs at these nodes want a newer one.
+    /// An API refused the token, and jobs at these nodes want a newer one.
     Rejected(Vec<usize>),
-    /// A node is replaced by one that knows nothing yet.
+    /// A node is replaced by a new one with an empty cache.
     Restart(usize),
-    /// The store is out of reach, or is back.
+    /// The store goes down (false) or comes back (true).
     Store(bool),
-    /// The store is out of reach just when the provider answers a refresh of this node.
+    /// The store goes down at the moment when the provider answers a refresh of this node.
     Rotated(usize),
-    /// The store tells of changes, or does not.
+    /// The store starts (true) or stops (false) to notify nodes of changes.
     Word(bool),
-    /// The next grants fail like this.
+    /// The next grants fail in this way.
     Provider(Trouble),
 }
 
@@ -45,7 +50,8 @@ enum Trouble {
     TooMany,
     HangUp,
     Html,
-    /// The grant is spent and the answer is lost. Then, and only then, the provider answers a second try for some seconds.
+    /// The grant is spent and the answer is lost. Only in this case does the provider answer a retry, for
+    /// some seconds.
     LostAnswer,
 }
 

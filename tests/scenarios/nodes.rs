@@ -1,5 +1,5 @@
-//! Several nodes of one app that share a session store: a visitor is at home on each of them, and they never work
-//! against each other.
+//! Several nodes of one app that share a session store. A visitor can use any node, and the nodes do not
+//! interfere with each other.
 
 mod clocks;
 mod crowded;
@@ -18,17 +18,17 @@ use http::StatusCode;
 use mock_osc::MockOsc;
 use osc_tests::{Answer, Nodes, RunningClock, error_of, token_of};
 
-/// As many nodes with a store that tells of changes, and with one that does not.
+/// Returns this many nodes with a store that notifies of changes, and with one that does not.
 async fn both_kinds(nodes: usize) -> [Nodes; 2] {
     [Nodes::told(nodes).await, Nodes::untold(nodes).await]
 }
 
-/// Nodes whose clocks go by themselves.
-async fn running(is_told: bool, nodes: usize) -> Nodes<RunningClock> {
-    Nodes::with(MockOsc::builder(), is_told, nodes, |layer| layer).await.sign_in().await
+/// Returns nodes whose clocks run.
+async fn running(is_notified: bool, nodes: usize) -> Nodes<RunningClock> {
+    Nodes::with(MockOsc::builder(), is_notified, nodes, |layer| layer).await.sign_in().await
 }
 
-/// Refused with 401 for this reason, and without a token.
+/// Checks for 401 with this error and without a token.
 fn assert_refused(answer: &Answer, error: &str) {
     assert_eq!((answer.status(), error_of(answer).as_str()), (StatusCode::UNAUTHORIZED, error));
     assert!(token_of(answer).is_none());

@@ -1,4 +1,4 @@
-//! The provider fails: what kind of failure it is decides what happens, and none but a refusal ends a session.
+//! Failures of the provider. The kind of failure decides what happens, and only a refusal ends a session.
 
 mod answer;
 mod backoff;

@@ -1,4 +1,4 @@
-//! Where the layer can stand in an axum app, and what each place means.
+//! The places where the layer can stand in an axum app, and their effects.
 
 mod extractors;
 mod layers;
@@ -12,12 +12,12 @@ use mock_osc::MockOsc;
 use osc_auth_layer::OscToken;
 use osc_tests::{Browser, boxed, location, path_of, token_of};
 
-/// A handler that cannot do without a token, and shows it to the test.
+/// A handler that requires a token and passes it to the test.
 async fn private(token: OscToken) -> (Extension<OscToken>, &'static str) {
     (Extension(token), "private")
 }
 
-/// A handler that takes what comes.
+/// A handler with an optional token.
 async fn open(token: Option<OscToken>) -> &'static str {
     if token.is_some() { "signed in" } else { "anonymous" }
 }
@@ -26,7 +26,7 @@ fn browser(app: Router) -> Browser {
     Browser::new(boxed(app))
 }
 
-/// Signs in below `base` and comes back to `base/private`, which needs a token.
+/// Signs in below `base` and checks `base/private`, which needs a token.
 async fn signs_in(app: Router, osc: &MockOsc, base: &str) -> Browser {
     let mut browser = browser(app);
     let page = format!("{base}/private");
@@ -44,7 +44,7 @@ async fn signs_in(app: Router, osc: &MockOsc, base: &str) -> Browser {
     browser
 }
 
-/// Signs out below `base`, after which `base/private` is closed again.
+/// Signs out below `base` and checks that `base/private` is refused.
 async fn signs_out(browser: &mut Browser, base: &str) {
     let answer = browser.post_from("same-origin", &format!("{base}/auth/signout")).await;
     assert_eq!((answer.status(), location(&answer)), (StatusCode::SEE_OTHER, format!("{base}/")));

@@ -1,4 +1,4 @@
-//! The provider: its metadata, how the client authenticates, registration, revocation.
+//! The provider: its metadata, client authentication, registration, revocation.
 
 mod client;
 mod metadata;

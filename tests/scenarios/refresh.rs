@@ -1,4 +1,4 @@
-//! A session's token is refreshed in time, once for all who want it, and nothing that happens meanwhile loses it.
+//! Refresh: a session's token is refreshed in time, once for all requests, and never lost.
 
 mod early;
 mod handle;

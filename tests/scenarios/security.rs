@@ -1,6 +1,7 @@
 //! The rows of the security matrix that a whole sign-in shows.
 
 mod cookies;
+mod documents;
 mod flow;
 mod foreign_text;
 mod leaks;
@@ -15,8 +16,9 @@ mod tokens;
 
 use std::collections::HashSet;
 
-/// Notes the parts of a value that should be random all through. Tells whether all of them are new, as no part of a time, a
-/// counter or a constant would be, nor one random part that is there twice.
+/// Records the parts of a value that should be random. Returns true if all of them are new.
+///
+/// A time, a counter or a constant would repeat a part, and so would one random part that occurs twice.
 fn is_random(value: &[u8], parts: &mut HashSet<Vec<u8>>) -> bool {
     let (whole, rest) = value.as_chunks::<8>();
     rest.is_empty() && whole.iter().all(|part| parts.insert(part.to_vec()))

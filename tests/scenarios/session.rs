@@ -1,4 +1,4 @@
-//! A session's life: how it begins, what it is known by, and when it ends.
+//! The life of a session: its start, its identity, and its end.
 
 mod clock_jumps;
 mod deliveries;

@@ -1,4 +1,4 @@
-//! Requests from strangers, as large as the server in front of the layer lets through.
+//! Requests from strangers, as large as the server before the layer allows.
 
 mod cookies;
 mod headers;

@@ -1,4 +1,5 @@
-//! The layer around services of every kind: unusual bodies and errors, back pressure, upgrades, real connections.
+//! The layer around services of every kind: unusual bodies and errors, back pressure, upgrades, real
+//! connections.
 
 mod bodies;
 mod drops;
@@ -22,7 +23,7 @@ use osc_auth_layer::test_util::{TestClock, TestToken};
 use osc_auth_layer::{Client, OscAuthLayer, OscToken};
 use osc_tests::{Browser, app, layer_for};
 
-/// A layer with no provider behind it; `/public` needs no session.
+/// Returns a layer without a provider. `/public` needs no session.
 fn lonely() -> OscAuthLayer {
     OscAuthLayer::builder(Client::public("cli"))
         .issuer("http://127.0.0.1:9")
@@ -32,7 +33,7 @@ fn lonely() -> OscAuthLayer {
         .expect("the test's layer builds")
 }
 
-/// The `Cookie` header of a browser that is signed in with this access token.
+/// Returns the `Cookie` header of a browser that is signed in with this access token.
 async fn cookie(auth: &OscAuthLayer, access_token: &str) -> HeaderValue {
     auth.sign_in_for_test(TestToken::new(access_token)).await
 }
@@ -56,7 +57,7 @@ fn cookies_of(browser: &Browser) -> HeaderValue {
     HeaderValue::try_from(cookies.join("; ")).expect("cookies")
 }
 
-/// A session whose token has expired, so that its next request waits for a refresh; and one that is fresh.
+/// Two sessions: one with an expired token, whose next request waits for a refresh, and a fresh one.
 struct Due {
     osc: MockOsc,
     auth: OscAuthLayer,

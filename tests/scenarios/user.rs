@@ -1,4 +1,4 @@
-//! The signed-in user, the conditions to enter, and the endpoint that tells a page's script about both.
+//! The signed-in user, admission rules, and the session endpoint.
 
 mod admission;
 mod endpoint;
@@ -11,7 +11,7 @@ use osc_auth_layer::test_util::TestToken;
 use osc_tests::Stage;
 use serde_json::{Value, json};
 
-/// An access token as OSC's are, with these claims.
+/// Returns an access token in OSC's format with these claims.
 fn jwt(claims: &Value) -> String {
     let part = |json: &Value| URL_SAFE_NO_PAD.encode(json.to_string());
     format!("{}.{}.c2lnbmF0dXJl", part(&json!({ "alg": "HS256", "typ": "JWT" })), part(claims))
@@ -25,7 +25,7 @@ fn colleague() -> String {
     jwt(&json!({ "tenantId": "team", "patId": "2" }))
 }
 
-/// The provider's next answers hold this access token.
+/// Sets the access token of the provider's next answers.
 fn provider_gives(stage: &Stage, access_token: &str) {
     stage.osc.set_token_field("access_token", Value::from(access_token));
 }

@@ -1,11 +1,11 @@
-//! What an answer of the sample tells a visitor.
+//! Reads the sample's answers.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use osc_tests::{Answer, is_page};
 use serde_json::Value;
 
-/// The pages that need a session.
+/// A page that needs a session.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Page {
     Session,
@@ -30,9 +30,9 @@ pub(crate) enum Outcome {
     Served,
     /// 401 `temporarily_unavailable`.
     Unavailable,
-    /// The platform's failure, in the app's words.
+    /// The app's report of a failure of the platform.
     PlatformFailed,
-    /// Not signed in, as a 401 says by this name, or a redirect to sign-in.
+    /// Not signed in: a 401 with this error, or a redirect to sign-in.
     Ended(String),
     Strange(String),
 }
@@ -57,7 +57,7 @@ fn is_right(page: Page, answer: &Answer) -> bool {
     let json = || serde_json::from_slice::<Value>(answer.body()).unwrap_or_default();
     match page {
         Page::Session => {
-            // In whole seconds, and the answer was on its way.
+            // Whole seconds, and the answer took some time.
             let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
             json()["expires_at"].as_u64().is_some_and(|expires_at| expires_at + 2 >= now)
         }
@@ -68,13 +68,13 @@ fn is_right(page: Page, answer: &Answer) -> bool {
     }
 }
 
-/// Of JSON, of a page of the layer's, or of the sample's page for sessions that are over.
+/// Returns the error's name from JSON, the layer's page, or the sample's page for an ended session.
 fn error_of(answer: &Answer) -> String {
     if !is_page(answer) {
         let json: Value = serde_json::from_slice(answer.body()).unwrap_or_default();
-        return json["error"].as_str().unwrap_or("no error's name").to_owned();
+        return json["error"].as_str().unwrap_or("no error name").to_owned();
     }
     let page = String::from_utf8_lossy(answer.body());
     let name = page.split_once("<small>").and_then(|(_, rest)| rest.split_once("</small>"));
-    name.map_or("a page without an error's name", |(name, _)| name).to_owned()
+    name.map_or("a page without an error name", |(name, _)| name).to_owned()
 }

@@ -1,4 +1,4 @@
-//! What all visitors share: where the app is, what goes wrong there, and the count of what they met.
+//! The state that all visitors share: the app's address, the current trouble, and counts of the answers.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -14,7 +14,7 @@ use tower::service_fn;
 
 use crate::faults::Weather;
 
-/// The app's public URL: any port will do, since nobody resolves it.
+/// The port in the app's public URL. No visitor resolves that URL, so any port will do.
 pub(crate) const PORT: u16 = 3000;
 pub(crate) const SESSION_COOKIE: &str = "osc_session_3000";
 
@@ -31,17 +31,17 @@ pub(crate) struct Crowd {
 #[derive(Debug, Default)]
 pub(crate) struct Tally {
     pub(crate) sign_ins: Count,
-    /// Attempts that the provider's trouble made fail.
+    /// Sign-ins that failed because of the provider's trouble.
     pub(crate) failed_sign_ins: Count,
     pub(crate) sign_outs: Count,
-    /// Sessions that the provider ended.
+    /// Sessions that the provider revoked.
     pub(crate) refused: Count,
     pub(crate) served: Count,
-    /// Told to come back, with the session kept.
+    /// Answers `temporarily_unavailable`, which keep the session.
     pub(crate) unavailable: Count,
-    /// Answered by the app, which got nothing of use from the platform.
+    /// Answers of the app when the platform failed.
     pub(crate) platform_failed: Count,
-    /// Visitors who hung up before the answer.
+    /// Requests that the visitor dropped before the answer.
     pub(crate) hung_up: Count,
     pub(crate) lost: Faults,
     pub(crate) strange: Faults,
@@ -60,27 +60,27 @@ impl Count {
     }
 }
 
-/// What must not happen.
+/// Reports of answers that must not happen.
 #[derive(Debug, Default)]
 pub(crate) struct Faults(Mutex<Vec<String>>);
 
 impl Faults {
     pub(crate) fn note(&self, what: impl fmt::Display) {
-        self.0.lock().expect("nobody panics with it").push(what.to_string());
+        self.0.lock().expect("no holder of the lock panics").push(what.to_string());
     }
 
     pub(crate) fn count(&self) -> usize {
-        self.0.lock().expect("nobody panics with it").len()
+        self.0.lock().expect("no holder of the lock panics").len()
     }
 
-    /// The first few: the others are most often the same again.
+    /// Returns the first few. The rest are mostly repetitions.
     pub(crate) fn some(&self) -> Vec<String> {
-        self.0.lock().expect("nobody panics with it").iter().take(5).cloned().collect()
+        self.0.lock().expect("no holder of the lock panics").iter().take(5).cloned().collect()
     }
 }
 
 impl Crowd {
-    /// Somebody new.
+    /// Returns a new visitor's browser.
     pub(crate) fn browser(&self) -> Browser {
         Browser::new(keeping_alive(self.app)).at(&format!("localhost:{PORT}"))
     }
@@ -95,20 +95,20 @@ impl Crowd {
     }
 }
 
-/// The app over a connection that is kept from request to request. What is asked at the same time takes another, and a
-/// request that is given up closes its own, as in browsers.
+/// Returns the app over a connection that is kept between requests. As in a browser, a concurrent request takes
+/// another connection, and a dropped request closes its own.
 fn keeping_alive(addr: SocketAddr) -> App {
     let kept: Arc<Mutex<Option<Line>>> = Arc::default();
     boxed(service_fn(move |request: Request<Body>| {
         let kept = kept.clone();
         async move {
-            let line = kept.lock().expect("nobody panics with it").take();
+            let line = kept.lock().expect("no holder of the lock panics").take();
             let mut line = match line {
                 Some(line) => line,
                 None => Line::to(addr).await.map_err(|error| error.to_string())?,
             };
             let answer = line.send(request).await.map_err(|error| error.to_string())?;
-            kept.lock().expect("nobody panics with it").replace(line);
+            kept.lock().expect("no holder of the lock panics").replace(line);
             Ok::<_, String>(answer.map(Body::new))
         }
     }))

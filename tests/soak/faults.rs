@@ -1,4 +1,4 @@
-//! What goes wrong at the provider and the platform, when, and what a visitor may therefore be told.
+//! The trouble at the provider and the platform, and the failures that each kind of trouble excuses.
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -8,25 +8,25 @@ use std::time::Duration;
 use mock_osc::{Endpoint, Fault, MockOsc, Recorded};
 use tokio::time::{Instant, sleep};
 
-/// One kind of trouble for a while.
+/// One kind of trouble, for a limited time.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Trouble {
-    /// Tokens come late.
+    /// Tokens arrive late.
     Slow,
-    /// The answer to the first use of a refresh token is lost, when that has been rotated already.
+    /// The first use of each refresh token rotates it, but the answer is lost.
     LostAnswers,
-    /// Every few platform calls fail, each time in another way.
+    /// Three of four platform calls fail, each in another way.
     Platform,
-    /// Every few token requests fail, each time in another way, before any effect.
+    /// Three of four token requests fail, each in another way, before they have any effect.
     Tokens,
-    /// Nothing is answered, then nobody listens.
+    /// The servers do not answer, then do not listen.
     Outage,
 }
 
 pub(crate) const TROUBLES: [Trouble; 5] =
     [Trouble::Slow, Trouble::LostAnswers, Trouble::Platform, Trouble::Tokens, Trouble::Outage];
 
-/// Who may have failed a visitor.
+/// The part that failed a visitor.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Part {
     Provider,
@@ -34,7 +34,7 @@ pub(crate) enum Part {
 }
 
 impl Trouble {
-    /// What is slow, or answers at the second try, excuses nothing.
+    /// Returns whether a failure of `part` is excused. Slowness, and an answer at the second try, excuse nothing.
     fn excuses(self, part: Part) -> bool {
         match self {
             Self::Slow | Self::LostAnswers => false,
@@ -43,8 +43,8 @@ impl Trouble {
         }
     }
 
-    /// How long its effects last when it is over. The layer leaves a provider alone that fails, for twice as long each
-    /// time and up to half as long again: never for more than about one and a half times what the trouble took.
+    /// Returns how long the effects outlast the trouble. The layer's back-off doubles at each failure and adds up to
+    /// a half, so it never exceeds about one and a half times the duration of the trouble.
     fn aftermath(self, lasts: Duration) -> Duration {
         match self {
             Self::Slow | Self::LostAnswers | Self::Platform => Duration::from_millis(1500),
@@ -59,11 +59,11 @@ impl Trouble {
 struct Window {
     trouble: Trouble,
     began: Instant,
-    /// Aftermath included.
+    /// Includes the aftermath.
     over: Option<Instant>,
 }
 
-/// All trouble there was.
+/// All trouble so far.
 #[derive(Debug, Default)]
 pub(crate) struct Weather {
     windows: Mutex<Vec<Window>>,
@@ -71,33 +71,33 @@ pub(crate) struct Weather {
 }
 
 impl Weather {
-    /// Whether a request that was under way then may have failed for it.
+    /// Returns whether trouble excuses a failed request that ran from `from` to `to`.
     pub(crate) fn excuses(&self, part: Part, from: Instant, to: Instant) -> bool {
-        let windows = self.windows.lock().expect("nobody panics with it");
+        let windows = self.windows.lock().expect("no holder of the lock panics");
         windows.iter().any(|window| {
             let overlaps = window.began <= to && window.over.is_none_or(|over| from <= over);
             overlaps && window.trouble.excuses(part)
         })
     }
 
-    /// For the report of what no trouble excuses: how long ago each of the last began.
+    /// Describes when the latest trouble began, for reports of failures that no trouble excuses.
     pub(crate) fn lately(&self) -> String {
-        let windows = self.windows.lock().expect("nobody panics with it");
+        let windows = self.windows.lock().expect("no holder of the lock panics");
         let last = windows.iter().rev().take(3);
         let last = last
             .map(|window| format!("{:?} {:.1} s ago", window.trouble, window.began.elapsed().as_secs_f64()));
         last.collect::<Vec<_>>().join(", ")
     }
 
-    /// How many rotations had their answer lost.
+    /// Returns the number of rotations whose answer was lost.
     pub(crate) fn lost(&self) -> usize {
         self.lost.load(Ordering::Relaxed)
     }
 
-    /// Makes trouble, and waits for its aftermath.
+    /// Causes trouble and waits for its aftermath.
     pub(crate) async fn bring(&self, trouble: Trouble, osc: &MockOsc, lasts: Duration) {
         let window = Window { trouble, began: Instant::now(), over: None };
-        self.windows.lock().expect("nobody panics with it").push(window);
+        self.windows.lock().expect("no holder of the lock panics").push(window);
         match trouble {
             Trouble::Slow => {
                 osc.fault(Endpoint::Token, Fault::Latency(Duration::from_millis(400)));
@@ -112,7 +112,7 @@ impl Weather {
             }
             Trouble::Tokens => mix(osc, Endpoint::Token, token_faults()),
             Trouble::Outage => {
-                // First nothing takes effect, so that no answer is lost when the connections are cut.
+                // Hang up before any effect first, so that no answer is lost when the connections are cut.
                 for endpoint in [Endpoint::Token, Endpoint::Revoke].into_iter().chain(PLATFORM) {
                     osc.fault(endpoint, Fault::HangUp);
                 }
@@ -121,24 +121,24 @@ impl Weather {
             }
         }
         sleep(if trouble == Trouble::Outage { lasts / 2 } else { lasts }).await;
-        osc.resume_listening().await.expect("its port is still its own");
+        osc.resume_listening().await.expect("the port is still free");
         osc.clear_faults();
         let aftermath = trouble.aftermath(lasts);
-        if let Some(window) = self.windows.lock().expect("nobody panics with it").last_mut() {
+        if let Some(window) = self.windows.lock().expect("no holder of the lock panics").last_mut() {
             window.over = Some(Instant::now() + aftermath);
         }
         sleep(aftermath).await;
     }
 
     fn lose_answers(&self, osc: &MockOsc) {
-        // Half of them never begin, half of them break off.
+        // Half of the answers never begin, and half break off.
         for (turn, fault) in [Fault::LostAnswer, Fault::HalfAnswer].into_iter().enumerate() {
             let (lost, seen) = (self.lost.clone(), Mutex::new(HashSet::new()));
             osc.fault(Endpoint::Token, fault).when(move |request| {
                 let Some(token) = request.field("refresh_token") else {
                     return false;
                 };
-                let is_first = seen.lock().expect("nobody panics with it").insert(token.to_owned());
+                let is_first = seen.lock().expect("no holder of the lock panics").insert(token.to_owned());
                 let is_hit = is_first && token.bytes().map(usize::from).sum::<usize>() % 2 == turn;
                 lost.fetch_add(usize::from(is_hit), Ordering::Relaxed);
                 is_hit
@@ -184,11 +184,11 @@ fn platform_faults() -> Vec<Fault> {
     ]
 }
 
-/// Three of four requests fail, each in the next of these ways.
+/// Makes three of four requests fail, each in the next of these ways.
 fn mix(osc: &MockOsc, endpoint: Endpoint, faults: Vec<Fault>) {
     let (requests, kinds) = (Arc::new(AtomicUsize::new(0)), faults.len());
     for (at, fault) in faults.into_iter().enumerate() {
-        // The first of the plans counts, and all look at the same count.
+        // The first plan counts the requests for all plans.
         let requests = requests.clone();
         let is_hit = move |_: &Recorded| {
             let count = requests.fetch_add(usize::from(at == 0), Ordering::Relaxed) + usize::from(at == 0);

@@ -1,6 +1,6 @@
-//! The axum sample under a crowd of visitors, with a provider that fails in every way it can.
+//! Soaks the axum sample: a crowd of visitors uses it while its provider fails in every way.
 //!
-//! `cargo run -p osc-tests --release --bin soak -- --minutes 10`; without an argument it takes half a minute.
+//! `cargo run -p osc-tests --release --bin soak -- --minutes 10`. Without an argument it takes half a minute.
 
 mod answer;
 mod crowd;
@@ -28,25 +28,25 @@ use crate::measure::{Course, Reading, Trend};
 use crate::report::{Findings, Flood, report};
 use crate::visitor::Visitor;
 
-/// How much of everything.
+/// The size and duration of a run.
 #[derive(Clone, Copy, Debug)]
 struct Scale {
-    who_come_and_go: u64,
-    who_stay: u64,
-    who_sleep: u64,
+    come_and_go: u64,
+    stay: u64,
+    sleep: u64,
     token_ttl: Duration,
     trouble: Duration,
-    /// Round after round of all kinds of trouble. The first is the warm-up.
+    /// Rounds of all kinds of trouble repeat for this long. The first round is the warm-up.
     lasts: Duration,
     strangers_requests: usize,
-    /// Whether the app closes its connections to the provider by itself, which it does after 15 s without use.
+    /// Whether to wait for the app to close its unused connections to the provider, which takes 15 s.
     waits_at_the_end: bool,
 }
 
 const SHORT: Scale = Scale {
-    who_come_and_go: 40,
-    who_stay: 30,
-    who_sleep: 20,
+    come_and_go: 40,
+    stay: 30,
+    sleep: 20,
     token_ttl: Duration::from_secs(3),
     trouble: Duration::from_secs(1),
     lasts: Duration::ZERO,
@@ -55,9 +55,9 @@ const SHORT: Scale = Scale {
 };
 
 const LONG: Scale = Scale {
-    who_come_and_go: 300,
-    who_stay: 150,
-    who_sleep: 150,
+    come_and_go: 300,
+    stay: 150,
+    sleep: 150,
     token_ttl: Duration::from_secs(10),
     trouble: Duration::from_secs(5),
     lasts: Duration::ZERO,
@@ -65,7 +65,7 @@ const LONG: Scale = Scale {
     waits_at_the_end: true,
 };
 
-/// What connections and threads that are no longer used may take to be closed.
+/// The time limit for the app to close unused connections and threads.
 const CLOSED_WITHIN: Duration = Duration::from_secs(60);
 
 #[tokio::main]
@@ -90,7 +90,7 @@ fn usage() -> ExitCode {
 async fn soak(scale: Scale) -> bool {
     let mock = MockOsc::builder().token_ttl(scale.token_ttl).refresh_grace(Duration::from_secs(10));
     let osc = mock.start().await.expect("the mock starts");
-    // In the process's own memory, as it is without a store.
+    // Without a store, so that sessions live in the process.
     let sample = NodeSetup::new(Sample::Axum, &osc, PORT, "").with("RUST_LOG", "error").start().await;
     let idle = Reading::of(sample.id());
     let crowd = Arc::new(Crowd {
@@ -135,13 +135,13 @@ fn gather(crowd: &Arc<Crowd>, scale: Scale) -> Vec<JoinHandle<Visitor>> {
     let mut numbers = 0..;
     let mut visitor = || Visitor::new(crowd.clone(), numbers.next().unwrap_or_default());
     let mut visitors = Vec::new();
-    visitors.extend((0..scale.who_come_and_go).map(|_| tokio::spawn(visitor().come_and_go())));
-    visitors.extend((0..scale.who_stay).map(|_| tokio::spawn(visitor().stay())));
-    visitors.extend((0..scale.who_sleep).map(|_| tokio::spawn(visitor().sleep())));
+    visitors.extend((0..scale.come_and_go).map(|_| tokio::spawn(visitor().come_and_go())));
+    visitors.extend((0..scale.stay).map(|_| tokio::spawn(visitor().stay())));
+    visitors.extend((0..scale.sleep).map(|_| tokio::spawn(visitor().sleep())));
     visitors
 }
 
-/// All kinds of trouble in turn, at least once beyond the warm-up when there is time for one.
+/// Causes all kinds of trouble in turn. After the warm-up, rounds follow as long as there is time.
 async fn weather(crowd: &Arc<Crowd>, sample: &SampleNode, scale: Scale) -> Trend {
     let began = Instant::now();
     round(crowd, scale).await;
@@ -152,7 +152,7 @@ async fn weather(crowd: &Arc<Crowd>, sample: &SampleNode, scale: Scale) -> Trend
         course.record(process, &watched, end).await;
         course.trend()
     });
-    // A round that would not end in time is not begun.
+    // A round starts only if it can end in time.
     let one = began.elapsed();
     while Instant::now() + one <= end {
         round(crowd, scale).await;
@@ -166,7 +166,7 @@ async fn round(crowd: &Crowd, scale: Scale) {
     }
 }
 
-/// Everybody who is signed in sees every page, and so how many do. Who is not goes.
+/// Returns the visitors who are signed in, and how many of them get every page.
 async fn check(crowd: &Crowd, visitors: Vec<JoinHandle<Visitor>>) -> (Vec<Visitor>, usize) {
     let mut signed_in = Vec::new();
     for ended in join_all(visitors).await {
@@ -180,8 +180,8 @@ async fn check(crowd: &Crowd, visitors: Vec<JoinHandle<Visitor>>) -> (Vec<Visito
     (signed_in, seen.into_iter().filter(|&all| all).count())
 }
 
-/// Strangers in great numbers, while some of those who are signed in go on; afterwards all of them do. The first strangers
-/// are not counted: what the buffers of their connections take, they take once.
+/// Floods the app with strangers' requests while some visitors use it. All visitors check their pages afterwards. A
+/// first, smaller flood is not measured: it only makes the app allocate buffers for its connections.
 async fn flood(crowd: &Arc<Crowd>, sample: &SampleNode, visitors: &mut [Visitor], scale: Scale) -> Flood {
     let exchanged = crowd.osc.count_grants("authorization_code");
     strangers::flood(crowd, scale.strangers_requests / 5).await;
@@ -194,7 +194,7 @@ async fn flood(crowd: &Arc<Crowd>, sample: &SampleNode, visitors: &mut [Visitor]
     Flood { requests: scale.strangers_requests, before, after, exchanges }
 }
 
-/// The mock keeps every request for the test to read. Counted, they can go.
+/// Counts the mock's requests and makes it forget them. It would keep all of them in memory.
 async fn count_requests(crowd: Arc<Crowd>, requests: Arc<AtomicUsize>) {
     loop {
         sleep(Duration::from_secs(1)).await;
@@ -217,7 +217,7 @@ fn forget(crowd: &Crowd) -> usize {
     count
 }
 
-/// Nobody is told when a process closes something, so it is looked at until it has come down to `idle`.
+/// Polls the process until it has closed its connections and threads down to `idle`: there is no event for it.
 async fn closed(sample: &SampleNode, idle: Reading) -> Reading {
     let deadline = Instant::now() + CLOSED_WITHIN;
     loop {

@@ -1,4 +1,4 @@
-//! What a process has of the machine, by its own account in `/proc`.
+//! Reads a process's resources from `/proc`.
 
 use std::fs;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use crate::crowd::Crowd;
 
-/// One look at a process.
+/// The resources of a process at one moment.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Reading {
     /// Resident, in KiB.
@@ -20,7 +20,7 @@ impl Reading {
     pub(crate) fn of(process: u32) -> Self {
         let status = fs::read_to_string(format!("/proc/{process}/status")).expect("the process lives");
         let number = |name: &str| {
-            let line = status.lines().find_map(|line| line.strip_prefix(name)).expect("Linux tells it");
+            let line = status.lines().find_map(|line| line.strip_prefix(name)).expect("Linux names it");
             let number = line.trim_start_matches(':').split_whitespace().next();
             number.and_then(|number| number.parse().ok()).expect("a number")
         };
@@ -29,7 +29,7 @@ impl Reading {
     }
 }
 
-/// Resident memory over time, and what the visitors had done by then.
+/// Resident memory over time, with the visitors' counts at each moment.
 #[derive(Debug, Default)]
 pub(crate) struct Course(Vec<Point>);
 
@@ -40,29 +40,30 @@ struct Point {
     refused: u64,
 }
 
-/// How memory went once everything that can happen had happened.
+/// The trend of memory after the warm-up.
 #[derive(Clone, Debug)]
 pub(crate) struct Trend {
-    /// What it came down to in each quarter of the time, in KiB: bursts come and go, and what leaks stays.
+    /// The minimum in each quarter of the time, in KiB. Bursts do not raise it, leaks do.
     pub(crate) floors: [u64; 4],
     pub(crate) most: u64,
-    /// From the middle of the first quarter to that of the last.
+    /// Counted from the middle of the first quarter to the middle of the last.
     pub(crate) sign_ins: u64,
     pub(crate) refused: u64,
 }
 
 const EVERY: Duration = Duration::from_millis(250);
 
-/// What fragmentation of glibc's arenas may come to, in KiB: it gives back little of what was used at a peak, and peaks
-/// differ.
+/// The growth that fragmentation of glibc's arenas may cause, in KiB. glibc returns little memory after a peak, and
+/// peaks differ.
 const SLACK: u64 = 3 * 1024;
-/// The state of a sign-in is remembered for ten minutes, so that it is used once: text, entry, and the table's reserve.
+/// The layer remembers each used state for ten minutes. This is the text, the entry and the table's reserve, in
+/// bytes.
 const PER_SIGN_IN: u64 = 224;
-/// A session that the provider ended stays until its idle time-out, to be told that it was ended, without its token.
+/// A revoked session stays without its token until its idle timeout, so that its user gets `session_ended`; in bytes.
 const PER_REFUSED: u64 = 640;
 
 impl Course {
-    /// Looks until `end`.
+    /// Records until `end`.
     pub(crate) async fn record(&mut self, process: u32, crowd: &Crowd, end: Instant) {
         while Instant::now() < end {
             let rss = Reading::of(process).rss;
@@ -91,7 +92,7 @@ impl Trend {
         self.floors[3].saturating_sub(self.floors[0])
     }
 
-    /// The growth that has a reason, and `SLACK`, in KiB.
+    /// Returns the allowed growth in KiB: the growth that is explained, and `SLACK`.
     pub(crate) fn allowed(&self) -> u64 {
         SLACK + (self.sign_ins * PER_SIGN_IN + self.refused * PER_REFUSED) / 1024
     }

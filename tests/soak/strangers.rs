@@ -1,4 +1,4 @@
-//! People nobody knows, who ask for more than anybody would.
+//! Anonymous clients that flood the app.
 
 use std::sync::Arc;
 
@@ -8,13 +8,13 @@ use osc_tests::Browser;
 
 use crate::crowd::{Crowd, SESSION_COOKIE};
 
-/// So many at a time.
+/// The number of clients at a time.
 const STRANGERS: usize = 16;
 
 #[derive(Clone, Copy, Debug)]
 enum Attack {
     SignIn,
-    /// With a made-up cookie of an attempt under way.
+    /// With a made-up cookie of a pending sign-in.
     SignInAgain,
     Callback,
     CallbackWithCookie,
@@ -24,7 +24,7 @@ enum Attack {
 const ATTACKS: [Attack; 5] =
     [Attack::SignIn, Attack::SignInAgain, Attack::Callback, Attack::CallbackWithCookie, Attack::Session];
 
-/// Makes `requests`. Each has to be answered as that of a stranger is.
+/// Sends `requests` requests and checks that each gets a stranger's answer.
 pub(crate) async fn flood(crowd: &Arc<Crowd>, requests: usize) {
     let each = requests / STRANGERS;
     let strangers = (0..STRANGERS).map(|stranger| {
@@ -45,7 +45,7 @@ pub(crate) async fn flood(crowd: &Arc<Crowd>, requests: usize) {
 
 async fn attack(crowd: &Crowd, browser: &mut Browser, attack: Attack, number: usize) {
     let pending = format!("{SESSION_COOKIE}_signin_AAAAAAAA");
-    // 43 characters of base64url, as ids have.
+    // An id has 43 characters of base64url.
     let made_up = format!("{number:A<43}");
     let callback = format!("/auth/callback?state=AAAAAAAA{made_up}&code={made_up}");
     let (path, cookie, expected) = match attack {

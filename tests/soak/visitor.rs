@@ -1,4 +1,4 @@
-//! One visitor: signs in, looks at pages, goes. Knows what each answer may be, and tells when one is not.
+//! A visitor, who signs in, opens pages and leaves. It checks each answer and reports unexpected ones.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,7 +17,7 @@ use crate::faults::Part;
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Standing {
     SignedIn,
-    /// The user has taken the access back at the provider; the app learns of it at the next refresh.
+    /// The user has revoked the access at the provider. The app learns of it at the next refresh.
     TakenBack,
     SignedOut,
 }
@@ -26,7 +26,7 @@ pub(crate) struct Visitor {
     crowd: Arc<Crowd>,
     browser: Browser,
     standing: Standing,
-    /// What the session began with, by which the provider knows the grant.
+    /// The session's authorization code. The mock finds the grant by it.
     code: String,
     dice: StdRng,
 }
@@ -37,8 +37,7 @@ impl Visitor {
         Self { crowd, browser, standing: Standing::SignedOut, code: String::new(), dice }
     }
 
-    /// Visits, one after another, each ended by sign-out or by the provider, until the crowd is told to stop. Whoever is
-    /// signed in then stays.
+    /// Makes visit after visit until the crowd stops. A sign-out or the provider ends each visit but the last.
     pub(crate) async fn come_and_go(mut self) -> Self {
         while self.crowd.is_going_on() {
             if !self.sign_in().await {
@@ -61,7 +60,7 @@ impl Visitor {
         self
     }
 
-    /// One long visit, at leisure.
+    /// Makes one long visit.
     pub(crate) async fn stay(mut self) -> Self {
         while self.crowd.is_going_on() && self.standing != Standing::SignedIn {
             self.sign_in().await;
@@ -74,7 +73,7 @@ impl Visitor {
         self
     }
 
-    /// Signs in and comes back when all is over: its token has expired long since, and nobody refreshed it.
+    /// Signs in and returns when the crowd stops. By then its token has expired, and no request refreshed it.
     pub(crate) async fn sleep(mut self) -> Self {
         while self.crowd.is_going_on() && self.standing != Standing::SignedIn {
             self.sign_in().await;
@@ -87,7 +86,7 @@ impl Visitor {
         self.standing == Standing::SignedIn
     }
 
-    /// Every page once. Returns whether all of them came.
+    /// Opens every page once. Returns true if it got all of them.
     pub(crate) async fn sees_all(&mut self) -> bool {
         let mut served = true;
         for page in Page::ALL {
@@ -100,7 +99,7 @@ impl Visitor {
         served
     }
 
-    /// Returns whether it is signed in.
+    /// Returns true if the sign-in succeeded.
     async fn sign_in(&mut self) -> bool {
         let from = Instant::now();
         let answer = self.browser.navigate("/auth/signin?return_to=/dashboard").await;
@@ -140,7 +139,7 @@ impl Visitor {
         false
     }
 
-    /// A page; or several at once, as tabs do that are opened anew; or one that is given up.
+    /// Opens one page, several at once as restored tabs do, or one that it drops.
     async fn look_around(&mut self) {
         match self.dice.random_range(0..100) {
             0..5 => {
@@ -171,7 +170,7 @@ impl Visitor {
         self.judge(from, Outcome::of(page, &answer));
     }
 
-    /// Whether this may be, as things stand.
+    /// Counts the outcome, or reports it if it must not happen now.
     fn judge(&mut self, from: Instant, outcome: Outcome) {
         let (tally, weather) = (&self.crowd.tally, &self.crowd.weather);
         let excuses = |part| weather.excuses(part, from, Instant::now());
@@ -196,7 +195,7 @@ impl Visitor {
         }
     }
 
-    /// The way out. The cookie opens nothing any more, wherever it was copied to.
+    /// Signs out and checks that a copy of the cookie opens nothing.
     pub(crate) async fn sign_out(&mut self) {
         let mut copy = self.browser.clone();
         let answer = self.browser.post_from("same-origin", "/auth/signout").await;
@@ -211,11 +210,10 @@ impl Visitor {
         }
     }
 
-    /// The provider ends the session, and the app is told at the refresh that comes within the token's lifetime, or when
-    /// trouble allows.
+    /// Revokes the grant at the provider. The app must end the session within the token's lifetime, trouble excepted.
     async fn be_ended(&mut self) {
         if !self.crowd.osc.revoke_grant(&self.code) {
-            self.crowd.tally.strange.note("the provider does not know the grant of a session");
+            self.crowd.tally.strange.note("the provider does not know the session's grant");
         }
         self.standing = Standing::TakenBack;
         let (mut left, pause) = (self.crowd.token_ttl + Duration::from_secs(3), Duration::from_millis(300));
@@ -226,7 +224,7 @@ impl Visitor {
                 left = left.saturating_sub(pause);
             }
             if left.is_zero() {
-                self.crowd.tally.strange.note("a session outlived its grant by a token's lifetime");
+                self.crowd.tally.strange.note("a session outlived its revoked grant by a token's lifetime");
                 return;
             }
             sleep(pause).await;
@@ -248,7 +246,7 @@ impl Visitor {
         sleep(Duration::from_millis(self.dice.random_range(millis))).await;
     }
 
-    /// A browser keeps what it saw for the test that asks; nobody asks here.
+    /// Replaces the browser, which keeps every page for tests to read. Here it would only fill memory.
     fn forget_pages(&mut self) {
         if self.browser.seen().len() > 100_000 {
             let mut fresh = self.crowd.browser();

@@ -13,19 +13,20 @@ use osc_auth_layer::{Builder, Client, Clock, OscAuthLayer, OscToken};
 use tower::util::BoxCloneSyncService;
 use tower::{Layer, Service, ServiceExt, service_fn};
 
-/// The body of the requests a [`Browser`](crate::Browser) sends.
+/// The body of the requests that a [`Browser`](crate::Browser) sends.
 pub type Body = Full<Bytes>;
 
-/// An app, whatever it is made of.
+/// An app as a boxed service.
 pub type App = BoxCloneSyncService<Request<Body>, Response<Bytes>, String>;
 
-/// The token that the echoing app was given with the request.
+/// Returns the token that [`echo`] received with the request.
 pub fn token_of<B>(response: &Response<B>) -> Option<OscToken> {
     response.extensions().get::<OscToken>().cloned()
 }
 
-/// An app that answers 200 `signed in` or `anonymous`, and hands the token it was given to the test in the response's
-/// extensions (never in the body).
+/// Answers 200 with `signed in` or `anonymous`.
+///
+/// The token of the request is passed to the test in the response's extensions, never in the body.
 pub async fn echo<B>(request: Request<B>) -> Result<Response<Full<Bytes>>, Infallible> {
     let token = request.extensions().get::<OscToken>().cloned();
     let text = if token.is_some() { "signed in" } else { "anonymous" };
@@ -36,8 +37,9 @@ pub async fn echo<B>(request: Request<B>) -> Result<Response<Full<Bytes>>, Infal
     Ok(response)
 }
 
-/// A layer that signs in with `osc` and acts on its platform, at `http://localhost:3000`; `/public` and what is below
-/// `/assets` needs no session.
+/// Returns a builder for a layer at `http://localhost:3000` that uses `osc` as provider and platform.
+///
+/// `/public` and the paths below `/assets` need no session.
 pub fn layer_for(osc: &MockOsc) -> Builder {
     let layer = OscAuthLayer::builder(Client::confidential(osc.client_id(), osc.client_secret()))
         .issuer(osc.issuer())
@@ -48,8 +50,9 @@ pub fn layer_for(osc: &MockOsc) -> Builder {
     with_scenario_store(layer, SystemClock)
 }
 
-/// All scenarios hold with a store as without: `SCENARIO_STORE` is `memory` for one that tells of changes, `untold` for
-/// one that is asked at every request.
+/// Adds the store that `SCENARIO_STORE` names, so that all scenarios also run with a store.
+///
+/// `memory` is a store that notifies nodes of changes. `untold` does not, so nodes read it at every request.
 pub(crate) fn with_scenario_store(layer: Builder, clock: impl Clock) -> Builder {
     match std::env::var("SCENARIO_STORE").as_deref() {
         Ok("memory") => layer.store(MemoryStore::with_clock(clock)),
@@ -59,7 +62,7 @@ pub(crate) fn with_scenario_store(layer: Builder, clock: impl Clock) -> Builder 
     }
 }
 
-/// The time as it is, for a store.
+/// The system's time, for a store.
 struct SystemClock;
 
 impl Clock for SystemClock {
@@ -72,20 +75,20 @@ impl Clock for SystemClock {
     }
 }
 
-/// [`layer_for`], built.
+/// Returns the layer of [`layer_for`].
 ///
 /// # Panics
-/// When it does not build.
+/// If the layer does not build.
 pub fn layer(osc: &MockOsc) -> OscAuthLayer {
     layer_for(osc).build().expect("the test's layer builds")
 }
 
-/// The echoing app behind `layer`.
+/// Returns the [`echo`] app behind `layer`.
 pub fn app(layer: &OscAuthLayer) -> App {
     boxed(layer.layer(service_fn(echo::<Body>)))
 }
 
-/// Any service with any body, as an [`App`] whose bodies are read to their end.
+/// Turns any service into an [`App`]. The bodies of its responses are read to their end.
 pub fn boxed<S, B>(service: S) -> App
 where
     S: Service<Request<Body>, Response = Response<B>> + Clone + Send + Sync + 'static,

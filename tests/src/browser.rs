@@ -1,4 +1,4 @@
-//! A browser for in-process apps: it keeps cookies as browsers do, and says of itself what browsers say.
+//! A browser for in-process apps. It keeps cookies and sends the headers that browsers send.
 
 use std::collections::BTreeMap;
 
@@ -10,38 +10,39 @@ use tower::ServiceExt;
 use crate::cookie_jar::CookieJar;
 use crate::{App, Body, callback};
 
-/// A browser with its own cookie jar, talking to one app. Clones start with the same cookies and then go their own way.
+/// A browser with its own cookie jar for one app. A clone starts with the same cookies and then keeps its
+/// own.
 #[derive(Clone, Debug)]
 pub struct Browser {
     app: App,
     cookies: CookieJar,
     host: String,
-    /// Every response it got, with cookies and bodies, as text.
+    /// The text of every response so far, with cookies and bodies.
     seen: String,
 }
 
-/// A response, read to its end.
+/// A response with its whole body.
 pub type Answer = Response<Bytes>;
 
 impl Browser {
-    /// A browser that knows the app as `localhost:3000`.
+    /// Returns a browser that reaches the app as `localhost:3000`.
     pub fn new(app: App) -> Self {
         Self { app, cookies: CookieJar::default(), host: "localhost:3000".to_owned(), seen: String::new() }
     }
 
-    /// The same at another host.
+    /// Returns the same browser at another host.
     #[must_use]
     pub fn at(mut self, host: &str) -> Self {
         self.host = host.to_owned();
         self
     }
 
-    /// The cookies it has, by name.
+    /// Returns the cookies by name.
     pub fn cookies(&self) -> &BTreeMap<String, String> {
         &self.cookies.0
     }
 
-    /// Plants or replaces a cookie.
+    /// Adds or replaces a cookie.
     pub fn set_cookie(&mut self, name: &str, value: &str) {
         self.cookies.0.insert(name.to_owned(), value.to_owned());
     }
@@ -51,39 +52,39 @@ impl Browser {
         self.cookies.0.retain(|name, _| !name.starts_with(prefix));
     }
 
-    /// Status lines, headers and bodies of all it ever got: no token may be in there.
+    /// Returns status lines, headers and bodies of all responses so far. They must hold no token.
     pub fn seen(&self) -> &str {
         &self.seen
     }
 
-    /// Another app behind the same cookies, as after a restart.
+    /// Replaces the app and keeps the cookies, as after a restart.
     pub fn switch_app(&mut self, app: App) {
         self.app = app;
     }
 
-    /// A script's request.
+    /// Sends a request as a script does.
     pub async fn fetch(&mut self, path: &str) -> Answer {
         let headers =
             [("accept", "application/json"), ("sec-fetch-mode", "cors"), ("sec-fetch-dest", "empty")];
         self.send(Method::GET, path, &headers).await
     }
 
-    /// A person's navigation: an address typed or a link clicked.
+    /// Sends a request as a browser does when the user types an address or clicks a link.
     pub async fn navigate(&mut self, path: &str) -> Answer {
         self.send(Method::GET, path, &NAVIGATION).await
     }
 
-    /// A form posted from a page of `site` (`same-origin`, `cross-site`, …).
+    /// Posts a form from a page of `site` (`same-origin`, `cross-site`, …).
     pub async fn post_from(&mut self, site: &'static str, path: &str) -> Answer {
         let mut headers = NAVIGATION.to_vec();
         headers.push(("sec-fetch-site", site));
         self.send(Method::POST, path, &headers).await
     }
 
-    /// Any request, with the browser's cookies and host in front of `headers`.
+    /// Sends a request with the browser's cookies and host before `headers`.
     ///
     /// # Panics
-    /// When the app fails, or the request cannot be made.
+    /// If the app fails, or the request cannot be made.
     pub async fn send(&mut self, method: Method, path: &str, headers: &[(&str, &str)]) -> Answer {
         let mut request = Request::new(Body::default());
         *request.method_mut() = method;
@@ -99,16 +100,16 @@ impl Browser {
         self.send_raw(request).await
     }
 
-    /// A request as it is, without the browser's cookies; what it answers is kept as usual.
+    /// Sends a request unchanged, without the browser's cookies. The browser keeps the cookies of the answer.
     ///
     /// # Panics
-    /// When the app fails.
+    /// If the app fails.
     pub async fn send_raw(&mut self, request: Request<Body>) -> Answer {
         let response = self.app.clone().oneshot(request).await.expect("the app answers");
         let body = String::from_utf8_lossy(response.body()).into_owned();
         self.seen.push_str(&format!("{} {{", response.status()));
         for (name, value) in response.headers() {
-            // `Debug` hides values that are marked sensitive; a browser gets them.
+            // `Debug` hides header values that are marked sensitive, but a browser receives them.
             self.seen.push_str(&format!("\"{name}\": \"{}\", ", String::from_utf8_lossy(value.as_bytes())));
         }
         self.seen.push_str(&format!("}} {body}\n"));
@@ -116,39 +117,39 @@ impl Browser {
         response
     }
 
-    /// Begins a sign-in: the provider's URL that the browser is sent to.
+    /// Begins a sign-in. Returns the provider's URL that the browser is redirected to.
     ///
     /// # Panics
-    /// When it is sent nowhere.
+    /// If the answer does not redirect.
     pub async fn begin_sign_in(&mut self, path: &str) -> String {
         let answer = self.navigate(path).await;
         assert_eq!(answer.status(), StatusCode::SEE_OTHER, "{answer:?}");
         location(&answer)
     }
 
-    /// Signs in as a person would, by allowing the access, and returns the answer to the callback.
+    /// Signs in as a user does and allows the access. Returns the answer to the callback.
     ///
     /// # Panics
-    /// When the sign-in does not begin, or the provider does not ask for consent.
+    /// If the sign-in does not begin, or the provider does not ask for consent.
     pub async fn sign_in(&mut self, osc: &MockOsc) -> Answer {
         let callback = callback(self, osc).await;
         self.navigate(&callback).await
     }
 }
 
-/// Where an answer redirects to.
+/// Returns the URL that an answer redirects to.
 ///
 /// # Panics
-/// When it does not.
+/// If the answer does not redirect.
 pub fn location(answer: &Answer) -> String {
     let location = answer.headers().get(header::LOCATION);
     location.unwrap_or_else(|| panic!("no redirect: {answer:?}")).to_str().expect("ASCII").to_owned()
 }
 
-/// Path and query of an absolute URL.
+/// Returns path and query of an absolute URL.
 ///
 /// # Panics
-/// When it is none.
+/// If this is not an absolute URL.
 pub fn path_of(url: &str) -> &str {
     let after_scheme = url.find("://").expect("an absolute URL") + 3;
     let path = url[after_scheme..].find('/').expect("a path");

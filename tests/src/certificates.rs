@@ -1,4 +1,4 @@
-//! A certificate for this machine's names, issued by an authority that no system trusts.
+//! A certificate for this machine's names, from an authority that no system trusts.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -9,7 +9,8 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 const NAMES: &str = "subjectAltName=DNS:localhost,IP:127.0.0.1,DNS:app.dev.osaas.io";
 
-/// A folder with `ca.crt`, `server.crt` and `server.key`. Whoever made it removes it at the end.
+/// A folder with `ca.crt`, `server.crt` and `server.key`. The process that created the folder removes it at
+/// the end.
 #[derive(Debug)]
 pub struct Certificates {
     folder: PathBuf,
@@ -17,10 +18,10 @@ pub struct Certificates {
 }
 
 impl Certificates {
-    /// Makes an authority, and a certificate of its own.
+    /// Creates an authority and a certificate from it.
     ///
     /// # Panics
-    /// When `openssl` is missing.
+    /// If `openssl` is missing.
     #[expect(clippy::new_without_default, reason = "it runs a program")]
     pub fn new() -> Self {
         static MADE: AtomicUsize = AtomicUsize::new(0);
@@ -34,20 +35,20 @@ impl Certificates {
         Self { folder, is_own: true }
     }
 
-    /// Those that another process made in `folder`.
+    /// Uses the certificates in `folder` that another process created.
     pub fn of(folder: &Path) -> Self {
         Self { folder: folder.to_owned(), is_own: false }
     }
 
-    /// Where they are.
+    /// Returns the folder.
     pub fn folder(&self) -> &Path {
         &self.folder
     }
 
-    /// The path of one of the files.
+    /// Returns the path of one of the files.
     ///
     /// # Panics
-    /// When it is not UTF-8.
+    /// If the path is not UTF-8.
     pub fn path(&self, file: &str) -> String {
         self.folder.join(file).to_str().expect("UTF-8").to_owned()
     }

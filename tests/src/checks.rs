@@ -1,4 +1,4 @@
-//! What the layer's own answers are held to, and whole sign-ins.
+//! Checks that apply to all of the layer's own answers, and whole sign-ins.
 
 use std::time::Duration;
 
@@ -8,10 +8,10 @@ use osc_auth_layer::Builder;
 
 use crate::{Answer, Browser, QuickClock, app, path_of, token_of};
 
-/// Status and `error` of a refusal, JSON or page, after checking what all answers of the layer's own have in common.
+/// Checks an answer with [`assert_own`]. Returns its status and `error`, from JSON or from a page.
 ///
 /// # Panics
-/// When it is none of the layer's, or lacks a header every one of them has.
+/// If the answer is not the layer's, or lacks a required header.
 pub fn refusal(answer: &Answer) -> (u16, String) {
     assert_own(answer);
     let headers = answer.headers();
@@ -37,11 +37,15 @@ pub fn refusal(answer: &Answer) -> (u16, String) {
     (answer.status().as_u16(), error)
 }
 
-/// Checks what every answer of the layer's own has: no caching, no sniffing, a challenge with 401, no redirect but 303, and
-/// headers that fit into the buffers of proxies.
+/// Checks an answer of the layer's own:
+///
+/// - It forbids caching and content sniffing.
+/// - It has a challenge if its status is 401.
+/// - It uses no redirect other than 303.
+/// - Its headers fit into the buffers of proxies.
 ///
 /// # Panics
-/// When it lacks one of these.
+/// If one of these does not hold.
 pub fn assert_own(answer: &Answer) {
     let (status, headers) = (answer.status(), answer.headers());
     assert_eq!(headers.get(header::CACHE_CONTROL).expect("Cache-Control"), "no-store");
@@ -52,30 +56,31 @@ pub fn assert_own(answer: &Answer) {
     assert!(header_bytes(answer) <= 3584, "{} bytes: {answer:?}", header_bytes(answer));
 }
 
-/// The bytes of its headers on the wire of HTTP/1.1: names and values, with colon, space and line end.
+/// Returns the bytes of the headers in HTTP/1.1: names and values, with colon, space and line end.
 pub fn header_bytes(answer: &Answer) -> usize {
     answer.headers().iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum()
 }
 
-/// Whether it is a page, not JSON.
+/// Returns true if the answer is a page and not JSON.
 pub fn is_page(answer: &Answer) -> bool {
     answer.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind == "text/html; charset=utf-8")
 }
 
-/// Begins a sign-in and allows it: path and query of the callback, which the browser has not followed yet.
+/// Begins a sign-in and allows it. Returns path and query of the callback, which the browser has not
+/// requested yet.
 ///
 /// # Panics
-/// When the provider does not ask for consent.
+/// If the provider does not ask for consent.
 pub async fn callback(browser: &mut Browser, osc: &MockOsc) -> String {
     let authorize = browser.begin_sign_in("/auth/signin").await;
     let callback = osc.approve(&authorize).await.expect("the provider asks for consent");
     path_of(&callback).to_owned()
 }
 
-/// The value of a query parameter of a URL or path, decoded.
+/// Returns the decoded value of a query parameter of a URL or path.
 ///
 /// # Panics
-/// When there is none.
+/// If the parameter is missing.
 pub fn parameter(url: &str, name: &str) -> String {
     let (_, query) = url.split_once('?').expect("a query");
     let mut pairs = form_urlencoded::parse(query.as_bytes());
@@ -83,10 +88,10 @@ pub fn parameter(url: &str, name: &str) -> String {
     found.unwrap_or_else(|| panic!("{url} has no {name}")).1.into_owned()
 }
 
-/// Signs in, refreshes an hour later and signs out, behind the layer that comes of `builder`.
+/// Signs in, refreshes an hour later and signs out, with the layer from `builder`.
 ///
 /// # Panics
-/// When any of that does not succeed.
+/// If one of these steps fails.
 pub async fn tour(osc: &MockOsc, builder: Builder) {
     let clock = QuickClock::new();
     let layer = builder.clock(clock.clone()).build().expect("it builds");

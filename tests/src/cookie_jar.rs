@@ -4,21 +4,21 @@ use std::collections::BTreeMap;
 
 use http::{HeaderMap, header};
 
-/// The cookies a browser has of one host.
+/// The cookies that a browser has for one host.
 #[derive(Clone, Debug, Default)]
 pub struct CookieJar(pub(crate) BTreeMap<String, String>);
 
 impl CookieJar {
-    /// The value of a `Cookie` header; `None` when there is nothing to send.
+    /// Returns the value of the `Cookie` header, or `None` if there are no cookies.
     pub fn header(&self) -> Option<String> {
         let cookies: Vec<_> = self.0.iter().map(|(name, value)| format!("{name}={value}")).collect();
         Some(cookies.join("; ")).filter(|cookies| !cookies.is_empty())
     }
 
-    /// Takes what an answer sets, and drops what it removes.
+    /// Stores the cookies that an answer sets and drops those that it removes.
     ///
     /// # Panics
-    /// When a cookie is no cookie.
+    /// If a `Set-Cookie` header is malformed.
     pub fn keep(&mut self, answer: &HeaderMap) {
         for cookie in answer.get_all(header::SET_COOKIE) {
             let cookie = cookie.to_str().expect("cookies are ASCII");

@@ -1,4 +1,5 @@
-//! Name resolution that a test can hold up: one node's requests to the provider wait while another's pass.
+//! Name resolution that a test can delay, so that one node's requests to the provider wait while another's
+//! pass.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -9,7 +10,7 @@ use tokio::sync::watch;
 
 use crate::soon;
 
-/// Every name is this machine. Clones are the same.
+/// A resolver that returns this machine's address for every name. Clones share their state.
 #[derive(Clone, Debug)]
 pub struct HeldDns(Arc<watch::Sender<State>>);
 
@@ -28,35 +29,35 @@ impl Default for HeldDns {
 }
 
 impl HeldDns {
-    /// Makes a layer ask it before every request to a host that has a name.
+    /// Makes a layer use this resolver for every host that is a name.
     pub fn configure(&self, layer: Builder) -> Builder {
         let resolver = self.clone();
         layer.configure_http(move |http| http.dns_resolver(Arc::new(resolver)).pool_max_idle_per_host(0))
     }
 
-    /// A URL that names no port leads to this one, instead of its scheme's.
+    /// Sends requests whose URL has no port to this port, instead of the scheme's default.
     pub fn lead_to(&self, port: u16) {
         self.0.send_modify(|state| state.port = port);
     }
 
-    /// Names wait from now on.
+    /// Makes lookups wait from now on.
     pub fn hold(&self) {
         self.0.send_modify(|state| (state.is_held, state.waiting) = (true, 0));
     }
 
-    /// Resolves once a request waits.
+    /// Waits until a lookup is waiting.
     pub async fn arrived(&self) {
         let mut state = self.0.subscribe();
-        // Fails only when the sender is gone, and `self` holds it.
+        // This fails only if the sender is gone, and `self` holds the sender.
         let _ = soon(state.wait_for(|state| state.waiting > 0)).await;
     }
 
-    /// Lets those that wait go on, and those that come.
+    /// Lets all waiting and all later lookups pass.
     pub fn release(&self) {
         self.0.send_modify(|state| (state.is_held, state.waiting) = (false, 0));
     }
 
-    /// The names that were asked for so far.
+    /// Returns the names that were looked up so far.
     pub fn asked(&self) -> Vec<String> {
         self.0.borrow().asked.clone()
     }

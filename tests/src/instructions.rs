@@ -1,26 +1,29 @@
-//! Work, counted in instructions: by callgrind, of Debian's `valgrind`, which runs one test in a process of its own. A busy
-//! machine changes nothing.
+//! Counts work in instructions, so that a busy machine does not change the result.
+//!
+//! Callgrind, from Debian's package `valgrind`, runs one test in a process of its own.
 
 use std::path::Path;
 use std::process::Command;
 use std::{env, fs, process, thread};
 
-/// Tells the process whose instructions are counted what to do.
+/// The variable that passes the argument to the counted process.
 const ARGUMENT: &str = "COUNT_INSTRUCTIONS";
 
-/// The argument, in the process whose instructions are counted.
+/// Returns the argument in the counted process, and `None` elsewhere.
 ///
 /// # Panics
-/// When it is no number.
+/// If the argument is not a number.
 pub fn instructions_argument() -> Option<usize> {
     Some(env::var(ARGUMENT).ok()?.parse().expect("a number"))
 }
 
-/// Runs the calling test once more with the argument, and returns how many instructions each call of `function` took, a
-/// path of this program's that is neither generic nor inlined.
+/// Runs the calling test once more under callgrind with the argument. Returns the instructions of each call
+/// of `function`.
+///
+/// `function` is the path of a function in this program that is neither generic nor inlined.
 ///
 /// # Panics
-/// When the test fails, or valgrind is not installed.
+/// If the test fails, or valgrind is not installed.
 pub fn instructions(function: &str, argument: usize) -> Vec<u64> {
     let test = thread::current().name().expect("a test has a name").to_owned();
     let folder =

@@ -1,10 +1,11 @@
-//! What the scenarios share: an app behind the layer, a browser with a cookie jar, and a provider to sign in with.
+//! Shared parts of the scenarios: an app behind the layer, a browser with a cookie jar, and a provider.
 
 mod app;
 mod browser;
 mod certificates;
 mod checks;
 mod cookie_jar;
+mod figures;
 mod held_dns;
 mod instructions;
 mod logs;
@@ -28,6 +29,7 @@ pub use browser::{Answer, Browser, location, path_of};
 pub use certificates::Certificates;
 pub use checks::{assert_own, callback, header_bytes, is_page, parameter, refusal, tour};
 pub use cookie_jar::CookieJar;
+pub use figures::{figure, latencies, milliseconds};
 pub use held_dns::HeldDns;
 pub use instructions::{instructions, instructions_argument};
 pub use logs::Logs;

@@ -1,4 +1,4 @@
-//! What the crate logs, collected at the most talkative level.
+//! The crate's log, collected at level `TRACE`.
 
 use std::io;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
@@ -17,12 +17,16 @@ pub struct Logs {
 #[derive(Clone, Debug, Default)]
 struct Written(Arc<Mutex<Vec<u8>>>);
 
-/// While there is one subscriber only, `tracing` asks whichever thread comes to an event first whether anybody wants it;
-/// that of a test beside says no, for all threads. With two it asks the subscribers.
+/// A second subscriber.
+///
+/// With a single subscriber, `tracing` caches for all threads whether an event is wanted. The thread that
+/// reaches the event first decides, and a thread of another test would decide no. With two subscribers,
+/// `tracing` asks both.
 static ANOTHER: LazyLock<Dispatch> = LazyLock::new(|| Dispatch::new(NoSubscriber::default()));
 
 impl Logs {
-    /// Starts collecting. Use it in single-threaded tests: other threads keep their own subscriber.
+    /// Starts to collect. Use it in single-threaded tests only, because other threads keep their own
+    /// subscriber.
     pub fn collect() -> Self {
         LazyLock::force(&ANOTHER);
         let written = Written::default();
@@ -35,7 +39,7 @@ impl Logs {
         Self { written, _guard: tracing::subscriber::set_default(subscriber) }
     }
 
-    /// What was logged so far.
+    /// Returns the text that was logged so far.
     pub fn text(&self) -> String {
         let written = self.written.0.lock().unwrap_or_else(PoisonError::into_inner);
         String::from_utf8_lossy(&written).into_owned()

@@ -1,4 +1,4 @@
-//! Several layers of one app that share a store, and a visitor who comes to any of them.
+//! Several nodes of one app that share a store, and a user who sends requests to any of them.
 
 use std::future::Future;
 use std::ops::RangeInclusive;
@@ -19,20 +19,20 @@ use crate::{Answer, App, Browser, Op, RiggedStore, WatchedClock, app, layer_for,
 /// One process of the app.
 #[derive(Debug)]
 pub struct Node<C = WatchedClock> {
-    /// Its own clock.
+    /// The node's own clock.
     pub clock: C,
-    /// Its layer.
+    /// The node's layer.
     pub layer: OscAuthLayer,
-    /// The shared store as it sees it.
+    /// The node's access to the shared store.
     pub store: RiggedStore,
     app: App,
 }
 
 impl<C> Node<C> {
-    /// How many sessions its layer holds in memory, by its own account.
+    /// Returns the number of sessions in the layer's memory, from the layer's `Debug` output.
     ///
     /// # Panics
-    /// When it does not say so.
+    /// If the output does not contain the number.
     pub fn sessions(&self) -> usize {
         let text = format!("{:?}", self.layer);
         let (_, rest) = text.rsplit_once(" sessions: ").expect("the layer says how many sessions it holds");
@@ -41,23 +41,23 @@ impl<C> Node<C> {
     }
 }
 
-/// The nodes, what they share, and a visitor.
+/// The nodes, their shared parts, and a user.
 #[derive(Debug)]
 pub struct Nodes<C = WatchedClock> {
     /// The provider.
     pub osc: MockOsc,
-    /// What all nodes share.
+    /// The store that all nodes share.
     pub store: MemoryStore,
-    /// Its clock.
+    /// The store's clock.
     pub store_clock: C,
-    /// The visitor, who is at node 0 unless sent elsewhere.
+    /// The user's browser. It uses node 0 unless sent elsewhere.
     pub browser: Browser,
     nodes: Vec<Node<C>>,
 }
 
-/// A clock that a test can move on.
+/// A clock that a test can move ahead.
 pub trait MovableClock: Clock + Clone + Default {
-    /// Moves it on.
+    /// Moves the clock ahead.
     fn advance(&self, time: Duration);
 }
 
@@ -67,7 +67,7 @@ impl MovableClock for WatchedClock {
     }
 }
 
-/// A clock that goes by itself, and can be moved on.
+/// A running clock that a test can move ahead.
 #[derive(Clone, Debug, Default)]
 pub struct RunningClock(Arc<AtomicU64>);
 
@@ -89,24 +89,27 @@ impl MovableClock for RunningClock {
 }
 
 impl Nodes {
-    /// The pause of a node that waits for another's refresh without word of changes.
+    /// The pause between two looks of a node that waits for another node's refresh, if the store does not
+    /// notify nodes.
     pub const LOOK: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_millis(100);
-    /// The time that a node which inherits a lease gives the last holder to write.
-    pub const LAST_WORD: RangeInclusive<Duration> = Duration::from_secs(4)..=Duration::from_secs(4);
+    /// The time that a node waits after it takes over a lease, so that a write of the last holder can still
+    /// arrive.
+    pub const TAKEOVER_PAUSE: RangeInclusive<Duration> = Duration::from_secs(4)..=Duration::from_secs(4);
 
-    /// So many nodes, told of changes, and a visitor who signed in at the first.
+    /// Starts this many nodes on a store that notifies them of changes. A user signs in at the first node.
     pub async fn told(nodes: usize) -> Self {
         Self::with(MockOsc::builder(), true, nodes, |layer| layer).await.sign_in().await
     }
 
-    /// The same with a store that tells nobody of changes.
+    /// Starts this many nodes on a store that does not notify them of changes. A user signs in at the first
+    /// node.
     pub async fn untold(nodes: usize) -> Self {
         Self::with(MockOsc::builder(), false, nodes, |layer| layer).await.sign_in().await
     }
 
-    /// Lets every pause as long as this pass on whichever node as soon as it begins, until `event` has happened.
+    /// Ends every pause of this length on any node as soon as it begins, until `event` has happened.
     pub async fn through<T>(&self, pauses: RangeInclusive<Duration>, event: impl Future<Output = T>) -> T {
-        // The last one that was begun may be under way.
+        // The last pause that was begun may still be running.
         let begun = |node: &Node| node.clock.sleeps(pauses.clone()).saturating_sub(1);
         let mut passed: Vec<_> = self.nodes.iter().map(begun).collect();
         let mut event = std::pin::pin!(soon(event));
@@ -128,29 +131,29 @@ impl Nodes {
 }
 
 impl Nodes {
-    /// The token that a request to a node gets which inherits the lease of another.
+    /// Returns the token of a request to a node that takes over another node's lease.
     ///
     /// # Panics
-    /// When it gets none.
-    pub async fn heir(&self, at: usize) -> OscToken {
-        self.through(Self::LAST_WORD, self.token(at)).await
+    /// If the request gets no token.
+    pub async fn token_after_takeover(&self, at: usize) -> OscToken {
+        self.through(Self::TAKEOVER_PAUSE, self.token(at)).await
     }
 }
 
 impl<C: MovableClock> Nodes<C> {
-    /// Before the visitor came.
+    /// Starts the nodes without a sign-in.
     ///
     /// # Panics
-    /// When a layer does not build.
+    /// If a layer does not build.
     pub async fn with(
         osc: mock_osc::Builder,
-        is_told: bool,
+        is_notified: bool,
         nodes: usize,
         mut configure: impl FnMut(Builder) -> Builder,
     ) -> Self {
         let osc = osc.start().await.expect("the mock starts");
         let store_clock = C::default();
-        let store = if is_told {
+        let store = if is_notified {
             MemoryStore::with_clock(store_clock.clone())
         } else {
             MemoryStore::untold(store_clock.clone())
@@ -168,66 +171,66 @@ impl<C: MovableClock> Nodes<C> {
         Self { osc, store, store_clock, browser, nodes }
     }
 
-    /// The visitor signs in at the first node.
+    /// Signs the user in at the first node.
     ///
     /// # Panics
-    /// When that fails.
+    /// If the sign-in fails.
     pub async fn sign_in(mut self) -> Self {
         let answer = soon(self.browser.sign_in(&self.osc)).await;
         assert_eq!(answer.status(), StatusCode::SEE_OTHER, "{answer:?}");
         self
     }
 
-    /// One of the nodes.
+    /// Returns one of the nodes.
     pub fn node(&self, at: usize) -> &Node<C> {
         &self.nodes[at]
     }
 
-    /// All nodes.
+    /// Returns all nodes.
     pub fn iter(&self) -> std::slice::Iter<'_, Node<C>> {
         self.nodes.iter()
     }
 
-    /// The visitor's browser with the cookies it has by now, at one of the nodes.
+    /// Returns a copy of the user's browser with its current cookies, at one of the nodes.
     pub fn at(&self, at: usize) -> Browser {
         self.send(&self.browser, at)
     }
 
-    /// Any browser, at one of the nodes.
+    /// Returns a copy of any browser, at one of the nodes.
     pub fn send(&self, browser: &Browser, at: usize) -> Browser {
         let mut browser = browser.clone();
         browser.switch_app(self.nodes[at].app.clone());
         browser
     }
 
-    /// The visitor's script makes a request to a node, and forgets what it answers.
+    /// Sends a script's request of the user to a node. Cookies that the answer sets are dropped.
     pub async fn fetch(&self, at: usize) -> Answer {
         soon(self.at(at).fetch("/")).await
     }
 
-    /// The token that a request to a node gets.
+    /// Returns the token of a request to a node.
     ///
     /// # Panics
-    /// When it gets none.
+    /// If the request gets no token.
     pub async fn token(&self, at: usize) -> OscToken {
         let answer = self.fetch(at).await;
         token_of(&answer).unwrap_or_else(|| panic!("no token at node {at}: {answer:?}"))
     }
 
-    /// Makes all nodes know the session, and what the store holds of it.
+    /// Makes all nodes load the session from the store.
     ///
     /// # Panics
-    /// When one of them does not let the visitor in.
+    /// If a node does not accept the session.
     pub async fn warm_up(&self) {
         for at in 0..self.nodes.len() {
             self.token(at).await;
         }
     }
 
-    /// A request to a node that waits, for whatever.
+    /// Starts a request to a node and checks that it waits.
     ///
     /// # Panics
-    /// When it does not.
+    /// If the request does not wait.
     pub fn waiting(&self, at: usize) -> Pin<Box<dyn Future<Output = Answer>>> {
         let mut browser = self.at(at);
         let mut request = Box::pin(async move { browser.fetch("/").await });
@@ -235,10 +238,11 @@ impl<C: MovableClock> Nodes<C> {
         request
     }
 
-    /// A request to a node that waits for a refresh, which the provider holds until it is released.
+    /// Starts a request to a node that waits for a refresh. The provider holds the refresh until it is
+    /// released.
     ///
     /// # Panics
-    /// When the request is answered without waiting.
+    /// If the request is answered without waiting.
     pub async fn held_up(&self, at: usize) -> (Hold, Pin<Box<dyn Future<Output = Answer>>>) {
         let hold = self.osc.hold(Endpoint::Token);
         let request = self.waiting(at);
@@ -246,19 +250,19 @@ impl<C: MovableClock> Nodes<C> {
         (hold, request)
     }
 
-    /// Time passes, for everybody.
+    /// Moves all clocks ahead.
     pub fn pass(&self, time: Duration) {
         self.osc.advance(time);
         self.store_clock.advance(time);
         self.nodes.iter().for_each(|node| node.clock.advance(time));
     }
 
-    /// How many refreshes arrived at the provider.
+    /// Returns the number of refreshes that arrived at the provider.
     pub fn refreshes(&self) -> usize {
         self.osc.count_grants("refresh_token")
     }
 
-    /// Waits until every lease that was taken was given back.
+    /// Waits until every lease that was taken has been released.
     pub async fn settle_leases(&self) {
         for node in &self.nodes {
             let leased = usize::from(node.store.count(Op::Lease) > 0);
@@ -266,13 +270,13 @@ impl<C: MovableClock> Nodes<C> {
         }
     }
 
-    /// Waits until no node has anything left to do. They refresh nothing afterwards.
+    /// Waits until no node has work left. Refreshes do not work afterwards.
     ///
     /// # Panics
-    /// When one of them still has after a while.
+    /// If a node still has work after a minute.
     pub async fn settle(&self) {
         for node in &self.nodes {
-            assert!(soon(node.layer.shutdown(Duration::from_secs(600))).await, "it goes on and on");
+            assert!(soon(node.layer.shutdown(Duration::from_secs(600))).await, "a node still has work");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! A wire that a test can cut.
+//! A connection that a test can cut.
 
 use std::io;
 use std::net::SocketAddr;
@@ -11,15 +11,16 @@ use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::watch;
 
-/// A TCP proxy in this process, which passes everything on until it is told otherwise. Dropping it closes everything.
+/// A TCP proxy in this process. It passes everything on until a test changes that. Dropping it closes all
+/// connections.
 #[derive(Debug)]
 pub struct Proxy {
     addr: SocketAddr,
-    // All tasks end with it.
+    // All tasks end when this is dropped.
     wire: watch::Sender<Wire>,
     is_listening: watch::Receiver<bool>,
     accepted: Arc<AtomicUsize>,
-    // Nobody else gets the port while nothing listens on it.
+    // Reserves the port while nothing listens on it.
     _reserved: TcpSocket,
 }
 
@@ -48,10 +49,10 @@ impl Wire {
 }
 
 impl Proxy {
-    /// A proxy to `target`, on a port of its own.
+    /// Starts a proxy to `target` on a free port.
     ///
     /// # Panics
-    /// When there is no free port.
+    /// If there is no free port.
     pub async fn to(target: SocketAddr) -> Self {
         let reserved = bound(SocketAddr::from(([127, 0, 0, 1], 0))).expect("a free port");
         let addr = reserved.local_addr().expect("it is bound");
@@ -67,43 +68,43 @@ impl Proxy {
         proxy
     }
 
-    /// Where it listens.
+    /// Returns the address that the proxy listens on.
     pub fn addr(&self) -> SocketAddr {
         self.addr
     }
 
-    /// How many connections it has accepted.
+    /// Returns the number of accepted connections.
     pub fn connections(&self) -> usize {
         self.accepted.load(Relaxed)
     }
 
-    /// Connections stay open, new ones are accepted, and nothing is passed on.
+    /// Stops passing data on. Connections stay open, and new ones are accepted.
     pub fn black_hole(&self) {
         self.wire.send_modify(|wire| (wire.passes_there, wire.passes_back) = (false, false));
     }
 
-    /// What clients send arrives; no answer comes back.
+    /// Passes requests on but holds answers back.
     pub fn swallow_answers(&self) {
         self.wire.send_modify(|wire| (wire.passes_there, wire.passes_back) = (true, false));
     }
 
-    /// Everything that comes is passed on so much later.
+    /// Passes data on with this delay.
     pub fn delay(&self, delay: Duration) {
         self.wire.send_modify(|wire| wire.delay = delay);
     }
 
-    /// Closes all connections. What was on its way is lost.
+    /// Closes all connections. Data on its way is lost.
     pub fn cut(&self) {
         self.wire.send_modify(|wire| wire.cuts += 1);
     }
 
-    /// New connections are refused from now on; those there are stay.
+    /// Refuses new connections from now on. Existing ones stay open.
     pub async fn refuse(&self) {
         self.wire.send_modify(|wire| wire.listens = false);
         self.listening(false).await;
     }
 
-    /// Passes on what was held back, and everything from now on, at once and in both directions; listens again.
+    /// Passes on the data that was held back, and all data from now on, without delay. Listens again.
     pub async fn resume(&self) {
         self.wire.send_modify(|wire| {
             (wire.listens, wire.passes_there, wire.passes_back) = (true, true, true);
@@ -171,12 +172,12 @@ async fn connect(client: TcpStream, target: SocketAddr, mut wire: watch::Receive
     tokio::select! {
         biased;
         _ = wire.wait_for(|wire| wire.cuts != cuts) => {}
-        // An error is the end of the connection, as without a proxy.
+        // An error ends the connection, as it would without a proxy.
         _ = connection => {}
     }
 }
 
-/// One direction of a connection. What was read is kept while nothing passes.
+/// Copies one direction of a connection. Data that was read is kept while nothing passes.
 async fn pass(
     mut from: OwnedReadHalf,
     mut to: OwnedWriteHalf,

@@ -7,18 +7,20 @@ use std::time::{Duration, SystemTime};
 use osc_auth_layer::Clock;
 use osc_auth_layer::test_util::TestClock;
 
-/// Stands still until it is moved, like [`TestClock`]; but the pause before a second try (under two seconds) is over at
-/// once, so that a failing provider needs no test that moves the clock at the right moment.
+/// A clock that stands still until it is moved, like [`TestClock`], but ends the pause before a retry at
+/// once.
+///
+/// A retry waits less than two seconds. With this clock, tests need not move the clock at the right moment.
 #[derive(Clone, Debug, Default)]
 pub struct QuickClock(TestClock);
 
 impl QuickClock {
-    /// A clock that shows the present time.
+    /// Returns a clock that shows the current time.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Moves it on.
+    /// Moves the clock ahead.
     pub fn advance(&self, duration: Duration) {
         self.0.advance(duration);
     }

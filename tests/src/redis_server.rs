@@ -1,4 +1,4 @@
-//! A real Redis that a test can stop, freeze and send back in time.
+//! A real Redis that a test can stop, freeze and reset to an earlier state.
 
 mod resp;
 
@@ -15,8 +15,9 @@ use std::time::{Duration, Instant};
 use self::resp::Connection;
 use crate::signals;
 
-/// A `redis-server` on a free port of 127.0.0.1, with a directory of its own, which keeps nothing on the disk unless told
-/// to. Dropping it kills the process.
+/// A `redis-server` on a free port of 127.0.0.1 with its own directory. Dropping it kills the process.
+///
+/// It writes nothing to disk unless its options say so.
 #[derive(Debug)]
 pub struct RedisServer {
     process: Child,
@@ -25,23 +26,24 @@ pub struct RedisServer {
     options: Vec<String>,
 }
 
-/// What a [`RedisServer`] held at some moment.
+/// The contents of a [`RedisServer`] at one moment.
 #[derive(Clone, Debug)]
 pub struct Dump(Vec<u8>);
 
 impl RedisServer {
-    /// An empty server.
+    /// Starts an empty server.
     ///
     /// # Panics
-    /// When `redis-server` is missing, or does not start.
+    /// If `redis-server` is missing, or does not start.
     pub async fn start() -> Self {
         Self::with(&[]).await
     }
 
-    /// The same with more options, such as `["--requirepass", "secret"]` or `["--replicaof", "127.0.0.1", "6379"]`.
+    /// Starts an empty server with more options, such as `["--requirepass", "secret"]` or `["--replicaof",
+    /// "127.0.0.1", "6379"]`.
     ///
     /// # Panics
-    /// When `redis-server` is missing, or does not start.
+    /// If `redis-server` is missing, or does not start.
     pub async fn with(options: &[&str]) -> Self {
         let options: Vec<_> = options.iter().map(|&option| option.to_owned()).collect();
         let port = server_port();
@@ -53,17 +55,17 @@ impl RedisServer {
         server
     }
 
-    /// Where it listens.
+    /// Returns the address that the server listens on.
     pub fn addr(&self) -> SocketAddr {
         (Ipv4Addr::LOCALHOST, self.port).into()
     }
 
-    /// Its URL, with the password if it has one.
+    /// Returns the server's URL, with the password if it has one.
     pub fn url(&self) -> String {
         self.url_at(self.addr())
     }
 
-    /// Its URL by way of a [`Proxy`](crate::Proxy).
+    /// Returns the server's URL through a [`Proxy`](crate::Proxy).
     pub fn url_at(&self, addr: SocketAddr) -> String {
         match self.password() {
             Some(password) => format!("redis://:{password}@{addr}"),
@@ -76,29 +78,29 @@ impl RedisServer {
         pairs.find(|pair| pair[0] == "--requirepass").map(|pair| pair[1].as_str())
     }
 
-    /// Ends it at once: it writes nothing, and its port refuses connections.
+    /// Kills the server. It writes nothing more, and its port refuses connections.
     ///
     /// # Panics
-    /// When it cannot be ended.
+    /// If the process cannot be killed.
     pub fn kill(&mut self) {
         self.process.kill().expect("the server can be killed");
         self.process.wait().expect("a killed server ends");
     }
 
-    /// Starts it again on its port, killed or not. Without `--appendonly yes` it has lost everything.
+    /// Restarts the server on its port, killed or not. Without `--appendonly yes`, it loses its data.
     ///
     /// # Panics
-    /// When it does not start.
+    /// If the server does not start.
     pub async fn restart(&mut self) {
         self.kill();
         self.process = launch(self.port, &self.directory, &self.options);
         self.ready().await;
     }
 
-    /// What it holds now.
+    /// Returns the current contents.
     ///
     /// # Panics
-    /// When it does not save.
+    /// If `SAVE` fails.
     pub async fn save_dump(&self) -> Dump {
         self.command(&["SAVE"]).await;
         let file = self.dump_file();
@@ -107,10 +109,10 @@ impl RedisServer {
         Dump(dump)
     }
 
-    /// Restarts it with what it held then.
+    /// Restarts the server with the contents of the dump.
     ///
     /// # Panics
-    /// When it does not start.
+    /// If the server does not start.
     pub async fn restore_dump(&mut self, dump: &Dump) {
         self.kill();
         fs::write(self.dump_file(), &dump.0).expect("a place for the dump");
@@ -123,20 +125,20 @@ impl RedisServer {
         self.directory.join("dump.rdb")
     }
 
-    /// Stops it in the middle of what it does; connections stay open, and new ones are made by the system.
+    /// Stops the process without closing anything. The system still accepts new connections for it.
     pub fn freeze(&self) {
         signals::freeze(self.process.id());
     }
 
-    /// Lets it go on.
+    /// Lets the process continue.
     pub fn thaw(&self) {
         signals::thaw(self.process.id());
     }
 
-    /// What it answers to a command: text, a number, `""` for nothing, one line for each element of a list.
+    /// Sends a command and returns the answer: text, a number, `""` for nil, one line per element of a list.
     ///
     /// # Panics
-    /// When it is out of reach or answers with an error.
+    /// If the server is out of reach or answers with an error.
     pub async fn command(&self, command: &[&str]) -> String {
         let answer = self.connect().await.ask(command).await;
         answer.unwrap_or_else(|error| panic!("Redis answers {command:?} with {error}"))
@@ -146,10 +148,10 @@ impl RedisServer {
         Connection::connect(self.addr(), self.password()).await.expect("the server accepts connections")
     }
 
-    /// How often it ran each command, by the command's name in lower case; those in scripts count.
+    /// Returns how often the server ran each command, by lower-case name. Commands inside scripts count.
     ///
     /// # Panics
-    /// When it is out of reach.
+    /// If the server is out of reach.
     pub async fn calls(&self) -> BTreeMap<String, u64> {
         let stats = self.command(&["INFO", "commandstats"]).await;
         let calls = stats.lines().filter_map(|line| {
@@ -162,14 +164,14 @@ impl RedisServer {
     /// Listens to the commands that clients send from now on.
     ///
     /// # Panics
-    /// When it is out of reach.
+    /// If the server is out of reach.
     pub async fn monitor(&self) -> Monitor<'_> {
         let mut connection = self.connect().await;
         connection.ask(&["MONITOR"]).await.expect("the server can be monitored");
         Monitor { server: self, connection, marks: 0 }
     }
 
-    /// Waits until it has begun to serve.
+    /// Waits until the server accepts commands.
     async fn ready(&mut self) {
         const LIMIT: Duration = Duration::from_secs(20);
         let deadline = Instant::now() + LIMIT;
@@ -179,12 +181,12 @@ impl RedisServer {
                 let log = fs::read_to_string(self.directory.join("log")).unwrap_or_default();
                 panic!("redis-server did not start:\n{log}");
             }
-            // There is no event: the port refuses until the server listens.
+            // There is no event to wait for: the port refuses connections until the server listens.
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }
 
-    /// Whether this process, and no other, answers at the port.
+    /// Returns true if this process, and no other, answers on the port.
     async fn is_ready(&self) -> bool {
         let Ok(mut connection) = Connection::connect(self.addr(), self.password()).await else {
             return false;
@@ -213,10 +215,11 @@ pub struct Monitor<'s> {
 }
 
 impl Monitor<'_> {
-    /// What was sent since the last time, as in `"set" "name" "value"`, without what scripts did.
+    /// Returns the commands sent since the last call, as in `"set" "name" "value"`. Commands inside scripts
+    /// are left out.
     ///
     /// # Panics
-    /// When the server is out of reach.
+    /// If the server is out of reach.
     pub async fn commands(&mut self) -> Vec<String> {
         self.marks += 1;
         let mark = format!("mark {}", self.marks);
@@ -225,7 +228,7 @@ impl Monitor<'_> {
         let mut commands = Vec::new();
         loop {
             let line = self.connection.answer().await.expect("the server goes on");
-            // `1339518083.107412 [0 127.0.0.1:60866] "keys" "*"`
+            // A line reads `1339518083.107412 [0 127.0.0.1:60866] "keys" "*"`.
             let (head, command) = line.split_once("] ").expect("a line of MONITOR");
             if command == end {
                 return commands;
@@ -237,7 +240,8 @@ impl Monitor<'_> {
     }
 }
 
-/// Below the ports that the system gives to outgoing connections: one of those would be in the way of a restart.
+/// Returns a port below the range for outgoing connections, which could otherwise take the port during a
+/// restart.
 fn server_port() -> u16 {
     let random = RandomState::new();
     let ports = (0..100_u32).map(|turn| 10_000 + (random.hash_one(turn) % 20_000) as u16);
@@ -246,13 +250,13 @@ fn server_port() -> u16 {
 }
 
 fn launch(port: u16, directory: &Path, options: &[String]) -> Child {
-    // Not the test's own output: a server that outlived its test would keep that open.
+    // The test's own output would stay open for as long as a server that outlives its test.
     let log = File::create(directory.join("log")).expect("a file for the server's log");
     let errors = log.try_clone().expect("the same for its errors");
     let mut command = Command::new("redis-server");
     command
         .args(["--bind", "127.0.0.1", "--save", "", "--appendonly", "no"])
-        // A test that looks for secrets in a dump finds them.
+        // Without compression, tests can search a dump for secrets.
         .args(["--rdbcompression", "no", "--dbfilename", "dump.rdb"])
         .args(["--port", &port.to_string()])
         .arg("--dir")

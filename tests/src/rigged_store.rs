@@ -1,4 +1,4 @@
-//! A session store between one node and what all nodes share, which fails as it is told.
+//! A session store between one node and the shared store. It fails on demand.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -15,46 +15,46 @@ use tokio::sync::watch;
 /// The operations of a [`SessionStore`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Op {
-    /// A new record.
+    /// Creates a record.
     Create,
-    /// A look at a record.
+    /// Reads a record.
     Read,
-    /// A new version.
+    /// Writes a new version.
     Replace,
-    /// The mark of a refusal.
+    /// Records that the provider refused a refresh.
     Refuse,
-    /// The note of a use.
+    /// Records a use of the session.
     Touch,
-    /// The end of a session.
+    /// Ends a session.
     End,
-    /// A lease taken or prolonged.
+    /// Takes or extends a lease.
     Lease,
-    /// A lease given back.
+    /// Releases a lease.
     Release,
-    /// What exists once.
+    /// Creates a value once for all nodes.
     Once,
-    /// The time.
+    /// Reads the store's time.
     Now,
 }
 
-/// What goes wrong with an operation.
+/// How an operation fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Trouble {
-    /// It fails, and has no effect.
+    /// The operation fails without effect.
     Fails,
-    /// It has its effect, and fails all the same.
+    /// The operation takes effect and fails nevertheless.
     LosesAnswer,
-    /// It has no effect, and never ends.
+    /// The operation has no effect and never ends.
     Hangs,
-    /// It has its effect, and never ends.
+    /// The operation takes effect and never ends.
     HangsAfter,
-    /// It has no effect, and panics.
+    /// The operation panics without effect.
     Panics,
-    /// It has its effect, and panics all the same.
+    /// The operation takes effect and panics nevertheless.
     PanicsAfter,
 }
 
-/// A [`MemoryStore`] as one node sees it. Clones are the same.
+/// A [`MemoryStore`] as one node sees it. Clones share their state.
 #[derive(Clone)]
 pub struct RiggedStore {
     store: MemoryStore,
@@ -71,13 +71,13 @@ struct Rig {
     names: Vec<String>,
 }
 
-/// Keeps the operations of a kind waiting, before any effect, until it is released or dropped.
+/// Keeps the operations of one kind waiting, before they take effect, until it is released or dropped.
 #[derive(Debug)]
 #[must_use = "dropping the hold releases it"]
 pub struct StoreHold(watch::Sender<bool>);
 
 impl StoreHold {
-    /// Lets the operations go on.
+    /// Lets the operations continue.
     pub fn release(self) {
         drop(self);
     }
@@ -90,7 +90,7 @@ impl Drop for StoreHold {
 }
 
 impl RiggedStore {
-    /// Forwards everything to `store`, for now.
+    /// Returns a store that passes everything on to `store`.
     pub fn new(store: MemoryStore) -> Self {
         Self {
             store,
@@ -100,7 +100,7 @@ impl RiggedStore {
         }
     }
 
-    /// The same store under another namespace.
+    /// Returns the same store with another namespace.
     #[must_use]
     pub fn in_namespace(mut self, namespace: &'static str) -> Self {
         self.namespace = namespace;
@@ -111,17 +111,17 @@ impl RiggedStore {
         self.rig.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Every operation of this kind has this trouble, until [`mend`](Self::mend).
+    /// Makes every operation of this kind fail in this way, until [`mend`](Self::mend).
     pub fn trouble(&self, op: Op, trouble: Trouble) {
         self.rig().troubles.push((op, trouble, None));
     }
 
-    /// Only the next operations of this kind have it.
+    /// Makes the next `times` operations of this kind fail in this way.
     pub fn trouble_next(&self, op: Op, trouble: Trouble, times: usize) {
         self.rig().troubles.push((op, trouble, Some(times)));
     }
 
-    /// Ends all troubles and swaps.
+    /// Ends all failures and swaps.
     pub fn mend(&self) {
         let mut rig = self.rig();
         rig.troubles.clear();
@@ -135,27 +135,27 @@ impl RiggedStore {
         StoreHold(sender)
     }
 
-    /// Gives the records of these two names for each other's.
+    /// Returns the record of each of these two names for the other.
     pub fn swap(&self, one: &str, other: &str) {
         let pairs = [(one, other), (other, one)];
         self.rig().aliases.extend(pairs.map(|(name, alias)| (name.to_owned(), alias.to_owned())));
     }
 
-    /// The names of the records it created, in order.
+    /// Returns the names of the records that this node created, in order.
     pub fn created(&self) -> Vec<String> {
         self.rig().names.clone()
     }
 
-    /// How many operations of this kind were asked for.
+    /// Returns the number of operations of this kind that were requested.
     pub fn count(&self, op: Op) -> usize {
         self.log.borrow().iter().filter(|&&logged| logged == op).count()
     }
 
-    /// Resolves once at least so many operations of this kind were asked for.
+    /// Waits until at least this many operations of this kind were requested.
     pub async fn asked(&self, op: Op, at_least: usize) {
         let mut log = self.log.subscribe();
         let enough = |log: &Vec<Op>| log.iter().filter(|&&logged| logged == op).count() >= at_least;
-        // Fails only when the sender is gone, and `self` holds it.
+        // This fails only if the sender is gone, and `self` holds the sender.
         let _ = log.wait_for(enough).await;
     }
 
@@ -171,7 +171,7 @@ impl RiggedStore {
         Some(*trouble)
     }
 
-    /// `work` is only begun when its time has come.
+    /// Runs `work` as the troubles and holds of `op` allow. `work` does not begin before its hold ends.
     async fn meddle<T>(
         &self,
         op: Op,
@@ -182,19 +182,19 @@ impl RiggedStore {
         if let Some(mut held) = held {
             let _ = held.wait_for(|is_open| *is_open).await;
         }
-        let fault = || StoreError::new("the test wants it so");
+        let fault = || StoreError::new("failure injected by the test");
         let trouble = self.trouble_of(op);
         match trouble {
             Some(Trouble::Fails) => return Err(fault()),
             Some(Trouble::Hangs) => return pending().await,
-            Some(Trouble::Panics) => panic!("the test wants it so"),
+            Some(Trouble::Panics) => panic!("panic injected by the test"),
             None | Some(Trouble::LosesAnswer | Trouble::HangsAfter | Trouble::PanicsAfter) => {}
         }
         let result = work.await;
         match trouble {
             Some(Trouble::LosesAnswer) => Err(fault()),
             Some(Trouble::HangsAfter) => pending().await,
-            Some(Trouble::PanicsAfter) => panic!("the test wants it so"),
+            Some(Trouble::PanicsAfter) => panic!("panic injected by the test"),
             _ => result,
         }
     }

@@ -1,4 +1,4 @@
-//! The samples as processes of their own, which a test can kill, freeze and end in good order.
+//! The samples as separate processes, which a test can kill, freeze and shut down.
 
 mod line;
 mod program;
@@ -18,7 +18,7 @@ pub use self::line::{Line, LineError};
 pub use self::program::Sample;
 use crate::{App, Body, boxed, signals, soon};
 
-/// What a node is started with: nodes of one app have the same.
+/// The settings that a node is started with. All nodes of one app have the same.
 #[derive(Clone, Debug)]
 pub struct NodeSetup {
     sample: Sample,
@@ -26,8 +26,8 @@ pub struct NodeSetup {
 }
 
 impl NodeSetup {
-    /// An app that signs in with `osc`, is known to its visitors as `http://localhost:{port}`, and keeps sessions in the
-    /// Redis at this URL.
+    /// Returns the settings of an app that uses `osc`, is reached at `http://localhost:{port}`, and keeps its
+    /// sessions in the Redis at `redis`.
     pub fn new(sample: Sample, osc: &MockOsc, port: u16, redis: &str) -> Self {
         let variables = vec![
             ("CLIENT_ID", osc.client_id()),
@@ -43,7 +43,7 @@ impl NodeSetup {
         Self { sample, variables }
     }
 
-    /// The same with another value of a variable.
+    /// Returns the same settings with another value of a variable.
     #[must_use]
     pub fn with(mut self, name: &'static str, value: &str) -> Self {
         self.variables.retain(|(other, _)| *other != name);
@@ -51,10 +51,10 @@ impl NodeSetup {
         self
     }
 
-    /// A node, as soon as it listens.
+    /// Starts a node and waits until it listens.
     ///
     /// # Panics
-    /// When the sample does not build or start.
+    /// If the sample does not build or start.
     pub async fn start(&self) -> SampleNode {
         let program = self.sample.program().await;
         let mut process = Command::new(program)
@@ -73,7 +73,7 @@ impl NodeSetup {
         let errors = tokio::spawn(log.clone().keep(errors.expect("it is piped"), None));
         let addr = soon(is_listening.wait_for(Option::is_some)).await.ok().and_then(|addr| *addr);
         let Some(addr) = addr else {
-            // Why is on the other stream.
+            // The other stream holds the reason.
             let _ = soon(errors).await;
             panic!("the sample ended at its start:\n{}", log.text());
         };
@@ -81,7 +81,7 @@ impl NodeSetup {
     }
 }
 
-/// A sample that runs. Dropping it kills the process; in a test that failed it tells what the process said.
+/// A running sample. Dropping it kills the process and, if the test failed, prints the process's output.
 #[derive(Debug)]
 pub struct SampleNode {
     setup: NodeSetup,
@@ -91,12 +91,12 @@ pub struct SampleNode {
 }
 
 impl SampleNode {
-    /// Where it listens. A restart changes it.
+    /// Returns the address that the node listens on. A restart changes it.
     pub fn addr(&self) -> SocketAddr {
         self.addr
     }
 
-    /// The node for a [`Browser`](crate::Browser), with a connection for each request.
+    /// Returns the node as an app for a [`Browser`](crate::Browser). Each request uses a new connection.
     pub fn app(&self) -> App {
         let addr = self.addr;
         boxed(service_fn(move |request: http::Request<Body>| async move {
@@ -106,74 +106,74 @@ impl SampleNode {
         }))
     }
 
-    /// What it wrote to its standard output and error.
+    /// Returns the standard output and error so far.
     pub fn log(&self) -> String {
         self.log.text()
     }
 
-    /// Waits until it has written this.
+    /// Waits until the output holds this text.
     ///
     /// # Panics
-    /// When it does not.
+    /// If the text does not come in time.
     pub async fn wrote(&self, text: &str) {
         let mut log = self.log.0.subscribe();
         soon(log.wait_for(|log| log.contains(text))).await.expect("the log stays");
     }
 
-    /// Ends it at once.
+    /// Kills the process.
     ///
     /// # Panics
-    /// When it cannot be ended.
+    /// If the process cannot be killed.
     pub async fn kill(&mut self) {
         self.process.kill().await.expect("a process can be killed");
     }
 
-    /// Starts it anew, killed or not.
+    /// Starts the process again, killed or not.
     ///
     /// # Panics
-    /// When it does not start.
+    /// If the sample does not start.
     pub async fn restart(&mut self) {
         self.kill().await;
         *self = self.setup.start().await;
     }
 
-    /// Stops it in the middle of what it does.
+    /// Stops the process without closing anything.
     ///
     /// # Panics
-    /// When it has ended.
+    /// If the process has ended.
     pub fn freeze(&self) {
         signals::freeze(self.id());
     }
 
-    /// Lets it go on.
+    /// Lets the process continue.
     ///
     /// # Panics
-    /// When it has ended.
+    /// If the process has ended.
     pub fn thaw(&self) {
         signals::thaw(self.id());
     }
 
-    /// Tells it to end in good order.
+    /// Sends SIGTERM, which asks for a clean shutdown.
     ///
     /// # Panics
-    /// When it has ended.
+    /// If the process has ended.
     pub fn terminate(&self) {
         let process = i32::try_from(self.id()).ok().and_then(Pid::from_raw);
         kill_process(process.expect("an id"), Signal::TERM).expect("the process is there");
     }
 
-    /// Waits for its end: the exit code, or `None` when a signal ended it.
+    /// Waits for the process to end. Returns its exit code, or `None` if a signal ended it.
     ///
     /// # Panics
-    /// When it does not end.
+    /// If the process does not end in time.
     pub async fn ended(&mut self) -> Option<i32> {
         soon(self.process.wait()).await.expect("a child can be waited for").code()
     }
 
-    /// The process.
+    /// Returns the process id.
     ///
     /// # Panics
-    /// When it has ended.
+    /// If the process has ended.
     pub fn id(&self) -> u32 {
         self.process.id().expect("it has not ended")
     }
@@ -196,7 +196,7 @@ impl Log {
         self.0.borrow().clone()
     }
 
-    /// Keeps what the process writes, and notes the address it tells.
+    /// Keeps the output of the process, and reads the address from it.
     async fn keep(
         self,
         output: impl AsyncRead + Unpin,

@@ -1,4 +1,4 @@
-//! A platform whose every answer a test decides.
+//! A platform whose answers a test decides.
 
 use std::sync::{Arc, Mutex};
 
@@ -16,20 +16,20 @@ use crate::{Server, free_port};
 pub struct Asking {
     /// Method, path and query.
     pub line: String,
-    /// Header names in lower case, with their values.
+    /// The headers with lower-case names.
     pub headers: Vec<(String, String)>,
     /// The body as text.
     pub body: String,
 }
 
 impl Asking {
-    /// A header's value.
+    /// Returns the value of a header.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(found, _)| found == name).map(|(_, value)| value.as_str())
     }
 }
 
-/// Answers every request as it was told, and keeps the requests.
+/// A server that answers every request with the test's function and records the requests.
 #[derive(Debug)]
 pub struct Scripted {
     base: String,
@@ -38,10 +38,11 @@ pub struct Scripted {
 }
 
 impl Scripted {
-    /// `answer` takes the base of this platform and a request, and gives a status, a content type and a body.
+    /// Starts a server. `answer` receives the server's base URL and a request, and returns a status, a
+    /// content type and a body.
     ///
     /// # Panics
-    /// When there is no free port.
+    /// If there is no free port.
     pub async fn start<F>(answer: F) -> Self
     where
         F: Fn(&str, &Asking) -> (u16, &'static str, String) + Clone + Send + Sync + 'static,
@@ -74,12 +75,12 @@ impl Scripted {
         Self { base, asked, _server: server }
     }
 
-    /// Its base URL.
+    /// Returns the base URL.
     pub fn base(&self) -> &str {
         &self.base
     }
 
-    /// The requests so far.
+    /// Returns the requests so far.
     ///
     /// # Panics
     /// Never: an answer that panics is the test's.

@@ -1,4 +1,4 @@
-//! Stopping a process in the middle of what it does.
+//! Signals to processes.
 
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
 
@@ -8,27 +8,27 @@ fn signal(process: u32, signal: Signal) -> Pid {
     process
 }
 
-/// Stops a child of this process where it is, as a machine does that is suspended. Returns when it stands still.
+/// Stops a child process, as a suspended machine does. Returns when the process stands still.
 ///
 /// # Panics
-/// When it is no child of this process, or has ended.
+/// If this is not a running child of this process.
 pub fn freeze(process: u32) {
     let process = signal(process, Signal::STOP);
     waitid(WaitId::Pid(process), WaitIdOptions::STOPPED).expect("a child that was told to stop does");
 }
 
-/// Lets it go on.
+/// Lets the process continue.
 ///
 /// # Panics
-/// When there is no such process.
+/// If there is no such process.
 pub fn thaw(process: u32) {
     signal(process, Signal::CONT);
 }
 
-/// Ends a process at once, without a chance to put anything in order. `Child::kill` does the same.
+/// Kills a process, which cannot clean up. `Child::kill` does the same.
 ///
 /// # Panics
-/// When there is no such process.
+/// If there is no such process.
 pub fn kill(process: u32) {
     signal(process, Signal::KILL);
 }

@@ -12,10 +12,10 @@ use tokio::task::JoinHandle;
 
 use crate::cookie_jar::CookieJar;
 
-/// A socket on a free port of 127.0.0.1, bound before the app that has to know its address.
+/// Binds a free port of 127.0.0.1, for an app that must know its address before it starts.
 ///
 /// # Panics
-/// When there is none.
+/// If no port is free.
 pub async fn free_port() -> (TcpListener, SocketAddr) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let address = listener.local_addr().expect("it is bound");
@@ -27,7 +27,7 @@ pub async fn free_port() -> (TcpListener, SocketAddr) {
 pub struct Server(JoinHandle<()>);
 
 impl Server {
-    /// Runs `serve` beside the test.
+    /// Runs `serve` in the background.
     pub fn start(serve: impl Future<Output = io::Result<()>> + Send + 'static) -> Self {
         Self(tokio::spawn(async move { serve.await.expect("the server runs") }))
     }
@@ -48,31 +48,32 @@ pub struct SocketBrowser {
 }
 
 impl SocketBrowser {
-    /// A browser for the app at `base`, such as `http://127.0.0.1:3000`. Build the layer first: it installs the
-    /// process's TLS provider.
+    /// Returns a browser for the app at `base`, such as `http://127.0.0.1:3000`.
+    ///
+    /// Build the layer first, because it installs the TLS provider of the process.
     ///
     /// # Panics
-    /// When the HTTP client cannot be built.
+    /// If the HTTP client cannot be built.
     pub fn new(base: &str) -> Self {
         let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy();
         let http = http.build().expect("the client builds");
         Self { http, base: base.to_owned(), cookies: CookieJar::default() }
     }
 
-    /// The cookies it has, by name.
+    /// Returns the cookies by name.
     pub fn cookies(&self) -> &BTreeMap<String, String> {
         &self.cookies.0
     }
 
-    /// What it would send as `Cookie`.
+    /// Returns the value of the `Cookie` header that it would send.
     pub fn cookie_header(&self) -> String {
         self.cookies.header().unwrap_or_default()
     }
 
-    /// Sends a request without a body; redirects are not followed.
+    /// Sends a request without a body. Redirects are not followed.
     ///
     /// # Panics
-    /// When there is no answer.
+    /// If there is no answer.
     pub async fn send(
         &mut self,
         method: Method,
@@ -92,28 +93,28 @@ impl SocketBrowser {
         (status, headers, response.text().await.expect("the body ends"))
     }
 
-    /// `GET path`.
+    /// Sends `GET path`.
     ///
     /// # Panics
-    /// When there is no answer.
+    /// If there is no answer.
     pub async fn get(&mut self, path: &str) -> (StatusCode, HeaderMap, String) {
         self.send(Method::GET, path, &[]).await
     }
 
-    /// `GET path`, which must redirect: where to.
+    /// Sends `GET path` and returns the URL that the answer redirects to.
     ///
     /// # Panics
-    /// When it does not.
+    /// If the answer does not redirect.
     pub async fn follow(&mut self, path: &str) -> String {
         let (status, headers, body) = self.get(path).await;
         assert_eq!(status, StatusCode::SEE_OTHER, "{body}");
         headers[header::LOCATION].to_str().expect("ASCII").to_owned()
     }
 
-    /// Signs in as a person would, and tells where the callback led.
+    /// Signs in as a user does. Returns the URL that the callback redirects to.
     ///
     /// # Panics
-    /// When a step does not redirect, or the callback is not at this address.
+    /// If a step does not redirect, or the callback is not at this address.
     pub async fn sign_in(&mut self, osc: &MockOsc) -> String {
         let authorize = self.follow("/auth/signin").await;
         let callback = osc.approve(&authorize).await.expect("the provider asks for consent");

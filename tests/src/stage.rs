@@ -1,4 +1,4 @@
-//! A visitor who is signed in, while time stands still.
+//! A signed-in user and a layer whose clock stands still.
 
 use std::panic::Location;
 use std::pin::Pin;
@@ -14,14 +14,14 @@ use serde_json::Value;
 use crate::app::with_scenario_store;
 use crate::{Answer, Browser, WatchedClock, app, layer_for, token_of};
 
-/// This far into its hour a token is refreshed beside the requests that use it, whatever the jitter.
+/// At this age, a token is refreshed in the background, whatever the jitter. Tokens live for one hour.
 pub const AHEAD: Duration = Duration::from_secs(3450);
-/// This far into its hour, requests wait for the refresh, although the token has not expired.
+/// At this age, requests wait for the refresh, although the token has not expired.
 pub const LEEWAY: Duration = Duration::from_secs(3550);
-/// This far into its hour a token has expired.
+/// At this age, a token has expired.
 pub const EXPIRED: Duration = Duration::from_secs(3600);
 
-/// A provider, a layer whose clock stands still, and a browser that is signed in.
+/// A provider, a layer whose clock stands still, and a signed-in browser.
 #[derive(Debug)]
 pub struct Stage {
     /// The provider.
@@ -30,28 +30,28 @@ pub struct Stage {
     pub clock: WatchedClock,
     /// The layer.
     pub layer: OscAuthLayer,
-    /// The visitor.
+    /// The user's browser.
     pub browser: Browser,
 }
 
 impl Stage {
-    /// A provider that rotates refresh tokens and revokes the grant when one is used twice, and a layer as it comes.
+    /// Signs a user in with default settings: refresh tokens rotate, and a second use revokes the grant.
     pub async fn signed_in() -> Self {
         Self::with(MockOsc::builder(), |layer| layer).await
     }
 
-    /// Another provider or another layer.
+    /// Signs a user in with other settings of provider or layer.
     ///
     /// # Panics
-    /// When the layer does not build or the visitor does not get in.
+    /// If the layer does not build or the sign-in fails.
     pub async fn with(osc: mock_osc::Builder, configure: impl FnOnce(Builder) -> Builder) -> Self {
         Self::before_sign_in(osc, configure).await.sign_in().await
     }
 
-    /// The same before the visitor came.
+    /// Sets up the same without a sign-in.
     ///
     /// # Panics
-    /// When the layer does not build.
+    /// If the layer does not build.
     pub async fn before_sign_in(osc: mock_osc::Builder, configure: impl FnOnce(Builder) -> Builder) -> Self {
         let osc = osc.start().await.expect("the mock starts");
         let clock = WatchedClock::default();
@@ -61,20 +61,17 @@ impl Stage {
         Self { osc, clock, layer, browser }
     }
 
-    /// The visitor signs in.
+    /// Signs the user in.
     ///
     /// # Panics
-    /// When that fails.
+    /// If the sign-in fails.
     pub async fn sign_in(mut self) -> Self {
         let answer = self.browser.sign_in(&self.osc).await;
         assert_eq!(answer.status(), StatusCode::SEE_OTHER, "{answer:?}");
         self
     }
 
-    /// The browser of another visitor, whose session begins with this token.
-    ///
-    /// # Panics
-    /// Never: the layer's cookie has a name and a value.
+    /// Returns the browser of another user whose session starts with this token.
     pub async fn browser_with(&self, token: TestToken) -> Browser {
         let cookie = self.layer.sign_in_for_test(token).await;
         let cookie = cookie.to_str().expect("cookies are ASCII");
@@ -84,26 +81,26 @@ impl Stage {
         browser
     }
 
-    /// Time passes, for the layer and for the provider.
+    /// Moves the clocks of layer and provider ahead.
     pub fn pass(&self, time: Duration) {
         self.osc.advance(time);
         self.clock.advance(time);
     }
 
-    /// How many refreshes arrived at the provider.
+    /// Returns the number of refreshes that arrived at the provider.
     pub fn refreshes(&self) -> usize {
         self.osc.count_grants("refresh_token")
     }
 
-    /// The visitor's script makes a request.
+    /// Sends a request as a script does.
     pub async fn fetch(&mut self, path: &str) -> Answer {
         soon(self.browser.fetch(path)).await
     }
 
-    /// A request that has to wait for a refresh, which the provider holds until it is released.
+    /// Starts a request that waits for a refresh. The provider holds the refresh until it is released.
     ///
     /// # Panics
-    /// When the request is answered without waiting.
+    /// If the request is answered without waiting.
     pub async fn held_up(&self, path: &'static str) -> (Hold, Pin<Box<dyn Future<Output = Answer>>>) {
         let hold = self.osc.hold(Endpoint::Token);
         let mut browser = self.browser.clone();
@@ -113,40 +110,40 @@ impl Stage {
         (hold, request)
     }
 
-    /// The token that a request of the visitor gets.
+    /// Returns the token of a request of the user.
     ///
     /// # Panics
-    /// When it gets none.
+    /// If the request gets no token.
     pub async fn token(&self) -> OscToken {
         let answer = soon(self.browser.clone().fetch("/")).await;
         token_of(&answer).unwrap_or_else(|| panic!("no token: {answer:?}"))
     }
 }
 
-/// Waits for what must happen, so that a test whose event never comes fails, and says where it waited.
+/// Waits for an event that must happen. If it does not come in time, the test fails at the caller's line.
 #[track_caller]
 pub fn soon<T>(event: impl Future<Output = T>) -> impl Future<Output = T> {
     const LIMIT: Duration = Duration::from_secs(60);
     let caller = Location::caller();
     async move {
         let result = tokio::time::timeout(LIMIT, event).await;
-        result.unwrap_or_else(|_| panic!("waited in vain at {caller}"))
+        result.unwrap_or_else(|_| panic!("timed out waiting at {caller}"))
     }
 }
 
-/// The `error` of one of the layer's JSON answers.
+/// Returns the `error` of one of the layer's JSON answers.
 ///
 /// # Panics
-/// When it holds none.
+/// If the answer has no `error`.
 pub fn error_of(answer: &Answer) -> String {
     let json: Value = serde_json::from_slice(answer.body()).unwrap_or_default();
     json["error"].as_str().unwrap_or_else(|| panic!("no error: {answer:?}")).to_owned()
 }
 
-/// `Retry-After`.
+/// Returns the value of `Retry-After`.
 ///
 /// # Panics
-/// When it is missing or no number of seconds.
+/// If the header is missing or not a number of seconds.
 pub fn retry_after(answer: &Answer) -> Duration {
     let value = answer.headers().get(header::RETRY_AFTER).and_then(|value| value.to_str().ok());
     let seconds = value.and_then(|value| value.parse().ok());

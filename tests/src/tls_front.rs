@@ -1,4 +1,4 @@
-//! TLS in front of something that speaks plain HTTP, or the protocol of Redis, for whatever name a client asks for.
+//! TLS in front of a plain HTTP or Redis server. It accepts every server name.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,7 +11,7 @@ use tokio_rustls::rustls::{CipherSuite, ServerConfig};
 
 use crate::{Certificates, Server, free_port};
 
-/// A front with a certificate that only its own authority vouches for.
+/// A TLS server whose certificate comes from an authority of its own.
 #[derive(Debug)]
 pub struct TlsFront {
     port: u16,
@@ -20,21 +20,21 @@ pub struct TlsFront {
 }
 
 impl TlsFront {
-    /// Passes everything on to `target`. Its clients have to be told not to check the certificate.
+    /// Passes everything on to `target`. Clients must not check the certificate.
     ///
     /// # Panics
-    /// When there is no free port, or no `openssl`.
+    /// If there is no free port, or no `openssl`.
     pub async fn to(target: SocketAddr) -> Self {
         Self::with(&Certificates::new(), target).await
     }
 
-    /// The same, with one of `certificates`.
+    /// Passes everything on to `target`, with one of `certificates`.
     ///
     /// # Panics
-    /// When there is no free port.
+    /// If there is no free port.
     pub async fn with(certificates: &Certificates, target: SocketAddr) -> Self {
         let (certificate, key) = certificates.server();
-        // Named, for a test may be about the provider that the process has installed.
+        // Named explicitly, because a test may check which provider the process has installed.
         let config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
             .with_safe_default_protocol_versions()
             .expect("the provider has them")
@@ -48,7 +48,7 @@ impl TlsFront {
             loop {
                 let (stream, _) = listener.accept().await?;
                 let (acceptor, noted) = (acceptor.clone(), noted.clone());
-                // Ends with the connection, which the client or the target closes.
+                // The task ends when the client or the target closes the connection.
                 tokio::spawn(async move {
                     let mut front = acceptor.accept(stream).await?;
                     let suite = front.get_ref().1.negotiated_cipher_suite().map(|suite| suite.suite());
@@ -61,12 +61,12 @@ impl TlsFront {
         Self { port: address.port(), suites, _server: server }
     }
 
-    /// Where it listens, on 127.0.0.1.
+    /// Returns the port on 127.0.0.1.
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// What each connection was encrypted with so far.
+    /// Returns the cipher suite of each connection so far.
     pub fn suites(&self) -> Vec<CipherSuite> {
         self.suites.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }

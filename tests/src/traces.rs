@@ -1,13 +1,15 @@
-//! Traces of a secret in what others get to see.
+//! Finds traces of a secret in data that others can read.
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 
-/// Whether `dump` holds `secret`: as it is, in hexadecimal, or in base64, also amid something longer.
+/// Returns true if `dump` holds `secret`: as it is, in hexadecimal, or in base64, alone or inside longer
+/// data.
 pub fn holds(dump: &[u8], secret: &[u8]) -> bool {
     let hex: String = secret.iter().map(|byte| format!("{byte:02x}")).collect();
     let mut forms = vec![secret.to_vec(), hex.to_uppercase().into_bytes(), hex.into_bytes()];
-    // What stands in front decides how the bits fall into characters; the characters at both ends hold bits of others.
+    // The bytes before the secret shift its base64 characters. The characters at both ends also hold foreign
+    // bits.
     for before in 0..3 {
         let bytes = [&vec![0; before], secret].concat();
         let own = (before * 8).div_ceil(6)..bytes.len() * 8 / 6;

@@ -1,4 +1,4 @@
-//! A clock that stands still, and tells who waits for it.
+//! A clock that stands still and reports who sleeps on it.
 
 use std::future::Future;
 use std::ops::RangeInclusive;
@@ -12,7 +12,7 @@ use tokio::sync::{Notify, watch};
 
 use crate::soon;
 
-/// A [`TestClock`] that lets a test wait until the layer sleeps on it. Clones move together.
+/// A [`TestClock`] that lets a test wait until the layer sleeps on it. Clones share their time.
 #[derive(Clone, Debug)]
 pub struct WatchedClock {
     clock: TestClock,
@@ -37,23 +37,25 @@ impl Drop for WatchedClock {
 }
 
 impl WatchedClock {
-    /// The pause before the layer asks a provider once more whose answer was lost: within two seconds. Nothing else in
-    /// the layer sleeps for so long, but a context that waits for a service or an instance.
+    /// The pause before the layer sends a request again whose answer was lost. It is shorter than two
+    /// seconds.
+    ///
+    /// Nothing else in the layer sleeps this long, except a context that waits for a service or an instance.
     pub const SECOND_TRY: RangeInclusive<Duration> = Duration::from_millis(500)..=Duration::from_millis(1999);
     /// The pause between two sweeps of the sessions.
     pub const SWEEP: RangeInclusive<Duration> = Duration::from_secs(60)..=Duration::from_secs(60);
 
-    /// Moves it on.
+    /// Moves the clock ahead.
     pub fn advance(&self, duration: Duration) {
         self.clock.advance(duration);
     }
 
-    /// Sets it, forwards or back.
+    /// Sets the clock, ahead or back.
     pub fn set(&self, now: SystemTime) {
         self.clock.set(now);
     }
 
-    /// Resolves once `times` sleeps as long as this were begun, with the length of the last of them.
+    /// Waits until `times` sleeps of this length have begun. Returns the length of the last one.
     pub async fn slept(&self, length: RangeInclusive<Duration>, times: usize) -> Duration {
         let nth = |sleeps: &[Duration]| {
             sleeps.iter().filter(|&sleep| length.contains(sleep)).nth(times - 1).copied()
@@ -63,19 +65,20 @@ impl WatchedClock {
         sleeps.ok().and_then(|sleeps| nth(&sleeps)).unwrap_or_default()
     }
 
-    /// How many sleeps as long as this were begun.
+    /// Returns the number of sleeps of this length that have begun.
     pub fn sleeps(&self, length: RangeInclusive<Duration>) -> usize {
         self.sleeps.borrow().iter().filter(|&sleep| length.contains(sleep)).count()
     }
 
-    /// Resolves once this is the only clone, so nobody can sleep on it any more. For single-threaded tests.
+    /// Waits until this is the only clone, so that nothing can sleep on it any more. For single-threaded
+    /// tests.
     pub async fn alone(&self) {
         while Arc::strong_count(&self.dropped) > 1 {
             soon(self.dropped.notified()).await;
         }
     }
 
-    /// Drives `request`, and lets the pause before every second try pass as soon as it begins.
+    /// Drives `request`, and ends the pause before every retry as soon as it begins.
     pub async fn through_second_tries<T>(&self, request: impl Future<Output = T>) -> T {
         let mut passed = self.sleeps(Self::SECOND_TRY);
         let mut request = std::pin::pin!(request);

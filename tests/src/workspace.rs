@@ -1,4 +1,4 @@
-//! What the scenarios do in the workspace of somebody who is signed in.
+//! What scenarios need in the workspace of a signed-in user.
 
 use std::ops::RangeInclusive;
 use std::pin::Pin;
@@ -11,32 +11,33 @@ use serde_json::json;
 
 use crate::{Stage, soon};
 
-/// Subscribed to from the start, with an instance `demo`.
+/// A service that is subscribed to from the start, with an instance `demo`.
 pub const ADSERVER: &str = "eyevinn-test-adserver";
-/// Not subscribed to.
+/// A service that is not subscribed to.
 pub const MINIO: &str = "minio-minio";
-/// Not subscribed to.
+/// A service that is not subscribed to.
 pub const VALKEY: &str = "valkey-io-valkey";
-/// Not subscribed to; makes jobs.
+/// A service that is not subscribed to and runs jobs.
 pub const FFMPEG: &str = "eyevinn-ffmpeg-s3";
 
 impl Stage {
-    /// The visitor's workspace.
+    /// Returns a context for the user's workspace.
     pub async fn context(&self) -> OscContext {
         self.token().await.context()
     }
 
-    /// What the platform was asked.
+    /// Returns how many requests the platform received.
     pub fn asked(&self) -> Asked {
         Asked::of(&self.osc)
     }
 
-    /// Lets every pause between two looks pass as soon as it begins, until the wait is over.
+    /// Ends every pause between two looks as soon as it begins, until the wait is over.
     pub async fn through_looks<T>(&self, waiting: impl Future<Output = T>) -> T {
         self.through_looks_with(waiting, |_| {}).await
     }
 
-    /// The same; before the nth pause passes, `meanwhile` is told its number.
+    /// Ends every pause between two looks as soon as it begins. Before the nth pause ends, `meanwhile` is
+    /// called with n.
     pub async fn through_looks_with<T>(
         &self,
         waiting: impl Future<Output = T>,
@@ -58,7 +59,7 @@ impl Stage {
     }
 }
 
-/// The pause between two looks of a context that waits.
+/// The pause between two looks of a waiting context.
 pub const LOOK: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(1);
 
 /// How many requests of each kind arrived at the platform.
@@ -70,14 +71,14 @@ pub struct Asked {
     pub activations: usize,
     /// Service access tokens.
     pub tokens: usize,
-    /// Whatever a service access token opens.
+    /// Requests with a service access token.
     pub instances: usize,
     /// The balance, apps and secrets.
     pub others: usize,
 }
 
 impl Asked {
-    /// Counted since the start, or since the mock was told to forget.
+    /// Counts the requests since the start or since the mock last forgot its requests.
     pub fn of(osc: &MockOsc) -> Self {
         let catalog = osc.requests(Endpoint::Catalog);
         let lists = catalog.iter().filter(|request| request.method == "GET").count();
@@ -90,36 +91,35 @@ impl Asked {
         }
     }
 
-    /// Nothing at all.
+    /// Returns zero requests.
     pub fn nothing() -> Self {
         Self::default()
     }
 }
 
-/// A call under way.
+/// A running call.
 pub type Calling<'a> = Pin<Box<dyn Future<Output = Result<(), ContextError>> + Send + 'a>>;
 
-/// A method of [`OscContext`], whatever it yields.
+/// A method of [`OscContext`], with any return type.
 #[derive(Clone, Copy, Debug)]
 pub struct Call {
-    /// What its error says could not be done.
+    /// The action that the error names.
     pub doing: &'static str,
-    /// What it asks in the end.
+    /// The endpoint of the call's last request.
     pub endpoint: Endpoint,
-    /// Whether the call makes anything of the body of a success.
+    /// True if the call reads the body of a successful answer.
     pub reads: bool,
     call: for<'a> fn(&'a OscContext) -> Calling<'a>,
 }
 
 impl Call {
-    /// Makes it.
+    /// Makes the call.
     pub fn make<'a>(&self, osc: &'a OscContext) -> Calling<'a> {
         (self.call)(osc)
     }
 }
 
-/// All methods but the one that waits; they are about `demo` of [`ADSERVER`] where they are about an instance that is
-/// there already.
+/// Returns all methods except those that wait. Calls for an existing instance use `demo` of [`ADSERVER`].
 pub fn calls() -> Vec<Call> {
     use Endpoint::{Catalog, Deploy, Instances, Money, ServiceToken};
     let call = |doing, endpoint, call| Call { doing, endpoint, reads: true, call };
@@ -142,7 +142,7 @@ pub fn calls() -> Vec<Call> {
         call("list the instances (eyevinn-test-adserver)", Instances, |osc| {
             Box::pin(async { osc.list_instances(ADSERVER).await.map(drop) })
         }),
-        call("look at demo (eyevinn-test-adserver)", Instances, |osc| {
+        call("look up demo (eyevinn-test-adserver)", Instances, |osc| {
             Box::pin(async { osc.get_instance(ADSERVER, "demo").await.map(drop) })
         }),
         call("create fresh (eyevinn-test-adserver)", Instances, |osc| {
@@ -175,10 +175,10 @@ pub fn calls() -> Vec<Call> {
     ]
 }
 
-/// All that can be done with the instance.
+/// Makes every call for this instance.
 ///
 /// # Errors
-/// The first that there is.
+/// The first error.
 pub async fn use_instance<'a>(
     osc: &OscContext,
     service: &str,

@@ -1,4 +1,4 @@
-//! What is compared: the same app bare, behind the least that a person could write by hand, and behind the layer.
+//! The services to compare with the layer: the bare app, and the app behind a hand-written minimum.
 
 use std::convert::Infallible;
 use std::future::{Ready, ready};
@@ -17,7 +17,7 @@ use tower_service::Service;
 pub(crate) type Body = Full<Bytes>;
 pub(crate) type Answer = Result<Response<Body>, Infallible>;
 
-/// The app itself: it answers 200 and an empty body.
+/// The app: answers 200 with an empty body.
 #[derive(Clone)]
 pub(crate) struct App;
 
@@ -36,8 +36,10 @@ impl Service<Request<Body>> for App {
     }
 }
 
-/// Scans the `Cookie` header, looks the session up, clones an `Arc`, inserts one extension; without a session 401, or the
-/// way through on `/public`. No expiry, no idle time, no clock, no choice of cookie names, no check for a cookie sent twice.
+/// The least that a person could write by hand: scans the `Cookie` header, looks up the session, clones an `Arc` and
+/// inserts one extension. A request without a session gets 401, or passes on `/public`.
+///
+/// It checks no expiry, idle timeout, clock or duplicate cookie, and knows one cookie name only.
 #[derive(Clone)]
 pub(crate) struct Minimum<S> {
     pub(crate) inner: S,
@@ -46,11 +48,11 @@ pub(crate) struct Minimum<S> {
 
 pub(crate) type Sessions = DashMap<[u8; 43], Token, RandomState>;
 
-/// What a handler finds in the extensions.
+/// The extension that a handler gets.
 #[derive(Clone)]
-pub(crate) struct Token(#[expect(dead_code, reason = "nobody reads it here")] pub(crate) Arc<Tokens>);
+pub(crate) struct Token(#[expect(dead_code, reason = "no handler here reads it")] pub(crate) Arc<Tokens>);
 
-#[expect(dead_code, reason = "nobody reads them here")]
+#[expect(dead_code, reason = "no handler here reads them")]
 pub(crate) struct Tokens {
     pub(crate) access_token: Box<str>,
     pub(crate) refresh_token: Box<str>,

@@ -1,4 +1,4 @@
-//! What is measured, one function per figure or two.
+//! The figures. Each function measures one or two of them.
 
 use std::sync::{Arc, Barrier};
 use std::thread;
@@ -12,7 +12,7 @@ use crate::contenders::Sessions;
 use crate::redis::Redis;
 use crate::rounds::{Medians, interleaved, median};
 use crate::stage::{ACCESS_TOKEN, REFRESH_TOKEN, Stage, builder, drive, id_of, minimum_token, signed_in};
-use crate::table::Row;
+use crate::table::{Row, grouped};
 
 const BARE: usize = 0;
 const MINIMUM: usize = 1;
@@ -34,13 +34,13 @@ fn three(stage: &Stage, path: &str, cookies: &[HeaderValue]) -> Medians {
     )
 }
 
-/// One request in the name of one of a thousand, and of a hundred thousand.
+/// Measures a request for a random session, of 1,000 and of 100,000.
 pub(crate) async fn time(rows: &mut Vec<Row>) {
     for (sessions, most) in [(1_000, 1.2), (100_000, 1.1)] {
         let stage = Stage::new(&layer(), sessions).await;
         let times = three(&stage, "/", &stage.cookies);
-        let figure = format!("time, {sessions} sessions at random, against the minimum");
-        rows.push(Row::ratio(&figure, times.ratio(LAYER, MINIMUM), most).note(format!(
+        let figure = format!("time, {} sessions, relative to the minimum", grouped(sessions));
+        rows.push(Row::ratio(&figure, times.ratio(LAYER, MINIMUM), most).detail(format!(
             "bare {:.0} ns, minimum {:.0} ns, layer {:.0} ns",
             times.of(BARE),
             times.of(MINIMUM),
@@ -49,17 +49,16 @@ pub(crate) async fn time(rows: &mut Vec<Row>) {
     }
 }
 
-/// A request without a session where none is needed.
+/// Measures a request without a session on a public path.
 pub(crate) async fn public(rows: &mut Vec<Row>) {
     let stage = Stage::new(&layer(), 1_000).await;
     let times = three(&stage, "/public", &[]);
-    let figure =
-        "time of a request without a session on a public path, against a pass-through that scans the cookies";
-    let note = format!("minimum {:.0} ns, layer {:.0} ns", times.of(MINIMUM), times.of(LAYER));
-    rows.push(Row::ratio(figure, times.ratio(LAYER, MINIMUM), 1.2).note(note));
+    let figure = "time on a public path without a session, relative to the minimum";
+    let detail = format!("minimum {:.0} ns, layer {:.0} ns", times.of(MINIMUM), times.of(LAYER));
+    rows.push(Row::ratio(figure, times.ratio(LAYER, MINIMUM), 1.2).detail(detail));
 }
 
-/// Heap allocations beyond those of the bare app.
+/// Counts the heap allocations beyond those of the bare app.
 pub(crate) async fn allocations(rows: &mut Vec<Row>) {
     const REQUESTS: u32 = 1_000;
     let stage = Stage::new(&layer(), 1_000).await;
@@ -71,11 +70,11 @@ pub(crate) async fn allocations(rows: &mut Vec<Row>) {
     let bare = count(&mut drive(stage.bare.clone(), "/", &stage.cookies));
     let minimum = count(&mut drive(stage.minimum.clone(), "/", &stage.cookies));
     let layer = count(&mut drive(stage.layer.clone(), "/", &stage.cookies));
-    let note = format!("minimum {:.0}", minimum - bare);
-    rows.push(Row::number("heap allocations", layer - bare, 3.0).note(note));
+    let detail = format!("minimum {:.0}", minimum - bare);
+    rows.push(Row::count("heap allocations beyond the app's", layer - bare, 3.0).detail(detail));
 }
 
-/// What a session takes beyond its tokens.
+/// Counts the bytes of a session beyond its tokens.
 pub(crate) async fn memory(rows: &mut Vec<Row>) {
     const SESSIONS: usize = 100_000;
     let payload = (SESSIONS * (ACCESS_TOKEN + REFRESH_TOKEN)) as i64;
@@ -83,7 +82,7 @@ pub(crate) async fn memory(rows: &mut Vec<Row>) {
 
     let layer = layer();
     let mut ids = Vec::with_capacity(SESSIONS);
-    // On a thread of its own, since this one has a runtime already.
+    // This thread already runs in a runtime, and a runtime cannot block within another.
     let (layers, ids) = thread::scope(|scope| {
         let counted = scope.spawn(|| {
             let runtime =
@@ -94,7 +93,7 @@ pub(crate) async fn memory(rows: &mut Vec<Row>) {
             });
             (counted, ids)
         });
-        counted.join().expect("nobody panics here")
+        counted.join().expect("the thread does not panic")
     });
     let minimums = measure(|| {
         let sessions = Sessions::default();
@@ -103,13 +102,13 @@ pub(crate) async fn memory(rows: &mut Vec<Row>) {
         }
         std::mem::forget(sessions);
     });
-    let note = format!("minimum {:.0}", beyond(minimums.bytes_current));
+    let detail = format!("minimum {:.0}", beyond(minimums.bytes_current));
     rows.push(
-        Row::number("bytes per session beyond its tokens", beyond(layers.bytes_current), 160.0).note(note),
+        Row::count("bytes per session beyond its tokens", beyond(layers.bytes_current), 160.0).detail(detail),
     );
 }
 
-/// How the time per request grows with the sessions.
+/// Measures how the time per request grows with the number of sessions.
 pub(crate) async fn growth(rows: &mut Vec<Row>) {
     let mut first: Option<(f64, f64)> = None;
     for sessions in [1_000, 10_000, 100_000, 1_000_000] {
@@ -119,22 +118,25 @@ pub(crate) async fn growth(rows: &mut Vec<Row>) {
         let (minimum_at_first, layer_at_first) = *first.get_or_insert((minimum, layer));
         let (grown, minimum_grown) = (layer / layer_at_first, minimum / minimum_at_first);
         if sessions > 1_000 {
-            let figure = format!("growth from 1000 to {sessions} sessions, against the minimum's own");
-            let note = format!("minimum × {minimum_grown:.2}, layer × {grown:.2}");
-            rows.push(Row::ratio(&figure, grown / minimum_grown, 1.0).note(note));
+            let figure = format!(
+                "growth of time from 1,000 to {} sessions, relative to the minimum's",
+                grouped(sessions)
+            );
+            let detail = format!("minimum × {minimum_grown:.2}, layer × {grown:.2}");
+            rows.push(Row::ratio(&figure, grown / minimum_grown, 1.0).detail(detail));
         }
     }
 }
 
-/// Requests per second with two threads, as a multiple of those with one.
+/// Measures the throughput of two threads, relative to one.
 pub(crate) async fn threads(rows: &mut Vec<Row>) {
     let stage = Stage::new(&layer(), 10_000).await;
     for (figure, cookies) in [("one session", &stage.cookies[..1]), ("many sessions", &stage.cookies[..])] {
         let minimum = speed_up(|| drive(stage.minimum.clone(), "/", cookies));
         let layer = speed_up(|| drive(stage.layer.clone(), "/", cookies));
-        let figure = format!("speed-up by a second thread, {figure}, the minimum's against the layer's");
-        let note = format!("minimum × {minimum:.2}, layer × {layer:.2}");
-        rows.push(Row::ratio(&figure, minimum / layer, 1.05).note(note));
+        let figure = format!("speed-up by a second thread, {figure}, the minimum's relative to the layer's");
+        let detail = format!("minimum × {minimum:.2}, layer × {layer:.2}");
+        rows.push(Row::ratio(&figure, minimum / layer, 1.05).detail(detail));
     }
 }
 
@@ -163,14 +165,14 @@ fn at_once<D: FnMut(usize)>(threads: usize, requests: usize, drive: &(impl Fn() 
             .collect();
         start.wait();
         let began_at = Instant::now();
-        running.into_iter().for_each(|thread| thread.join().expect("nobody panics here"));
+        running.into_iter().for_each(|thread| thread.join().expect("the thread does not panic"));
         began_at.elapsed().as_secs_f64()
     })
 }
 
-/// A session that the node knows, with Redis behind it.
+/// Measures a request for a session in the node's local cache, with Redis as the store.
 pub(crate) async fn redis(rows: &mut Vec<Row>) {
-    const FIGURE: &str = "time with a Redis store, warm session, against the memory store";
+    const FIGURE: &str = "time with a Redis store and a cached session, relative to no store";
     let Some(redis) = Redis::start().await else {
         rows.push(Row::missing(FIGURE, "redis-server is not installed"));
         return;
@@ -180,7 +182,7 @@ pub(crate) async fn redis(rows: &mut Vec<Row>) {
     let stored = builder().store(store).build().expect("the bench's layer builds");
     let stored = Stage::new(&stored, 1_000).await;
     redis.warm_up(&stored).await;
-    // The connection that tells of changes is served by the other threads of the runtime.
+    // Another thread of the runtime serves the connection for notifications.
     let times = interleaved(
         101,
         2_000,
@@ -189,14 +191,14 @@ pub(crate) async fn redis(rows: &mut Vec<Row>) {
             &mut drive(stored.layer.clone(), "/", &stored.cookies),
         ],
     );
-    let note = format!("memory {:.0} ns, Redis {:.0} ns", times.of(0), times.of(1));
-    rows.push(Row::ratio(FIGURE, times.ratio(1, 0), 2.0).note(note));
+    let detail = format!("no store {:.0} ns, Redis {:.0} ns", times.of(0), times.of(1));
+    rows.push(Row::ratio(FIGURE, times.ratio(1, 0), 2.0).detail(detail));
 }
 
-/// For callgrind, see `instructions`.
-pub(crate) async fn run_only(who: &str, requests: usize) {
+/// Runs one contender alone, for callgrind (see `instructions`).
+pub(crate) async fn run_only(contender: &str, requests: usize) {
     let stage = Stage::new(&layer(), 100).await;
-    match who {
+    match contender {
         "bare" => drive(stage.bare, "/", &stage.cookies)(requests),
         "minimum" => drive(stage.minimum, "/", &stage.cookies)(requests),
         _ => drive(stage.layer, "/", &stage.cookies)(requests),

@@ -1,4 +1,4 @@
-//! Instructions per request, counted by callgrind in a process of its own: the same however busy the machine is.
+//! Instructions per request. Callgrind counts them in a process of its own, so a busy machine changes nothing.
 
 use std::env;
 use std::process::Command;
@@ -6,33 +6,34 @@ use std::process::Command;
 use crate::table::Row;
 
 pub(crate) const ARGUMENT: &str = "--instructions";
+const FIGURE: &str = "instructions per request, app included";
 
 pub(crate) fn instructions(rows: &mut Vec<Row>) {
     let counted = (per_request("bare"), per_request("minimum"), per_request("layer"));
     let (Some(bare), Some(minimum), Some(layer)) = counted else {
-        rows.push(Row::missing("instructions", "valgrind is not installed, or it failed"));
+        rows.push(Row::missing(FIGURE, "valgrind is not installed, or it failed"));
         return;
     };
-    let note = format!("bare {bare:.0}, minimum {minimum:.0}");
-    rows.push(Row::number("instructions", layer, 6_000.0).note(note));
+    let detail = format!("bare {bare:.0}, minimum {minimum:.0}");
+    rows.push(Row::count(FIGURE, layer, 6_000.0).detail(detail));
 }
 
-/// The difference between a long and a short run leaves out what it takes to begin and to end.
-fn per_request(who: &str) -> Option<f64> {
+/// Subtracts a short run from a long one, so that start and end of the process do not count.
+fn per_request(contender: &str) -> Option<f64> {
     const SHORT: u32 = 1_000;
     const LONG: u32 = 6_000;
-    let (short, long) = (collected(who, SHORT)?, collected(who, LONG)?);
+    let (short, long) = (collected(contender, SHORT)?, collected(contender, LONG)?);
     Some((long - short) / f64::from(LONG - SHORT))
 }
 
-fn collected(who: &str, requests: u32) -> Option<f64> {
+fn collected(contender: &str, requests: u32) -> Option<f64> {
     let mut valgrind = Command::new("valgrind");
     valgrind.args(["--tool=callgrind", "--callgrind-out-file=/dev/null"]).arg(env::current_exe().ok()?);
-    let run = valgrind.args([ARGUMENT, who, &requests.to_string()]).output().ok()?;
+    let run = valgrind.args([ARGUMENT, contender, &requests.to_string()]).output().ok()?;
     if !run.status.success() {
         return None;
     }
-    let told = String::from_utf8_lossy(&run.stderr).into_owned();
-    let collected = told.lines().find_map(|line| line.split_once("Collected :"));
+    let report = String::from_utf8_lossy(&run.stderr).into_owned();
+    let collected = report.lines().find_map(|line| line.split_once("Collected :"));
     collected?.1.trim().parse().ok()
 }

@@ -1,4 +1,4 @@
-//! What a request costs a server's processor, behind axum and over loopback.
+//! The processor time that a request costs an axum server, over loopback.
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
@@ -19,7 +19,7 @@ use crate::table::Row;
 
 const REQUESTS: usize = 2_000;
 
-/// A server on a thread of its own, which tells how much time that thread has had.
+/// A server on a thread of its own. It answers questions about the processor time of that thread.
 struct Server {
     address: SocketAddr,
     clock: mpsc::UnboundedSender<oneshot::Sender<Duration>>,
@@ -34,7 +34,7 @@ impl Server {
                 tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
             runtime.block_on(async move {
                 let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a free port");
-                announce.send(listener.local_addr().expect("it is bound")).expect("somebody waits for it");
+                announce.send(listener.local_addr().expect("it is bound")).expect("the starter waits for it");
                 let began_at = ThreadTime::now();
                 let telling = async {
                     while let Some(answer) = asked.recv().await {
@@ -56,7 +56,7 @@ impl Server {
         answered.blocking_recv().expect("the server runs")
     }
 
-    /// Nanoseconds of its thread per request.
+    /// Returns the thread's processor time per request, in nanoseconds.
     fn cost(&self, cookies: &HeaderValue) -> f64 {
         let mut stream = TcpStream::connect(self.address).expect("the server listens");
         stream.set_nodelay(true).expect("a TCP socket");
@@ -74,7 +74,7 @@ impl Server {
     }
 }
 
-/// An answer without a body.
+/// Reads an answer without a body.
 fn read_answer(stream: &mut TcpStream) {
     let (mut answer, mut length) = ([0; 1024], 0);
     while !answer[..length].ends_with(b"\r\n\r\n") {
@@ -99,12 +99,12 @@ pub(crate) fn loopback(rows: &mut Vec<Row>) {
         .collect();
     rounds.remove(0);
     let median = |figure: &dyn Fn(&[f64; 3]) -> f64| median(rounds.iter().map(figure).collect());
-    let note = format!(
+    let detail = format!(
         "bare {:.1} µs, minimum {:.1} µs, layer {:.1} µs",
         median(&|round| round[0]) / 1e3,
         median(&|round| round[1]) / 1e3,
         median(&|round| round[2]) / 1e3
     );
-    let figure = "server's processor time per request behind axum on loopback, against the minimum";
-    rows.push(Row::ratio(figure, median(&|round| round[2] / round[1]), 1.05).note(note));
+    let figure = "processor time of an axum server on loopback, relative to the minimum";
+    rows.push(Row::ratio(figure, median(&|round| round[2] / round[1]), 1.05).detail(detail));
 }

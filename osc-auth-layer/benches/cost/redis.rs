@@ -1,5 +1,6 @@
-//! A Redis of the bench's own.
+//! Starts a Redis server for the benchmark.
 
+use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -16,7 +17,7 @@ pub(crate) struct Redis {
 }
 
 impl Redis {
-    /// `None` when there is none on this machine.
+    /// Returns `None` if redis-server is not installed.
     pub(crate) async fn start() -> Option<Self> {
         let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).ok()?.local_addr().ok()?.port();
         let mut server = Command::new("redis-server");
@@ -28,7 +29,16 @@ impl Redis {
         Some(Self { server, url: format!("redis://127.0.0.1:{free}") })
     }
 
-    /// Until the node knows every session, and is told of changes: then no request waits.
+    /// Returns the bytes that Redis has allocated.
+    pub(crate) fn used_memory(&self) -> Option<usize> {
+        let mut stream = std::net::TcpStream::connect(self.url.strip_prefix("redis://")?).ok()?;
+        stream.write_all(b"INFO memory\r\nQUIT\r\n").ok()?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).ok()?;
+        answer.lines().find_map(|line| line.strip_prefix("used_memory:")?.trim().parse().ok())
+    }
+
+    /// Fills the node's local cache with every session. Requests do not wait afterwards.
     pub(crate) async fn warm_up(&self, stage: &Stage) {
         let (template, mut layer) = (template("/"), stage.layer.clone());
         for cookies in &stage.cookies {

@@ -1,27 +1,28 @@
-//! Interleaved rounds: every contender in each, so that what the machine does meanwhile happens to all of them.
+//! Interleaved rounds. Every contender takes a turn in each round, so that other load on the machine affects all
+//! alike.
 
 use std::time::Instant;
 
-/// Nanoseconds per request, the median over the rounds, for each contender.
+/// The times of each contender, round by round, in nanoseconds per request.
 pub(crate) struct Medians(Vec<Vec<f64>>);
 
-/// Runs each contender's `requests` requests once per round, in turns, and takes the time.
+/// Measures the time for `requests` requests of each contender in each round.
 pub(crate) fn interleaved(
     rounds: usize,
     requests: usize,
     contenders: &mut [&mut dyn FnMut(usize)],
 ) -> Medians {
     let mut times = vec![Vec::with_capacity(rounds); contenders.len()];
-    // The first round warms caches and branch predictors, and does not count.
+    // The first round only warms caches and branch predictors.
     for round in 0..=rounds {
-        // Whoever comes first finds the caches as the last one left them.
+        // A contender finds the caches as the one before it left them, so the order changes.
         for turn in 0..contenders.len() {
-            let who = (round + turn) % contenders.len();
+            let contender = (round + turn) % contenders.len();
             let began_at = Instant::now();
-            contenders[who](requests);
+            contenders[contender](requests);
             let time = began_at.elapsed().as_secs_f64() * 1e9 / requests as f64;
             if round > 0 {
-                times[who].push(time);
+                times[contender].push(time);
             }
         }
     }
@@ -29,14 +30,14 @@ pub(crate) fn interleaved(
 }
 
 impl Medians {
-    /// Of one contender.
-    pub(crate) fn of(&self, who: usize) -> f64 {
-        median(self.0[who].clone())
+    /// Returns the median over the rounds, in nanoseconds per request.
+    pub(crate) fn of(&self, contender: usize) -> f64 {
+        median(self.0[contender].clone())
     }
 
-    /// The median of the rounds' own ratios: a slow moment slows both.
-    pub(crate) fn ratio(&self, who: usize, to: usize) -> f64 {
-        median(self.0[who].iter().zip(&self.0[to]).map(|(one, other)| one / other).collect())
+    /// Returns the median of each round's ratio: a slow moment slows both contenders.
+    pub(crate) fn ratio(&self, contender: usize, other: usize) -> f64 {
+        median(self.0[contender].iter().zip(&self.0[other]).map(|(one, other)| one / other).collect())
     }
 }
 

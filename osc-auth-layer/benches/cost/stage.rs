@@ -1,4 +1,4 @@
-//! Sessions and requests, the same for everybody.
+//! The sessions and requests that all contenders share.
 
 use std::convert::Infallible;
 use std::future::poll_fn;
@@ -19,11 +19,11 @@ use tower_service::Service;
 
 use crate::contenders::{App, Body, Minimum, Sessions, Token, Tokens};
 
-/// As long as those of Open Source Cloud.
+/// The length of Open Source Cloud's tokens.
 pub(crate) const ACCESS_TOKEN: usize = 900;
 pub(crate) const REFRESH_TOKEN: usize = 64;
 
-/// A layer as it comes, on https.
+/// A layer with its defaults, on https.
 pub(crate) fn builder() -> osc_auth_layer::Builder {
     OscAuthLayer::builder(Client::confidential("osc_bench", "a secret of more than 32 characters"))
         .public_url("https://app.example.com")
@@ -31,7 +31,7 @@ pub(crate) fn builder() -> osc_auth_layer::Builder {
         .max_sessions(4_000_000)
 }
 
-fn test_token(n: usize) -> TestToken {
+pub(crate) fn test_token(n: usize) -> TestToken {
     TestToken::new(token(n, ACCESS_TOKEN)).refresh_token(token(n, REFRESH_TOKEN))
 }
 
@@ -39,7 +39,7 @@ fn token(n: usize, length: usize) -> String {
     format!("{n:0>length$}")
 }
 
-/// The layer with `sessions` signed-in visitors, and their cookies.
+/// Signs users in and returns their cookies.
 pub(crate) async fn signed_in(layer: &OscAuthLayer, sessions: usize) -> Vec<HeaderValue> {
     let mut cookies = Vec::with_capacity(sessions);
     for n in 0..sessions {
@@ -48,7 +48,7 @@ pub(crate) async fn signed_in(layer: &OscAuthLayer, sessions: usize) -> Vec<Head
     cookies
 }
 
-/// The same visitors for the hand-made minimum.
+/// The same users' sessions, for the minimum.
 pub(crate) fn minimum(cookies: &[HeaderValue]) -> Arc<Sessions> {
     let sessions = Sessions::with_hasher(RandomState::default());
     for (n, cookie) in cookies.iter().enumerate() {
@@ -64,18 +64,18 @@ pub(crate) fn minimum_token(n: usize) -> Token {
 
 pub(crate) fn id_of(cookie: &HeaderValue) -> [u8; 43] {
     let bytes = cookie.as_bytes();
-    bytes[bytes.len() - 43..].try_into().expect("a cookie ends with its 43 characters")
+    bytes[bytes.len() - 43..].try_into().expect("a session cookie ends with its id")
 }
 
-/// The `Cookie` header of a browser with two cookies beside ours.
+/// Returns a browser's `Cookie` header: the session cookie and two others.
 pub(crate) fn with_others(session: &HeaderValue) -> HeaderValue {
     let session = session.to_str().expect("cookies are ASCII");
     let all = format!("theme=dark; {session}; _ga=GA1.2.1234567890.1234567890");
-    // Shared, so that a request's copy costs no allocation.
+    // Shared bytes: a copy for each request costs no allocation.
     HeaderValue::from_maybe_shared(Bytes::from(all)).expect("cookies are valid in a header")
 }
 
-/// What a browser sends: ten headers, the cookies among them.
+/// A browser's request with ten headers, cookies included.
 pub(crate) fn template(path: &str) -> request::Parts {
     let mut headers = HeaderMap::new();
     let plain = [
@@ -99,7 +99,7 @@ pub(crate) fn template(path: &str) -> request::Parts {
     request.into_parts().0
 }
 
-/// The next request: a copy of the template with the cookies of another visitor.
+/// Returns a copy of the template with other cookies.
 pub(crate) fn request(template: &request::Parts, cookies: Option<&HeaderValue>) -> Request<Body> {
     let mut request = Request::from_parts(template.clone(), Body::default());
     if let Some(cookies) = cookies {
@@ -108,7 +108,7 @@ pub(crate) fn request(template: &request::Parts, cookies: Option<&HeaderValue>) 
     request
 }
 
-/// Sends a service one request after the other, in the name of one visitor after the other.
+/// Returns a function that sends requests one by one, each with the next user's cookies.
 pub(crate) fn drive<S, B>(mut service: S, path: &str, cookies: &[HeaderValue]) -> impl FnMut(usize)
 where
     S: Service<Request<Body>, Response = Response<B>, Error = Infallible>,
@@ -118,21 +118,21 @@ where
     move |requests| {
         for _ in 0..requests {
             let ready = poll_fn(|cx| service.poll_ready(cx)).now_or_never();
-            assert!(ready.is_some(), "nobody here makes a request wait");
+            assert!(ready.is_some(), "no contender makes a request wait");
             let answer = service.call(request(&template, next.next())).now_or_never();
-            let Some(Ok(answer)) = answer else { panic!("nobody here makes a request wait or fails") };
+            let Some(Ok(answer)) = answer else { panic!("no contender makes a request wait or fail") };
             assert_eq!(answer.status(), 200);
             black_box(answer);
         }
     }
 }
 
-/// The three, with the same visitors.
+/// The three contenders, with the same users.
 pub(crate) struct Stage {
     pub(crate) bare: App,
     pub(crate) minimum: Minimum<App>,
     pub(crate) layer: OscAuth<App>,
-    /// The `Cookie` headers, in the order in which they come.
+    /// The users' `Cookie` headers, in random order.
     pub(crate) cookies: Vec<HeaderValue>,
 }
 

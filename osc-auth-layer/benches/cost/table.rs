@@ -1,43 +1,58 @@
-//! The one table.
+//! The rows of the table that the benchmark prints.
 
 use std::fmt;
 
-/// A figure, what it should be at most, and what it is made of.
+/// A figure, its aim, and the numbers it was computed from.
 pub(crate) struct Row {
     figure: String,
-    measured: Option<f64>,
-    most: f64,
-    decimals: usize,
-    note: String,
+    measured: String,
+    aim: String,
+    detail: String,
 }
 
 impl Row {
-    pub(crate) fn ratio(figure: &str, measured: f64, most: f64) -> Self {
-        Self { figure: figure.to_owned(), measured: Some(measured), most, decimals: 2, note: String::new() }
+    /// A ratio that should be at most `aim`.
+    pub(crate) fn ratio(figure: &str, measured: f64, aim: f64) -> Self {
+        Self::limited(figure, measured, aim, 2)
     }
 
-    pub(crate) fn number(figure: &str, measured: f64, most: f64) -> Self {
-        Self { decimals: 0, ..Self::ratio(figure, measured, most) }
+    /// A count that should be at most `aim`.
+    pub(crate) fn count(figure: &str, measured: f64, aim: f64) -> Self {
+        Self::limited(figure, measured, aim, 0)
     }
 
-    pub(crate) fn missing(figure: &str, why: &str) -> Self {
-        Self { measured: None, ..Self::ratio(figure, 0.0, 0.0) }.note(why.to_owned())
+    /// A figure without an aim.
+    pub(crate) fn observed(figure: &str, measured: String) -> Self {
+        Self { figure: figure.to_owned(), measured, aim: String::new(), detail: String::new() }
     }
 
-    pub(crate) fn note(self, note: String) -> Self {
-        Self { note, ..self }
+    pub(crate) fn missing(figure: &str, reason: &str) -> Self {
+        Self::observed(figure, "not measured".to_owned()).detail(reason.to_owned())
+    }
+
+    fn limited(figure: &str, measured: f64, aim: f64, decimals: usize) -> Self {
+        // Rounded first, so that the verdict is about the number that the reader sees.
+        let [measured, aim] = [measured, aim].map(|value| format!("{value:.decimals$}"));
+        let is_missed = measured.parse::<f64>().ok() > aim.parse::<f64>().ok();
+        let verdict = if is_missed { " (missed)" } else { "" };
+        Self { aim: format!("≤ {aim}{verdict}"), ..Self::observed(figure, measured) }
+    }
+
+    pub(crate) fn detail(self, detail: String) -> Self {
+        Self { detail, ..self }
     }
 }
 
 impl fmt::Display for Row {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { figure, measured, most, decimals, note } = self;
-        match measured {
-            None => write!(f, "| {figure} | not measured | | {note} |"),
-            Some(measured) => {
-                let verdict = if measured <= most { "" } else { " (missed)" };
-                write!(f, "| {figure} | {measured:.decimals$} | {most:.decimals$}{verdict} | {note} |")
-            }
-        }
+        let Self { figure, measured, aim, detail } = self;
+        write!(f, "| {figure} | {measured} | {aim} | {detail} |")
     }
+}
+
+/// Writes a number with commas between groups of three digits.
+pub(crate) fn grouped(number: usize) -> String {
+    let digits = number.to_string();
+    let groups: Vec<_> = digits.as_bytes().rchunks(3).rev().map(String::from_utf8_lossy).collect();
+    groups.join(",")
 }

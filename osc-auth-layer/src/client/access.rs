@@ -1,4 +1,4 @@
-//! How a call gets its tokens and is sent. The one place of the client that sends anything.
+//! Gets the tokens for a call and sends it. No other module of the client sends requests.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,18 +18,18 @@ use super::workspace::{Access, Workspace};
 use crate::clock::Timestamp;
 use crate::network::{Limits, NetworkError, WireRequest};
 
-/// Logs are long, and making an instance takes its time.
+/// Wider than for the provider, because logs are long and creating an instance takes time.
 pub(crate) const LIMITS: Limits = Limits { time: Duration::from_secs(30), bytes: 4 * 1024 * 1024 };
 
-/// What to do about a service that the workspace does not subscribe to.
+/// Says what to do about a service that the workspace does not subscribe to.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Unsubscribed {
     Activate,
-    /// Looking at something changes nothing.
+    /// For calls that only read: they must not change the workspace.
     Refuse,
 }
 
-/// A request that got no answer.
+/// The error of a request that got no answer.
 pub(super) struct Lost {
     pub(super) error: NetworkError,
     only_reads: bool,
@@ -42,7 +42,7 @@ impl Lost {
 }
 
 impl OscContext {
-    /// Sends a request with the personal access token. One that is refused is refreshed, once.
+    /// Sends a request with the personal access token. If the platform refuses the token, refreshes it and tries once more.
     pub(super) async fn ask_platform(
         &self,
         doing: Doing<'_>,
@@ -69,7 +69,7 @@ impl OscContext {
         Ok(answer.also_to(token.bearer()))
     }
 
-    /// Sends a request with a service access token. One that is refused is asked for once more.
+    /// Sends a request with a service access token. If the service refuses the token, gets a new one and tries once more.
     pub(super) async fn ask_service(
         &self,
         doing: Doing<'_>,
@@ -81,7 +81,7 @@ impl OscContext {
         sent.map_err(|lost| lost.into_error(doing))
     }
 
-    /// The same, for a caller that decides by itself what a lost answer means.
+    /// Works like [`ask_service`](Self::ask_service), but leaves it to the caller what a lost answer means.
     pub(super) async fn try_service(
         &self,
         doing: Doing<'_>,
@@ -116,16 +116,16 @@ impl OscContext {
         let Some(request) = request(&access.api) else {
             return Err(doing.error(
                 ContextErrorKind::UnexpectedAnswer,
-                "Open Source Cloud named an address that is none of the service's",
+                "Open Source Cloud named an address that does not belong to the service",
             ));
         };
-        // The token came from a cache, or after a wait: the user may have signed out.
+        // The token comes from a cache or after a wait, so the user may have signed out meanwhile.
         self.workspace(doing).await?;
         let bearer = access.token.bearer();
         self.send(doing, request.authorized(bearer.clone()), bearer).await
     }
 
-    /// Sends a request. If the connection breaks before the answer, an idempotent one is sent once more (RFC 9110 §9.2.2).
+    /// Sends a request. Retries an idempotent one once if the connection breaks before the answer (RFC 9110 §9.2.2).
     async fn send(
         &self,
         doing: Doing<'_>,
@@ -136,9 +136,9 @@ impl OscContext {
         let only_reads = request.method.is_safe();
         let again = request.method.is_idempotent().then(|| request.clone());
         let (response, is_repeat) = match (http.send(request).await, again) {
-            // After a timeout, another try would only double the wait.
+            // Not after a timeout: a retry would only double the wait.
             (Err(NetworkError::PossiblyProcessed), Some(again)) => {
-                // The user may have signed out while the first one was under way.
+                // The user may have signed out during the first try.
                 self.workspace(doing).await?;
                 (http.send(again).await, true)
             }
@@ -150,7 +150,7 @@ impl OscContext {
         })
     }
 
-    /// Returns what was learnt of the workspace so far. Fails when the session is over.
+    /// Returns the cached knowledge about the workspace. Fails if the session has ended.
     pub(super) async fn workspace(&self, doing: Doing<'_>) -> Result<Arc<Workspace>, ContextError> {
         self.source.workspace(doing).await
     }
@@ -165,7 +165,7 @@ impl OscContext {
         Ok(())
     }
 
-    /// Returns the API of a service and a token for it, both from the cache when they are there.
+    /// Returns the API of a service and a token for it, from the cache if possible.
     pub(super) async fn access(
         &self,
         doing: Doing<'_>,
@@ -180,7 +180,7 @@ impl OscContext {
         }
         let was_known = workspace.subscription(service_id).is_some();
         match self.open(doing, &workspace, service_id, unsubscribed).await {
-            // What was learnt of the subscription may be out of date.
+            // The cached subscription may be out of date.
             Err(error)
                 if was_known
                     && matches!(error.kind(), ContextErrorKind::Refused | ContextErrorKind::NotFound) =>
@@ -203,11 +203,11 @@ impl OscContext {
         let Some(api) = self.source.platform(doing)?.api(service_id, &subscription.api_url) else {
             tracing::error!(
                 service_id,
-                "the catalog names an apiUrl that is not the service's own API in this environment; no token goes there"
+                "The catalog names an API address that is not the service's own. The layer sent no token there."
             );
             return Err(doing.error(
                 ContextErrorKind::UnexpectedAnswer,
-                "Open Source Cloud named an address for the service that is none of its own",
+                "Open Source Cloud named an API address that does not belong to the service",
             ));
         };
         let ask = || {
@@ -226,7 +226,7 @@ impl OscContext {
         api: Api,
     ) -> Result<Arc<Access>, ContextError> {
         let doing = Doing::new("get access to the service").of(service_id);
-        // The run before this one may have ended between the caller's look and its turn.
+        // An earlier run may have ended between the caller's look at the cache and this run.
         if let Some(access) = workspace.access(service_id, self.now(doing)?) {
             return Ok(access);
         }
@@ -251,7 +251,7 @@ pub(super) fn check_service_id(doing: Doing<'_>, service_id: &str) -> Result<(),
     if is_service_id(service_id) {
         return Ok(());
     }
-    Err(doing.error(ContextErrorKind::InvalidInput, "that is no service id, such as minio-minio"))
+    Err(doing.error(ContextErrorKind::InvalidInput, "the service id is not valid; it looks like minio-minio"))
 }
 
 pub(super) fn no_runtime(doing: Doing<'_>) -> ContextError {

@@ -1,4 +1,4 @@
-//! A workspace as a whole: its plan, its balance and its apps.
+//! Reads the workspace's plan, token balance and apps.
 
 use http::Method;
 use serde::Deserialize;
@@ -17,13 +17,13 @@ impl OscContext {
     /// use osc_auth_layer::client::Plan;
     /// use osc_auth_layer::{ContextError, OscContext};
     ///
-    /// async fn pays(osc: &OscContext) -> Result<bool, ContextError> {
+    /// async fn is_paying(osc: &OscContext) -> Result<bool, ContextError> {
     ///     Ok(osc.plan().await? != Plan::Free)
     /// }
     /// ```
     ///
     /// # Errors
-    /// Those of any call.
+    /// [Those of any call](OscContext#errors-of-any-call).
     pub async fn plan(&self) -> Result<Plan, ContextError> {
         #[derive(Deserialize)]
         #[serde(rename_all = "camelCase")]
@@ -36,20 +36,20 @@ impl OscContext {
         Ok(plan.plan_type)
     }
 
-    /// Returns how many tokens the workspace has left.
+    /// Returns the number of tokens that the workspace has left to spend on services.
     ///
     /// # Errors
-    /// Those of any call.
+    /// [Those of any call](OscContext#errors-of-any-call).
     pub async fn token_balance(&self) -> Result<TokenBalance, ContextError> {
         let doing = Doing::new("read the token balance");
         let request = |platform: &Platform| platform.request(Method::GET, "money", &["mytokencount"]);
         self.ask_platform(doing, request).await?.read(doing)
     }
 
-    /// Lists the apps of the workspace that OSC builds and runs.
+    /// Lists the workspace's own apps, which OSC builds and runs (*My Apps* in the console).
     ///
     /// # Errors
-    /// Those of any call.
+    /// [Those of any call](OscContext#errors-of-any-call).
     pub async fn my_apps(&self) -> Result<Vec<App>, ContextError> {
         let doing = Doing::new("list the apps");
         let request = |platform: &Platform| platform.request(Method::GET, "deploy", &["myapps"]);

@@ -1,4 +1,4 @@
-//! Creating an instance although the platform loses answers: created, or adopted when it turns up.
+//! Creates an instance even if the platform loses the answer: the instance is adopted when it turns up.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,13 +18,12 @@ use super::wait::BETWEEN_LOOKS;
 use super::workspace::Workspace;
 use crate::clock::Timestamp;
 
-/// What [`OscContext::create_or_adopt_instance`] did.
+/// Says whether [`OscContext::create_or_adopt_instance`] created the instance or found it.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Creation {
     /// This call created the instance.
     Created(Instance),
-    /// The instance turned up after a create whose outcome was unclear, or another call of this session created it at the same
-    /// time.
+    /// The instance turned up after a create with an unclear outcome, or a concurrent call of this session created it.
     Adopted(Instance),
 }
 
@@ -37,7 +36,7 @@ impl Creation {
         }
     }
 
-    /// Turns it into the instance.
+    /// Converts it into the instance.
     #[must_use]
     pub fn into_instance(self) -> Instance {
         match self {
@@ -46,7 +45,7 @@ impl Creation {
     }
 }
 
-/// Counts a call among those that want the same instance, until its future ends or is dropped.
+/// Counts a call among the concurrent calls for the same instance, until its future ends or is dropped.
 struct Claim {
     workspace: Arc<Workspace>,
     order: Arc<Order>,
@@ -67,25 +66,27 @@ impl Drop for Claim {
 }
 
 impl OscContext {
-    /// Creates an instance, and waits for it when the platform does not say what became of the request. Safe to repeat: call it
-    /// again after any error, or from two tabs at once.
+    /// Creates an instance, and waits for it if the answer does not say whether it was created. Safe to repeat: call it again
+    /// after any error, or from two tabs at once.
     ///
-    /// While a node of OSC's cluster is being started, a create ends in a 504, and the instance turns up minutes later. This
-    /// method looks for the name, creates the instance if the name is free, and looks for it every second until `deadline`. It
-    /// adopts an instance only if its name was absent before the create:
+    /// While OSC starts a new node of its cluster, a create ends in a 504, and the instance turns up minutes later. This
+    /// method looks for the name and creates the instance if the name is free. After an unclear answer it looks for the
+    /// instance every second until `deadline`, which counts from the call. It adopts an instance only if the name was free
+    /// before the create:
     ///
-    /// | before the create | the create | then | result |
+    /// | name before the create | answer to the create | afterwards | result |
     /// |---|---|---|---|
-    /// | absent | succeeds | | `Created` |
-    /// | absent | gets no clear answer | it turns up | `Adopted` |
-    /// | absent | says the name is taken | it turns up and shows no other options than were asked for | `Adopted` |
-    /// | absent | says the name is taken | it shows other options, or is suspended | [`NameTaken`](ContextErrorKind::NameTaken) |
-    /// | present, after an unclear create of this session with the same options | | | `Adopted` |
-    /// | present | | | [`NameTaken`](ContextErrorKind::NameTaken) |
+    /// | free | success | | `Created` |
+    /// | free | unclear | the instance turns up | `Adopted` |
+    /// | free | the name is taken | it turns up, and none of your options differs | `Adopted` |
+    /// | free | the name is taken | an option differs, or the instance is suspended | [`NameTaken`](ContextErrorKind::NameTaken) |
+    /// | taken, after an unclear create of this session with the same options | | | `Adopted` |
+    /// | taken | | | [`NameTaken`](ContextErrorKind::NameTaken) |
     ///
-    /// Calls at the same time with the same options share one request in a session: one returns `Created`, the others
-    /// `Adopted`. With other options they return [`NameTaken`](ContextErrorKind::NameTaken). An unclear create is remembered
-    /// for half an hour, in this process. Dropping the future ends the wait, not a create that was sent.
+    /// Concurrent calls of one session with the same options share one request: one call returns `Created`, the others
+    /// `Adopted`. Concurrent calls with other options return [`NameTaken`](ContextErrorKind::NameTaken). The session
+    /// remembers an unclear create for 30 minutes, in this process. Dropping the future ends the wait, but not a create
+    /// that was sent.
     ///
     /// The instance may still be starting: see [`wait_until_ready`](Self::wait_until_ready).
     ///
@@ -106,9 +107,9 @@ impl OscContext {
     /// ```
     ///
     /// # Errors
-    /// - [`NameTaken`](ContextErrorKind::NameTaken), as in the table.
-    /// - [`MaybeCreated`](ContextErrorKind::MaybeCreated): it did not turn up before the deadline, and still may.
-    /// - [`DeadlineExceeded`](ContextErrorKind::DeadlineExceeded): nothing was created, because the platform was out of reach.
+    /// - [`NameTaken`](ContextErrorKind::NameTaken): see the table.
+    /// - [`MaybeCreated`](ContextErrorKind::MaybeCreated): the instance did not turn up before the deadline, but still may.
+    /// - [`DeadlineExceeded`](ContextErrorKind::DeadlineExceeded): nothing was created, because the platform was unreachable.
     /// - Those of [`create_instance`](Self::create_instance).
     pub async fn create_or_adopt_instance(
         &self,
@@ -157,7 +158,7 @@ impl OscContext {
             if step.digest != order.digest {
                 match step.outcome {
                     Ok(Progress::Created(_) | Progress::TurnedUp(_)) => return Err(is_taken(doing)),
-                    // Whatever became of the other order, this one has its own turn.
+                    // The other order did not create an instance, or its outcome is unclear. This order takes its own turn.
                     _ => continue,
                 }
             }
@@ -167,7 +168,7 @@ impl OscContext {
                 Progress::Created(instance) | Progress::TurnedUp(instance) => {
                     return Ok(Creation::Adopted(instance));
                 }
-                // Another call's look: this one has its own turn.
+                // Another call looked. This call has not sent its create yet, so it takes a turn at once.
                 Progress::NotYet if !is_mine && !has_asked => continue,
                 Progress::NotYet => BETWEEN_LOOKS,
                 Progress::Later(error) => error.retry_after().unwrap_or_default().max(BETWEEN_LOOKS),
@@ -180,17 +181,17 @@ impl OscContext {
 fn too_late(doing: Doing<'_>, start: Option<&Start>) -> ContextError {
     match start {
         Some(start) if start.needs_proof => {
-            let why = "the name is taken, and no instance of that name turned up by the deadline";
+            let why = "the name is taken, but no instance with this name appeared by the deadline";
             doing.error(ContextErrorKind::NameTaken, why)
         }
         Some(_) => {
             let why =
-                "it did not turn up by the deadline, and still may: look for it before you create it again";
+                "it did not appear by the deadline but still may; look for it before you create it again";
             doing.error(ContextErrorKind::MaybeCreated, why)
         }
         None => doing.error(
             ContextErrorKind::DeadlineExceeded,
-            "Open Source Cloud was out of reach until the deadline",
+            "Open Source Cloud was unreachable until the deadline",
         ),
     }
 }

@@ -1,4 +1,4 @@
-//! One step towards an instance that is to be created or adopted. The calls of a session that want the same name share it.
+//! One step towards an instance that is created or adopted. The calls of a session for the same name share a step.
 
 use super::answer::Doing;
 use super::context::OscContext;
@@ -10,13 +10,13 @@ use super::wait::Patience;
 use super::workspace::Workspace;
 use crate::clock::Timestamp;
 
-/// One look at the name and, if it is free, one create. Shared by the calls of a session that want the same name.
+/// The result of one look for the name and, if it is free, of one create.
 #[derive(Clone)]
 pub(super) struct Step {
-    /// The call that took it.
+    /// The call that took the step.
     pub(super) by: u64,
     pub(super) digest: [u8; 32],
-    /// Whether it sent the create.
+    /// True if the step sent the create.
     pub(super) has_asked: bool,
     pub(super) outcome: Result<Progress, ContextError>,
 }
@@ -26,12 +26,13 @@ pub(super) enum Progress {
     Created(Instance),
     TurnedUp(Instance),
     NotYet,
-    /// The platform is out of reach or asks to wait. Nothing was created.
+    /// The platform is unreachable or asks to wait. Nothing was created.
     Later(ContextError),
 }
 
 impl OscContext {
-    /// `has_asked`: the call has sent its create already. `until`: its deadline, after which nothing is created.
+    /// Takes one step. `has_asked` says whether the call has sent its create already. After `until`, the call's deadline,
+    /// nothing is created.
     pub(super) async fn step(
         &self,
         workspace: &Workspace,
@@ -55,7 +56,7 @@ impl OscContext {
         Step { by, digest: order.digest, has_asked, outcome }
     }
 
-    /// Looks for the name. `None`: it is time to create it.
+    /// Looks for the name. Returns `None` if it is time to create the instance.
     async fn look_for(
         &self,
         doing: Doing<'_>,
@@ -68,7 +69,7 @@ impl OscContext {
         let start = workspace.starts.lock().get(order, now);
         let found = match looked {
             Ok(found) => found,
-            // The create activates the service.
+            // The create will activate the service.
             Err(error) if error.kind() == ContextErrorKind::NotSubscribed => None,
             Err(error) if error.kind() == ContextErrorKind::Unavailable => {
                 return Ok(Some(Progress::Later(error)));
@@ -90,7 +91,7 @@ impl OscContext {
         }
     }
 
-    /// Sends the create, and remembers it until its outcome is clear.
+    /// Sends the create and remembers it until its outcome is clear.
     async fn ask_for(
         &self,
         doing: Doing<'_>,
@@ -111,7 +112,7 @@ impl OscContext {
             ContextErrorKind::MaybeCreated => Ok(Progress::NotYet),
             ContextErrorKind::NameTaken => {
                 match earlier {
-                    // Taken by that one, which was not clear at the time.
+                    // The earlier create, whose outcome was unclear, has taken the name.
                     Some(earlier) => workspace.starts.lock().undo(order, Some(earlier)),
                     None => workspace.starts.lock().doubt(order),
                 }
@@ -124,7 +125,7 @@ impl OscContext {
         }
     }
 
-    /// A suspended instance keeps its name, is in no list, and will not turn up by waiting.
+    /// Fails if a suspended instance has the name: it is in no list and will not turn up. Otherwise the wait goes on.
     async fn unless_suspended(
         &self,
         doing: Doing<'_>,
@@ -136,10 +137,10 @@ impl OscContext {
         let is_it = suspended.iter().any(|it| it.service_id == order.service_id && it.name == order.name);
         if is_it {
             workspace.starts.lock().forget(&order.service_id, &order.name);
-            let why = "a suspended instance has the name: resume it, or choose another name";
+            let why = "a suspended instance has this name; resume it or choose another name";
             return Err(error.with_kind(ContextErrorKind::NameTaken, why));
         }
-        tracing::debug!(%doing, "the name is taken, and the instance is not there yet");
+        tracing::debug!(%doing, "the name is taken, but the instance has not appeared yet");
         Ok(Progress::NotYet)
     }
 }

@@ -1,4 +1,4 @@
-//! What an answer of the platform means, without I/O.
+//! Turns answers of the platform into results and errors, without I/O.
 
 use std::fmt;
 
@@ -12,7 +12,7 @@ use super::error::{ContextError, ContextErrorKind};
 use crate::network::WireResponse;
 use crate::redact::{line, redacted};
 
-/// What is being done, for the error: a verb, and what it is done to.
+/// Describes a call for its errors and log lines: a verb, and the service and name that it is about.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Doing<'a> {
     verb: &'static str,
@@ -51,7 +51,7 @@ impl fmt::Display for Doing<'_> {
     }
 }
 
-/// A caller may give anything, of any length.
+/// The most characters of a caller's argument that are shown. Arguments may have any length.
 const LONGEST_GIVEN: usize = 64;
 
 pub(super) fn judge(doing: Doing<'_>, response: WireResponse, sent: &[&str]) -> Result<Bytes, ContextError> {
@@ -60,22 +60,27 @@ pub(super) fn judge(doing: Doing<'_>, response: WireResponse, sent: &[&str]) -> 
         return Ok(response.body);
     }
     let (kind, why) = match status {
-        StatusCode::NOT_FOUND => (ContextErrorKind::NotFound, "Open Source Cloud does not find it"),
+        StatusCode::NOT_FOUND => (ContextErrorKind::NotFound, "Open Source Cloud did not find it"),
         StatusCode::PAYMENT_REQUIRED => {
             (ContextErrorKind::PlanRequired, "the workspace's plan does not include it")
         }
         StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_EARLY | StatusCode::TOO_MANY_REQUESTS => {
-            (ContextErrorKind::Unavailable, "Open Source Cloud asks to wait")
+            (ContextErrorKind::Unavailable, "Open Source Cloud asks you to try again later")
         }
-        _ if status.is_client_error() => (ContextErrorKind::Refused, "Open Source Cloud refuses"),
-        _ if status.is_server_error() => (ContextErrorKind::Unavailable, "Open Source Cloud has a problem"),
-        _ => (ContextErrorKind::UnexpectedAnswer, "Open Source Cloud gave an answer that makes no sense"),
+        _ if status.is_client_error() => (ContextErrorKind::Refused, "Open Source Cloud refused the request"),
+        _ if status.is_server_error() => {
+            (ContextErrorKind::Unavailable, "Open Source Cloud has an internal error; try again later")
+        }
+        _ => (
+            ContextErrorKind::UnexpectedAnswer,
+            "Open Source Cloud sent an answer that the layer cannot read",
+        ),
     };
     let reason = reason(&response.body, sent);
     Err(doing.error(kind, why).answered(status, reason).retry_in(response.retry_after))
 }
 
-/// For a field that may be missing, `null` or of a type nobody expects.
+/// Reads a field that may be `null` or of an unexpected type, and then takes its default.
 pub(super) fn or_default<'de, D, T>(field: D) -> Result<T, D::Error>
 where
     D: Deserializer<'de>,
@@ -86,20 +91,20 @@ where
 
 const LONGEST_REASON: usize = 300;
 
-/// `{reason}`, `{message}` or plain text, fit to be shown.
+/// Returns the reason in a body (`{reason}`, `{message}` or plain text) as one line, without the secrets that were `sent`.
 pub(super) fn reason(body: &[u8], sent: &[&str]) -> Option<String> {
     let text = std::str::from_utf8(body).ok()?;
     let text = match serde_json::from_str::<Value>(text) {
         Ok(Value::String(text)) => text,
         Ok(json) => ["reason", "message"].iter().find_map(|field| json[field].as_str())?.to_owned(),
-        // Somebody's HTML page, or half of something: nothing to read.
+        // An HTML page or truncated JSON contains no readable reason.
         Err(_) if text.trim_start().starts_with(['<', '{', '[']) => return None,
         Err(_) => text.to_owned(),
     };
     Some(redacted(&text, LONGEST_REASON, sent)).filter(|reason| !reason.is_empty())
 }
 
-/// The token in a header's value.
+/// Returns the token in the header value `Bearer <token>`.
 pub(super) fn token_of(bearer: &HeaderValue) -> &str {
     bearer.to_str().unwrap_or_default().strip_prefix("Bearer ").unwrap_or_default()
 }
@@ -120,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn a_status_becomes_a_kind_and_its_reason_is_passed_on() {
+    fn a_status_becomes_a_kind_and_keeps_its_reason() {
         use ContextErrorKind as Kind;
         let cases = [
             (400, Kind::Refused),
@@ -144,13 +149,12 @@ mod tests {
         }
         assert_eq!(refusal(429, "").retry_after(), Some(Duration::from_secs(7)));
         let text = refusal(403, r#"{"reason":"no tokens left"}"#).to_string();
-        let expected =
-            "could not remove demo (minio-minio): Open Source Cloud refuses (OSC says: no tokens left)";
+        let expected = "could not remove demo (minio-minio): Open Source Cloud refused the request (OSC says: no tokens left)";
         assert_eq!(text, expected);
     }
 
     #[test]
-    fn a_reason_is_a_short_line_from_json_or_text_and_never_a_page() {
+    fn a_reason_is_a_short_line_and_never_a_page() {
         let reason = |body: &str| refusal(400, body).reason().map(str::to_owned);
         assert_eq!(reason(r#"{"message":" two\n lines\u0007 "}"#).unwrap(), "two lines");
         assert_eq!(reason(r#""a string""#).unwrap(), "a string");
@@ -163,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reason_repeats_no_secret_nor_a_telling_part_of_one() {
+    fn a_reason_contains_no_part_of_a_secret() {
         let bodies = [
             "jwt eyJhbGciOiJIUzI1NiJ9.secret-part.signature is bad",
             "jwt secret-part.signature is bad",
@@ -181,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn a_long_answer_takes_no_longer_than_a_short_one() {
+    fn very_long_answers_are_read_quickly() {
         let token = "abcdefgh".repeat(100);
         let sent = [token.as_str()];
         assert!(reason("word ".repeat(800_000).as_bytes(), &sent).is_some());
@@ -189,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_caller_gave_is_shown_in_bounds() {
+    fn long_names_are_truncated_in_errors() {
         let name = "x\n<".repeat(1000);
         let shown = Doing::new("create").to(&name).to_string();
         assert!(shown.len() < 120 && !shown.contains('\n'), "{shown}");

@@ -1,4 +1,4 @@
-//! A context without a session.
+//! Building a context without a session.
 
 use std::ffi::OsString;
 use std::fmt;
@@ -18,7 +18,7 @@ use crate::secret::Secret;
 
 type ConfigureHttp = Box<dyn FnOnce(reqwest::ClientBuilder) -> reqwest::ClientBuilder + Send>;
 
-/// Sets up an [`OscContext`] that acts with a personal access token: see [`OscContext::builder`].
+/// Configures an [`OscContext`] that acts with a personal access token. See [`OscContext::builder`].
 #[must_use]
 pub struct ContextBuilder {
     token: Secret,
@@ -29,10 +29,10 @@ pub struct ContextBuilder {
 }
 
 impl OscContext {
-    /// Starts the setup of a context for command-line tools, jobs and tests, which act with a personal access token of their
-    /// own instead of a signed-in user's.
+    /// Starts the configuration of a context for command-line tools, jobs and tests. They have no signed-in user and act
+    /// with a personal access token of their own.
     ///
-    /// Nothing here can refresh such a token. When the platform refuses it, calls return
+    /// The client cannot refresh such a token. When the platform refuses it, calls return
     /// [`InvalidToken`](super::ContextErrorKind::InvalidToken).
     ///
     /// ```
@@ -54,16 +54,26 @@ impl OscContext {
         }
     }
 
-    /// Builds a context from the environment. A variable that is empty counts as unset.
+    /// Builds a context from environment variables. An empty variable counts as unset.
     ///
-    /// | variable | meaning | read also by |
-    /// |---|---|---|
-    /// | `OSC_ACCESS_TOKEN` | required: a personal access token | `@osaas/client-core`, `@osaas/cli` |
-    /// | `OSC_ENVIRONMENT` | the environment that issued it, `prod` unless set | OSC's MCP server |
-    /// | `OSC_PLATFORM` | a base URL of the platform's services, for tests | this crate |
+    /// | variable | meaning | default | also read by |
+    /// |---|---|---|---|
+    /// | `OSC_ACCESS_TOKEN` | a personal access token | required | `@osaas/client-core`, `@osaas/cli` |
+    /// | `OSC_ENVIRONMENT` | the environment that issued the token | `prod` | OSC's MCP server |
+    /// | `OSC_PLATFORM` | for tests: base URL of the platform's services | those of the environment | `OscAuthLayer` |
+    ///
+    /// ```no_run
+    /// # async fn list() -> Result<(), Box<dyn std::error::Error>> {
+    /// let osc = osc_auth_layer::OscContext::from_env()?;
+    /// for app in osc.my_apps().await? {
+    ///     println!("{}", app.name);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
-    /// [`ConfigError`] names the variable that is missing or cannot be used, and the remedy.
+    /// [`ConfigError`] names the variable that is missing or cannot be used, and says what to do.
     pub fn from_env() -> Result<Self, ConfigError> {
         ContextBuilder::from_variables(|name| std::env::var_os(name))?.build()
     }
@@ -74,7 +84,7 @@ impl ContextBuilder {
         let token = text(&variable, TOKEN)?.ok_or_else(|| {
             ConfigError::missing(
                 TOKEN,
-                "create a personal access token in the OSC console (Settings, API) and export it",
+                "Create a personal access token in the OSC console (Settings, API) and export it.",
             )
         })?;
         let mut builder = OscContext::builder(token);
@@ -83,22 +93,23 @@ impl ContextBuilder {
         Ok(builder)
     }
 
-    /// Sets the environment that issued the token, such as `stage`. Default: `prod`. The token goes to the platform of this
-    /// environment and nowhere else.
+    /// Sets the environment that issued the token, such as `stage`. Default: `prod`.
+    ///
+    /// The token goes to the platform of this environment and nowhere else.
     pub fn environment(mut self, name: impl Into<String>) -> Self {
         self.environment = Some(name.into());
         self
     }
 
-    /// Sets where the platform's services are, for tests: service `S` is at `{base}/S`. Default: those of the environment.
-    /// `https`, or anything on loopback.
+    /// Sets the base URL of the platform's services, for tests: service `S` is at `{base}/S`. It must be `https`, or on
+    /// loopback. Default: the services of the environment.
     pub fn platform(mut self, base: impl Into<String>) -> Self {
         self.platform = Some(base.into());
         self
     }
 
-    /// Changes the HTTP client (a proxy, further root certificates, …), as
-    /// [`Builder::configure_http`](crate::Builder::configure_http) does.
+    /// Changes the HTTP client: a proxy, further root certificates, a user agent, … The limits are those of
+    /// [`Builder::configure_http`](crate::Builder::configure_http).
     pub fn configure_http<F>(mut self, configure: F) -> Self
     where
         F: FnOnce(reqwest::ClientBuilder) -> reqwest::ClientBuilder + Send + 'static,
@@ -107,24 +118,24 @@ impl ContextBuilder {
         self
     }
 
-    /// Sets another clock, for tests. Default: the system's, and Tokio's timer.
+    /// Sets the clock, for tests. Default: the system's clock and Tokio's timer.
     pub fn clock(mut self, clock: impl Clock) -> Self {
         self.clock = Arc::new(clock);
         self
     }
 
-    /// Checks the settings and builds the context. Sends nothing, and works outside a runtime.
+    /// Checks the settings and builds the context. Works outside a Tokio runtime and sends nothing.
     ///
     /// # Errors
-    /// [`ConfigError`] names the setting that is missing or cannot be used, and the remedy.
+    /// [`ConfigError`] names the setting that is missing or cannot be used, and says what to do.
     pub fn build(self) -> Result<OscContext, ConfigError> {
         let token = self.token.expose().trim();
         if token.is_empty() {
-            return Err(ConfigError::missing(TOKEN, "give a personal access token of the workspace"));
+            return Err(ConfigError::missing(TOKEN, "Pass a personal access token of the workspace."));
         }
         let bearer = bearer(token).ok_or_else(|| {
-            let remedy = "give the personal access token as the OSC console shows it";
-            ConfigError::invalid(TOKEN, "holds characters that no token has", remedy)
+            let remedy = "Pass the personal access token as the OSC console shows it.";
+            ConfigError::invalid(TOKEN, "contains characters that no token has", remedy)
         })?;
         let issuer = Issuer::new(None, self.environment.as_deref(), false)?;
         let platform = match &self.platform {
@@ -132,7 +143,7 @@ impl ContextBuilder {
             None => Platform::of(&issuer),
         };
         let platform = platform.ok_or_else(|| {
-            ConfigError::invalid("environment", "has no platform", "give a name such as prod, stage or dev")
+            ConfigError::invalid("environment", "has no platform", "Use a name such as prod, stage or dev.")
         })?;
         let http = HttpClient::new(self.configure_http.map(SyncWrapper::into_inner), self.clock.clone())?;
         let bare = BareToken {
@@ -171,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn the_environment_names_token_environment_and_platform() {
+    fn variables_set_token_environment_and_platform() {
         let prod = from(&[("OSC_ACCESS_TOKEN", " secret\n"), ("OSC_ENVIRONMENT", "")]).unwrap();
         assert!(platform(&prod).contains(r#"Environment("prod")"#), "{prod:?}");
         let stage = from(&[("OSC_ACCESS_TOKEN", "secret"), ("OSC_ENVIRONMENT", "stage")]).unwrap();
@@ -183,12 +194,12 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_or_useless_is_named_and_no_token_is_quoted() {
+    fn errors_name_the_setting_and_quote_no_token() {
         let errors = [
             (from(&[]), "OSC_ACCESS_TOKEN is not set"),
             (from(&[("OSC_ACCESS_TOKEN", " ")]), "OSC_ACCESS_TOKEN is not set"),
-            (from(&[("OSC_ACCESS_TOKEN", "two words")]), "OSC_ACCESS_TOKEN holds"),
-            (from(&[("OSC_ACCESS_TOKEN", "a\r\nx-jwt: b")]), "OSC_ACCESS_TOKEN holds"),
+            (from(&[("OSC_ACCESS_TOKEN", "two words")]), "OSC_ACCESS_TOKEN contains"),
+            (from(&[("OSC_ACCESS_TOKEN", "a\r\nx-jwt: b")]), "OSC_ACCESS_TOKEN contains"),
             (from(&[("OSC_ACCESS_TOKEN", "t"), ("OSC_ENVIRONMENT", "dev.evil")]), "environment is"),
             (from(&[("OSC_ACCESS_TOKEN", "t"), ("OSC_ENVIRONMENT", "xn--a")]), "OSC_ISSUER"),
             (from(&[("OSC_ACCESS_TOKEN", "t"), ("OSC_PLATFORM", "http://osaas.io")]), "OSC_PLATFORM"),

@@ -1,64 +1,64 @@
-//! What the platform's own services tell of a workspace.
+//! Answers of the platform's own services about a workspace.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Number, Value};
 
 use super::answer::or_default;
 
-/// A service that the workspace subscribes to.
+/// Describes a service that the workspace subscribes to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct Subscription {
-    /// Such as `minio-minio`: organisation and repository of its source.
+    /// The service's id, such as `minio-minio`: organisation and repository of its source.
     pub service_id: String,
-    /// Where its instances are made and listed.
+    /// The URL of the service's API, which creates and lists its instances.
     pub api_url: String,
-    /// Whether it runs until it is removed, or until it is done.
+    /// The kind of service: its instances run until they are removed, or until their work is done.
     #[serde(default, deserialize_with = "or_default")]
     pub service_type: ServiceType,
 }
 
-/// What a service makes.
+/// Says how long the instances of a service run.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum ServiceType {
-    /// Something that runs until it is removed.
+    /// Instances run until they are removed.
     #[default]
     Instance,
-    /// Something that ends when its work is done.
+    /// Jobs end when their work is done.
     Job,
-    /// What this version does not know.
+    /// A type that this version does not know.
     #[serde(untagged)]
     Other(String),
 }
 
-/// How many tokens the workspace has left to spend.
+/// Holds the number of tokens that the workspace has left to spend.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct TokenBalance {
-    /// A number, whole or not, as the platform gives it.
+    /// The number of tokens, as the platform gives it. It need not be whole.
     pub tokens: Number,
 }
 
-/// An app of the user's that OSC builds and runs.
+/// Describes one of the user's own apps, which OSC builds and runs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct App {
-    /// Its id.
+    /// The app's id.
     pub id: String,
-    /// Its name.
+    /// The app's name.
     pub name: String,
-    /// What it is made with, such as `nodejs`.
+    /// The app's runtime, such as `nodejs`.
     #[serde(rename = "type")]
     pub kind: Option<String>,
-    /// Where its source is.
+    /// The URL of the app's source.
     #[serde(rename = "gitHubUrl")]
     pub git_hub_url: Option<String>,
-    /// Where it runs.
+    /// The URL under which the app runs.
     pub url: Option<String>,
-    /// Whatever else the platform tells of it.
+    /// All other fields that the platform returns.
     #[serde(flatten)]
     pub fields: Map<String, Value>,
 }
@@ -69,7 +69,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn a_subscription_is_read_also_when_its_type_is_new_or_missing() {
+    fn subscriptions_of_unknown_or_missing_type_are_read() {
         let read = |kind: Value| {
             let mut answer = json!({ "serviceId": "a", "apiUrl": "https://a.example/a", "x": 1 });
             if kind != Value::Null {
@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn an_app_keeps_what_is_not_known_of_it() {
+    fn unknown_fields_of_an_app_are_kept() {
         let answer =
             json!({ "id": "1", "name": "hello", "type": "nodejs", "gitHubUrl": null, "status": "up" });
         let app: App = serde_json::from_value(answer).unwrap();

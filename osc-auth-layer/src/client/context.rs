@@ -1,26 +1,33 @@
-//! The client's one handle.
+//! The handle that all calls start from.
 
 use super::source::TokenSource;
 use crate::session::{OscSession, OscToken};
 
-/// A workspace in Open Source Cloud: its services and their instances, created, watched and removed for a user.
+/// Acts in a user's workspace in Open Source Cloud: creates, watches and removes instances of services.
 ///
-/// It comes from a signed-in user's [`OscToken`] or [`OscSession`], or is [built](Self::builder) with a personal access token. It
-/// clones cheaply and outlives the request it came from. The context of a session always uses a fresh token; after sign-out its
-/// calls return [`SessionEnded`](super::ContextErrorKind::SessionEnded). The session keeps the subscriptions and service access
-/// tokens that the context fetched, in this process only. A second call therefore costs one request.
+/// Get it from a signed-in user's [`OscToken`] or [`OscSession`], or [build](Self::builder) it with a personal access token.
+/// It is cheap to clone and outlives the request that it came from. The context of a session always uses a fresh token. After
+/// sign-out its calls return [`SessionEnded`](super::ContextErrorKind::SessionEnded).
 ///
-/// The [module](crate::client) lists the calls, their names in OSC's own client, and which of them are safe to repeat. Any call
-/// can fail in these ways; each method's *Errors* says what there is beyond them:
-/// - before anything is sent: [`InvalidInput`](super::ContextErrorKind::InvalidInput),
+/// The session caches subscriptions and service access tokens, in this process only. So the first call to a service sends
+/// several requests, and most later calls send one.
+///
+/// The [module](crate::client) lists the calls, their names in OSC's own client, and which of them are safe to repeat.
+///
+/// # Errors of any call
+///
+/// Each method's *Errors* section names the kinds that it adds to these:
+/// - before a request is sent: [`InvalidInput`](super::ContextErrorKind::InvalidInput),
 ///   [`NotConfigured`](super::ContextErrorKind::NotConfigured);
-/// - for want of a token: [`SessionEnded`](super::ContextErrorKind::SessionEnded),
+/// - there is no good token: [`SessionEnded`](super::ContextErrorKind::SessionEnded),
 ///   [`InvalidToken`](super::ContextErrorKind::InvalidToken);
-/// - by the platform: [`Unavailable`](super::ContextErrorKind::Unavailable),
+/// - from the platform: [`Unavailable`](super::ContextErrorKind::Unavailable),
 ///   [`Refused`](super::ContextErrorKind::Refused), [`PlanRequired`](super::ContextErrorKind::PlanRequired),
 ///   [`UnexpectedAnswer`](super::ContextErrorKind::UnexpectedAnswer).
 ///
-/// A request waits 30 seconds for its answer, and reads at most 4 MiB of it.
+/// A request waits 30 seconds for its answer and reads at most 4 MiB of it.
+///
+/// # Example
 ///
 /// ```
 /// use std::time::Duration;
@@ -43,7 +50,7 @@ pub struct OscContext {
 }
 
 impl OscToken {
-    /// Returns the workspace of the user whose token this is.
+    /// Returns a context that acts in the workspace of this token's user.
     #[must_use]
     pub fn context(&self) -> OscContext {
         self.session().context()
@@ -51,7 +58,7 @@ impl OscToken {
 }
 
 impl OscSession {
-    /// Returns the workspace of the user whose session this is.
+    /// Returns a context that acts in the workspace of this session's user.
     #[must_use]
     pub fn context(&self) -> OscContext {
         OscContext { source: TokenSource::Session(self.clone()) }
@@ -59,7 +66,7 @@ impl OscSession {
 }
 
 impl OscContext {
-    /// Returns the session it belongs to; `None` for one that was [built](Self::builder) with a token.
+    /// Returns the session that this context belongs to, or `None` if it was [built](Self::builder) with a token.
     #[must_use]
     pub fn session(&self) -> Option<&OscSession> {
         match &self.source {

@@ -1,4 +1,4 @@
-//! Creating an instance, and what the platform's answer to it means.
+//! Creates an instance, and interprets the platform's answer.
 
 use http::{Method, StatusCode};
 use serde::Serialize;
@@ -16,13 +16,13 @@ use super::request::Api;
 use super::taken::says_taken;
 use crate::network::NetworkError;
 
-/// An instance that is asked for.
+/// A request for an instance: its service, its name and its options.
 #[derive(Clone)]
 pub(super) struct Order {
     pub(super) service_id: String,
     pub(super) name: String,
     pub(super) body: Value,
-    /// Tells orders apart without keeping their options, which may hold passwords.
+    /// A hash of name and options. It tells orders apart without keeping the options, which may contain passwords.
     pub(super) digest: [u8; 32],
 }
 
@@ -46,17 +46,30 @@ impl Order {
 }
 
 impl OscContext {
-    /// Creates an instance. Its name consists of lowercase letters and digits; its options are the service's own. Activates the
-    /// service if the workspace does not subscribe to it. An instance takes a while to start: see
-    /// [`wait_until_ready`](Self::wait_until_ready).
+    /// Creates an instance. Activates the service if the workspace does not subscribe to it.
     ///
-    /// The request is sent once. If the platform does not say what became of it, the instance may turn up minutes later:
-    /// [`create_or_adopt_instance`](Self::create_or_adopt_instance) waits for it.
+    /// The name consists of lowercase letters and digits. Each service has its own options. The instance takes a while to
+    /// start: see [`wait_until_ready`](Self::wait_until_ready).
+    ///
+    /// The request is sent once. If its outcome is unclear, the instance may turn up minutes later. Use
+    /// [`create_or_adopt_instance`](Self::create_or_adopt_instance) to wait for it.
+    ///
+    /// ```
+    /// use osc_auth_layer::{ContextError, OscContext};
+    /// use serde_json::json;
+    ///
+    /// async fn create(osc: &OscContext) -> Result<(), ContextError> {
+    ///     let options = json!({ "RootUser": "admin", "RootPassword": "{{secrets.password}}" });
+    ///     let store = osc.create_instance("minio-minio", "store", options).await?;
+    ///     println!("{} is starting at {:?}", store.name, store.url);
+    ///     Ok(())
+    /// }
+    /// ```
     ///
     /// # Errors
-    /// - [`NameTaken`](ContextErrorKind::NameTaken): there is an instance of this name already.
-    /// - [`MaybeCreated`](ContextErrorKind::MaybeCreated): the answer was lost, a 504, or a 5xx that does not say what happened.
-    /// - [`PlanRequired`](ContextErrorKind::PlanRequired): the workspace's plan does not include it.
+    /// - [`NameTaken`](ContextErrorKind::NameTaken): an instance of this name exists already.
+    /// - [`MaybeCreated`](ContextErrorKind::MaybeCreated): the answer was lost, or is a 504 or another 5xx without a reason.
+    /// - [`PlanRequired`](ContextErrorKind::PlanRequired): the workspace's plan does not include the service.
     /// - [`NotFound`](ContextErrorKind::NotFound): OSC has no such service.
     pub async fn create_instance(
         &self,
@@ -74,7 +87,7 @@ impl OscContext {
         created
     }
 
-    /// Sends the request. If a success does not show the instance, it is looked up.
+    /// Sends the request. If a successful answer does not contain the instance, looks it up.
     pub(super) async fn create(&self, doing: Doing<'_>, order: &Order) -> Result<Instance, ContextError> {
         let Order { service_id, name, body, .. } = order;
         let request = |api: &Api| Some(api.instances(Method::POST).body(body));
@@ -96,7 +109,7 @@ impl OscContext {
 
 enum Verdict {
     Created(Instance),
-    /// A success without the instance.
+    /// A successful answer that does not contain the instance.
     NotShown(ContextError),
     Failed(ContextError),
 }
@@ -109,7 +122,7 @@ fn verdict(doing: Doing<'_>, name: &str, answer: Answer) -> Verdict {
         Err(error) => error,
     };
     if status.is_server_error() {
-        // A gateway's page says nothing of the service behind it.
+        // A gateway's page does not say what happened in the service behind it.
         let is_unclear = status == StatusCode::GATEWAY_TIMEOUT || !is_explained;
         return Verdict::Failed(if is_unclear { maybe_created(error) } else { error });
     }
@@ -123,7 +136,7 @@ fn verdict(doing: Doing<'_>, name: &str, answer: Answer) -> Verdict {
 }
 
 fn maybe_created(error: ContextError) -> ContextError {
-    let why = "it may have been created: look for it in a few minutes before you create it again";
+    let why = "it may have been created; look for it in a few minutes before you create it again";
     error.with_kind(ContextErrorKind::MaybeCreated, why)
 }
 
@@ -153,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_says_created_taken_refused_or_leaves_it_open() {
+    fn an_answer_means_created_taken_refused_or_unclear() {
         use ContextErrorKind as Kind;
         let html = "<html>504 Gateway Time-out</html>";
         for (status, retry_after, body, expected) in [
@@ -190,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn orders_with_other_options_have_another_digest() {
+    fn different_options_give_different_digests() {
         let doing = Doing::new("create");
         let order = |options: Value| Order::new(doing, "a", "b", options).unwrap().digest;
         let one = order(serde_json::json!({ "x": 1, "y": 2 }));

@@ -1,4 +1,4 @@
-//! Why a call on the user's behalf did not succeed, in words for a person.
+//! The errors of calls on the user's behalf, in words for the user.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -9,10 +9,10 @@ use http::StatusCode;
 use crate::network::NetworkError;
 use crate::session::{SessionError, SessionErrorKind};
 
-/// Why a call of an [`OscContext`](crate::OscContext) did not succeed.
+/// Says why a call of an [`OscContext`](crate::OscContext) failed.
 ///
-/// `Display` is a sentence for a person: what could not be done, why, and what the platform says about it. No token is
-/// ever part of it, also when the platform repeats one.
+/// `Display` is a sentence that you may show to the user: what failed, why, and the platform's own reason. It never contains
+/// a token, even if the platform repeats one. [`kind`](Self::kind) tells your code what to do.
 ///
 /// ```
 /// use osc_auth_layer::{ContextError, ContextErrorKind, OscContext};
@@ -40,48 +40,48 @@ struct Problem {
     last_status: Option<String>,
 }
 
-/// The kinds of [`ContextError`]: whose fault it is, and so what to do.
+/// Groups the errors of an [`OscContext`](crate::OscContext) by what your app can do about them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ContextErrorKind {
-    /// What was given cannot be sent, such as a name with a capital letter. Nothing was sent.
+    /// An argument is not valid, such as a name with a capital letter. Nothing was sent.
     InvalidInput,
-    /// It is not known where the platform is: the issuer is none of OSC's, and no `platform` was configured.
+    /// The platform's address is unknown: the issuer does not belong to OSC, and no `platform` is configured.
     NotConfigured,
-    /// The session is over: the user has to sign in again.
+    /// The session has ended. The user has to sign in again.
     SessionEnded,
-    /// The platform refuses the personal access token that the context was built with, and there is no newer one: it expired
-    /// or was revoked. Only contexts without a session return this.
+    /// The platform refuses the personal access token that the context was built with, because it expired or was revoked.
+    /// Only contexts without a session return this.
     InvalidToken,
     /// The workspace does not subscribe to the service.
     NotSubscribed,
-    /// There is an instance of this name already.
+    /// An instance of this name exists already.
     NameTaken,
-    /// The platform did not say what became of a create: the answer was lost, or a gateway answered in its place. The instance may
+    /// It is unknown whether the instance was created: the answer was lost, or a gateway answered instead. The instance may
     /// turn up minutes later. Look for it before you create it again, or use
     /// [`create_or_adopt_instance`](crate::OscContext::create_or_adopt_instance), which does both.
     MaybeCreated,
-    /// There is no such instance or service.
+    /// There is no such instance, service, secret or subscription.
     NotFound,
-    /// OSC understood and declined: no right to it, no tokens left, options it does not take.
+    /// OSC refuses the request: the user lacks the right, no tokens are left, or OSC does not accept the options.
     Refused,
-    /// The workspace's plan does not include it (402).
+    /// The workspace's plan does not include this (402).
     PlanRequired,
-    /// The instance does not offer this.
+    /// The instance or service does not support this.
     NotSupported,
-    /// The instance or job that was waited for has failed. Waiting does not change that.
+    /// The instance or job that you wait for has failed. Waiting longer does not help.
     Failed,
-    /// It did not happen before the caller's deadline.
+    /// The deadline passed first.
     DeadlineExceeded,
-    /// OSC did not answer, or with 429 or 5xx; or the session's token has expired and the provider is out of reach. Try
-    /// again. When a request got no answer, it may have been carried out all the same.
+    /// OSC did not answer, or answered with 408, 425, 429 or 5xx; or the session's token has expired and the provider is
+    /// unreachable. Try again later. A request without an answer may still have been carried out.
     Unavailable,
-    /// OSC answered something that makes no sense, or named an address that is none of its own.
+    /// OSC sent an answer of the wrong form, or named an address that does not belong to it.
     UnexpectedAnswer,
 }
 
 impl ContextErrorKind {
-    /// Its name for programs, such as `name_taken`.
+    /// Returns the name for programs, such as `name_taken`. The JSON answer in axum uses it as `error`.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -127,7 +127,7 @@ impl ContextError {
         self
     }
 
-    /// For the end of a wait.
+    /// Adds the last status that a wait saw.
     pub(super) fn after_status(mut self, last: Option<String>) -> Self {
         self.0.last_status = last;
         self
@@ -155,15 +155,16 @@ impl ContextError {
 
     pub(super) fn of_network(doing: impl fmt::Display, error: NetworkError, only_reads: bool) -> Self {
         let (kind, why) = match error {
-            NetworkError::NotSent => (ContextErrorKind::Unavailable, "Open Source Cloud is out of reach"),
+            NetworkError::NotSent => (ContextErrorKind::Unavailable, "Open Source Cloud is unreachable"),
             NetworkError::PossiblyProcessed | NetworkError::TimedOut if only_reads => {
                 (ContextErrorKind::Unavailable, "Open Source Cloud did not answer")
             }
-            NetworkError::PossiblyProcessed | NetworkError::TimedOut => {
-                (ContextErrorKind::Unavailable, "Open Source Cloud did not answer, but may have done it")
-            }
+            NetworkError::PossiblyProcessed | NetworkError::TimedOut => (
+                ContextErrorKind::Unavailable,
+                "Open Source Cloud did not answer; the request may have been carried out",
+            ),
             NetworkError::TooLong => {
-                (ContextErrorKind::UnexpectedAnswer, "the answer of Open Source Cloud is too long")
+                (ContextErrorKind::UnexpectedAnswer, "Open Source Cloud sent an oversized answer")
             }
         };
         Self::new(kind, doing, why)
@@ -173,43 +174,43 @@ impl ContextError {
         Self::new(
             ContextErrorKind::UnexpectedAnswer,
             doing,
-            "Open Source Cloud gave an answer that makes no sense",
+            "Open Source Cloud sent an answer that the layer cannot read",
         )
     }
 
-    /// What kind of error it is.
+    /// Returns the kind of error, which says what to do.
     #[must_use]
     pub fn kind(&self) -> ContextErrorKind {
         self.0.kind
     }
 
-    /// The status that OSC answered with, when that was not a success.
+    /// Returns the HTTP status of OSC's answer. `None` if there was no answer, or if it had the wrong form.
     #[must_use]
     pub fn status(&self) -> Option<StatusCode> {
         self.0.status
     }
 
-    /// What OSC itself says about it: one line of at most 300 characters, plain text that is yet to be escaped for
-    /// HTML. `None` when it says nothing, or nothing for people to read.
+    /// Returns OSC's own reason: one line of plain text, of at most 300 characters. Escape it before you put it into HTML.
+    /// `None` if OSC gives no readable reason.
     #[must_use]
     pub fn reason(&self) -> Option<&str> {
         self.0.reason.as_deref()
     }
 
-    /// Returns the last status of what was waited for, such as `starting`, if one was seen and is a plain word.
+    /// Returns the last status that a wait saw, such as `starting`. `None` if it saw none, or none that is a plain word.
     #[must_use]
     pub fn last_status(&self) -> Option<&str> {
         self.0.last_status.as_deref()
     }
 
-    /// How long to wait before another try, when OSC says so.
+    /// Returns how long to wait before the next try, if OSC or the provider asks for a delay.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
         self.0.retry_after
     }
 
-    /// What an app fitly answers its own client. A token that OSC refuses is not the browser's doing, so this is 401 only
-    /// when the session is over.
+    /// Returns the status with which your app can answer its own client. It is 401 only if the session has ended, because
+    /// the browser cannot help it when OSC refuses a token.
     ///
     /// | kind | status |
     /// |---|---|
@@ -253,7 +254,7 @@ impl fmt::Display for ContextError {
         if let Some(reason) = reason.as_ref().filter(|reason| *reason != why) {
             write!(f, " (OSC says: {reason})")?;
         }
-        // The other errors at the end of a wait are about the status itself.
+        // The text of these two kinds names the status already.
         let says_status = matches!(kind, ContextErrorKind::DeadlineExceeded | ContextErrorKind::Failed);
         match last_status {
             Some(status) if !says_status => write!(f, "; its last status was {status}"),

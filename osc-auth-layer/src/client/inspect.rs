@@ -1,4 +1,4 @@
-//! Requests to an instance's links: health, logs, ports, replicas, and its address in the cluster.
+//! Reads an instance's health, logs, ports, replicas and internal address through its links.
 
 use std::time::Duration;
 
@@ -15,10 +15,19 @@ use super::instances::as_it_is;
 use super::request::ServiceRequest;
 
 impl OscContext {
-    /// Returns how an instance is.
+    /// Returns the health of an instance.
+    ///
+    /// ```
+    /// use osc_auth_layer::{ContextError, OscContext};
+    ///
+    /// async fn is_up(osc: &OscContext) -> Result<bool, ContextError> {
+    ///     Ok(osc.instance_health("minio-minio", "store").await?.is_running())
+    /// }
+    /// ```
     ///
     /// # Errors
-    /// [`NotSubscribed`](ContextErrorKind::NotSubscribed), [`NotFound`](ContextErrorKind::NotFound).
+    /// Besides [those of any call](OscContext#errors-of-any-call): [`NotSubscribed`](ContextErrorKind::NotSubscribed)
+    /// and [`NotFound`](ContextErrorKind::NotFound).
     pub async fn instance_health<'a>(
         &self,
         service_id: &str,
@@ -29,10 +38,11 @@ impl OscContext {
         self.follow(doing, service_id, instance, "health", Method::GET, as_it_is).await?.read(doing)
     }
 
-    /// Returns the lines that an instance logged lately. How many, the platform decides.
+    /// Returns the latest lines of an instance's log. The platform decides how many.
     ///
     /// # Errors
-    /// [`NotSubscribed`](ContextErrorKind::NotSubscribed), [`NotFound`](ContextErrorKind::NotFound).
+    /// Besides [those of any call](OscContext#errors-of-any-call): [`NotSubscribed`](ContextErrorKind::NotSubscribed)
+    /// and [`NotFound`](ContextErrorKind::NotFound).
     pub async fn instance_logs<'a>(
         &self,
         service_id: &str,
@@ -41,7 +51,7 @@ impl OscContext {
         self.logs(service_id, instance.into(), as_it_is).await
     }
 
-    /// Returns the lines that an instance logged during the last `period`, in whole seconds, rounded up.
+    /// Returns the lines that an instance logged during the last `period`. The period is rounded up to whole seconds.
     ///
     /// ```
     /// use std::time::Duration;
@@ -53,7 +63,8 @@ impl OscContext {
     /// ```
     ///
     /// # Errors
-    /// [`NotSubscribed`](ContextErrorKind::NotSubscribed), [`NotFound`](ContextErrorKind::NotFound).
+    /// Besides [those of any call](OscContext#errors-of-any-call): [`NotSubscribed`](ContextErrorKind::NotSubscribed)
+    /// and [`NotFound`](ContextErrorKind::NotFound).
     pub async fn instance_logs_since<'a>(
         &self,
         service_id: &str,
@@ -76,10 +87,12 @@ impl OscContext {
         Ok(lines(&answer.success(doing)?))
     }
 
-    /// Returns the TCP ports of an instance that are reached from outside. A database's address is here, not in its `url`.
+    /// Returns the TCP ports under which an instance is reachable from outside. Use this for a database: its address is here,
+    /// not in its `url`.
     ///
     /// # Errors
-    /// [`NotSubscribed`](ContextErrorKind::NotSubscribed), [`NotFound`](ContextErrorKind::NotFound).
+    /// Besides [those of any call](OscContext#errors-of-any-call): [`NotSubscribed`](ContextErrorKind::NotSubscribed)
+    /// and [`NotFound`](ContextErrorKind::NotFound).
     pub async fn instance_ports<'a>(
         &self,
         service_id: &str,
@@ -91,10 +104,11 @@ impl OscContext {
         self.follow(doing, service_id, instance, "ports", Method::GET, ask).await?.read_list(doing)
     }
 
-    /// Returns how many replicas an instance has.
+    /// Returns the number of replicas of an instance.
     ///
     /// # Errors
-    /// [`NotSubscribed`](ContextErrorKind::NotSubscribed), [`NotFound`](ContextErrorKind::NotFound),
+    /// Besides [those of any call](OscContext#errors-of-any-call):
+    /// [`NotSubscribed`](ContextErrorKind::NotSubscribed), [`NotFound`](ContextErrorKind::NotFound) and
     /// [`NotSupported`](ContextErrorKind::NotSupported).
     pub async fn instance_scaling<'a>(
         &self,
@@ -107,10 +121,11 @@ impl OscContext {
         self.follow(doing, service_id, instance, "scale", Method::GET, ask).await?.read(doing)
     }
 
-    /// Asks for another number of replicas; 0 stops the instance.
+    /// Sets the number of replicas of an instance. 0 stops it.
     ///
     /// # Errors
-    /// [`NotSubscribed`](ContextErrorKind::NotSubscribed), [`NotFound`](ContextErrorKind::NotFound),
+    /// Besides [those of any call](OscContext#errors-of-any-call):
+    /// [`NotSubscribed`](ContextErrorKind::NotSubscribed), [`NotFound`](ContextErrorKind::NotFound) and
     /// [`NotSupported`](ContextErrorKind::NotSupported).
     pub async fn scale_instance<'a>(
         &self,
@@ -126,10 +141,11 @@ impl OscContext {
         self.follow(doing, service_id, instance, "scale", Method::PUT, ask).await?.done(doing)
     }
 
-    /// Returns where an instance is reached by other instances and apps on OSC.
+    /// Returns the address under which other instances and apps on OSC reach this instance.
     ///
     /// # Errors
-    /// [`NotSubscribed`](ContextErrorKind::NotSubscribed), [`NotFound`](ContextErrorKind::NotFound),
+    /// Besides [those of any call](OscContext#errors-of-any-call):
+    /// [`NotSubscribed`](ContextErrorKind::NotSubscribed), [`NotFound`](ContextErrorKind::NotFound) and
     /// [`NotSupported`](ContextErrorKind::NotSupported).
     pub async fn internal_endpoint<'a>(
         &self,
@@ -143,7 +159,7 @@ impl OscContext {
     }
 }
 
-/// An array of lines, one text, or no JSON at all.
+/// Reads a log, which comes as a JSON array of lines, as one JSON string, or as plain text.
 fn lines(body: &[u8]) -> Vec<String> {
     let text = |text: &str| text.lines().map(str::to_owned).collect();
     match serde_json::from_slice(body) {
@@ -165,7 +181,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn logs_come_in_lines_whatever_they_came_in() {
+    fn every_form_of_logs_becomes_lines() {
         assert_eq!(lines(br#"["a","b",{"c":1}]"#), ["a", "b", r#"{"c":1}"#]);
         assert_eq!(lines(br#""a\nb""#), ["a", "b"]);
         assert_eq!(lines(b"a\nb\n"), ["a", "b"]);

@@ -1,4 +1,4 @@
-//! A service's instances, and what can be asked of one.
+//! Instances of services, and the answers about them.
 
 use std::fmt;
 
@@ -9,11 +9,10 @@ use serde_json::{Map, Value};
 use super::answer::or_default;
 use super::status::{InstanceStatus, JobStatus};
 
-/// An instance (or job) of a service.
+/// Describes an instance or a job of a service.
 ///
-/// Its own options differ from service to service: read them from [`fields`](Self::fields), or
-/// [`deserialize`](Self::deserialize) it into a type that knows the service. They may hold passwords, so `Debug` shows only
-/// their names.
+/// Each service has its own options. Read them from [`fields`](Self::fields), or [`deserialize`](Self::deserialize) the
+/// instance into your own type for the service. Options may contain passwords, so `Debug` shows only their names.
 ///
 /// ```
 /// use osc_auth_layer::client::Instance;
@@ -31,12 +30,12 @@ use super::status::{InstanceStatus, JobStatus};
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Instance {
-    /// Unique among the instances of the service in the workspace.
+    /// The name, unique among the instances of the service in the workspace.
     pub name: String,
-    /// Where it is reached. OSC's word: before it becomes a link on a page, see that it is a web address.
+    /// The address of the instance, as OSC gives it. Check that it is a web address before you put it into a link.
     #[serde(default, deserialize_with = "or_default")]
     pub url: Option<String>,
-    /// `_links`: what it offers, by relation.
+    /// The instance's links (`_links`) by relation. See [`link`](Self::link).
     #[serde(
         rename = "_links",
         default,
@@ -44,27 +43,28 @@ pub struct Instance {
         skip_serializing_if = "Map::is_empty"
     )]
     pub links: Map<String, Value>,
-    /// Everything else.
+    /// All other fields: the service's own options.
     #[serde(flatten)]
     pub fields: Map<String, Value>,
 }
 
 impl Instance {
-    /// Reads the whole of it as another type.
+    /// Converts the whole instance into another type.
     ///
     /// # Errors
-    /// When it has not the form of `T`. The error may quote a field.
+    /// The instance does not have the form of `T`. The error may quote a field.
     pub fn deserialize<T: DeserializeOwned>(&self) -> Result<T, serde_json::Error> {
         serde_json::from_value(serde_json::to_value(self)?)
     }
 
-    /// Returns the status of a job; `None` for what is no job.
+    /// Returns the status of a job. `None` if this is not a job.
     #[must_use]
     pub fn job_status(&self) -> Option<JobStatus> {
         self.fields.get("status")?.as_str().map(|status| JobStatus::from(status.to_owned()))
     }
 
-    /// Where a link of this relation (`self`, `health`, `logs`, `ports`, `restart`, `scale`) leads on the API's host.
+    /// Returns the path of a link on the API's host. Relations are `self`, `health`, `logs`, `ports`, `restart`, `scale` and
+    /// `internalEndpoint`. `None` if the instance has no such link.
     #[must_use]
     pub fn link(&self, relation: &str) -> Option<&str> {
         self.links.get(relation)?.get("href")?.as_str()
@@ -82,15 +82,15 @@ impl fmt::Debug for Instance {
     }
 }
 
-/// Which instance is meant: by name, or one that was read before, which saves the request that looks its links up.
+/// Names the instance that a call is about. A `&str`, a `&String` and an `&`[`Instance`] convert into it.
 ///
-/// Made from a `&str`, a `&String` or an `&`[`Instance`].
+/// If you have the [`Instance`], pass it: that saves the request that looks up its links.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub enum InstanceRef<'a> {
-    /// By name.
+    /// An instance by its name.
     Name(&'a str),
-    /// As it was read.
+    /// An instance that was read before.
     Known(&'a Instance),
 }
 
@@ -121,82 +121,104 @@ impl<'a> From<&'a Instance> for InstanceRef<'a> {
     }
 }
 
-/// How an instance is.
+/// Holds the health of an instance.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct InstanceHealth {
-    /// The platform's word for it.
+    /// The status that the platform reports.
     pub status: InstanceStatus,
 }
 
 impl InstanceHealth {
-    /// Returns true if the instance can be used.
+    /// Returns true if the instance is ready for use.
     #[must_use]
     pub fn is_running(&self) -> bool {
         self.status == InstanceStatus::Running
     }
 }
 
-/// A TCP port of an instance that is reached from outside.
+/// Holds a TCP port of an instance that is reachable from outside the cluster.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct Port {
-    /// The address outside.
+    /// The public IP address.
     pub external_ip: String,
-    /// The port outside.
+    /// The public port.
     pub external_port: u16,
-    /// The port of the instance itself.
+    /// The port that the instance listens on.
     pub internal_port: u16,
 }
 
-/// How many replicas an instance has.
+/// Holds the number of replicas of an instance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct Scaling {
-    /// That run.
+    /// The replicas that run now. 0 if the platform does not say.
     #[serde(default)]
     pub actual_replicas: u32,
-    /// That were asked for.
+    /// The replicas that were asked for.
     pub desired_replicas: u32,
 }
 
-/// Where an instance is reached from inside the cluster.
+/// Holds the address of an instance inside the cluster.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct InternalEndpoint {
     /// The host name inside the cluster.
     pub service_dns: String,
-    /// The ports there.
+    /// The ports inside the cluster.
     #[serde(default, deserialize_with = "or_default")]
     pub ports: Vec<InternalPort>,
-    /// Whether the instance is reached from outside too, if the platform says so.
+    /// True if the instance is reachable from outside too. `None` if the platform does not say.
     #[serde(default, deserialize_with = "or_default")]
     pub public_access: Option<bool>,
 }
 
-/// A port of an instance inside the cluster.
+/// Holds a port of an instance inside the cluster.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "PortAnswer")]
 #[non_exhaustive]
 pub struct InternalPort {
-    /// Its name.
-    #[serde(default, deserialize_with = "or_default")]
+    /// The port's name. Empty if the platform does not say.
     pub name: String,
-    /// Its number.
+    /// The port number.
     pub port: u16,
-    /// Such as `TCP`.
-    #[serde(default, deserialize_with = "or_default")]
+    /// The protocol, such as `TCP`. Empty if the platform does not say.
     pub protocol: String,
 }
 
-/// `^[a-z0-9]+$`; a name becomes part of an address.
+/// A port as the platform writes it. OSC's documentation does not say which of the two it uses.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum PortAnswer {
+    Number(u16),
+    Named {
+        #[serde(default, deserialize_with = "or_default")]
+        name: String,
+        port: u16,
+        #[serde(default, deserialize_with = "or_default")]
+        protocol: String,
+    },
+}
+
+impl From<PortAnswer> for InternalPort {
+    fn from(answer: PortAnswer) -> Self {
+        match answer {
+            PortAnswer::Number(port) => Self { name: String::new(), port, protocol: String::new() },
+            PortAnswer::Named { name, port, protocol } => Self { name, port, protocol },
+        }
+    }
+}
+
+/// Returns true for `^[a-z0-9]+$`. A name becomes part of a host name and of a path.
 pub(super) fn is_name(name: &str) -> bool {
     !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
 }
 
-/// Such as `minio-minio`. Whether there is one of that name only the platform knows.
+/// Returns true for a well-formed id, such as `minio-minio`. Only the platform knows whether the service exists.
 pub(super) fn is_service_id(id: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
     id.starts_with(|first: char| first.is_ascii_alphanumeric()) && id.len() <= 128 && id.bytes().all(plain)
@@ -208,7 +230,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn an_instance_is_a_core_links_and_the_services_own_fields_and_comes_back_whole() {
+    fn an_instance_survives_a_round_trip_through_json() {
         let answer = json!({
             "name": "store", "url": "https://store.example", "RootUser": "admin", "RootPassword": "hunter2",
             "_links": { "self": { "href": "/minioinstance/store" }, "odd": 7 },
@@ -227,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn an_instance_becomes_the_callers_type() {
+    fn an_instance_deserializes_into_the_callers_type() {
         #[derive(Deserialize)]
         struct Minio {
             name: String,
@@ -241,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn names_and_service_ids_are_held_to_their_alphabets() {
+    fn names_and_service_ids_allow_only_their_alphabets() {
         assert!(is_name("a1") && is_name("0"));
         for bad in ["", "A", "a-b", "a_b", "a b", "å", "a/b", "..", "a\n"] {
             assert!(!is_name(bad), "{bad}");

@@ -1,4 +1,4 @@
-//! The instances of a service: listed, read, changed and removed.
+//! Lists, reads, changes and removes the instances of a service.
 
 use http::{Method, StatusCode};
 use serde::Serialize;
@@ -13,9 +13,20 @@ use super::reply::Answer;
 use super::request::{Api, ServiceRequest};
 
 impl OscContext {
-    /// Lists the instances of a service. Suspended ones are missing: see [`suspended_instances`](Self::suspended_instances).
+    /// Lists the instances of a service. Suspended instances are not among them: see
+    /// [`suspended_instances`](Self::suspended_instances).
+    ///
+    /// ```
+    /// use osc_auth_layer::{ContextError, OscContext};
+    ///
+    /// async fn names(osc: &OscContext) -> Result<Vec<String>, ContextError> {
+    ///     let instances = osc.list_instances("minio-minio").await?;
+    ///     Ok(instances.into_iter().map(|instance| instance.name).collect())
+    /// }
+    /// ```
     ///
     /// # Errors
+    /// Besides [those of any call](OscContext#errors-of-any-call):
     /// [`NotSubscribed`](ContextErrorKind::NotSubscribed).
     pub async fn list_instances(&self, service_id: &str) -> Result<Vec<Instance>, ContextError> {
         let doing = Doing::new("list the instances").of(service_id);
@@ -24,18 +35,30 @@ impl OscContext {
         answer.read_list(doing)
     }
 
-    /// Returns an instance; `None` if there is none of this name.
+    /// Returns an instance, or `None` if there is none of this name.
     ///
     /// # Errors
+    /// Besides [those of any call](OscContext#errors-of-any-call):
     /// [`NotSubscribed`](ContextErrorKind::NotSubscribed).
     pub async fn get_instance(&self, service_id: &str, name: &str) -> Result<Option<Instance>, ContextError> {
-        self.look(Doing::new("look at").of(service_id).to(name), service_id, name).await
+        self.look(Doing::new("look up").of(service_id).to(name), service_id, name).await
     }
 
-    /// Changes those options of an instance that `changes` names, and returns the instance.
+    /// Changes the options of an instance that `changes` names, and returns the instance. The name cannot be changed.
+    ///
+    /// ```
+    /// use osc_auth_layer::{ContextError, OscContext};
+    /// use serde_json::json;
+    ///
+    /// async fn rename_root_user(osc: &OscContext) -> Result<(), ContextError> {
+    ///     osc.update_instance("minio-minio", "store", json!({ "RootUser": "ada" })).await?;
+    ///     Ok(())
+    /// }
+    /// ```
     ///
     /// # Errors
-    /// [`NotSubscribed`](ContextErrorKind::NotSubscribed), [`NotFound`](ContextErrorKind::NotFound).
+    /// Besides [those of any call](OscContext#errors-of-any-call): [`NotSubscribed`](ContextErrorKind::NotSubscribed)
+    /// and [`NotFound`](ContextErrorKind::NotFound).
     pub async fn update_instance<'a>(
         &self,
         service_id: &str,
@@ -51,7 +74,7 @@ impl OscContext {
         let ask = |request: ServiceRequest| request.saying_json().body(&body);
         let answer = self.follow(doing, service_id, instance, "self", Method::PATCH, ask).await?;
         match answer.read(doing) {
-            // OSC does not document the body of a success, so an unreadable one is no failure.
+            // OSC does not document the body of a successful answer, so an unreadable body is not a failure.
             Err(error) if error.kind() == ContextErrorKind::UnexpectedAnswer && error.status().is_none() => {
                 self.look(doing, service_id, instance.name()).await?.ok_or_else(|| missing(doing))
             }
@@ -59,10 +82,14 @@ impl OscContext {
         }
     }
 
-    /// Removes an instance for good. If the answer is lost and the repeated request finds nothing, the first one has removed it.
+    /// Removes an instance for good.
+    ///
+    /// If the answer is lost, the client repeats the request. If the repeat finds no instance, the first request has removed
+    /// it, and the call succeeds.
     ///
     /// # Errors
-    /// [`NotSubscribed`](ContextErrorKind::NotSubscribed), [`NotFound`](ContextErrorKind::NotFound).
+    /// Besides [those of any call](OscContext#errors-of-any-call): [`NotSubscribed`](ContextErrorKind::NotSubscribed)
+    /// and [`NotFound`](ContextErrorKind::NotFound).
     pub async fn remove_instance(&self, service_id: &str, name: &str) -> Result<(), ContextError> {
         let doing = Doing::new("remove").of(service_id).to(name);
         check_name(doing, name)?;
@@ -72,10 +99,11 @@ impl OscContext {
         Ok(())
     }
 
-    /// Restarts an instance. It takes a while to start again.
+    /// Restarts an instance. Use [`wait_until_ready`](Self::wait_until_ready) to wait until it runs again.
     ///
     /// # Errors
-    /// [`NotSubscribed`](ContextErrorKind::NotSubscribed), [`NotFound`](ContextErrorKind::NotFound),
+    /// Besides [those of any call](OscContext#errors-of-any-call):
+    /// [`NotSubscribed`](ContextErrorKind::NotSubscribed), [`NotFound`](ContextErrorKind::NotFound) and
     /// [`NotSupported`](ContextErrorKind::NotSupported).
     pub async fn restart_instance<'a>(
         &self,
@@ -87,7 +115,7 @@ impl OscContext {
         self.follow(doing, service_id, instance, "restart", Method::POST, as_it_is).await?.done(doing)
     }
 
-    /// Sends a request to what an instance links to, after looking the instance up if need be.
+    /// Sends a request to one of an instance's links. Looks the instance up first if only its name is known.
     pub(super) async fn follow(
         &self,
         doing: Doing<'_>,
@@ -109,11 +137,11 @@ impl OscContext {
         };
         let href = match (instance.link(relation), relation) {
             (Some(href), _) => Some(href.to_owned()),
-            // Old instances link to nothing.
+            // Old instances have no links. Their paths on the API's host are known.
             (None, "health" | "logs" | "ports") => Some(format!("/{relation}/{name}")),
             (None, "self") => None,
             (None, _) => {
-                return Err(doing.error(ContextErrorKind::NotSupported, "the instance does not offer that"));
+                return Err(doing.error(ContextErrorKind::NotSupported, "the instance does not support this"));
             }
         };
         let request = |api: &Api| {
@@ -153,10 +181,10 @@ pub(super) fn check_name(doing: Doing<'_>, name: &str) -> Result<(), ContextErro
     if is_name(name) {
         return Ok(());
     }
-    Err(doing.error(ContextErrorKind::InvalidInput, "a name consists of small letters and digits"))
+    Err(doing.error(ContextErrorKind::InvalidInput, "a name may contain only lowercase letters and digits"))
 }
 
 pub(super) fn object(doing: Doing<'_>, options: impl Serialize) -> Result<Value, ContextError> {
     let options = serde_json::to_value(options).ok().filter(Value::is_object);
-    options.ok_or_else(|| doing.error(ContextErrorKind::InvalidInput, "the options are no JSON object"))
+    options.ok_or_else(|| doing.error(ContextErrorKind::InvalidInput, "the options are not a JSON object"))
 }

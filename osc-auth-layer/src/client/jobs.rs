@@ -10,11 +10,12 @@ use super::error::{ContextError, ContextErrorKind};
 use super::instance::Instance;
 
 impl OscContext {
-    /// Creates a job, as [`create_instance`](Self::create_instance) does an instance. See [`wait_for_job`](Self::wait_for_job).
+    /// Creates a job, just as [`create_instance`](Self::create_instance) creates an instance. Use
+    /// [`wait_for_job`](Self::wait_for_job) to wait until it is done.
     ///
     /// # Errors
-    /// [`NotSupported`](ContextErrorKind::NotSupported): the service has no jobs. Else those of
-    /// [`create_instance`](Self::create_instance).
+    /// - [`NotSupported`](ContextErrorKind::NotSupported): the service has no jobs.
+    /// - Those of [`create_instance`](Self::create_instance).
     pub async fn create_job(
         &self,
         service_id: &str,
@@ -26,31 +27,34 @@ impl OscContext {
         self.create_instance(service_id, name, options).await
     }
 
-    /// Lists the jobs of a service, also those that are done and not removed.
+    /// Lists the jobs of a service. Jobs that are done are listed until they are removed.
     ///
     /// # Errors
-    /// [`NotSubscribed`](ContextErrorKind::NotSubscribed), [`NotSupported`](ContextErrorKind::NotSupported).
+    /// Besides [those of any call](OscContext#errors-of-any-call): [`NotSubscribed`](ContextErrorKind::NotSubscribed)
+    /// and [`NotSupported`](ContextErrorKind::NotSupported).
     pub async fn list_jobs(&self, service_id: &str) -> Result<Vec<Instance>, ContextError> {
         let doing = Doing::new("list the jobs").of(service_id);
         self.check_has_jobs(doing, service_id, Unsubscribed::Refuse).await?;
         self.list_instances(service_id).await
     }
 
-    /// Returns a job; `None` if there is none of this name. Its status is
+    /// Returns a job, or `None` if there is none of this name. Read its status with
     /// [`job_status`](super::Instance::job_status).
     ///
     /// # Errors
-    /// [`NotSubscribed`](ContextErrorKind::NotSubscribed), [`NotSupported`](ContextErrorKind::NotSupported).
+    /// Besides [those of any call](OscContext#errors-of-any-call): [`NotSubscribed`](ContextErrorKind::NotSubscribed)
+    /// and [`NotSupported`](ContextErrorKind::NotSupported).
     pub async fn get_job(&self, service_id: &str, name: &str) -> Result<Option<Instance>, ContextError> {
-        let doing = Doing::new("look at").of(service_id).to(name);
+        let doing = Doing::new("look up").of(service_id).to(name);
         self.check_has_jobs(doing, service_id, Unsubscribed::Refuse).await?;
         self.look(doing, service_id, name).await
     }
 
-    /// Removes a job, whether it is done or not.
+    /// Removes a job, even if it is not done.
     ///
     /// # Errors
-    /// [`NotSubscribed`](ContextErrorKind::NotSubscribed), [`NotSupported`](ContextErrorKind::NotSupported),
+    /// Besides [those of any call](OscContext#errors-of-any-call):
+    /// [`NotSubscribed`](ContextErrorKind::NotSubscribed), [`NotSupported`](ContextErrorKind::NotSupported) and
     /// [`NotFound`](ContextErrorKind::NotFound).
     pub async fn remove_job(&self, service_id: &str, name: &str) -> Result<(), ContextError> {
         let doing = Doing::new("remove").of(service_id).to(name);
@@ -69,6 +73,6 @@ impl OscContext {
         if subscription.service_type == ServiceType::Job {
             return Ok(());
         }
-        Err(doing.error(ContextErrorKind::NotSupported, "the service has no jobs, but instances"))
+        Err(doing.error(ContextErrorKind::NotSupported, "the service creates instances, not jobs"))
     }
 }

@@ -1,4 +1,4 @@
-//! Where the services of the platform are.
+//! The addresses of the platform's services.
 
 use http::Method;
 use url::Url;
@@ -19,8 +19,8 @@ pub(crate) enum Platform {
 }
 
 impl Platform {
-    /// The platform that accepts the tokens of this issuer. Only OSC's own issuers have one: no other issuer's token is any of
-    /// OSC's business.
+    /// Returns the platform that accepts the tokens of this issuer. Only OSC's own issuers have one. The token of another
+    /// issuer must not go to OSC.
     pub(crate) fn of(issuer: &Issuer) -> Option<Self> {
         let url = issuer.url();
         let labels: Vec<_> = url.host_str()?.split('.').collect();
@@ -35,8 +35,8 @@ impl Platform {
 
     pub(crate) fn at(base: &str) -> Result<Self, ConfigError> {
         let invalid = |problem: &str| {
-            let remedy = "give the base URL of the platform's services, such as http://127.0.0.1:4000, or leave it out to \
-                          use that of the issuer's environment";
+            let remedy = "Set it to the base URL of the platform's services, such as http://127.0.0.1:4000. Leave it out to \
+                          use the issuer's environment.";
             ConfigError::invalid("OSC_PLATFORM / platform", format!("{} {problem}", quoted(base)), remedy)
         };
         let url = Url::parse(base.trim()).map_err(|_| invalid("is not an absolute URL"))?;
@@ -49,7 +49,7 @@ impl Platform {
         Ok(Self::Base(url))
     }
 
-    /// A request to one of the platform's own services.
+    /// Makes a request to one of the platform's own services.
     pub(crate) fn request(&self, method: Method, service: &'static str, path: &[&str]) -> PlatformRequest {
         let mut url = match self {
             Self::Environment(name) => Url::parse(&format!("https://{service}.svc.{name}.osaas.io"))
@@ -60,7 +60,7 @@ impl Platform {
         PlatformRequest::new(method, url)
     }
 
-    /// The API of a service, if a token for that service may go to the address that the catalog names.
+    /// Returns the API of a service, if a token for that service may go to the address that the catalog names.
     pub(crate) fn api(&self, service_id: &str, api_url: &str) -> Option<Api> {
         let url = match self {
             Self::Environment(name) => hosts::service_api(name, service_id, api_url),
@@ -70,7 +70,9 @@ impl Platform {
     }
 }
 
-/// A base has no naming scheme. Its APIs are on its own host or below it, or on loopback when it is.
+/// Returns true if an API's address is close enough to the base to get a token.
+///
+/// A base has no naming scheme for APIs. So they have to be on its own host, on a subdomain, or on loopback if the base is.
 fn is_near(base: &Url, url: &Url) -> bool {
     if is_loopback_url(base) {
         return is_loopback_url(url);
@@ -98,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn the_platform_is_the_one_of_the_issuers_environment() {
+    fn the_platform_follows_the_issuers_environment() {
         assert_eq!(environment("https://app.osaas.io").unwrap(), "prod");
         assert_eq!(environment("https://app.osaas.io/").unwrap(), "prod");
         assert_eq!(environment("https://app.stage-2.osaas.io").unwrap(), "stage-2");
@@ -115,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn services_have_a_host_each_or_a_path_each_below_a_base() {
+    fn each_service_has_its_own_host_or_path() {
         let prod = Platform::Environment("prod".to_owned());
         assert_eq!(
             url(&prod, "catalog", &["mysubscriptions"]),
@@ -133,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn a_base_is_https_or_loopback_and_nothing_but_an_address() {
+    fn a_base_is_a_bare_https_or_loopback_url() {
         for bad in [
             "",
             "osaas.io",
@@ -150,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn s61_an_api_is_the_services_own_in_an_environment_and_near_a_base() {
+    fn s61_an_api_is_its_services_own_or_near_the_base() {
         let prod = Platform::Environment("prod".to_owned());
         assert!(prod.api("a", "https://api-a.auto.prod-se.osaas.io/x").is_some());
         assert!(prod.api("b", "https://api-a.auto.prod-se.osaas.io/x").is_none());

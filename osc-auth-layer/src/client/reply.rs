@@ -1,4 +1,4 @@
-//! What came back for a request: a success to read, or an error that repeats no secret.
+//! The answer to a request: a success to read, or an error that repeats no secret.
 
 use bytes::Bytes;
 use http::{HeaderValue, StatusCode};
@@ -11,7 +11,7 @@ use super::error::{ContextError, ContextErrorKind};
 use super::source::TokenSource;
 use crate::network::WireResponse;
 
-/// An answer, with the tokens that were sent for it: no error may repeat one.
+/// An answer with the tokens that were sent for it, so that no error repeats one.
 pub(super) struct Answer {
     response: WireResponse,
     sent: Vec<HeaderValue>,
@@ -20,7 +20,7 @@ pub(super) struct Answer {
 }
 
 impl Answer {
-    /// `is_repeat`: the same request was sent before, and may have been carried out.
+    /// Makes an answer. `is_repeat` says that the same request was sent before and may have been carried out.
     pub(super) fn new(response: WireResponse, token: HeaderValue, is_repeat: bool) -> Self {
         Self { response, sent: vec![token], is_repeat, is_to_bare_token: false }
     }
@@ -30,7 +30,7 @@ impl Answer {
         self
     }
 
-    /// Notes that this source has no newer token than the one that was refused.
+    /// Notes that `source` has no newer token than the refused one.
     pub(super) fn sent_by(mut self, source: &TokenSource) -> Self {
         self.is_to_bare_token = matches!(source, TokenSource::Bare(_));
         self
@@ -44,48 +44,52 @@ impl Answer {
         self.response.status
     }
 
-    /// Returns true if the service itself says what is wrong, or that it takes no requests just now (RFC 9110 §15.6.4). A page
-    /// or a plain text may be a gateway's.
+    /// Returns true if the service itself says what is wrong, or that it is unavailable for now (RFC 9110 §15.6.4). A page or
+    /// a plain text may come from a gateway instead.
     pub(super) fn is_explained(&self) -> bool {
         let json: Value = serde_json::from_slice(&self.response.body).unwrap_or_default();
         ["reason", "message"].iter().any(|field| json[field].is_string())
             || (self.is(StatusCode::SERVICE_UNAVAILABLE) && self.response.retry_after.is_some())
     }
 
-    /// The body of a success.
+    /// Returns the body of a successful answer.
     pub(super) fn success(self, doing: Doing<'_>) -> Result<Bytes, ContextError> {
         self.success_hiding(doing, &[]).map(|success| success.body)
     }
 
-    /// Reads the JSON of a success.
+    /// Reads the JSON of a successful answer.
     pub(super) fn read<T: DeserializeOwned>(self, doing: Doing<'_>) -> Result<T, ContextError> {
         self.success_hiding(doing, &[])?.read(doing)
     }
 
-    /// Reads the JSON list of a success. An entry that makes no sense is passed over: it must not hide the others.
+    /// Reads the JSON list of a successful answer. Skips malformed entries, so that one of them does not hide the others.
     pub(super) fn read_list<T: DeserializeOwned>(self, doing: Doing<'_>) -> Result<Vec<T>, ContextError> {
         let entries: Vec<Value> = self.read(doing)?;
         let given = entries.len();
         let read: Vec<T> =
             entries.into_iter().filter_map(|entry| serde_json::from_value(entry).ok()).collect();
         if read.len() < given {
-            tracing::warn!(%doing, passed_over = given - read.len(), "entries of a list have not the form they should have");
+            tracing::warn!(
+                %doing,
+                passed_over = given - read.len(),
+                "The layer skipped entries of a list from Open Source Cloud that it cannot read."
+            );
         }
         Ok(read)
     }
 
-    /// Checks a success that holds nothing to read.
+    /// Checks that the answer is a success, and ignores its body.
     pub(super) fn done(self, doing: Doing<'_>) -> Result<(), ContextError> {
         self.done_hiding(doing, &[])
     }
 
-    /// The same where the request's body held secrets.
+    /// Works like [`done`](Self::done) for a request whose body contained `secrets`.
     pub(super) fn done_hiding(self, doing: Doing<'_>, secrets: &[&str]) -> Result<(), ContextError> {
         let success = self.success_hiding(doing, secrets)?;
         success.declined(doing).map_or(Ok(()), Err)
     }
 
-    /// The same for what is gone afterwards. If a repeated request finds nothing, the first one has removed it.
+    /// Works like [`done`](Self::done) for a removal. If a repeated request finds nothing, the first one has succeeded.
     pub(super) fn done_removing(self, doing: Doing<'_>) -> Result<(), ContextError> {
         if self.is_repeat && self.is(StatusCode::NOT_FOUND) {
             return Ok(());
@@ -120,15 +124,20 @@ impl Success {
     fn read<T: DeserializeOwned>(&self, doing: Doing<'_>) -> Result<T, ContextError> {
         serde_json::from_slice(&self.body).map_err(|error| {
             self.declined(doing).unwrap_or_else(|| {
-                // Its place, not its text: that may quote what the answer holds.
+                // Only the position: the error's text may quote the answer.
                 let (line, column) = (error.line(), error.column());
-                tracing::warn!(%doing, line, column, "an answer of the platform has not the form it should have");
+                tracing::warn!(
+                    %doing,
+                    line,
+                    column,
+                    "Open Source Cloud sent an answer that the layer cannot read. If this persists, report it."
+                );
                 ContextError::unexpected(doing)
             })
         })
     }
 
-    /// OSC answers 2xx and `{reason}`, in place of what was asked for, when it did not do it.
+    /// Returns an error if OSC answered 2xx with only a `{reason}`: then it did not do what was asked.
     fn declined(&self, doing: Doing<'_>) -> Option<ContextError> {
         #[derive(Deserialize)]
         struct Declined {
@@ -137,7 +146,7 @@ impl Success {
         }
         serde_json::from_slice::<Declined>(&self.body).ok()?;
         let hidden: Vec<_> = self.hidden.iter().map(String::as_str).collect();
-        let declined = doing.error(ContextErrorKind::Refused, "Open Source Cloud refuses");
+        let declined = doing.error(ContextErrorKind::Refused, "Open Source Cloud refused the request");
         Some(declined.answered(self.status, reason(&self.body, &hidden)))
     }
 }

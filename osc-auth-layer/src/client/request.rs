@@ -1,5 +1,7 @@
-//! Requests to the platform as values. Each carries one kind of token and is made for an address of that kind, so the two never
-//! meet (draft "OAuth 2.0 for browser-based applications" §6.1.3.6).
+//! Requests to the platform, as values.
+//!
+//! Each type carries one kind of token and accepts only addresses for that kind. So a token cannot reach the wrong address
+//! (draft "OAuth 2.0 for browser-based applications" §6.1.3.6).
 
 use http::{HeaderName, HeaderValue, Method, header};
 use url::Url;
@@ -11,7 +13,7 @@ const PAT: HeaderName = HeaderName::from_static("x-pat-jwt");
 const SAT: HeaderName = HeaderName::from_static("x-jwt");
 const JSON: &str = "application/json";
 
-/// Appends segments, escaped, so that none of them can leave the path they are put below.
+/// Appends escaped segments to a URL's path. No segment can leave that path.
 pub(super) fn below(base: &Url, segments: &[&str]) -> Url {
     let mut url = base.clone();
     if let Ok(mut path) = url.path_segments_mut() {
@@ -24,12 +26,12 @@ fn request(method: Method, url: Url) -> WireRequest {
     WireRequest::new(method, url).header(header::ACCEPT, HeaderValue::from_static("*/*"))
 }
 
-/// OSC's own clients send a content type also without a body, so its servers are known to take one.
+/// Adds the content type JSON. OSC's own clients send it even without a body, so its servers are known to accept that.
 fn json(request: WireRequest) -> WireRequest {
     request.header(header::CONTENT_TYPE, HeaderValue::from_static(JSON))
 }
 
-/// For the personal access token.
+/// A request that carries the personal access token.
 #[derive(Clone)]
 pub(crate) struct PlatformRequest(WireRequest);
 
@@ -42,7 +44,7 @@ impl PlatformRequest {
         Self(self.0.body(JSON, body.to_string()))
     }
 
-    /// Leaves the content type out. Some servers answer 400 to a `POST` that announces JSON and has no body.
+    /// Removes the content type. Some servers answer 400 to a `POST` that announces JSON but has no body.
     pub(super) fn without_content_type(mut self) -> Self {
         self.0.headers.remove(header::CONTENT_TYPE);
         self
@@ -58,12 +60,12 @@ impl PlatformRequest {
     }
 }
 
-/// The API of one service: where its service access token may go.
+/// The API of one service, which is the only address for its service access token.
 #[derive(Clone, Debug)]
 pub(crate) struct Api(Url);
 
 impl Api {
-    /// The caller has decided that the URL is the service's own.
+    /// Makes an API. The caller has checked that the URL belongs to the service.
     pub(super) fn at(url: Url) -> Self {
         Self(url)
     }
@@ -72,7 +74,7 @@ impl Api {
         self.0.as_str()
     }
 
-    /// The collection of instances.
+    /// Makes a request to the collection of instances.
     pub(super) fn instances(&self, method: Method) -> ServiceRequest {
         ServiceRequest { request: json(request(method, self.0.clone())), header: SAT }
     }
@@ -81,14 +83,14 @@ impl Api {
         ServiceRequest { request: json(request(method, below(&self.0, &[name]))), header: SAT }
     }
 
-    /// A request to one of an instance's links; `None` if the link leads off the API's host.
+    /// Makes a request to one of an instance's links. `None` if the link leads to another host.
     pub(super) fn link(&self, method: Method, href: &str) -> Option<ServiceRequest> {
         let url = hosts::link(&self.0, href)?;
         Some(ServiceRequest { request: request(method, url), header: SAT })
     }
 }
 
-/// For a service access token.
+/// A request that carries a service access token.
 #[derive(Clone)]
 pub(crate) struct ServiceRequest {
     request: WireRequest,
@@ -106,13 +108,13 @@ impl ServiceRequest {
         self
     }
 
-    /// Scaling alone takes the standard header.
+    /// Sends the token in `Authorization`. Only scaling uses this standard header.
     pub(super) fn by_authorization(mut self) -> Self {
         self.header = header::AUTHORIZATION;
         self.saying_json()
     }
 
-    /// Adds a parameter behind those that the link has already.
+    /// Adds a query parameter after those that the link has already.
     pub(super) fn query(mut self, name: &str, value: &str) -> Self {
         self.request.url.query_pairs_mut().append_pair(name, value);
         self

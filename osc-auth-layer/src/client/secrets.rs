@@ -1,4 +1,4 @@
-//! Secrets that instances of a service refer to.
+//! Stores secrets that the instances of a service refer to.
 
 use http::Method;
 use serde::Deserialize;
@@ -13,7 +13,7 @@ use super::platform::Platform;
 const MYSECRETS: &str = "mysecrets";
 
 impl OscContext {
-    /// Lists the names of the secrets that are stored for a service. Their values are never given out.
+    /// Lists the names of the secrets that are stored for a service. OSC never returns their values.
     ///
     /// # Errors
     /// [`NotFound`](ContextErrorKind::NotFound): OSC has no such service.
@@ -32,8 +32,22 @@ impl OscContext {
         Ok(stored.into_iter().map(|secret| secret.secret_name).collect())
     }
 
-    /// Stores a secret for instances of a service, which refer to it by an option of the value `{{secrets.name}}` and show `***`.
-    /// It belongs to the service, not to one instance: a secret of the same name is replaced. Activates nothing.
+    /// Stores a secret for the instances of a service. Replaces a secret of the same name.
+    ///
+    /// An instance refers to it by an option with the value `{{secrets.name}}`, which OSC shows as `***`. The secret belongs
+    /// to the service, not to one instance. This call does not activate the service.
+    ///
+    /// ```
+    /// use osc_auth_layer::{ContextError, OscContext};
+    /// use serde_json::json;
+    ///
+    /// async fn create(osc: &OscContext, password: &str) -> Result<(), ContextError> {
+    ///     osc.save_secret("minio-minio", "storepassword", password).await?;
+    ///     let options = json!({ "RootUser": "admin", "RootPassword": "{{secrets.storepassword}}" });
+    ///     osc.create_instance("minio-minio", "store", options).await?;
+    ///     Ok(())
+    /// }
+    /// ```
     ///
     /// # Errors
     /// [`NotFound`](ContextErrorKind::NotFound): OSC has no such service.
@@ -47,7 +61,7 @@ impl OscContext {
         self.ask_platform(doing, request).await?.done_hiding(doing, &[value])
     }
 
-    /// Changes the value of a secret that is stored already. Instances read it when they start: restart those that refer to it.
+    /// Changes the value of a stored secret. Instances read it when they start, so restart those that refer to it.
     ///
     /// ```
     /// use osc_auth_layer::{ContextError, OscContext};
@@ -70,7 +84,7 @@ impl OscContext {
         self.ask_platform(doing, request).await?.done_hiding(doing, &[value])
     }
 
-    /// Removes a secret. Instances that refer to it may not start again.
+    /// Removes a secret. Instances that refer to it may fail to start the next time.
     ///
     /// # Errors
     /// [`NotFound`](ContextErrorKind::NotFound): there is no such secret.
@@ -83,14 +97,16 @@ impl OscContext {
     }
 }
 
-/// A name becomes a segment of a path, where `.` and `..` would stand for another path.
+/// Checks the arguments. A name becomes a segment of a path, where `.` and `..` would mean another path.
 fn check(doing: Doing<'_>, service_id: &str, name: &str, value: &str) -> Result<(), ContextError> {
     check_service_id(doing, service_id)?;
     if name.is_empty() || value.is_empty() {
-        return Err(doing.error(ContextErrorKind::InvalidInput, "its name or its value is empty"));
+        return Err(
+            doing.error(ContextErrorKind::InvalidInput, "the name or the value of the secret is empty")
+        );
     }
     if matches!(name, "." | "..") {
-        return Err(doing.error(ContextErrorKind::InvalidInput, "that is no name of a secret"));
+        return Err(doing.error(ContextErrorKind::InvalidInput, "a secret cannot be named . or .."));
     }
     Ok(())
 }

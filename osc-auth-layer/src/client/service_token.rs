@@ -1,4 +1,4 @@
-//! Service access tokens: what they are, and for how long one is kept.
+//! Service access tokens, and how long they are cached.
 
 use std::fmt;
 use std::sync::Arc;
@@ -15,8 +15,9 @@ use super::request::Api;
 use crate::clock::Timestamp;
 use crate::provider::bearer;
 
-/// A token for one service in the user's workspace. Cheap to clone; its `Debug` does not show it. Never send it to the
-/// browser, and to nobody but that service's `apiUrl`.
+/// Gives access to one service in the user's workspace. It is cheap to clone, and `Debug` does not show the token.
+///
+/// Send the token only to the service's [`api_url`](Self::api_url), and never to the browser.
 #[derive(Clone)]
 pub struct ServiceAccessToken(Arc<Issued>);
 
@@ -29,42 +30,42 @@ struct Issued {
 }
 
 impl ServiceAccessToken {
-    /// The service it is for.
+    /// Returns the id of the service that the token is for.
     #[must_use]
     pub fn service_id(&self) -> &str {
         &self.0.service_id
     }
 
-    /// The service's `apiUrl`: where the token may go, and nowhere else.
+    /// Returns the service's `apiUrl`, the only address that the token may go to.
     #[must_use]
     pub fn api_url(&self) -> &str {
         &self.0.api_url
     }
 
-    /// The token itself.
+    /// Returns the token itself.
     #[must_use]
     pub fn token(&self) -> &str {
         token_of(&self.0.bearer)
     }
 
-    /// `Bearer <token>`, marked sensitive, for OSC's `x-jwt` header.
+    /// Returns `Bearer <token>` for OSC's `x-jwt` header. The value is marked sensitive.
     #[must_use]
     pub fn bearer(&self) -> HeaderValue {
         self.0.bearer.clone()
     }
 
-    /// When it expires, as far as OSC says; five minutes after its issue when it does not.
+    /// Returns the time at which the token expires. If OSC does not say, that is five minutes after its issue.
     #[must_use]
     pub fn expires_at(&self) -> SystemTime {
         self.0.expires_at.into()
     }
 
-    /// Whether it is still to be used, and not about to expire.
+    /// Returns true if the token is not about to expire.
     pub(super) fn is_fresh(&self, now: Timestamp) -> bool {
         now < self.0.keep_until
     }
 
-    /// Reads the answer of the token service. `None` when it holds no token that could stand in a header.
+    /// Reads the answer of the token service. `None` if it contains no token that is valid in a header.
     pub(super) fn parse(service_id: &str, api: &Api, body: &[u8], now: Timestamp) -> Option<Self> {
         #[derive(Deserialize)]
         struct Answer {
@@ -98,14 +99,17 @@ impl fmt::Debug for ServiceAccessToken {
 }
 
 const UNTOLD_LIFETIME: Duration = Duration::from_secs(5 * 60);
-/// Before its expiry: a request takes a while, and clocks differ.
+/// How long before its expiry a token is no longer used, because a request takes a while and clocks differ.
 const MARGIN: Duration = Duration::from_secs(60);
-/// One that seems to have expired at once tells of clocks hours apart, and is kept all the same: otherwise each call would
-/// ask for another. If it is dead, the service says so.
+/// How long a token is kept at least. A token that seems expired at its issue means that the clocks are hours apart. Without
+/// this minimum, every call would ask for another token. If the token is dead, the service refuses it.
 const SHORTEST: Duration = Duration::from_secs(30);
 
-/// OSC documents no unit. A lifetime of more than a week is one in milliseconds; lifetimes stay below any date since 2001,
-/// and dates in seconds below those in milliseconds until the year 5138.
+/// Converts `expiry` into a time. OSC documents no unit, so the size of the number tells it: a lifetime or a date, in seconds
+/// or milliseconds.
+///
+/// A lifetime of more than a week is in milliseconds. Lifetimes are smaller than any date since 2001. Dates in seconds are
+/// smaller than dates in milliseconds until the year 5138.
 fn moment(number: f64, now: Timestamp) -> Option<Timestamp> {
     const A_WEEK: f64 = 604_800.0;
     const A_DATE: f64 = 1e9;
@@ -128,7 +132,8 @@ fn number(value: &Value) -> Option<f64> {
     }
 }
 
-/// `exp` (RFC 7519 §4.1.4), unverified: it is OSC's token, and only tells when to ask for the next.
+/// Returns the claim `exp` (RFC 7519 §4.1.4). The signature need not be verified: the claim only tells when to ask for the
+/// next token.
 fn jwt_expiry(token: &str) -> Option<f64> {
     #[derive(Deserialize)]
     struct Claims {
@@ -173,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn expiry_is_told_by_its_size_and_a_jwt_settles_it() {
+    fn the_size_of_expiry_tells_its_unit() {
         assert_eq!(lifetime("t", json!(NOW + 3600)), 3600);
         assert_eq!(lifetime("t", json!((NOW + 3600) * 1000)), 3600);
         assert_eq!(lifetime("t", json!((NOW + 3600).to_string())), 3600);
@@ -190,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn one_is_kept_until_shortly_before_it_expires() {
+    fn a_token_is_kept_until_shortly_before_expiry() {
         let at = |seconds: u64| Timestamp::from_millis((NOW + seconds) * 1000);
         let hour = parse("t", json!(3600));
         assert!(hour.is_fresh(at(3539)) && !hour.is_fresh(at(3540)));
@@ -201,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn what_could_not_stand_in_a_header_is_no_token() {
+    fn a_token_must_be_valid_in_a_header() {
         for bad in [json!(""), json!("a b"), json!("a\r\nx: y"), json!("é"), json!(7), json!(null)] {
             let body = json!({ "token": bad }).to_string();
             assert!(ServiceAccessToken::parse("a", &api(), body.as_bytes(), now()).is_none(), "{bad}");
@@ -210,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn debug_does_not_show_it() {
+    fn debug_does_not_show_the_token() {
         let token = parse("very-secret", json!(null));
         assert_eq!((token.token(), token.bearer().is_sensitive()), ("very-secret", true));
         assert!(!format!("{token:?}").contains("very-secret"));

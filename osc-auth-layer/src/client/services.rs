@@ -1,4 +1,4 @@
-//! The services that a workspace subscribes to, and tokens for them.
+//! Manages a workspace's subscriptions, and gets tokens for its services.
 
 use http::Method;
 use serde_json::json;
@@ -14,29 +14,29 @@ use super::platform::Platform;
 use super::service_token::ServiceAccessToken;
 
 impl OscContext {
-    /// Lists the services that the workspace subscribes to, as they are now.
+    /// Lists the services that the workspace subscribes to. Always asks the platform, not the cache.
     ///
     /// # Errors
-    /// Those of any call.
+    /// [Those of any call](OscContext#errors-of-any-call).
     pub async fn subscriptions(&self) -> Result<Vec<Subscription>, ContextError> {
         let doing = Doing::new("read the subscriptions");
         let workspace = self.workspace(doing).await?;
         Ok(self.read_subscriptions(doing, &workspace, None).await?.to_vec())
     }
 
-    /// Subscribes to a service. Does nothing if the workspace does so already.
+    /// Subscribes the workspace to a service. Does nothing if it is subscribed already.
     ///
     /// # Errors
     /// [`NotFound`](ContextErrorKind::NotFound): OSC has no such service.
     pub async fn activate_service(&self, service_id: &str) -> Result<Subscription, ContextError> {
         let doing = Doing::new("activate the service").of(service_id);
         let workspace = self.workspace(doing).await?;
-        // The subscription that is remembered may have been given up elsewhere.
+        // The cached subscription may have been ended elsewhere.
         workspace.forget_subscriptions();
         self.subscribed(doing, &workspace, service_id, Unsubscribed::Activate).await
     }
 
-    /// Ends the subscription to a service. Its service access tokens die with it.
+    /// Ends the subscription to a service. This also ends its service access tokens.
     ///
     /// ```
     /// use osc_auth_layer::{ContextError, OscContext};
@@ -62,23 +62,35 @@ impl OscContext {
         Ok(())
     }
 
-    /// Returns a token for one service, for requests that no method here makes. Activates the service if the workspace does not
-    /// subscribe to it. A token that is kept is returned until a minute before it expires.
+    /// Returns a token for one service, for requests that this client has no method for.
+    ///
+    /// Activates the service if the workspace does not subscribe to it. Tokens are cached until a minute before they expire.
+    ///
+    /// ```
+    /// use osc_auth_layer::{ContextError, OscContext};
+    ///
+    /// async fn list_request(osc: &OscContext) -> Result<http::Request<()>, Box<dyn std::error::Error>> {
+    ///     let token = osc.service_access_token("minio-minio").await?;
+    ///     Ok(http::Request::get(token.api_url()).header("x-jwt", token.bearer()).body(())?)
+    /// }
+    /// ```
     ///
     /// # Errors
     /// [`NotFound`](ContextErrorKind::NotFound): OSC has no such service.
     pub async fn service_access_token(&self, service_id: &str) -> Result<ServiceAccessToken, ContextError> {
         let doing = Doing::new("get access to the service").of(service_id);
         let access = self.access(doing, service_id, Unsubscribed::Activate).await?;
-        // The user may have signed out while it was asked for.
+        // The user may have signed out meanwhile.
         self.workspace(doing).await?;
         Ok(access.token.clone())
     }
 
-    /// Returns a newer token than `rejected`, which the service refused although it had not expired. Asks for nothing if there is
-    /// a newer one already.
+    /// Returns a newer token than `rejected`. Call it when the service refuses a token that has not expired.
+    ///
+    /// Sends no request if a newer token is in the cache already.
     ///
     /// # Errors
+    /// Besides [those of any call](OscContext#errors-of-any-call):
     /// [`NotSubscribed`](ContextErrorKind::NotSubscribed).
     pub async fn refresh_service_access_token(
         &self,

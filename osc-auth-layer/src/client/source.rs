@@ -1,5 +1,6 @@
-//! Where a context's personal access token comes from: a user's session, or a token that somebody handed over. All that the
-//! client needs of the layer is asked for here.
+//! The source of a context's personal access token: a user's session, or a token that your code gave.
+//!
+//! This module is the client's only access to the layer.
 
 use std::fmt;
 use std::sync::Arc;
@@ -16,9 +17,9 @@ use crate::session::{OscSession, OscToken};
 
 #[derive(Clone)]
 pub(super) enum TokenSource {
-    /// Refreshes its token, and is over when the user signs out.
+    /// Refreshes its token, and ends when the user signs out.
     Session(OscSession),
-    /// Has this one token, which nobody here can refresh.
+    /// A single token, which the client cannot refresh.
     Bare(Arc<BareToken>),
 }
 
@@ -30,11 +31,11 @@ pub(super) struct BareToken {
     pub(super) workspace: Arc<Workspace>,
 }
 
-/// A personal access token as it is sent.
+/// A personal access token in the form in which it is sent.
 #[derive(Clone)]
 pub(super) struct PersonalToken {
     bearer: HeaderValue,
-    /// The session's own, which a refresh replaces.
+    /// The session's token, which a refresh replaces.
     of_session: Option<OscToken>,
 }
 
@@ -49,7 +50,7 @@ impl PersonalToken {
 }
 
 impl TokenSource {
-    /// Returns a token that has not expired, as far as the source can know.
+    /// Returns a token. A session's token has not expired.
     pub(super) async fn token(&self, doing: Doing<'_>) -> Result<PersonalToken, ContextError> {
         match self {
             Self::Session(session) => {
@@ -60,7 +61,7 @@ impl TokenSource {
         }
     }
 
-    /// Returns a newer token than one that was refused, or `None` if there is none to be had.
+    /// Returns a newer token than the refused one, or `None` if the source cannot get one.
     pub(super) async fn newer(
         &self,
         doing: Doing<'_>,
@@ -76,7 +77,7 @@ impl TokenSource {
         }
     }
 
-    /// Returns what was learnt of the workspace so far. Fails when the session is over.
+    /// Returns the cached knowledge about the workspace. Fails if the session has ended.
     pub(super) async fn workspace(&self, doing: Doing<'_>) -> Result<Arc<Workspace>, ContextError> {
         match self {
             Self::Session(session) => {
@@ -112,7 +113,7 @@ impl TokenSource {
         }
     }
 
-    /// The clock alone, so that a sleeper keeps no layer alive.
+    /// Returns only the clock, so that a sleeping task does not keep the layer alive.
     pub(super) fn clock(&self, doing: Doing<'_>) -> Result<Arc<dyn Clock>, ContextError> {
         match self {
             Self::Session(session) => {

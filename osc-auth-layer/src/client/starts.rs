@@ -1,4 +1,4 @@
-//! The instances that a session started: creates whose outcome it does not know, and resumes.
+//! Remembers what a session started: creates with an unknown outcome, and resumes.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -8,25 +8,25 @@ use super::create::Order;
 use super::instance::Instance;
 use crate::clock::Timestamp;
 
-/// A node of the cluster is started within minutes.
+/// Long enough: the cluster starts a node within minutes.
 const REMEMBERED_FOR: Duration = Duration::from_secs(30 * 60);
-/// More than anybody starts in half an hour by hand.
+/// More than a user starts by hand in half an hour.
 const MOST: usize = 64;
 
 /// A create that may have been carried out.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Start {
     pub(super) at: Timestamp,
-    /// Somebody else may have created it: the name was absent when it was looked for and taken when it was to be created, or
-    /// another create of this session asked for other options.
+    /// True if the instance may come from somebody else: the name was free when this session looked and taken when it sent
+    /// the create, or another create of this session asked for other options.
     pub(super) needs_proof: bool,
 }
 
 #[derive(Default)]
 pub(super) struct Starts {
-    /// By service, name and options.
+    /// Creates by service, name and digest of the options.
     creates: HashMap<(Key, [u8; 32]), Start>,
-    /// The calls under way that want the same, and whether one of them has the instance.
+    /// The number of calls under way for the same order, and whether one of them has got the instance.
     calls: HashMap<(Key, [u8; 32]), (usize, bool)>,
     resumes: HashMap<Key, Timestamp>,
 }
@@ -35,13 +35,15 @@ pub(super) struct Starts {
 type Key = (String, String);
 
 impl Starts {
-    /// A call begins that wants this.
+    /// Notes that a call for this order begins.
     pub(super) fn enter(&mut self, order: &Order) {
         self.calls.entry((order.key(), order.digest)).or_default().0 += 1;
     }
 
-    /// A call ends, with the instance or without. Once somebody has it and nobody waits for it, it is an instance like any other;
-    /// what nobody was told of is still there to be adopted.
+    /// Notes that a call ends, with the instance or without.
+    ///
+    /// When the last call ends and one of them got the instance, the create is forgotten. If no call got it, a later call can
+    /// still adopt it.
     pub(super) fn leave(&mut self, order: &Order, has_it: bool) {
         let key = (order.key(), order.digest);
         let Some((calls, is_had)) = self.calls.get_mut(&key) else {
@@ -63,20 +65,20 @@ impl Starts {
         self.creates.insert((order.key(), order.digest), Start { at: now, needs_proof: false });
     }
 
-    /// The create was carried out, and no other was.
+    /// Notes that this create was carried out, and no other one for the name.
     pub(super) fn succeed(&mut self, order: &Order, now: Timestamp) {
         self.forget(&order.service_id, &order.name);
         self.begin(order, now);
     }
 
-    /// The platform says that the name is taken.
+    /// Notes that the platform says the name is taken.
     pub(super) fn doubt(&mut self, order: &Order) {
         if let Some(start) = self.creates.get_mut(&(order.key(), order.digest)) {
             start.needs_proof = true;
         }
     }
 
-    /// The create was not carried out: what was known before it holds.
+    /// Notes that the create was not carried out, and restores the earlier knowledge.
     pub(super) fn undo(&mut self, order: &Order, earlier: Option<Start>) {
         let key = (order.key(), order.digest);
         match earlier {
@@ -96,7 +98,7 @@ impl Starts {
         Some(Start { needs_proof: mine.needs_proof || is_contested, ..mine.clone() })
     }
 
-    /// What there is of this name has nothing to do any more with what was started.
+    /// Forgets the name: an instance of this name no longer comes from anything that was started.
     pub(super) fn forget(&mut self, service_id: &str, name: &str) {
         let key = (service_id.to_owned(), name.to_owned());
         self.creates.retain(|(other, _), _| *other != key);
@@ -117,7 +119,7 @@ fn is_recent(at: Timestamp, now: Timestamp) -> bool {
     now.since(at) < REMEMBERED_FOR
 }
 
-/// Drops what is too old, and the oldest if there are too many.
+/// Drops entries that are too old, and the oldest entry if there are too many.
 fn make_room<K: Clone + Eq + Hash, T>(
     entries: &mut HashMap<K, T>,
     now: Timestamp,
@@ -131,20 +133,20 @@ fn make_room<K: Clone + Eq + Hash, T>(
     }
 }
 
-/// What to do next about an instance that is to be created or adopted.
+/// The next thing to do on the way to an instance.
 #[derive(Debug, PartialEq)]
 pub(super) enum Next {
-    /// It is there, and this session started it.
+    /// The instance exists, and this session started it.
     Adopt,
-    /// It is there, and this session has no claim to it.
+    /// The instance exists, and this session did not start it.
     Taken,
-    /// It is not there, and this call has not asked for it yet.
+    /// The instance does not exist, and this call has not sent a create yet.
     Create,
-    /// It was asked for and may turn up.
+    /// A create was sent, and the instance may turn up.
     Wait,
 }
 
-/// Decides from what is there now, and from what this session knows of its own create with these options.
+/// Decides what to do next from the instance that was found and from this session's own create with these options.
 pub(super) fn next(found: Option<&Instance>, start: Option<&Start>, order: &Order, has_asked: bool) -> Next {
     match (found, start) {
         (None, _) if has_asked => Next::Wait,
@@ -154,8 +156,8 @@ pub(super) fn next(found: Option<&Instance>, start: Option<&Start>, order: &Orde
     }
 }
 
-/// Returns false if the instance shows another value for an option than was asked for. Options that it leaves out or masks, as it
-/// does with secrets, prove nothing.
+/// Returns false if the instance shows another value for an option than the order asks for. Options that the instance omits or
+/// masks (as with secrets) are not compared.
 fn agrees(asked: &serde_json::Value, found: &Instance) -> bool {
     let asked = asked.as_object().into_iter().flatten();
     asked.filter(|(option, _)| *option != "name").all(|(option, asked)| {
@@ -166,7 +168,7 @@ fn agrees(asked: &serde_json::Value, found: &Instance) -> bool {
     })
 }
 
-/// A value as text, since a service may answer `"true"` for `true`. Lists and objects are not compared.
+/// Returns a value as text, because a service may answer `"true"` for `true`. Lists and objects are not compared.
 fn plain(value: &serde_json::Value) -> Option<String> {
     match value {
         serde_json::Value::String(text) => Some(text.trim().to_owned()).filter(|text| !text.is_empty()),
@@ -196,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_this_session_started_with_these_options_is_adopted() {
+    fn only_instances_this_session_started_are_adopted() {
         let mine = order("store", json!({ "level": 1 }));
         let start = |needs_proof| Start { at: at(0), needs_proof };
         let (same, changed) = (instance(json!({ "level": 1 })), instance(json!({ "level": 2 })));
@@ -218,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn an_instance_agrees_unless_it_shows_another_value() {
+    fn an_instance_agrees_unless_an_option_differs() {
         let asked = json!({ "name": "store", "user": "ada", "on": true, "n": 3, "password": "{{secrets.p}}", "list": [1] });
         for shown in [
             json!({}),
@@ -234,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn starts_are_forgotten_after_half_an_hour_and_their_number_is_bounded() {
+    fn starts_expire_after_half_an_hour_and_are_bounded() {
         let mut starts = Starts::default();
         let first = order("first", json!({}));
         starts.begin(&first, at(0));
@@ -251,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn a_start_is_kept_until_somebody_has_the_instance_and_nobody_waits_for_it() {
+    fn a_start_is_kept_until_its_instance_is_delivered() {
         let mine = order("store", json!({}));
         let is_kept = |ends: &[bool]| {
             let mut starts = Starts::default();
@@ -269,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn a_create_with_other_options_makes_both_doubtful() {
+    fn a_create_with_other_options_puts_both_in_doubt() {
         let mut starts = Starts::default();
         let (one, two) = (order("store", json!({ "level": 1 })), order("store", json!({ "level": 2 })));
         starts.begin(&one, at(0));

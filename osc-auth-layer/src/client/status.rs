@@ -1,10 +1,10 @@
-//! The platform's words for how an instance, a job and a plan are: the known ones as variants, every other one kept.
+//! The statuses of instances and jobs, and the plans. Known words are variants, and unknown words are kept.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// An enum of words, with `Other` for those that this version does not know.
+/// Defines an enum of words, with `Other` for words that this version does not know.
 macro_rules! words {
     ($(#[$meta:meta])* $name:ident { $($(#[$doc:meta])* $variant:ident = $word:literal,)+ }) => {
         $(#[$meta])*
@@ -13,7 +13,7 @@ macro_rules! words {
         #[non_exhaustive]
         pub enum $name {
             $($(#[$doc])* $variant,)+
-            /// A word that this version does not know, as the platform gave it.
+            /// A word that this version does not know, exactly as the platform sent it.
             Other(String),
         }
 
@@ -61,7 +61,7 @@ macro_rules! words {
 }
 
 words! {
-    /// How an instance is.
+    /// Lists the statuses of an instance.
     ///
     /// ```
     /// use osc_auth_layer::client::InstanceStatus;
@@ -71,39 +71,39 @@ words! {
     /// assert_eq!(new.to_string(), "hibernating");
     /// ```
     InstanceStatus {
-        /// It is being started.
+        /// The instance is starting.
         Starting = "starting",
-        /// It can be used.
+        /// The instance is ready for use.
         Running = "running",
-        /// It was scaled to 0 replicas.
+        /// The instance was scaled to 0 replicas.
         Stopped = "stopped",
-        /// It failed, and will not run by waiting: read its logs, then restart or remove it.
+        /// The instance failed. Waiting does not help: read its logs, then restart or remove it.
         Failed = "failed",
-        /// The platform does not know.
+        /// The platform does not know the status.
         Unknown = "unknown",
     }
 }
 
 words! {
-    /// How a job is: the conditions of a Kubernetes job.
+    /// Lists the statuses of a job: the conditions of a Kubernetes job.
     JobStatus {
-        /// It is at work.
+        /// The job is running.
         Running = "Running",
-        /// It was suspended.
+        /// The job is suspended.
         Suspended = "Suspended",
-        /// It has done its work, and its last steps are being cleaned up.
+        /// The job has succeeded and is being cleaned up.
         SuccessCriteriaMet = "SuccessCriteriaMet",
-        /// It has done its work.
+        /// The job has succeeded.
         Complete = "Complete",
-        /// It has failed, and its last steps are being cleaned up.
+        /// The job has failed and is being cleaned up.
         FailureTarget = "FailureTarget",
-        /// It has failed.
+        /// The job has failed.
         Failed = "Failed",
     }
 }
 
 impl JobStatus {
-    /// Returns true if the job has done its work.
+    /// Returns true if the job has succeeded.
     #[must_use]
     pub fn is_complete(&self) -> bool {
         matches!(self, Self::Complete | Self::SuccessCriteriaMet)
@@ -117,19 +117,19 @@ impl JobStatus {
 }
 
 words! {
-    /// The plan that a workspace pays for.
+    /// Lists the plans of a workspace.
     Plan {
-        /// Free of charge.
+        /// The free plan.
         Free = "FREE",
-        /// For one person.
+        /// The plan for one person.
         Personal = "PERSONAL",
-        /// For professionals.
+        /// The plan for professionals.
         Professional = "PROFESSIONAL",
-        /// Another word for it.
+        /// The professional plan under its other name.
         Pro = "PRO",
-        /// For businesses.
+        /// The plan for businesses.
         Business = "BUSINESS",
-        /// For enterprises.
+        /// The plan for enterprises.
         Enterprise = "ENTERPRISE",
     }
 }
@@ -140,7 +140,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn known_words_are_variants_and_others_are_kept() {
+    fn known_words_become_variants_and_others_are_kept() {
         let read = |word: &str| serde_json::from_value::<InstanceStatus>(json!(word)).unwrap();
         assert_eq!(read("failed"), InstanceStatus::Failed);
         assert_eq!(read("unknown"), InstanceStatus::Unknown);
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn a_job_ends_well_or_badly_by_either_of_two_words() {
+    fn a_job_is_complete_or_failed_by_two_words_each() {
         let status = |word: &str| JobStatus::from(word.to_owned());
         assert!(status("Complete").is_complete() && status("SuccessCriteriaMet").is_complete());
         assert!(status("Failed").has_failed() && status("FailureTarget").has_failed());
@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn a_plan_of_tomorrow_is_kept() {
+    fn an_unknown_plan_is_kept() {
         assert_eq!(Plan::from("PRO".to_owned()), Plan::Pro);
         assert_eq!(Plan::from("GALACTIC".to_owned()).as_str(), "GALACTIC");
     }

@@ -1,4 +1,4 @@
-//! How the client learns of the subscriptions, and subscribes to a service: once for all who ask at the same time.
+//! Reads the subscriptions and subscribes to services. Concurrent callers share one request.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use super::error::{ContextError, ContextErrorKind};
 use super::platform::Platform;
 use super::workspace::{self, Subscriptions, Workspace};
 
-/// A subscription may turn up a moment after its activation.
+/// How often the client looks for a subscription after its activation. It may turn up a moment later.
 const LOOKS_AFTER_ACTIVATION: usize = 5;
 const BETWEEN_LOOKS: Duration = Duration::from_millis(500);
 
@@ -36,7 +36,7 @@ impl OscContext {
             return Ok(subscription);
         }
         if unsubscribed == Unsubscribed::Refuse {
-            let why = "the workspace does not subscribe to the service";
+            let why = "the workspace does not subscribe to the service; activate the service first";
             return Err(doing.error(ContextErrorKind::NotSubscribed, why));
         }
         let activate = || {
@@ -78,12 +78,14 @@ impl OscContext {
             }
             self.sleep(doing, BETWEEN_LOOKS).await?;
         }
-        let why = "Open Source Cloud does not list the service after its activation";
+        let why = "Open Source Cloud activated the service but does not list it; try again later";
         Err(doing.error(ContextErrorKind::UnexpectedAnswer, why))
     }
 
-    /// Reads them, once for all who ask at the same time; `unless_since` does with what somebody else has read since they
-    /// had been read this often.
+    /// Reads the subscriptions. Concurrent callers share one request.
+    ///
+    /// If `unless_since` is given, and the subscriptions have been read more often than that by now, returns the latest
+    /// reading without a request.
     pub(super) async fn read_subscriptions(
         &self,
         doing: Doing<'_>,

@@ -1,4 +1,4 @@
-//! Instances that were suspended: absent from the lists of their services until they are resumed.
+//! Lists and resumes suspended instances, which are absent from the lists of their services.
 
 use std::fmt;
 
@@ -17,28 +17,29 @@ use super::platform::Platform;
 
 const MYSUSPENDED: &str = "mysuspended";
 
-/// An instance that OSC has suspended. Its parameters are kept; what it stored in a volume of its own may be lost.
+/// Describes an instance that OSC has suspended.
 ///
-/// They may hold passwords, so `Debug` shows only the names of parameters and other fields.
+/// OSC keeps its parameters, but data in the instance's own volume may be lost. Parameters may contain passwords, so `Debug`
+/// shows only the names of parameters and other fields.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct SuspendedInstance {
-    /// The service it is of.
+    /// The id of the instance's service.
     pub service_id: String,
-    /// Its name.
-    #[serde(rename = "instanceName")]
+    /// The instance's name.
+    #[serde(rename = "instanceName", alias = "name")]
     pub name: String,
-    /// Since when, as the platform writes it (RFC 3339).
+    /// The time of the suspension, as the platform writes it (RFC 3339).
     #[serde(default, deserialize_with = "or_default")]
     pub suspended_at: Option<String>,
-    /// Why, such as `idle`.
+    /// The reason for the suspension, such as `idle`.
     #[serde(default, deserialize_with = "or_default")]
     pub reason: Option<String>,
-    /// The options it is created with again.
+    /// The options with which OSC creates the instance again.
     #[serde(default, deserialize_with = "or_default")]
     pub parameters: Map<String, Value>,
-    /// Everything else.
+    /// All other fields that the platform returns.
     #[serde(flatten)]
     pub fields: Map<String, Value>,
 }
@@ -57,20 +58,21 @@ impl fmt::Debug for SuspendedInstance {
 }
 
 impl OscContext {
-    /// Lists the workspace's suspended instances, of all services.
+    /// Lists the workspace's suspended instances of all services.
     ///
     /// # Errors
-    /// Those of any call.
+    /// [Those of any call](OscContext#errors-of-any-call).
     pub async fn suspended_instances(&self) -> Result<Vec<SuspendedInstance>, ContextError> {
         let doing = Doing::new("list the suspended instances");
         let request = |platform: &Platform| platform.request(Method::GET, "deploy", &[MYSUSPENDED]);
         self.ask_platform(doing, request).await?.read_list(doing)
     }
 
-    /// Resumes a suspended instance. It takes a while until it is there again: for a minute its service may not know it, or
-    /// answer 401. [`wait_until_ready`](Self::wait_until_ready) sits that out.
+    /// Resumes a suspended instance.
     ///
-    /// Resume one instance after another: the platform is known to lose track of some when two resumes overlap.
+    /// For up to a minute the service may not know the instance yet, or answer 401.
+    /// [`wait_until_ready`](Self::wait_until_ready) waits through that. Resume one instance after another: the platform is known
+    /// to lose track of instances when two resumes overlap.
     ///
     /// ```
     /// use std::time::Duration;
@@ -97,7 +99,7 @@ impl OscContext {
         };
         self.ask_platform(doing, request).await?.done(doing)?;
         let workspace = self.workspace(doing).await?;
-        // The subscription went with the last instance that was suspended, perhaps.
+        // The subscription may have ended when its last instance was suspended.
         workspace.forget_subscriptions();
         workspace.starts.lock().resumed(service_id, name, self.now(doing)?);
         Ok(())
@@ -110,7 +112,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn a_suspended_instance_keeps_its_parameters_and_shows_none() {
+    fn suspended_instances_keep_parameters_and_hide_them_in_debug() {
         let answer = json!({
             "serviceId": "encore", "instanceName": "mine", "suspendedAt": "2026-09-29T08:00:00Z", "reason": "idle",
             "parameters": { "key": "hunter2" }, "tenantId": "acme",
@@ -122,5 +124,7 @@ mod tests {
         assert!(debug.contains("key") && !debug.contains("hunter2") && !debug.contains("acme"), "{debug}");
         let least = json!({ "serviceId": "encore", "instanceName": "mine", "parameters": null });
         assert!(serde_json::from_value::<SuspendedInstance>(least).unwrap().parameters.is_empty());
+        let other = json!({ "serviceId": "encore", "name": "mine" });
+        assert_eq!(serde_json::from_value::<SuspendedInstance>(other).unwrap().name, "mine");
     }
 }

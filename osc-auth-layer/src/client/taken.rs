@@ -1,6 +1,6 @@
-//! Recognises, in the platform's own words, that a name is taken.
+//! Recognises from the platform's reason that a name is taken.
 
-/// The verdicts, and whether one is clear enough without a subject.
+/// Phrases that something is taken, and whether the phrase is clear enough without a subject.
 const VERDICTS: [(&[&str], bool); 7] = [
     (&["already", "exists"], true),
     (&["exists", "already"], true),
@@ -10,12 +10,12 @@ const VERDICTS: [(&[&str], bool); 7] = [
     (&["taken"], false),
     (&["in", "use"], false),
 ];
-/// Phrases that need nothing else.
+/// Phrases that are always about the name.
 const WHOLE: [&[&str]; 3] =
     [&["duplicate", "name"], &["already", "an", "instance"], &["already", "a", "job"]];
-/// Words that may stand between the subject and the verdict: "the name *is already* taken".
+/// Words between the subject and the phrase, as in "the name *is already* taken".
 const FILLERS: [&str; 7] = ["is", "are", "was", "has", "have", "been", "already"];
-/// Words that may stand before the word "name". The name of a domain, a user or a file is another matter.
+/// Words that may precede "name". Any other word means another name, such as that of a domain, a user or a file.
 const OF_THE_INSTANCE: [&str; 16] = [
     "the", "that", "this", "a", "an", "same", "such", "given", "with", "by", "of", "instance", "job",
     "service", "chosen", "name",
@@ -23,8 +23,8 @@ const OF_THE_INSTANCE: [&str; 16] = [
 
 /// Returns true if the reason for a refused create says that the instance's name is taken.
 ///
-/// A phrase such as "already exists" counts only if its subject is the name, the instance, or nothing at all: a port or a domain
-/// that is in use is no reason to believe that the instance is there.
+/// A phrase such as "already exists" counts only if its subject is the name or the instance, or if it has none. A port or a
+/// domain that is in use does not mean that the instance exists.
 pub(super) fn says_taken(reason: &str, name: &str) -> bool {
     let text = reason.to_lowercase();
     let words: Vec<_> = text
@@ -41,7 +41,7 @@ pub(super) fn says_taken(reason: &str, name: &str) -> bool {
     })
 }
 
-/// Looks at the words before a verdict, the last one first. `None` if they name no subject.
+/// Returns true if the words before a phrase have the instance or its name as their subject. `None` if there is no subject.
 fn is_about_the_instance(before: &[&str], name: &str) -> Option<bool> {
     let mut before = before.iter().rev().copied().skip_while(|word| FILLERS.contains(word));
     let subject = before.next()?;
@@ -61,7 +61,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_that_is_taken_is_recognised_however_it_is_said() {
+    fn a_taken_name_is_recognised_in_any_wording() {
         for reason in [
             "the name is taken",
             "Name taken",
@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn what_else_is_taken_in_use_or_there_already_is_not_the_name() {
+    fn other_things_in_use_do_not_count_as_the_name() {
         for reason in [
             "",
             "no tokens left",

@@ -1,4 +1,4 @@
-//! Waiting until an instance runs or a job is done.
+//! Waits until an instance runs or a job is done.
 
 use std::time::Duration;
 
@@ -15,17 +15,17 @@ use super::status::{InstanceStatus, JobStatus};
 use crate::clock::Timestamp;
 
 pub(super) const BETWEEN_LOOKS: Duration = Duration::from_secs(1);
-/// For so long, the API of a new or resumed instance may refuse a good token, and not know a resumed one.
+/// How long the API of a new or resumed instance may refuse a good token, or not know a resumed instance.
 const SETTLING: Duration = Duration::from_secs(60);
 
-/// Which failed looks a wait sits out.
+/// Decides which errors a wait tolerates.
 #[derive(Clone, Copy)]
 pub(super) struct Patience {
     since: Timestamp,
 }
 
 impl Patience {
-    /// `since`: when the wait, or what is waited for, began.
+    /// Starts at `since`, the time at which the wait or the create began.
     pub(super) fn since(since: Timestamp) -> Self {
         Self { since }
     }
@@ -43,25 +43,35 @@ impl Patience {
     }
 }
 
-/// The last answer of the wait, for the error at its end.
+/// The last answer that a wait saw, for its error.
 #[derive(Default)]
 struct Seen {
     status: Option<String>,
-    /// Why the latest look failed, if it did.
+    /// The error of the latest look, if it failed.
     problem: Option<ContextError>,
 }
 
 impl OscContext {
-    /// Waits until an instance is running, looking every second. `watch` is called after each look.
+    /// Waits until an instance is running. Looks every second and calls `watch` with each answer.
     ///
-    /// The wait goes on through an outage of the platform, and for the first minute while the API answers 401, as it does for
-    /// new and resumed instances. [`Failed`](InstanceStatus::Failed) ends it; any other status does not. Dropping the future ends
-    /// it too. Each error names the [last status](ContextError::last_status) that was seen.
+    /// The wait goes on through an outage of the platform. During the first minute it also goes on while the API answers 401, as
+    /// it does for new and resumed instances. Of all statuses, only `running` and [`failed`](InstanceStatus::Failed) end
+    /// it. Dropping the future ends it too. Every error has the [last status](ContextError::last_status) that was seen.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use osc_auth_layer::{ContextError, OscContext};
+    ///
+    /// async fn watch(osc: &OscContext) -> Result<(), ContextError> {
+    ///     let five_minutes = Duration::from_secs(300);
+    ///     osc.wait_until_ready("minio-minio", "store", five_minutes, |health| println!("{}", health.status)).await
+    /// }
+    /// ```
     ///
     /// # Errors
-    /// - [`Failed`](ContextErrorKind::Failed): its status is `failed`.
+    /// - [`Failed`](ContextErrorKind::Failed): the status is `failed`.
     /// - [`DeadlineExceeded`](ContextErrorKind::DeadlineExceeded): it does not run within `deadline`, counted from the call.
-    /// - [`NotFound`](ContextErrorKind::NotFound): there is no such instance, or it has been removed meanwhile.
+    /// - [`NotFound`](ContextErrorKind::NotFound): there is no such instance, or it was removed meanwhile.
     /// - [`NotSubscribed`](ContextErrorKind::NotSubscribed).
     pub async fn wait_until_ready<'a>(
         &self,
@@ -98,8 +108,8 @@ impl OscContext {
         self.until(doing, deadline, &seen, "running", looking).await
     }
 
-    /// Waits until a job is done, looking every second, and returns it as it is then. `watch` is called after each look with
-    /// the job's status. Otherwise as [`wait_until_ready`](Self::wait_until_ready).
+    /// Waits until a job has succeeded, and returns it. Looks every second and calls `watch` with each status. Otherwise it works
+    /// like [`wait_until_ready`](Self::wait_until_ready).
     ///
     /// ```
     /// use std::time::Duration;
@@ -115,9 +125,9 @@ impl OscContext {
     /// ```
     ///
     /// # Errors
-    /// - [`Failed`](ContextErrorKind::Failed): its status is `Failed` or `FailureTarget`.
+    /// - [`Failed`](ContextErrorKind::Failed): the status is `Failed` or `FailureTarget`.
     /// - [`DeadlineExceeded`](ContextErrorKind::DeadlineExceeded): it is not done within `deadline`.
-    /// - [`NotFound`](ContextErrorKind::NotFound): there is no such job, or it has been removed meanwhile.
+    /// - [`NotFound`](ContextErrorKind::NotFound): there is no such job, or it was removed meanwhile.
     /// - [`NotSupported`](ContextErrorKind::NotSupported): the service has no jobs.
     /// - [`NotSubscribed`](ContextErrorKind::NotSubscribed).
     pub async fn wait_for_job(
@@ -151,7 +161,7 @@ impl OscContext {
         self.until(doing, deadline, &seen, "done", looking).await
     }
 
-    /// Ends a look: with what was waited for, with an error that waiting does not mend, or after a pause.
+    /// Handles the result of a look. Returns the awaited result or a final error, or pauses and returns `None`.
     async fn go_on<T>(
         &self,
         doing: Doing<'_>,
@@ -165,7 +175,7 @@ impl OscContext {
             Err(error) => {
                 let pause = patience.pause(&error, self.now(doing)?);
                 let Some(pause) = pause else { return Err(error) };
-                tracing::debug!(%error, "the wait goes on");
+                tracing::debug!(%error, "a check failed, and the wait continues");
                 seen.lock().problem = Some(error);
                 pause
             }
@@ -174,7 +184,7 @@ impl OscContext {
         Ok(None)
     }
 
-    /// Ends a wait at its deadline, and adds the last status to its error.
+    /// Ends a wait at its deadline and adds the last status to its error.
     async fn until<T>(
         &self,
         doing: Doing<'_>,
@@ -193,7 +203,7 @@ impl OscContext {
         ended.map_err(|error| error.after_status(seen.lock().status.clone()))
     }
 
-    /// Returns the health, or `None` if it is not there yet. `known`: the instance, unless it has to be looked up.
+    /// Returns the health, or `None` if there is none yet. `known` caches the instance, so that it is looked up once.
     async fn look_at_health(
         &self,
         doing: Doing<'_>,
@@ -207,7 +217,7 @@ impl OscContext {
         };
         match self.instance_health(service_id, &*instance).await {
             Ok(health) => Ok(Some(health)),
-            // It may turn up later than the instance itself; or the instance has been removed.
+            // The health may turn up later than the instance, or the instance was removed. The next look will tell.
             Err(error) if error.kind() == ContextErrorKind::NotFound => {
                 *known = None;
                 Ok(None)
@@ -216,7 +226,7 @@ impl OscContext {
         }
     }
 
-    /// Looks an instance up that is expected to be there. One that was resumed a moment ago may be missing still.
+    /// Looks up an instance that should exist. An instance that was resumed a moment ago may still be missing.
     async fn find_again(
         &self,
         doing: Doing<'_>,
@@ -229,13 +239,15 @@ impl OscContext {
         let resumed_at = self.workspace(doing).await?.starts.lock().resumed_at(service_id, name);
         let now = self.now(doing)?;
         if resumed_at.is_some_and(|at| now.since(at) < SETTLING) {
-            return Err(doing
-                .error(ContextErrorKind::Unavailable, "it was resumed a moment ago and is not there yet"));
+            return Err(doing.error(
+                ContextErrorKind::Unavailable,
+                "it was resumed a moment ago and is not available yet",
+            ));
         }
         Err(missing(doing))
     }
 
-    /// Sleeps, unless the session ends meanwhile.
+    /// Sleeps. Fails early if the session ends meanwhile.
     pub(super) async fn pause(&self, doing: Doing<'_>, pause: Duration) -> Result<(), ContextError> {
         let mut left = pause;
         while !left.is_zero() {
@@ -250,7 +262,7 @@ impl OscContext {
     }
 }
 
-/// Keeps only a plain word: a status may be anything the platform says, a token too.
+/// Notes a status for the error at the end. Keeps only a plain word, because the platform could send anything, even a token.
 fn saw(seen: &Mutex<Seen>, status: &str) {
     let is_word =
         status.len() <= 20 && status.chars().all(|c| c.is_ascii_alphabetic() || matches!(c, ' ' | '-' | '_'));
@@ -258,14 +270,14 @@ fn saw(seen: &Mutex<Seen>, status: &str) {
 }
 
 fn failed(doing: Doing<'_>) -> ContextError {
-    doing.error(ContextErrorKind::Failed, "it has failed, and waiting does not change that")
+    doing.error(ContextErrorKind::Failed, "it has failed; waiting longer does not help")
 }
 
 fn too_late(doing: Doing<'_>, goal: &str, seen: &Seen) -> ContextError {
     let status = seen.status.as_deref().unwrap_or("unknown");
-    let mut why = format!("it is not {goal} by the deadline, its status is {status}");
+    let mut why = format!("it was not {goal} by the deadline; its last status was {status}");
     if let Some(problem) = &seen.problem {
-        why.push_str(&format!("; the latest look failed: {}", problem.why()));
+        why.push_str(&format!("; the last check failed: {}", problem.why()));
     }
     ContextError::new(ContextErrorKind::DeadlineExceeded, doing, why)
 }
@@ -275,7 +287,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_outage_is_sat_out_and_a_401_only_for_a_minute() {
+    fn a_wait_tolerates_outages_and_a_minute_of_401() {
         let at = |seconds: u64| Timestamp::from_millis(seconds * 1000);
         let patience = Patience::since(at(1000));
         let doing = Doing::new("wait for");

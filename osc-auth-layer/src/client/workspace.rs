@@ -1,5 +1,4 @@
-//! What a session has learnt of its user's workspace. It lives and ends with the session in this process, and is never
-//! stored.
+//! A session's cached knowledge about its user's workspace. It lives with the session in this process and is never stored.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -20,23 +19,23 @@ use crate::flight::{Flight, Flights};
 
 pub(super) type Subscriptions = Arc<[Subscription]>;
 
-/// Where a service's API is, and the token for it.
+/// The API of a service and a token for it.
 pub(super) struct Access {
     pub(super) api: Api,
     pub(super) token: ServiceAccessToken,
 }
 
-/// A session's view of its workspace.
+/// A session's cached knowledge about its workspace.
 #[derive(Default)]
 pub(crate) struct Workspace {
-    /// Its own: what runs here can be asked for again, so no orderly shutdown waits for it.
+    /// Separate from the layer's tasks, so that shutdown does not wait for them. All of them can be repeated.
     pub(super) tasks: TaskTracker,
     subscriptions: Mutex<Learnt>,
     pub(super) reading: Flight<Result<Subscriptions, ContextError>>,
     services: Mutex<HashMap<String, Arc<Service>>>,
     refreshed_in_vain_at: Mutex<Option<Timestamp>>,
     pub(super) starts: Mutex<Starts>,
-    /// By service and name.
+    /// The creates under way, by service and name.
     pub(super) creating: Flights<(String, String), Step>,
     calls: AtomicU64,
 }
@@ -44,17 +43,18 @@ pub(crate) struct Workspace {
 #[derive(Default)]
 struct Learnt {
     subscriptions: Option<Subscriptions>,
-    /// How often they have been read.
+    /// How often the subscriptions have been read.
     times: u64,
 }
 
-/// A platform that refuses every token must not make each call spend a refresh token.
+/// How long no refresh follows one whose token was refused too. Otherwise, while the platform refuses every token, each
+/// call would spend a refresh token.
 const NO_REFRESH_FOR: Duration = Duration::from_secs(60);
 
-/// An API that refuses every token must not make each call ask for another: their number is limited.
+/// How long a service's token is not renewed after a new token was refused too. OSC limits how many tokens it issues.
 const NO_RENEWAL_FOR: Duration = Duration::from_secs(15);
 
-/// One service, as far as the session has used it.
+/// The cached knowledge about one service.
 #[derive(Default)]
 pub(super) struct Service {
     access: Mutex<Option<Arc<Access>>>,
@@ -73,7 +73,7 @@ impl Workspace {
         self.subscriptions.lock().times
     }
 
-    /// What somebody else has read since it had been read this often.
+    /// Returns the subscriptions if they have been read more than `times` times.
     pub(super) fn learnt_since(&self, times: u64) -> Option<Subscriptions> {
         let learnt = self.subscriptions.lock();
         learnt.subscriptions.clone().filter(|_| learnt.times > times)
@@ -89,32 +89,33 @@ impl Workspace {
         self.subscriptions.lock().subscriptions = None;
     }
 
-    /// A number of its own for each call that creates or adopts.
+    /// Returns a number that identifies a call that creates or adopts.
     pub(super) fn next_call(&self) -> u64 {
         self.calls.fetch_add(1, Ordering::Relaxed)
     }
 
-    /// Whether a refused personal access token is worth a refresh.
+    /// Returns true if a refused personal access token may be refreshed now.
     pub(super) fn may_refresh(&self, now: Timestamp) -> bool {
         is_over(*self.refreshed_in_vain_at.lock(), NO_REFRESH_FOR, now)
     }
 
-    /// The platform refused a new token as well.
+    /// Notes that the platform refused a new token as well.
     pub(super) fn refreshed_in_vain(&self, now: Timestamp) {
         *self.refreshed_in_vain_at.lock() = Some(now);
     }
 
-    /// Whether a refused service access token is worth asking for another.
+    /// Returns true if a refused service access token may be renewed now.
     pub(super) fn may_renew(&self, service_id: &str, now: Timestamp) -> bool {
         is_over(*self.service(service_id).renewed_in_vain_at.lock(), NO_RENEWAL_FOR, now)
     }
 
-    /// The service refused a new token as well.
+    /// Notes that the service refused a new token as well.
     pub(super) fn renewed_in_vain(&self, service_id: &str, now: Timestamp) {
         *self.service(service_id).renewed_in_vain_at.lock() = Some(now);
     }
 
-    /// Only for a service there is a subscription to, or about to be: ids that somebody makes up take no room.
+    /// Returns the entry of a service, and adds it if it is missing. Call it only for a service that the workspace subscribes
+    /// to, or is about to. Otherwise made-up ids would fill the memory.
     pub(super) fn service(&self, service_id: &str) -> Arc<Service> {
         let mut services = self.services.lock();
         services.entry(service_id.to_owned()).or_default().clone()
@@ -130,25 +131,25 @@ impl Workspace {
         *self.service(service_id).access.lock() = Some(access.clone());
     }
 
-    /// Drops an access that was refused; a newer one stays.
+    /// Drops an access that was refused. Keeps a newer one.
     pub(super) fn drop_access(&self, refused: &Arc<Access>) {
         let service = self.service(refused.token.service_id());
         service.access.lock().take_if(|access| Arc::ptr_eq(access, refused));
     }
 
-    /// The same for one that a caller used by itself.
+    /// Drops a token that was refused to the app itself. Keeps a newer one.
     pub(super) fn drop_token(&self, refused: &ServiceAccessToken) {
         let service = self.service(refused.service_id());
         service.access.lock().take_if(|access| access.token.token() == refused.token());
     }
 
-    /// Drops what is kept for a service that turned out to be none.
+    /// Drops the entry of a service that does not exist or is no longer subscribed to.
     pub(super) fn drop_service(&self, service_id: &str) {
         self.services.lock().remove(service_id);
     }
 }
 
-/// A clock that went back behind the start tells nothing any more.
+/// Returns true if a period has passed, or if the clock was set back to before its start.
 fn is_over(start: Option<Timestamp>, length: Duration, now: Timestamp) -> bool {
     start.is_none_or(|at| now < at || now.since(at) >= length)
 }

@@ -1,4 +1,4 @@
-//! From the settings to the layer: checked once, in one place.
+//! Checks the settings and builds the layer.
 
 use sync_wrapper::SyncWrapper;
 
@@ -16,13 +16,13 @@ use crate::public_path::PublicPaths;
 use crate::shared::Shared;
 
 impl Builder {
-    /// Checks the settings and builds the layer. Works outside a runtime and sends nothing.
+    /// Checks the settings and builds the layer. Works outside a Tokio runtime and sends nothing.
     ///
-    /// TLS uses the rustls crypto provider that the process has installed by now, or else aws-lc-rs for this layer alone.
-    /// Nothing is installed: an app may install a provider of its own before or after.
+    /// TLS uses the rustls crypto provider that the process has installed, or else aws-lc-rs for this layer only. The layer
+    /// installs no provider, so your app may install its own before or afterwards.
     ///
     /// # Errors
-    /// [`ConfigError`] names the setting that is missing or cannot be used, and the remedy.
+    /// [`ConfigError`] names the setting that is missing or cannot be used, and says what to do.
     pub fn build(mut self) -> Result<OscAuthLayer, ConfigError> {
         let issuer = Issuer::new(self.issuer.as_deref(), self.environment.as_deref(), self.known_endpoints)?;
         check_client(&self.client.0)?;

@@ -11,7 +11,7 @@ use crate::store::SessionStore;
 
 type ConfigureHttp = Box<dyn FnOnce(reqwest::ClientBuilder) -> reqwest::ClientBuilder + Send>;
 
-/// Configures an [`OscAuthLayer`](crate::OscAuthLayer). Every setter is optional and documented with its default, effect and risk.
+/// Configures an [`OscAuthLayer`](crate::OscAuthLayer). Every setter is optional.
 ///
 /// ```
 /// use osc_auth_layer::{Client, OscAuthLayer};
@@ -32,7 +32,7 @@ pub struct Builder {
     pub(super) environment: Option<String>,
     pub(super) known_endpoints: bool,
     pub(super) public_urls: Vec<String>,
-    /// The public URL is `OSC_HOSTNAME`, for want of a `PUBLIC_URL`.
+    /// True if the public URL comes from `OSC_HOSTNAME`, because `PUBLIC_URL` is not set.
     pub(super) is_osc_hostname: bool,
     pub(super) scopes: Vec<String>,
     pub(super) authorization_params: Vec<(String, String)>,
@@ -100,52 +100,69 @@ impl Builder {
         }
     }
 
-    /// The provider's issuer identifier (RFC 8414 §2), an `https` URL, or `http` on loopback.
+    /// Sets the provider's issuer identifier (RFC 8414 §2): an `https` URL, or `http` on loopback.
     ///
-    /// Default: `https://app.osaas.io`, OSC's production. Must equal the `issuer` of the provider's metadata to the
-    /// letter. Not together with [`environment`](Self::environment).
+    /// Default: `https://app.osaas.io`, OSC's production. The provider's metadata must name exactly the same `issuer`.
+    /// Cannot be combined with [`environment`](Self::environment).
     pub fn issuer(mut self, issuer: impl Into<String>) -> Self {
         self.issuer = Some(issuer.into());
         self
     }
 
-    /// An OSC environment by name: `prod`, or another such as `dev` or `stage`, whose issuer is
-    /// `https://app.{name}.osaas.io`. Default: `prod`. Not together with [`issuer`](Self::issuer).
+    /// Selects an OSC environment by name, such as `prod`, `stage` or `dev`. Default: `prod`.
+    ///
+    /// The issuer of `prod` is `https://app.osaas.io`, that of any other environment `https://app.{name}.osaas.io`.
+    /// Cannot be combined with [`issuer`](Self::issuer).
     pub fn environment(mut self, name: impl Into<String>) -> Self {
         self.environment = Some(name.into());
         self
     }
 
-    /// How a client with a secret authenticates, at the token, revocation and push endpoints alike. For a provider that
-    /// announces several methods and binds each client to one.
+    /// Sets how a client with a secret authenticates at the token, revocation and pushed-authorization endpoints. Needed
+    /// for a provider that announces several methods but binds each client to one.
     ///
-    /// It is used whether or not the provider announces it. Default: what the provider announces, `client_secret_post` first;
-    /// a client that registers itself agrees on one then.
+    /// Default: a method that the provider announces, preferably `client_secret_post`. A method that you set is used
+    /// even if the provider does not announce it. A client that registers itself agrees on a method when it registers, so
+    /// it cannot have this setting.
     pub fn auth_method(mut self, method: ClientAuthMethod) -> Self {
         self.auth_method = Some(method);
         self
     }
 
-    /// Falls back to OSC's endpoint paths below the issuer (`/api/connect/authorize`, …) when the provider's metadata
-    /// cannot be had. Default: only for OSC's own issuers. A wrong `issuer` in the metadata never falls back.
+    /// Falls back to OSC's endpoint paths below the issuer (`/api/connect/authorize`, …) while the provider's metadata
+    /// cannot be fetched.
+    ///
+    /// Default: only for OSC's own issuers. The layer never falls back if the metadata names another `issuer`.
     pub fn known_endpoints(mut self) -> Self {
         self.known_endpoints = true;
         self
     }
 
-    /// Where browsers find the app's root, for example `https://app.example.com`. Repeatable: the request's host then
-    /// selects one of them, and can select nothing else (RFC 9700 §4.13).
+    /// Adds a URL under which browsers find the app's root, for example `https://app.example.com`. Repeatable.
     ///
-    /// It may carry a path, for an app behind a proxy that strips it or below axum's `nest`. Plain http is accepted on
-    /// loopback only. Default: none, which serves a request on a loopback host that came by no proxy, and answers
-    /// sign-in with 500 on any other.
+    /// The request's host selects one of the URLs and can select nothing else (RFC 9700 §4.13). A URL may have a path, for
+    /// an app below axum's `nest` or behind a proxy that strips a prefix. Plain `http` is accepted on loopback only. Give
+    /// each origin once, and do not mix `https` and `http`.
+    ///
+    /// Default: none. Then sign-in works on loopback hosts without a proxy, and answers 500 on any other host.
+    ///
+    /// ```
+    /// use osc_auth_layer::{Client, OscAuthLayer};
+    ///
+    /// let auth = OscAuthLayer::builder(Client::public("cli"))
+    ///     .public_url("https://app.example.com")
+    ///     .public_url("https://example.org/app")
+    ///     .build()?;
+    /// # Ok::<(), osc_auth_layer::ConfigError>(())
+    /// ```
     pub fn public_url(mut self, url: impl Into<String>) -> Self {
         self.public_urls.push(url.into());
         self
     }
 
-    /// The scopes asked for at sign-in (RFC 6749 §3.3), and nothing else. Default: none, which leaves it to the provider; some
-    /// refuse that with `access_denied`.
+    /// Sets the scopes that sign-in asks for (RFC 6749 §3.3).
+    ///
+    /// Default: none. Then the provider decides; some providers answer `access_denied`.
     pub fn scopes<I>(mut self, scopes: I) -> Self
     where
         I: IntoIterator,
@@ -155,63 +172,82 @@ impl Builder {
         self
     }
 
-    /// Adds a constant parameter to each authorization request, such as `prompt=consent` for a provider that gives a refresh
-    /// token only after asking. Repeatable. Default: none.
+    /// Adds a constant parameter to each authorization request, such as `prompt=consent` for a provider that issues a
+    /// refresh token only after the user consents. Repeatable. Default: none.
     ///
-    /// The layer refuses parameters that it sets itself or relies on: `client_id`, `state`, `response_mode`, `nonce`, … A
-    /// name may be there once, except `resource` (RFC 8707). All parameters together may take 512 bytes, percent-encoded.
-    /// Where the provider takes pushed requests (RFC 9126), the layer pushes them too.
+    /// `build()` refuses:
+    /// - parameters that the layer sets itself or relies on, such as `client_id`, `state`, `response_mode` and `nonce`;
+    /// - a name that is given twice, except `resource` (RFC 8707);
+    /// - more than 512 bytes of parameters, percent-encoded.
+    ///
+    /// If the provider supports pushed authorization requests (RFC 9126), the parameters are pushed.
     pub fn authorization_param(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.authorization_params.push((name.into(), value.into()));
         self
     }
 
-    /// The path that starts a sign-in. Default: `/auth/signin`. Its query parameter `return_to` says where it leads: a
-    /// path on this origin, as the browser knows it, of up to 320 bytes. One that might be read in two ways (`//`, dot
-    /// segments, an escaped `/`, `\`, `.` or `%`, or a character that normalises to one) leads to [`after_signin`](Self::after_signin) instead.
+    /// Sets the path that starts a sign-in. Default: `/auth/signin`.
+    ///
+    /// The query parameter `return_to` names the page that the user returns to: a path on the same origin, as the browser
+    /// sees it, of at most 320 bytes. A path that two parsers could read differently is ignored in favour of
+    /// [`after_signin`](Self::after_signin). Examples are `//`, dot segments, an escaped `/`, `\`, `.` or `%`, and
+    /// characters that normalise to one of these.
     pub fn signin_path(mut self, path: impl Into<String>) -> Self {
         self.signin_path = path.into();
         self
     }
 
-    /// The path of the redirect URI (RFC 6749 §3.1.2). Default: `/auth/callback`. Register it with the provider.
+    /// Sets the path of the redirect URI (RFC 6749 §3.1.2). Default: `/auth/callback`. Register the whole URL, such as
+    /// `https://app.example.com/auth/callback`, with the provider.
     pub fn callback_path(mut self, path: impl Into<String>) -> Self {
         self.callback_path = path.into();
         self
     }
 
-    /// The path that signs out, by `POST` from the same origin. Default: `/auth/signout`.
+    /// Sets the path that signs the user out. Default: `/auth/signout`. It accepts `POST` from the same origin only.
     pub fn signout_path(mut self, path: impl Into<String>) -> Self {
         self.signout_path = path.into();
         self
     }
 
-    /// The path that tells a script of the app whether the visitor is signed in. Default: `/auth/session`.
+    /// Sets the path that tells the app's scripts whether the user is signed in. Default: `/auth/session`.
     ///
-    /// It answers with 200 and JSON: `{"signed_in":true,"workspace":…,"user":…,"expires_at":…,"signout":…}` or
-    /// `{"signed_in":false,"signin":…}`. `workspace` and `user` are null when they are not known. `expires_at` is the end of
-    /// the session if nobody uses it again, in seconds since 1970. While the session store is out of reach, the answer is
-    /// 503 and `{"signed_in":null,"retry_after":…}`, in seconds.
+    /// | situation | status | JSON |
+    /// |---|---|---|
+    /// | signed in | 200 | `{"signed_in":true,"workspace":…,"user":…,"expires_at":…,"signout":…}` |
+    /// | not signed in | 200 | `{"signed_in":false,"signin":…}` |
+    /// | the store is unreachable | 503 | `{"signed_in":null,"retry_after":…}`, in seconds |
+    /// | the request comes from a page of another origin | 403 | `{"error":"forbidden",…}` |
     ///
-    /// A request to it never refreshes or redirects, does not count as use of the session, and is refused with 403 when it
-    /// comes from a page of another origin.
+    /// `workspace` and `user` are null if they are unknown. `expires_at` is the time, in seconds since 1970, at which the
+    /// session ends if nobody uses it. A request to this path never refreshes, never redirects and does not count as
+    /// use of the session.
     pub fn session_path(mut self, path: impl Into<String>) -> Self {
         self.session_path = path.into();
         self
     }
 
-    /// Lets only users in for whom `may_enter` returns true. Repeatable; then all of them have to. Default: every account of
-    /// the provider may enter.
+    /// Admits only users for whom `may_enter` returns true. Repeatable: then every rule must admit the user. Default: every
+    /// account of the provider may enter.
     ///
-    /// It is asked at sign-in, at each refresh, and when a session is read from the [`store`](Self::store). A user who may
-    /// not enter gets 403 `not_allowed` and a page; nothing is kept, and the grant is revoked. So does a user whose token
-    /// names no workspace, since nobody knows who that is.
+    /// The layer asks at sign-in, at each refresh, and when it reads a session from the [`store`](Self::store). Other users
+    /// get 403 `not_allowed`. The layer keeps nothing of them and revokes the grant. With a rule, it also refuses users
+    /// whose token names no workspace, and a rule that panics refuses the user.
+    ///
+    /// ```
+    /// use osc_auth_layer::{Client, OscAuthLayer};
+    ///
+    /// let auth = OscAuthLayer::builder(Client::public("cli"))
+    ///     .authorize(|user| user.workspace() == "team" && user.user_id().is_some())
+    ///     .build()?;
+    /// # Ok::<(), osc_auth_layer::ConfigError>(())
+    /// ```
     pub fn authorize(mut self, may_enter: impl Fn(&OscUser) -> bool + Send + Sync + 'static) -> Self {
         self.authorize.push(Arc::new(may_enter));
         self
     }
 
-    /// Lets only users of these workspaces in, by [`OscUser::workspace`]; see [`authorize`](Self::authorize).
+    /// Admits only users of these workspaces ([`OscUser::workspace`]). Otherwise like [`authorize`](Self::authorize).
     pub fn allowed_workspaces<I>(self, workspaces: I) -> Self
     where
         I: IntoIterator,
@@ -221,125 +257,150 @@ impl Builder {
         self.authorize(move |user| allowed.iter().any(|workspace| workspace == user.workspace()))
     }
 
-    /// Where a sign-in without `return_to` leads, a path below the public URL. Default: `/`.
+    /// Sets the path, below the public URL, that a sign-in without `return_to` leads to. Default: `/`.
     pub fn after_signin(mut self, path: impl Into<String>) -> Self {
         self.after_signin = path.into();
         self
     }
 
-    /// Where a sign-out leads, a path below the public URL; it should be public. Default: `/`.
+    /// Sets the path, below the public URL, that a sign-out leads to. Default: `/`. Make it
+    /// [public](Self::public_path), or the user is asked to sign in again at once.
     pub fn after_signout(mut self, path: impl Into<String>) -> Self {
         self.after_signout = path.into();
         self
     }
 
-    /// Lets requests for exactly this path through without a session. With one they still get their token.
-    /// Repeatable. Default: no path is public. The raw path is compared, byte for byte.
+    /// Lets requests for exactly this path pass without a session. Requests with a session still get their token.
+    /// Repeatable. Default: no path is public.
+    ///
+    /// The layer compares the raw path, byte by byte.
     pub fn public_path(mut self, path: impl Into<String>) -> Self {
         self.public_paths.push(path.into());
         self
     }
 
-    /// The same for a path and everything below it, by whole segments: `/static` covers `/static/app.css` and not
-    /// `/statics`. A path that another parser might read differently (`..`, `//`, `;`, `%2f`,
-    /// a `%` that begins no escape, an escape that is no UTF-8, a fullwidth `．`, …) is never public.
+    /// Makes a path and everything below it public, by whole segments: `/static` covers `/static/app.css` but not
+    /// `/statics`. Repeatable.
+    ///
+    /// A path that another parser could read differently is never public. Examples are `..`, `//`, `;`, `%2f`, a `%`
+    /// without two hex digits, an escape that is not UTF-8, and a fullwidth `．`.
     pub fn public_prefix(mut self, prefix: impl Into<String>) -> Self {
         self.public_prefixes.push(prefix.into());
         self
     }
 
-    /// Makes every path public: requests with a session get their token, others go through bare.
+    /// Makes every path public. Requests with a session get their token, and all others pass without one.
     ///
-    /// Risk: nothing answers 401 any more but the handlers themselves, by asking for an `OscToken`; and that answer of
-    /// feature `axum`'s extractors is JSON, without a page for browsers.
+    /// Risk: the layer no longer protects any path. Each handler has to ask for an `OscToken`. The extractors of feature
+    /// `axum` then answer 401 with JSON, not with a page for browsers.
     pub fn optional(mut self) -> Self {
         self.optional = true;
         self
     }
 
-    /// Answers a browser's navigation without a session with a 303 to sign-in instead of 401. Default: 401 and a page
-    /// with a sign-in link. API calls always get the 401; an outage is never redirected.
+    /// Sends browsers without a session straight to sign-in, by a 303. Default: 401, with a page that links to sign-in.
+    ///
+    /// Only `GET` and `HEAD` requests that navigate the browser are redirected. API calls always get 401. An outage never
+    /// redirects.
     pub fn redirect_to_signin(mut self) -> Self {
         self.redirect_to_signin = true;
         self
     }
 
-    /// The status when a token expired and the provider is out of reach. Default: 401; 503 is what we recommend, since
-    /// clients retry it. Any 4xx or 5xx is accepted.
+    /// Sets the status of the answer `temporarily_unavailable`: the token has expired and the provider or the store is
+    /// unreachable. Default: 401.
+    ///
+    /// We recommend 503, because clients retry it. Any 4xx or 5xx is accepted.
     pub fn outage_status(mut self, status: StatusCode) -> Self {
         self.outage_status = status;
         self
     }
 
-    /// How long before its expiry a token is no longer given to requests, which then wait for the refresh.
-    /// Default: 60 seconds; at most a quarter of the token's lifetime is used.
+    /// Sets how long before its expiry a token is no longer handed out. Requests then wait for the refresh.
+    ///
+    /// Default: 60 seconds, but never more than a quarter of the token's lifetime.
     pub fn refresh_leeway(mut self, leeway: Duration) -> Self {
         self.timing.refresh_leeway = leeway;
         self
     }
 
-    /// How long before its expiry a token is refreshed beside requests that do not wait for it. Default: 5 minutes, at
-    /// most half of the token's lifetime, jittered. Must be longer than [`refresh_leeway`](Self::refresh_leeway).
+    /// Sets how long before its expiry a token is refreshed in the background, while requests go on with it.
+    ///
+    /// Default: 5 minutes, with jitter, but never more than half of the token's lifetime. Must be longer than
+    /// [`refresh_leeway`](Self::refresh_leeway).
     pub fn refresh_ahead(mut self, ahead: Duration) -> Self {
         self.timing.refresh_ahead = ahead;
         self
     }
 
-    /// How long a session lives without a request. Default: 24 hours. Longer leaves stolen cookies useful for longer.
+    /// Sets how long a session lives without a request. Default: 24 hours; at least one second.
+    ///
+    /// Risk: a stolen cookie stays useful for as long.
     pub fn idle_timeout(mut self, timeout: Duration) -> Self {
         self.timing.idle_timeout = timeout;
         self
     }
 
-    /// How long a session lives at most, counted from sign-in; also the cookie's `Max-Age`. Default: 30 days (browsers
-    /// keep no cookie for more than 400).
+    /// Sets how long a session lives at most, counted from sign-in. Default: 30 days; at least one second.
+    ///
+    /// This is also the cookie's `Max-Age`. Browsers keep no cookie for more than 400 days.
     pub fn absolute_timeout(mut self, timeout: Duration) -> Self {
         self.timing.absolute_timeout = timeout;
         self
     }
 
-    /// Sets how many sessions this process holds. At a full table each sign-in pushes out a session: of a few hundred taken at
-    /// random, the one unused for longest, and never one that a request is using. With a [`store`](Self::store) it is read
-    /// again when it is needed.
+    /// Sets how many sessions this process holds. Default: 100,000, which take about 125 MB with tokens of 1 KB.
     ///
-    /// Use is noted once a minute at most, so give room for twice the sign-ins of a minute. Default: 100,000, which take about
-    /// 125 MB with tokens of 1 KB.
+    /// When the table is full, each sign-in pushes one session out: the one unused for longest among a few hundred taken at
+    /// random, but never one that a request is using. A session in a [`store`](Self::store) is read again when it is
+    /// needed; without a store its user has to sign in again.
+    ///
+    /// The layer notes the use of a session at most once a minute. So give room for at least twice the sign-ins of a minute.
     pub fn max_sessions(mut self, sessions: usize) -> Self {
         self.max_sessions = sessions;
         self
     }
 
-    /// The session cookie's name. Default: `osc_session`. The layer adds `__Host-` in front of it, or on plain-http
-    /// loopback `_<port>` behind it. Two apps below different paths of one host need different ones, or sign each other
-    /// out.
+    /// Sets the session cookie's name. Default: `osc_session`. Up to 64 letters, digits, `_` and `-`.
+    ///
+    /// The layer adds the prefix `__Host-`, or on plain-http loopback the suffix `_<port>`. Two apps below different
+    /// paths of one host need different names. Otherwise they sign each other's users out.
     pub fn cookie_name(mut self, name: impl Into<String>) -> Self {
         self.cookie_name = name.into();
         self
     }
 
-    /// A key for sealed cookies, 32 random bytes or more. Repeatable: the first seals, all of them open, so keys can be
-    /// rotated. Default: derived from the client secret when that has 32 characters or more, else random, so that
-    /// sign-ins begun before a restart fail. All nodes of an app need the same.
+    /// Adds a key for sealed cookies: 32 random bytes or more. All nodes of an app need the same keys.
+    ///
+    /// Repeatable, to rotate keys: the first key seals, and every key opens. The keys also seal the registration that a
+    /// [`Client::register`] app shares through a store.
+    ///
+    /// Default: derived from a client secret of 32 characters or more. Otherwise random in each process, so that sign-ins
+    /// begun before a restart fail.
     pub fn cookie_key(mut self, key: impl Into<Vec<u8>>) -> Self {
         self.cookie_keys.push(key.into());
         self
     }
 
-    /// Where the nodes of the app keep their sessions, in sealed records (for Redis see feature `redis`). Default: none;
-    /// sessions live in this process, and end with it.
+    /// Keeps the sessions in a store that several nodes share and that survives a restart. The records are sealed. For
+    /// Redis, see feature `redis`.
     ///
-    /// All nodes need the same client and [`cookie_key`](Self::cookie_key)s. A key is required with a store unless the
-    /// client secret has 32 characters or more, since a sign-in may begin on one node and end on another.
+    /// Default: none. Then sessions live in this process and end with it.
+    ///
+    /// All nodes need the same client and the same [`cookie_key`](Self::cookie_key)s, because a sign-in may begin on one node
+    /// and end on another. A key is required unless the client secret has 32 characters or more.
     pub fn store(mut self, store: impl SessionStore) -> Self {
         self.store = Some(Arc::new(store));
         self
     }
 
-    /// Changes the HTTP client that talks to the provider (a proxy, further root certificates, a user agent, …).
+    /// Changes the HTTP client that talks to the provider: a proxy, further root certificates, a user agent, …
     ///
-    /// The type is that of `reqwest` 0.13, and its settings for TLS count whether or not the process has a default rustls
-    /// provider. The layer's own settings come after it: redirects stay off, and the timeouts stay 5 s to connect and 10 s in
-    /// all. With feature `client` the same client talks to OSC's platform, for which 30 s is allowed.
+    /// The type is that of `reqwest` 0.13. Its TLS settings apply whether or not the process has a default rustls provider.
+    /// The layer sets these afterwards, so they cannot be changed:
+    /// - no redirects and no retries;
+    /// - 5 seconds to connect;
+    /// - 10 seconds for an answer, 25 seconds for a token request, and 30 seconds for OSC's platform (feature `client`).
     pub fn configure_http<F>(mut self, configure: F) -> Self
     where
         F: FnOnce(reqwest::ClientBuilder) -> reqwest::ClientBuilder + Send + 'static,
@@ -348,15 +409,17 @@ impl Builder {
         self
     }
 
-    /// Where the platform's services are, for tests: service `S` at `{base}/S`. Default: those of the issuer's environment,
-    /// which only OSC's own issuers have. `https`, or anything on loopback; nothing else ever gets a token.
+    /// Sets the base URL of the platform's services, for tests: service `S` is at `{base}/S`. It must be `https`, or on
+    /// loopback. Tokens go nowhere else.
+    ///
+    /// Default: the platform of the issuer's environment. Issuers other than OSC's have none.
     #[cfg(feature = "client")]
     pub fn platform(mut self, base: impl Into<String>) -> Self {
         self.platform = Some(base.into());
         self
     }
 
-    /// Another clock, for tests. Default: the system's, and Tokio's timer.
+    /// Sets the clock, for tests. Default: the system's clock and Tokio's timer.
     pub fn clock(mut self, clock: impl Clock) -> Self {
         self.clock = Arc::new(clock);
         self

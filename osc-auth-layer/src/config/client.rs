@@ -2,7 +2,7 @@ use super::ConfigError;
 use crate::provider::{AuthMethod, ClientConfig};
 use crate::secret::Secret;
 
-/// Who this app is to the provider (RFC 6749 §2).
+/// Identifies your app to the provider, as an OAuth client (RFC 6749 §2).
 ///
 /// ```
 /// use osc_auth_layer::Client;
@@ -15,7 +15,7 @@ use crate::secret::Secret;
 pub struct Client(pub(crate) ClientConfig);
 
 impl Client {
-    /// A client with a secret, as the console creates them (My Apps, OAuth Apps).
+    /// Makes a client with a secret, as the OSC console creates them (*My Apps*, *OAuth Apps*).
     pub fn confidential(id: impl Into<String>, secret: impl Into<String>) -> Self {
         Self(ClientConfig::Static {
             id: id.into(),
@@ -24,27 +24,28 @@ impl Client {
         })
     }
 
-    /// A client without a secret, protected by PKCE alone (RFC 7636).
+    /// Makes a client without a secret. Only PKCE protects its sign-ins (RFC 7636).
     pub fn public(id: impl Into<String>) -> Self {
         Self(ClientConfig::Static { id: id.into(), secret: None, auth_method: None })
     }
 
-    /// A client that registers itself under `name` at the first sign-in (RFC 7591).
+    /// Makes a client that registers itself under `name` at the first sign-in (RFC 7591). Users read the name on the
+    /// consent page.
     ///
-    /// The registration lives in this process, and every restart makes a new one; with a session store all nodes share
-    /// one, sealed under the cookie key.
+    /// Without a session store, the registration lives in this process, and every restart makes a new one. With a store,
+    /// all nodes share one registration, sealed under the cookie key.
     pub fn register(name: impl Into<String>) -> Self {
         Self(ClientConfig::Register { name: name.into() })
     }
 }
 
-/// How a client with a secret authenticates (RFC 6749 §2.3.1), by the names of RFC 7591 §2.
+/// Says how a client with a secret authenticates (RFC 6749 §2.3.1). The names are those of RFC 7591 §2.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ClientAuthMethod {
-    /// `client_secret_basic`: id and secret in the `Authorization` header.
+    /// `client_secret_basic`: sends id and secret in the `Authorization` header.
     ClientSecretBasic,
-    /// `client_secret_post`: id and secret in the request's form.
+    /// `client_secret_post`: sends id and secret in the request's form.
     ClientSecretPost,
 }
 
@@ -56,14 +57,15 @@ impl ClientAuthMethod {
             Some(AuthMethod::Basic) => Ok(Self::ClientSecretBasic),
             Some(AuthMethod::Post) => Ok(Self::ClientSecretPost),
             Some(AuthMethod::None) | None => {
-                let remedy = "set it to client_secret_basic or client_secret_post, or leave it out to use what the provider \
-                              announces";
-                Err(ConfigError::invalid(SETTING, format!("is {name:?}"), remedy))
+                let problem = format!("is {name:?}, which is not a supported method");
+                let remedy = "Set it to client_secret_basic or client_secret_post, or leave it out to use a method that the \
+                              provider announces.";
+                Err(ConfigError::invalid(SETTING, problem, remedy))
             }
         }
     }
 
-    /// Makes it the method of `client`, which has to be one with a configured secret.
+    /// Sets this method on `client`. Fails unless the client has a configured secret.
     pub(super) fn apply(self, client: &mut ClientConfig) -> Result<(), ConfigError> {
         let invalid = |problem, remedy: &str| Err(ConfigError::invalid(SETTING, problem, remedy));
         match client {
@@ -75,11 +77,11 @@ impl ClientAuthMethod {
                 Ok(())
             }
             ClientConfig::Static { secret: None, .. } => {
-                invalid("is set for a client without a secret", "set CLIENT_SECRET, or leave the method out")
+                invalid("is set for a client without a secret", "Set CLIENT_SECRET, or leave the method out.")
             }
             ClientConfig::Register { .. } => invalid(
                 "is set for a client that registers itself",
-                "leave it out: the client agrees on a method with the provider when it registers",
+                "Leave it out. The client agrees on a method with the provider when it registers.",
             ),
         }
     }

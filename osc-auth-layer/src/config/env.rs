@@ -5,7 +5,7 @@ use super::{Builder, Client, ClientAuthMethod, ConfigError, quoted};
 use crate::provider::ClientConfig;
 
 impl Builder {
-    /// Reads the settings from `variable`, which answers for the environment.
+    /// Reads the settings from `variable`, which stands for the process's environment in tests.
     pub(crate) fn from_variables(
         variable: impl Fn(&str) -> Option<std::ffi::OsString>,
     ) -> Result<Self, ConfigError> {
@@ -13,15 +13,21 @@ impl Builder {
         let client = match (text("CLIENT_ID")?, text("CLIENT_SECRET")?, text("OSC_APP_NAME")?) {
             (Some(id), Some(secret), _) => Client::confidential(id, secret),
             (Some(id), None, _) => {
-                tracing::info!("CLIENT_SECRET is not set: the app is a public client");
+                tracing::info!("CLIENT_SECRET is not set. The app signs users in as a public client.");
                 Client::public(id)
             }
-            (None, _, Some(name)) => Client::register(name),
+            (None, Some(_), Some(_)) => {
+                return Err(ConfigError::missing(
+                    "CLIENT_ID",
+                    "Set the id that belongs to CLIENT_SECRET. Or unset CLIENT_SECRET, and the app registers itself as OSC_APP_NAME.",
+                ));
+            }
+            (None, None, Some(name)) => Client::register(name),
             (None, _, None) => {
                 return Err(ConfigError::missing(
                     "CLIENT_ID",
-                    "create an OAuth app in the OSC console (My Apps, OAuth Apps) and set CLIENT_ID and CLIENT_SECRET, \
-                     or set OSC_APP_NAME, so that the app registers itself under that name",
+                    "Create an OAuth app in the OSC console (My Apps, OAuth Apps) and set CLIENT_ID and CLIENT_SECRET. \
+                     Or set OSC_APP_NAME, and the app registers itself under that name.",
                 ));
             }
         };
@@ -29,8 +35,8 @@ impl Builder {
         if registers && text("COOKIE_KEY")?.is_none() {
             return Err(ConfigError::missing(
                 "COOKIE_KEY",
-                "an app that registers itself has no secret of its own: set COOKIE_KEY to what \
-                 `openssl rand -base64 32` prints, the same for all its instances",
+                "An app that registers itself needs a key. Set COOKIE_KEY to the output of openssl rand -base64 32, the \
+                 same for all its instances.",
             ));
         }
         let mut builder = Self::new(client);
@@ -48,8 +54,8 @@ impl Builder {
             && let Some(host) = text("OSC_HOSTNAME")?
         {
             if !is_host_name(&host) {
-                let problem = format!("is {}, which is no host name", quoted(&host));
-                let remedy = "set PUBLIC_URL to the URL browsers use, such as https://app.example.com";
+                let problem = format!("is {}, which is not a host name", quoted(&host));
+                let remedy = "Set PUBLIC_URL to the URL that browsers use, such as https://app.example.com.";
                 return Err(ConfigError::invalid("OSC_HOSTNAME", problem, remedy));
             }
             builder = builder.public_url(format!("https://{host}"));
@@ -65,12 +71,12 @@ impl Builder {
         }
         if let Some(key) = text("COOKIE_KEY")? {
             let bytes = STANDARD.decode(&key).or_else(|_| STANDARD_NO_PAD.decode(&key));
-            // The decoder's own error would quote a byte of the key.
+            // Not the decoder's own error, which would quote a byte of the key.
             let bytes = bytes.map_err(|_| {
                 ConfigError::invalid(
                     "COOKIE_KEY / cookie_key",
                     "is not base64",
-                    "set it to what `openssl rand -base64 32` prints",
+                    "Set it to the output of openssl rand -base64 32.",
                 )
             })?;
             builder = builder.cookie_key(bytes);
@@ -79,7 +85,7 @@ impl Builder {
     }
 }
 
-/// A bare host name (RFC 1123 §2.1): no scheme, port or path.
+/// Returns true for a bare host name (RFC 1123 §2.1), without scheme, port or path.
 fn is_host_name(text: &str) -> bool {
     let is_label = |label: &str| {
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
@@ -94,7 +100,7 @@ pub(crate) fn text(
     name: &'static str,
 ) -> Result<Option<String>, ConfigError> {
     match variable(name).map(std::ffi::OsString::into_string) {
-        Some(Err(_)) => Err(ConfigError::invalid(name, "is not UTF-8", "set it to plain text")),
+        Some(Err(_)) => Err(ConfigError::invalid(name, "is not UTF-8", "Set it to UTF-8 text.")),
         Some(Ok(value)) => Ok(Some(value.trim().to_owned()).filter(|value| !value.is_empty())),
         None => Ok(None),
     }

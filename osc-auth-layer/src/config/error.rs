@@ -1,11 +1,11 @@
-//! What is wrong with the configuration, in a sentence that names the setting and the remedy.
+//! Configuration errors: each names the setting and says what to do.
 
 use std::fmt;
 
-/// Why a layer could not be built.
+/// Says why a layer or a context could not be built.
 ///
-/// Both `Display` and `Debug` are one sentence that names the setting and what to do about it, since
-/// `fn main() -> Result<(), ConfigError>` prints the latter. A secret's value is never part of it.
+/// `Display` names the setting, the problem and the remedy. `Debug` shows the same text, because
+/// `fn main() -> Result<(), ConfigError>` prints `Debug`. The text never contains the value of a secret.
 ///
 /// ```
 /// use osc_auth_layer::{Client, OscAuthLayer};
@@ -19,22 +19,22 @@ use std::fmt;
 #[derive(Clone)]
 #[non_exhaustive]
 pub enum ConfigError {
-    /// A setting that has to be there is not.
+    /// A required setting is missing.
     #[non_exhaustive]
     Missing {
-        /// The setting's name, the environment variable first where there is one.
+        /// The setting's name. If there is an environment variable, it comes first.
         setting: &'static str,
-        /// What to do.
+        /// The remedy.
         remedy: String,
     },
-    /// A setting is there and cannot be used.
+    /// A setting is present but cannot be used.
     #[non_exhaustive]
     Invalid {
-        /// The setting's name, the environment variable first where there is one.
+        /// The setting's name. If there is an environment variable, it comes first.
         setting: &'static str,
-        /// What is wrong with it.
+        /// The problem with the value.
         problem: String,
-        /// What to do.
+        /// The remedy.
         remedy: String,
     },
 }
@@ -56,8 +56,8 @@ impl ConfigError {
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Missing { setting, remedy } => write!(f, "{setting} is not set: {remedy}"),
-            Self::Invalid { setting, problem, remedy } => write!(f, "{setting} {problem}: {remedy}"),
+            Self::Missing { setting, remedy } => write!(f, "{setting} is not set. {remedy}"),
+            Self::Invalid { setting, problem, remedy } => write!(f, "{setting} {problem}. {remedy}"),
         }
     }
 }
@@ -70,7 +70,7 @@ impl fmt::Debug for ConfigError {
 
 impl std::error::Error for ConfigError {}
 
-/// A setting's value for an error; withheld when it might hold a password (`https://user:password@host`).
+/// Quotes a setting's value for an error. Withholds a value that may contain a password (`https://user:password@host`).
 pub(crate) fn quoted(value: &str) -> String {
     if value.contains('@') { "(withheld)".to_owned() } else { format!("{value:?}") }
 }

@@ -1,4 +1,4 @@
-//! The configuration: collected by the [`Builder`], checked once, immutable afterwards.
+//! The configuration: collected by the [`Builder`], checked once by `build()`, immutable afterwards.
 
 mod build;
 mod builder;
@@ -27,11 +27,11 @@ use crate::public_path::PublicPaths;
 use crate::session::OscUser;
 use crate::store::SealingKey;
 
-/// What was configured, valid by construction.
+/// The checked settings of a layer.
 #[derive(Debug)]
 pub(crate) struct Config {
     pub(crate) public_urls: Vec<PublicUrl>,
-    /// The public URL is the host name that OSC gave the app, for want of a setting.
+    /// True if the public URL comes from `OSC_HOSTNAME`, because `PUBLIC_URL` is not set.
     pub(crate) is_osc_hostname: bool,
     pub(crate) signin_path: String,
     pub(crate) callback_path: String,
@@ -44,13 +44,13 @@ pub(crate) struct Config {
     pub(crate) outage_status: http::StatusCode,
     pub(crate) scopes: Vec<String>,
     pub(crate) admission: Admission,
-    /// Constant, and none that the layer sets itself.
+    /// Constant parameters. None of them is one that the layer sets itself.
     pub(crate) authorization_params: Vec<(String, String)>,
     pub(crate) timing: Timing,
     pub(crate) max_sessions: usize,
     pub(crate) cookies: CookieMode,
     pub(crate) cookie_keys: CookieKeys,
-    /// Where the user's services are; unknown for an issuer that is none of OSC's.
+    /// The platform of the user's services. `None` for an issuer that does not belong to OSC.
     #[cfg(feature = "client")]
     pub(crate) platform: Option<crate::client::Platform>,
 }
@@ -58,7 +58,7 @@ pub(crate) struct Config {
 /// Returns true if the user may enter.
 pub(crate) type Authorize = Arc<dyn Fn(&OscUser) -> bool + Send + Sync>;
 
-/// The app's conditions for a user to enter.
+/// The app's rules about which users may enter.
 pub(crate) struct Admission(Vec<Authorize>);
 
 impl Admission {
@@ -66,9 +66,9 @@ impl Admission {
         Self(rules)
     }
 
-    /// With rules, a user who is not known may not enter.
+    /// Returns true if every rule admits the user. If there are rules, an unknown user (`None`) is refused.
     pub(crate) fn admits(&self, user: Option<&OscUser>) -> bool {
-        // A rule that panics lets nobody in, and must not keep the grant from being revoked.
+        // A rule that panics counts as a refusal. Unwinding further would skip the revocation of the grant.
         let may_enter =
             |rule: &Authorize, user| catch_unwind(AssertUnwindSafe(|| rule(user))).unwrap_or(false);
         self.0.iter().all(|rule| user.is_some_and(|user| may_enter(rule, user)))
@@ -81,7 +81,7 @@ impl std::fmt::Debug for Admission {
     }
 }
 
-/// When tokens are refreshed and sessions end.
+/// The settings for refreshing tokens and ending sessions.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Timing {
     pub(crate) refresh_leeway: Duration,
@@ -90,7 +90,7 @@ pub(crate) struct Timing {
     pub(crate) absolute_timeout: Duration,
 }
 
-/// The keys of sealed cookies, and of registrations in a store: the first seals, all of them open.
+/// The keys for sealed cookies and for registrations in a store. The first key seals, every key opens.
 pub(crate) struct CookieKeys {
     cookies: Vec<Key>,
     registrations: Vec<SealingKey>,
@@ -98,7 +98,7 @@ pub(crate) struct CookieKeys {
 
 impl CookieKeys {
     pub(crate) fn sealing(&self) -> &Key {
-        // `derive` and `random` put in at least one.
+        // `derive` and `random` always make at least one key.
         &self.cookies[0]
     }
 
@@ -110,8 +110,8 @@ impl CookieKeys {
         &self.registrations
     }
 
-    /// Keys derived from `secrets` under a label of their own, so that no other use of the same secret (the client
-    /// secret, say) ever shares one (RFC 5869 §3.2).
+    /// Derives the keys from `first` and `more`. A label for each purpose keeps them apart from keys that are derived from
+    /// the same secret for another purpose (RFC 5869 §3.2).
     fn derive<'s>(first: &'s [u8], more: impl Iterator<Item = &'s [u8]>) -> Self {
         let cookie_key = |secret: &[u8]| {
             let mut key = [0; 64];

@@ -15,7 +15,7 @@ fn problem(builder: Builder) -> String {
 }
 
 #[test]
-fn the_variables_are_enough() {
+fn the_variables_alone_build_a_layer() {
     from(&[
         ("CLIENT_ID", "osc_id"),
         ("CLIENT_SECRET", "s3cret"),
@@ -32,7 +32,7 @@ fn the_variables_are_enough() {
 }
 
 #[test]
-fn what_is_missing_or_unusable_is_named_with_its_remedy_and_no_secret() {
+fn errors_name_the_setting_and_the_remedy_but_no_secret() {
     let id = ("CLIENT_ID", "osc_id");
     for (variables, name) in [
         (&[][..], "CLIENT_ID"),
@@ -61,12 +61,15 @@ fn what_is_missing_or_unusable_is_named_with_its_remedy_and_no_secret() {
 const KEY: &str = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=";
 
 #[test]
-fn an_app_registers_itself_by_its_name_and_wants_a_key() {
+fn an_app_that_registers_itself_needs_a_cookie_key() {
     let name = ("OSC_APP_NAME", "My app");
     from(&[name, ("COOKIE_KEY", KEY)]).unwrap();
     let error = from(&[name]).unwrap_err().to_string();
     assert!(error.starts_with("COOKIE_KEY") && error.contains("openssl rand"), "{error}");
-    // With a client of its own it does not register.
+    let secret = ("CLIENT_SECRET", "of-an-app-whose-id-is-missing-here");
+    let error = from(&[name, secret, ("COOKIE_KEY", KEY)]).unwrap_err().to_string();
+    assert!(error.starts_with("CLIENT_ID") && !error.contains(secret.1), "{error}");
+    // An app with a `CLIENT_ID` does not register.
     let layer = from(&[name, ("CLIENT_ID", "osc_id")]).unwrap();
     assert!(layer.shared.provider.has_static_client());
     let error = from(&[]).unwrap_err().to_string();
@@ -74,7 +77,7 @@ fn an_app_registers_itself_by_its_name_and_wants_a_key() {
 }
 
 #[test]
-fn the_public_url_falls_back_to_the_host_name_that_osc_gives() {
+fn the_public_url_falls_back_to_osc_hostname() {
     let urls = |variables: &[_]| {
         let layer = from(&[&[("CLIENT_ID", "osc_id")], variables].concat())?;
         Ok(layer.shared.config.public_urls.iter().map(|url| url.url("/")).collect::<Vec<_>>())
@@ -105,7 +108,7 @@ fn allowed_workspaces_come_from_the_environment() {
 }
 
 #[test]
-fn settings_that_contradict_or_weaken_are_refused() {
+fn contradictory_and_unsafe_settings_are_refused() {
     let second = Duration::from_secs(1);
     for (builder, name) in [
         (builder().issuer("https://a.example").environment("dev"), "issuer"),
@@ -142,19 +145,19 @@ fn settings_that_contradict_or_weaken_are_refused() {
         ),
         (
             Builder::new(Client::register("App")).auth_method(ClientAuthMethod::ClientSecretPost),
-            "leave it out",
+            "Leave it out",
         ),
         (Builder::new(Client::public(" ")), "CLIENT_ID"),
         (Builder::new(Client::confidential("id", "")), "CLIENT_SECRET"),
         (Builder::new(Client::register("")), "Client::register"),
     ] {
         let text = problem(builder);
-        assert!(text.contains(name) && text.contains(": "), "{text}");
+        assert!(text.contains(name) && text.contains(". "), "{text}");
     }
 }
 
 #[test]
-fn s08_no_constant_parameter_takes_the_place_of_what_the_layer_sets() {
+fn s08_constant_parameters_cannot_replace_the_layers_own() {
     let own = [
         "response_type",
         "client_id",
@@ -173,7 +176,7 @@ fn s08_no_constant_parameter_takes_the_place_of_what_the_layer_sets() {
 }
 
 #[test]
-fn s33_no_debug_output_shows_a_secret() {
+fn s33_debug_output_shows_no_secret() {
     let key = [7_u8; 32];
     let builder = builder().cookie_key(key);
     let text = format!("{builder:?} {:?}", Client::confidential("id", "hunter2"));
@@ -184,7 +187,7 @@ fn s33_no_debug_output_shows_a_secret() {
 }
 
 #[test]
-fn a_password_in_a_url_is_in_no_error_and_no_debug_output() {
+fn errors_and_debug_output_hide_passwords_in_urls() {
     for builder in [
         builder().public_url("https://ada:hunter2@a.example"),
         builder().issuer("https://ada:hunter2@a.example"),
@@ -197,7 +200,7 @@ fn a_password_in_a_url_is_in_no_error_and_no_debug_output() {
 }
 
 #[test]
-fn keys_of_the_same_secret_are_the_same_and_the_first_one_seals() {
+fn equal_secrets_give_equal_keys_and_the_first_seals() {
     let keys = |list: &[&'static [u8]]| CookieKeys::derive(list[0], list[1..].iter().copied());
     let (old, new) = (&[1_u8; 32][..], &[2_u8; 32][..]);
     assert!(keys(&[old]).sealing() == keys(&[old, new]).sealing());
@@ -207,7 +210,7 @@ fn keys_of_the_same_secret_are_the_same_and_the_first_one_seals() {
 
 #[cfg(feature = "client")]
 #[test]
-fn the_platform_is_the_environments_or_what_was_set_and_nothing_by_chance() {
+fn the_platform_follows_the_environment_or_the_setting() {
     let platform = |variables: &[_]| {
         let layer = from(&[&[("CLIENT_ID", "osc_id")], variables].concat()).unwrap();
         format!("{:?}", layer.shared.config.platform)

@@ -1,4 +1,4 @@
-//! The cookies that the layer's own endpoints read.
+//! Selects the cookies that the layer's own endpoints read.
 
 use std::collections::HashSet;
 
@@ -6,26 +6,27 @@ use http::{HeaderMap, HeaderValue, header};
 
 use super::{BadCookie, LONGEST};
 
-/// Stands between the session cookie's name and the tag in the name of a pending sign-in's cookie.
+/// The part of a pending sign-in's cookie name between the session cookie's name and the tag.
 const PENDING: &str = "_signin_";
-/// The length of a tag: six random bytes as base64url, enough to tell a browser's attempts apart.
+/// The length of a tag: six random bytes in base64url, enough to tell a browser's pending sign-ins apart.
 pub(crate) const TAG: usize = 8;
-/// The most pending sign-ins that one request has decrypted. The layer leaves a browser four; tabs that all sign in at
-/// once leave more.
+/// The most pending sign-ins that are decrypted for one request. The layer leaves a browser four. Tabs that sign in at the
+/// same moment can leave more.
 const MOST_PENDING: usize = 16;
 
-/// The name of the cookie that keeps the pending sign-in with this tag.
+/// Returns the name of the cookie that holds the pending sign-in with this tag.
 pub(crate) fn pending_name(session: &str, tag: &str) -> String {
     format!("{session}{PENDING}{tag}")
 }
 
-/// Reduces a request's cookies to the session's and to the pending sign-ins whose tag the endpoint `reads`, the first
-/// sixteen of them: each costs a decryption. Browsers send the oldest first (RFC 6265 §5.4).
+/// Reduces a request's cookies to the session cookie and the pending sign-ins whose tag the endpoint `reads`.
 ///
-/// Raw names are compared, since `tower-cookies` percent-decodes them and a foreign `%5F_Host-…` would pass for ours.
+/// Keeps at most sixteen pending sign-ins, because each costs a decryption. Browsers send the oldest first (RFC 6265 §5.4).
+///
+/// Compares raw names. `tower-cookies` percent-decodes names, so it would accept a foreign `%5F_Host-…` as the layer's.
 ///
 /// # Errors
-/// A cookie of the layer's that is there twice, however many there are, or that is too long.
+/// One of the layer's cookies is duplicate or oversized, even if it is not among those that are kept.
 pub(crate) fn only_ours(
     headers: &HeaderMap,
     session: &str,
@@ -51,7 +52,7 @@ pub(crate) fn only_ours(
                 }
                 room -= 1;
             }
-            // A value that is no text is counted, as on the app's paths, and not read.
+            // A value that is not text counts as a duplicate, as on the app's paths, but is not read.
             let Ok(pair) = str::from_utf8(pair) else { continue };
             ours.push_str(if ours.is_empty() { "" } else { "; " });
             ours.push_str(pair);
@@ -60,11 +61,11 @@ pub(crate) fn only_ours(
     if let Some(name) = too_long {
         return Err(BadCookie::TooLong(String::from_utf8_lossy(name).into_owned()));
     }
-    // Text that was split out of header values is valid in one again.
+    // Parts of header values are valid in a header again.
     Ok(HeaderValue::from_str(&ours).ok().filter(|_| !ours.is_empty()))
 }
 
-/// A name that the layer gives its cookies.
+/// The name of one of the layer's cookies.
 enum OurName<'n> {
     Session,
     Pending(&'n str),

@@ -5,7 +5,7 @@ fn headers(values: &[&'static [u8]]) -> HeaderMap {
     values.iter().map(|value| (header::COOKIE, HeaderValue::from_bytes(value).unwrap())).collect()
 }
 
-/// Of an endpoint that reads every pending sign-in.
+/// Returns the cookies that an endpoint gets if it reads every pending sign-in.
 fn ours(cookies: &[&'static [u8]]) -> Result<Option<HeaderValue>, BadCookie> {
     only_ours(&headers(cookies), "__Host-osc_session", |_| true)
 }
@@ -30,7 +30,7 @@ fn with_id(text: &str) -> &'static [u8] {
 }
 
 #[test]
-fn the_session_is_found_wherever_it_stands() {
+fn the_session_cookie_is_found_at_any_position() {
     let mode = CookieMode::secure("osc_session");
     for cookies in [
         "__Host-osc_session=ID",
@@ -45,7 +45,7 @@ fn the_session_is_found_wherever_it_stands() {
 }
 
 #[test]
-fn what_is_not_exactly_ours_is_no_session() {
+fn only_the_exact_name_and_format_is_a_session() {
     let mode = CookieMode::secure("osc_session");
     for cookies in [
         "osc_session=ID",
@@ -65,7 +65,7 @@ fn what_is_not_exactly_ours_is_no_session() {
 }
 
 #[test]
-fn s35_two_cookies_of_the_sessions_name_are_refused() {
+fn s35_a_duplicate_session_cookie_is_refused() {
     let mode = CookieMode::secure("osc_session");
     let one = with_id("__Host-osc_session=ID");
     let twice = Err(duplicate("__Host-osc_session"));
@@ -78,7 +78,7 @@ fn s35_two_cookies_of_the_sessions_name_are_refused() {
 }
 
 #[test]
-fn the_port_keeps_two_apps_on_localhost_apart() {
+fn the_port_separates_two_apps_on_localhost() {
     let mode = CookieMode::any_loopback_port("osc_session");
     assert_eq!(found(&mode, &[with_id("osc_session_3000=ID; osc_session_4000=x")]), Ok(true));
     assert_eq!(found(&mode, &[with_id("osc_session_4000=ID; osc_session_300=ID")]), Ok(false));
@@ -98,7 +98,7 @@ fn s22_cookies_are_host_only_secure_and_out_of_scripts_reach() {
 }
 
 #[test]
-fn s35_a_cookie_is_removed_from_every_path_that_could_have_sent_it() {
+fn s35_a_cookie_is_removed_from_every_possible_path() {
     let paths = |mode: CookieMode, path: &str| -> Vec<_> {
         let removals = mode.removals("n", path);
         removals.map(|removal| removal.path().unwrap_or_default().to_owned()).collect()
@@ -114,7 +114,7 @@ fn s35_a_cookie_is_removed_from_every_path_that_could_have_sent_it() {
 }
 
 #[test]
-fn s46_names_that_only_decode_to_ours_are_left_out() {
+fn s46_names_that_only_decode_to_ours_are_ignored() {
     let ours = |cookies| ours(cookies).unwrap();
     let mixed: [&[u8]; 2] = [
         b"%5F_Host-osc_session=evil; __Host-osc_session%5Fsignin_x=evil; \xef\xbb\xbf__Host-osc_session=evil; other=1",
@@ -125,7 +125,7 @@ fn s46_names_that_only_decode_to_ours_are_left_out() {
 }
 
 #[test]
-fn names_that_only_begin_like_ours_are_left_out() {
+fn names_that_only_start_like_ours_are_ignored() {
     for foreign in ["_2", "2", "_signin_", "_signin_123456789", "_signin_a.b", "_signin"] {
         let cookies = with_id(&format!("__Host-osc_session{foreign}=1; __Host-osc_session{foreign}=2"));
         assert_eq!(ours(&[cookies]), Ok(None), "{foreign}");
@@ -133,13 +133,13 @@ fn names_that_only_begin_like_ours_are_left_out() {
 }
 
 #[test]
-fn s35_a_name_sent_twice_is_refused() {
+fn s35_a_duplicate_pending_cookie_is_refused() {
     let cookies: [&[u8]; 2] = [b"__Host-osc_session_signin_a=1", b"__Host-osc_session_signin_a=2"];
     assert_eq!(ours(&cookies), Err(duplicate("__Host-osc_session_signin_a")));
 }
 
 #[test]
-fn s35_a_name_sent_twice_among_thousands_is_refused() {
+fn s35_a_duplicate_among_thousands_is_refused() {
     let many: Vec<_> = (0..9999).map(|n| format!("__Host-osc_session_signin_{n}=1")).collect();
     let many = many.join("; ");
     assert!(ours(&[with_id(&many)]).is_ok());
@@ -150,7 +150,7 @@ fn s35_a_name_sent_twice_among_thousands_is_refused() {
 }
 
 #[test]
-fn s74_sixteen_pending_sign_ins_are_read_and_the_one_that_is_asked_for_among_any() {
+fn s74_sixteen_pending_sign_ins_are_read_at_most() {
     let many: Vec<_> = (0..9999).map(|n| format!("__Host-osc_session_signin_{n}=1")).collect();
     let many = with_id(&format!("{}; __Host-osc_session=ID", many.join("; ")));
     let read = ours(&[many]).unwrap().unwrap();
@@ -166,7 +166,7 @@ fn s74_sixteen_pending_sign_ins_are_read_and_the_one_that_is_asked_for_among_any
 }
 
 #[test]
-fn a_name_sent_twice_is_refused_even_when_one_value_is_no_text() {
+fn a_duplicate_with_a_non_text_value_is_refused() {
     let twice: &[u8] = b"__Host-osc_session=\xff; __Host-osc_session=x";
     assert_eq!(ours(&[twice]), Err(duplicate("__Host-osc_session")));
     assert_eq!(found(&CookieMode::secure("osc_session"), &[twice]), Err(duplicate("__Host-osc_session")));
@@ -175,7 +175,7 @@ fn a_name_sent_twice_is_refused_even_when_one_value_is_no_text() {
 }
 
 #[test]
-fn a_cookie_of_ours_that_is_too_long_is_refused_and_a_foreign_one_is_none_of_our_business() {
+fn oversized_cookies_of_ours_are_refused_and_foreign_ones_ignored() {
     let long = "A".repeat(LONGEST + 1);
     let mode = CookieMode::secure("osc_session");
     let session = with_id(&format!("__Host-osc_session={long}"));

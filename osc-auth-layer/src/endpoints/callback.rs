@@ -1,4 +1,4 @@
-//! The callback: the provider's answer, believed only when this browser asked for it (RFC 6749 §4.1.2).
+//! The callback: completes a sign-in, but only in the browser that began it (RFC 6749 §4.1.2).
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use crate::response::{Answer, Refusal, see_other};
 use crate::session::SessionId;
 use crate::shared::Shared;
 
-/// How long a browser waits for an exchange. It goes on beyond that, and a reload gets its outcome.
+/// How long a browser waits for the exchange of the code. The exchange goes on afterwards, and a reload gets its outcome.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 pub(super) async fn serve(context: &Context<'_>) -> Result<Answer, Refusal> {
@@ -39,7 +39,7 @@ pub(super) async fn serve(context: &Context<'_>) -> Result<Answer, Refusal> {
     };
     let outcome = match select(Box::pin(delivery.outcome()), shared.clock.sleep(PATIENCE)).await {
         Either::Left((outcome, _)) => outcome,
-        // The pending sign-in stays: a reload joins the exchange.
+        // The pending sign-in stays, so that a reload can join the exchange.
         Either::Right(_) => return Err(Refusal::ProviderUnavailable),
     };
     cookies.remove(&pending);
@@ -51,11 +51,11 @@ pub(super) async fn serve(context: &Context<'_>) -> Result<Answer, Refusal> {
             if !is_live(shared, &id).await? {
                 return no_pending(context).await;
             }
-            // Dropped and not revoked: the provider may have answered this sign-in with the same grant.
+            // Dropped but not revoked, because the provider may have used the same grant for this sign-in.
             if let Some(old) = context.session_id().filter(|old| *old != id) {
                 shared.replace(&old).await;
             }
-            // Nothing below waits, so the browser gets the session.
+            // No wait follows, so this answer gives the session to the browser.
             delivery.hand_on();
             let lifetime = config.timing.absolute_timeout;
             context.cookies.add(config.cookies.build(session_cookie, id.cookie_value(), lifetime));
@@ -67,7 +67,7 @@ pub(super) async fn serve(context: &Context<'_>) -> Result<Answer, Refusal> {
     }
 }
 
-/// Returns false if the session was signed out since it began.
+/// Returns false if the session was signed out after it began.
 async fn is_live(shared: &Arc<Shared>, id: &SessionId) -> Result<bool, Refusal> {
     if let Some(session) = shared.sessions.find(id) {
         return Ok(shared.sessions.current(&session).is_some());
@@ -76,7 +76,7 @@ async fn is_live(shared: &Arc<Shared>, id: &SessionId) -> Result<bool, Refusal> 
     Ok(live.is_some())
 }
 
-/// An unknown, expired, used or foreign state. The back button gets here too, and then the visitor is signed in.
+/// Answers an unknown, expired, used or foreign state. The back button leads here too: a signed-in user returns to the app.
 async fn no_pending(context: &Context<'_>) -> Result<Answer, Refusal> {
     let config = &context.shared.config;
     let Some(id) = context.session_id() else {

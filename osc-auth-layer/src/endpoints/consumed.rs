@@ -1,4 +1,4 @@
-//! The states that were used, remembered until the sign-ins they belong to would have expired anyway.
+//! The states that were used. Each is remembered until its sign-in would have expired.
 
 use std::collections::BTreeSet;
 
@@ -6,28 +6,28 @@ use parking_lot::Mutex;
 
 use crate::clock::Timestamp;
 
-/// Only states that the layer sealed get here, each for ten minutes. More of them would be an attack.
+/// The most states. Only states that the layer sealed are stored, each for ten minutes, so more of them mean an attack.
 const MOST: usize = 1_000_000;
 
-/// Each new state makes room for itself and for one more, so that a burst leaves nothing behind for long.
+/// How many expired states each new state removes. Two, so that the set shrinks again after a burst.
 const FORGOTTEN_EACH_TIME: usize = 2;
 
-/// The most that one call of [`ConsumedStates::sweep`] forgets, since it holds the lock that callbacks wait for.
+/// The most states that one call of [`ConsumedStates::sweep`] removes, because callbacks wait for the lock that it holds.
 const FORGOTTEN_AT_ONCE: usize = 1_000;
 
-/// Ordered by their expiry, which is sealed with the state, so that the expired ones are found without a search.
+/// The used states, ordered by expiry, so that the expired ones are found without a search.
 #[derive(Default)]
 pub(crate) struct ConsumedStates(Mutex<BTreeSet<(Timestamp, Box<str>)>>);
 
 impl ConsumedStates {
-    /// Returns whether this is the first use of `state`. While there are too many to remember it returns `false`.
+    /// Returns true if this is the first use of `state`. Returns false while the set is full.
     pub(crate) fn consume_once(&self, state: &str, expires_at: Timestamp, now: Timestamp) -> bool {
         let mut states = self.0.lock();
         forget_expired(&mut states, FORGOTTEN_EACH_TIME, now);
         states.len() < MOST && states.insert((expires_at, state.into()))
     }
 
-    /// Forgets a thousand expired states at most. Returns whether there may be more.
+    /// Removes up to a thousand expired states. Returns true if there may be more.
     pub(crate) fn sweep(&self, now: Timestamp) -> bool {
         forget_expired(&mut self.0.lock(), FORGOTTEN_AT_ONCE, now) == FORGOTTEN_AT_ONCE
     }
@@ -37,7 +37,7 @@ impl ConsumedStates {
     }
 }
 
-/// Returns how many it forgot.
+/// Removes up to `most` expired states, and returns their number.
 fn forget_expired(states: &mut BTreeSet<(Timestamp, Box<str>)>, most: usize, now: Timestamp) -> usize {
     let has_expired = |states: &BTreeSet<_>| states.first().is_some_and(|(expires_at, _)| *expires_at <= now);
     (0..most).take_while(|_| has_expired(states) && states.pop_first().is_some()).count()
@@ -52,7 +52,7 @@ mod tests {
     }
 
     #[test]
-    fn s02_a_state_is_consumed_once_and_forgotten_after_it_expired() {
+    fn s02_a_state_is_consumed_once_and_forgotten_after_expiry() {
         let states = ConsumedStates::default();
         assert!(states.consume_once("a", at(10), at(0)));
         assert!(!states.consume_once("a", at(10), at(1)));
@@ -63,7 +63,7 @@ mod tests {
     }
 
     #[test]
-    fn a_million_states_are_forgotten_a_thousand_at_a_time_and_two_with_each_new_one() {
+    fn a_full_set_of_states_is_emptied_in_small_steps() {
         let states = ConsumedStates::default();
         for n in 0..MOST {
             assert!(states.consume_once(&n.to_string(), at(600_000 + n as u64 % 7), at(0)));

@@ -1,5 +1,4 @@
-//! A sign-in carried out: the code is exchanged and the session begins, whether or not the request that brought the code
-//! is still there.
+//! Exchanges the code of a sign-in and begins the session, even if the request that brought the code has gone.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,11 +20,12 @@ use crate::session::SessionId;
 use crate::shared::Shared;
 use crate::store::RecordName;
 
-/// A session that no browser has got after this long has no owner: its grant is revoked.
+/// How long a session waits for its browser. After that its grant is revoked.
 const UNCLAIMED_FOR: Duration = Duration::from_secs(12);
 
-/// A request's share in a sign-in. Dropped before the browser got the session, it sees to it that the grant is revoked
-/// unless another request comes for it.
+/// A request's share in a sign-in.
+///
+/// If it is dropped before the browser gets the session, the grant is revoked unless another request comes for it.
 pub(super) struct Delivery<'s> {
     shared: &'s Arc<Shared>,
     pending: &'s PendingSignIn,
@@ -33,8 +33,7 @@ pub(super) struct Delivery<'s> {
 }
 
 impl<'s> Delivery<'s> {
-    /// Begins the exchange, or joins the one under way. `None` if another delivery of the same sign-in said something
-    /// else.
+    /// Begins the exchange or joins the one under way. `None` if an earlier delivery of the same sign-in brought another answer.
     pub(super) fn begin(
         shared: &'s Arc<Shared>,
         pending: &'s Arc<PendingSignIn>,
@@ -52,7 +51,9 @@ impl<'s> Delivery<'s> {
             }
             Place::Differs => return Ok(None),
             Place::Full => {
-                tracing::error!("too many sign-ins in a minute; limit requests to the callback path");
+                tracing::error!(
+                    "Too many sign-ins came within a minute. Rate-limit the callback path in front of the app."
+                );
                 return Err(Refusal::ProviderUnavailable);
             }
         };
@@ -64,7 +65,7 @@ impl<'s> Delivery<'s> {
         landing(self.outcome.clone()).await
     }
 
-    /// The browser gets the session with the answer that is returned next.
+    /// Notes that the next answer gives the session to the browser.
     pub(super) fn hand_on(self) {
         self.shared.outcomes.claim(self.pending.state());
     }
@@ -101,7 +102,7 @@ async fn run(
 async fn revoke_unless_claimed(shared: &Arc<Shared>, state: &str) {
     select(shared.clock.sleep(UNCLAIMED_FOR), Box::pin(shared.stopping.cancelled())).await;
     if let Some(id) = shared.outcomes.take_unclaimed(state) {
-        tracing::debug!(session = %id.public(), "no browser came for this session; revoking its grant");
+        tracing::debug!(session = %id.public(), "no browser received this session; the layer revokes its grant");
         shared.sign_out(&id).await;
     }
 }
@@ -113,8 +114,7 @@ async fn sign_in(
     query: &Query,
     now: Timestamp,
 ) -> Result<Option<SessionId>, Refusal> {
-    // Every answer uses the state up, whoever sent it (RFC 9700 §4.2.4): of two deliveries at two nodes, one makes a
-    // request.
+    // Every answer uses up the state (RFC 9700 §4.2.4). So of two deliveries on two nodes, only one makes a token request.
     if !consume_once(shared, pending, now).await? {
         return Ok(None);
     }
@@ -125,7 +125,7 @@ async fn sign_in(
         tracing::info!(
             error = %ErrorCode::shown(error, &secrets),
             error_description = %redacted(description, 200, &secrets),
-            "the provider declined a sign-in"
+            "The user or the provider declined a sign-in."
         );
         return Err(match ErrorCode::of(error) {
             ErrorCode::AccessDenied => Refusal::AccessDenied,
@@ -133,7 +133,7 @@ async fn sign_in(
         });
     }
     let Some(code) = query.get("code").map(Secret::new) else {
-        return Err(Refusal::InvalidRequest("The provider's answer holds neither a code nor an error."));
+        return Err(Refusal::InvalidRequest("The provider sent neither a code nor an error. Sign in again."));
     };
     let client = shared.provider.client_by_id(&pending.client_id).await;
     let client = client.map_err(|_| Refusal::ProviderUnavailable)?.ok_or(Refusal::InvalidState)?;
@@ -144,12 +144,12 @@ async fn sign_in(
         Err(error) => return Err(refusal(shared, &client, error).await),
     };
     if !shared.config.admission.admits(tokens.user(&shared.provider.issuer).as_ref()) {
-        tracing::info!("a user who may not use the app signed in; revoking the grant");
+        tracing::info!("A user who is not allowed to use the app signed in. The layer revokes the grant.");
         let (token, hint) = tokens.revocable();
         shared.provider.revoke(client, token, hint);
         return Err(Refusal::NotAllowed);
     }
-    // A new id at every sign-in: one that somebody planted is worth nothing (session fixation).
+    // Every sign-in gets a new id, so a planted id is worthless (session fixation).
     let begun = shared.begin_session(tokens, client).await;
     let token = begun.map_err(|_| Refusal::ProviderUnavailable)?;
     let id = token.held_by().id().clone();
@@ -157,19 +157,23 @@ async fn sign_in(
     Ok(Some(id))
 }
 
-/// RFC 9207 §2.4: compared whenever it is there, required when it was announced; for errors too.
+/// Compares `iss` if it is present, and requires it if the provider announced it. Applies to error answers too (RFC 9207 §2.4).
 fn check_issuer(query: &Query, pending: &PendingSignIn) -> Result<(), Refusal> {
     match query.get("iss") {
         Some(iss) if iss == pending.issuer => Ok(()),
         None if !pending.iss_due => Ok(()),
         _ => {
-            tracing::warn!("a callback named another issuer, or none although the provider announced it");
-            Err(Refusal::InvalidRequest("This answer did not come from the provider that was asked."))
+            tracing::warn!(
+                "A callback named another issuer, or none although the provider announces one. The layer refused it."
+            );
+            Err(Refusal::InvalidRequest(
+                "This answer came from another provider than the one that was asked. Sign in again.",
+            ))
         }
     }
 }
 
-/// Returns true for the first delivery of the state, on any node.
+/// Returns true for the first delivery of the state on any node.
 async fn consume_once(
     shared: &Arc<Shared>,
     pending: &PendingSignIn,
@@ -187,10 +191,13 @@ async fn refusal(shared: &Shared, client: &Credentials, error: GrantError) -> Re
     match error {
         GrantError::Misconfigured(error) if error.is_about_the_client() => {
             if shared.provider.forget_registration(&client.id).await {
-                tracing::warn!(%error, "the provider no longer knows this registration; the next sign-in makes another");
+                tracing::warn!(
+                    %error,
+                    "The provider no longer knows the app's registration. The next sign-in registers the app again."
+                );
                 return Refusal::SignInFailed;
             }
-            tracing::error!(%error, "the provider refuses this client; check CLIENT_ID and CLIENT_SECRET");
+            tracing::error!(%error, "The provider refuses this client. Check CLIENT_ID and CLIENT_SECRET.");
             Refusal::Misconfigured
         }
         GrantError::Refused | GrantError::Misconfigured(_) => Refusal::SignInFailed,

@@ -1,4 +1,4 @@
-//! Sign-in, callback and sign-out: a small Tower stack of its own, behind the app's back.
+//! Serves the layer's own paths: sign-in, callback, sign-out and session status. They have their own small Tower stack.
 
 mod callback;
 mod consumed;
@@ -33,7 +33,7 @@ use crate::route::Endpoint;
 use crate::session::SessionId;
 use crate::shared::Shared;
 
-/// Serves one of the layer's own paths. The visitor and the [`head`] are all that is known of the request.
+/// Serves one of the layer's own paths. Knows only the visitor and the [`head`] of the request.
 pub(crate) async fn serve(
     shared: Arc<Shared>,
     endpoint: Endpoint,
@@ -63,8 +63,8 @@ pub(crate) async fn serve(
     fit(answer)
 }
 
-/// Makes a fresh request of nothing but method, target and headers, with only those of the layer's cookies that the
-/// endpoint reads. The app's body and extensions stay where they are.
+/// Copies a request's method, target and headers, but of the cookies only those that the endpoint reads. Leaves out the body
+/// and the extensions, which belong to the app.
 pub(crate) fn head<B>(
     config: &Config,
     endpoint: Endpoint,
@@ -74,7 +74,7 @@ pub(crate) fn head<B>(
     let session_cookie = config.cookies.session_name(|| origin::port(uri, headers));
     let query = Query::parse(uri.query()).ok();
     let state = query.as_ref().and_then(|query| query.get("state"));
-    // However many attempts a browser has under way, the callback finds its own.
+    // The callback reads only its own pending sign-in, so it finds that however many others the browser has.
     let reads = |tag: &str| match endpoint {
         Endpoint::SignIn => true,
         Endpoint::Callback => state.and_then(pending::tag_of) == Some(tag),
@@ -92,29 +92,31 @@ pub(crate) fn head<B>(
     Ok(head)
 }
 
-/// Without Fetch Metadata `CsrfLayer` compares hosts alone, and a page injected into plain http would be of the https app.
+/// Returns true if the `Origin` differs from the app's own in its scheme or otherwise.
+///
+/// Without Fetch Metadata, `CsrfLayer` compares hosts only. It would accept a page that an attacker injects into plain http.
 fn is_of_another_scheme(config: &Config, head: &Request<()>) -> bool {
     let headers = head.headers();
     let origin = headers.get(header::ORIGIN).filter(|_| !headers.contains_key("sec-fetch-site"));
     origin.is_some_and(|origin| !origin::is_own(origin.as_bytes(), &config.public_urls, head.uri(), headers))
 }
 
-/// Refuses unsafe methods from other sites, by Fetch Metadata and `Origin`. A proxy may hide our host from us, so the
-/// configured origins are named.
+/// Refuses unsafe methods from other sites, by Fetch Metadata and `Origin`. Trusts the configured origins, because a proxy may
+/// rewrite the host.
 fn csrf(
     shared: &Arc<Shared>,
     visitor: &Arc<Visitor>,
 ) -> CsrfLayer<impl FnMut(tower_http::csrf::ProtectionError) -> Answer + Clone + use<>> {
     let mut csrf = CsrfLayer::new();
     for url in &shared.config.public_urls {
-        // A checked URL's origin is one; if it were not, leaving it out would only be stricter.
+        // The URL was checked, so its origin is valid. Leaving it out would only be stricter.
         csrf = csrf.clone().add_trusted_origin(&url.origin).unwrap_or(csrf);
     }
     let (shared, visitor) = (shared.clone(), visitor.clone());
     csrf.with_rejection_response(move |_| answer(&shared.config, &visitor, Refusal::Forbidden))
 }
 
-/// What a handler of an endpoint has to know.
+/// The facts that an endpoint's handler needs.
 pub(super) struct Context<'r> {
     shared: &'r Arc<Shared>,
     head: &'r Request<()>,
@@ -131,7 +133,7 @@ impl Context<'_> {
         self.shared.config.cookies.session_name(|| origin::port(uri, headers))
     }
 
-    /// A path of the app, as the browser knows it.
+    /// Returns a path of the app as the browser sees it.
     fn after(&self, path: &str) -> String {
         match origin::select(&self.shared.config.public_urls, self.head.uri(), self.headers()) {
             Origin::Known(url) | Origin::Elsewhere(url) => format!("{}{path}", url.base_path),
@@ -139,7 +141,7 @@ impl Context<'_> {
         }
     }
 
-    /// The session the browser has a cookie of, whether or not it is still good.
+    /// Returns the session id in the browser's cookie. The session may be over.
     fn session_id(&self) -> Option<SessionId> {
         let cookie = self.cookies.get(&self.session_cookie())?;
         SessionId::parse(cookie.value().as_bytes())

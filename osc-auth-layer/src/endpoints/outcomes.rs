@@ -1,5 +1,5 @@
-//! The outcomes of sign-ins, each kept for the browser that began it: a second click on the provider's *Allow* joins the
-//! exchange under way, or gets its result for a minute.
+//! The outcomes of sign-ins, kept for the browsers that began them. A second click on the provider's *Allow* joins the
+//! exchange under way, or gets its outcome for a minute.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -16,12 +16,12 @@ use crate::secret::Secret;
 use crate::session::SessionId;
 use crate::store::SealingKey;
 
-/// How long a browser can ask for an outcome again.
+/// How long a browser can get an outcome again.
 const KEPT_FOR: Duration = Duration::from_secs(60);
-/// Each of these costs a request to the provider, so this many in a minute are an attack.
+/// The most outcomes. Each costs a request to the provider, so more in a minute mean an attack.
 const MOST: usize = 100_000;
 
-/// How a sign-in ended.
+/// The outcome of a sign-in.
 #[derive(Clone, Debug)]
 pub(super) enum Outcome {
     SignedIn(SealedId),
@@ -30,7 +30,7 @@ pub(super) enum Outcome {
     Used,
 }
 
-/// A session's id, sealed under the verifier: only the browser with the pending sign-in can open it.
+/// A session's id, sealed under the verifier, so that only the browser with the pending sign-in can open it.
 #[derive(Clone, Debug)]
 pub(super) struct SealedId(Vec<u8>);
 
@@ -49,7 +49,7 @@ fn key(verifier: &Secret) -> SealingKey {
     SealingKey::derive(verifier.expose().as_bytes(), b"osc-auth-layer/v1 outcome of a sign-in")
 }
 
-/// A hash of the provider's answer. Two deliveries of one sign-in share an outcome only if their hashes are equal.
+/// A hash of the provider's answer. Two deliveries of a sign-in share an outcome only if their hashes are equal.
 #[derive(Clone, Copy, PartialEq)]
 pub(super) struct Fingerprint([u8; 32]);
 
@@ -72,27 +72,27 @@ pub(crate) struct Outcomes(Mutex<HashMap<Box<str>, Kept>>);
 struct Kept {
     fingerprint: Fingerprint,
     outcome: watch::Receiver<Option<Outcome>>,
-    /// The requests that wait for the outcome, or have it and did not answer yet.
+    /// The number of requests that wait for the outcome, or have it but have not answered yet.
     waiting: usize,
-    /// The session, while no browser has it.
+    /// The session, until a browser gets it.
     unclaimed: Option<SessionId>,
-    /// `None` until there is an outcome.
+    /// The end of the entry. `None` until there is an outcome.
     until: Option<Timestamp>,
 }
 
-/// What there is for a delivery.
+/// The place of a delivery among the deliveries of its sign-in.
 pub(super) enum Place {
-    /// An exchange is under way, or has ended lately.
+    /// An exchange is under way or has ended lately.
     Joined(watch::Receiver<Option<Outcome>>),
-    /// This delivery is the first: its outcome is to be sent.
+    /// This is the first delivery. It has to send the outcome.
     First(watch::Sender<Option<Outcome>>),
-    /// The first delivery said something else.
+    /// The first delivery brought another answer.
     Differs,
     Full,
 }
 
 impl Outcomes {
-    /// Takes a place for a request, which has to be given back with [`leave`](Self::leave).
+    /// Takes a place for a request. The caller gives it back with [`leave`](Self::leave).
     pub(super) fn enter(&self, state: &str, fingerprint: Fingerprint, now: Timestamp) -> Place {
         let mut all = self.0.lock();
         if let Some(kept) = all.get_mut(state).filter(|kept| kept.is_good(now)) {
@@ -111,14 +111,14 @@ impl Outcomes {
         Place::First(sender)
     }
 
-    /// A browser gets the session.
+    /// Notes that a browser gets the session.
     pub(super) fn claim(&self, state: &str) {
         if let Some(kept) = self.0.lock().get_mut(state) {
             kept.unclaimed = None;
         }
     }
 
-    /// A request is over. Returns true if it was the last one, and no browser has the session.
+    /// Notes that a request is over. Returns true if it was the last one and no browser has the session.
     pub(super) fn leave(&self, state: &str) -> bool {
         let mut all = self.0.lock();
         let Some(kept) = all.get_mut(state) else { return false };
@@ -126,7 +126,7 @@ impl Outcomes {
         kept.is_forsaken()
     }
 
-    /// The exchange has ended. Returns true if no request waits for the session that began.
+    /// Notes that the exchange has ended. Returns true if it began a session and no request waits for it.
     pub(super) fn end(&self, state: &str, unclaimed: Option<SessionId>, now: Timestamp) -> bool {
         let mut all = self.0.lock();
         let Some(kept) = all.get_mut(state) else { return false };
@@ -134,7 +134,7 @@ impl Outcomes {
         kept.is_forsaken()
     }
 
-    /// The session that no browser has and no request waits for; it is forgotten.
+    /// Removes and returns the session, if no browser has it and no request waits for it.
     pub(super) fn take_unclaimed(&self, state: &str) -> Option<SessionId> {
         let mut all = self.0.lock();
         let unclaimed = all.get_mut(state).filter(|kept| kept.is_forsaken())?.unclaimed.take();
@@ -143,7 +143,7 @@ impl Outcomes {
     }
 
     pub(crate) fn sweep(&self, now: Timestamp) {
-        // Without an outcome, the exchange may have died with its runtime.
+        // If the exchange died with its runtime, the entry never gets an outcome and would stay for ever.
         let is_dead = |kept: &Kept| kept.until.is_none() && kept.outcome.has_changed().is_err();
         self.0.lock().retain(|_, kept| kept.is_good(now) && !is_dead(kept));
     }

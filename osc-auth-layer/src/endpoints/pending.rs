@@ -1,5 +1,5 @@
-//! A sign-in in progress. It lives in the browser that began it, sealed, one cookie per attempt: tabs do not disturb
-//! each other, and a stranger's sign-in costs the server nothing.
+//! A pending sign-in. It lives in the browser that began it, in a sealed cookie of its own. So tabs do not disturb each other,
+//! and the server keeps no state for strangers.
 
 use std::time::Duration;
 
@@ -14,20 +14,21 @@ use crate::config::Config;
 use crate::cookie::{TAG, pending_name};
 use crate::secret::{Secret, random_token};
 
-/// How long a visitor may take at the provider.
+/// How long a user may take at the provider.
 pub(crate) const LIFETIME: Duration = Duration::from_secs(10 * 60);
-/// A kilobyte each: browsers and servers refuse headers that grow without end.
+/// The most pending sign-ins of a browser. Browsers and servers limit the size of headers.
 const MOST: usize = 4;
+/// The most bytes of one cookie, with its name.
 const LARGEST: usize = 1024;
 
-/// What the callback has to know of the sign-in it completes.
+/// The facts about a sign-in that its callback needs.
 pub(crate) struct PendingSignIn {
     state: Secret,
     pub(crate) verifier: Secret,
     pub(crate) issuer: String,
     pub(crate) client_id: String,
     pub(crate) redirect_uri: String,
-    /// The metadata announced that the callback carries `iss` (RFC 9207 §2.3).
+    /// True if the metadata announced that the callback has `iss` (RFC 9207 §2.3).
     pub(crate) iss_due: bool,
     pub(crate) return_to: String,
     began_at: Timestamp,
@@ -44,7 +45,7 @@ impl PendingSignIn {
     ) -> Self {
         let (tag, secret) = (random_token::<6>(), random_token::<32>());
         Self {
-            // The tag in front finds the cookie; the 256 bits behind it make it unguessable.
+            // The tag finds the cookie. The 256 bits after it make the state unguessable.
             state: Secret::new(format!("{tag}{secret}")),
             verifier: Secret::new(random_token::<32>()),
             issuer,
@@ -60,7 +61,7 @@ impl PendingSignIn {
         self.state.expose()
     }
 
-    /// RFC 7636 §4.2, `S256`.
+    /// Returns the PKCE challenge by the method `S256` (RFC 7636 §4.2).
     pub(crate) fn challenge(&self) -> String {
         URL_SAFE_NO_PAD.encode(Sha256::digest(self.verifier.expose()))
     }
@@ -69,26 +70,26 @@ impl PendingSignIn {
         self.began_at.plus(LIFETIME)
     }
 
-    /// A clock that went back behind the beginning is not a reason to refuse.
+    /// Returns true if the time is up. A clock that was set back to before the start is no reason to refuse.
     pub(crate) fn has_expired(&self, now: Timestamp) -> bool {
         now >= self.expires_at()
     }
 }
 
-/// The part of a `state` that names its cookie.
+/// Returns the part of a `state` that names its cookie.
 pub(super) fn tag_of(state: &str) -> Option<&str> {
     state.get(..TAG)
 }
 
-/// The cookies of the attempts under way in one browser.
+/// The cookies of one browser's pending sign-ins.
 pub(crate) struct PendingCookies<'c> {
     pub(crate) cookies: &'c Cookies,
     pub(crate) config: &'c Config,
-    /// The session cookie's name, in front of every name here.
+    /// The session cookie's name, which every name here starts with.
     pub(crate) session_cookie: &'c str,
 }
 
-/// The sealed form.
+/// The content of a sealed cookie. The names are short because the cookie has to be.
 #[derive(Serialize, Deserialize)]
 struct Sealed {
     s: String,
@@ -106,8 +107,8 @@ impl PendingCookies<'_> {
         pending_name(self.session_cookie, tag)
     }
 
-    /// Seals `pending` into a cookie of its own, and removes the oldest of the others when there are too many. A sign-in
-    /// that is too large to keep returns to `default_return`.
+    /// Seals `pending` into its own cookie, and removes the oldest of the others if there are too many. If the cookie would be
+    /// too large, the sign-in returns to `default_return` instead.
     pub(crate) fn add(&self, mut pending: PendingSignIn, default_return: &str) {
         let mut others: Vec<_> =
             self.names().map(|name| (self.open(&name).map(|other| other.began_at), name)).collect();
@@ -118,7 +119,7 @@ impl PendingCookies<'_> {
         }
         let name = self.name(&pending.state()[..TAG]);
         let mut sealed = seal(&pending);
-        // Sealing adds a nonce, a tag and base64.
+        // Sealing adds a nonce and a tag of 28 bytes together, and base64.
         if name.len() + (sealed.len() + 28).div_ceil(3) * 4 > LARGEST {
             pending.return_to = default_return.to_owned();
             sealed = seal(&pending);
@@ -127,10 +128,10 @@ impl PendingCookies<'_> {
         self.cookies.private(self.config.cookie_keys.sealing()).add(cookie);
     }
 
-    /// The attempt `state` belongs to, when it was begun in this browser.
+    /// Returns the sign-in that `state` belongs to, if this browser began it.
     pub(crate) fn find(&self, state: &str) -> Option<PendingSignIn> {
         let name = self.name(tag_of(state)?);
-        // Compared in full: the tag alone is no secret. What was sealed for another name does not open.
+        // Compares the whole state, because the tag is no secret. A cookie that was sealed under another name does not open.
         self.open(&name).filter(|pending| pending.state() == state)
     }
 

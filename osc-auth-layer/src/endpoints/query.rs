@@ -1,4 +1,4 @@
-//! Query parameters, read strictly (RFC 6749 §3.1: none may be there more than once).
+//! Reads query parameters strictly. A duplicate parameter is an error (RFC 6749 §3.1).
 
 use std::collections::HashMap;
 
@@ -6,7 +6,7 @@ use percent_encoding::percent_decode_str;
 
 use crate::response::Refusal;
 
-/// Far above any code, state and issuer together.
+/// The longest query. Code, state and issuer together are far shorter.
 const LONGEST: usize = 8 * 1024;
 
 /// The parameters of a query.
@@ -16,16 +16,18 @@ impl Query {
     pub(crate) fn parse(query: Option<&str>) -> Result<Self, Refusal> {
         let query = query.unwrap_or_default();
         if query.len() > LONGEST {
-            return Err(Refusal::InvalidRequest("The address is too long."));
+            return Err(Refusal::InvalidRequest("The query of this address is longer than 8 KB."));
         }
         let mut parameters = HashMap::new();
         for pair in query.split('&').filter(|pair| !pair.is_empty()) {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
             let (Some(name), Some(value)) = (decode(name), decode(value)) else {
-                return Err(Refusal::InvalidRequest("The address is not validly encoded."));
+                return Err(Refusal::InvalidRequest(
+                    "The query of this address is not valid percent-encoded UTF-8.",
+                ));
             };
             if parameters.insert(name, value).is_some() {
-                return Err(Refusal::InvalidRequest("A parameter of the address is there twice."));
+                return Err(Refusal::InvalidRequest("The query of this address has a duplicate parameter."));
             }
         }
         Ok(Self(parameters))
@@ -36,7 +38,7 @@ impl Query {
     }
 }
 
-/// `None` for escapes that are none, and for what is not UTF-8.
+/// Percent-decodes a name or value. `None` if an escape is malformed or the result is not UTF-8.
 fn decode(text: &str) -> Option<String> {
     let mut escapes = text.split('%').skip(1);
     if !escapes.all(|rest| rest.len() >= 2 && rest.as_bytes()[..2].iter().all(u8::is_ascii_hexdigit)) {

@@ -1,4 +1,4 @@
-//! Where a sign-in leads: a path on this very origin, whatever somebody put into the link.
+//! Checks where a sign-in leads: only to a path on the same origin, whatever the link says (open redirects).
 
 use percent_encoding::percent_decode_str;
 
@@ -7,22 +7,22 @@ use crate::public_path::{hides_a_delimiter, is_dotted};
 use crate::redact::is_visible;
 use crate::response::LONGEST_RETURN;
 
-/// `target` when it is a plain path, perhaps with a query, on this origin and not one of the layer's own.
+/// Returns `target` if it is a plain path on the same origin, with or without a query, and not one of the layer's own paths.
 pub(crate) fn checked<'t>(target: &'t str, config: &Config, base_path: &str) -> Option<&'t str> {
     if target.len() > LONGEST_RETURN {
         return None;
     }
     let path = target.split(['?', '#']).next().unwrap_or_default();
     let own = path.strip_prefix(base_path).unwrap_or(path);
-    // Some readers drop what cannot be seen: `/<zero width space>/evil` would leave the origin.
+    // Some parsers drop invisible characters, so `/<zero width space>/evil` would leave the origin.
     let seen: String =
         percent_decode_str(path).decode_utf8_lossy().chars().filter(|c| is_visible(*c)).collect();
-    // Browsers read `\` as `/` and drop tabs and newlines, so `/\evil`, `/<tab>/evil` leave the origin.
+    // Browsers read `\` as `/` and drop tabs and newlines, so `/\evil` and `/<tab>/evil` would leave the origin.
     let is_plain = target.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\')
         && path.starts_with('/')
         && !seen.contains("//")
         && !path.split('/').any(is_dotted)
-        // What a server on the way decodes must not become any of the above.
+        // A server on the way may decode the path, which must not produce any of the above.
         && !hides_a_delimiter(path)
         && !percent_decode_str(target).any(|byte| byte.is_ascii_control());
     let is_ours = [&config.signin_path, &config.callback_path, &config.signout_path, &config.session_path]
@@ -41,7 +41,7 @@ mod tests {
     }
 
     #[test]
-    fn paths_of_the_app_are_returned_to() {
+    fn paths_of_the_app_are_accepted() {
         for target in [
             "/",
             "/dashboard",
@@ -57,7 +57,7 @@ mod tests {
     }
 
     #[test]
-    fn s37_everything_else_lands_on_the_default() {
+    fn s37_all_other_targets_are_refused() {
         let long = format!("/{}", "a".repeat(LONGEST_RETURN));
         for target in [
             "",

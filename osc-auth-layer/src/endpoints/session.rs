@@ -1,4 +1,4 @@
-//! Says whether the visitor is signed in, for scripts: without a 401, a redirect or a refresh, and without counting as use.
+//! Tells scripts whether the user is signed in. Never answers 401, never redirects or refreshes, and does not count as use.
 
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde_json::{Value, json};
@@ -26,14 +26,14 @@ pub(super) async fn serve(context: &Context<'_>) -> Result<Answer, Refusal> {
     })
 }
 
-/// `None` while the store is out of reach.
+/// Describes the session. `None` while the store is unreachable.
 async fn description(context: &Context<'_>) -> Option<Value> {
     let (shared, config) = (context.shared, &context.shared.config);
     let signed_out = || json!({ "signed_in": false, "signin": context.after(&config.signin_path) });
     let Some(id) = context.session_id() else {
         return Some(signed_out());
     };
-    // Found, and not touched.
+    // `find` does not count as use.
     let session = shared.find(&id).await.ok()?;
     let session = session.filter(|session| !session.has_expired(&config.timing, shared.now()));
     let Some((session, token)) = session.and_then(|session| {
@@ -52,7 +52,7 @@ async fn description(context: &Context<'_>) -> Option<Value> {
     }))
 }
 
-/// A page of another origin must not learn who visits this app.
+/// Returns true for a request from a page of another origin, which must not learn who uses this app.
 fn is_foreign(context: &Context<'_>) -> bool {
     let headers = context.headers();
     let origin = headers.get(header::ORIGIN).is_some_and(|origin| {

@@ -1,4 +1,4 @@
-//! Sign-in: a pending sign-in for the browser to keep, and a redirect to the provider (RFC 6749 §4.1.1, RFC 7636 §4.3).
+//! Starts a sign-in: gives the browser a pending sign-in and redirects it to the provider (RFC 6749 §4.1.1, RFC 7636 §4.3).
 
 use std::sync::Arc;
 
@@ -35,7 +35,7 @@ pub(super) async fn serve(context: &Context<'_>) -> Result<Answer, Refusal> {
     const UNKNOWN_CLIENT: GrantError =
         GrantError::Misconfigured(Misconfiguration::Code(ErrorCode::InvalidClient));
     if let Err((UNKNOWN_CLIENT, Some(client))) = &begun {
-        // The provider forgot this registration: once more with a new one (RFC 7591).
+        // The provider forgot this registration, so try once more with a new one (RFC 7591).
         if provider.forget_registration(&client.id).await {
             begun = begin(context, &metadata, &public_url, &return_to, now).await;
         }
@@ -47,7 +47,7 @@ pub(super) async fn serve(context: &Context<'_>) -> Result<Answer, Refusal> {
     Ok(see_other(location.as_str()))
 }
 
-/// A pending sign-in, and where at the provider it goes on. An error names the client that was refused.
+/// Returns a pending sign-in and the provider's URL for it. An error names the client that the provider refused.
 async fn begin(
     context: &Context<'_>,
     metadata: &Arc<Metadata>,
@@ -99,7 +99,7 @@ async fn begin(
     Ok((pending, location))
 }
 
-/// A prefetch, a frame or a script starts no sign-in: nobody clicked, and nobody could consent there.
+/// Refuses a prefetch, a frame and a script. In none of them a user clicked or could consent.
 fn refuse_background(headers: &HeaderMap) -> Result<(), Refusal> {
     let value = |name: &str| headers.get(name).map(HeaderValue::as_bytes);
     let speculative = ["sec-purpose", "purpose", "x-moz"]
@@ -108,19 +108,22 @@ fn refuse_background(headers: &HeaderMap) -> Result<(), Refusal> {
         .any(|purpose| purpose.starts_with(b"prefetch") || purpose.starts_with(b"preview"));
     let is_document = value("sec-fetch-dest").is_none_or(|dest| dest == b"document");
     if speculative || !is_document {
-        return Err(Refusal::InvalidRequest("Signing in needs a browser window of its own."));
+        return Err(Refusal::InvalidRequest(
+            "Sign-in needs a browser window of its own, not a frame, a script or a prefetch.",
+        ));
     }
     Ok(())
 }
 
-/// The public URL this sign-in returns to; or the redirect to where the browser has to be first, since the callback
-/// will only find the cookie on the host that set it.
+/// Returns the public URL that the sign-in returns to, or a redirect to it.
+///
+/// The browser sends the pending sign-in only to the host that set it. So the sign-in has to start on the callback's host.
 fn public_url(context: &Context<'_>, query: &Query) -> Result<Result<PublicUrl, Answer>, Refusal> {
-    // Marks the redirected request: behind a proxy that rewrites `Host` it would be redirected for ever.
+    // Marks the redirected request, which would otherwise loop behind a proxy that rewrites `Host`.
     const REDIRECTED: &str = "redirected";
     let config = &context.shared.config;
     let (uri, headers) = (context.head.uri(), context.headers());
-    // On OSC, a visitor at the app's own domain would come back to another host, where the cookie is not.
+    // On OSC, a visitor at the app's custom domain would return to `OSC_HOSTNAME`, where the cookie is missing.
     if config.is_osc_hostname
         && let Some(host) = origin::unknown_authority(&config.public_urls, uri, headers)
     {
@@ -141,8 +144,8 @@ fn public_url(context: &Context<'_>, query: &Query) -> Result<Result<PublicUrl, 
         }
         Origin::Unknown => {
             tracing::error!(
-                "cannot tell the app's public URL from a request that is not directly on localhost; set PUBLIC_URL \
-                 (or public_url) to the URL browsers use"
+                "The app's public URL is not known, because the request did not come directly to localhost. Set PUBLIC_URL \
+                 to the URL that browsers use."
             );
             Err(Refusal::Misconfigured)
         }
@@ -153,14 +156,14 @@ fn unknown_host(context: &Context<'_>, host: &str) -> Refusal {
     let host = line(host, 253);
     if context.shared.unknown_host.is_due(context.shared.now()) {
         tracing::error!(
-            "a visitor opened the app at {host}, which PUBLIC_URL does not name; set PUBLIC_URL to https://{host}, or to \
-             all the app's URLs, separated by commas, and register the callback of each with the OAuth app"
+            "A visitor opened the app at {host}, which PUBLIC_URL does not name. Set PUBLIC_URL to https://{host}, or to \
+             all the app's URLs, separated by commas. Register the callback of each with the OAuth app."
         );
     }
     Refusal::UnknownHost { host }
 }
 
-/// Keeps what query the endpoint has (RFC 6749 §3.1).
+/// Adds parameters and keeps the endpoint's own query (RFC 6749 §3.1).
 fn with_query(mut endpoint: Url, parameters: &[(&str, &str)]) -> Url {
     endpoint.query_pairs_mut().extend_pairs(parameters);
     endpoint

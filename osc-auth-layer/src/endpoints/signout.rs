@@ -1,4 +1,4 @@
-//! Sign-out: the session ends here at once, whatever the provider does.
+//! Signs the user out. The session ends at once, whatever the provider does.
 
 use http::{HeaderName, HeaderValue};
 
@@ -15,7 +15,7 @@ pub(super) async fn serve(context: &Context<'_>) -> Result<Answer, Refusal> {
     }
     context.cookies.remove(config.cookies.removal(context.session_cookie()));
     let mut response = see_other(&context.after(&config.after_signout));
-    // What the app's own pages left in the browser's cache is not for whoever comes next (ASVS 14.3.1).
+    // The next user of the browser must not see the app's pages in its cache (ASVS 14.3.1).
     response
         .headers_mut()
         .insert(HeaderName::from_static("clear-site-data"), HeaderValue::from_static("\"cache\""));

@@ -17,7 +17,7 @@ fn selected(configured: &[PublicUrl], pairs: &[(&'static str, &'static str)]) ->
 }
 
 #[test]
-fn plain_http_is_for_loopback_only() {
+fn plain_http_is_accepted_on_loopback_only() {
     for good in [
         "http://localhost:3000",
         "http://127.0.0.1",
@@ -45,7 +45,7 @@ fn plain_http_is_for_loopback_only() {
 }
 
 #[test]
-fn s09_hosts_only_select_among_the_configured() {
+fn s09_a_host_only_selects_a_configured_url() {
     let urls = [url("https://a.example"), url("https://b.example/app")];
     for pairs in [
         &[("host", "b.example")][..],
@@ -66,7 +66,7 @@ fn s09_hosts_only_select_among_the_configured() {
 }
 
 #[test]
-fn s09_without_configuration_only_a_direct_loopback_host_is_believed() {
+fn s09_without_public_url_only_direct_loopback_hosts_count() {
     let known = Origin::Known(url("http://localhost:3000"));
     assert_eq!(selected(&[], &[("host", "localhost:3000")]), known);
     for pairs in [
@@ -84,12 +84,12 @@ fn s09_without_configuration_only_a_direct_loopback_host_is_believed() {
 }
 
 #[test]
-fn s57_an_origin_is_ours_when_configured_or_the_requests_own() {
+fn s57_an_origin_is_own_if_configured_or_the_requests() {
     let uri = Uri::from_static("/ws");
     let host = headers(&[("host", "localhost:3000")]);
     assert!(is_own(b"http://localhost:3000", &[], &uri, &host));
     assert!(is_own(b"https://a.example", &[url("https://a.example")], &uri, &host));
-    // An injected plain-http page of the same host is somebody else.
+    // A page of the same host over plain http may be injected, so it is foreign.
     let https = headers(&[("host", "a.example")]);
     assert!(!is_own(b"http://a.example", &[url("https://a.example")], &uri, &https));
     assert!(!is_own(b"https://a.example", &[], &uri, &https));
@@ -99,7 +99,7 @@ fn s57_an_origin_is_ours_when_configured_or_the_requests_own() {
 }
 
 #[test]
-fn the_port_is_the_requests_own() {
+fn the_port_comes_from_the_requests_host() {
     let uri = Uri::from_static("/x");
     assert_eq!(port(&uri, &headers(&[("host", "localhost:3000")])), 3000);
     assert_eq!(port(&uri, &headers(&[("host", "[::1]:81")])), 81);

@@ -1,4 +1,4 @@
-//! Who the app is to the provider: a static client, or one registered when it is first needed.
+//! The app's OAuth client: a configured one, or one that registers itself when it is first needed.
 
 use std::sync::Arc;
 
@@ -14,15 +14,15 @@ use crate::flight::Flight;
 use crate::redact::line;
 use crate::secret::Secret;
 
-/// The most registrations that sign-ins can begin with. Without a `public_url` each loopback host and port has its own; more
-/// of them is somebody playing with the `Host` header.
+/// The most registrations that sign-ins can begin with. Without a `public_url`, each loopback host and port has its own. More
+/// of them mean that somebody plays with the `Host` header.
 const MOST_REGISTRATIONS: usize = 8;
 
-/// The most registrations that are kept, with those that sign-ins under way may still name. To a clock that is ahead each is
-/// expired from the start, so that each sign-in has its own.
+/// The most registrations that are kept, including those that pending sign-ins may still name. If the clock is ahead, each
+/// registration seems expired at once, and each sign-in makes its own.
 const MOST_KEPT: usize = 1_000;
 
-/// Who the app is, as configured.
+/// The configured client.
 #[derive(Clone, Debug)]
 pub(crate) enum ClientConfig {
     Static { id: String, secret: Option<Secret>, auth_method: Option<AuthMethod> },
@@ -35,9 +35,9 @@ pub(super) enum Clients {
         name: String,
         made: Mutex<Vec<Registered>>,
         flight: Flight<Result<Registered, GrantError>>,
-        /// Where other nodes find it.
+        /// Shares the registration with other nodes.
         registry: Option<Registry>,
-        /// Made, but not known to the other nodes yet: shared by the next sign-in, instead of another one made.
+        /// A registration that could not be shared yet. The next sign-in shares it instead of making another one.
         unshared: Mutex<Option<Registered>>,
     },
 }
@@ -60,8 +60,7 @@ impl Clients {
 }
 
 impl Provider {
-    /// The client that begins a sign-in returning to `redirect_uri`, registered now if need be.
-    /// A registration covers all of `redirect_uris`.
+    /// Returns the client for a sign-in that returns to `redirect_uri`. Registers one for all of `redirect_uris` if necessary.
     pub(crate) async fn client_for(
         self: &Arc<Self>,
         metadata: &Arc<Metadata>,
@@ -79,7 +78,7 @@ impl Provider {
             let serving = made.iter().rev().find(|(_, registration)| registration.serves(redirect_uri, now));
             serving.map(|(credentials, _)| credentials.clone())
         };
-        // Another redirect URI's registration may be under way first.
+        // A registration for another redirect URI may be under way, and the first join gets that one.
         for _ in 0..3 {
             if let Some(credentials) = usable() {
                 return Ok(credentials);
@@ -91,7 +90,7 @@ impl Provider {
             };
             let Some(registered) = flight.join(&self.tasks, register).await else { break };
             let (credentials, registration) = registered?;
-            // Even if it has expired by this clock: the provider has just made it, so the clock is wrong.
+            // Usable even if it has expired by this clock: the provider has just made it, so the clock is wrong.
             if registration.covers(redirect_uri) {
                 return Ok(credentials);
             }
@@ -99,7 +98,7 @@ impl Provider {
         usable().ok_or(GrantError::NotSent { retry_after: None })
     }
 
-    /// Finds the registration of another node, or makes one, and keeps it.
+    /// Finds another node's registration or makes one, and keeps it.
     async fn register(
         &self,
         metadata: &Metadata,
@@ -110,7 +109,7 @@ impl Provider {
             return Err(GrantError::NotSent { retry_after: None });
         };
         if !make_room(&mut made.lock(), self.now()) {
-            tracing::error!("too many loopback hosts and ports began a sign-in; set PUBLIC_URL");
+            tracing::error!("Sign-ins came from too many loopback hosts and ports. Set PUBLIC_URL.");
             return Err(GrantError::Misconfigured(Misconfiguration::TooManyRedirectUris));
         }
         if let Some(registry) = registry {
@@ -134,8 +133,8 @@ impl Provider {
             None => {
                 tracing::warn!(
                     client_id = %line(&registered.0.id, 64),
-                    "no session store keeps the app's registration: after a restart the app registers itself once more and \
-                     all users have to sign in again; set a session store, or CLIENT_ID"
+                    "This process alone keeps the app's registration. After a restart the app registers again and every \
+                     user has to sign in. Configure a session store or set CLIENT_ID."
                 );
                 None
             }
@@ -161,7 +160,7 @@ impl Provider {
     ) -> Result<Registered, GrantError> {
         let Some(endpoint) = metadata.registration_endpoint.clone() else {
             tracing::error!(
-                "the provider registers no clients by itself: create an OAuth app and set CLIENT_ID"
+                "The provider does not support client registration. Create an OAuth app and set CLIENT_ID."
             );
             return Err(GrantError::Misconfigured(Misconfiguration::NoRegistrationEndpoint));
         };
@@ -170,7 +169,7 @@ impl Provider {
         let response = self.http.send(request).await?;
         match registration::parse(&response, redirect_uris, self.now()) {
             Some((credentials, registration)) => {
-                tracing::info!(client_id = %line(&credentials.id, 64), "registered the app with the provider");
+                tracing::info!(client_id = %line(&credentials.id, 64), "Registered the app with the provider.");
                 Ok((Arc::new(credentials), registration))
             }
             None if response.status.is_client_error() && response.status != StatusCode::TOO_MANY_REQUESTS => {
@@ -180,7 +179,7 @@ impl Provider {
         }
     }
 
-    /// The client, when it is in the configuration.
+    /// Returns the client if it is configured.
     pub(crate) fn static_client(&self) -> Option<Arc<Credentials>> {
         match &self.client {
             Clients::Static(credentials) => Some(credentials.clone()),
@@ -188,7 +187,7 @@ impl Provider {
         }
     }
 
-    /// The client as a session has to remember it: not at all, when it is in the configuration.
+    /// Returns the client that a session has to remember. `None` if the client is configured.
     pub(crate) fn registered(&self, client: Arc<Credentials>) -> Option<Arc<Credentials>> {
         (!self.has_static_client()).then_some(client)
     }
@@ -197,7 +196,7 @@ impl Provider {
         matches!(self.client, Clients::Static(_))
     }
 
-    /// The client a sign-in under way was begun with, perhaps on another node.
+    /// Returns the client that a pending sign-in was begun with, perhaps on another node.
     pub(crate) async fn client_by_id(&self, id: &str) -> Result<Option<Arc<Credentials>>, GrantError> {
         let (made, registry) = match &self.client {
             Clients::Static(credentials) => {
@@ -212,7 +211,8 @@ impl Provider {
         }
     }
 
-    /// The provider no longer knows this registration: the next sign-in makes another. Tells whether it was one.
+    /// Forgets a registration that the provider no longer knows, so that the next sign-in makes another one. Returns false
+    /// if the client is configured.
     pub(crate) async fn forget_registration(&self, id: &str) -> bool {
         let Clients::Registered { name, made, registry, .. } = &self.client else {
             return false;
@@ -222,14 +222,14 @@ impl Provider {
             made.iter().position(|(client, _)| client.id == id).map(|at| made.remove(at))
         };
         if let (Some(registry), Some(forgotten)) = (registry, forgotten) {
-            // What the store does not forget now is found there again, and refused again.
+            // If the store fails, the next sign-in finds the registration again, and the provider refuses it again.
             let _ = registry.supersede(name, &forgotten).await;
         }
         true
     }
 }
 
-/// Returns whether another registration may be made.
+/// Removes an outdated registration if there are too many. Returns true if another one may be made.
 fn make_room(made: &mut Vec<Registered>, now: Timestamp) -> bool {
     let is_current = |(_, registration): &Registered| registration.is_current(now);
     if made.len() >= MOST_KEPT

@@ -1,10 +1,10 @@
-//! The error codes of OAuth. A code is recognised as it came; only what is shown of it is redacted.
+//! The error codes of OAuth. A code is recognised in its original form, and redacted only for display.
 
 use std::fmt;
 
 use crate::redact::redacted;
 
-/// An error code that the provider answered with.
+/// An error code in an answer of the provider.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum ErrorCode {
     AccessDenied,
@@ -25,7 +25,7 @@ pub(crate) enum ErrorCode {
     Other,
 }
 
-/// RFC 6749 §4.1.2.1 and §5.2, RFC 7591 §3.2.2. RFC 9126 §2.3 adds none.
+/// The known codes: RFC 6749 §4.1.2.1 and §5.2, RFC 7591 §3.2.2. RFC 9126 §2.3 adds none.
 const KNOWN: [(&str, ErrorCode); 14] = [
     ("access_denied", ErrorCode::AccessDenied),
     ("invalid_client", ErrorCode::InvalidClient),
@@ -48,7 +48,7 @@ impl ErrorCode {
         KNOWN.iter().find(|(name, _)| *name == text).map_or(Self::Other, |(_, code)| *code)
     }
 
-    /// The code for a log line: as it is when it is known, else what may be shown of it.
+    /// Returns the code for a log line. A known code is shown as it is, an unknown one is redacted.
     pub(crate) fn shown(text: &str, secrets: &[&str]) -> String {
         match Self::of(text) {
             Self::Other => redacted(text, 64, secrets),
@@ -60,16 +60,16 @@ impl ErrorCode {
 impl fmt::Display for ErrorCode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = KNOWN.iter().find(|(_, code)| code == self).map(|(name, _)| *name);
-        f.write_str(name.unwrap_or("another error"))
+        f.write_str(name.unwrap_or("an unknown error"))
     }
 }
 
-/// Why a request fails until somebody changes a setting.
+/// The reason why requests fail until somebody changes a setting.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Misconfiguration {
-    /// The provider's own word.
+    /// The provider's own error code.
     Code(ErrorCode),
-    /// The provider announces no client authentication that the layer has.
+    /// The provider announces no client authentication method that the layer supports.
     NoCommonAuthMethod,
     NoRegistrationEndpoint,
     RegistrationRefused,
@@ -77,7 +77,7 @@ pub(crate) enum Misconfiguration {
 }
 
 impl Misconfiguration {
-    /// Whether no other attempt of this client would fare better (RFC 6749 §5.2). Every other code is about one request.
+    /// Returns true if every request of this client would fail (RFC 6749 §5.2). All other codes are about a single request.
     pub(crate) fn is_about_the_client(self) -> bool {
         use ErrorCode::{InvalidClient, UnauthorizedClient, UnsupportedGrantType};
         matches!(
@@ -91,7 +91,7 @@ impl fmt::Display for Misconfiguration {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Code(code) => code.fmt(f),
-            Self::NoCommonAuthMethod => f.write_str("no common client authentication method"),
+            Self::NoCommonAuthMethod => f.write_str("no client authentication method in common"),
             Self::NoRegistrationEndpoint => f.write_str("no registration_endpoint"),
             Self::RegistrationRefused => f.write_str("registration refused"),
             Self::TooManyRedirectUris => f.write_str("too many redirect URIs"),
@@ -104,7 +104,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_code_is_recognised_to_the_letter() {
+    fn only_exact_codes_are_recognised() {
         for (name, code) in KNOWN {
             assert_eq!((ErrorCode::of(name), code.to_string().as_str()), (code, name));
         }
@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn s33_a_known_code_is_shown_whatever_the_secrets_are() {
+    fn s33_a_known_code_is_shown_even_if_it_equals_a_secret() {
         for secret in ["r", "invalid", "invalid_grant", "invalid_grant_and_more"] {
             assert_eq!(ErrorCode::shown("invalid_grant", &[secret]), "invalid_grant");
         }

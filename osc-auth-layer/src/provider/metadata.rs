@@ -1,4 +1,4 @@
-//! The provider's metadata (RFC 8414): checked when it arrives, then cached by the [`Provider`](super::Provider).
+//! The provider's metadata (RFC 8414). It is checked when it arrives, and cached by the [`Provider`](super::Provider).
 
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ const SETTING: &str = "OSC_ISSUER / issuer";
 pub(crate) struct Issuer {
     text: Arc<str>,
     url: Url,
-    /// It speaks OSC's dialect: where OSC's endpoints are is known.
+    /// True if the provider has OSC's endpoint paths and its way of client authentication.
     pub(crate) known_endpoints: bool,
 }
 
@@ -30,28 +30,29 @@ impl Issuer {
     ) -> Result<Self, ConfigError> {
         let text = match (issuer, environment) {
             (Some(_), Some(_)) => {
-                let remedy = "set one of the two";
+                let remedy = "Set only one of the two.";
                 return Err(ConfigError::invalid(SETTING, "is set together with environment", remedy));
             }
             (Some(issuer), None) => issuer.trim().to_owned(),
             (None, None | Some("prod")) => "https://app.osaas.io".to_owned(),
             (None, Some(name)) => {
                 if !is_environment(name) {
-                    let remedy = "give a name such as prod, stage or dev";
-                    return Err(ConfigError::invalid("environment", format!("is {name:?}"), remedy));
+                    let problem = format!("is {name:?}, which is not a name");
+                    let remedy = "Use a name such as prod, stage or dev.";
+                    return Err(ConfigError::invalid("environment", problem, remedy));
                 }
                 format!("https://app.{name}.osaas.io")
             }
         };
         let invalid = |problem: &str| {
-            let remedy = "give the provider's issuer URL, such as https://app.osaas.io";
+            let remedy = "Set it to the provider's issuer URL, such as https://app.osaas.io.";
             ConfigError::invalid(SETTING, format!("{} {problem}", quoted(&text)), remedy)
         };
         let url = Url::parse(&text).map_err(|_| invalid("is not an absolute URL"))?;
         if !is_safe(&url) {
             return Err(invalid("is not https (http only on loopback)"));
         }
-        // RFC 8414 §2: no query, no fragment.
+        // RFC 8414 §2 allows neither query nor fragment.
         if url.query().is_some()
             || url.fragment().is_some()
             || !url.username().is_empty()
@@ -67,7 +68,7 @@ impl Issuer {
         &self.text
     }
 
-    /// The same without a copy.
+    /// Returns the issuer without a copy.
     pub(crate) fn shared(&self) -> &Arc<str> {
         &self.text
     }
@@ -77,7 +78,7 @@ impl Issuer {
         &self.url
     }
 
-    /// The well-known path goes between host and path (RFC 8414 §3.1).
+    /// Makes the request for the metadata. The well-known path goes between host and path (RFC 8414 §3.1).
     pub(crate) fn metadata_request(&self) -> WireRequest {
         let mut url = self.url.clone();
         let path = self.url.path().trim_end_matches('/');
@@ -92,7 +93,7 @@ impl Issuer {
     }
 }
 
-/// One label of a host name: it cannot smuggle in another host.
+/// Returns true for a single label of a host name, which cannot smuggle in another host.
 pub(crate) fn is_environment(name: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     !name.is_empty() && name.bytes().all(plain)
@@ -103,7 +104,7 @@ fn is_osc(url: &Url) -> bool {
     url.scheme() == "https" && (name == "osaas.io" || name.ends_with(".osaas.io"))
 }
 
-/// TLS, or loopback (RFC 9700 §2.6).
+/// Returns true if secrets may be sent there: TLS or loopback (RFC 9700 §2.6).
 pub(crate) fn is_safe(url: &Url) -> bool {
     match url.scheme() {
         "https" => url.has_host(),
@@ -112,7 +113,7 @@ pub(crate) fn is_safe(url: &Url) -> bool {
     }
 }
 
-/// What of the metadata is used.
+/// The fields of the metadata that the layer uses.
 #[derive(Debug, Clone)]
 pub(crate) struct Metadata {
     pub(crate) issuer: String,
@@ -121,7 +122,7 @@ pub(crate) struct Metadata {
     pub(crate) registration_endpoint: Option<Url>,
     pub(crate) revocation_endpoint: Option<Url>,
     pub(crate) pushed_authorization_request_endpoint: Option<Url>,
-    /// RFC 9207 §3: the callback must then carry `iss`.
+    /// True if the callback must have `iss` (RFC 9207 §3).
     pub(crate) iss_in_response: bool,
     token_auth_methods: Option<Vec<AuthMethod>>,
     revocation_auth_methods: Option<Vec<AuthMethod>>,
@@ -129,7 +130,7 @@ pub(crate) struct Metadata {
 }
 
 impl Metadata {
-    /// Where OSC is known to answer, for when its metadata cannot be had.
+    /// Returns OSC's known endpoints, for use while the metadata cannot be fetched.
     pub(crate) fn known(issuer: &Issuer) -> Self {
         Self {
             issuer: issuer.as_str().to_owned(),
@@ -145,7 +146,7 @@ impl Metadata {
         }
     }
 
-    /// Reads an answer to [`Issuer::metadata_request`]. The error says what is wrong with it, without quoting it at length.
+    /// Reads an answer to [`Issuer::metadata_request`]. The error names the problem and quotes at most a short part.
     pub(crate) fn parse(body: &[u8], issuer: &Issuer) -> Result<Self, String> {
         let json: Value = serde_json::from_slice(body).map_err(|_| "is not JSON".to_owned())?;
         let text = |name: &str| match json.get(name) {
@@ -153,7 +154,7 @@ impl Metadata {
             Some(Value::String(text)) => Ok(Some(text.as_str())),
             Some(_) => Err(format!("has a {name} that is not a string")),
         };
-        // RFC 8414 §3.3: identical, or the answer must not be used.
+        // The issuer must be identical, or the answer must not be used (RFC 8414 §3.3).
         let named = text("issuer")?.ok_or("names no issuer")?;
         if named != issuer.as_str() {
             let named: String = named.chars().take(200).collect();
@@ -184,12 +185,12 @@ impl Metadata {
         })
     }
 
-    /// How `credentials` authenticate at the token endpoint; `None` when the provider announces no way we have.
+    /// Returns the method for `credentials` at the token endpoint. `None` if the provider announces no supported method.
     pub(crate) fn token_auth_method(&self, credentials: &Credentials) -> Option<AuthMethod> {
         self.choose(credentials, self.token_auth_methods.as_deref())
     }
 
-    /// RFC 8414 §2: as at the token endpoint unless announced otherwise.
+    /// Returns the method at the revocation endpoint. It defaults to that of the token endpoint (RFC 8414 §2).
     pub(crate) fn revocation_auth_method(&self, credentials: &Credentials) -> Option<AuthMethod> {
         let announced = self.revocation_auth_methods.as_deref();
         self.choose(credentials, announced.or(self.token_auth_methods.as_deref()))
@@ -203,7 +204,7 @@ impl Metadata {
             return Some(agreed);
         }
         match announced {
-            // RFC 8414 §2 makes `client_secret_basic` the default of the list; OSC takes the secret in the body.
+            // By RFC 8414 §2 a missing list means `client_secret_basic`. OSC expects the secret in the body.
             None if self.osc_dialect => Some(AuthMethod::Post),
             None => Some(AuthMethod::Basic),
             Some(methods) => {
@@ -212,7 +213,7 @@ impl Metadata {
         }
     }
 
-    /// The way to ask for at registration (RFC 7591 §2).
+    /// Returns the method that a registration asks for (RFC 7591 §2).
     pub(crate) fn registrable_auth_method(&self) -> AuthMethod {
         match self.token_auth_methods.as_deref() {
             None => AuthMethod::Post,

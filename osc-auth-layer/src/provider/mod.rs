@@ -1,5 +1,7 @@
-//! The provider as the rest of the crate sees it: what can be asked of it, and the kinds of failure. Metadata and
-//! registrations are fetched once for all who wait, by tasks that no impatient visitor can cancel.
+//! The OAuth provider: its requests and the kinds of failure.
+//!
+//! Concurrent requests share one fetch of the metadata or one registration. These run in their own tasks, so an impatient
+//! visitor cannot cancel them.
 
 mod clients;
 pub(crate) mod error_code;
@@ -30,8 +32,10 @@ use crate::network::{HttpClient, WireRequest};
 use crate::secret::Secret;
 use crate::session::Grant;
 
-/// How long the provider may take to answer a grant. No request waits this long. But the answer to a grant that was sent
-/// holds the only tokens there are, so the layer listens for it for as long as a lease allows.
+/// How long the provider may take to answer a grant.
+///
+/// No user's request waits this long. But only this answer contains the new tokens, so the layer waits as long as a lease
+/// allows.
 pub(crate) const GRANT_TIME: Duration = Duration::from_secs(25);
 
 const METADATA_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
@@ -56,7 +60,7 @@ struct CachedMetadata {
 }
 
 impl CachedMetadata {
-    /// Not either when the clock went back behind the last look at it.
+    /// Returns true if the metadata need not be fetched again. It is stale if the clock was set back to before the last fetch.
     fn is_fresh(&self, now: Timestamp) -> bool {
         self.checked_at <= now && now < self.checked_at.plus(self.good_for)
     }
@@ -86,7 +90,7 @@ impl Provider {
         self.clock.now().into()
     }
 
-    /// The provider's metadata: cached for a day, then refetched beside the request that finds it stale.
+    /// Returns the provider's metadata. It is cached for a day, and then fetched again in the background.
     pub(crate) async fn metadata(self: &Arc<Self>) -> Result<Arc<Metadata>, GrantError> {
         let cached = self.metadata.lock().clone();
         let fetch = || {
@@ -129,9 +133,9 @@ impl Provider {
             Some(Err(problem)) => {
                 tracing::error!(
                     issuer = self.issuer.as_str(),
-                    "the provider's metadata {problem}; check OSC_ISSUER"
+                    "The provider's metadata {problem}. Check OSC_ISSUER."
                 );
-                // An answer of the wrong issuer never leaves us on a fallback (RFC 8414 §3.3).
+                // An answer with the wrong issuer ends the use of a fallback (RFC 8414 §3.3).
                 cache.take_if(|cached| cached.is_fallback);
             }
             None => {
@@ -139,7 +143,7 @@ impl Provider {
                 tracing::warn!(
                     issuer = self.issuer.as_str(),
                     status,
-                    "the provider's metadata is out of reach"
+                    "The provider's metadata could not be fetched. Check the network and OSC_ISSUER."
                 );
                 if self.issuer.known_endpoints {
                     cache.get_or_insert_with(|| CachedMetadata {
@@ -156,7 +160,7 @@ impl Provider {
         Ok(cached.metadata.clone())
     }
 
-    /// Pushes an authorization request (RFC 9126 §2.1), for its `request_uri`.
+    /// Pushes an authorization request and returns its `request_uri` (RFC 9126 §2.1).
     pub(crate) async fn push(
         &self,
         metadata: &Metadata,
@@ -165,7 +169,7 @@ impl Provider {
         fields: &[(&str, &str)],
     ) -> Result<String, GrantError> {
         let method = metadata.token_auth_method(credentials).ok_or_else(no_common_method)?;
-        // The form names the client already when the method puts it there.
+        // For all methods but Basic, the client authentication adds `client_id` to the form.
         let fields: Vec<_> = match (method, &credentials.secret) {
             (AuthMethod::Basic, Some(_)) => fields.to_vec(),
             _ => fields.iter().copied().filter(|(name, _)| *name != "client_id").collect(),
@@ -177,7 +181,7 @@ impl Provider {
         wire::parse_pushed(&response, &sent)
     }
 
-    /// Exchanges an authorization code (RFC 6749 §4.1.3, RFC 7636 §4.5). Sent once: a code is good for one use.
+    /// Exchanges an authorization code (RFC 6749 §4.1.3, RFC 7636 §4.5). Never retried, because a code is good for one use.
     pub(crate) async fn exchange(
         self: &Arc<Self>,
         credentials: &Credentials,
@@ -195,14 +199,14 @@ impl Provider {
         self.send(request, credentials, &[code, verifier.clone()], GRANT_TIME).await
     }
 
-    /// Makes the request that uses a refresh token (RFC 6749 §6), and whatever has to be asked for first.
+    /// Makes the request that uses a refresh token (RFC 6749 §6). Fetches the metadata first if necessary.
     pub(crate) async fn prepare_refresh(self: &Arc<Self>, grant: &Grant) -> Result<WireRequest, GrantError> {
         let refresh_token = grant.refresh_token.as_ref().ok_or(GrantError::Refused)?;
         let fields = [("grant_type", "refresh_token"), ("refresh_token", refresh_token.expose())];
         self.prepare(&grant.credentials, &fields).await
     }
 
-    /// Sends it. The answer may take this long.
+    /// Sends the request that [`prepare_refresh`](Self::prepare_refresh) made. The answer may take up to `time`.
     pub(crate) async fn send_refresh(
         &self,
         request: WireRequest,
@@ -234,7 +238,8 @@ impl Provider {
         wire::parse_tokens(&response, &sent)
     }
 
-    /// Revokes a token (RFC 7009 §2.1) when the provider announces how; best effort, beside whoever asked.
+    /// Revokes a token in the background, if the provider announces a revocation endpoint (RFC 7009 §2.1). A failure is only
+    /// logged.
     pub(crate) fn revoke(self: &Arc<Self>, credentials: Arc<Credentials>, token: Secret, hint: &'static str) {
         let provider = self.clone();
         let revocation = async move {
@@ -252,9 +257,14 @@ impl Provider {
             match provider.http.send(request).await {
                 Ok(response) if response.status.is_success() => tracing::debug!("revoked a grant"),
                 Ok(response) => {
-                    tracing::warn!(status = response.status.as_u16(), "the provider refused a revocation");
+                    tracing::warn!(
+                        status = response.status.as_u16(),
+                        "The provider refused to revoke a token. It may stay valid there until it expires."
+                    );
                 }
-                Err(_) => tracing::warn!("a revocation did not reach the provider"),
+                Err(_) => tracing::warn!(
+                    "The provider did not answer a revocation. The token may stay valid there until it expires."
+                ),
             }
         };
         if let Ok(runtime) = Handle::try_current() {
@@ -264,6 +274,9 @@ impl Provider {
 }
 
 fn no_common_method() -> GrantError {
-    tracing::error!("the provider announces no client authentication but ones this crate does not have");
+    tracing::error!(
+        "The provider announces neither client_secret_basic nor client_secret_post. If it accepts one of them, set \
+         CLIENT_AUTH_METHOD."
+    );
     GrantError::Misconfigured(Misconfiguration::NoCommonAuthMethod)
 }

@@ -1,4 +1,4 @@
-//! Registering the app with the provider at run time (RFC 7591), without I/O.
+//! Request and answer of a registration at run time (RFC 7591), without I/O.
 
 use std::time::Duration;
 
@@ -14,10 +14,10 @@ use crate::network::{WireRequest, WireResponse};
 use crate::redact::line;
 use crate::secret::Secret;
 
-/// A client that is about to expire is not used for a sign-in that may take a while.
+/// How long before its expiry a client is no longer used for new sign-ins, because a sign-in may take a while.
 const MARGIN: Duration = Duration::from_secs(15 * 60);
 
-/// What a client was registered for, and for how long.
+/// The redirect URIs that a client was registered for, and its expiry.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Registration {
     pub(crate) redirect_uris: Vec<String>,
@@ -26,7 +26,7 @@ pub(crate) struct Registration {
 }
 
 impl Registration {
-    /// Whether a sign-in that returns to `redirect_uri` can still begin with it.
+    /// Returns true if a sign-in that returns to `redirect_uri` can begin with this registration.
     pub(crate) fn serves(&self, redirect_uri: &str, now: Timestamp) -> bool {
         self.is_current(now) && self.covers(redirect_uri)
     }
@@ -35,13 +35,13 @@ impl Registration {
         self.redirect_uris.iter().any(|uri| uri == redirect_uri)
     }
 
-    /// Returns the time left until its secret expires, or `None` when that never happens. It is enough for a sign-in, also
-    /// where the clock is ahead.
+    /// Returns the time until the secret expires, or `None` if it never expires. The time is always enough for a sign-in, even
+    /// if the clock is ahead.
     pub(crate) fn ends_in(&self, now: Timestamp) -> Option<Duration> {
         self.secret_expires_at.map(|end| end.since(now).max(MARGIN))
     }
 
-    /// RFC 7591 §3.2.1.
+    /// Returns true if the secret does not expire soon (RFC 7591 §3.2.1).
     pub(crate) fn is_current(&self, now: Timestamp) -> bool {
         self.secret_expires_at.is_none_or(|end| now.plus(self.margin) < end)
     }
@@ -67,7 +67,7 @@ pub(crate) fn request(
     WireRequest::new(Method::POST, endpoint).body("application/json", client.to_string())
 }
 
-/// Reads the answer (RFC 7591 §3.2). `None` when it gives no usable client.
+/// Reads the answer to a registration (RFC 7591 §3.2). `None` if it contains no usable client.
 pub(crate) fn parse(
     response: &WireResponse,
     redirect_uris: &[String],
@@ -79,7 +79,7 @@ pub(crate) fn parse(
         tracing::error!(
             error = %ErrorCode::shown(text("error").unwrap_or_default(), &[]),
             error_description = %line(text("error_description").unwrap_or_default(), 200),
-            "the provider refused to register the app"
+            "The provider did not register the app. If this persists, create an OAuth app and set CLIENT_ID."
         );
         return None;
     }
@@ -97,7 +97,7 @@ pub(crate) fn parse(
     let registration = Registration {
         redirect_uris: redirect_uris.to_vec(),
         secret_expires_at,
-        // A secret that lives shorter than the margin is used all the same.
+        // The margin shrinks for a secret that lives only briefly, so that it can be used at all.
         margin: secret_expires_at.map_or(MARGIN, |at| MARGIN.min(at.since(now) / 2)),
     };
     Some((credentials, registration))
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn s17_a_registration_is_used_until_shortly_before_its_secret_expires() {
+    fn s17_a_registration_is_used_until_shortly_before_expiry() {
         let (_, eternal) = parsed(201, &json!({"client_id": "a", "client_secret_expires_at": 0})).unwrap();
         assert!(eternal.serves("http://localhost/cb", Timestamp::from_millis(u64::MAX / 2)));
         let (_, mortal) =
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn what_gives_no_usable_client_is_no_registration() {
+    fn an_unusable_registration_answer_is_refused() {
         for (status, body) in [
             (400, json!({"error": "invalid_client_metadata", "client_id": "a"})),
             (201, json!({})),

@@ -1,5 +1,4 @@
-//! Registrations that all nodes of an app share: the first one made counts, and the client secret is sealed under the
-//! cookie keys.
+//! Registrations that all nodes of an app share. The first one counts, and its secret is sealed under the cookie keys.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,15 +11,15 @@ use crate::clock::Timestamp;
 use crate::secret::Secret;
 use crate::store::{Backing, RecordName, SealingKey, StoreError};
 
-/// A registration that never expires is made anew this often, so that what the store keeps has an end.
+/// How long a registration is kept that never expires. Every record in the store has to end at some time.
 const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
-/// A client the provider made, and what for.
+/// A client that the provider made, and its registration.
 pub(super) type Registered = (Arc<Credentials>, Registration);
 
 pub(crate) struct Registry {
     backing: Arc<Backing>,
-    /// The first seals, all of them open.
+    /// The first key seals, every key opens.
     keys: Vec<SealingKey>,
     issuer: String,
 }
@@ -40,7 +39,7 @@ impl Registry {
         Self { backing, keys, issuer }
     }
 
-    /// The registration that sign-ins returning to these URIs begin with.
+    /// Returns the registration for sign-ins that return to these URIs.
     pub(super) async fn current(
         &self,
         app: &str,
@@ -53,7 +52,7 @@ impl Registry {
         self.read(&self.client_name(client_id)).await
     }
 
-    /// Shares a registration. Returns the one that counts instead, when another node was faster.
+    /// Shares a registration. If another node was faster, returns that node's registration, which counts instead.
     pub(super) async fn share(
         &self,
         app: &str,
@@ -64,13 +63,13 @@ impl Registry {
         let lifetime = registration.ends_in(now).unwrap_or(LONGEST).min(LONGEST);
         let client = self.client_name(&credentials.id);
         let current = self.current_name(app, &registration.redirect_uris);
-        // First where a callback on another node looks for it.
+        // Written under the client's id first, because a callback on another node looks there.
         self.backing.create_once(&client, &self.seal(&client, registered), lifetime).await?;
         let is_first = self.backing.create_once(&current, &self.seal(&current, registered), lifetime).await?;
         if is_first { Ok(None) } else { self.read(&current).await }
     }
 
-    /// Makes room for another registration, when `registered` is still the one that counts.
+    /// Removes `registered` if it is still the one that counts, so that another one can take its place.
     pub(super) async fn supersede(&self, app: &str, registered: &Registered) -> Result<(), StoreError> {
         let (credentials, registration) = registered;
         let current = self.current_name(app, &registration.redirect_uris);
@@ -97,7 +96,7 @@ impl Registry {
         let opened = self.open(name, &sealed);
         if opened.is_none() {
             tracing::error!(
-                "a registration in the store does not open; do all nodes have the same COOKIE_KEY?"
+                "The app's registration in the session store cannot be decrypted. Give all nodes the same COOKIE_KEY."
             );
         }
         Ok(opened)
@@ -111,7 +110,7 @@ impl Registry {
             r: registration.clone(),
         };
         let plain = serde_json::to_vec(&sealed).expect("strings and numbers are valid JSON");
-        // There is always a key: a store without one is a configuration error.
+        // There is always a key, because `build()` refuses a store without one.
         self.keys[0].seal(&plain, &self.place(name))
     }
 

@@ -1,4 +1,4 @@
-//! Forms and JSON of the token, revocation and pushed-authorization endpoints (RFC 6749, 7009, 9126), without I/O.
+//! The forms and answers of the token, revocation and pushed-authorization endpoints (RFC 6749, 7009, 9126), without I/O.
 
 use std::time::Duration;
 
@@ -19,16 +19,16 @@ use crate::secret::Secret;
 use crate::session::OscUser;
 use crate::store::StoreError;
 
-/// What the app is to the provider right now: static, or as registered.
+/// The app's current client id and secret, configured or registered.
 #[derive(Debug)]
 pub(crate) struct Credentials {
     pub(crate) id: String,
     pub(crate) secret: Option<Secret>,
-    /// Agreed at registration, or configured; otherwise the metadata decides.
+    /// The method that was configured or agreed on at registration. `None` leaves the choice to the metadata.
     pub(crate) auth_method: Option<AuthMethod>,
 }
 
-/// How a client authenticates (RFC 8414's `token_endpoint_auth_methods_supported`).
+/// A client authentication method, as in `token_endpoint_auth_methods_supported` (RFC 8414 §2).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum AuthMethod {
     Post,
@@ -55,32 +55,32 @@ impl AuthMethod {
     }
 }
 
-/// The tokens a grant brought.
+/// The tokens in the answer to a grant.
 #[derive(Debug)]
 pub(crate) struct Tokens {
-    /// `Bearer <token>`, marked sensitive: the form in which it is used.
+    /// The access token in the form in which it is used: `Bearer <token>`, marked sensitive.
     pub(crate) bearer: HeaderValue,
     pub(crate) refresh_token: Option<Secret>,
     pub(crate) lifetime: Duration,
 }
 
-/// Why a grant brought none.
+/// The reason why a grant brought no tokens.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum GrantError {
     /// `invalid_grant`: the code or refresh token is no longer good (RFC 6749 §5.2).
     Refused,
-    /// Another OAuth error (`invalid_client`, …): somebody has to change a setting.
+    /// Another OAuth error, such as `invalid_client`. Somebody has to change a setting.
     Misconfigured(Misconfiguration),
-    /// The provider has not seen it, or asks to come back later (429).
+    /// The provider did not get the request, or asks to retry later (429).
     NotSent { retry_after: Option<Duration> },
-    /// Sent, and no answer that makes sense: the grant may be spent.
+    /// The request was sent, but the answer is lost or malformed. The grant may be spent.
     PossiblyProcessed { retry_after: Option<Duration> },
-    /// Sent, and no answer in time: the provider may still be about to spend the grant.
+    /// The request was sent, but no answer came in time. The provider may still spend the grant.
     TimedOut,
 }
 
 impl GrantError {
-    /// How long the provider asked to wait before the next attempt.
+    /// Returns how long the provider asks to wait before the next try.
     pub(crate) fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::NotSent { retry_after } | Self::PossiblyProcessed { retry_after } => *retry_after,
@@ -101,14 +101,14 @@ impl From<NetworkError> for GrantError {
     }
 }
 
-/// The store that nodes share registrations in.
+/// From the store in which nodes share registrations.
 impl From<StoreError> for GrantError {
     fn from(_: StoreError) -> Self {
         Self::NotSent { retry_after: None }
     }
 }
 
-/// A form POST in the client's name, authenticated by `method` (RFC 6749 §2.3.1).
+/// Makes a form POST of the client, authenticated by `method` (RFC 6749 §2.3.1).
 pub(crate) fn client_request(
     url: Url,
     credentials: &Credentials,
@@ -133,8 +133,8 @@ pub(crate) fn client_request(
     request.body("application/x-www-form-urlencoded", form.finish())
 }
 
-/// RFC 3986's unreserved characters stay. A space becomes `%20`: of the two readings of RFC 6749 §2.3.1 the one every
-/// server decodes.
+/// Everything but RFC 3986's unreserved characters. A space becomes `%20`. RFC 6749 §2.3.1 can be read in two ways, and every
+/// server decodes this one.
 const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 fn basic(id: &str, secret: &str) -> HeaderValue {
@@ -146,8 +146,8 @@ fn basic(id: &str, secret: &str) -> HeaderValue {
     value
 }
 
-/// Reads a token response (RFC 6749 §5.1) or error (§5.2). `sent` are the secrets the request held, which no log line
-/// may repeat even when the provider does.
+/// Reads a token response (RFC 6749 §5.1) or an error (§5.2). No log line repeats the secrets in `sent`, which the request
+/// contained, even if the provider does.
 pub(crate) fn parse_tokens(response: &WireResponse, sent: &[&Secret]) -> Result<Tokens, GrantError> {
     let nonsense = GrantError::PossiblyProcessed { retry_after: response.retry_after };
     if response.status == StatusCode::TOO_MANY_REQUESTS {
@@ -169,7 +169,7 @@ pub(crate) fn parse_tokens(response: &WireResponse, sent: &[&Secret]) -> Result<
         status = response.status.as_u16(),
         error = %ErrorCode::shown(code, &sent),
         error_description = %redacted(text("error_description").unwrap_or_default(), 200, &sent),
-        "the provider refused a grant"
+        "The provider's token endpoint returned an error."
     );
     Err(match ErrorCode::of(code) {
         ErrorCode::InvalidGrant => GrantError::Refused,
@@ -183,12 +183,12 @@ impl Tokens {
         self.bearer.to_str().unwrap_or_default().strip_prefix("Bearer ").unwrap_or_default()
     }
 
-    /// The user in whose name the access token acts.
+    /// Returns the user in whose name the access token acts.
     pub(crate) fn user(&self, issuer: &Issuer) -> Option<OscUser> {
         OscUser::of(self.access_token(), issuer.shared())
     }
 
-    /// What to revoke when nobody is to have them, with its `token_type_hint` (RFC 7009 §2.1).
+    /// Returns the token to revoke to end the grant, with its `token_type_hint` (RFC 7009 §2.1).
     pub(crate) fn revocable(&self) -> (Secret, &'static str) {
         match &self.refresh_token {
             Some(refresh_token) => (refresh_token.clone(), "refresh_token"),
@@ -197,13 +197,13 @@ impl Tokens {
     }
 }
 
-/// RFC 6749 §5.1.
+/// A token response (RFC 6749 §5.1).
 #[derive(Deserialize)]
 struct TokenAnswer {
     access_token: String,
     token_type: Option<String>,
     refresh_token: Option<String>,
-    /// Raw, so that a number no `f64` holds does not cost the tokens beside it.
+    /// Raw, so that a number beyond the range of `f64` does not make the whole answer unreadable.
     expires_in: Option<Box<RawValue>>,
 }
 
@@ -220,8 +220,8 @@ fn tokens(body: &[u8]) -> Option<Tokens> {
     })
 }
 
-/// `Bearer <token>`, marked sensitive. RFC 6750 §2.1, b64token and then some: what could not stand in a header is no
-/// bearer token.
+/// Returns `Bearer <token>`, marked sensitive. `None` if the token is empty or not valid in a header. Accepts more characters
+/// than RFC 6750 §2.1 does.
 pub(crate) fn bearer(token: &str) -> Option<HeaderValue> {
     if token.is_empty() || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
         return None;
@@ -231,11 +231,11 @@ pub(crate) fn bearer(token: &str) -> Option<HeaderValue> {
     Some(bearer)
 }
 
-/// One hour when `expires_in` is missing or no number (RFC 6749 §5.1 leaves it to us).
+/// The lifetime if `expires_in` is missing or not a number (RFC 6749 §5.1 leaves it to the client).
 pub(crate) const DEFAULT_LIFETIME: Duration = Duration::from_secs(3600);
-/// A token that claims to have expired already is used for a second, or every request would refresh.
+/// The shortest lifetime, in seconds. Without it, every request would refresh a token that claims to have expired already.
 const SHORTEST: f64 = 1.0;
-/// 497 days, the most that sessions keep.
+/// The longest lifetime, in seconds: 497 days, the most that a session can hold.
 const LONGEST: f64 = 42_949_672.0;
 
 fn lifetime(expires_in: Option<&Value>) -> Duration {
@@ -250,8 +250,8 @@ fn lifetime(expires_in: Option<&Value>) -> Duration {
     }
 }
 
-/// Reads the answer to a pushed authorization request (RFC 9126 §2.2): the `request_uri`. `sent` are the secrets the request
-/// held.
+/// Reads the `request_uri` from the answer to a pushed authorization request (RFC 9126 §2.2). `sent` are the secrets that the
+/// request contained.
 pub(crate) fn parse_pushed(response: &WireResponse, sent: &[&str]) -> Result<String, GrantError> {
     let nonsense = GrantError::PossiblyProcessed { retry_after: response.retry_after };
     let answer: Option<Value> = serde_json::from_slice(&response.body).ok();
@@ -265,7 +265,7 @@ pub(crate) fn parse_pushed(response: &WireResponse, sent: &[&str]) -> Result<Str
     tracing::error!(
         error = %ErrorCode::shown(code, sent),
         error_description = %redacted(text("error_description").unwrap_or_default(), 200, sent),
-        "the provider refused the pushed authorization request"
+        "The provider refused the pushed authorization request. Check the client, its redirect URIs and its scopes."
     );
     Err(match ErrorCode::of(code) {
         ErrorCode::TemporarilyUnavailable | ErrorCode::ServerError => nonsense,

@@ -5,7 +5,7 @@ use unicode_properties::{GeneralCategory, UnicodeGeneralCategory};
 const TOKEN: &str = "eyJhbGciOiJIUzI1NiJ9.secret-part.signature";
 
 #[test]
-fn s67_no_character_that_forges_or_reorders_a_line_gets_through() {
+fn s67_characters_that_forge_or_reorder_lines_are_replaced() {
     let mut kept = 0;
     for c in char::MIN..=char::MAX {
         let forges = matches!(
@@ -20,7 +20,7 @@ fn s67_no_character_that_forges_or_reorders_a_line_gets_through() {
         );
         match printable(c) {
             ' ' => assert!(c.is_whitespace() || c.is_control(), "{c:?}"),
-            // Also what was assigned after this compiler was made.
+            // Includes characters that were assigned after this compiler was built.
             char::REPLACEMENT_CHARACTER => {}
             shown => {
                 assert!(shown == c && !forges, "{c:?} becomes {shown:?}");
@@ -32,7 +32,7 @@ fn s67_no_character_that_forges_or_reorders_a_line_gets_through() {
 }
 
 #[test]
-fn s67_nor_does_one_in_what_is_quoted_by_debug() {
+fn s67_debug_quoting_leaves_no_forging_character() {
     for c in char::MIN..=char::MAX {
         let quoted = ['a', c].iter().collect::<String>();
         assert!(quoted.escape_debug().all(|shown| printable(shown) == shown), "{c:?}");
@@ -73,7 +73,7 @@ fn s33_words_that_repeat_a_secret_are_withheld() {
 }
 
 #[test]
-fn s33_a_secret_is_found_as_it_stands_in_json() {
+fn s33_a_secret_is_found_in_its_json_form() {
     for secret in ["p&ss\"word\\", "two\nlines", "ünïcödé"] {
         let text = format!("got {}", serde_json::json!({ "secretData": secret }));
         assert!(!redacted(&text, 200, &[secret]).contains("secretData"), "{secret}");
@@ -81,7 +81,7 @@ fn s33_a_secret_is_found_as_it_stands_in_json() {
 }
 
 #[test]
-fn a_string_too_short_for_a_secret_hides_nothing() {
+fn strings_too_short_for_secrets_hide_nothing() {
     let text = "invalid_grant: the refresh token r is unknown";
     for short in ["", "r", "a", " ", "grant", "token"] {
         assert_eq!(redacted(text, 200, &[short]), text, "{short}");
@@ -89,7 +89,7 @@ fn a_string_too_short_for_a_secret_hides_nothing() {
 }
 
 #[test]
-fn what_is_cut_off_shows_no_part_of_a_secret() {
+fn truncated_text_shows_no_part_of_a_secret() {
     for before in 0..60 {
         let text = format!("{}{TOKEN}", " ".repeat(LONGEST_READ - before));
         assert!(!redacted(&format!("x{text}"), 200, &[TOKEN]).contains(&TOKEN[..TELLING_PART]));

@@ -1,4 +1,4 @@
-//! The layer's own page: no script, no outside resource, all text escaped.
+//! The layer's own page. It has no script and no outside resource, and all text is escaped.
 
 use std::sync::LazyLock;
 
@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 const STYLE: &str = include_str!("page.css");
 const PAGE: &str = include_str!("page.html");
 
-/// Only this very style sheet, no frames around, nothing from anywhere.
+/// Allows only the page's own style sheet, and forbids framing.
 static POLICY: LazyLock<HeaderValue> = LazyLock::new(|| {
     let hash = STANDARD.encode(Sha256::digest(STYLE));
     let policy = format!(
@@ -27,11 +27,12 @@ pub(super) fn render(error: &str, description: &str, signin: Option<&str>) -> St
     let title = match error {
         "unauthenticated" => "Please sign in",
         "session_ended" => "Your session has ended",
-        "temporarily_unavailable" | "provider_unavailable" => "Open Source Cloud is out of reach",
+        "temporarily_unavailable" | "provider_unavailable" => "Temporarily unavailable",
         "access_denied" => "Access declined",
-        "not_allowed" => "You may not use this app",
-        "misconfigured" => "Signing in is not set up",
-        _ => "That did not work",
+        "not_allowed" => "You are not allowed to use this app",
+        "misconfigured" => "Sign-in is not set up",
+        "invalid_state" | "sign_in_failed" => "Sign-in failed",
+        _ => "The request failed",
     };
     let action = match signin {
         Some(signin) => {
@@ -40,7 +41,7 @@ pub(super) fn render(error: &str, description: &str, signin: Option<&str>) -> St
         }
         None => String::new(),
     };
-    // One pass over the template, so that no value is ever searched for the next placeholder.
+    // One pass over the template, so that placeholders inside values are not replaced.
     let mut page = String::with_capacity(PAGE.len() + STYLE.len() + 512);
     for part in PAGE.split("{{") {
         let (name, rest) = part.split_once("}}").unwrap_or(("", part));
@@ -77,7 +78,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn s14_foreign_text_is_escaped_wherever_it_stands() {
+    fn s14_foreign_text_is_escaped_everywhere() {
         let page = render("x", "<script>&'{{title}}", Some("/signin?return_to=\"><script>"));
         assert!(!page.contains("<script>"), "{page}");
         assert!(page.contains("&lt;script&gt;&amp;&#39;{{title}}"), "{page}");
@@ -89,7 +90,7 @@ mod tests {
         let policy = content_security_policy();
         let policy = policy.to_str().unwrap();
         assert!(policy.contains("default-src 'none'") && policy.contains("frame-ancestors 'none'"));
-        let page = render("unauthenticated", "Sign in to go on.", None);
+        let page = render("unauthenticated", "Sign in to continue.", None);
         assert!(page.contains(&format!("<style>{STYLE}</style>")), "{page}");
         for outside in ["http:", "https:", "src=", "<script", "url(", "@import"] {
             assert!(!page.contains(outside), "{outside}");

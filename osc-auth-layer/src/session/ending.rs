@@ -80,7 +80,9 @@ impl Shared {
             match backing.end(&key, ending).await {
                 Ok(record) => shared.ended(&id, &key, ending, record, held_here),
                 Err(_) => {
-                    tracing::warn!("the store could not be told that a session ended; trying on");
+                    tracing::warn!(
+                        "The session store did not record that a session ended. This node refuses the session and retries."
+                    );
                     shared.revoke(&id, held_here);
                     drop(tried);
                     let layer = Arc::downgrade(&shared);

@@ -12,10 +12,10 @@ use crate::shared::Shared;
 /// How long a job waits for the provider before it is told to come back.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// A visitor's session, for what outlives a request: long jobs, streams, sockets.
+/// Gives long jobs, streams and sockets fresh tokens of a user's session, also after the request has ended.
 ///
-/// It holds the layer weakly, clones cheaply, and counts as use of the session: the idle time-out starts anew at every
-/// [`token`](Self::token). The absolute time-out still ends it.
+/// - Cloning is cheap. A handle does not keep the layer alive.
+/// - Every [`token`](Self::token) counts as use, so the idle timeout starts anew. The absolute timeout still ends the session.
 ///
 /// ```
 /// use osc_auth_layer::{OscSession, SessionError, SessionErrorKind};
@@ -41,19 +41,21 @@ impl OscSession {
         Self { id, layer }
     }
 
-    /// A name for this session that stays the same until sign-out and is no secret: 22 characters of base64url, a hash
-    /// of the cookie. For the app's own data and logs.
+    /// Returns a name of this session for logs and for data that ends with the session: 22 characters of base64url.
+    ///
+    /// It stays the same until sign-out. It is a hash of the cookie and no secret. For a user's own data use
+    /// [`OscUser::key`](crate::OscUser::key), which outlives the session.
     #[must_use]
     pub fn id(&self) -> String {
         self.id.public()
     }
 
-    /// A fresh token, refreshed first if it has to be.
+    /// Returns a fresh token. If it is about to expire, the layer refreshes it first, which takes 30 seconds at most.
     ///
     /// # Errors
-    /// [`Ended`](SessionErrorKind::Ended) when the visitor signed out, the session expired or the provider refused the
-    /// refresh; [`Unavailable`](SessionErrorKind::Unavailable) when the token expired and the provider is out of reach,
-    /// or the session store is.
+    /// - [`Ended`](SessionErrorKind::Ended) if the user signed out, the session expired or the provider refused the refresh;
+    /// - [`Unavailable`](SessionErrorKind::Unavailable) if the token expired and the provider is unreachable, or if the session
+    ///   store is.
     pub async fn token(&self) -> Result<OscToken, SessionError> {
         let (shared, session) = self.live().await?;
         let token = shared.sessions.current(&session).ok_or(SessionError::ended())?;
@@ -80,17 +82,17 @@ impl OscSession {
 
     /// Returns a newer token than `rejected`, which an API refused although it had not expired.
     ///
-    /// If the session has a newer token already, that one is returned. Any number of callers cause one refresh. A session is
-    /// refreshed in this way once in ten seconds at most, so an API that refuses every token does not cause a flood of
-    /// grants.
+    /// If the session already has a newer token, this returns it. Any number of callers cause one refresh. The layer refreshes
+    /// a session in this way at most once in ten seconds, so an API that refuses every token causes no flood of refreshes.
     ///
     /// # Errors
-    /// As [`token`](Self::token), and:
+    /// Those of [`token`](Self::token), and:
     ///
-    /// - [`FreshTokenRejected`](SessionErrorKind::FreshTokenRejected) when `rejected` itself is the result of such a
-    ///   refresh, less than ten seconds ago;
-    /// - [`Unavailable`](SessionErrorKind::Unavailable) when the provider failed a moment ago and is left alone;
-    /// - [`NotRefreshable`](SessionErrorKind::NotRefreshable) when the provider has no newer token to give.
+    /// - [`FreshTokenRejected`](SessionErrorKind::FreshTokenRejected) if `rejected` itself is the result of such a refresh, less
+    ///   than ten seconds ago;
+    /// - [`Unavailable`](SessionErrorKind::Unavailable) if the provider failed a moment ago, so that the layer waits before it
+    ///   retries;
+    /// - [`NotRefreshable`](SessionErrorKind::NotRefreshable) if the provider issues no newer token.
     pub async fn refresh(&self, rejected: &OscToken) -> Result<OscToken, SessionError> {
         let (shared, session) = self.live().await?;
         let is_newer = |token: &OscToken| !token.is_same(rejected);
@@ -117,10 +119,10 @@ impl OscSession {
         Err(SessionError { kind: SessionErrorKind::NotRefreshable, retry_after: None })
     }
 
-    /// Signs the visitor out, as the sign-out path does: the session ends now, its grant is revoked at the provider
-    /// beside it. The browser keeps a cookie that opens nothing. Does nothing when the session has ended already.
+    /// Signs the user out, as the sign-out path does. Does nothing if the session has already ended.
     ///
-    /// A session store that is out of reach is told when it is back, by this process while it lives.
+    /// The session ends at once. The layer revokes its grant at the provider in the background. The browser keeps a cookie that
+    /// opens nothing. If the session store is unreachable, this process tells it when it returns.
     pub async fn sign_out(&self) {
         if let Some(shared) = self.layer.upgrade() {
             shared.sign_out(&self.id).await;
@@ -155,26 +157,26 @@ impl Refreshed {
     }
 }
 
-/// Why an [`OscSession`] has no token.
+/// Says why an [`OscSession`] has no token.
 #[derive(Clone, Debug)]
 pub struct SessionError {
     kind: SessionErrorKind,
     retry_after: Option<Duration>,
 }
 
-/// The kinds of [`SessionError`].
+/// The kind of a [`SessionError`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SessionErrorKind {
-    /// The session is over: signed out, expired, or refused by the provider. The visitor has to sign in again.
+    /// The session has ended: the user signed out, it expired, or the provider refused to refresh it. The user has to sign in
+    /// again.
     Ended,
-    /// The provider is out of reach and the token has expired, or the session store is out of reach. The session is kept;
-    /// try again.
+    /// The token has expired and the provider is unreachable, or the session store is. The session is kept. Try again.
     Unavailable,
-    /// The provider gives no refresh token, or the same access token again. The session lives on with what it has.
+    /// The provider issued no refresh token, or returned the same access token again. The session goes on with its token.
     NotRefreshable,
-    /// The API refused a token, and less than ten seconds later the fresh one too. The session lives on. The token is not the
-    /// reason: the user may have no right to the call.
+    /// The API refused a token, and less than ten seconds later the fresh one too. The session goes on. The token is not the
+    /// reason: the user may not be allowed to make this call.
     FreshTokenRejected,
 }
 
@@ -195,13 +197,13 @@ impl SessionError {
         Self { kind: SessionErrorKind::Unavailable, retry_after: Some(retry_after) }
     }
 
-    /// What kind of error it is.
+    /// Returns the kind of the error.
     #[must_use]
     pub fn kind(&self) -> SessionErrorKind {
         self.kind
     }
 
-    /// How long to wait before another try, when one makes sense.
+    /// Returns how long to wait before a retry, if a retry makes sense.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
         self.retry_after
@@ -211,13 +213,13 @@ impl SessionError {
 impl fmt::Display for SessionError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.kind {
-            SessionErrorKind::Ended => "the session is over; the visitor has to sign in again",
-            SessionErrorKind::NotRefreshable => "the provider has no newer token to give",
+            SessionErrorKind::Ended => "the session has ended; the user has to sign in again",
+            SessionErrorKind::NotRefreshable => "the provider issued no newer token",
             SessionErrorKind::FreshTokenRejected => {
-                "the API refused a token that was refreshed a moment ago; the user may have no right to the call"
+                "the API refused a token that was refreshed a moment ago; the user may not be allowed to make this call"
             }
             SessionErrorKind::Unavailable => {
-                "the provider or the session store is out of reach; the session is kept, try again"
+                "the provider or the session store is unreachable; the session is kept, so try again later"
             }
         })
     }

@@ -165,7 +165,8 @@ impl Lease {
     }
 
     fn absorb(&self, record: &Record) -> Result<(), StoreError> {
-        let opened = self.open(record).ok_or_else(|| StoreError::new("a record does not open"))?;
+        let opened =
+            self.open(record).ok_or_else(|| StoreError::new("a session record cannot be decrypted"))?;
         self.shared.absorb(&self.session, record, opened);
         Ok(())
     }
@@ -217,9 +218,11 @@ impl Lease {
                 }
                 Err(_) => {
                     if pause == WRITE_AGAIN {
-                        tracing::warn!("a refreshed token could not be stored yet; trying on");
+                        tracing::warn!(
+                            "The session store did not record a refreshed token. The layer retries."
+                        );
                     } else {
-                        tracing::debug!("a refreshed token could not be stored yet");
+                        tracing::debug!("the session store did not record a refreshed token");
                     }
                     shared.clock.sleep(pause).await;
                     pause = (pause * 2).min(WRITE_AGAIN_AT_LATEST);

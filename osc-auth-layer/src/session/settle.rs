@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::claims::Claims;
 use super::lease::{Lease, Written};
 use super::refresh::{Plan, RETRY_AFTER, Refreshed};
-use super::{Grant, Issue, OscToken, Phase, Session, Table};
+use super::{Grant, Issue, OscToken, OscUser, Phase, Session, Table};
 use crate::provider::{ErrorCode, GrantError, Misconfiguration, Tokens};
 use crate::shared::Shared;
 
@@ -28,23 +28,30 @@ pub(super) async fn settle(
     match answer {
         Ok(tokens) => store(shared, session, &plan, tokens, lease.as_deref()).await,
         Err(GrantError::Refused) => {
-            tracing::info!("the provider refused the refresh token");
+            tracing::info!(
+                "The provider refused the refresh token. Unless another node has a newer one, the session ends."
+            );
             refuse(shared, session, &plan, lease).await
         }
         // Those credentials will never work again, and nobody can correct them.
         Err(GrantError::Misconfigured(Misconfiguration::Code(ErrorCode::InvalidClient)))
             if !shared.provider.has_static_client() =>
         {
-            tracing::warn!("the provider no longer knows this registration: the session is over");
+            tracing::warn!(
+                "The provider no longer knows the app's registration. The session ends, and the next sign-in registers the \
+                 app again."
+            );
             shared.provider.forget_registration(&plan.grant.credentials.id).await;
             refuse(shared, session, &plan, lease).await
         }
         Err(GrantError::Misconfigured(error)) => {
-            tracing::error!(%error, "the provider refuses this client; check CLIENT_ID and CLIENT_SECRET");
+            tracing::error!(%error, "The provider refuses this client. Check CLIENT_ID and CLIENT_SECRET.");
             Some(session.fail(shared, None))
         }
         Err(error) => {
-            tracing::warn!("the provider is out of reach; the session is kept");
+            tracing::warn!(
+                "The provider is unavailable. The session is kept, and the layer retries the refresh."
+            );
             Some(session.fail(shared, error.retry_after()))
         }
     }
@@ -75,7 +82,7 @@ async fn store(
     let rotated = match written {
         Ok(Written::Ours(version)) => session.rotate(shared, &token, grant, version, known),
         Ok(Written::Theirs) => {
-            tracing::warn!("another node refreshed the session at the same time; its token is used");
+            tracing::warn!("Another node refreshed the session at the same time. This node uses its token.");
             return None;
         }
         Err(ended) => Err(ended),
@@ -87,7 +94,7 @@ async fn store(
             Refreshed::Token(shared.sessions.current(session).unwrap_or(token))
         }
         Err(Ended::SignedOut) => {
-            tracing::debug!("signed out under the refresh; revoking what came back");
+            tracing::debug!("the user signed out during the refresh; the layer revokes the new token");
             session.end(&shared.sessions, Phase::SignedOut);
             shared.provider.revoke(plan.grant.credentials.clone(), orphan, hint);
             Refreshed::Ended
@@ -102,19 +109,22 @@ async fn store(
 /// Returns the user's claims after the refresh. `None` ends the session: it became another user's, or its user may no
 /// longer enter.
 fn identity(shared: &Shared, session: &Session, tokens: &Tokens) -> Option<Option<Claims>> {
-    let user = tokens.user(&shared.provider.issuer);
-    if !shared.config.admission.admits(user.as_ref()) {
-        tracing::info!("this user may not use the app any more: the session is over");
-        return None;
-    }
     let current = shared.sessions.current(session);
     let of_current = current.and_then(|token| Claims::of(token.access_token()));
     let known = session.lock().known().cloned().or(of_current);
     let refreshed = Claims::of(tokens.access_token());
     let Ok(combined) = Claims::combined(known, refreshed.clone()) else {
-        tracing::error!("a refresh brought a token of another user or workspace: the session is over");
+        tracing::error!(
+            "The provider's refresh returned a token of another user or workspace. The session ends. Report this to the \
+             provider."
+        );
         return None;
     };
+    let user = combined.clone().map(|claims| OscUser::new(claims, shared.provider.issuer.shared()));
+    if !shared.config.admission.admits(user.as_ref()) {
+        tracing::info!("The user is no longer allowed to use the app. The session ends.");
+        return None;
+    }
     Some(combined.filter(|combined| refreshed.as_ref() != Some(combined)))
 }
 

@@ -63,7 +63,7 @@ impl Session {
         let sealed = backing.seal(&stored.key, version, &sealed);
         match backing.create(&stored.key, &sealed, expiry(&shared.config.timing)).await? {
             true => Ok(()),
-            false => Err(StoreError::new("it holds a session of this fresh id already")),
+            false => Err(StoreError::new("it already holds a session with this new id")),
         }
     }
 
@@ -227,18 +227,21 @@ impl Shared {
     /// Opens a record of ours. `None`, and a word in the log, for one that was altered or belongs to another app.
     pub(super) fn open(&self, backing: &Backing, key: &RecordKey, record: &Record) -> Option<Opened> {
         let Some(sealed) = backing.open(key, record) else {
-            tracing::error!("a session's record in the store was altered, or was never this app's");
+            tracing::error!(
+                "A session record in the store was altered, or another app wrote it. The session is refused. Check who \
+                 writes to the store."
+            );
             return None;
         };
         if sealed.issuer() != self.provider.issuer.as_str() {
-            tracing::debug!("a session of another provider is none of this app's");
+            tracing::debug!("a session record in the store belongs to another provider");
             return None;
         }
         let credentials = match self.provider.static_client() {
             None => sealed.registered_client(),
             Some(client) if client.id == sealed.client_id() => client,
             Some(_) => {
-                tracing::debug!("a session of another client is none of this app's");
+                tracing::debug!("a session record in the store belongs to another client");
                 return None;
             }
         };

@@ -203,7 +203,11 @@ impl Table {
     pub(crate) fn log_pushed_out(&self) {
         let pushed_out = self.pushed_out.swap(0, Ordering::Relaxed);
         if pushed_out > 0 {
-            tracing::warn!(pushed_out, max_sessions = self.most, "the table of sessions is full");
+            tracing::warn!(
+                pushed_out,
+                max_sessions = self.most,
+                "The session table is full, and the layer evicted sessions. Raise max_sessions."
+            );
         }
     }
 

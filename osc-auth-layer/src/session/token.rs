@@ -6,18 +6,21 @@ use std::time::{Duration, SystemTime};
 use http::HeaderValue;
 
 use super::Session;
+use super::claims::Claims;
 use super::handle::OscSession;
 use super::user::OscUser;
 use crate::clock::{AtomicSeconds, Timestamp};
 use crate::config::Timing;
 use crate::provider::bearer;
 
-/// A valid access token of the visitor, in the extensions of every request that reaches the app.
+/// Holds a fresh access token of the signed-in user. It is in the extensions of every request that reaches the app.
 ///
-/// It is one `Arc`: cloning is cheap. It never holds the refresh token, and its `Debug` shows no secret. A handler may
-/// keep it until [`expires_at`](Self::expires_at); what runs longer keeps the [`session`](Self::session). Some providers
-/// end a token as soon as it is refreshed, which may happen beside a request: when the API refuses it,
-/// [`OscSession::refresh`] has the newer one.
+/// - Cloning is cheap: it is one `Arc`.
+/// - It never contains the refresh token, and its `Debug` shows no secret.
+/// - A handler may keep it until [`expires_at`](Self::expires_at). A job that runs longer keeps the
+///   [`session`](Self::session) instead.
+/// - Some providers end a token as soon as it is refreshed, also while a request uses it. If an API refuses the token,
+///   [`OscSession::refresh`] returns a newer one.
 ///
 /// ```
 /// use http::Request;
@@ -37,37 +40,42 @@ impl OscToken {
         Self(session)
     }
 
-    /// The access token itself: for OSC, a Personal Access Token. Never send it to the browser.
+    /// Returns the access token itself; OSC's is a Personal Access Token. Never send it to the browser.
     #[must_use]
     pub fn access_token(&self) -> &str {
         // It came out of a header's value, and only ASCII does.
         str::from_utf8(self.0.access_token()).unwrap_or_default()
     }
 
-    /// When the provider said it expires (RFC 6749 §5.1), to a hundredth of a second and within 16 months; an hour after
-    /// its issue when it did not say.
+    /// Returns the time at which the token expires, as the provider announced it (RFC 6749 §5.1).
+    ///
+    /// It is exact to a hundredth of a second, and at most 16 months away. If the provider announced no lifetime, the layer
+    /// assumes one hour.
     #[must_use]
     pub fn expires_at(&self) -> SystemTime {
         self.issue().expires_at().into()
     }
 
-    /// `Bearer <token>`, marked sensitive, for an `Authorization` (RFC 6750 §2.1) or OSC's `x-pat-jwt` header. A copy: it
-    /// costs one allocation.
+    /// Returns `Bearer <token>` for an `Authorization` header (RFC 6750 §2.1) or OSC's `x-pat-jwt`. The value is marked
+    /// sensitive, and costs one allocation.
     ///
     /// # Panics
-    /// Never: the token came out of such a header.
+    /// Never. The layer accepts only tokens that fit into a header.
     #[must_use]
     pub fn bearer(&self) -> HeaderValue {
         bearer(self.access_token()).expect("it came out of a header's value")
     }
 
-    /// The user in whose name it acts. `None` if the token does not name a workspace, or if the layer is gone.
+    /// Returns the user in whose name the token acts. The layer remembers the user for the session, so a refreshed token that
+    /// leaves the user out changes nothing. `None` if the token names no workspace, or if the layer was dropped.
     #[must_use]
     pub fn user(&self) -> Option<OscUser> {
-        OscUser::of(self.access_token(), self.0.layer().upgrade()?.provider.issuer.shared())
+        let known = self.0.lock().known().cloned();
+        let claims = known.or_else(|| Claims::of(self.access_token()))?;
+        Some(OscUser::new(claims, self.0.layer().upgrade()?.provider.issuer.shared()))
     }
 
-    /// The session it belongs to, a handle that outlives the request and always has a fresh token.
+    /// Returns the token's session: a handle that outlives the request and always has a fresh token.
     #[must_use]
     pub fn session(&self) -> OscSession {
         OscSession::new(self.0.id().clone(), self.0.layer().clone())

@@ -7,19 +7,18 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::claims::Claims;
 
-/// The user in whose name an access token acts, read from the token's claims.
+/// Names the user in whose name an access token acts. The names come from the token's claims.
 ///
-/// OSC's access tokens say which workspace they act in (`tenantId`) and mostly who the user is (`userId`). The user picks
-/// the workspace at sign-in. All of it stays the same over sign-out, a restart, another browser and another node; that is
-/// what [`OscSession::id`](crate::OscSession::id) is not for.
+/// OSC's access tokens name the workspace they act in (`tenantId`) and usually the user (`userId`). The user picks the
+/// workspace at sign-in. Both stay the same after a sign-out or restart, and in other browsers and nodes. An
+/// [`OscSession::id`](crate::OscSession::id) does not.
 ///
 /// Keep the app's own data under one of two keys:
 ///
-/// - [`key`](Self::key) is this person in this workspace;
-/// - [`workspace_key`](Self::workspace_key) is shared by all colleagues in the workspace.
+/// - [`key`](Self::key) names this user in this workspace;
+/// - [`workspace_key`](Self::workspace_key) names the workspace, which colleagues share.
 ///
-/// The layer does not check the token's signature. It trusts the claims because its own request brought the token from the
-/// provider over TLS.
+/// The layer does not verify the token's signature. It trusts the claims because it got the token from the provider over TLS.
 ///
 /// ```
 /// use osc_auth_layer::OscToken;
@@ -43,34 +42,38 @@ const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'
 impl OscUser {
     /// `None` for a token that does not name its workspace.
     pub(crate) fn of(access_token: &str, issuer: &Arc<str>) -> Option<Self> {
-        Some(Self { issuer: issuer.clone(), claims: Claims::of(access_token)? })
+        Some(Self::new(Claims::of(access_token)?, issuer))
     }
 
-    /// The workspace (OSC's tenant) that the token acts in: the claim `tenantId`, up to 255 bytes and without control
+    pub(super) fn new(claims: Claims, issuer: &Arc<str>) -> Self {
+        Self { issuer: issuer.clone(), claims }
+    }
+
+    /// Returns the workspace (OSC's tenant) that the token acts in: the claim `tenantId`, at most 255 bytes, without control
     /// characters.
     #[must_use]
     pub fn workspace(&self) -> &str {
         &self.claims.tenant_id
     }
 
-    /// The user's name at the provider: the claim `userId`. `None` if the token does not say.
+    /// Returns the user's name at the provider: the claim `userId`. `None` if the token has no such claim.
     #[must_use]
     pub fn user_id(&self) -> Option<&str> {
         self.claims.user_id.as_deref()
     }
 
-    /// A key for the app's own data about this person in this workspace. `None` without a [`user_id`](Self::user_id):
-    /// colleagues would otherwise share by accident.
+    /// Returns a key for the app's own data about this user in this workspace. `None` without a [`user_id`](Self::user_id),
+    /// because colleagues would otherwise share data by accident.
     ///
-    /// The key is ASCII text that names the provider, the workspace and the user. No two users have the same one.
+    /// The key is ASCII text that names the provider, the workspace and the user. No two users have the same key.
     #[must_use]
     pub fn key(&self) -> Option<String> {
         Some(format!("{}/{}", self.workspace_key(), escaped(self.user_id()?)))
     }
 
-    /// A key for the app's own data about this workspace, which all its users share.
+    /// Returns a key for the app's own data about this workspace, which all its users share.
     ///
-    /// The key is ASCII text that names the provider and the workspace. No two workspaces have the same one.
+    /// The key is ASCII text that names the provider and the workspace. No two workspaces have the same key.
     #[must_use]
     pub fn workspace_key(&self) -> String {
         format!("{}/{}", escaped(&self.issuer), escaped(self.workspace()))

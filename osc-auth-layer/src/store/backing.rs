@@ -178,13 +178,13 @@ impl Backing {
         let result = match select(operation, self.clock.sleep(DEADLINE)).await {
             Either::Left((Ok(result), _)) => result,
             Either::Left((Err(_), _)) => Err(StoreError::new("it panicked")),
-            Either::Right(_) => Err(StoreError::new("no answer within two seconds")),
+            Either::Right(_) => Err(StoreError::new("it did not answer within two seconds")),
         };
         if let Err(error) = &result
             && self.log.is_due(self.clock.now().into())
         {
             let error = line(&error.to_string(), 300);
-            tracing::error!(%error, "sessions are out of reach until the session store works again");
+            tracing::error!(%error, "The session store failed. Sessions are unavailable until it works again.");
         }
         result
     }

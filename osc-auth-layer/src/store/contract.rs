@@ -1,4 +1,4 @@
-//! What every [`SessionStore`] promises, as a test that a store can be put to.
+//! Tests the promises of [`SessionStore`] on a store.
 
 mod bytes;
 mod ending;
@@ -35,14 +35,14 @@ const GRAIN: Duration = Duration::from_millis(50);
 /// How many do the same at once.
 const MANY: u8 = 16;
 
-/// Proves that a store keeps what [`SessionStore`] promises, in about four seconds.
+/// Tests that a store keeps the promises of [`SessionStore`]. Takes about four seconds.
 ///
-/// `node` connects to the store as one node of an app does. It is called twice, and must lead to the same place each
-/// time. That place may hold records already; those made here have random names. A multi-threaded runtime shows most.
+/// `node` connects to the store as one node of an app does. It is called twice, and must connect to the same data both times.
+/// The store may contain records already: the test uses random names. Use a multi-threaded runtime, which finds most faults.
 ///
-/// A store that takes a [`Watcher`](crate::Watcher) must be run in a place that can tell of changes.
+/// If the store uses a [`Watcher`](crate::Watcher), test it against a server that sends notifications.
 ///
-/// Not proven: that a store which fails says so, and that a mark lasts for all of [`ENDED_FOR`](super::ENDED_FOR).
+/// Not tested: that a failing store returns errors, and that a mark lasts for all of [`ENDED_FOR`](super::ENDED_FOR).
 ///
 /// ```
 /// use osc_auth_layer::test_util::{MemoryStore, store_contract};
@@ -56,7 +56,7 @@ const MANY: u8 = 16;
 /// ```
 ///
 /// # Panics
-/// With the promise that was broken, or when the store fails.
+/// If the store breaks a promise, which the panic names, or if it fails.
 pub async fn run<S: SessionStore>(node: impl AsyncFn() -> S) {
     let nodes = &Nodes { here: Arc::new(node().await), there: Arc::new(node().await) };
 

@@ -1,4 +1,4 @@
-//! A session store in memory, for tests: what several layers share as the nodes of an app share Redis.
+//! A session store in memory, for tests. Several layers can share it as the nodes of an app share Redis.
 
 mod entries;
 mod operations;
@@ -14,9 +14,9 @@ use self::entries::Entries;
 use super::{StoreError, StoreFuture, Watcher, Watching};
 use crate::clock::{Clock, SystemClock, Timestamp};
 
-/// A [`SessionStore`](crate::SessionStore) in this process's memory, for tests of apps that run on several nodes. Clones are the same store.
+/// Keeps sessions in memory, to test apps that run on several nodes. Clones are the same [`SessionStore`](crate::SessionStore).
 ///
-/// It can be out of reach, fall silent, lose what it acknowledged, and keep count.
+/// A test can make it fail, stop its notifications, take it back to an older state, and count its operations.
 ///
 /// ```
 /// use osc_auth_layer::{Client, OscAuthLayer, test_util::{MemoryStore, TestToken}};
@@ -58,24 +58,24 @@ struct Ear {
     watching: Option<Watching>,
 }
 
-/// What a [`MemoryStore`] held at some moment.
+/// Holds the contents of a [`MemoryStore`] at one moment.
 #[derive(Clone)]
 pub struct Snapshot(Entries);
 
 impl MemoryStore {
-    /// An empty store that tells its layers of every change.
+    /// Returns an empty store that notifies its layers of every change.
     #[must_use]
     pub fn new() -> Self {
         Self::with(SystemClock, true)
     }
 
-    /// The same with a clock of its own.
+    /// Works like [`new`](Self::new), with its own clock.
     #[must_use]
     pub fn with_clock(clock: impl Clock) -> Self {
         Self::with(clock, true)
     }
 
-    /// An empty store that tells nobody of changes: layers ask it at every request.
+    /// Returns an empty store without notifications. Layers read from it at every request.
     #[must_use]
     pub fn untold(clock: impl Clock) -> Self {
         Self::with(clock, false)
@@ -86,19 +86,19 @@ impl MemoryStore {
         Self(Arc::new(Inner { clock: Arc::new(clock), tells, state: Mutex::default(), gate }))
     }
 
-    /// Every operation fails from now on, and nothing is told of changes.
+    /// Makes every operation fail from now on, and stops the notifications.
     pub fn go_down(&self) {
         self.0.state.lock().is_down = true;
         self.fall_silent();
     }
 
-    /// Works again, with everything it held.
+    /// Makes the store work again, with its old contents.
     pub fn come_back(&self) {
         self.0.state.lock().is_down = false;
         self.speak_up();
     }
 
-    /// Changes go untold from now on, and the layers know it.
+    /// Stops the notifications of changes. The layers know that they stopped.
     pub fn fall_silent(&self) {
         // Taken out first: dropping one calls into a layer.
         let watching: Vec<_> = {
@@ -108,35 +108,35 @@ impl MemoryStore {
         drop(watching);
     }
 
-    /// Changes are told again.
+    /// Resumes the notifications of changes.
     pub fn speak_up(&self) {
         let mut state = self.0.state.lock();
         state.watchers.iter_mut().for_each(|ear| ear.listen());
     }
 
-    /// Operations wait from now on, until [`release`](Self::release).
+    /// Makes all operations wait until [`release`](Self::release).
     pub fn hold(&self) {
         self.0.gate.send_replace(false);
     }
 
-    /// Lets the operations that wait go on.
+    /// Lets waiting operations go on.
     pub fn release(&self) {
         self.0.gate.send_replace(true);
     }
 
-    /// How many operations there were.
+    /// Returns the number of operations so far.
     #[must_use]
     pub fn operations(&self) -> usize {
         self.0.state.lock().operations
     }
 
-    /// How many sessions it holds.
+    /// Returns the number of sessions in the store.
     #[must_use]
     pub fn sessions(&self) -> usize {
         self.0.state.lock().entries.records.len()
     }
 
-    /// How many leases are held, so how many refreshes are under way.
+    /// Returns the number of leases that are held, which is the number of refreshes under way.
     #[must_use]
     pub fn leases(&self) -> usize {
         let now = Timestamp::from(self.0.clock.now());
@@ -145,20 +145,20 @@ impl MemoryStore {
         leases.filter(|lease| now < lease.until).count()
     }
 
-    /// What it holds now, to come back to.
+    /// Returns a copy of the contents, for [`restore`](Self::restore).
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {
         Snapshot(self.0.state.lock().entries.clone())
     }
 
-    /// Forgets everything since: as a server that was restarted from an older dump.
+    /// Goes back to an older state, like a server that restarts from an old dump.
     pub fn restore(&self, snapshot: &Snapshot) {
         self.fall_silent();
         self.0.state.lock().entries = snapshot.0.clone();
         self.speak_up();
     }
 
-    /// Every byte it holds, for a test that looks for secrets.
+    /// Returns every byte in the store, for tests that look for secrets.
     #[must_use]
     pub fn dump(&self) -> Vec<u8> {
         let state = self.0.state.lock();
@@ -181,7 +181,7 @@ impl MemoryStore {
             let mut state = self.0.state.lock();
             state.operations += 1;
             if state.is_down {
-                return Err(StoreError::new("it was told to be out of reach"));
+                return Err(StoreError::new("the test made it unavailable"));
             }
             state.entries.expire(now);
             let (result, changed) = work(&mut state.entries, now);

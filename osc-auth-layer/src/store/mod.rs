@@ -25,38 +25,41 @@ pub(crate) use self::coherence::{BeforeRead, Coherence};
 pub(crate) use self::seal::{RecordKey, RecordName, Sealed, SealingKey};
 pub use self::watcher::{Watcher, Watching};
 
-/// How long [`SessionStore::end`] leaves a mark, so that a refresh under way elsewhere learns how the session ended.
+/// How long the mark of [`SessionStore::end`] stays: one hour. A refresh under way on another node learns from it how the
+/// session ended.
 pub const ENDED_FOR: Duration = Duration::from_secs(60 * 60);
 
-/// What the methods of a [`SessionStore`] return.
+/// The future that the methods of a [`SessionStore`] return.
 pub type StoreFuture<'s, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 's>>;
 
-/// Where the nodes of one app keep their sessions.
+/// Keeps the sessions of an app that runs on several nodes. Implement it for a store of your own.
 ///
-/// A store holds bytes that only a visitor's cookie opens: the layer derives a record's name and key from the session id
-/// and seals what it hands over, so a store and its backups are of no use to a thief.
+/// A store holds sealed bytes. The layer derives a record's name and key from the session id in the user's cookie, so the
+/// store and its backups are useless to a thief.
 ///
-/// What the layer relies on, and [`store_contract`](crate::test_util::store_contract) (feature `test-util`) proves:
+/// The layer relies on these promises. Test your store with [`store_contract`](crate::test_util::store_contract) (feature
+/// `test-util`):
 ///
-/// - Every method is atomic, and what it acknowledged is seen by every later call of any node.
-/// - All times are the store's own: nodes' clocks may be hours apart.
+/// - Every method is atomic. Every later call of any node sees what a method acknowledged.
+/// - All times are the store's own, because the nodes' clocks may be hours apart.
 /// - Records and marks expire by themselves.
-/// - A record that ended or expired never comes back by a write.
+/// - No write brings back a record that ended or expired.
 ///
-/// An operation that cannot be brought to its end fails with [`StoreError`]; the layer keeps the session, and answers as
-/// in an outage. It waits for no operation longer than two seconds. One that was given up may still have its effect.
+/// An operation that cannot finish fails with [`StoreError`]. The layer then keeps the session and answers as in an outage. The
+/// layer waits at most two seconds for an operation. An operation that the layer gave up may still take effect.
 pub trait SessionStore: Send + Sync + 'static {
-    /// Sets the app apart from others in the same place. Records are sealed to it.
+    /// Returns a name that keeps the app apart from other apps in the same store. Records are sealed to it.
     fn namespace(&self) -> &str;
 
-    /// Writes the first version, 1, of a record. `false`, and no change, when the name is taken or was until lately.
+    /// Writes version 1 of a new record. Returns false and changes nothing if a record or a mark has this name.
     fn create<'s>(&'s self, name: &'s str, sealed: &'s [u8], expiry: Expiry) -> StoreFuture<'s, bool>;
 
-    /// Reads a record, and changes nothing.
+    /// Reads a record without any change.
     fn read<'s>(&'s self, name: &'s str) -> StoreFuture<'s, Found>;
 
-    /// Writes `version` of a record in place of `expected`, and removes what [`refuse`](Self::refuse) left. Changes
-    /// nothing when the record's version is another, or when there is none. The lease and the idle time stay.
+    /// Replaces version `expected` of a record by `version`, and removes the mark of [`refuse`](Self::refuse).
+    ///
+    /// Changes nothing if the record has another version or does not exist. The lease and the idle time stay.
     fn replace<'s>(
         &'s self,
         name: &'s str,
@@ -65,64 +68,69 @@ pub trait SessionStore: Send + Sync + 'static {
         sealed: &'s [u8],
     ) -> StoreFuture<'s, Replaced>;
 
-    /// Marks `version` of a record as refused by the provider. Does nothing when the record's version is another.
+    /// Marks `version` of a record as refused by the provider. Does nothing if the record has another version.
     fn refuse<'s>(&'s self, name: &'s str, version: u64) -> StoreFuture<'s, ()>;
 
-    /// Notes that a session was used: its idle time starts anew, and its version stays.
+    /// Notes that a session was used. Its idle time starts anew, and its version stays.
     fn touch<'s>(&'s self, name: &'s str) -> StoreFuture<'s, ()>;
 
-    /// Ends a session: its record goes, and for [`ENDED_FOR`] a mark says how. Returns what it held. The first ending of
-    /// a session counts; an unknown name gets no mark.
+    /// Ends a session: removes its record and returns it, and leaves a mark for [`ENDED_FOR`] that says how it ended.
+    ///
+    /// The first ending of a session counts. An unknown name gets no mark.
     fn end<'s>(&'s self, name: &'s str, ending: Ending) -> StoreFuture<'s, Option<Record>>;
 
-    /// Takes the lease of a record for `owner`, or prolongs the one it has: from now on for `duration` nobody else gets
-    /// it. Returns the record as it is under the lease. One that ran out is remembered until it is given back or another
-    /// owner takes its place, and with it the record's version.
+    /// Takes the lease of a record for `owner`, or prolongs the owner's lease. No other owner gets it for `duration`.
+    ///
+    /// Returns the record as it is under the lease. The store remembers an expired lease, with the record's version at that
+    /// time, until its owner releases it or another owner takes the lease.
     fn lease<'s>(&'s self, name: &'s str, owner: &'s str, duration: Duration) -> StoreFuture<'s, Leased>;
 
-    /// Gives the lease back, when it is still `owner`'s.
+    /// Releases the lease if `owner` still has it.
     fn release<'s>(&'s self, name: &'s str, owner: &'s str) -> StoreFuture<'s, ()>;
 
-    /// Writes what exists once, under a name of its own kind: `false`, and no change, when the name is taken.
+    /// Writes a value that is never changed. Returns false and changes nothing if the name is taken. These names are separate
+    /// from the records' names.
     fn create_once<'s>(&'s self, name: &'s str, value: &'s [u8], lifetime: Duration)
     -> StoreFuture<'s, bool>;
 
-    /// Reads what [`create_once`](Self::create_once) wrote.
+    /// Reads a value that [`create_once`](Self::create_once) wrote.
     fn read_once<'s>(&'s self, name: &'s str) -> StoreFuture<'s, Option<Vec<u8>>>;
 
-    /// Removes it.
+    /// Removes a value that [`create_once`](Self::create_once) wrote.
     fn remove_once<'s>(&'s self, name: &'s str) -> StoreFuture<'s, ()>;
 
-    /// The store's time, by which nodes agree how old a sign-in in progress is. Default: this machine's, which will do
-    /// when the nodes' clocks agree within minutes.
+    /// Returns the store's time, by which the nodes agree on the age of a pending sign-in.
+    ///
+    /// Default: this machine's time. That suffices if the nodes' clocks agree within minutes.
     fn now(&self) -> StoreFuture<'_, SystemTime> {
         Box::pin(std::future::ready(Ok(SystemTime::now())))
     }
 
-    /// Called once by each layer that uses the store. A store that can tell the layer of every change to a record, from
-    /// whichever node, saves it a round trip per request. Default: it cannot.
+    /// Gives the store a [`Watcher`]. Each layer calls this once.
+    ///
+    /// A store that notifies the layer of every change by any node saves a round trip per request. Default: it does not.
     fn watch(&self, watcher: Watcher) {
         let _ = watcher;
     }
 }
 
-/// When a record goes by itself.
+/// Says when a record expires.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Expiry {
-    /// After so long without [`touch`](SessionStore::touch).
+    /// The time without a [`touch`](SessionStore::touch) after which the record expires.
     pub idle: Duration,
-    /// After so long in any case.
+    /// The time after its creation at which the record expires in any case.
     pub absolute: Duration,
 }
 
-/// A session's record.
+/// Holds the record of a session.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Record {
-    /// 1 when it was created; larger at every [`replace`](SessionStore::replace).
+    /// The version: 1 at first, and larger after every [`replace`](SessionStore::replace).
     pub version: u64,
-    /// What the layer sealed.
+    /// The bytes that the layer sealed.
     pub sealed: Vec<u8>,
-    /// This version's mark of [`refuse`](SessionStore::refuse).
+    /// True if [`refuse`](SessionStore::refuse) marked this version.
     pub refused: bool,
     /// The time since this version was written.
     pub age: Duration,
@@ -132,16 +140,16 @@ pub struct Record {
     pub ends_in: Duration,
 }
 
-/// How a session was ended.
+/// Says how a session ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ending {
-    /// By the visitor: what a refresh under way brings back is revoked at the provider.
+    /// The user signed out. If a refresh is under way, the layer revokes its tokens at the provider.
     SignedOut,
-    /// By another sign-in of the same browser, which may have been given the same grant: nothing is revoked.
+    /// Another sign-in of the same browser replaced the session. Nothing is revoked, because both may have the same grant.
     Replaced,
 }
 
-/// What [`SessionStore::read`] found.
+/// The result of [`SessionStore::read`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Found {
@@ -149,17 +157,17 @@ pub enum Found {
     Live(Record),
     /// The mark of a session that ended.
     Ended(Ending),
-    /// Nothing: never created, or expired.
+    /// There is no record: it was never created, or it has expired.
     Absent,
 }
 
-/// What [`SessionStore::replace`] came to.
+/// The result of [`SessionStore::replace`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Replaced {
     /// The record now has the new version.
     Done,
-    /// The record is another version than expected: this one.
+    /// The record has another version than expected. Contains the record.
     Conflict(Record),
     /// The session ended.
     Ended(Ending),
@@ -167,16 +175,16 @@ pub enum Replaced {
     Absent,
 }
 
-/// What [`SessionStore::lease`] came to.
+/// The result of [`SessionStore::lease`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Leased {
-    /// The lease is the caller's.
+    /// The caller has the lease.
     Granted(Record),
-    /// The lease is the caller's. The last one ran out without being given back, and the record is the version that it
-    /// was taken for: whoever had it died, or is about to write what it has not been able to.
+    /// The caller has the lease. The previous lease expired without a release, and the record still has the version of that
+    /// time. So the previous owner died, or has not written its result yet.
     Inherited(Record),
-    /// Somebody else has it, for so long.
+    /// Another owner has the lease for this much longer.
     Held(Record, Duration),
     /// The session ended.
     Ended(Ending),
@@ -184,11 +192,12 @@ pub enum Leased {
     Absent,
 }
 
-/// The store cannot be reached, or answers nonsense. Nothing is known about the operation's effect.
+/// Says that the store is unreachable or sent a malformed answer. The operation may or may not have taken effect.
 pub struct StoreError(Box<dyn Error + Send + Sync>);
 
 impl StoreError {
-    /// The cause goes into the log: it must hold no secret, such as the password in a URL.
+    /// Makes an error from its cause. The cause goes into the log, so it must not contain a secret, such as the password in a
+    /// URL.
     pub fn new(cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self(cause.into())
     }

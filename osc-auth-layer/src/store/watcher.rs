@@ -1,4 +1,4 @@
-//! How a store tells the layer what changed.
+//! Lets a store notify the layer of changes.
 
 use std::fmt;
 use std::sync::Weak;
@@ -7,7 +7,7 @@ use std::time::Instant;
 use super::{Coherence, RecordName};
 use crate::shared::Shared;
 
-/// A layer that wants to hear of changes to records; see [`SessionStore::watch`](super::SessionStore::watch).
+/// Notifies a layer of changes to records. See [`SessionStore::watch`](super::SessionStore::watch).
 #[derive(Clone)]
 pub struct Watcher(Weak<Shared>);
 
@@ -16,14 +16,15 @@ impl Watcher {
         Self(layer)
     }
 
-    /// Whether there is still somebody to tell.
+    /// Returns true while the layer exists.
     #[must_use]
     pub fn is_watching(&self) -> bool {
         self.0.strong_count() > 0
     }
 
-    /// From now on every change will be told, until the returned value is dropped. Call it when the store's
-    /// notifications have been turned on, and drop it as soon as one may have been missed.
+    /// Promises to notify the layer of every change until the returned value is dropped.
+    ///
+    /// Call it when the store's notifications are on. Drop the value as soon as a notification may have been missed.
     #[must_use = "dropping it says that changes go untold"]
     pub fn begin(&self) -> Watching {
         self.forget();
@@ -45,15 +46,15 @@ impl fmt::Debug for Watcher {
     }
 }
 
-/// An unbroken sequence of changes, told to a layer.
+/// Stands for an unbroken sequence of notifications to a layer.
 ///
-/// The layer keeps what it read while nothing changes, but only while the sequence is known to be alive: for a second
-/// after each [`confirm`](Self::confirm).
+/// While it exists, the layer trusts its cache for one second after each [`confirm`](Self::confirm). After that the layer
+/// reads from the store again.
 #[derive(Debug)]
 pub struct Watching(Watcher);
 
 impl Watching {
-    /// The record of this name was written, touched, leased, ended or has expired.
+    /// Tells the layer that the record of this name was written, touched, leased or ended, or has expired.
     pub fn changed(&self, name: &str) {
         let Some(name) = RecordName::parse(name) else {
             return;
@@ -61,7 +62,8 @@ impl Watching {
         self.0.tell(|coherence| coherence.changed(&name));
     }
 
-    /// Every change made until `as_of` has been told: a mark that was written then has come back among the changes.
+    /// Tells the layer that it has been notified of every change until `as_of`. For example, a heartbeat that the store wrote
+    /// at that time has come back among the notifications.
     pub fn confirm(&self, as_of: Instant) {
         self.0.tell(|coherence| coherence.confirm(as_of));
     }

@@ -57,11 +57,11 @@ async fn run() -> Result<(), AnyError> {
         .fallback(not_found)
         .method_not_allowed_fallback(not_found)
         .with_state(Kept::default())
-        // SameSite=Lax keeps the session out of forms posted from other sites, but not out of
-        // those from another port of this host or from a sibling domain.
+        // SameSite=Lax blocks the session cookie in forms from other sites, but not in forms from another
+        // port of this host or from a sibling domain.
         .layer(CsrfLayer::new().with_rejection_response(|_| forged()))
         .layer(map_response(with_headers))
-        // Last, so outermost: it must see every path, for some are its own.
+        // Added last, so it is outermost and sees every path. It serves some of the paths itself.
         .layer(auth.clone());
 
     let listener = listen().await?;
@@ -71,8 +71,8 @@ async fn run() -> Result<(), AnyError> {
         ended = server.into_future() => ended?,
         () = async { stop::signal().await; stop::patience().await } => {}
     }
-    // A refresh in flight has spent the session's refresh token; let it keep what it gets.
-    auth.shutdown(Duration::from_secs(10)).await;
+    // A running refresh has used up the session's refresh token. Wait until its new tokens are stored.
+    auth.shutdown(Duration::from_secs(30)).await;
     Ok(())
 }
 
@@ -89,14 +89,14 @@ struct Target {
     options: String,
 }
 
-/// Kept in this process, of all visitors.
+/// The state of this process, for all visitors.
 #[derive(Clone, Default)]
 struct Kept {
     creations: Creations,
     notes: Notes,
 }
 
-// A public page: it is shown to visitors who are signed in and to others.
+// A public page, so the token is optional.
 async fn home(token: Option<OscToken>) -> Html<String> {
     Html(pages::home(token.as_ref()))
 }
@@ -140,7 +140,7 @@ async fn create(
         Err(error) => {
             let refused = Some(Refused { name: &name, options: &options, error: error.clone() });
             let page = Dashboard::load(&token, &kept.creations, &kept.notes, Some(&service), refused).await;
-            // Without a dashboard to put it on, the reason is still the one to tell.
+            // The dashboard cannot be loaded either. The first error is the one to show.
             let Ok(page) = page else { return Err(error.into()) };
             Ok((error.response_status(), Html(page.render())).into_response())
         }
@@ -175,7 +175,7 @@ async fn balance(osc: OscContext) -> Result<Json<TokenBalance>, ContextError> {
 
 async fn instances(osc: OscContext, Query(pick): Query<Pick>) -> Result<Json<Vec<Value>>, ContextError> {
     let instances = osc.list_instances(&pick.service.unwrap_or_default()).await?;
-    // Not the whole of them: their options may hold passwords.
+    // Only these two fields, because the options may contain passwords.
     Ok(Json(instances.iter().map(|instance| json!({ "name": instance.name, "url": instance.url })).collect()))
 }
 

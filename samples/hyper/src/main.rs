@@ -47,8 +47,8 @@ async fn run() -> Result<(), AnyError> {
     let service = ServiceBuilder::new()
         .layer(auth.clone())
         .map_response(with_headers)
-        // SameSite=Lax keeps the session out of forms posted from other sites, but not out of
-        // those from another port of this host or from a sibling domain.
+        // SameSite=Lax blocks the session cookie in forms from other sites, but not in forms from another
+        // port of this host or from a sibling domain.
         .layer(CsrfLayer::new().with_rejection_response(|_| forged()))
         .service(service_fn(move |request| answer(kept.clone(), request)));
 
@@ -56,7 +56,7 @@ async fn run() -> Result<(), AnyError> {
     println!("Open http://localhost:{}", listener.local_addr()?.port());
 
     let mut server = auto::Builder::new(TokioExecutor::new());
-    // Without a timer nothing ends a connection that never sends its headers.
+    // Without a timer, a connection that never sends its headers would stay open for ever.
     server.http1().timer(TokioTimer::new());
     let connections = GracefulShutdown::new();
     let mut stop = std::pin::pin!(stop::signal());
@@ -66,7 +66,7 @@ async fn run() -> Result<(), AnyError> {
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) => stream,
                 Err(error) => {
-                    // Out of file descriptors, most likely: wait for one instead of spinning.
+                    // Most likely the process is out of file descriptors. Wait for one instead of spinning.
                     tracing::warn!(%error, "cannot accept a connection");
                     tokio::time::sleep(Duration::from_millis(100)).await;
                     continue;
@@ -87,12 +87,12 @@ async fn run() -> Result<(), AnyError> {
         () = connections.shutdown() => {}
         () = stop::patience() => {}
     }
-    // A refresh in flight has spent the session's refresh token; let it keep what it gets.
-    auth.shutdown(Duration::from_secs(10)).await;
+    // A running refresh has used up the session's refresh token. Wait until its new tokens are stored.
+    auth.shutdown(Duration::from_secs(30)).await;
     Ok(())
 }
 
-/// Kept in this process, of all visitors.
+/// The state of this process, for all visitors.
 #[derive(Clone, Default)]
 struct Kept {
     creations: Creations,
@@ -122,7 +122,7 @@ fn with_headers<B>(mut response: Response<B>) -> Response<B> {
 }
 
 async fn route(kept: &Kept, request: Request<Incoming>) -> Result<Reply, Failure> {
-    // Put there by the layer. Only on a public path it may be missing.
+    // The layer adds the token. It can be missing on public paths only.
     let token = request.extensions().get::<OscToken>().cloned();
     let query = Form::new(request.uri().query().unwrap_or_default());
     match (request.method().as_str(), request.uri().path(), token) {
@@ -165,7 +165,7 @@ async fn route(kept: &Kept, request: Request<Incoming>) -> Result<Reply, Failure
         }
         ("GET" | "HEAD", "/api/instances", Some(token)) => {
             let instances = token.context().list_instances(query.text("service")).await?;
-            // Not the whole of them: their options may hold passwords.
+            // Only these two fields, because the options may contain passwords.
             let instances = instances.iter();
             let instances = instances.map(|instance| json!({ "name": instance.name, "url": instance.url }));
             Ok(json(StatusCode::OK, &instances.collect::<Vec<_>>()))
@@ -180,7 +180,7 @@ async fn route(kept: &Kept, request: Request<Incoming>) -> Result<Reply, Failure
 }
 
 fn unknown_user() -> Failure {
-    let text = "This app could not find out who you are.";
+    let text = "This app cannot tell who you are. The app's log says why.";
     Failure::new(StatusCode::INTERNAL_SERVER_ERROR, "user_unknown", text)
 }
 
@@ -191,7 +191,7 @@ async fn create(kept: &Kept, token: &OscToken, form: Form) -> Result<Reply, Fail
         Err(error) => {
             let refused = Some(Refused { name, options, error: error.clone() });
             let page = Dashboard::load(token, &kept.creations, &kept.notes, Some(service), refused).await;
-            // Without a dashboard to put it on, the reason is still the one to tell.
+            // The dashboard cannot be loaded either. The first error is the one to show.
             let Ok(page) = page else { return Err(error.into()) };
             Ok(html(error.response_status(), page.render()))
         }

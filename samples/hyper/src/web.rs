@@ -1,4 +1,4 @@
-//! The bit of a web framework that this app needs: fields in, replies out.
+//! The parts of a web framework that this app needs: reading fields, building replies.
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Request, Response, StatusCode, header};
@@ -9,7 +9,7 @@ use serde::Serialize;
 
 pub(crate) type Reply = Response<Full<Bytes>>;
 
-/// The status to answer with, its name for programs and a sentence for people.
+/// A failed request: the status, an error name for programs, and a sentence for people.
 pub(crate) struct Failure {
     pub(crate) status: StatusCode,
     pub(crate) error: &'static str,
@@ -40,7 +40,7 @@ impl Form {
         self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
-    /// Empty when it is missing.
+    /// Returns the field, or an empty text if it is missing.
     pub(crate) fn text(&self, name: &str) -> &str {
         self.get(name).unwrap_or_default()
     }

@@ -1,9 +1,9 @@
-//! The users who can sign in, and the workspaces that each of them may use.
+//! The users who can sign in, and the workspaces that each user may choose.
 
 use std::collections::BTreeSet;
 use std::fmt;
 
-/// A user with at least one workspace. Users may share one.
+/// A user with at least one workspace. Users may share a workspace.
 #[derive(Clone, Debug)]
 pub(crate) struct User {
     pub(crate) id: String,
@@ -16,21 +16,21 @@ impl User {
     }
 }
 
-/// A user in one of their workspaces: the choice that is made at sign-in, and that a grant is for.
+/// A user in one of their workspaces. The user chooses it at sign-in, and the grant is bound to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Account {
     pub(crate) user: String,
     pub(crate) workspace: String,
 }
 
-/// As the consent form sends it.
+/// Writes the account as the consent form sends it.
 impl fmt::Display for Account {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.user, self.workspace)
     }
 }
 
-/// Every user, in the order of the consent page. The first account is the default one.
+/// All users, in the order of the consent page. The first account is the default.
 #[derive(Clone, Debug)]
 pub(crate) struct Accounts(Vec<User>);
 
@@ -55,7 +55,7 @@ impl Accounts {
         self.iter().next().expect("a user has a workspace")
     }
 
-    /// The account of a user in a workspace, the user's first one when none is named.
+    /// Returns the user's account in a workspace, or in the user's first workspace if none is named.
     pub(crate) fn find(&self, user: &str, workspace: Option<&str>) -> Option<Account> {
         self.iter().find(|account| {
             account.user == user && workspace.is_none_or(|workspace| account.workspace == workspace)

@@ -13,17 +13,17 @@ use tokio::time::{Sleep, sleep};
 /// One step of a body.
 #[derive(Clone, Debug)]
 pub(crate) enum Step {
-    /// Send these bytes.
+    /// Sends these bytes.
     Data(Bytes),
-    /// Let what was sent so far reach the socket.
+    /// Flushes the bytes sent so far to the socket.
     Flush,
-    /// Send these bytes again and again, pausing before each.
+    /// Sends these bytes again and again, and pauses before each time.
     Drip(Bytes, Duration),
-    /// Break the connection.
+    /// Breaks the connection.
     Abort,
 }
 
-/// The body of every answer of the mock.
+/// The body of every response of the mock.
 #[derive(Debug)]
 pub(crate) struct Scripted {
     steps: VecDeque<Step>,
@@ -52,7 +52,7 @@ impl Body for Scripted {
                 Poll::Ready(Some(Ok(Frame::data(data))))
             }
             Some(Step::Flush) => {
-                // hyper flushes whenever the body has nothing ready.
+                // hyper flushes when the body is pending.
                 self.steps.pop_front();
                 cx.waker().wake_by_ref();
                 Poll::Pending

@@ -1,4 +1,4 @@
-//! The set-up of a mock.
+//! Sets up the mock.
 
 use std::collections::HashMap;
 use std::io;
@@ -19,7 +19,7 @@ use crate::settings::{Rotation, Settings};
 use crate::shared::Shared;
 use crate::world::World;
 
-/// Sets up a [`MockOsc`]; from [`MockOsc::builder`].
+/// Sets up a [`MockOsc`]. [`MockOsc::builder`] returns one.
 #[derive(Clone, Debug)]
 #[must_use = "nothing listens before `start`"]
 pub struct Builder {
@@ -45,38 +45,43 @@ impl Builder {
         }
     }
 
-    /// The port to listen on. Default 0: the system picks a free one.
+    /// Sets the port to listen on. Default: 0, for a free port that the system picks.
     pub fn port(mut self, port: u16) -> Self {
         self.port = port;
         self
     }
 
-    /// The address to listen on. Default 127.0.0.1. Others can then reach a provider that lets everybody in.
+    /// Sets the address to listen on. Default: 127.0.0.1.
+    ///
+    /// The mock asks for no password. On any other address, everybody who reaches it can sign in.
     pub fn address(mut self, address: IpAddr) -> Self {
         self.address = address;
         self
     }
 
-    /// The issuer to announce, without a trailing slash, for a mock behind a proxy. Default `http://127.0.0.1:PORT`.
+    /// Sets the issuer to announce, without a trailing slash, for a mock behind a proxy. Default:
+    /// `http://127.0.0.1:PORT`.
     pub fn issuer(mut self, issuer: &str) -> Self {
         self.issuer = Some(issuer.trim_end_matches('/').to_owned());
         self
     }
 
-    /// The lifetime of access tokens. Default one hour.
+    /// Sets the lifetime of access tokens. Default: one hour.
     pub fn token_ttl(mut self, ttl: Duration) -> Self {
         self.settings.token_ttl = ttl;
         self
     }
 
-    /// The length of access tokens in characters, or one less. Default 900, like those of OSC. A JWT is never shorter than
-    /// its claims, about 350 characters.
+    /// Sets the length of access tokens in characters. Default: 900, as on OSC.
+    ///
+    /// A token may be one character shorter, because base64 does not have every length. A JWT is never
+    /// shorter than its claims, which take about 350 characters.
     pub fn access_token_length(mut self, length: usize) -> Self {
         self.settings.access_token.length = length;
         self
     }
 
-    /// Sets the format of access tokens. Default [`AccessTokenForm::Jwt`].
+    /// Sets the format of access tokens. Default: [`AccessTokenForm::Jwt`].
     pub fn access_token_form(mut self, form: AccessTokenForm) -> Self {
         self.settings.access_token.form = form;
         self
@@ -88,36 +93,38 @@ impl Builder {
         self
     }
 
-    /// Leaves the `userId` out of access tokens, as OSC may: only their workspace is known. Default: it is there.
+    /// Leaves the `userId` out of access tokens, as OSC sometimes does. The workspace stays known. Default:
+    /// the `userId` is present.
     pub fn without_user_id(self) -> Self {
         self.claim("userId", None)
     }
 
-    /// Adds a user who can sign in, with their workspaces. May be repeated; the first user and their first workspace are
-    /// the default ones. Users may share a workspace. Default: `ada` with `adalovelace` and `team`, and `grace` with
-    /// `gracehopper` and `team`.
+    /// Adds a user who can sign in, with their workspaces. May be repeated.
+    ///
+    /// The first user and their first workspace are the default. Users may share a workspace. Without a call,
+    /// the users are `ada` with `adalovelace` and `team`, and `grace` with `gracehopper` and `team`.
     ///
     /// # Panics
-    /// When the user has no workspace.
+    /// If the user has no workspace.
     pub fn user(mut self, id: &str, workspaces: &[&str]) -> Self {
         assert!(!workspaces.is_empty(), "the user {id} has no workspace");
         self.users.push(User::new(id, workspaces));
         self
     }
 
-    /// The id of the default client, which always exists. Default: a fresh one in OSC's format.
+    /// Sets the id of the default client, which always exists. Default: a fresh id in OSC's format.
     pub fn client_id(mut self, id: &str) -> Self {
         id.clone_into(&mut self.default_client.0);
         self
     }
 
-    /// The secret of the default client. Default: a fresh one in OSC's format.
+    /// Sets the secret of the default client. Default: a fresh secret in OSC's format.
     pub fn client_secret(mut self, secret: &str) -> Self {
         secret.clone_into(&mut self.default_client.1);
         self
     }
 
-    /// Registers another client, public when it has no secret. May be repeated.
+    /// Registers another client. Without a secret, the client is public. May be repeated.
     pub fn client(mut self, id: &str, secret: Option<&str>, redirect_uris: &[&str]) -> Self {
         let uris = redirect_uris.iter().map(|uri| (*uri).to_owned()).collect();
         let client = Client::new(id.to_owned(), secret.map(str::to_owned), RedirectUris::Listed(uris));
@@ -130,80 +137,85 @@ impl Builder {
         self.client(id, None, redirect_uris)
     }
 
-    /// Accepts any http(s) redirect URI, as OSC may. Default: only registered ones, compared exactly, with any port on
-    /// loopback hosts; the default client may use every URI on a loopback host.
+    /// Accepts any http or https redirect URI, as OSC may do.
+    ///
+    /// By default, the mock accepts registered redirect URIs only. It compares them exactly, but allows any
+    /// port on loopback hosts. The default client may use every http URI on a loopback host.
     pub fn loose_redirect_uris(mut self) -> Self {
         self.settings.loose_redirect_uris = true;
         self
     }
 
-    /// Answers 404 for the metadata, as a provider does that has none.
+    /// Answers 404 for the metadata, like a provider that has none.
     pub fn without_metadata(mut self) -> Self {
         self.settings.metadata = false;
         self
     }
 
-    /// Whether the authorization response names its issuer (RFC 9207), and the metadata says so. Default no.
+    /// Sets whether the authorization response names its issuer (RFC 9207). The metadata announces it.
+    /// Default: false.
     pub fn iss(mut self, on: bool) -> Self {
         self.settings.iss = on;
         self
     }
 
-    /// Whether requests can be pushed (RFC 9126), and the metadata says so. Default no.
+    /// Sets whether clients can push authorization requests (RFC 9126). The metadata announces it. Default:
+    /// false.
     pub fn par(mut self, on: bool) -> Self {
         self.settings.par = on;
         self.settings.require_par &= on;
         self
     }
 
-    /// Accepts pushed authorization requests only, and says so in the metadata. Default no.
+    /// Accepts pushed authorization requests only. The metadata announces it. Default: requests need not be
+    /// pushed.
     pub fn require_par(mut self) -> Self {
         self.settings.par = true;
         self.settings.require_par = true;
         self
     }
 
-    /// Whether tokens can be revoked (RFC 7009), and the metadata says so. Default yes.
+    /// Sets whether clients can revoke tokens (RFC 7009). The metadata announces it. Default: true.
     pub fn revocation(mut self, on: bool) -> Self {
         self.settings.revocation = on;
         self
     }
 
-    /// The client authentication methods that are announced and enforced. Default `client_secret_post`,
+    /// Sets the client authentication methods that are announced and enforced. Default: `client_secret_post`,
     /// `client_secret_basic` and `none`.
     pub fn token_endpoint_auth_methods(mut self, methods: &[&str]) -> Self {
         self.settings.auth_methods = methods.iter().map(|method| (*method).to_owned()).collect();
         self
     }
 
-    /// The fate of a refresh token that is used. Default [`Rotation::Always`].
+    /// Sets what happens to a refresh token when it is used. Default: [`Rotation::Always`].
     pub fn rotation(mut self, rotation: Rotation) -> Self {
         self.settings.rotation = rotation;
         self
     }
 
-    /// For how long a second use of a refresh token gives the answer of the first. Default zero.
+    /// Sets how long a used refresh token still returns the first answer again. Default: zero.
     pub fn refresh_grace(mut self, grace: Duration) -> Self {
         self.settings.refresh_grace = grace;
         self
     }
 
-    /// The lifetime of the secrets of clients that register themselves. Default: they do not expire.
+    /// Sets the lifetime of the secrets of self-registered clients. Default: they do not expire.
     pub fn registered_secret_ttl(mut self, ttl: Duration) -> Self {
         self.settings.registered_secret_ttl = Some(ttl);
         self
     }
 
-    /// Starts to listen, on the runtime this is called from.
+    /// Starts to listen, on the current Tokio runtime.
     ///
     /// # Errors
-    /// When the address cannot be bound, most often because the port is taken.
+    /// If the address cannot be bound, most often because the port is in use.
     pub async fn start(self) -> io::Result<MockOsc> {
         let listener = bind(SocketAddr::new(self.address, self.port)).await?;
         let address = listener.local_addr()?;
         let mut settings = self.settings;
         settings.accounts = Accounts::new(self.users);
-        // A wildcard address is none to connect to.
+        // Clients cannot connect to a wildcard address.
         let host = if address.ip().is_unspecified() { IpAddr::V4(Ipv4Addr::LOCALHOST) } else { address.ip() };
         settings.platform_url = format!("http://{}", SocketAddr::new(host, address.port()));
         settings.issuer = self.issuer.unwrap_or_else(|| settings.platform_url.clone());

@@ -1,4 +1,4 @@
-//! The controls of the identity provider, for tests to use while the mock runs.
+//! The controls of the identity provider. Tests use them while the mock runs.
 
 use std::time::Duration;
 
@@ -11,45 +11,45 @@ use crate::mock::MockOsc;
 use crate::settings::Rotation;
 
 impl MockOsc {
-    /// Revokes every grant: refresh tokens are refused with `invalid_grant`, access tokens are dead.
+    /// Revokes every grant. Refresh tokens then get `invalid_grant`, and access tokens are refused.
     pub fn revoke_grants(&self) {
         self.with_world(|world| world.grants.revoke_all());
     }
 
-    /// Revokes the grant that this authorization code opened, as its user can. Returns whether there was one.
+    /// Revokes the grant that this authorization code opened, as its user can. Returns true if there was one.
     pub fn revoke_grant(&self, code: &str) -> bool {
         self.with_world(|world| world.grants.revoke_of_code(code))
     }
 
-    /// Returns how often codes and refresh tokens were used, once and twice.
+    /// Returns how often codes and refresh tokens were used, split into first and repeated uses.
     pub fn grant_uses(&self) -> GrantUses {
         self.with_world(|world| world.grants.uses)
     }
 
-    /// Revokes every refresh token. Access tokens live until they expire.
+    /// Revokes every refresh token. Access tokens work until they expire.
     pub fn revoke_refresh_tokens(&self) {
         self.with_world(|world| world.grants.revoke_refresh_tokens());
     }
 
-    /// Returns how many refresh tokens would be accepted now.
+    /// Returns the number of refresh tokens that would be accepted now.
     pub fn live_refresh_tokens(&self) -> usize {
         self.with_world(|world| world.grants.live_refresh_tokens())
     }
 
-    /// Issues an access token as the console does, for tests without a sign-in: for this user, in the user's first
-    /// workspace. It has no `exp`, never expires, and comes without a refresh token.
+    /// Issues an access token as the console does, for tests without a sign-in. The token is for this user,
+    /// in the user's first workspace. It has no `exp`, never expires, and comes without a refresh token.
     ///
     /// # Panics
-    /// When there is no such user.
+    /// If there is no such user.
     pub fn personal_access_token(&self, user: &str) -> String {
         let account = self.with_world(|world| world.settings.accounts.find(user, None));
         self.console_token(account.unwrap_or_else(|| panic!("the mock has no user {user}")))
     }
 
-    /// Issues a console token in another workspace of the user.
+    /// Issues a console token for another workspace of the user.
     ///
     /// # Panics
-    /// When the user does not have this workspace.
+    /// If the user does not have this workspace.
     pub fn personal_access_token_in(&self, user: &str, workspace: &str) -> String {
         let account = self.with_world(|world| world.settings.accounts.find(user, Some(workspace)));
         self.console_token(account.unwrap_or_else(|| panic!("the mock has no user {user} in {workspace}")))
@@ -63,45 +63,48 @@ impl MockOsc {
         })
     }
 
-    /// Sets a claim of access tokens that are issued from now on to any JSON value; `None` leaves it out. `userId`, for
-    /// example, is not in every token of OSC's. The token opens the same workspace whatever it says.
+    /// Sets a claim to any JSON value in access tokens issued from now on. `None` leaves the claim out, as
+    /// OSC sometimes does with `userId`.
+    ///
+    /// The claims do not change the workspace that the token opens.
     pub fn set_claim(&self, name: &str, value: impl Into<Option<Value>>) {
         let value = value.into();
         self.with_world(|world| world.settings.access_token.claims.insert(name.to_owned(), value));
     }
 
-    /// Undoes [`set_claim`](Self::set_claim) and the builder's.
+    /// Undoes [`set_claim`](Self::set_claim) and [`Builder::claim`](crate::Builder::claim).
     pub fn clear_claims(&self) {
         self.with_world(|world| world.settings.access_token.claims.clear());
     }
 
-    /// Sets how access tokens that are issued from now on are written.
+    /// Sets the format of access tokens issued from now on.
     pub fn set_access_token_form(&self, form: AccessTokenForm) {
         self.with_world(|world| world.settings.access_token.form = form);
     }
 
-    /// Returns whether the platform would accept this access token now.
+    /// Returns true if the platform would accept this access token now.
     pub fn is_live(&self, access_token: &str) -> bool {
         self.with_world(|world| world.grants.account_of(access_token, world.now()).is_some())
     }
 
-    /// Returns every client secret, code, access, refresh and service access token ever issued. None of them may turn up
-    /// in a log or a page.
+    /// Returns every secret ever issued: client secrets, codes, and access, refresh and service access
+    /// tokens. None of them may appear in a log or a page.
     pub fn issued_tokens(&self) -> Vec<String> {
         self.with_world(|world| world.issued.clone())
     }
 
-    /// Sets the lifetime of access tokens that are issued from now on.
+    /// Sets the lifetime of access tokens issued from now on.
     pub fn set_token_ttl(&self, ttl: Duration) {
         self.with_world(|world| world.settings.token_ttl = ttl);
     }
 
-    /// Sets the fate of refresh tokens that are used from now on.
+    /// Sets what happens to refresh tokens used from now on.
     pub fn set_rotation(&self, rotation: Rotation) {
         self.with_world(|world| world.settings.rotation = rotation);
     }
 
-    /// Sets `expires_in` of token answers to any JSON value, whatever the real lifetime is; `None` leaves it out.
+    /// Sets `expires_in` of token answers to any JSON value; `None` leaves it out. The real lifetime stays
+    /// the same.
     pub fn set_expires_in(&self, value: impl Into<Option<Value>>) {
         self.set_token_field("expires_in", value);
     }
@@ -128,12 +131,13 @@ impl MockOsc {
         self.with_world(|world| world.settings.metadata_fields.clear());
     }
 
-    /// Removes a client, as the console can. Returns whether there was one.
+    /// Removes a client, as the console can. Returns true if there was one.
     pub fn remove_client(&self, client_id: &str) -> bool {
         self.with_world(|world| world.clients.remove(client_id).is_some())
     }
 
-    /// Moves the mock's clock ahead: codes, tokens and graces expire without waiting. The client's clock stays.
+    /// Moves the mock's clock ahead, so that codes, tokens and grace periods expire without waiting. The
+    /// client's clock stays the same.
     pub fn advance(&self, duration: Duration) {
         self.with_world(|world| world.ahead += duration);
     }

@@ -1,4 +1,4 @@
-//! The decision of a user on the consent page, made without a browser.
+//! Makes the user's decision on the consent page, without a browser.
 
 use std::error::Error;
 use std::fmt;
@@ -13,29 +13,30 @@ use crate::mock::MockOsc;
 use crate::request::Recorded;
 
 impl MockOsc {
-    /// Opens the authorization URL as the default user and clicks *Allow*, for the default workspace. The requests are
-    /// recorded, held and hit by faults like any other.
+    /// Opens the authorization URL as the default user and clicks *Allow* for the default workspace. Returns
+    /// the URL that the provider redirects to.
     ///
-    /// Returns the URL that the provider redirects to, with `code` and `state`; or with `error`, when it refuses at once.
+    /// The URL holds `code` and `state`, or `error` if the provider refuses at once. The requests are
+    /// recorded, held and hit by faults like any others.
     ///
     /// # Errors
-    /// When the provider shows an error page or hangs up.
+    /// If the provider shows an error page or closes the connection.
     pub async fn approve(&self, authorize_url: &str) -> Result<String, DecisionError> {
         self.decide(authorize_url, "decision=allow").await
     }
 
-    /// Like [`approve`](Self::approve), as this user, in the user's first workspace.
+    /// Opens the authorization URL and clicks *Allow*, as this user in the user's first workspace.
     ///
     /// # Errors
-    /// As for [`approve`](Self::approve), and when there is no such user.
+    /// The errors of [`approve`](Self::approve), and if there is no such user.
     pub async fn approve_as(&self, user: &str, authorize_url: &str) -> Result<String, DecisionError> {
         self.allow(user, None, authorize_url).await
     }
 
-    /// Like [`approve`](Self::approve), as this user, in this workspace.
+    /// Opens the authorization URL and clicks *Allow*, as this user in this workspace.
     ///
     /// # Errors
-    /// As for [`approve`](Self::approve), and when the user does not have this workspace.
+    /// The errors of [`approve`](Self::approve), and if the user does not have this workspace.
     pub async fn approve_in(
         &self,
         user: &str,
@@ -45,10 +46,10 @@ impl MockOsc {
         self.allow(user, Some(workspace), authorize_url).await
     }
 
-    /// Like [`approve`](Self::approve), but clicks *Deny*.
+    /// Opens the authorization URL as the default user and clicks *Deny*.
     ///
     /// # Errors
-    /// As for [`approve`](Self::approve).
+    /// The errors of [`approve`](Self::approve).
     pub async fn deny(&self, authorize_url: &str) -> Result<String, DecisionError> {
         self.decide(authorize_url, "decision=deny").await
     }
@@ -79,7 +80,7 @@ impl MockOsc {
         }
     }
 
-    /// The `Location` of the answer; `None` is a page to act on.
+    /// Returns the `Location` of the answer, or `None` for a page to act on.
     async fn browse(&self, url: &str, method: Method, form: &str) -> Result<Option<String>, DecisionError> {
         let url = Url::parse(url).map_err(DecisionError::without_answer)?;
         let target = url[url::Position::BeforePath..url::Position::AfterQuery].to_owned();
@@ -105,7 +106,7 @@ impl MockOsc {
     }
 }
 
-/// The provider did not redirect.
+/// The provider answered without a redirect.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DecisionError {
     status: Option<u16>,
@@ -117,12 +118,12 @@ impl DecisionError {
         Self { status: None, body: why.to_string() }
     }
 
-    /// The status of the page, when there was one.
+    /// Returns the status of the page, if there was one.
     pub fn status(&self) -> Option<u16> {
         self.status
     }
 
-    /// The page.
+    /// Returns the page.
     pub fn body(&self) -> &str {
         &self.body
     }

@@ -1,4 +1,4 @@
-//! Delays that end by requests or by the mock's clock. Nothing sleeps.
+//! Delays that end after some requests or at a time of the mock's clock. Nothing sleeps.
 
 use std::time::{Duration, SystemTime};
 
@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Delay {
-    /// For this many requests that meet it.
+    /// For this many requests to it.
     Requests(usize),
     /// For this long by the mock's clock, which [`advance`](crate::MockOsc::advance) moves ahead.
     Time(Duration),
@@ -29,7 +29,7 @@ pub(crate) enum Pending {
 }
 
 impl Pending {
-    /// Returns whether a request meets it. The request counts.
+    /// Returns true while the delay lasts. The call counts as a request.
     pub(crate) fn meets(&mut self, now: SystemTime) -> bool {
         match self {
             Self::Requests(0) => false,

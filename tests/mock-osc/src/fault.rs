@@ -12,51 +12,53 @@ use crate::reply::Reply;
 
 /// A fault that hits a request.
 ///
-/// Unless it says otherwise, a fault stands *in front of* the service: the request has no effect. Use
-/// [`after_processing`](Self::after_processing) to let it take effect first.
+/// Unless stated otherwise, the fault stands in front of the service, and the request has no effect. With
+/// [`after_processing`](Self::after_processing), the request takes effect first.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Fault {
-    /// The request waits this long before it is processed. It is processed also when the client has gone by then.
+    /// The request waits this long before it is processed, even if the client has gone by then.
     Latency(Duration),
-    /// The request is processed at once; its answer comes this much later.
+    /// The request is processed at once. Its answer arrives this much later.
     LateAnswer(Duration),
-    /// This status with a short plain-text body.
+    /// The answer has this status and a short plain-text body.
     Status(u16),
-    /// This status with a `Retry-After` header, which may hold anything.
+    /// The answer has this status and this `Retry-After` header, which may hold any text.
     RetryAfter(u16, String),
-    /// This status with JSON that holds a `reason`, as OSC refuses; a 2xx refuses too, where an instance is expected.
+    /// The answer has this status and JSON with a `reason`, as OSC refuses requests. OSC also sends it with a
+    /// 2xx status in place of an instance.
     Reason(u16, &'static str),
-    /// This status, content type and body.
+    /// The answer has this status, content type and body.
     Answer(u16, &'static str, String),
     /// The connection is closed without an answer.
     HangUp,
     /// The request is processed, then the connection is closed without an answer.
     LostAnswer,
-    /// The request is processed; the answer announces its full length, and breaks off in the middle.
+    /// The request is processed. The answer announces its full length and breaks off in the middle.
     HalfAnswer,
-    /// Status 200 with an HTML page, as a captive portal gives.
+    /// The answer has status 200 and an HTML page, like that of a captive portal.
     Html,
-    /// Status 200 with no body.
+    /// The answer has status 200 and no body.
     Empty,
-    /// Status 200 with JSON that breaks off.
+    /// The answer has status 200 and JSON that breaks off.
     MalformedJson,
-    /// Status 200 with JSON whose fields have the wrong types.
+    /// The answer has status 200 and JSON whose fields have the wrong types.
     WrongTypes,
-    /// Status 200 with 2 MiB of JSON, streamed without a length.
+    /// The answer has status 200 and 2 MiB of JSON, streamed without a length.
     Huge,
-    /// Status 200 with a body that sends a space every so often and never ends.
+    /// The answer has status 200 and a body that never ends. It sends a space at this interval.
     Endless(Duration),
-    /// An error of RFC 6749 §5.2 by its code; 401 for `invalid_client`, else 400.
+    /// The answer is the OAuth error with this code (RFC 6749 §5.2). The status is 401 for `invalid_client`
+    /// and 400 otherwise.
     OAuth(&'static str),
-    /// A 302 to this URL.
+    /// The answer is a 302 to this URL.
     Redirect(String),
     /// The request is processed, then this fault decides the answer.
     AfterProcessing(Box<Fault>),
 }
 
 impl Fault {
-    /// The same fault, but the request takes effect first: a grant is spent, an instance is made.
+    /// Returns the same fault, but the request takes effect first: it spends a grant or creates an instance.
     #[must_use]
     pub fn after_processing(self) -> Self {
         Self::AfterProcessing(Box::new(self))
@@ -71,7 +73,8 @@ impl Fault {
         (self, after_processing)
     }
 
-    /// Answers a request that `process` would answer without the fault. `None` hangs up.
+    /// Answers a request that `process` would answer without the fault. Returns `None` to close the
+    /// connection.
     pub(crate) async fn apply(self, process: impl FnOnce() -> Reply + Send) -> Option<Response<Scripted>> {
         let (fault, after_processing) = self.unwrapped();
         let process: Box<dyn FnOnce() -> Reply + Send + '_> = if after_processing {
@@ -136,7 +139,7 @@ fn huge() -> Response<Scripted> {
     let padding = Bytes::from(vec![b'x'; CHUNK]);
     let mut steps = vec![Step::Data(Bytes::from_static(br#"{"padding":""#))];
     for _ in 0..(2 * 1024 * 1024 / CHUNK) {
-        // The flush makes it a stream: without it the length would be known.
+        // The flush makes the body a stream. Without it, hyper would announce the length.
         steps.extend([Step::Data(padding.clone()), Step::Flush]);
     }
     steps.push(Step::Data(Bytes::from_static(br#""}"#)));

@@ -1,29 +1,29 @@
-//! The host names of OSC, and those of others.
+//! OSC's host names, and foreign ones.
 
 use http::uri::Authority;
 
 /// The part of OSC that a `Host` header names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Place<'a> {
-    /// The mock under its own address: everything is there, by path.
+    /// The mock's own address, which serves everything by path.
     Mock,
     /// The identity provider of an environment.
     Issuer,
     /// A platform service, for example `catalog.svc.prod.osaas.io`.
     Platform { service: &'a str, cluster: String },
-    /// The API of a service, for example `api-minio-minio.auto.prod-se.osaas.io`. Old ones, such as `api-ce.prod.osaas.io`,
-    /// do not name the service in full.
+    /// The API of a service, for example `api-minio-minio.auto.prod-se.osaas.io`. Old names, such as
+    /// `api-ce.prod.osaas.io`, do not hold the full name of the service.
     Api { service: Option<&'a str>, cluster: String },
-    /// An instance, an app, or another owner's host.
+    /// An instance, an app, or the host of another owner.
     Elsewhere,
 }
 
-/// The environment that the mock plays.
+/// The OSC environment that the mock plays.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Hosts {
-    /// Any environment, when `None`.
+    /// The environment; `None` matches any.
     environment: Option<String>,
-    /// Where the APIs of services are; in the environment itself, when `None`.
+    /// The site of the services' APIs. `None` means the environment itself.
     api_site: Option<String>,
 }
 
@@ -59,7 +59,7 @@ impl Hosts {
                 Place::Api { service: None, cluster: cluster(environment) }
             }
             Some(_) => Place::Elsewhere,
-            // Without an environment the mock is reached by whatever name its machine has.
+            // Without an environment, the mock answers under every name of its machine.
             None if self.environment.is_none() || is_loopback(host) => Place::Mock,
             None => Place::Elsewhere,
         }
@@ -77,7 +77,7 @@ impl Hosts {
     }
 }
 
-/// The labels in front of OSC's domain.
+/// Returns the labels in front of OSC's domain.
 fn labels(name: &str) -> Option<Vec<&str>> {
     Some(name.strip_suffix(".osaas.io")?.split('.').collect())
 }
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn production_is_called_by_its_name_everywhere_but_in_the_issuer() {
+    fn only_the_production_issuer_omits_its_environment() {
         let prod = hosts("https://app.osaas.io", None);
         assert_eq!(prod.place(Some("app.osaas.io")), Place::Issuer);
         assert_eq!(prod.place(Some("api-encore.auto.prod.osaas.io")), api("encore", "prod"));
@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mock_with_an_issuer_of_its_own_plays_whatever_environment_it_is_asked_for() {
+    fn a_custom_issuer_plays_any_environment() {
         let any = hosts("http://127.0.0.1:4000", None);
         assert_eq!(any.place(None), Place::Mock);
         for mock in ["mock:4000", "osc.test", "192.0.2.1:4000", "notosaas.io"] {

@@ -1,4 +1,4 @@
-//! Foreign text in pages.
+//! Escapes foreign text in pages.
 
 pub(crate) fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());

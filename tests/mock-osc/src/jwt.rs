@@ -11,10 +11,10 @@ use sha2::Sha256;
 
 use crate::random;
 
-/// The claim that brings a token to its length.
+/// The claim that pads a token to its length.
 const FILLER: &str = "padding";
 
-/// The key of one mock. Apps do not have it, so they cannot verify a token, as they cannot verify one of OSC's.
+/// The signing key of one mock. Apps do not have it and so cannot verify tokens, as with OSC.
 pub(crate) struct SigningKey(Vec<u8>);
 
 impl fmt::Debug for SigningKey {
@@ -32,11 +32,11 @@ impl SigningKey {
         self.join(&URL_SAFE_NO_PAD, &claims.to_string())
     }
 
-    /// The same with `=` at the end of the segments, which RFC 7515 §2 forbids.
+    /// Signs the claims and pads the segments with `=`, which RFC 7515 §2 forbids.
     pub(crate) fn sign_padded(&self, claims: &Value) -> String {
         let mut payload = claims.to_string();
         if payload.len().is_multiple_of(3) {
-            // White space around JSON means nothing, and this payload would need no `=`.
+            // This payload would need no `=`. White space around JSON changes nothing.
             payload.push(' ');
         }
         self.join(&URL_SAFE, &payload)
@@ -55,10 +55,12 @@ impl SigningKey {
     }
 }
 
-/// Adds a claim that makes the signed token this long, or one character shorter because base64 cannot have every length.
-/// Claims that are too long stay as they are.
+/// Adds a claim that makes the signed token this long.
+///
+/// The token may be one character shorter, because base64 does not have every length. Claims that are too
+/// long already stay the same.
 pub(crate) fn fill(claims: &mut Value, length: usize) {
-    // Header, signature and the two dots.
+    // The lengths of header and signature, and two dots.
     const AROUND: usize = 36 + 43 + 2;
     let wanted = length.saturating_sub(AROUND) * 3 / 4;
     let empty = format!(r#","{FILLER}":"""#).len();

@@ -1,7 +1,11 @@
 //! A mock of Eyevinn's Open Source Cloud (OSC): its OAuth 2.0 identity provider and its platform, in memory.
 //!
-//! Point an app at [`MockOsc::issuer`] and [`MockOsc::platform`], and it works as it does with OSC. A test can click
-//! *Allow* without a browser, let tokens expire, make anything fail, and read the requests.
+//! Point your app at [`MockOsc::issuer`] and [`MockOsc::platform`], and it works as it does with OSC. In a test you can:
+//!
+//! - click *Allow* without a browser,
+//! - let tokens expire without waiting,
+//! - make any endpoint fail,
+//! - read the requests that your app sent.
 //!
 //! ```
 //! use mock_osc::{Endpoint, Fault, MockOsc};
@@ -10,7 +14,7 @@
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let osc = MockOsc::builder().iss(true).start().await?;
 //!
-//! // What the app would send the browser to:
+//! // The app sends the browser to this URL:
 //! let authorize_url = format!(
 //!     "{}/api/connect/authorize?response_type=code&client_id={}&redirect_uri={}&state=s\
 //!      &code_challenge=E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM&code_challenge_method=S256",
@@ -36,24 +40,32 @@
 //! | metadata (RFC 8414) | `/.well-known/oauth-authorization-server` | `app[.ENV].osaas.io` |
 //! | authorize, token, register, revoke, par | `/api/connect/…` | the same |
 //! | catalog, token, money, deploy | `/S/…` | `S.svc.ENV.osaas.io` |
-//! | the API of a service | its `apiUrl`, which the catalog tells | `api-SERVICE.auto.SITE.osaas.io` |
+//! | the API of a service | its `apiUrl`, from the catalog | `api-SERVICE.auto.SITE.osaas.io` |
 //!
-//! Everything is at its path on the mock's own address. A request whose `Host` is one of OSC's names finds the same without
-//! the first segment of the path. [`Builder::api_site`] sets the site.
+//! The mock's own address serves every part at its path. A request whose `Host` is one of OSC's names reaches the same part
+//! without the first segment of the path. [`Builder::api_site`] sets the site.
 //!
-//! The mock is stricter than OSC is known to be. PKCE with S256 is mandatory. A code is good for one use and 60 seconds.
-//! Redirect URIs must be registered. Refresh tokens rotate, and revoke their grant when they are used twice. [`Builder`]
-//! loosens each of these. Each kind of token opens its own hosts only, and [`MockOsc::stray_tokens`] returns the requests
-//! that carried one elsewhere.
+//! # Strictness
 //!
-//! Two users can sign in: `ada` and `grace`. [`Builder::user`] replaces them. There are no passwords, so the mock listens
+//! The mock is at least as strict as OSC:
+//!
+//! - PKCE with S256 is mandatory.
+//! - A code is good for one use and expires after 60 seconds.
+//! - Redirect URIs must be registered; see [`Builder::loose_redirect_uris`].
+//! - Refresh tokens rotate, and a second use revokes the grant; see [`Builder::rotation`] and [`Builder::refresh_grace`].
+//! - Each kind of token is accepted by its own hosts only. [`MockOsc::stray_tokens`] returns the requests that sent one
+//!   elsewhere.
+//!
+//! Two users can sign in: `ada` and `grace`. [`Builder::user`] replaces them. The mock asks for no password, so it listens
 //! on 127.0.0.1 by default.
 //!
 //! # Layout
 //!
 //! A request passes `server` → `request` → `route` → `shared` (record, hold, fault) → `world` → a handler in `idp` or
-//! `platform` → `reply` → `body`. Handlers are functions without I/O that take the time as an argument. Tests use
-//! `builder`, `controls` and `decision`, and in `platform` `builder`, `controls` and `workspace_controls`.
+//! `platform` → `reply` → `body`. Handlers are functions without I/O that take the time as an argument.
+//!
+//! The public interface for tests is in `builder`, `controls` and `decision`, and in `platform` in `builder`, `controls` and
+//! `workspace_controls`.
 
 mod accounts;
 mod body;
@@ -96,7 +108,7 @@ pub use watch::Hold;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// Ignores poison: the state stays usable after a panic, and the test that panicked fails by itself.
+/// Ignores a poisoned lock. The state stays usable after a panic, and the test that panicked fails anyway.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -17,25 +17,27 @@ Address:
       --port PORT               listen on this port; 0 lets the system pick one [default: 4000]
       --address IP              listen on this address [default: 127.0.0.1]
       --issuer URL              announce this issuer, for a mock behind a proxy
-      --api-site SITE           name this site, such as prod-se, in the apiUrls that are asked for by OSC's host names
+      --api-site SITE           site of the services' APIs, such as prod-se, for requests by OSC's host names
 
 Accounts and clients:
       --user ID=WORKSPACE,…     add a user who can sign in, with these workspaces; may be repeated
                                 [default: ada=adalovelace,team and grace=gracehopper,team]
-      --client-id ID            id of the default client [default: a fresh one]
-      --client-secret SECRET    secret of the default client [default: a fresh one]
+      --client-id ID            id of the default client [default: random]
+      --client-secret SECRET    secret of the default client [default: random]
       --loose-redirect-uris     accept any http or https redirect URI
 
 Tokens:
       --token-ttl SECONDS       lifetime of access tokens [default: 3600]
       --no-user-id              leave the userId out of access tokens
-      --refresh-grace SECONDS   a second use of a refresh token is harmless for this long [default: 0]
-      --rotation HOW            always, without-reuse-detection, never or repeat [default: always]
+      --refresh-grace SECONDS   a reused refresh token returns the first answer again for this long [default: 0]
+      --rotation HOW            what a refresh does with the refresh token: always (replace it, and revoke the grant
+                                when an old one is reused), without-reuse-detection (replace it, refuse an old one),
+                                never (keep it) or repeat (keep it and repeat it in the answer) [default: always]
 
 Identity provider:
       --iss                     name the issuer in the authorization response (RFC 9207)
       --par                     offer pushed authorization requests (RFC 9126)
-      --no-revocation           offer no token revocation (RFC 7009)
+      --no-revocation           do not offer token revocation (RFC 7009)
       --no-metadata             answer 404 for the metadata (RFC 8414)
 
 Platform:
@@ -43,12 +45,12 @@ Platform:
       --plan PLAN               plan of each workspace [default: PERSONAL]
       --service-token-ttl SECONDS
                                 lifetime of service access tokens [default: 3600]
-      --instance-start-ms MS    a new instance is starting for this long [default: 2000]
-      --creation-timeout-ms MS  creations answer 504, and the instance turns up after this long
-      --locked-when-fresh-ms MS a new instance answers 401 for this long
+      --instance-start-ms MS    new instances report `starting` for this long [default: 2000]
+      --creation-timeout-ms MS  creations answer 504, and the instance appears after this long
+      --locked-when-fresh-ms MS new instances answer 401 for this long
       --no-instance-links       leave _links out of instances, as OSC does with old ones
 
-  -h, --help                    print this
+  -h, --help                    print this help
 ";
 
 #[tokio::main]
@@ -59,7 +61,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     };
     let osc = builder.start().await?;
     let mut stopped = std::pin::pin!(stopped());
-    // The first poll sets the signal handlers, which must be there before anybody learns that the mock is up.
+    // The first poll installs the signal handlers. They must be in place before the mock announces itself.
     tokio::select! {
         biased;
         early = &mut stopped => return Ok(early?),
@@ -70,7 +72,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Ctrl-C, or what a service manager sends.
+/// Waits for Ctrl-C or for SIGTERM, which service managers send.
 #[cfg(unix)]
 async fn stopped() -> io::Result<()> {
     use tokio::signal::unix::{SignalKind, signal};
@@ -87,7 +89,7 @@ async fn stopped() -> io::Result<()> {
     tokio::signal::ctrl_c().await
 }
 
-/// Returns `None` when help is asked for.
+/// Returns `None` if help was requested.
 fn parse(mut arguments: lexopt::Parser) -> Result<Option<Builder>, lexopt::Error> {
     let mut builder = MockOsc::builder().port(4000);
     while let Some(argument) = arguments.next()? {
@@ -153,10 +155,10 @@ fn rotation(value: &str) -> Result<Rotation, &'static str> {
     }
 }
 
-/// Prints the environment that an app needs.
+/// Prints the environment variables that an app needs.
 fn announce(osc: &MockOsc) -> io::Result<()> {
     let mut out = io::stdout();
-    writeln!(out, "# The mock OSC listens. Ctrl-C stops it. For your app:")?;
+    writeln!(out, "# The mock OSC is running. Stop it with Ctrl-C. Set these variables for your app:")?;
     writeln!(out, "export OSC_ISSUER={}", osc.issuer())?;
     writeln!(out, "export OSC_PLATFORM={}", osc.platform())?;
     writeln!(out, "export CLIENT_ID={}", osc.client_id())?;

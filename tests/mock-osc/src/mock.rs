@@ -1,4 +1,4 @@
-//! The handle that a test or a program holds.
+//! The handle of a running mock, for a test or a program.
 
 use std::io;
 use std::net::SocketAddr;
@@ -28,7 +28,7 @@ pub struct MockOsc {
 }
 
 impl MockOsc {
-    /// Sets up a mock.
+    /// Returns a builder that sets up a mock.
     pub fn builder() -> Builder {
         Builder::new()
     }
@@ -43,73 +43,76 @@ impl MockOsc {
         Self { shared, listening, address, issuer, platform, client_id, client_secret }
     }
 
-    /// The issuer, for example `http://127.0.0.1:4000`.
+    /// Returns the issuer, for example `http://127.0.0.1:4000`.
     pub fn issuer(&self) -> String {
         self.issuer.clone()
     }
 
-    /// The base of the platform: service `S` is at `{platform}/S`.
+    /// Returns the base URL of the platform. Service `S` is at `{platform}/S`.
     pub fn platform(&self) -> String {
         self.platform.clone()
     }
 
-    /// The address it listens on.
+    /// Returns the address that the mock listens on.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// The id of the default client.
+    /// Returns the id of the default client.
     pub fn client_id(&self) -> String {
         self.client_id.clone()
     }
 
-    /// The secret of the default client.
+    /// Returns the secret of the default client.
     pub fn client_secret(&self) -> String {
         self.client_secret.clone()
     }
 
-    /// Plans a fault for an endpoint: every request is hit until the faults are cleared, unless the plan is narrowed.
+    /// Plans a fault for an endpoint. It hits every request until the faults are cleared, unless the returned
+    /// plan is narrowed.
     pub fn fault(&self, endpoint: Endpoint, fault: Fault) -> FaultPlan<'_> {
         self.shared.faults.plan(endpoint, fault)
     }
 
-    /// Ends all faults.
+    /// Removes all faults.
     pub fn clear_faults(&self) {
         self.shared.faults.clear();
     }
 
-    /// Makes the requests to an endpoint wait. An earlier hold on it is released.
+    /// Makes the requests to an endpoint wait. An earlier hold on the endpoint is released.
     pub fn hold(&self, endpoint: Endpoint) -> Hold {
         self.shared.holds.hold(endpoint)
     }
 
-    /// The requests that arrived at an endpoint, in order, also those that were held or hit by a fault.
+    /// Returns the requests that arrived at an endpoint, in order. Requests that were held or hit by a fault
+    /// are included.
     pub fn requests(&self, endpoint: Endpoint) -> Vec<Recorded> {
         self.shared.log.filter(|of, _| of == endpoint)
     }
 
-    /// Returns how many requests arrived at an endpoint.
+    /// Returns the number of requests that arrived at an endpoint.
     pub fn count(&self, endpoint: Endpoint) -> usize {
         self.shared.log.count(endpoint, |_| true)
     }
 
-    /// Returns how many token requests of this `grant_type` arrived.
+    /// Returns the number of token requests with this `grant_type`.
     pub fn count_grants(&self, grant_type: &str) -> usize {
         self.shared.log.count(Endpoint::Token, |request| request.field("grant_type") == Some(grant_type))
     }
 
-    /// Resolves once at least this many requests have arrived at an endpoint, counted from the start or from
-    /// [`forget_requests`](Self::forget_requests).
+    /// Waits until at least this many requests have arrived at an endpoint. It counts from the start of the
+    /// mock or from the last [`forget_requests`](Self::forget_requests).
     pub async fn wait_for_requests(&self, endpoint: Endpoint, at_least: usize) {
         self.shared.log.wait_for(endpoint, at_least).await;
     }
 
-    /// Starts the records of all endpoints anew.
+    /// Clears the recorded requests of all endpoints.
     pub fn forget_requests(&self) {
         self.shared.log.clear();
     }
 
-    /// Closes the socket and all connections: from the return on, connections are refused. What the mock knows stays.
+    /// Closes the socket and all connections. Connections are refused as soon as this returns. The mock keeps
+    /// its state.
     pub async fn stop_listening(&self) {
         let listening = lock(&self.listening).take();
         if let Some(listening) = listening {
@@ -117,10 +120,10 @@ impl MockOsc {
         }
     }
 
-    /// Listens again on the same address. Does nothing while it listens.
+    /// Listens again on the same address. Does nothing if the mock is listening.
     ///
     /// # Errors
-    /// When the port was taken meanwhile.
+    /// If another program took the port in the meantime.
     pub async fn resume_listening(&self) -> io::Result<()> {
         if lock(&self.listening).is_some() {
             return Ok(());
@@ -130,7 +133,7 @@ impl MockOsc {
         Ok(())
     }
 
-    /// Stops it. From the return on its port is free.
+    /// Stops the mock. Its port is free as soon as this returns.
     pub async fn shutdown(self) {
         self.stop_listening().await;
     }

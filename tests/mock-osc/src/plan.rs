@@ -1,4 +1,4 @@
-//! Which request a fault hits.
+//! Decides which request a fault hits.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -30,7 +30,7 @@ impl fmt::Debug for Planned {
     }
 }
 
-/// The faults to come, per endpoint, in the order they were planned.
+/// The planned faults of each endpoint, in the order they were planned.
 #[derive(Debug, Default)]
 pub(crate) struct Faults {
     planned: Mutex<HashMap<Endpoint, Vec<Planned>>>,
@@ -49,7 +49,7 @@ impl Faults {
         lock(&self.planned).clear();
     }
 
-    /// The fault for this request: the first planned one that applies to it.
+    /// Returns the fault for this request: the first planned one that applies.
     pub(crate) fn take(&self, endpoint: Endpoint, request: &Recorded) -> Option<Fault> {
         let mut planned = lock(&self.planned);
         let queue = planned.get_mut(&endpoint)?;
@@ -68,9 +68,9 @@ impl Faults {
     }
 }
 
-/// Narrows a fault that was just planned. Without a call it hits every request until the faults are cleared.
+/// Narrows a fault that was just planned. Without a call, it hits every request until the faults are cleared.
 ///
-/// Faults of one endpoint form a sequence: the first that still applies to a request is the one that hits it.
+/// The faults of one endpoint form a sequence. The first that still applies to a request hits it.
 #[derive(Debug)]
 pub struct FaultPlan<'a> {
     faults: &'a Faults,
@@ -79,22 +79,22 @@ pub struct FaultPlan<'a> {
 }
 
 impl FaultPlan<'_> {
-    /// Only the next `times` requests.
+    /// Limits the fault to the next `times` requests.
     pub fn times(self, times: usize) -> Self {
         self.change(|plan| plan.times = Some(times))
     }
 
-    /// Only the next request.
+    /// Limits the fault to the next request.
     pub fn once(self) -> Self {
         self.times(1)
     }
 
-    /// Lets `requests` pass first.
+    /// Lets this many requests pass before the fault begins.
     pub fn skip(self, requests: usize) -> Self {
         self.change(|plan| plan.skip = requests)
     }
 
-    /// Only requests for which `condition` holds; others pass and do not count.
+    /// Limits the fault to requests that meet this condition. Other requests pass and do not count.
     pub fn when(self, condition: impl Fn(&Recorded) -> bool + Send + Sync + 'static) -> Self {
         self.change(|plan| plan.condition = Some(Box::new(condition)))
     }

@@ -1,4 +1,4 @@
-//! Random strings in the shapes OSC hands out.
+//! Random strings in OSC's formats.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -7,7 +7,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 const ALPHANUMERIC: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
-/// `osc_` and 24 characters, as the console shows it.
+/// Returns `osc_` and 24 characters, the console's format.
 pub(crate) fn client_id() -> String {
     let tail: String = bytes(24)
         .into_iter()
@@ -16,26 +16,26 @@ pub(crate) fn client_id() -> String {
     format!("osc_{tail}")
 }
 
-/// `osc_secret_` and 64 hex digits, as the console shows it.
+/// Returns `osc_secret_` and 64 hex digits, the console's format.
 pub(crate) fn client_secret() -> String {
     let digits: String = bytes(32).iter().map(|byte| format!("{byte:02x}")).collect();
     format!("osc_secret_{digits}")
 }
 
-/// 256 random bits, for codes, refresh tokens and request URIs.
+/// Returns 256 random bits, for codes, refresh tokens and request URIs.
 pub(crate) fn opaque() -> String {
     URL_SAFE_NO_PAD.encode(bytes(32))
 }
 
-/// Random text of this length.
+/// Returns random text of this length.
 pub(crate) fn text(length: usize) -> String {
-    // Four characters of base64 for every three bytes.
+    // Base64 has four characters for three bytes.
     let mut text = URL_SAFE_NO_PAD.encode(bytes(length.div_ceil(4) * 3));
     text.truncate(length);
     text
 }
 
-/// Whole seconds since the epoch, 0 for times before it.
+/// Returns the whole seconds since the epoch, and 0 for times before it.
 pub(crate) fn unix_seconds(time: SystemTime) -> u64 {
     time.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO).as_secs()
 }

@@ -1,4 +1,4 @@
-//! What a handler answers: a value, turned into a response at the edge.
+//! The answer of a handler: a value, which becomes a response when it is sent.
 
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
@@ -29,17 +29,17 @@ impl Reply {
         reply.with(CONTENT_TYPE, content_type)
     }
 
-    /// An error in the platform's form.
+    /// Returns an error in the platform's format.
     pub(crate) fn reason(status: StatusCode, reason: &str) -> Self {
         Self::json(status, &json!({ "reason": reason }))
     }
 
-    /// The page of a gateway that did not wait for the service.
+    /// Returns the page of a gateway that timed out while it waited for the service.
     pub(crate) fn gateway_timeout() -> Self {
         Self::gateway(StatusCode::GATEWAY_TIMEOUT, "504 Gateway Time-out")
     }
 
-    /// The page of a gateway that does not know the service's tokens yet.
+    /// Returns the page of a gateway that does not know the service's tokens yet.
     pub(crate) fn authorization_required() -> Self {
         Self::gateway(StatusCode::UNAUTHORIZED, "401 Authorization Required")
     }
@@ -52,7 +52,7 @@ impl Reply {
         Self::text(status, "text/html", page)
     }
 
-    /// Adds a header. A value that no header can hold is left out.
+    /// Adds a header. A value that is no valid header value is left out.
     pub(crate) fn with(mut self, name: HeaderName, value: &str) -> Self {
         if let Ok(value) = HeaderValue::from_str(value) {
             self.headers.insert(name, value);
@@ -60,7 +60,7 @@ impl Reply {
         self
     }
 
-    /// Tokens and what leads to them stay out of caches (RFC 6749 §5.1).
+    /// Keeps tokens, and the codes that lead to them, out of caches (RFC 6749 §5.1).
     pub(crate) fn no_store(self) -> Self {
         self.with(CACHE_CONTROL, "no-store")
     }
@@ -69,7 +69,7 @@ impl Reply {
         self.with_steps(|body| vec![Step::Data(body)])
     }
 
-    /// The same head with the body sent in `steps`.
+    /// Returns the same status and headers, with the body sent in `steps`.
     pub(crate) fn with_steps(self, steps: impl FnOnce(Bytes) -> Vec<Step>) -> Response<Scripted> {
         let mut response = Response::new(Scripted::new(steps(self.body)));
         *response.status_mut() = self.status;

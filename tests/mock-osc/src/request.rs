@@ -1,4 +1,4 @@
-//! A request as the mock keeps it: read once, then passed on as a value.
+//! A request as the mock records it. It is read once and then passed on as a value.
 
 use http::request::Parts;
 
@@ -8,13 +8,13 @@ use http::request::Parts;
 pub struct Recorded {
     /// The method, for example `POST`.
     pub method: String,
-    /// The path as it was sent, without the query.
+    /// The path as sent, without the query.
     pub path: String,
-    /// Header names in lower case with their values, in the order they arrived.
+    /// The headers in the order they arrived, with lower-case names.
     pub headers: Vec<(String, String)>,
-    /// The decoded pairs of the query.
+    /// The decoded name–value pairs of the query.
     pub query: Vec<(String, String)>,
-    /// The decoded pairs of an `application/x-www-form-urlencoded` body; empty for any other body.
+    /// The decoded name–value pairs of an `application/x-www-form-urlencoded` body; empty for any other body.
     pub form: Vec<(String, String)>,
     /// The body as text.
     pub body: String,
@@ -38,35 +38,38 @@ impl Recorded {
         }
     }
 
-    /// The first header of this name (any case).
+    /// Returns the value of the first header with this name. Case does not matter.
     pub fn header(&self, name: &str) -> Option<&str> {
         header(&self.headers, name)
     }
 
-    /// The first field of this name, from the form or else from the query.
+    /// Returns the value of the first field with this name, from the form or else from the query.
     pub fn field(&self, name: &str) -> Option<&str> {
         let pairs = self.form.iter().chain(&self.query);
         pairs.into_iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
-    /// Whether the body is announced as this.
+    /// Returns true if the body is announced with this content type.
     pub(crate) fn is(&self, content_type: &str) -> bool {
         is(&self.headers, content_type)
     }
 
-    /// The token of a `Bearer` header of this name.
+    /// Returns the token of a `Bearer` header with this name.
     pub(crate) fn bearer(&self, name: &str) -> Option<&str> {
         let (scheme, token) = self.header(name)?.split_once(' ')?;
         scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
     }
 }
 
-/// OAuth parameters: each at most once, and an empty one counts as absent (RFC 6749 §3.1, §3.2).
+/// OAuth parameters. Each may be sent once, and an empty one counts as absent (RFC 6749 §3.1, §3.2).
 #[derive(Clone, Debug)]
 pub(crate) struct Params(Vec<(String, String)>);
 
 impl Params {
-    /// Fails with the name of a parameter that was sent twice.
+    /// Parses the parameters.
+    ///
+    /// # Errors
+    /// The name of a parameter that was sent twice.
     pub(crate) fn parse(pairs: &[(String, String)]) -> Result<Self, String> {
         for (index, (name, _)) in pairs.iter().enumerate() {
             if pairs[..index].iter().any(|(earlier, _)| earlier == name) {
@@ -81,7 +84,7 @@ impl Params {
         self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
-    /// The same parameters with this one set.
+    /// Returns the same parameters with this one set.
     pub(crate) fn with(mut self, name: &str, value: &str) -> Self {
         self.0.retain(|(key, _)| key != name);
         self.0.push((name.to_owned(), value.to_owned()));
@@ -94,7 +97,7 @@ fn header<'a>(headers: &'a [(String, String)], name: &str) -> Option<&'a str> {
     found.map(|(_, value)| value.as_str())
 }
 
-/// Parameters of the content type do not count.
+/// Compares the content type without its parameters, such as `charset`.
 fn is(headers: &[(String, String)], content_type: &str) -> bool {
     header(headers, "content-type").is_some_and(|kind| {
         let essence = kind.split(';').next().unwrap_or_default().trim();

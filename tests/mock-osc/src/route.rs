@@ -1,8 +1,8 @@
-//! Where a request goes: a pure function of its host and path.
+//! Routes a request: a pure function of its host and path.
 
 use crate::hosts::{Hosts, Place};
 
-/// A group of routes that can be watched, held and made to fail.
+/// A group of routes that tests can watch, hold and make fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Endpoint {
@@ -20,7 +20,7 @@ pub enum Endpoint {
     Par,
     /// The catalog: the user's subscriptions.
     Catalog,
-    /// The platform's token service, which hands out service access tokens.
+    /// The platform's token service, which issues service access tokens.
     ServiceToken,
     /// The token balance.
     Money,
@@ -28,7 +28,8 @@ pub enum Endpoint {
     Deploy,
     /// The instance APIs of all services.
     Instances,
-    /// Everything else: instances and apps of tenants, foreign hosts, unknown paths. No token belongs there.
+    /// Everything else: instances and apps of tenants, foreign hosts, unknown paths. No token may be sent
+    /// there.
     Elsewhere,
 }
 
@@ -65,9 +66,9 @@ pub(crate) enum Action {
         service: Option<String>,
         path: InstancePath,
     },
-    /// Another owner's host.
+    /// A host of another owner.
     Stranger,
-    /// No such path on a host of OSC's.
+    /// An unknown path on one of OSC's hosts.
     Nothing,
 }
 
@@ -85,7 +86,7 @@ pub(crate) enum InstancePath {
 }
 
 impl InstancePath {
-    /// The name of the instance that the request is about.
+    /// Returns the name of the instance that the request is for.
     pub(crate) fn name(&self) -> Option<&str> {
         match self {
             Self::Collection => None,
@@ -100,12 +101,12 @@ impl InstancePath {
     }
 }
 
-/// The way that the request took to the platform. The URLs in the answer lead back the same way.
+/// The route that the request took to the platform. The URLs in the answer use the same route.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Via {
-    /// By `/S/…` on the mock's own address.
+    /// Through `/S/…` on the mock's own address.
     Path,
-    /// By a host name of OSC's. APIs and instances are in this cluster.
+    /// Through one of OSC's host names. APIs and instances are in this cluster.
     Host { cluster: String },
 }
 
@@ -137,7 +138,7 @@ pub(crate) fn route(hosts: &Hosts, host: Option<&str>, path: &str) -> (Action, V
     let (action, via) = match hosts.place(host) {
         Place::Mock => {
             let action = issuer(&segments).or_else(|| match segments.as_slice() {
-                // Old clients build these from the host of the `apiUrl` alone.
+                // Old clients build these paths from the host of the `apiUrl` alone.
                 ["health" | "logs" | "ports", _] => api(None, &segments),
                 [service, path @ ..] => platform(service, path)
                     .or_else(|| service.strip_prefix("api-").and_then(|service| api(Some(service), path))),
@@ -186,7 +187,8 @@ fn platform(service: &str, path: &[&str]) -> Option<Action> {
     })
 }
 
-/// A path below the API of a service. Without a service, the token tells which one is meant.
+/// Parses a path below the API of a service. If the service is not named, the token decides which one is
+/// meant.
 fn api(service: Option<&str>, path: &[&str]) -> Option<Action> {
     let path = match path {
         ["health", name] => InstancePath::Health((*name).to_owned()),

@@ -1,4 +1,4 @@
-//! Sockets: accepts connections, reads requests, and hangs up when told to.
+//! Accepts connections, reads requests, and closes connections on demand.
 
 use std::fmt;
 use std::io;
@@ -22,7 +22,7 @@ use crate::shared::Shared;
 
 const BODY_LIMIT: usize = 1024 * 1024;
 
-/// Returned to hyper, it closes the connection without an answer.
+/// An error that makes hyper close the connection without an answer.
 #[derive(Debug)]
 pub(crate) struct HangUp;
 
@@ -34,11 +34,11 @@ impl fmt::Display for HangUp {
 
 impl std::error::Error for HangUp {}
 
-/// A socket that is open; dropping it closes it with all its connections.
+/// An open socket. Dropping it closes it and all its connections.
 #[derive(Debug)]
 pub(crate) struct Listening {
     task: JoinHandle<()>,
-    /// Requests in progress outlive their connection, but not this.
+    /// Requests in progress outlive their connection, but not this sender.
     _alive: watch::Sender<()>,
 }
 
@@ -48,7 +48,7 @@ impl Listening {
         Self { task: tokio::spawn(accept(listener, shared, watching)), _alive: alive }
     }
 
-    /// Resolves when the socket is closed: from then on connections are refused.
+    /// Closes the socket. Connections are refused as soon as this returns.
     pub(crate) async fn close(mut self) {
         self.task.abort();
         let _ = (&mut self.task).await;
@@ -73,7 +73,7 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>, alive: watch::Receiv
                 Ok((stream, _)) => {
                     connections.spawn(serve(stream, Arc::clone(&shared), alive.clone()));
                 }
-                // Out of file descriptors, most likely: others must close theirs first.
+                // Most likely the process is out of file descriptors. Other connections must close first.
                 Err(_) => tokio::task::yield_now().await,
             },
             Some(_) = connections.join_next() => {}
@@ -82,10 +82,10 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>, alive: watch::Receiv
 }
 
 async fn serve(stream: TcpStream, shared: Arc<Shared>, alive: watch::Receiver<()>) {
-    // Half an answer must not wait for the other half.
+    // The first half of a broken answer must be sent at once.
     let _ = stream.set_nodelay(true);
     let service = service_fn(move |request| answer(Arc::clone(&shared), request, alive.clone()));
-    // An error here is a client that went away or a fault that was asked for.
+    // An error here means that the client went away or that a fault broke the connection.
     let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
 }
 
@@ -99,7 +99,7 @@ async fn answer(
         return Ok(Reply::reason(StatusCode::PAYLOAD_TOO_LARGE, "the body is too large").into_response());
     };
     let request = Recorded::new(&parts, &body.to_bytes());
-    // A task of its own, because servers finish what a client gave up on.
+    // A separate task, because a server also finishes requests whose client has gone.
     let work = tokio::spawn(async move {
         tokio::select! {
             answer = shared.answer(request) => answer,

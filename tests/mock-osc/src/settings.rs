@@ -1,4 +1,4 @@
-//! The settings of a mock: the builder sets them, and tests change them.
+//! The settings of a mock. The builder sets them, and tests can change them later.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -9,18 +9,20 @@ use crate::accounts::Accounts;
 use crate::idp::access_token::AccessTokenSettings;
 use crate::platform::PlatformSettings;
 
-/// The fate of a refresh token that is used.
+/// What happens to a refresh token when it is used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Rotation {
-    /// Each refresh gives a new refresh token. A second use of an old one revokes the whole grant (RFC 9700 §4.14.2).
+    /// Each refresh returns a new refresh token. A second use of an old one revokes the whole grant (RFC 9700
+    /// §4.14.2).
     #[default]
     Always,
-    /// Each refresh gives a new refresh token. A second use of an old one is refused, and the grant lives on.
+    /// Each refresh returns a new refresh token. A second use of an old one is refused, but the grant stays
+    /// valid.
     WithoutReuseDetection,
-    /// The refresh token stays, and the answer leaves it out (RFC 6749 §6).
+    /// The refresh token stays the same, and the answer leaves it out (RFC 6749 §6).
     Never,
-    /// The refresh token stays, and the answer repeats it.
+    /// The refresh token stays the same, and the answer repeats it.
     Repeat,
 }
 
@@ -44,7 +46,7 @@ pub(crate) fn override_fields(object: &mut Value, overrides: &Overrides) {
 pub(crate) struct Settings {
     pub(crate) issuer: String,
     pub(crate) platform_url: String,
-    /// The cluster of the services' APIs; the environment itself, when `None`.
+    /// The site of the services' APIs. `None` means the environment itself.
     pub(crate) api_site: Option<String>,
     pub(crate) token_ttl: Duration,
     pub(crate) access_token: AccessTokenSettings,

@@ -1,4 +1,4 @@
-//! The way of a request: route, record, hold, fault, handle.
+//! The steps of a request: route, record, hold, fault, handle.
 
 use std::sync::Mutex;
 

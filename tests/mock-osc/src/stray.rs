@@ -1,12 +1,15 @@
-//! Tokens that went where they do not belong.
+//! Finds tokens that were sent to the wrong place.
 
 use crate::mock::MockOsc;
 use crate::request::Recorded;
 use crate::route::Endpoint;
 
 impl MockOsc {
-    /// Returns the requests that carried a token to a place that the token is not for: an access token to the API of a
-    /// service, a service access token to the platform, either to another host, and any secret that the mock has issued.
+    /// Returns the requests that carried a token to a place where the token does not belong:
+    ///
+    /// - an access token to the API of a service,
+    /// - a service access token to the platform,
+    /// - either of them, or any other secret that the mock has issued, to a foreign host.
     pub fn stray_tokens(&self) -> Vec<Recorded> {
         let issued = self.issued_tokens();
         self.shared.log.filter(|endpoint, request| {

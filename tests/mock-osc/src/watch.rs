@@ -1,4 +1,4 @@
-//! What arrived, and requests that are made to wait. Everything here resolves by event, nothing polls.
+//! Recorded requests, and requests that are held. Everything here resolves by event; nothing polls.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -43,7 +43,7 @@ impl Log {
     pub(crate) async fn wait_for(&self, endpoint: Endpoint, at_least: usize) {
         let mut entries = self.entries.subscribe();
         let enough = |entries: &Vec<_>| count(entries, endpoint, |_| true) >= at_least;
-        // Fails only when the sender is gone, and `self` holds it.
+        // This fails only if the sender is gone, and `self` holds the sender.
         let _ = entries.wait_for(enough).await;
     }
 }
@@ -58,7 +58,7 @@ struct Gate {
     released: bool,
 }
 
-/// The endpoints that are held right now.
+/// The endpoints that are held now.
 #[derive(Debug, Default)]
 pub(crate) struct Holds {
     gates: Mutex<HashMap<Endpoint, Arc<watch::Sender<Gate>>>>,
@@ -85,9 +85,9 @@ impl Holds {
     }
 }
 
-/// Keeps the requests to an endpoint waiting, before any effect, until it is released or dropped.
+/// Keeps the requests to an endpoint waiting, before they take effect, until it is released or dropped.
 ///
-/// A held request is processed on release also when its client has gone meanwhile.
+/// A held request is processed on release even if its client has gone.
 #[derive(Debug)]
 #[must_use = "dropping the hold releases it"]
 pub struct Hold {
@@ -95,13 +95,13 @@ pub struct Hold {
 }
 
 impl Hold {
-    /// Resolves once at least `requests` are waiting or have waited here.
+    /// Waits until at least this many requests are waiting or have waited here.
     pub async fn arrived(&self, requests: usize) {
         let mut gate = self.gate.subscribe();
         let _ = gate.wait_for(|gate| gate.arrived >= requests).await;
     }
 
-    /// Lets all waiting requests go on, and those that come.
+    /// Lets all waiting and all later requests pass.
     pub fn release(self) {
         drop(self);
     }

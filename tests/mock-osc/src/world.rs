@@ -1,4 +1,4 @@
-//! Everything the mock remembers, and the one place that sends an action to its handler.
+//! The mock's whole state, and the one place that sends an action to its handler.
 
 use std::collections::HashMap;
 use std::time::{Duration, SystemTime};
@@ -26,7 +26,7 @@ pub(crate) struct World {
     pub(crate) key: SigningKey,
     /// Every secret, code and token that the mock has issued.
     pub(crate) issued: Vec<String>,
-    /// How far the mock's clock is ahead of the system's.
+    /// The offset of the mock's clock from the system clock.
     pub(crate) ahead: Duration,
 }
 
@@ -84,7 +84,7 @@ impl World {
                 _,
             ) => Reply::reason(StatusCode::METHOD_NOT_ALLOWED, "method not allowed"),
             (Action::Nothing, _) => Reply::reason(StatusCode::NOT_FOUND, "the mock has no such path"),
-            // A stranger accepts anything.
+            // A foreign host accepts every request.
             (Action::Stranger, _) => {
                 Reply::text(StatusCode::OK, "text/html", "<!doctype html><title>Not OSC</title>")
             }

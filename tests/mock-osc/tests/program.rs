@@ -1,4 +1,4 @@
-//! What the program promises to whoever starts it.
+//! Tests of the mock as a program: arguments, announcement, shutdown.
 
 #![cfg(unix)]
 #![expect(clippy::unwrap_used, reason = "clippy knows tests by their attribute, and helpers have none")]
@@ -7,7 +7,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
 
-/// Kills a program that a failed test leaves behind.
+/// A running program. Dropping it kills the process, so that a failed test leaves none behind.
 struct Program(Child);
 
 impl Drop for Program {
@@ -17,7 +17,7 @@ impl Drop for Program {
     }
 }
 
-/// The program, once it has told where it listens, and that address.
+/// Starts the program and waits for its announcement. Returns it with its output and address.
 fn start(arguments: &[&str]) -> (Program, BufReader<std::process::ChildStdout>, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_mock-osc"));
     let command = command.args(["--port", "0"]).args(arguments).stdout(Stdio::piped());
@@ -33,10 +33,10 @@ fn start(arguments: &[&str]) -> (Program, BufReader<std::process::ChildStdout>, 
 }
 
 #[test]
-fn it_stops_in_good_order_when_it_is_told_to() {
+fn signals_stop_it_gracefully() {
     for signal in ["TERM", "INT"] {
         let (mut program, mut output, platform) = start(&[]);
-        // A client that never goes must not keep it from ending.
+        // An idle client must not keep the program from ending.
         let _client = TcpStream::connect(&platform).unwrap();
         let told = Command::new("sh").args(["-c", &format!("kill -s {signal} {}", program.0.id())]).status();
         assert!(told.unwrap().success());

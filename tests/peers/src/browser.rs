@@ -1,4 +1,4 @@
-//! A browser for an app in the same process: it keeps cookies, and finds its way through a sign-in.
+//! A browser for an app in the same process. It keeps cookies and completes sign-ins.
 
 use std::collections::BTreeMap;
 
@@ -37,11 +37,11 @@ impl Browser {
         answer
     }
 
-    /// Signs in as a person does: `path` leads to the provider, who sends the browser back to the app.
+    /// Signs in. `path` redirects to the provider, and the provider sends the browser back to the app.
     pub(crate) async fn sign_in(&mut self, provider: &Provider, path: &str) {
         let answer = self.get(path).await;
         let callback = provider.approve(location(&answer));
-        let path = callback.strip_prefix(crate::peers::ORIGIN).expect("the provider sends it back");
+        let path = callback.strip_prefix(crate::peers::ORIGIN).expect("the provider redirects to the app");
         let answer = self.get(path).await;
         assert!(!answer.status().is_client_error() && !answer.status().is_server_error(), "{answer:?}");
     }

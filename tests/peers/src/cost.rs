@@ -1,4 +1,4 @@
-//! What a signed-in request with a fresh token costs: time, heap allocations, memory.
+//! Measures the cost of a signed-in request with a fresh token: time, heap allocations and memory.
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -27,20 +27,20 @@ const SESSIONS: usize = 1_000;
 const ROUNDS: usize = 101;
 const REQUESTS: usize = 500;
 
-/// Nothing in front of the app, the layer: at these places in both settings.
+/// The positions of the bare app and the layer, the same in both settings.
 const BARE: usize = 0;
 const LAYER: usize = 2;
 
 struct Contender<'a> {
     name: &'static str,
     run: Box<dyn FnMut(usize) + 'a>,
-    /// The status for a cookie that is none of the app's.
+    /// The status of an answer to an unknown cookie.
     refusal: StatusCode,
     bytes: Option<f64>,
 }
 
-/// Everybody's app with its visitors.
-struct Everybody {
+/// The apps of all contenders, with their users.
+struct Apps {
     auth: OscAuthLayer,
     stage: Stage,
     sessions: sessions::Peer,
@@ -50,7 +50,7 @@ struct Everybody {
     oidc_store: MemoryStore,
 }
 
-impl Everybody {
+impl Apps {
     async fn new() -> Self {
         let provider = Provider::start(Duration::from_secs(3600), Duration::ZERO).await;
         let auth = builder().build().expect("the layer builds");
@@ -67,9 +67,8 @@ impl Everybody {
 }
 
 pub(crate) fn run(runtime: &Runtime) {
-    let Everybody { auth, stage, sessions, login, oidc_client, oidc, oidc_store } =
-        runtime.block_on(Everybody::new());
-    // Not in a task, where Tokio makes its locks wait now and then.
+    let Apps { auth, stage, sessions, login, oidc_client, oidc, oidc_store } = runtime.block_on(Apps::new());
+    // Not within a task: there, Tokio's budget makes a lock wait now and then.
     let _inside = runtime.enter();
 
     let (of_minimum, of_layer) = memory::ours(runtime);
@@ -89,13 +88,13 @@ pub(crate) fn run(runtime: &Runtime) {
 
     let services = vec![
         Contender::new("bare", stage.bare.clone(), ours_of, None),
-        Contender::new("hand-made minimum", stage.minimum.clone(), ours_of, None),
+        Contender::new("hand-written minimum", stage.minimum.clone(), ours_of, None),
         Contender::new("osc-auth-layer", stage.layer.clone(), ours_of, None),
         Contender::new("tower-sessions 0.15", sessions.service(), &session_cookies, None),
     ];
     let routers = vec![
         Contender::new("bare", ours::bare(), ours_of, None),
-        Contender::new("hand-made minimum", minimum, ours_of, Some(of_minimum)),
+        Contender::new("hand-written minimum", minimum, ours_of, Some(of_minimum)),
         Contender::new("osc-auth-layer", ours::layer(auth), ours_of, Some(of_layer)),
         Contender::new("tower-sessions 0.15", sessions.router.clone(), &session_cookies, Some(of_sessions)),
         Contender::new("axum-login 0.18", login.router, &login_cookies, Some(of_login)),
@@ -103,15 +102,15 @@ pub(crate) fn run(runtime: &Runtime) {
         Contender::new("axum-oidc 0.6", oidc.0, &oidc_cookies, Some(of_oidc)),
     ];
     println!(
-        "| in | | ns | × layer | net of bare, ns | × layer, net | heap allocations, net | \
-         bytes per session beyond its tokens | to a foreign cookie |\n|---|---|---|---|---|---|---|---|---|"
+        "| in | contender | ns | relative | net ns | relative | net allocations | bytes per session | \
+         unknown cookie |\n|---|---|---|---|---|---|---|---|---|"
     );
-    table("a Tower service", services);
-    table("an axum router", routers);
+    table("Tower service", services);
+    table("axum router", routers);
 }
 
 impl<'a> Contender<'a> {
-    /// Makes sure that it tells its visitors from others.
+    /// Checks first that the contender serves its users and refuses an unknown cookie.
     fn new<S, B: 'a>(name: &'static str, service: S, cookies: &'a [HeaderValue], bytes: Option<f64>) -> Self
     where
         S: Service<Request<Body>, Response = Response<B>, Error = Infallible> + Clone + 'a,
@@ -138,7 +137,7 @@ fn browsers(cookies: &[HeaderValue]) -> Vec<HeaderValue> {
     cookies
 }
 
-/// The same cookies with another value for the session.
+/// Returns the same cookies with another session.
 fn foreign(cookies: &HeaderValue) -> HeaderValue {
     let mut pairs: Vec<_> = cookies.to_str().expect("ASCII").split("; ").map(str::to_owned).collect();
     let at = pairs[1].find('=').expect("a cookie has a name") + 8;
@@ -149,26 +148,27 @@ fn foreign(cookies: &HeaderValue) -> HeaderValue {
 
 fn id_token_in(data: &serde_json::Value) -> usize {
     let token = &data["axum-oidc"]["authenticated"]["id_token"];
-    token.as_str().expect("it keeps the ID token").len()
+    token.as_str().expect("axum-oidc keeps the ID token").len()
 }
 
 fn table(setting: &str, mut contenders: Vec<Contender<'_>>) {
-    let allocations: Vec<_> = contenders.iter_mut().map(|who| allocations(&mut who.run)).collect();
+    let allocations: Vec<_> =
+        contenders.iter_mut().map(|contender| allocations(&mut contender.run)).collect();
     let mut runs: Vec<&mut dyn FnMut(usize)> = Vec::new();
     for contender in &mut contenders {
         runs.push(&mut contender.run);
     }
     let times = take_turns(ROUNDS, REQUESTS, &mut runs);
-    for (who, contender) in contenders.iter().enumerate() {
+    for (place, contender) in contenders.iter().enumerate() {
         let (name, refusal) = (contender.name, contender.refusal.as_u16());
         let bytes = contender.bytes.map(|bytes| format!("{bytes:.0}")).unwrap_or_default();
-        let (time, ratio) = (times.median(who), times.ratio(who, LAYER));
-        let (net, net_ratio, allocated) = match who {
+        let (time, ratio) = (times.median(place), times.ratio(place, LAYER));
+        let (net, net_ratio, allocated) = match place {
             BARE => <(String, String, String)>::default(),
             _ => (
                 format!("{:.0}", time - times.median(BARE)),
-                format!("{:.2}", times.net_ratio(who, LAYER, BARE)),
-                format!("{:.0}", allocations[who] - allocations[BARE]),
+                format!("{:.2}", times.net_ratio(place, LAYER, BARE)),
+                format!("{:.0}", allocations[place] - allocations[BARE]),
             ),
         };
         println!(

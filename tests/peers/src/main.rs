@@ -1,5 +1,5 @@
-//! Comparable crates next to the layer. `cost` prints what a signed-in request costs, `storm` what happens to a session
-//! when 200 of its requests come at the moment its token expires.
+//! Compares the layer with other crates. `cost` prints the cost of a signed-in request. `storm` prints the fate of a
+//! session that gets 200 requests when its token has expired.
 
 #[path = "../../../osc-auth-layer/benches/cost/contenders.rs"]
 mod contenders;
@@ -18,14 +18,14 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let installed = rustls::crypto::ring::default_provider().install_default();
-    installed.expect("nobody else installs one");
+    installed.expect("no other code installs one");
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let runtime = runtime.expect("a runtime");
     match std::env::args().nth(1).as_deref() {
         Some("cost") => cost::run(&runtime),
         Some("storm") => runtime.block_on(storm::run()),
         _ => {
-            eprintln!("say what to run: cost or storm");
+            eprintln!("Usage: osc-peers cost|storm");
             return ExitCode::FAILURE;
         }
     }

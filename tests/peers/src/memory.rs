@@ -1,4 +1,4 @@
-//! What a session takes beyond its tokens, in a store of 100,000.
+//! Counts the bytes of a session beyond its tokens, in a store of 100,000.
 
 use allocation_counter::{measure, opt_out};
 use axum_oidc_client::auth::router::handle_callback::AccessTokenResponse;
@@ -21,7 +21,7 @@ fn beyond(bytes: i64, payload: usize) -> f64 {
     bytes as f64 / SESSIONS as f64 - payload as f64
 }
 
-/// Of the minimum and of the layer.
+/// Measures the minimum and the layer.
 pub(crate) fn ours(runtime: &Runtime) -> (f64, f64) {
     let layer = builder().build().expect("the layer builds");
     let mut ids = Vec::with_capacity(SESSIONS);
@@ -29,7 +29,7 @@ pub(crate) fn ours(runtime: &Runtime) -> (f64, f64) {
         let cookies = runtime.block_on(signed_in(&layer, SESSIONS));
         opt_out(|| ids.extend(cookies.iter().map(id_of)));
     });
-    // A store outlives its measurement, or there would be nothing left to measure.
+    // Declared outside the measurement: memory that is freed within does not count.
     let sessions = Sessions::default();
     let minimums = measure(|| {
         for (n, id) in ids.iter().enumerate() {
@@ -39,7 +39,8 @@ pub(crate) fn ours(runtime: &Runtime) -> (f64, f64) {
     (beyond(minimums.bytes_current, TOKENS), beyond(layers.bytes_current, TOKENS))
 }
 
-/// For both versions of tower-sessions, which have the same names: copies of one visitor's record, each with its own id.
+/// Defines a function for each version of tower-sessions: they have the same names. It stores copies of one user's
+/// record under their own ids.
 macro_rules! of_records {
     ($name:ident, $version:ident) => {
         pub(crate) fn $name(
@@ -52,8 +53,8 @@ macro_rules! of_records {
             let cookie = cookie.to_str().expect("cookies are ASCII");
             let (_, id) = cookie.split_once('=').expect("a cookie has a name");
             let id = id.parse().expect("an id");
-            let loaded = store.load(&id).now_or_never().expect("nobody else holds the lock");
-            let record = loaded.expect("it is in memory").expect("the visitor is signed in");
+            let loaded = store.load(&id).now_or_never().expect("the lock is free");
+            let record = loaded.expect("it is in memory").expect("the user is signed in");
             let payload = payload(&serde_json::to_value(&record.data).expect("it is JSON"));
             let store = $version::MemoryStore::default();
             let counted = measure(|| {
@@ -61,7 +62,7 @@ macro_rules! of_records {
                     let mut record = record.clone();
                     record.id = Default::default();
                     let stored = store.create(&mut record).now_or_never();
-                    stored.expect("nobody else holds the lock").expect("it is in memory");
+                    stored.expect("the lock is free").expect("it is in memory");
                 }
             });
             beyond(counted.bytes_current, payload)
@@ -72,7 +73,8 @@ macro_rules! of_records {
 of_records!(of_sessions, tower_sessions);
 of_records!(of_sessions_14, tower_sessions_14);
 
-/// Sessions as its callback makes them, in its cache, which has room for all of them here (10,000 by default).
+/// Measures axum-oidc-client. Its callback makes such sessions. Its cache holds 10,000 by default, and all of them
+/// here.
 pub(crate) fn of_oidc_client(id_token: usize) -> f64 {
     let configuration = OAuthConfigurationBuilder::default()
         .with_authorization_endpoint("http://localhost/authorize")
@@ -84,7 +86,7 @@ pub(crate) fn of_oidc_client(id_token: usize) -> f64 {
         .with_post_logout_redirect_uri("/")
         .with_session_max_age(30)
         .build()
-        .expect("nothing is missing");
+        .expect("the configuration is complete");
     let response = AccessTokenResponse {
         id_token: "i".repeat(id_token),
         access_token: "a".repeat(ACCESS_TOKEN),
@@ -98,11 +100,11 @@ pub(crate) fn of_oidc_client(id_token: usize) -> f64 {
     let counted = measure(|| {
         let cache = kept.insert(TwoTierAuthCache::new(None, room).expect("it is in memory"));
         for n in 0..SESSIONS {
-            // As long as the UUID it uses.
+            // The length of the UUID that the crate uses.
             let id = format!("{n:0>36}");
             let session = AuthSession::new(&response, &configuration);
             let stored = cache.set_auth_session(&id, session).now_or_never();
-            stored.expect("nobody else holds a lock").expect("it is in memory");
+            stored.expect("the lock is free").expect("it is in memory");
         }
     });
     beyond(counted.bytes_current, TOKENS + id_token)

@@ -1,4 +1,5 @@
-//! Everybody's app: `/` is given the access token and answers 200 with nothing, `/token` shows it.
+//! The app of each contender. `/` takes the access token and answers 200 with an empty body. `/token` returns the
+//! token.
 
 pub(crate) mod login;
 pub(crate) mod oidc;
@@ -13,10 +14,10 @@ use crate::browser::Browser;
 use crate::provider::Provider;
 use crate::stage::{ACCESS_TOKEN, REFRESH_TOKEN};
 
-/// Where browsers find the app.
+/// The app's public URL.
 pub(crate) const ORIGIN: &str = "https://app.example.com";
 
-/// The `Cookie` headers of `sessions` visitors who signed in with the provider.
+/// Signs users in with the provider and returns their `Cookie` headers.
 pub(crate) async fn signed_in(
     app: &Router,
     provider: &Provider,
@@ -32,7 +33,7 @@ pub(crate) async fn signed_in(
     cookies
 }
 
-/// The same for an app that has a `/login/{n}` instead of a provider.
+/// Does the same for an app with a `/login/{n}` instead of a provider.
 async fn logged_in(app: &Router, sessions: usize) -> Vec<HeaderValue> {
     let mut cookies = Vec::with_capacity(sessions);
     for n in 0..sessions {

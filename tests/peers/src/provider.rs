@@ -1,5 +1,5 @@
-//! An OpenID provider on loopback, for everybody alike: PKCE, RS256, refresh tokens that rotate, and a grant that ends
-//! when one of them is used twice. It checks no client secret, and whoever comes is let in.
+//! An OpenID provider on loopback, the same for all contenders. It does PKCE and RS256, rotates refresh tokens and
+//! revokes the grant if one is used twice. It checks no client secret and lets every user in.
 
 mod grants;
 mod keys;
@@ -23,7 +23,7 @@ use keys::Keys;
 pub(crate) const CLIENT_ID: &str = "osc_peers";
 pub(crate) const CLIENT_SECRET: &str = "a secret of more than 32 characters";
 
-/// A running provider. It ends with the process.
+/// A running provider. It stops with the process.
 #[derive(Clone)]
 pub(crate) struct Provider(Arc<Inner>);
 
@@ -36,7 +36,7 @@ struct Inner {
 }
 
 impl Provider {
-    /// Its tokens live for `lifetime`; an answer of its token endpoint takes `latency` on its way.
+    /// Starts a provider. Its tokens live for `lifetime`, and its token endpoint answers after `latency`.
     pub(crate) async fn start(lifetime: Duration, latency: Duration) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a free port");
         let issuer = format!("http://{}", listener.local_addr().expect("it is bound"));
@@ -56,7 +56,7 @@ impl Provider {
         &self.0.issuer
     }
 
-    /// What a person does with a browser: opens the URL and agrees. Returns where the browser is sent.
+    /// Opens the URL and consents, as a user does. Returns the callback's URL.
     pub(crate) fn approve(&self, authorize_url: &str) -> String {
         let uri = authorize_url.parse().expect("a URL");
         let Query(asked) = Query::<Authorize>::try_from_uri(&uri).expect("an authorization request");
@@ -64,12 +64,12 @@ impl Provider {
         self.grants().approve(asked)
     }
 
-    /// Whether an API of the provider would take this access token now.
+    /// Returns true if the access token is valid now.
     pub(crate) fn honours(&self, access_token: &str) -> bool {
         self.grants().honours(access_token)
     }
 
-    /// How many refreshes arrived since the last call.
+    /// Returns the number of refreshes since the last call.
     pub(crate) fn take_refreshes(&self) -> usize {
         std::mem::take(&mut self.grants().refreshes)
     }

@@ -1,38 +1,39 @@
-//! Rounds in which everybody takes a turn, so that what the machine does meanwhile happens to all alike. Counted is this
-//! thread's processor time: the turns of the slow outlast a time slice, and would pay for what else runs here.
+//! Rounds in which every contender takes a turn, so that other load on the machine affects all alike. They measure
+//! the thread's processor time: the turns of slow contenders outlast a time slice, and would include other processes.
 
 use cpu_time::ThreadTime;
 
-/// Nanoseconds per request: of everybody, round by round.
+/// The times of each contender, round by round, in nanoseconds per request.
 pub(crate) struct Times(Vec<Vec<f64>>);
 
 pub(crate) fn take_turns(rounds: usize, requests: usize, contenders: &mut [&mut dyn FnMut(usize)]) -> Times {
     let mut times = vec![Vec::with_capacity(rounds); contenders.len()];
     for round in 0..rounds {
         for turn in 0..contenders.len() {
-            // Nobody always has the same one before it.
-            let who = if round % 2 == 0 { turn } else { contenders.len() - 1 - turn };
+            // The order changes, so that no contender always follows the same one.
+            let contender = if round % 2 == 0 { turn } else { contenders.len() - 1 - turn };
             let began_at = ThreadTime::now();
-            contenders[who](requests);
-            times[who].push(began_at.elapsed().as_nanos() as f64 / requests as f64);
+            contenders[contender](requests);
+            times[contender].push(began_at.elapsed().as_nanos() as f64 / requests as f64);
         }
     }
     Times(times)
 }
 
 impl Times {
-    pub(crate) fn median(&self, who: usize) -> f64 {
-        median(self.0[who].iter().copied())
+    /// Returns the median over the rounds, in nanoseconds per request.
+    pub(crate) fn median(&self, contender: usize) -> f64 {
+        median(self.0[contender].iter().copied())
     }
 
-    /// How many times as long as `other` takes, the median over the rounds.
-    pub(crate) fn ratio(&self, who: usize, other: usize) -> f64 {
-        median(self.0[who].iter().zip(&self.0[other]).map(|(one, other)| one / other))
+    /// Returns the median of each round's ratio to `other`.
+    pub(crate) fn ratio(&self, contender: usize, other: usize) -> f64 {
+        median(self.0[contender].iter().zip(&self.0[other]).map(|(one, other)| one / other))
     }
 
-    /// The same for what each takes longer than `bare`.
-    pub(crate) fn net_ratio(&self, who: usize, other: usize, bare: usize) -> f64 {
-        (self.median(who) - self.median(bare)) / (self.median(other) - self.median(bare))
+    /// Returns the ratio of the times beyond that of `bare`.
+    pub(crate) fn net_ratio(&self, contender: usize, other: usize, bare: usize) -> f64 {
+        (self.median(contender) - self.median(bare)) / (self.median(other) - self.median(bare))
     }
 }
 

@@ -1,4 +1,4 @@
-//! The refresh storm: many requests of one session at the moment its access token has expired.
+//! The refresh storm: one session gets many requests when its access token has expired.
 
 use std::time::Duration;
 
@@ -13,13 +13,13 @@ use crate::peers::{oidc, oidc_client, ours};
 use crate::provider::Provider;
 
 const REQUESTS: usize = 200;
-/// Long enough for a storm on a busy machine to end before the new token does.
+/// Longer than a storm takes on a busy machine, so that the new token does not expire during the storm.
 const LIFETIME: Duration = Duration::from_secs(5);
 const LATENCY: Duration = Duration::from_millis(50);
 
 pub(crate) async fn run() {
     let provider = Provider::start(LIFETIME, LATENCY).await;
-    println!("| | requests | refused | grants | session afterwards |\n|---|---|---|---|---|");
+    println!("| contender | requests | refused | grants | session afterwards |\n|---|---|---|---|---|");
     let apps = [
         ("osc-auth-layer", "/auth/signin", ours::layer(ours::auth(&provider))),
         ("axum-oidc-client 0.7", oidc_client::SIGN_IN, oidc_client::router(&provider).await),
@@ -45,12 +45,13 @@ async fn storm(provider: &Provider, app: Router, sign_in: &str) -> (String, usiz
         tokio::spawn(async move { browser.get("/token").await.status() })
     });
     let answers = join_all(requests.collect::<Vec<_>>()).await;
-    let statuses: Vec<_> = answers.into_iter().map(|answer| answer.expect("nobody panics")).collect();
+    let statuses: Vec<_> =
+        answers.into_iter().map(|answer| answer.expect("a request does not panic")).collect();
     let grants = provider.take_refreshes();
     (refusals(&statuses), grants, afterwards(provider, &mut browser).await)
 }
 
-/// How many were refused, and with which status.
+/// Describes how many requests were refused, and with which status.
 fn refusals(statuses: &[StatusCode]) -> String {
     let refused: Vec<_> = statuses.iter().filter(|status| **status != StatusCode::OK).collect();
     let mut kinds: Vec<_> = refused.iter().map(|status| status.as_str()).collect();
@@ -59,7 +60,7 @@ fn refusals(statuses: &[StatusCode]) -> String {
     if kinds.is_empty() { "0".to_owned() } else { format!("{} ({})", refused.len(), kinds.join(", ")) }
 }
 
-/// What one more request gets.
+/// Describes the answer to one more request.
 async fn afterwards(provider: &Provider, browser: &mut Browser) -> String {
     let answer = browser.get("/token").await;
     match answer.status() {

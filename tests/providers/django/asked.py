@@ -1,4 +1,4 @@
-"""What the provider was asked, for the test to read."""
+"""Records the requests to the provider, for the tests to read."""
 
 import json
 
@@ -18,7 +18,7 @@ class Asked:
         self.get_response = get_response
 
     def __call__(self, request):
-        # Read here, or the form that is parsed below leaves nothing for the view.
+        # The body is read here, because otherwise parsing the form below would leave nothing for the view.
         request.body
         response = self.get_response(request)
         endpoint = ENDPOINTS.get(request.resolver_match.url_name) if request.resolver_match else None

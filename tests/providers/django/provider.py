@@ -1,4 +1,4 @@
-"""Django OAuth Toolkit on a port the system picks. It prints its issuer once it listens.
+"""Runs Django OAuth Toolkit on a free port. It prints its issuer once it listens.
 
 python provider.py '{"folder": "/tmp/empty", "path": "/o", "clients": [{…}], "authMethods": […], "tokenTtl": 3600}'
 """

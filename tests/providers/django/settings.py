@@ -1,4 +1,4 @@
-"""Django OAuth Toolkit as a deployment would set it up, its data in a folder of the test's."""
+"""Settings for Django OAuth Toolkit as in a deployment, with its data in the test's folder."""
 
 import json
 import os
@@ -24,7 +24,8 @@ MIDDLEWARE = [
 ]
 ROOT_URLCONF = "urls"
 STATIC_URL = "static/"
-# Nobody guesses passwords here, and the default takes a third of a second for each request with a client secret.
+# Nobody guesses passwords here. The default hasher takes a third of a second for each request with a client
+# secret.
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 LOGIN_URL = "/login/"
 USE_TZ = True
@@ -41,11 +42,11 @@ DATABASES = {
     "default": {
         "ENGINE": "django.db.backends.sqlite3",
         "NAME": Path(SETUP["folder"]) / "db.sqlite3",
-        # Two writers that begin as readers would fail instead of waiting for each other.
+        # Two transactions that begin with a read would fail instead of waiting for each other.
         "OPTIONS": {"transaction_mode": "IMMEDIATE", "timeout": 20},
     }
 }
-# The tables as they are in the end: the way there takes longer than any test.
+# Creates the final tables directly, because the migrations would take longer than any test.
 MIGRATION_MODULES = {"auth": None, "contenttypes": None, "oauth2_provider": None, "sessions": None}
 
 OAUTH2_PROVIDER = {
@@ -59,7 +60,7 @@ OAUTH2_PROVIDER = {
     "OAUTH2_TOKEN_ENDPOINT_AUTH_METHODS_SUPPORTED": SETUP["authMethods"],
     "DCR_ENABLED": True,
     "DCR_REGISTRATION_PERMISSION_CLASSES": ("oauth2_provider.dcr.AllowAllDCRPermission",),
-    # What the next major version does by default.
+    # The defaults of the next major version.
     "COMPLIANT_BCP_RFC9700_IMPLICIT_GRANT": True,
     "COMPLIANT_BCP_RFC9700_PASSWORD_GRANT": True,
     "COMPLIANT_BCP_RFC9700_PKCE_METHOD": True,

@@ -1,4 +1,4 @@
-"""The provider below a path of the host, or at its root; its metadata where RFC 8414 §3.1 has them in both cases."""
+"""Serves the provider at the host's root or below a path, and its metadata where RFC 8414 §3.1 expects it."""
 
 from django.contrib.auth.views import LoginView
 from django.http import HttpResponseNotFound, JsonResponse
@@ -12,7 +12,7 @@ from settings import SETUP
 
 @protected_resource(scopes=["read"])
 def whoami(request):
-    """An API of the provider's: whose access token it was called with."""
+    """Returns the user of the access token in the request."""
     return JsonResponse({"user": request.resource_owner.username})
 
 
@@ -25,7 +25,7 @@ urlpatterns = [
     path("", include(provider.metadata_urlpatterns)),
 ]
 if prefix:
-    # The toolkit has a copy here for those who look in the wrong place.
+    # The toolkit also serves the metadata here, for clients that look in the wrong place.
     urlpatterns.append(path(f"{prefix}/{metadata}", lambda _: HttpResponseNotFound()))
     prefix += "/"
 urlpatterns.append(path(prefix, include("oauth2_provider.urls", namespace="oauth2_provider")))

@@ -1,4 +1,5 @@
-// An oidc-provider on a port the system picks, as a deployment would set it up. It prints its issuer once it listens.
+// An oidc-provider on a port that the system picks, configured like a deployment. It prints its issuer once
+// it listens.
 // node provider.mjs '{"path": "/tenant/one", "clients": [{"client_id": …}], "authMethods": […], "tokenTtl": 3600}'
 import { generateKeyPairSync } from 'node:crypto';
 import { once } from 'node:events';
@@ -6,7 +7,7 @@ import { createServer } from 'node:http';
 import { Provider } from 'oidc-provider';
 
 const { path, clients, authMethods, tokenTtl } = JSON.parse(process.argv[2]);
-// Ends with whoever started this.
+// Ends with the process that started this one.
 process.stdin.on('end', () => process.exit()).resume();
 
 const METADATA = '/.well-known/oauth-authorization-server';
@@ -32,8 +33,8 @@ const provider = new Provider(`${origin}${path}`, {
     revocation: { enabled: true },
   },
   findAccount: (ctx, sub) => ({ accountId: sub, claims: () => ({ sub }) }),
-  // Its default wants OpenID's `offline_access`, which an app gets with that scope and
-  // `authorization_param("prompt", "consent")`; clients of OAuth alone get a refresh token here too.
+  // By default a refresh token needs OpenID's `offline_access`. An app gets that with the scope and
+  // `authorization_param("prompt", "consent")`. Here, clients without OpenID get a refresh token too.
   issueRefreshToken: (ctx, client) => client.grantTypeAllowed('refresh_token'),
   jwks: { keys: [privateKey.export({ format: 'jwk' })] },
   pkce: { required: () => true },
@@ -50,7 +51,7 @@ const provider = new Provider(`${origin}${path}`, {
   },
 });
 
-// What the provider was asked, for the test to read.
+// The requests to the provider, for the tests to read.
 const asked = [];
 provider.use(async (ctx, next) => {
   await next();
@@ -67,8 +68,8 @@ const handle = provider.callback();
 
 console.log(provider.issuer);
 
-// The proxy in front of it. An issuer's path is not part of the provider's own paths, and RFC 8414 §3.1 has the
-// metadata of an issuer with a path at `/.well-known/…/path`, where the provider serves them without one.
+// The proxy in front of the provider, which makes an issuer with a path. RFC 8414 §3.1 expects its metadata
+// at `/.well-known/…/path`, but the provider serves it without the path.
 async function serve(request, response) {
   const { pathname, search } = new URL(request.url, 'http://proxy');
   if (pathname === '/__asked') return json(response, 200, asked);
@@ -78,12 +79,12 @@ async function serve(request, response) {
     return json(response, 404, { error: 'there is nothing here' });
   }
   request.url = (metadata ? METADATA : pathname.slice(path.length)) + search;
-  // By the difference between the two the provider knows where it is mounted.
+  // From the difference between the two URLs, the provider learns where it is mounted.
   request.originalUrl = path + request.url;
   return handle(request, response);
 }
 
-// An API of the provider's: whose access token it was called with.
+// An API of the provider. It returns the user of the access token in the request.
 async function whoami(request, response) {
   const token = await provider.AccessToken.find((request.headers.authorization ?? '').replace(/^Bearer /, ''));
   return token ? json(response, 200, { user: token.accountId }) : json(response, 401, { error: 'invalid_token' });

@@ -1,4 +1,4 @@
-//! How the app proves to be the client it says it is, and where it finds the provider's endpoints.
+//! Client authentication, and how the layer finds the provider's endpoints.
 
 use osc_auth_layer::Client;
 use osc_auth_layer::test_util::TestClock;
@@ -6,7 +6,8 @@ use osc_auth_layer::test_util::TestClock;
 use crate::provider::{Kind, Proof, Provider, Setup};
 use crate::stage::Stage;
 
-/// Signs in, refreshes and signs out; each time the client has proved itself in this way, and the provider was content.
+/// Signs in, refreshes and signs out. Each request must authenticate with this method, and the provider must
+/// accept it.
 async fn all_requests(mut stage: Stage, proof: &str) -> Provider {
     stage.sign_in().await;
     let first = stage.token().await;
@@ -42,7 +43,7 @@ pub(crate) async fn s18_a_client_with_its_secret_in_the_form(kind: Kind) {
     all_requests(Stage::new(Setup::of(kind)).await, "post").await;
 }
 
-pub(crate) async fn s18_a_client_with_basic_whatever_its_id_and_secret_hold(kind: Kind) {
+pub(crate) async fn s18_a_client_with_basic_and_special_characters(kind: Kind) {
     let setup = Setup { proof: Proof::Basic, ..Setup::of(kind) };
     all_requests(Stage::new(setup).await, "Basic").await;
 }
@@ -52,7 +53,7 @@ pub(crate) async fn s18_a_public_client(kind: Kind) {
     all_requests(Stage::new(setup).await, "none").await;
 }
 
-/// Dynamic registration, where clients prove themselves in one way only.
+/// Registers a client that uses one authentication method, and uses it.
 async fn registers(setup: Setup, proof: &str) {
     let clock = TestClock::new();
     let client = Client::register("An app that registers itself");
@@ -62,7 +63,7 @@ async fn registers(setup: Setup, proof: &str) {
 }
 
 pub(crate) async fn an_app_that_registers_itself(kind: Kind) {
-    // Whatever a client asks for, Django registers it for Basic and says so (RFC 7591 §3.2.1).
+    // Django registers every client for Basic, whatever it requests, and reports that (RFC 7591 §3.2.1).
     let proof = if kind == Kind::Django { "Basic" } else { "post" };
     registers(Setup::of(kind), proof).await;
 }
@@ -75,7 +76,7 @@ pub(crate) async fn an_app_that_registers_itself_as_a_public_client(kind: Kind) 
     registers(Setup { proof: Proof::None, ..Setup::of(kind) }, "none").await;
 }
 
-/// RFC 8414 §3.1: the well-known path goes between host and path. The provider has no metadata elsewhere.
+/// RFC 8414 §3.1: the well-known path goes between host and path. The provider serves no metadata elsewhere.
 pub(crate) async fn an_issuer_with_a_path(kind: Kind) {
     let stage = Stage::new(Setup { path: "/tenant/one", ..Setup::of(kind) }).await;
     assert!(stage.provider.issuer().ends_with("/tenant/one"));

@@ -1,4 +1,4 @@
-//! What holds with every provider.
+//! Scenarios that hold for every provider.
 
 mod clients;
 mod refresh;

@@ -1,4 +1,4 @@
-//! Refreshes, with providers that rotate refresh tokens and end the session when one is spent twice.
+//! Refreshes at providers that rotate refresh tokens and end the session when one is used twice.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, SystemTime};
@@ -26,8 +26,8 @@ pub(crate) async fn s41_a_session_outlives_its_refresh_tokens(kind: Kind) {
     assert_eq!(stage.provider.refreshes().await, ROTATIONS);
 }
 
-/// Without it the storm below would show nothing.
-pub(crate) async fn s28_the_provider_ends_the_session_when_a_refresh_token_is_spent_twice(kind: Kind) {
+/// Without this behaviour, the scenarios with concurrent requests would prove nothing.
+pub(crate) async fn s28_a_reused_refresh_token_ends_the_session(kind: Kind) {
     let stage = Stage::signed_in(Setup::of(kind)).await;
     let first = stage.provider.refresh_tokens().await.remove(0);
     stage.expire().await;
@@ -82,8 +82,9 @@ pub(crate) async fn s31_sign_out_leaves_a_dead_refresh_token(kind: Kind) {
     assert_eq!(stage.fetch().await.status(), StatusCode::UNAUTHORIZED);
 }
 
-/// By the provider's own clock. A visitor who clicks ten times a second never holds a token the provider refuses.
-pub(crate) async fn s40_tokens_of_seconds_are_renewed_before_the_provider_refuses_them(kind: Kind) {
+/// Uses the provider's own clock. A visitor who sends ten requests a second never holds a token that the
+/// provider refuses.
+pub(crate) async fn s40_short_lived_tokens_are_refreshed_before_they_expire(kind: Kind) {
     const REFRESHES: usize = 2;
     let mut stage = Stage::by_the_system_clock(Setup { token_ttl: 8, ..Setup::of(kind) }).await;
     stage.sign_in().await;
@@ -94,10 +95,10 @@ pub(crate) async fn s40_tokens_of_seconds_are_renewed_before_the_provider_refuse
         let token = stage.token().await;
         held.insert(token.access_token().to_owned());
         let accepted = stage.provider.user_of(token.access_token()).await.is_some();
-        // On a machine that is held up for seconds it may expire on the way.
+        // On a machine that stalls for seconds, the token may expire on the way.
         let left = token.expires_at().duration_since(SystemTime::now()).unwrap_or_default();
         if !accepted && left > Duration::from_millis(1500) {
-            // With the refresh token Django ends the access token it came with, also while a request holds that.
+            // Django ends the old access token at the refresh, even while a request holds it.
             assert_eq!(kind, Kind::Django);
             let newer = soon(token.session().refresh(&token)).await.expect("a newer token");
             assert_ne!(newer.access_token(), token.access_token());

@@ -1,11 +1,11 @@
-//! What comes back from the provider, and whether it is believed.
+//! Answers of the provider to a sign-in, and the checks of the layer.
 
 use osc_tests::{parameter, refusal, soon};
 
 use crate::provider::{CALLBACK, Kind, Setup};
 use crate::stage::Stage;
 
-/// RFC 9207 §2.4: whoever sent this, it is not the provider that the visitor was sent to.
+/// RFC 9207 §2.4: such an answer does not come from the provider that the visitor was redirected to.
 pub(crate) async fn s06_a_foreign_or_missing_issuer_in_the_answer_is_refused(kind: Kind) {
     let mut stage = Stage::new(Setup::of(kind)).await;
     let mut foreign = stage.callback().await;
@@ -22,7 +22,7 @@ pub(crate) async fn s06_a_foreign_or_missing_issuer_in_the_answer_is_refused(kin
     stage.sign_in().await;
 }
 
-/// The visitor signs in and says no: path and query of the callback.
+/// Signs the visitor in and declines. Returns path and query of the callback.
 pub(crate) async fn declined(stage: &mut Stage) -> String {
     let authorize = soon(stage.browser.begin_sign_in("/auth/signin")).await;
     let callback = stage.person.decline(&authorize).await;
@@ -30,8 +30,8 @@ pub(crate) async fn declined(stage: &mut Stage) -> String {
     callback
 }
 
-/// What the next scenario rests on.
-pub(crate) async fn s08_the_provider_wants_a_challenge(kind: Kind) {
+/// The next scenario depends on this.
+pub(crate) async fn s08_the_provider_requires_a_challenge(kind: Kind) {
     let mut stage = Stage::new(Setup::of(kind)).await;
     let endpoint = stage.provider.endpoint("authorization_endpoint").await;
     let callback: String = form_urlencoded::byte_serialize(CALLBACK.as_bytes()).collect();
@@ -41,7 +41,7 @@ pub(crate) async fn s08_the_provider_wants_a_challenge(kind: Kind) {
     assert_eq!(parameter(&answer, "error"), "invalid_request");
 }
 
-/// RFC 9700 §4.5: a stolen code, put into an attempt of one's own, does not fit that attempt's verifier.
+/// RFC 9700 §4.5: a stolen code does not match the verifier of another sign-in.
 pub(crate) async fn s08_a_code_of_another_attempt_is_refused(kind: Kind) {
     let mut stage = Stage::new(Setup::of(kind)).await;
     let stolen = parameter(&stage.callback().await, "code");

@@ -1,4 +1,4 @@
-//! What sign-in, callback and sign-out answer.
+//! The answers of sign-in, callback and sign-out.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ async fn follow(browser: &mut Browser, path: &str, is_person: bool) -> Answer {
 }
 
 #[tokio::test]
-async fn the_client_refused_at_the_exchange_is_a_misconfiguration_that_the_log_explains() {
+async fn a_refused_client_is_reported_as_misconfigured_and_logged() {
     let osc = MockOsc::builder().start().await.unwrap();
     let logs = Logs::collect();
     osc.fault(Endpoint::Token, Fault::OAuth("invalid_client"));
@@ -90,7 +90,7 @@ async fn a_used_state_is_refused_unless_the_browser_is_signed_in() {
 }
 
 #[tokio::test]
-async fn a_visitor_who_declines_is_told_so() {
+async fn declining_consent_is_reported_to_the_visitor() {
     let osc = MockOsc::builder().start().await.unwrap();
     for is_person in [false, true] {
         let mut browser = Browser::new(app(&layer(&osc)));
@@ -104,7 +104,7 @@ async fn a_visitor_who_declines_is_told_so() {
 }
 
 #[tokio::test]
-async fn any_other_error_of_the_provider_is_a_sign_in_that_failed() {
+async fn other_provider_errors_fail_the_sign_in() {
     let osc = MockOsc::builder().start().await.unwrap();
     for error in ["server_error", "temporarily_unavailable", "invalid_scope", "what_is_this"] {
         for is_person in [false, true] {
@@ -119,7 +119,7 @@ async fn any_other_error_of_the_provider_is_a_sign_in_that_failed() {
 }
 
 #[tokio::test]
-async fn a_code_the_provider_refuses_is_a_sign_in_that_failed() {
+async fn a_refused_code_fails_the_sign_in() {
     let osc = MockOsc::builder().start().await.unwrap();
     for is_person in [false, true] {
         let mut browser = Browser::new(app(&layer(&osc)));
@@ -131,7 +131,7 @@ async fn a_code_the_provider_refuses_is_a_sign_in_that_failed() {
 }
 
 #[tokio::test]
-async fn an_answer_without_code_and_error_is_no_valid_request() {
+async fn a_callback_without_code_and_error_is_invalid() {
     let osc = MockOsc::builder().start().await.unwrap();
     for is_person in [false, true] {
         let mut browser = Browser::new(app(&layer(&osc)));
@@ -181,7 +181,7 @@ async fn a_head_request_to_sign_in_or_callback_sets_no_cookie_and_spends_nothing
         {
             for headers in [&[][..], &[("accept", "text/html")]] {
                 let answer = browser.send(Method::HEAD, path, headers).await;
-                // axum takes the body off by itself.
+                // axum removes the body itself.
                 assert_own(&answer);
                 assert_eq!(answer.status(), StatusCode::METHOD_NOT_ALLOWED, "{path}");
                 let allow = if path == "/auth/signout" { "POST" } else { "GET" };
@@ -197,7 +197,7 @@ async fn a_head_request_to_sign_in_or_callback_sets_no_cookie_and_spends_nothing
 }
 
 #[tokio::test]
-async fn s36_sign_out_from_elsewhere_is_refused_and_ends_nothing() {
+async fn s36_cross_site_sign_out_is_refused_and_ends_nothing() {
     let osc = MockOsc::builder().start().await.unwrap();
     let layer = layer(&osc);
     let mut browser = Browser::new(app(&layer));
@@ -209,7 +209,7 @@ async fn s36_sign_out_from_elsewhere_is_refused_and_ends_nothing() {
         &[("origin", "https://evil.example")],
         &[("origin", "http://localhost:3000.evil.example")],
         &[("origin", "null")],
-        // What is injected into a page without TLS, or with, is not of the other.
+        // The same host under another scheme is another origin.
         &[("origin", "https://localhost:3000")],
     ] {
         for accept in ["*/*", "text/html"] {
@@ -219,7 +219,7 @@ async fn s36_sign_out_from_elsewhere_is_refused_and_ends_nothing() {
             assert_eq!(is_page(&answer), accept == "text/html");
         }
     }
-    // What an image or a link elsewhere can make a browser send.
+    // Images and links on other sites can make a browser send these.
     for method in [Method::GET, Method::HEAD, Method::OPTIONS] {
         let headers = [("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "no-cors")];
         let answer = browser.send(method, "/auth/signout", &headers).await;

@@ -1,4 +1,4 @@
-//! Under which address browsers know the app, and what happens at another.
+//! The address under which browsers know the app, and requests for other addresses.
 
 use http::Method;
 use mock_osc::{Endpoint, MockOsc};
@@ -6,7 +6,7 @@ use osc_auth_layer::{Builder, Client, OscAuthLayer};
 use osc_tests::{Browser, Logs, app, callback, layer, location, parameter, refusal};
 use serde_json::Value;
 
-/// A layer that signs in with `osc` and has no public URL yet.
+/// Returns a layer that uses `osc` and has no public URL yet.
 fn nowhere(osc: &MockOsc) -> Builder {
     OscAuthLayer::builder(Client::confidential(osc.client_id(), osc.client_secret())).issuer(osc.issuer())
 }
@@ -38,11 +38,11 @@ async fn without_public_url_a_foreign_host_gets_500_and_the_log_names_the_settin
             assert!(text.contains("ERROR") && text.contains("PUBLIC_URL"), "{text}");
         }
     }
-    assert_eq!(osc.count(Endpoint::Metadata), 0, "nothing is asked for a sign-in that cannot be");
+    assert_eq!(osc.count(Endpoint::Metadata), 0, "no request is sent for an impossible sign-in");
 }
 
 #[tokio::test]
-async fn without_public_url_a_loopback_host_gives_the_redirect_uri_and_the_cookies_name() {
+async fn without_public_url_the_loopback_host_sets_redirect_uri_and_cookie_name() {
     let osc = MockOsc::builder().start().await.unwrap();
     let app = app(&nowhere(&osc).build().unwrap());
     for (host, port) in
@@ -73,7 +73,7 @@ async fn a_sign_in_at_another_host_moves_to_the_public_url_first() {
     assert_eq!(parameter(&target, "return_to"), "/a?b=c");
     assert!(browser.cookies().is_empty(), "the callback would not find a cookie set here");
     assert_eq!(osc.count(Endpoint::Metadata), 0);
-    // A proxy that rewrites the host must not send the browser round in circles.
+    // If a proxy rewrites the host, the browser must not be redirected in a loop.
     let authorize = browser.begin_sign_in(osc_tests::path_of(&target)).await;
     assert_eq!(parameter(&authorize, "redirect_uri"), "http://localhost:3000/auth/callback");
 }
@@ -107,7 +107,7 @@ async fn a_public_url_with_a_path_leads_everywhere_below_it() {
 }
 
 #[tokio::test]
-async fn of_several_public_urls_the_requests_host_selects_one() {
+async fn the_requests_host_selects_the_public_url() {
     let osc = MockOsc::builder().start().await.unwrap();
     let layer = nowhere(&osc)
         .public_url("http://localhost:3000")
@@ -126,12 +126,12 @@ async fn of_several_public_urls_the_requests_host_selects_one() {
         let authorize = browser.begin_sign_in("/auth/signin").await;
         assert_eq!(parameter(&authorize, "redirect_uri"), format!("{base}/auth/callback"));
     }
-    // What a proxy says selects as well.
+    // The host that a proxy forwards selects the public URL too.
     let mut browser = Browser::new(app.clone()).at("10.0.0.5");
     let forwarded = [("x-forwarded-host", "127.0.0.1:3000"), ("accept", "text/html")];
     let answer = browser.send(Method::GET, "/auth/signin", &forwarded).await;
     assert_eq!(parameter(&location(&answer), "redirect_uri"), "http://127.0.0.1:3000/auth/callback");
-    // Any other host is sent to the first.
+    // Requests for any other host are redirected to the first public URL.
     let answer = Browser::new(app).at("evil.example").navigate("/auth/signin").await;
     assert!(location(&answer).starts_with("http://localhost:3000/auth/signin?"), "{answer:?}");
 }

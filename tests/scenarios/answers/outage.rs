@@ -1,4 +1,4 @@
-//! While the provider is out of reach.
+//! An outage of the provider.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use super::{everything, header_of, keeps_all_cookies, refused_both_ways};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
-/// A browser that is signed in with a token that has expired, and a provider that is not there.
+/// Returns a browser that is signed in with an expired token, and a provider that is down.
 async fn outage(configure: impl FnOnce(Builder) -> Builder) -> (MockOsc, QuickClock, Browser) {
     let osc = MockOsc::builder().start().await.expect("the mock starts");
     let clock = QuickClock::new();
@@ -36,7 +36,7 @@ async fn an_expired_token_in_an_outage_gets_401_with_retry_after_and_keeps_the_s
         assert!(keeps_all_cookies(answer), "{answer:?}");
     }
     assert!((1..=3).contains(&longest), "{longest}");
-    // Whoever comes when told to is served, once the provider is back.
+    // Retrying after the announced time works once the provider is back.
     osc.resume_listening().await.unwrap();
     clock.advance(Duration::from_secs(longest));
     assert_eq!(browser.fetch("/a").await.status(), StatusCode::OK);
@@ -107,7 +107,7 @@ async fn a_sign_in_that_cannot_reach_the_provider_gets_502_and_leaves_nothing_be
     let mut browser = Browser::new(app(&layer(&osc)));
     osc.stop_listening().await;
 
-    // A script's own sign-in is refused for another reason; this is a client that says nothing of itself.
+    // A script's sign-in would be refused for another reason. This client sends no headers that identify it.
     for answer in
         [browser.send(Method::GET, "/auth/signin", &[]).await, browser.navigate("/auth/signin").await]
     {

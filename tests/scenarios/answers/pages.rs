@@ -1,4 +1,4 @@
-//! The page a person gets, and which requests may begin a sign-in at all.
+//! The pages of the layer, and the requests that may begin a sign-in.
 
 use http::Method;
 use mock_osc::{Endpoint, MockOsc};
@@ -7,7 +7,7 @@ use osc_tests::{Browser, Logs, app, callback, is_page, layer, layer_for, path_of
 use super::{everything, keeps_all_cookies};
 
 #[tokio::test]
-async fn s14_s67_what_the_provider_says_of_an_error_goes_to_the_log_and_not_to_the_page() {
+async fn s14_s67_provider_error_text_is_logged_and_not_shown() {
     let osc = MockOsc::builder().start().await.unwrap();
     let logs = Logs::collect();
     let mut browser = Browser::new(app(&layer(&osc)));
@@ -41,7 +41,7 @@ async fn s14_the_address_of_a_request_cannot_break_out_of_the_page() {
 }
 
 #[tokio::test]
-async fn s14_what_is_configured_is_escaped_too() {
+async fn s14_configured_text_is_escaped_too() {
     let osc = MockOsc::builder().start().await.unwrap();
     let layer = layer_for(&osc).public_url("http://127.0.0.1:3000/a&lt/b'c").build().unwrap();
     let answer = Browser::new(app(&layer)).at("127.0.0.1:3000").navigate("/").await;
@@ -65,7 +65,7 @@ async fn a_person_is_returned_to_the_page_they_asked_for() {
 }
 
 #[tokio::test]
-async fn s58_sign_in_starts_nothing_in_a_prefetch_a_frame_or_a_sub_resource() {
+async fn s58_prefetches_frames_and_subresources_start_no_sign_in() {
     let osc = MockOsc::builder().start().await.unwrap();
     let mut browser = Browser::new(app(&layer(&osc)));
     let navigate = ("sec-fetch-mode", "navigate");
@@ -89,7 +89,7 @@ async fn s58_sign_in_starts_nothing_in_a_prefetch_a_frame_or_a_sub_resource() {
         assert!(keeps_all_cookies(&answer), "{headers:?}");
     }
     assert_eq!(osc.count(Endpoint::Metadata), 0);
-    // A browser that says nothing of itself, and one that says a person clicked.
+    // A browser without fetch metadata, and one that reports a user's click.
     for headers in [vec![], vec![navigate, document, ("sec-fetch-user", "?1")]] {
         let answer = browser.send(Method::GET, "/auth/signin", &headers).await;
         assert_eq!(answer.status(), 303, "{headers:?}");
@@ -104,7 +104,7 @@ async fn s39_every_page_is_the_layers_own_and_cannot_be_framed() {
     {
         let answer = browser.navigate(path).await;
         assert!(is_page(&answer));
-        // Checks the policy, and that nothing comes from elsewhere.
+        // This checks the policy too, and that the page loads nothing from elsewhere.
         refusal(&answer);
         assert_eq!(answer.headers()["referrer-policy"], "no-referrer", "the callback's address holds a code");
     }

@@ -1,4 +1,4 @@
-//! Without a session, and after the provider ended one.
+//! Requests without a session, and requests after the provider ended the session.
 
 use std::time::Duration;
 
@@ -54,7 +54,7 @@ async fn an_expired_session_is_no_session() {
 }
 
 #[tokio::test]
-async fn a_preflight_is_no_exception() {
+async fn preflights_are_refused_like_any_request() {
     let osc = MockOsc::builder().start().await.unwrap();
     let mut browser = Browser::new(app(&layer(&osc)));
     let headers = [
@@ -71,7 +71,7 @@ async fn a_preflight_is_no_exception() {
 }
 
 #[tokio::test]
-async fn what_a_browser_says_of_itself_decides_between_page_and_json() {
+async fn fetch_metadata_and_accept_decide_between_page_and_json() {
     let osc = MockOsc::builder().start().await.unwrap();
     let mut browser = Browser::new(app(&layer(&osc)));
     let html = ("accept", "text/html");
@@ -84,7 +84,7 @@ async fn what_a_browser_says_of_itself_decides_between_page_and_json() {
         (vec![html, ("sec-fetch-mode", "no-cors"), ("sec-fetch-dest", "script")], false),
         (vec![("accept", "*/*"), ("sec-fetch-mode", "navigate"), ("sec-fetch-dest", "document")], true),
         (vec![html, ("sec-fetch-mode", "navigate"), ("sec-fetch-dest", "iframe")], false),
-        // Not every browser says both.
+        // Some browsers send only one of the two.
         (vec![html, ("sec-fetch-mode", "cors")], false),
         (vec![("sec-fetch-mode", "navigate")], true),
         (vec![html, ("sec-fetch-dest", "image")], false),
@@ -116,7 +116,8 @@ async fn with_redirect_to_signin_only_navigations_are_redirected() {
     osc_tests::assert_own(&answer);
 
     assert_eq!(refusal(&browser.fetch("/a").await), (401, "unauthenticated".to_owned()));
-    // A form that was sent cannot be sent again after the sign-in: it must not look as if it had been.
+    // After the sign-in, the browser cannot repeat the form. A redirect would make it look as if it had been
+    // accepted.
     let answer = browser.post_from("same-origin", "/a").await;
     assert_eq!(refusal(&answer), (401, "unauthenticated".to_owned()));
 }
@@ -139,7 +140,7 @@ async fn a_refused_refresh_ends_the_session_and_removes_the_cookie() {
         for attribute in ["Max-Age=0", "Path=/", "HttpOnly", "SameSite=Lax"] {
             assert!(cookie.contains(attribute), "{cookie} lacks {attribute}");
         }
-        assert!(everything(&answer).contains("/auth/signin"), "a new sign-in is the way on");
+        assert!(everything(&answer).contains("/auth/signin"), "the answer offers a sign-in");
     }
     assert_eq!(osc.count_grants("refresh_token"), 1, "a refused grant is not tried again");
     browser.fetch("/a").await;

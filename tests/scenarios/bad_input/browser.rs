@@ -1,4 +1,4 @@
-//! What a browser can send.
+//! Malformed input from browsers.
 
 use http::{HeaderValue, Request, StatusCode, header};
 use mock_osc::{Endpoint, MockOsc};
@@ -16,7 +16,7 @@ fn is(answer: &Answer, status: u16, error: &str) {
 }
 
 #[tokio::test]
-async fn cookies_that_make_no_sense_are_no_session_and_disturb_none() {
+async fn malformed_cookies_are_ignored_beside_a_valid_session() {
     let osc = MockOsc::builder().start().await.unwrap();
     let mut browser = Browser::new(app(&layer(&osc)));
     browser.sign_in(&osc).await;
@@ -117,7 +117,7 @@ async fn queries_that_cannot_be_read_are_refused() {
             let answer = browser.navigate(&format!("{path}?{query}")).await;
             is(&answer, 400, "invalid_request");
         }
-        // On the app's own paths the query is the app's business.
+        // On the app's own paths, the layer does not judge the query.
         is(&browser.fetch(&format!("/x?{query}")).await, 401, "unauthenticated");
     }
     assert!(browser.cookies().is_empty());
@@ -155,7 +155,7 @@ async fn s65_an_answer_with_a_code_and_an_error_is_an_error() {
 }
 
 #[tokio::test]
-async fn hosts_that_are_none_do_not_matter_and_break_nothing() {
+async fn malformed_hosts_break_nothing() {
     let osc = MockOsc::builder().start().await.unwrap();
     let app = app(&layer(&osc));
     for host in [

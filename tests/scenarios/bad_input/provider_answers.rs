@@ -1,4 +1,4 @@
-//! What a provider can answer.
+//! Malformed answers from the provider.
 
 use std::time::Duration;
 
@@ -43,13 +43,13 @@ fn nonsense() -> Vec<Fault> {
 
 fn leaves_no_secret(osc: &MockOsc, browser: &Browser) {
     for secret in osc.issued_tokens() {
-        // The code is in the callback's address, which the provider gave to the browser itself.
+        // Answers may repeat the code, because the provider sent it to the browser itself.
         assert!(!browser.seen().contains(&secret), "a secret reached the browser: {}", browser.seen());
     }
 }
 
 #[tokio::test]
-async fn metadata_that_makes_no_sense_is_an_unreachable_provider() {
+async fn malformed_metadata_counts_as_an_unreachable_provider() {
     let osc = MockOsc::builder().start().await.unwrap();
     let app = app(&layer(&osc));
     for fault in nonsense() {
@@ -64,7 +64,7 @@ async fn metadata_that_makes_no_sense_is_an_unreachable_provider() {
 }
 
 #[tokio::test]
-async fn metadata_with_one_field_that_makes_no_sense_is_not_used() {
+async fn metadata_with_one_malformed_field_is_not_used() {
     let osc = MockOsc::builder().start().await.unwrap();
     for name in ["issuer", "authorization_endpoint", "token_endpoint"] {
         for value in [
@@ -104,7 +104,7 @@ async fn is_refused_with(osc: &MockOsc, name: &str, value: Option<Value>) {
 }
 
 #[tokio::test]
-async fn a_token_answer_to_a_sign_in_that_makes_no_sense_makes_no_session() {
+async fn a_malformed_token_answer_makes_no_session() {
     let osc = MockOsc::builder().start().await.unwrap();
     let app = app(&layer(&osc));
     let lost = [Fault::LostAnswer, Fault::Html.after_processing(), Fault::Huge.after_processing()];
@@ -124,7 +124,7 @@ async fn a_token_answer_to_a_sign_in_that_makes_no_sense_makes_no_session() {
 }
 
 #[tokio::test]
-async fn s71_tokens_that_cannot_be_any_make_no_session() {
+async fn s71_malformed_tokens_make_no_session() {
     let osc = MockOsc::builder().start().await.unwrap();
     let app = app(&layer(&osc));
     for (name, value) in [
@@ -153,7 +153,7 @@ async fn s71_tokens_that_cannot_be_any_make_no_session() {
 }
 
 #[tokio::test]
-async fn s19_an_answer_over_64_kib_is_not_read_even_when_it_makes_sense() {
+async fn s19_answers_over_64_kib_are_not_read() {
     let osc = MockOsc::builder().start().await.unwrap();
     let (fits, too_long) = (json!("x".repeat(60_000)), json!("x".repeat(66_000)));
     osc.set_metadata_field("padding", too_long.clone());
@@ -177,9 +177,9 @@ async fn s19_an_answer_over_64_kib_is_not_read_even_when_it_makes_sense() {
 }
 
 #[tokio::test]
-async fn a_token_answer_to_a_refresh_that_makes_no_sense_keeps_the_session() {
+async fn a_malformed_refresh_answer_keeps_the_session() {
     for fault in nonsense() {
-        // Half an answer is a rotation lost on the way: without grace nobody could save that session.
+        // Half an answer loses a rotated token. Without a grace period, that session could not be saved.
         let osc = MockOsc::builder().refresh_grace(Duration::from_secs(600)).start().await.unwrap();
         let clock = QuickClock::new();
         let mut browser = Browser::new(app(&layer_for(&osc).clock(clock.clone()).build().unwrap()));
@@ -193,11 +193,15 @@ async fn a_token_answer_to_a_refresh_that_makes_no_sense_keeps_the_session() {
         let seconds: u64 = answer.headers()[header::RETRY_AFTER].to_str().unwrap().parse().unwrap();
         assert!((1..=450).contains(&seconds), "{fault:?} {seconds}");
         assert!(!answer.headers().contains_key(header::SET_COOKIE));
-        // Nonsense may be a lost answer, which is asked for once more; 429 is not.
+        // The layer repeats the request after nonsense, which may be a lost answer. After 429 it does not.
         let expected = if matches!(fault, Fault::RetryAfter(429, _)) { 1 } else { 2 };
         assert_eq!(osc.count_grants("refresh_token"), expected, "{fault:?}");
         assert_eq!(refusal(&browser.fetch("/").await).1, "temporarily_unavailable");
-        assert_eq!(osc.count_grants("refresh_token"), expected, "it is left alone for a while");
+        assert_eq!(
+            osc.count_grants("refresh_token"),
+            expected,
+            "the provider is not asked during the backoff"
+        );
 
         osc.clear_faults();
         clock.advance(Duration::from_secs(seconds));
@@ -211,7 +215,7 @@ async fn a_token_answer_to_a_refresh_that_makes_no_sense_keeps_the_session() {
 #[tokio::test]
 async fn s45_an_absurd_lifetime_neither_fails_a_sign_in_nor_a_refresh() {
     const HOUR: f64 = 3600.0;
-    // Nobody is believed beyond 497 days; nor is a token taken for dead when it comes.
+    // A lifetime is capped at 497 days. A new token counts as valid for at least a second.
     const LONGEST: f64 = 42_949_672.0;
     const SHORTEST: f64 = 1.0;
     let osc = MockOsc::builder().start().await.unwrap();
@@ -258,7 +262,7 @@ async fn s45_an_absurd_lifetime_neither_fails_a_sign_in_nor_a_refresh() {
 }
 
 #[tokio::test]
-async fn a_registration_that_makes_no_sense_begins_no_sign_in() {
+async fn a_malformed_registration_begins_no_sign_in() {
     let osc = MockOsc::builder().start().await.unwrap();
     let layer = OscAuthLayer::builder(Client::register("App")).issuer(osc.issuer()).build().unwrap();
     let app = app(&layer);
@@ -273,7 +277,7 @@ async fn a_registration_that_makes_no_sense_begins_no_sign_in() {
 }
 
 #[tokio::test]
-async fn a_pushed_request_whose_answer_makes_no_sense_begins_no_sign_in() {
+async fn a_malformed_par_answer_begins_no_sign_in() {
     let osc = MockOsc::builder().par(true).start().await.unwrap();
     let app = app(&layer(&osc));
     for fault in nonsense() {

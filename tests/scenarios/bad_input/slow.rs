@@ -1,4 +1,4 @@
-//! A provider that never ends its answer. The time-outs are real time, so all cases run beside each other.
+//! A provider that never finishes its answer. The timeouts use real time, so all cases run concurrently.
 
 use std::time::{Duration, Instant};
 
@@ -7,11 +7,11 @@ use mock_osc::{Endpoint, Fault, MockOsc};
 use osc_auth_layer::{Client, OscAuthLayer};
 use osc_tests::{Browser, QuickClock, app, callback, layer, layer_for, refusal};
 
-/// The layer waits 25 seconds for the answer to a grant; the rest is for a machine that is busy.
+/// The layer waits 25 seconds for the answer to a grant. The rest allows for a busy machine.
 const MOST: Duration = Duration::from_secs(45);
 
 fn slow() -> [Fault; 3] {
-    // Silence before the answer, a body that drips, and one that drips faster than any read time-out.
+    // Silence, a slow body, and a body that sends faster than any read timeout.
     [
         Fault::Latency(Duration::from_secs(600)),
         Fault::Endless(Duration::from_secs(3)),
@@ -39,7 +39,7 @@ async fn registering(fault: Fault) {
 
 async fn exchanging(fault: Fault) {
     let osc = MockOsc::builder().start().await.expect("the mock starts");
-    // The browser's own patience never ends on this clock, so the HTTP client gives up first.
+    // The sign-in never times out on this clock, so the HTTP client gives up first.
     let layer = layer_for(&osc).clock(QuickClock::new()).build().expect("it builds");
     let mut browser = Browser::new(app(&layer));
     let path = callback(&mut browser, &osc).await;
@@ -51,7 +51,7 @@ async fn exchanging(fault: Fault) {
 
 async fn refreshing(fault: Fault) {
     let osc = MockOsc::builder().start().await.expect("the mock starts");
-    // The request's own patience never ends on this clock, so what gives up is the HTTP client.
+    // The request never times out on this clock, so the HTTP client gives up first.
     let clock = QuickClock::new();
     let layer = layer_for(&osc).clock(clock.clone()).build().expect("it builds");
     let mut browser = Browser::new(app(&layer));
@@ -60,7 +60,7 @@ async fn refreshing(fault: Fault) {
     osc.fault(Endpoint::Token, fault).once();
     let answer = browser.fetch("/").await;
     if answer.status() != 200 {
-        // The answer might still have come, so nobody asked again.
+        // The answer might still arrive, so the layer must not retry.
         assert_eq!(refusal(&answer), (401, "temporarily_unavailable".to_owned()));
         assert_eq!(osc.count_grants("refresh_token"), 1);
         clock.advance(Duration::from_secs(2));
@@ -70,7 +70,7 @@ async fn refreshing(fault: Fault) {
 }
 
 #[tokio::test]
-async fn s19_a_provider_that_never_finishes_is_given_up() {
+async fn s19_a_provider_that_never_finishes_times_out() {
     let begun = Instant::now();
     let mut cases: Vec<std::pin::Pin<Box<dyn Future<Output = ()>>>> = Vec::new();
     for fault in slow() {
@@ -80,5 +80,5 @@ async fn s19_a_provider_that_never_finishes_is_given_up() {
         cases.push(Box::pin(refreshing(fault)));
     }
     tokio::time::timeout(MOST, join_all(cases)).await.expect("something hangs");
-    assert!(begun.elapsed() > Duration::from_secs(5), "it was not slow at all");
+    assert!(begun.elapsed() > Duration::from_secs(5), "the provider was not slow");
 }

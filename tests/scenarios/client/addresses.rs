@@ -1,5 +1,5 @@
-//! Where tokens go: the personal access token to the platform, a service access token to its service's API, neither to
-//! anybody else, and no token anywhere after the sign-out.
+//! The destinations of tokens: the personal access token goes to the platform, a service access token to its
+//! service's API. No token goes anywhere else, and none anywhere after the sign-out.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use serde_json::json;
 const PLATFORM: [Endpoint; 4] =
     [Endpoint::Catalog, Endpoint::ServiceToken, Endpoint::Money, Endpoint::Deploy];
 
-/// Which of the headers that carry a token a request has.
+/// Returns the names of the request's headers that carry a token.
 fn carriers(request: &Recorded) -> Vec<&str> {
     let names = request.headers.iter().map(|(name, _)| name.as_str());
     names.filter(|name| ["x-pat-jwt", "x-jwt", "authorization", "cookie"].contains(name)).collect()
@@ -30,7 +30,7 @@ fn kind_of_token(token: &str) -> &'static str {
 }
 
 #[tokio::test]
-async fn s44_each_kind_of_token_goes_where_it_belongs_in_its_own_header_and_never_with_the_other() {
+async fn s44_each_kind_of_token_goes_only_to_its_place() {
     let stage = Stage::signed_in().await;
     let osc = stage.context().await;
     for call in calls() {
@@ -70,13 +70,13 @@ async fn s44_each_kind_of_token_goes_where_it_belongs_in_its_own_header_and_neve
     }
 }
 
-/// A stage whose layer asks the resolver for every name, all of which lead to this machine.
+/// Returns a stage whose layer uses this resolver. All names resolve to this machine.
 async fn with_dns(dns: &HeldDns) -> Stage {
     Stage::with(MockOsc::builder(), |layer| dns.configure(layer)).await
 }
 
 #[tokio::test]
-async fn s44_an_api_outside_of_the_environment_gets_no_token_and_not_even_a_question() {
+async fn s44_an_api_outside_the_environment_gets_no_request() {
     let dns = HeldDns::default();
     let elsewhere = MockOsc::builder().start().await.unwrap();
     let port = elsewhere.address().port();
@@ -122,7 +122,7 @@ async fn s44_an_api_outside_of_the_environment_gets_no_token_and_not_even_a_ques
 }
 
 #[tokio::test]
-async fn s44_a_link_to_elsewhere_gets_no_token_and_not_even_a_question() {
+async fn s44_a_foreign_link_gets_no_request() {
     let dns = HeldDns::default();
     let stage = with_dns(&dns).await;
     let osc = stage.context().await;
@@ -174,14 +174,14 @@ async fn s44_a_link_that_looks_like_a_host_stays_on_the_apis_own() {
     let osc = stage.context().await;
     for href in ["//evil.example/health/demo", "/\\evil.example/health/demo", "/../../health/demo"] {
         stage.osc.set_link("health", json!(href));
-        // The mock knows no such path, or takes it for its own.
+        // The mock may answer 404 here. Only the destination matters.
         soon(osc.instance_health(ADSERVER, "demo")).await.ok();
     }
     assert!(!dns.asked().iter().any(|name| name.contains("evil")), "{:?}", dns.asked());
 }
 
 #[tokio::test]
-async fn s44_a_link_that_is_no_text_is_as_good_as_none() {
+async fn s44_a_link_that_is_no_text_is_ignored() {
     let stage = Stage::signed_in().await;
     let osc = stage.context().await;
     for odd in [json!(null), json!(7), json!({}), json!(["/x"])] {
@@ -212,7 +212,8 @@ async fn s44_a_redirect_takes_no_token_elsewhere() {
     assert_eq!(Asked::of(&elsewhere), Asked::nothing());
 }
 
-/// A visitor of a layer that is told no platform, and the names that it asks for.
+/// Returns a visitor of a layer without a configured platform, and the resolver that records the names it
+/// looks up.
 async fn without_platform(issuer: &str) -> (OscAuthLayer, OscContext, HeldDns) {
     let dns = HeldDns::default();
     let layer =
@@ -227,7 +228,7 @@ async fn without_platform(issuer: &str) -> (OscAuthLayer, OscContext, HeldDns) {
 }
 
 #[tokio::test]
-async fn s44_a_token_of_an_issuer_that_is_none_of_oscs_goes_nowhere_unless_a_platform_is_named() {
+async fn s44_a_foreign_issuers_token_needs_a_configured_platform() {
     let issuers = [
         "https://login.example",
         "https://app.osaas.io.example",
@@ -274,7 +275,7 @@ async fn s61_the_personal_access_token_goes_into_the_issuers_own_environment() {
         ("https://app.se.osaas.io", "se"),
     ] {
         let (_layer, osc, dns) = without_platform(issuer).await;
-        // Every name is this machine, where nothing listens for https: what counts is the name.
+        // All names resolve to this machine, where nothing listens for HTTPS. Only the name matters.
         soon(osc.list_instances(ADSERVER)).await.unwrap_err();
         soon(osc.create_instance(MINIO, "a", json!({}))).await.unwrap_err();
         soon(osc.token_balance()).await.unwrap_err();

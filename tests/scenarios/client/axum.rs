@@ -1,4 +1,4 @@
-//! Handlers that ask for the workspace, and answer with what went wrong there.
+//! axum handlers that extract the workspace and answer with its errors.
 
 use std::time::Duration;
 
@@ -43,7 +43,7 @@ async fn a_handler_that_asks_for_the_workspace_acts_in_it() {
 }
 
 #[tokio::test]
-async fn where_nobody_is_signed_in_the_handler_is_told_or_not_run() {
+async fn without_a_user_the_handler_gets_none_or_is_not_run() {
     let osc = MockOsc::builder().start().await.unwrap();
     let open = [
         Browser::new(boxed(routes("/assets").layer(layer(&osc)))),
@@ -91,44 +91,48 @@ async fn each_kind_of_error_has_an_answer_of_its_own() {
         (
             "invalid_input",
             400,
-            "could not create My Own (eyevinn-test-adserver): a name consists of small letters and digits",
+            "could not create My Own (eyevinn-test-adserver): a name may contain only lowercase letters and digits",
         ),
         (
             "not_subscribed",
             404,
-            "could not list the instances (minio-minio): the workspace does not subscribe to the service",
+            "could not list the instances (minio-minio): the workspace does not subscribe to the service; activate the service first",
         ),
         ("name_taken", 409, "could not create demo (eyevinn-test-adserver): the name is taken"),
         (
             "not_found",
             404,
-            "could not remove none (eyevinn-test-adserver): Open Source Cloud does not find it (OSC says: no such instance)",
+            "could not remove none (eyevinn-test-adserver): Open Source Cloud did not find it (OSC says: no such instance)",
         ),
         (
             "refused",
             403,
-            "could not create a (eyevinn-test-adserver): Open Source Cloud refuses (OSC says: no such secret: c)",
+            "could not create a (eyevinn-test-adserver): Open Source Cloud refused the request (OSC says: no such secret: c)",
         ),
         (
             "not_supported",
             422,
-            "could not restart demo (eyevinn-test-adserver): the instance does not offer that",
+            "could not restart demo (eyevinn-test-adserver): the instance does not support this",
         ),
         (
             "deadline_exceeded",
             504,
-            "could not wait for demo (eyevinn-test-adserver): it is not running by the deadline, its status is unknown",
+            "could not wait for demo (eyevinn-test-adserver): it was not running by the deadline; its last status was unknown",
         ),
-        ("unavailable", 502, "could not read the token balance: Open Source Cloud asks to wait"),
+        (
+            "unavailable",
+            502,
+            "could not read the token balance: Open Source Cloud asks you to try again later",
+        ),
         (
             "unexpected_answer",
             502,
-            "could not read the token balance: Open Source Cloud gave an answer that makes no sense",
+            "could not read the token balance: Open Source Cloud sent an answer that the layer cannot read",
         ),
         (
             "session_ended",
             401,
-            "could not read the token balance: the session is over; the visitor has to sign in again",
+            "could not read the token balance: the session has ended; the user has to sign in again",
         ),
     ];
     for (error, status, description) in answers {
@@ -152,7 +156,7 @@ async fn each_kind_of_error_has_an_answer_of_its_own() {
 }
 
 #[tokio::test]
-async fn a_platform_that_is_not_known_is_the_apps_own_fault() {
+async fn an_unknown_platform_answers_500() {
     let osc = MockOsc::builder().start().await.unwrap();
     let client = osc_auth_layer::Client::confidential(osc.client_id(), osc.client_secret());
     let unconfigured = osc_auth_layer::OscAuthLayer::builder(client)

@@ -1,4 +1,4 @@
-//! A context without a session: the same client with a personal access token that somebody handed over.
+//! A context without a session: the same client, with a personal access token from elsewhere.
 
 use std::sync::Arc;
 
@@ -10,13 +10,13 @@ use serde_json::json;
 const PLATFORM: [Endpoint; 4] =
     [Endpoint::Catalog, Endpoint::ServiceToken, Endpoint::Money, Endpoint::Deploy];
 
-/// A context with a token of the mock's, on a clock that stands still.
+/// Returns a context with a token of the mock, on a clock that stands still.
 fn context(osc: &MockOsc) -> OscContext {
     let builder = OscContext::builder(osc.personal_access_token("ada")).platform(osc.platform());
     builder.clock(WatchedClock::default()).build().expect("it builds")
 }
 
-/// Every part of a request that a server sees, except the tokens.
+/// Returns everything a server sees of each request, except the tokens.
 fn shapes(osc: &MockOsc) -> Vec<String> {
     let endpoints = PLATFORM.into_iter().chain([Endpoint::Instances]);
     let shape = |request: Recorded| {
@@ -43,7 +43,7 @@ async fn every_call_works_with_a_bare_token_and_sends_what_a_session_would() {
 }
 
 #[tokio::test]
-async fn clones_share_what_they_learn_and_other_contexts_do_not() {
+async fn clones_share_their_cache_and_other_contexts_do_not() {
     let osc = MockOsc::builder().start().await.unwrap();
     let first = context(&osc);
     for context in [&first, &first.clone()] {
@@ -55,7 +55,7 @@ async fn clones_share_what_they_learn_and_other_contexts_do_not() {
 }
 
 #[tokio::test]
-async fn a_bare_token_that_dies_is_said_to_be_invalid_and_is_not_refreshed() {
+async fn a_refused_bare_token_is_reported_invalid_and_not_refreshed() {
     let osc = MockOsc::builder().start().await.unwrap();
     let context = context(&osc);
     soon(context.token_balance()).await.unwrap();
@@ -83,7 +83,7 @@ async fn a_dead_service_access_token_is_replaced_with_a_bare_token_too() {
 }
 
 #[tokio::test]
-async fn no_error_with_a_bare_token_repeats_it_or_the_secret_that_was_to_be_stored() {
+async fn no_error_of_a_bare_token_repeats_token_or_secret() {
     let osc = MockOsc::builder().start().await.unwrap();
     let context = context(&osc);
     let token = osc.issued_tokens().pop().unwrap();
@@ -107,7 +107,7 @@ async fn s61_a_bare_token_goes_into_its_own_environment() {
             builder = builder.environment(environment);
         }
         let context = builder.configure_http(|http| http.dns_resolver(Arc::new(resolver))).build().unwrap();
-        // Every name is this machine, where nothing listens for https: what counts is the name.
+        // All names resolve to this machine, where nothing listens for HTTPS. Only the name matters.
         soon(context.list_instances(ADSERVER)).await.unwrap_err();
         soon(context.token_balance()).await.unwrap_err();
         soon(context.my_apps()).await.unwrap_err();

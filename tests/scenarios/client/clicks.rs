@@ -1,4 +1,4 @@
-//! Creating an instance twice: double clicks, second tries, other sessions.
+//! Creating an instance twice: double clicks, retries, other sessions.
 
 use std::time::Duration;
 
@@ -15,16 +15,16 @@ use super::creating::{
 };
 
 #[tokio::test]
-async fn at_the_deadline_it_may_have_been_created_and_a_second_call_adopts_it() {
+async fn after_the_deadline_a_second_call_adopts_the_instance() {
     let (stage, osc) = with_secret().await;
     stage.osc.fault(Endpoint::Instances, gateway_timeout()).when(is_create);
     let error = stage.through_looks(create_or_adopt(&osc)).await.unwrap_err();
     assert_eq!((error.kind(), creates(&stage)), (Kind::MaybeCreated, 1));
-    assert!(error.to_string().contains("did not turn up by the deadline"), "{error}");
+    assert!(error.to_string().contains("did not appear by the deadline"), "{error}");
     turn_up(&stage, &options());
     assert!(matches!(soon(create_or_adopt(&osc)).await.unwrap(), Creation::Adopted(_)));
     assert_eq!(creates(&stage), 1);
-    // It was adopted once; from now on it is there like any other.
+    // The instance was adopted once. From now on it counts as any existing instance.
     assert_eq!(soon(create_or_adopt(&osc)).await.unwrap_err().kind(), Kind::NameTaken);
 }
 
@@ -66,7 +66,7 @@ async fn an_instance_that_was_removed_is_not_adopted_from_somebody_else() {
 }
 
 #[tokio::test]
-async fn of_many_clicks_at_once_one_creates_and_the_others_adopt() {
+async fn concurrent_clicks_create_one_instance_and_adopt_it() {
     let (stage, osc) = with_secret().await;
     let clicks = soon(join_all((0..50).map(|_| create_or_adopt(&osc)))).await;
     let clicks: Vec<_> = clicks.into_iter().map(Result::unwrap).collect();
@@ -92,7 +92,7 @@ async fn clicks_during_a_504_send_one_create_and_all_adopt() {
 }
 
 #[tokio::test]
-async fn a_click_with_other_options_at_the_same_time_is_told_that_the_name_is_taken() {
+async fn a_concurrent_click_with_other_options_gets_name_taken() {
     let (stage, osc) = with_secret().await;
     let other = osc.create_or_adopt_instance(ADSERVER, "mine", json!({ "level": 2 }), TEN_MINUTES);
     let (first, second) = soon(join(create_or_adopt(&osc), other)).await;
@@ -109,7 +109,7 @@ async fn a_click_in_another_session_of_the_same_user_adopts_what_the_first_creat
     let callback = stage.osc.approve(&authorize).await.unwrap();
     tablet.navigate(path_of(&callback)).await;
     let tablet = token_of(&tablet.fetch("/").await).unwrap().context();
-    // Both have looked before either creates: the other one's create comes first.
+    // Both have looked before either creates. The other session's create arrives first.
     stage.osc.fault(Endpoint::Instances, taken()).when(is_create).once();
     let create = |pause| {
         if pause == 1 {

@@ -32,7 +32,7 @@ pub(super) async fn create_or_adopt(osc: &OscContext) -> Result<Creation, Contex
     osc.create_or_adopt_instance(ADSERVER, "mine", options(), TEN_MINUTES).await
 }
 
-/// The instance turns up, with these options.
+/// Makes the instance appear, with these options.
 pub(super) fn turn_up(stage: &Stage, options: &Value) {
     stage.osc.add_instance(ADSERVER, "mine", options.as_object().cloned().unwrap_or_default());
 }
@@ -71,7 +71,7 @@ async fn a_create_without_a_clear_answer_says_that_it_may_have_been_created() {
         assert_eq!((error.kind(), error.kind().as_str()), (Kind::MaybeCreated, "maybe_created"), "{error}");
         assert_eq!(error.status().map(|status| status.as_u16()), status, "{error}");
         assert_eq!(error.response_status().as_u16(), 504);
-        let text = "could not create mine (eyevinn-test-adserver): it may have been created: \
+        let text = "could not create mine (eyevinn-test-adserver): it may have been created; \
                     look for it in a few minutes before you create it again";
         assert!(error.to_string().starts_with(text), "{error}");
         assert_eq!(creates(&stage), 1, "{error}");
@@ -79,7 +79,7 @@ async fn a_create_without_a_clear_answer_says_that_it_may_have_been_created() {
 }
 
 #[tokio::test]
-async fn a_create_that_the_service_itself_declines_is_no_maybe() {
+async fn a_create_declined_by_the_service_is_a_clear_refusal() {
     let json = |status, reason: &str| {
         Fault::Answer(status, "application/json", json!({ "reason": reason }).to_string())
     };
@@ -142,7 +142,7 @@ async fn an_instance_whose_answer_was_lost_is_adopted() {
 }
 
 #[tokio::test]
-async fn what_was_there_before_is_taken_and_nothing_is_created() {
+async fn an_existing_instance_makes_the_name_taken() {
     let (stage, osc) = with_secret().await;
     turn_up(&stage, &options());
     let error = soon(create_or_adopt(&osc)).await.unwrap_err();
@@ -152,7 +152,7 @@ async fn what_was_there_before_is_taken_and_nothing_is_created() {
 }
 
 #[tokio::test]
-async fn a_name_that_was_absent_and_is_taken_is_adopted_if_it_shows_the_same_options() {
+async fn a_newly_taken_name_is_adopted_if_its_options_match() {
     for (shown, is_adopted) in [
         (options(), true),
         (json!({}), true),
@@ -185,7 +185,7 @@ async fn a_taken_name_that_never_turns_up_is_taken_at_the_deadline() {
 }
 
 #[tokio::test]
-async fn an_outage_is_sat_out_until_the_deadline() {
+async fn create_retries_through_an_outage_until_the_deadline() {
     let (stage, osc) = with_secret().await;
     stage.osc.fault(Endpoint::Instances, Fault::Status(503)).times(5);
     let later =
@@ -206,7 +206,7 @@ async fn an_outage_is_sat_out_until_the_deadline() {
 }
 
 #[tokio::test]
-async fn an_api_that_refuses_its_token_after_the_create_is_sat_out_for_a_minute() {
+async fn after_a_create_refused_tokens_are_retried_for_a_minute() {
     for (looks, kind) in [(40, None), (1000, Some(Kind::Refused))] {
         let (stage, osc) = with_secret().await;
         stage.osc.fault(Endpoint::Instances, gateway_timeout().after_processing()).when(is_create);
@@ -246,7 +246,7 @@ async fn a_sign_out_ends_it() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_sent_is_refused_before_anything_is_asked() {
+async fn unsendable_arguments_are_refused_before_any_request() {
     let stage = Stage::signed_in().await;
     let osc = stage.context().await;
     let make = |service, name, options: Value| {

@@ -1,4 +1,4 @@
-//! A success that holds a reason in place of what was asked for.
+//! A successful status whose body holds a reason instead of the expected data.
 
 use std::time::Duration;
 
@@ -9,10 +9,10 @@ use osc_tests::{ADSERVER, Stage, calls, soon, use_instance};
 use serde_json::json;
 
 #[tokio::test]
-async fn a_success_that_holds_a_reason_instead_of_what_was_asked_for_is_a_refusal() {
+async fn a_success_with_a_reason_instead_of_data_is_a_refusal() {
     let body = json!({ "reason": "the cluster is full" }).to_string();
     for call in calls() {
-        // Any text may be a log, and its token is kept.
+        // A log may hold any text, and the service access token is cached.
         if call.doing.starts_with("read the logs") || call.endpoint == Endpoint::ServiceToken {
             continue;
         }

@@ -1,4 +1,4 @@
-//! Where tokens go in an environment of OSC's own, which is reached by name and over TLS, and among its services.
+//! The destinations of tokens in one of OSC's environments, which is reached by host name over TLS.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use serde_json::json;
 
 const ISSUER: &str = "https://app.dev.osaas.io";
 
-/// The environment `dev`, all of whose names lead to the mock, and somebody who signed in there.
+/// The environment `dev`, whose names all resolve to the mock, and a user who is signed in there.
 struct Environment {
     osc: MockOsc,
     dns: HeldDns,
@@ -32,7 +32,7 @@ impl Environment {
         let layer = OscAuthLayer::builder(Client::confidential(osc.client_id(), osc.client_secret()));
         let resolver = dns.clone();
         let layer = layer.environment("dev").public_url("http://localhost:3000").configure_http(|http| {
-            // No certificate of these names is to be had.
+            // No trusted certificate exists for these names.
             http.dns_resolver(Arc::new(resolver)).tls_danger_accept_invalid_certs(true)
         });
         let layer = layer.build().expect("it builds");
@@ -50,7 +50,7 @@ fn host(request: &Recorded) -> &str {
 }
 
 #[tokio::test]
-async fn s44_s61_each_token_goes_into_the_issuers_environment_over_tls_and_a_service_token_to_its_service() {
+async fn s44_s61_tokens_stay_in_the_issuers_environment_over_tls() {
     let Environment { osc, dns, context, .. } = &Environment::dev().await;
     for call in calls() {
         soon(call.make(context)).await.unwrap();
@@ -107,7 +107,7 @@ async fn s61_an_api_on_a_site_or_an_old_host_of_the_environment_gets_its_service
 }
 
 #[tokio::test]
-async fn s44_s61_an_api_that_is_not_of_the_environment_or_not_behind_tls_gets_no_token() {
+async fn s44_s61_a_foreign_or_plaintext_api_gets_no_token() {
     for foreign in [
         "http://api-eyevinn-test-adserver.auto.dev.osaas.io/test-adserverinstance",
         "https://api-eyevinn-test-adserver.auto.prod.osaas.io/test-adserverinstance",
@@ -125,10 +125,10 @@ async fn s44_s61_an_api_that_is_not_of_the_environment_or_not_behind_tls_gets_no
         "https://0123abcd.apps.dev.osaas.io/test-adserverinstance",
         "https://0123abcd.apps.osaas.io/test-adserverinstance",
         "https://catalog.svc.dev.osaas.io/test-adserverinstance",
-        // Another service's API: the token is for this one alone.
+        // The API of another service. The token is only for this one.
         "https://api-minio-minio.auto.dev.osaas.io/test-adserverinstance",
         "https://api-minio-minio.auto.dev-se.osaas.io/test-adserverinstance",
-        // Environments and sites that only look like this one's.
+        // Environments and sites with similar names.
         "https://api-eyevinn-test-adserver.auto.devse.osaas.io/test-adserverinstance",
         "https://api-eyevinn-test-adserver.auto.prod-dev.osaas.io/test-adserverinstance",
         "https://api-eyevinn-test-adserver.auto.dev-se.osaas.io.evil.example/test-adserverinstance",
@@ -177,7 +177,7 @@ async fn s44_a_service_access_token_goes_to_its_own_service_only() {
     for request in requests {
         let token = request.header("x-jwt").or(request.header("authorization")).expect("a token");
         let own = services.iter().zip(&tokens).find(|(service, _)| request.path.contains(*service));
-        let (service, own) = own.unwrap_or_else(|| panic!("of no service: {request:?}"));
+        let (service, own) = own.unwrap_or_else(|| panic!("a request for no service: {request:?}"));
         assert_eq!(token, format!("Bearer {}", own.token()), "{service}: {}", request.path);
         assert!(own.api_url().contains(service));
     }

@@ -1,4 +1,4 @@
-//! What an error says: its kind, its status, and the platform's own words.
+//! The contents of an error: its kind, its status, and the platform's own text.
 
 use std::time::Duration;
 
@@ -10,8 +10,8 @@ use serde_json::json;
 const FORMS: [ErrorForm; 5] =
     [ErrorForm::Reason, ErrorForm::Message, ErrorForm::Text, ErrorForm::Html, ErrorForm::Empty];
 
-/// Whether an error of this form has words for people.
-fn is_told(form: ErrorForm) -> bool {
+/// Returns true if an error of this form has readable text.
+fn has_text(form: ErrorForm) -> bool {
     !matches!(form, ErrorForm::Html | ErrorForm::Empty)
 }
 
@@ -35,7 +35,7 @@ async fn failure(stage: &Stage, call: Call) -> ContextError {
 }
 
 #[tokio::test]
-async fn every_call_tells_the_kind_the_status_and_the_platforms_own_reason() {
+async fn every_call_reports_kind_status_and_reason() {
     let kinds = [
         (400, Kind::Refused),
         (402, Kind::PlanRequired),
@@ -49,14 +49,14 @@ async fn every_call_tells_the_kind_the_status_and_the_platforms_own_reason() {
     let stage = Stage::signed_in().await;
     soon(stage.context().await.list_instances(ADSERVER)).await.unwrap();
     for call in calls() {
-        // Its token is kept, so this asks nothing.
+        // The token is cached, so this sends no request.
         if call.endpoint == Endpoint::ServiceToken {
             continue;
         }
         for (at, (status, kind)) in kinds.into_iter().enumerate() {
             let form = FORMS[at % FORMS.len()];
             stage.osc.fault(call.endpoint, answer(status, form, "because the mock says so"));
-            let is_look = call.doing.starts_with("look at");
+            let is_look = call.doing.starts_with("look up");
             if is_look && kind == Kind::NotFound {
                 stage.osc.clear_faults();
                 continue;
@@ -69,18 +69,18 @@ async fn every_call_tells_the_kind_the_status_and_the_platforms_own_reason() {
             let doing = call.doing;
             let kind = match (is_create, status) {
                 (true, 409) => Kind::NameTaken,
-                // Only the service itself answers in JSON: anything else may be a gateway that knows nothing.
+                // Only the service itself answers in JSON. Any other answer may come from a gateway.
                 (true, 500..) if !is_json => Kind::MaybeCreated,
                 _ => kind,
             };
             assert_eq!(error.kind(), kind, "{doing} {status}: {error}");
-            // Looked up by name, it is not there: the answer to another question.
+            // The client looks the instance up by name, and the list does not contain it.
             if is_by_name && kind == Kind::NotFound && !doing.starts_with("list") {
                 assert_eq!(error.to_string(), format!("could not {doing}: there is no such instance"));
                 continue;
             }
             assert_eq!(error.status().unwrap().as_u16(), status, "{doing}");
-            let reason = is_told(form).then_some("because the mock says so");
+            let reason = has_text(form).then_some("because the mock says so");
             assert_eq!(error.reason(), reason, "{doing} {status} {form:?}");
         }
         soon(call.make(&stage.context().await)).await.unwrap();
@@ -91,7 +91,7 @@ async fn every_call_tells_the_kind_the_status_and_the_platforms_own_reason() {
 }
 
 #[tokio::test]
-async fn the_platforms_own_refusals_are_told_apart_in_each_form() {
+async fn platform_refusals_are_distinguished_in_every_error_form() {
     for form in FORMS {
         let stage = Stage::with(MockOsc::builder().error_form(form), |layer| layer).await;
         let osc = stage.context().await;
@@ -130,7 +130,7 @@ async fn the_platforms_own_refusals_are_told_apart_in_each_form() {
         for (error, kind, status, reason) in errors {
             let error = error.unwrap_err();
             let found = (error.kind(), error.status().unwrap().as_u16(), error.reason());
-            assert_eq!(found, (kind, status, is_told(form).then_some(reason)), "{form:?}: {error}");
+            assert_eq!(found, (kind, status, has_text(form).then_some(reason)), "{form:?}: {error}");
         }
         assert!(soon(osc.get_instance(ADSERVER, "demo")).await.unwrap().is_none());
     }
@@ -147,51 +147,51 @@ async fn errors_read_well() {
     let unsubscribed = soon(osc.list_instances(MINIO)).await.map(drop);
     assert_eq!(
         text(unsubscribed),
-        "could not list the instances (minio-minio): the workspace does not subscribe to the service"
+        "could not list the instances (minio-minio): the workspace does not subscribe to the service; activate the service first"
     );
     let unknown = soon(osc.create_instance("no-such", "mine", json!({}))).await.map(drop);
     assert_eq!(
         text(unknown),
-        "could not activate the service (no-such): Open Source Cloud does not find it (OSC says: no such service)"
+        "could not activate the service (no-such): Open Source Cloud did not find it (OSC says: no such service)"
     );
     let missing = soon(osc.restart_instance(ADSERVER, "none")).await;
     assert_eq!(text(missing), "could not restart none (eyevinn-test-adserver): there is no such instance");
     let misnamed = soon(osc.create_instance(ADSERVER, "My Own", json!({}))).await.map(drop);
     assert_eq!(
         text(misnamed),
-        "could not create My Own (eyevinn-test-adserver): a name consists of small letters and digits"
+        "could not create My Own (eyevinn-test-adserver): a name may contain only lowercase letters and digits"
     );
     stage.osc.fault(Endpoint::Money, Fault::RetryAfter(429, "7".to_owned())).once();
     assert_eq!(
         text(soon(osc.token_balance()).await.map(drop)),
-        "could not read the token balance: Open Source Cloud asks to wait"
+        "could not read the token balance: Open Source Cloud asks you to try again later"
     );
     stage.osc.fault(Endpoint::Deploy, Fault::Status(500)).once();
     assert_eq!(
         text(soon(osc.my_apps()).await.map(drop)),
-        "could not list the apps: Open Source Cloud has a problem (OSC says: the mock was told to fail)"
+        "could not list the apps: Open Source Cloud has an internal error; try again later (OSC says: the mock was told to fail)"
     );
     stage.osc.fault(Endpoint::Instances, Fault::LostAnswer).once();
     assert_eq!(
         text(soon(osc.create_instance(ADSERVER, "mine", json!({}))).await.map(drop)),
-        "could not create mine (eyevinn-test-adserver): it may have been created: look for it in a few minutes before you create it again"
+        "could not create mine (eyevinn-test-adserver): it may have been created; look for it in a few minutes before you create it again"
     );
     assert_eq!(stage.osc.instances(ADSERVER), ["demo", "mine"], "it has done it");
     stage.osc.stop_listening().await;
     assert_eq!(
         text(soon(osc.remove_instance(ADSERVER, "mine")).await),
-        "could not remove mine (eyevinn-test-adserver): Open Source Cloud is out of reach"
+        "could not remove mine (eyevinn-test-adserver): Open Source Cloud is unreachable"
     );
     stage.osc.resume_listening().await.unwrap();
     stage.token().await.session().sign_out().await;
     assert_eq!(
         text(soon(osc.subscriptions()).await.map(drop)),
-        "could not read the subscriptions: the session is over; the visitor has to sign in again"
+        "could not read the subscriptions: the session has ended; the user has to sign in again"
     );
 }
 
 #[tokio::test]
-async fn how_long_to_wait_is_passed_on_from_each_of_the_platforms_services() {
+async fn retry_after_of_every_platform_service_is_passed_on() {
     for call in calls() {
         let stage = Stage::signed_in().await;
         stage.osc.fault(call.endpoint, Fault::RetryAfter(503, "17".to_owned()));
@@ -202,7 +202,7 @@ async fn how_long_to_wait_is_passed_on_from_each_of_the_platforms_services() {
 }
 
 #[tokio::test]
-async fn how_long_to_wait_is_passed_on_from_the_provider() {
+async fn retry_after_of_the_provider_is_passed_on() {
     let stage = Stage::signed_in().await;
     let osc = stage.context().await;
     stage.pass(EXPIRED);
@@ -214,7 +214,7 @@ async fn how_long_to_wait_is_passed_on_from_the_provider() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_sent_is_refused_before_anything_is_asked() {
+async fn unsendable_arguments_are_refused_before_any_request() {
     let stage = Stage::signed_in().await;
     let osc = stage.context().await;
     let long = "a".repeat(1000);

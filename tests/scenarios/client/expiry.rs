@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 const HOUR: Duration = Duration::from_secs(3600);
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// A provider whose tokens outlast the test, so that only service access tokens expire.
+/// Returns a provider whose tokens outlast the test, so that only service access tokens expire.
 fn lasting() -> mock_osc::Builder {
     MockOsc::builder().token_ttl(24 * HOUR)
 }
@@ -53,7 +53,7 @@ async fn a_service_access_token_is_used_until_a_minute_before_it_expires_and_the
 }
 
 #[tokio::test]
-async fn a_token_whose_lifetime_is_untold_is_used_for_a_few_minutes() {
+async fn a_token_without_expiry_is_used_for_a_few_minutes() {
     let stage = Stage::with(lasting().expiry_form(ExpiryForm::Absent).opaque_service_tokens(), |layer| layer);
     let stage = stage.await;
     let osc = stage.context().await;
@@ -77,7 +77,7 @@ async fn a_short_lived_token_is_used_for_most_of_its_life() {
 }
 
 #[tokio::test]
-async fn a_token_that_seems_to_have_expired_when_it_comes_is_not_asked_for_at_every_call() {
+async fn a_token_that_arrives_expired_is_not_requested_every_call() {
     for expiry in [json!(1_000_000_000), json!(0), json!(-7), json!("never"), json!({}), Value::Null] {
         let stage = Stage::with(lasting().opaque_service_tokens(), |layer| layer).await;
         stage.osc.set_service_token_field("expiry", expiry.clone());
@@ -100,7 +100,7 @@ async fn a_personal_access_token_that_expires_between_calls_is_refreshed_first()
 }
 
 #[tokio::test]
-async fn while_the_provider_is_out_of_reach_instances_are_worked_with_and_nothing_else() {
+async fn in_a_provider_outage_cached_service_tokens_still_work() {
     let stage = Stage::with(MockOsc::builder().service_token_ttl(10 * HOUR), |layer| layer).await;
     let osc = stage.context().await;
     soon(osc.list_instances(ADSERVER)).await.unwrap();
@@ -120,7 +120,7 @@ async fn while_the_provider_is_out_of_reach_instances_are_worked_with_and_nothin
 }
 
 #[tokio::test]
-async fn a_personal_access_token_that_is_about_to_expire_is_used_and_refreshed_beside() {
+async fn a_soon_expiring_personal_token_is_refreshed_in_the_background() {
     let stage = Stage::signed_in().await;
     let osc = stage.context().await;
     stage.pass(AHEAD);

@@ -1,4 +1,4 @@
-//! Whatever the platform answers, and whether it answers at all: an error of the right kind, and the next call works.
+//! Every fault of the platform gives an error of the right kind, and the next call works.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use osc_auth_layer::ContextErrorKind as Kind;
 use osc_tests::{ADSERVER, Call, MINIO, Stage, calls, soon};
 use serde_json::{Value, json};
 
-/// More than any answer of the platform that makes sense.
+/// Longer than any valid answer of the platform.
 const TOO_LONG: usize = 5 * 1024 * 1024;
 
 fn faults() -> Vec<(Fault, Kind)> {
@@ -40,7 +40,7 @@ fn faults() -> Vec<(Fault, Kind)> {
     ]
 }
 
-/// The kind of a create's error: some faults leave open whether there is an instance now.
+/// Returns the kind of a create's error. After some faults, the instance may exist.
 fn of_create(fault: &Fault, kind: Kind) -> Kind {
     match fault {
         Fault::Status(500..) | Fault::RetryAfter(503, _) => Kind::MaybeCreated,
@@ -51,7 +51,7 @@ fn of_create(fault: &Fault, kind: Kind) -> Kind {
     }
 }
 
-/// Whether the fault is a success whose body makes no sense.
+/// Returns true if the fault is a success with an unusable body.
 fn is_nonsense(fault: &Fault) -> bool {
     match fault {
         Fault::Answer(status, _, body) => *status == 200 && body.len() < TOO_LONG,
@@ -79,7 +79,7 @@ async fn fails_and_recovers(call: Call, endpoint: Endpoint, fault: Fault, kind: 
     stage.osc.clear_faults();
     match soon(call.make(&osc)).await {
         Ok(()) => {}
-        // What got no answer may have been carried out.
+        // A request without an answer may have taken effect.
         Err(error) if endpoint == call.endpoint => {
             assert!(matches!(fault, Fault::LostAnswer | Fault::HalfAnswer), "{what}: {error}");
             let doing = call.doing.split(' ').next().unwrap_or_default();
@@ -90,14 +90,14 @@ async fn fails_and_recovers(call: Call, endpoint: Endpoint, fault: Fault, kind: 
     }
 }
 
-/// The calls whose errors come from `endpoint`, and which have something to make of its answer.
+/// Returns the calls whose errors come from `endpoint` and which read its answer.
 fn at(endpoint: Endpoint, fault: &Fault) -> impl Iterator<Item = Call> {
     let is_nonsense = is_nonsense(fault);
     calls().into_iter().filter(move |call| call.endpoint == endpoint && (call.reads || !is_nonsense))
 }
 
 #[tokio::test]
-async fn each_fault_at_the_endpoint_of_a_call_is_told_and_over_with_it() {
+async fn each_endpoint_fault_is_reported_and_the_next_call_works() {
     for endpoint in [Endpoint::Catalog, Endpoint::ServiceToken, Endpoint::Money, Endpoint::Deploy] {
         for (fault, kind) in faults() {
             for call in at(endpoint, &fault) {
@@ -108,10 +108,10 @@ async fn each_fault_at_the_endpoint_of_a_call_is_told_and_over_with_it() {
 }
 
 #[tokio::test]
-async fn each_fault_at_an_instance_is_told_and_over_with_it() {
+async fn each_instance_fault_is_reported_and_the_next_call_works() {
     for (fault, kind) in faults() {
         for call in at(Endpoint::Instances, &fault) {
-            // Any text may be a log, and 204 has no half.
+            // A log may hold any text, and a 204 has no body to break.
             let is_log = call.doing.starts_with("read the logs") && is_nonsense(&fault);
             let is_whole = call.doing.starts_with("remove") && matches!(fault, Fault::HalfAnswer);
             if !is_log && !is_whole {
@@ -123,7 +123,7 @@ async fn each_fault_at_an_instance_is_told_and_over_with_it() {
 }
 
 #[tokio::test]
-async fn each_fault_on_the_way_to_an_instance_is_told_and_over_with_it() {
+async fn each_lookup_fault_is_reported_and_the_next_call_works() {
     let on_the_way = ["list the instances", "create fresh", "remove demo"];
     for (fault, kind) in faults() {
         for call in calls() {
@@ -142,19 +142,19 @@ async fn an_activation_whose_answer_is_lost_is_found_to_have_been_carried_out() 
     stage.osc.fault(Endpoint::Catalog, Fault::LostAnswer).when(|request| request.method == "POST").once();
     let error = soon(osc.create_instance(MINIO, "mine", json!({}))).await.unwrap_err();
     assert_eq!(error.kind(), Kind::Unavailable);
-    assert!(error.to_string().contains("may have done it"), "{error}");
+    assert!(error.to_string().contains("may have been carried out"), "{error}");
     soon(osc.create_instance(MINIO, "mine", json!({}))).await.unwrap();
     assert_eq!(stage.asked().activations, 1);
 }
 
 #[tokio::test]
-async fn an_outage_of_everything_is_told_and_over_with_it() {
+async fn a_full_outage_is_reported_and_the_next_call_works() {
     let stage = Stage::signed_in().await;
     let osc = stage.context().await;
     soon(osc.list_instances(ADSERVER)).await.unwrap();
     stage.osc.stop_listening().await;
     for call in calls() {
-        // Its token is kept.
+        // The token is cached.
         if call.endpoint != Endpoint::ServiceToken {
             assert_eq!(soon(call.make(&osc)).await.unwrap_err().kind(), Kind::Unavailable, "{}", call.doing);
         }
@@ -166,12 +166,12 @@ async fn an_outage_of_everything_is_told_and_over_with_it() {
 }
 
 #[tokio::test]
-async fn an_answer_that_never_ends_is_given_up() {
+async fn an_endless_answer_times_out() {
     let never = calls().into_iter().map(|call| async move {
         let stage = Stage::signed_in().await;
         let osc = stage.context().await;
         stage.osc.fault(call.endpoint, Fault::Endless(Duration::from_millis(100)));
-        // Time enough for the half minute that an answer may take.
+        // The client waits at most half a minute for an answer.
         let answer = tokio::time::timeout(Duration::from_secs(55), call.make(&osc)).await;
         let error = answer.unwrap_or_else(|_| panic!("{} hangs", call.doing)).unwrap_err();
         let (kind, text) = match call.doing.starts_with("create") {
@@ -186,18 +186,21 @@ async fn an_answer_that_never_ends_is_given_up() {
 }
 
 #[tokio::test]
-async fn only_of_what_changes_something_it_is_said_that_it_may_have_been_done() {
+async fn only_changing_calls_report_a_possible_effect() {
     let stage = Stage::signed_in().await;
     let osc = stage.context().await;
     stage.osc.fault(Endpoint::Instances, Fault::LostAnswer);
     let removal = soon(osc.remove_instance(ADSERVER, "demo")).await.unwrap_err().to_string();
-    assert!(removal.ends_with("Open Source Cloud did not answer, but may have done it"), "{removal}");
+    assert!(
+        removal.ends_with("Open Source Cloud did not answer; the request may have been carried out"),
+        "{removal}"
+    );
     let list = soon(osc.list_instances(ADSERVER)).await.unwrap_err().to_string();
     assert!(list.ends_with("Open Source Cloud did not answer"), "{list}");
 }
 
 #[tokio::test]
-async fn what_the_token_service_gives_in_place_of_a_token_is_no_token() {
+async fn a_malformed_token_service_answer_gives_no_token() {
     for token in
         [json!(""), json!("two words"), json!("a\r\nx-pat-jwt: b"), json!("ü"), json!(7), Value::Null]
     {
@@ -217,7 +220,7 @@ async fn what_the_token_service_gives_in_place_of_a_token_is_no_token() {
 }
 
 #[tokio::test]
-async fn an_entry_of_another_service_that_makes_no_sense_is_passed_over() {
+async fn malformed_entries_of_other_services_are_skipped() {
     for (field, value) in [("apiUrl", None), ("apiUrl", Some(json!(7))), ("serviceId", None)] {
         let stage = Stage::signed_in().await;
         let osc = stage.context().await;
@@ -230,7 +233,7 @@ async fn an_entry_of_another_service_that_makes_no_sense_is_passed_over() {
 }
 
 #[tokio::test]
-async fn a_type_of_service_that_is_not_known_keeps_nobody_from_it() {
+async fn an_unknown_service_type_does_not_block_its_use() {
     for kind in [None, Some(Value::Null), Some(json!("workflow")), Some(json!(7))] {
         let stage = Stage::with(MockOsc::builder(), |layer| layer).await;
         let osc = stage.context().await;
@@ -240,7 +243,7 @@ async fn a_type_of_service_that_is_not_known_keeps_nobody_from_it() {
 }
 
 #[tokio::test]
-async fn fields_of_an_instance_that_are_empty_are_as_good_as_missing() {
+async fn empty_instance_fields_count_as_missing() {
     for (field, value) in
         [("url", None), ("url", Some(Value::Null)), ("_links", None), ("_links", Some(Value::Null))]
     {

@@ -1,4 +1,4 @@
-//! Instances as they are made, read, changed, looked into and removed.
+//! Instances: created, read, changed, inspected and removed.
 
 use std::collections::BTreeMap;
 
@@ -32,7 +32,7 @@ async fn an_instance_is_made_found_listed_and_removed() {
 }
 
 #[tokio::test]
-async fn what_creates_changes_and_removes_is_sent_once_and_as_it_was_given() {
+async fn creates_updates_and_removals_are_sent_once_and_unchanged() {
     let stage = Stage::signed_in().await;
     let osc = stage.context().await;
     soon(osc.create_instance(ADSERVER, "mine", json!({ "level": 1, "x": null }))).await.unwrap();
@@ -94,7 +94,7 @@ async fn a_secret_is_stored_replaced_referred_to_and_not_shown() {
 }
 
 #[tokio::test]
-async fn an_update_tells_the_instance_also_when_the_platform_does_not() {
+async fn an_update_returns_the_instance_even_if_the_platform_does_not() {
     let answers = [None, Some(json!("").to_string()), Some(String::new()), Some("OK".to_owned())];
     for answer in answers {
         let stage = Stage::signed_in().await;
@@ -112,7 +112,7 @@ async fn an_update_tells_the_instance_also_when_the_platform_does_not() {
 }
 
 #[tokio::test]
-async fn an_update_changes_what_it_names_and_says_so_of_what_is_not_there() {
+async fn an_update_changes_named_fields_and_needs_an_instance() {
     let stage = Stage::signed_in().await;
     let osc = stage.context().await;
     soon(osc.update_instance(ADSERVER, "demo", json!({ "a": 1, "b": [2] }))).await.unwrap();
@@ -241,7 +241,7 @@ async fn a_job_is_made_ends_and_is_removed() {
 }
 
 #[tokio::test]
-async fn the_workspace_tells_its_subscriptions_its_balance_and_its_apps() {
+async fn subscriptions_balance_and_apps_are_listed() {
     let stage = Stage::signed_in().await;
     let osc = stage.context().await;
     let [subscription] = &soon(osc.subscriptions()).await.unwrap()[..] else { panic!("one subscription") };
@@ -255,12 +255,14 @@ async fn the_workspace_tells_its_subscriptions_its_balance_and_its_apps() {
     }
     let [app] = &soon(osc.my_apps()).await.unwrap()[..] else { panic!("one app") };
     assert_eq!((app.name.as_str(), app.kind.as_deref()), ("hello", Some("nodejs")));
+    assert_eq!(app.id, "adalovelace-hello");
+    assert_eq!(app.url.as_deref(), Some("https://adalovelace-hello.apps.osaas.io"));
     assert_eq!(app.git_hub_url.as_deref(), Some("https://github.com/example/hello"));
     assert_eq!(stage.asked(), Asked { lists: 2, others: 4, ..Asked::nothing() });
 }
 
 #[tokio::test]
-async fn an_instance_that_was_made_is_given_also_when_the_answer_makes_no_sense() {
+async fn a_created_instance_is_returned_despite_a_malformed_answer() {
     for answer in [Fault::Empty, Fault::Html, Fault::MalformedJson] {
         let stage = Stage::signed_in().await;
         let osc = stage.context().await;
@@ -269,6 +271,33 @@ async fn an_instance_that_was_made_is_given_also_when_the_answer_makes_no_sense(
         let made = soon(osc.create_instance(ADSERVER, "mine", json!({ "level": 1 }))).await.unwrap();
         assert_eq!((made.name.as_str(), &made.fields["level"]), ("mine", &json!(1)));
     }
+}
+
+#[tokio::test]
+async fn an_instance_has_an_endpoint_inside_the_cluster() {
+    let stage = Stage::signed_in().await;
+    let osc = stage.context().await;
+    let endpoint = soon(osc.internal_endpoint(ADSERVER, "demo")).await.unwrap();
+    assert_eq!(endpoint.ports.iter().map(|port| port.port).collect::<Vec<_>>(), [8080]);
+    assert_eq!(endpoint.public_access, Some(true));
+}
+
+#[tokio::test]
+async fn a_suspended_instance_is_listed_elsewhere_until_it_is_resumed() {
+    let stage = Stage::signed_in().await;
+    let osc = stage.context().await;
+    let listed = async || soon(osc.list_instances(ADSERVER)).await.unwrap().len();
+    assert_eq!(listed().await, 1);
+    assert!(stage.osc.default_workspace().suspend_instance(ADSERVER, "demo"));
+    assert_eq!(listed().await, 0);
+    let [suspended] = &soon(osc.suspended_instances()).await.unwrap()[..] else { panic!("one instance") };
+    assert_eq!((suspended.service_id.as_str(), suspended.name.as_str()), (ADSERVER, "demo"));
+    let create = osc.create_or_adopt_instance(ADSERVER, "demo", json!({}), std::time::Duration::from_secs(5));
+    assert_eq!(soon(create).await.unwrap_err().kind(), Kind::NameTaken);
+
+    soon(osc.resume_instance(ADSERVER, "demo")).await.unwrap();
+    assert_eq!(listed().await, 1);
+    assert!(soon(osc.suspended_instances()).await.unwrap().is_empty());
 }
 
 #[tokio::test]

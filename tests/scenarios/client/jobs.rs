@@ -31,7 +31,7 @@ async fn a_job_is_waited_for_until_it_is_done() {
 }
 
 #[tokio::test]
-async fn a_job_ends_by_any_of_four_words_and_else_at_the_deadline() {
+async fn a_job_ends_with_four_statuses_or_at_the_deadline() {
     for (word, expected) in [
         ("Complete", None),
         ("SuccessCriteriaMet", None),

@@ -1,4 +1,5 @@
-//! Tokens and secrets turn up in no error, no log and no answer to the browser, also when the platform repeats them.
+//! Tokens and secrets appear in no error, no log and no answer to the browser, even if the platform repeats
+//! them.
 
 use std::sync::{Arc, Mutex};
 
@@ -10,7 +11,7 @@ use osc_auth_layer::{ContextError, OscContext};
 use osc_tests::{ADSERVER, Browser, EXPIRED, Logs, MINIO, Stage, boxed, calls, layer, soon, use_instance};
 use serde_json::json;
 
-/// The parts of a secret that must not turn up either: halves, ends and a piece from its middle.
+/// Returns the parts of a secret that must not appear either: halves, ends and a piece from its middle.
 fn parts(secret: &str) -> Vec<String> {
     let chars: Vec<char> = secret.chars().collect();
     let piece = |from: usize, to: usize| chars[from..to].iter().collect::<String>();
@@ -34,7 +35,8 @@ fn bearer(request: &Recorded) -> Option<String> {
     Some(value.strip_prefix("Bearer ")?.to_owned())
 }
 
-/// Refuses what comes to the endpoint next, in words that hold what `quote` makes of the token that is sent there.
+/// Refuses the next requests to the endpoint. The refusals contain `quote` applied to the token that was
+/// sent.
 fn refuse_quoting(stage: &Stage, endpoint: Endpoint, token: &str, quote: impl Fn(&str) -> String) {
     for (status, kind) in [(403, "application/json"), (400, "text/plain"), (500, "application/json")] {
         let text = quote(token);
@@ -63,7 +65,7 @@ async fn no_error_repeats_the_token_that_was_sent_nor_a_part_of_it() {
         let service = soon(osc.service_access_token(ADSERVER)).await.unwrap();
         for call in calls() {
             let token = match call.endpoint {
-                // It is kept, so this asks for none.
+                // The token is cached, so no request is sent.
                 Endpoint::ServiceToken => continue,
                 Endpoint::Instances => service.token(),
                 _ => personal.access_token(),
@@ -81,14 +83,14 @@ async fn no_error_repeats_the_token_that_was_sent_nor_a_part_of_it() {
 }
 
 #[tokio::test]
-async fn no_error_repeats_a_token_that_was_replaced_on_the_way() {
+async fn no_error_repeats_a_replaced_token() {
     let stage = Stage::signed_in().await;
     let osc = stage.context().await;
     soon(osc.list_instances(ADSERVER)).await.unwrap();
     soon(osc.token_balance()).await.unwrap();
     for endpoint in [Endpoint::Instances, Endpoint::Money] {
         let dead = stage.osc.requests(endpoint).last().and_then(bearer).unwrap();
-        // What comes before its signature is in the new one too.
+        // The part before the signature is the same in the new token.
         let end = &dead[dead.len() - 40..];
         let body = json!({ "reason": format!("{end} has been refused before") }).to_string();
         stage.osc.fault(endpoint, Fault::Status(401)).once();
@@ -102,7 +104,7 @@ async fn no_error_repeats_a_token_that_was_replaced_on_the_way() {
 }
 
 #[tokio::test]
-async fn no_error_repeats_the_secret_that_was_to_be_stored() {
+async fn no_error_repeats_the_secret_to_store() {
     let stage = Stage::signed_in().await;
     let osc = stage.context().await;
     let secrets = ["hunter2", "correct horse battery staple", "p&ss\"word\\", "two\nlines", "ünïcödé"];
@@ -124,7 +126,7 @@ async fn no_error_repeats_the_secret_that_was_to_be_stored() {
 }
 
 #[tokio::test]
-async fn no_deadline_repeats_a_token_that_the_platform_gives_for_a_status() {
+async fn no_deadline_repeats_a_token_given_as_status() {
     let stage = Stage::with(MockOsc::builder().opaque_service_tokens(), |layer| layer).await;
     let osc = stage.context().await;
     let token = soon(osc.service_access_token(ADSERVER)).await.unwrap();
@@ -141,7 +143,7 @@ async fn no_deadline_repeats_a_token_that_the_platform_gives_for_a_status() {
 }
 
 #[tokio::test]
-async fn no_token_is_logged_on_a_tour_through_the_workspace_and_its_troubles() {
+async fn no_token_is_logged_on_a_tour_with_faults() {
     let logs = Logs::collect();
     let stage = Stage::signed_in().await;
     let osc = stage.context().await;
@@ -174,7 +176,7 @@ async fn no_token_is_logged_on_a_tour_through_the_workspace_and_its_troubles() {
     soon(osc.list_instances(ADSERVER)).await.unwrap_err();
 
     let text = logs.text();
-    assert!(text.contains("an answer of the platform has not the form it should have"), "{text}");
+    assert!(text.contains("sent an answer that the layer cannot read"), "{text}");
     assert_hidden(&text, &stage.osc.issued_tokens(), "the log");
     for secret in ["correct horse", "an-open-password"] {
         assert!(!text.contains(secret), "the log shows {secret}: {text}");

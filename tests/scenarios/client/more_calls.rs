@@ -1,5 +1,5 @@
-//! Calls that the mock does not know yet, against a platform whose answers are written here: plan, secrets, suspended instances,
-//! the internal endpoint, logs of a period.
+//! Calls that the mock does not support, against a scripted platform: plan, secrets, suspended instances, the
+//! internal endpoint, logs of a period.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ fn ok(body: &serde_json::Value) -> Reply {
     (200, "application/json", body.to_string())
 }
 
-/// Lists the test ad server, gives out a token, and answers everything else as `more` says.
+/// Starts a platform that lists the test ad server, issues a token, and answers everything else with `more`.
 async fn platform(more: impl Fn(&str) -> Reply + Clone + Send + Sync + 'static) -> (Scripted, OscContext) {
     let answer = move |base: &str, asking: &Asking| match asking.line.as_str() {
         "GET /catalog/mysubscriptions" => ok(
@@ -31,7 +31,7 @@ async fn platform(more: impl Fn(&str) -> Reply + Clone + Send + Sync + 'static) 
     (platform, context.clock(WatchedClock::default()).build().expect("it builds"))
 }
 
-/// The last request, with the headers that matter to a server.
+/// Returns the last request, with the headers that matter to a server.
 fn last(platform: &Scripted) -> (String, [Option<String>; 4], String) {
     let last = platform.asked().pop().expect("a request");
     let names = ["x-pat-jwt", "x-jwt", "authorization", "content-type"];
@@ -43,7 +43,7 @@ const PERSONAL: &str = "Bearer a-personal-access-token";
 const SERVICE: &str = "Bearer a-service-access-token";
 const JSON: &str = "application/json";
 
-/// With the personal access token.
+/// Returns the headers of a request with the personal access token.
 fn personal(content_type: Option<&str>) -> [Option<String>; 4] {
     [Some(PERSONAL.to_owned()), None, None, content_type.map(str::to_owned)]
 }
@@ -52,7 +52,10 @@ fn personal(content_type: Option<&str>) -> [Option<String>; 4] {
 async fn the_plan_is_read_and_an_unknown_one_is_kept() {
     for (word, plan) in [
         ("FREE", Plan::Free),
+        ("PERSONAL", Plan::Personal),
+        ("PROFESSIONAL", Plan::Professional),
         ("PRO", Plan::Pro),
+        ("BUSINESS", Plan::Business),
         ("ENTERPRISE", Plan::Enterprise),
         ("GALACTIC", Plan::Other("GALACTIC".to_owned())),
     ] {
@@ -69,7 +72,7 @@ async fn the_plan_is_read_and_an_unknown_one_is_kept() {
 }
 
 #[tokio::test]
-async fn secrets_are_listed_changed_and_removed_as_oscs_command_line_does() {
+async fn secrets_are_managed_as_by_oscs_command_line() {
     let list = json!([{ "serviceId": MINIO, "secretName": "key" }, { "odd": 1 }, { "secretName": "other" }]);
     let (platform, osc) = platform(move |line| match line {
         "GET /deploy/mysecrets/minio-minio" => ok(&list),
@@ -90,7 +93,7 @@ async fn secrets_are_listed_changed_and_removed_as_oscs_command_line_does() {
 }
 
 #[tokio::test]
-async fn no_error_of_a_secret_repeats_it_and_no_name_leads_to_another_path() {
+async fn secret_errors_leak_nothing_and_names_are_encoded() {
     let (platform, osc) = platform(|_| (400, "text/plain", "correct horse is too weak".to_owned())).await;
     let error = soon(osc.update_secret(MINIO, "key", "correct horse")).await.unwrap_err();
     assert_eq!(error.kind(), Kind::Refused);
@@ -132,14 +135,14 @@ async fn suspended_instances_are_listed_and_resumed() {
     soon(osc.resume_instance(ADSERVER, "mine")).await.unwrap();
     let (line, headers, body) = last(&platform);
     assert_eq!(line, "POST /deploy/mysuspended/eyevinn-test-adserver/mine/resume");
-    // Announced JSON without a body is refused by some servers.
+    // Some servers refuse a JSON content type without a body.
     assert_eq!((headers, body.as_str()), (personal(None), ""));
     assert_eq!(soon(osc.resume_instance(ADSERVER, "other")).await.unwrap_err().kind(), Kind::NotFound);
 }
 
-/// A platform on which an instance was resumed: for a while its API answers 401, then 404, then it is there.
+/// The API of the resumed instance answers 401 for a while, then 404, then normally.
 #[tokio::test]
-async fn a_resumed_instance_is_waited_for_although_it_is_refused_and_missing_at_first() {
+async fn a_resumed_instance_is_waited_for_despite_401_and_404() {
     let looks = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
     let clock = WatchedClock::default();
     let answer = move |base: &str, asking: &Asking| match asking.line.as_str() {
@@ -176,7 +179,7 @@ async fn a_resumed_instance_is_waited_for_although_it_is_refused_and_missing_at_
 }
 
 #[tokio::test]
-async fn a_name_that_a_suspended_instance_has_is_taken_at_once() {
+async fn the_name_of_a_suspended_instance_is_taken() {
     let (platform, osc) = platform(|line| match line {
         "GET /deploy/mysuspended" => ok(&json!([{ "serviceId": ADSERVER, "instanceName": "mine" }])),
         "POST /api/things" => (409, JSON, json!({ "reason": "name taken" }).to_string()),
@@ -186,7 +189,7 @@ async fn a_name_that_a_suspended_instance_has_is_taken_at_once() {
     let made = osc.create_or_adopt_instance(ADSERVER, "mine", json!({}), Duration::from_secs(600));
     let error = soon(made).await.unwrap_err();
     assert_eq!(error.kind(), Kind::NameTaken);
-    assert!(error.to_string().contains("a suspended instance has the name"), "{error}");
+    assert!(error.to_string().contains("a suspended instance has this name"), "{error}");
     assert_eq!(platform.asked().iter().filter(|asking| asking.line == "POST /api/things").count(), 1);
 }
 
@@ -255,9 +258,9 @@ async fn a_subscription_ends_and_its_tokens_are_forgotten() {
     assert_eq!(soon(osc.remove_subscription("..")).await.unwrap_err().kind(), Kind::InvalidInput);
 }
 
-/// Odd answers to the calls that no other scenario makes.
+/// Unusual answers to the calls that no other scenario makes.
 #[tokio::test]
-async fn each_odd_answer_to_these_calls_is_told() {
+async fn each_odd_answer_to_these_calls_is_reported() {
     let long = "x".repeat(10 * 1024 * 1024);
     let answers = [
         (200, "text/html", "<!doctype html><title>Welcome</title>".to_owned(), Kind::UnexpectedAnswer),

@@ -1,4 +1,5 @@
-//! OSC's own client and this one ask for the same, told apart by how often: the official tour, made with both.
+//! Compares this client with OSC's own one. Both make the official tour, and their requests are the same
+//! except for how often they are sent.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -9,7 +10,7 @@ use osc_auth_layer::{ContextError, OscContext};
 use osc_tests::{ADSERVER, FFMPEG, MINIO, Stage, soon};
 use serde_json::{Value, json};
 
-/// The steps of `tour.mjs`.
+/// Makes the steps of `tour.mjs`.
 async fn tour(osc: &OscContext) -> Result<(), ContextError> {
     osc.service_access_token(ADSERVER).await?;
     osc.list_instances(ADSERVER).await?;
@@ -34,7 +35,7 @@ async fn tour(osc: &OscContext) -> Result<(), ContextError> {
     osc.remove_subscription(FFMPEG).await
 }
 
-/// A request as a server tells it from others.
+/// A request, with everything a server can distinguish.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Asked {
     endpoint: Endpoint,
@@ -59,7 +60,7 @@ impl Asked {
             endpoint,
             token_header,
             content_type: request.header("content-type").map(str::to_owned),
-            // Fields have no order.
+            // The order of fields does not matter.
             body: json.map_or(request.body, |json| json.to_string()),
             method: request.method,
             path: request.path,
@@ -97,8 +98,8 @@ async fn tour_with_node(osc: &MockOsc, access_token: &str) {
 }
 
 #[tokio::test]
-async fn both_clients_ask_for_the_same_and_this_one_asks_less_often() {
-    // A job is done at once, so that nobody waits.
+async fn both_clients_send_the_same_requests_and_this_one_fewer() {
+    // Jobs finish at once, so that neither client waits.
     let at_once = || MockOsc::builder().instance_start(Duration::ZERO);
     let stage = Stage::with(at_once(), |layer| layer).await;
     tour_with_node(&stage.osc, stage.token().await.access_token()).await;
@@ -121,7 +122,7 @@ async fn both_clients_ask_for_the_same_and_this_one_asks_less_often() {
     for endpoint in [Endpoint::ServiceToken, Endpoint::Deploy] {
         assert_eq!(count(&ours, endpoint), count(&theirs, endpoint), "{endpoint:?}");
     }
-    // The other one reads the subscriptions before, and looks an instance up for, nearly everything it does.
+    // The official client reads the subscriptions and looks up the instance before nearly every call.
     assert_eq!((count(&ours, Endpoint::Catalog), count(&ours, Endpoint::Instances)), (9, 15));
     assert!(theirs.len() >= 2 * ours.len(), "{} and {}", theirs.len(), ours.len());
 }

@@ -1,4 +1,4 @@
-//! What becomes of a call whose token is refused, or whose service was unsubscribed behind the layer's back.
+//! Calls whose token is refused, or whose service was unsubscribed elsewhere.
 
 use std::time::Duration;
 
@@ -40,7 +40,7 @@ async fn a_token_that_dies_under_many_callers_is_replaced_once() {
 }
 
 #[tokio::test]
-async fn what_creates_is_sent_again_after_a_dead_token_and_creates_one() {
+async fn a_create_is_resent_after_a_refused_token_and_creates_one() {
     let stage = Stage::signed_in().await;
     let osc = stage.context().await;
     soon(osc.list_instances(ADSERVER)).await.unwrap();
@@ -51,7 +51,7 @@ async fn what_creates_is_sent_again_after_a_dead_token_and_creates_one() {
 }
 
 #[tokio::test]
-async fn a_service_that_refuses_every_token_is_asked_twice_and_no_more() {
+async fn a_service_that_refuses_every_token_is_asked_twice() {
     let stage = Stage::signed_in().await;
     let osc = stage.context().await;
     stage.osc.fault(Endpoint::Instances, Fault::Status(401));
@@ -63,7 +63,7 @@ async fn a_service_that_refuses_every_token_is_asked_twice_and_no_more() {
     assert_eq!(soon(osc.list_instances(ADSERVER)).await.unwrap().len(), 1);
 }
 
-/// The next request with a personal access token is refused, as when it was revoked at the platform alone.
+/// Refuses the next request with a personal access token, as if the token was revoked only at the platform.
 fn refuse_once(stage: &Stage, endpoint: Endpoint) {
     stage.osc.fault(endpoint, Fault::Status(401)).once();
 }
@@ -100,7 +100,7 @@ async fn balance_request(stage: &Stage, osc: &OscContext) -> Recorded {
 }
 
 #[tokio::test]
-async fn a_platform_that_refuses_also_the_new_personal_access_token_is_not_asked_a_third_time() {
+async fn a_refused_new_personal_token_is_not_retried_again() {
     let stage = Stage::signed_in().await;
     let osc = stage.context().await;
     stage.osc.fault(Endpoint::Money, Fault::Status(401));
@@ -137,7 +137,7 @@ async fn a_platform_that_refuses_every_token_costs_one_refresh_a_minute() {
 }
 
 #[tokio::test]
-async fn a_refused_token_that_cannot_be_refreshed_is_told_and_the_session_lives_on() {
+async fn an_unrefreshable_refused_token_is_reported_and_keeps_the_session() {
     let stage = Stage::signed_in().await;
     let mut browser = stage.browser_with(TestToken::new("not-a-token-of-the-platform")).await;
     let osc = token_of(&browser.fetch("/").await).unwrap().context();
@@ -150,7 +150,7 @@ async fn a_refused_token_that_cannot_be_refreshed_is_told_and_the_session_lives_
 }
 
 #[tokio::test]
-async fn what_was_unsubscribed_elsewhere_is_activated_again_by_what_creates() {
+async fn a_create_reactivates_a_service_unsubscribed_elsewhere() {
     for knows_a_dead_token in [true, false] {
         let stage = Stage::with(MockOsc::builder().token_ttl(24 * HOUR), |layer| layer).await;
         let osc = stage.context().await;
@@ -167,7 +167,7 @@ async fn what_was_unsubscribed_elsewhere_is_activated_again_by_what_creates() {
 }
 
 #[tokio::test]
-async fn what_was_unsubscribed_elsewhere_is_said_not_to_be_subscribed_to() {
+async fn a_service_unsubscribed_elsewhere_is_reported_not_subscribed() {
     let stage = Stage::signed_in().await;
     let osc = stage.context().await;
     soon(osc.list_instances(ADSERVER)).await.unwrap();
@@ -180,7 +180,7 @@ async fn what_was_unsubscribed_elsewhere_is_said_not_to_be_subscribed_to() {
 }
 
 #[tokio::test]
-async fn activating_what_was_unsubscribed_elsewhere_subscribes_to_it() {
+async fn activating_a_service_unsubscribed_elsewhere_subscribes_again() {
     let stage = Stage::signed_in().await;
     let osc = stage.context().await;
     soon(osc.subscriptions()).await.unwrap();
@@ -190,7 +190,7 @@ async fn activating_what_was_unsubscribed_elsewhere_subscribes_to_it() {
 }
 
 #[tokio::test]
-async fn a_service_access_token_used_by_the_app_itself_is_replaced_when_it_says_so() {
+async fn the_app_can_replace_a_service_access_token() {
     let stage = Stage::signed_in().await;
     let osc = stage.context().await;
     let old = soon(osc.service_access_token(ADSERVER)).await.unwrap();

@@ -1,4 +1,4 @@
-//! What is asked, and how often: a session learns of its workspace once.
+//! The number of requests. A session loads its workspace's data once.
 
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ async fn listing_instances_twice_costs_one_list_of_subscriptions_and_one_token()
 }
 
 #[tokio::test]
-async fn every_context_of_a_session_shares_what_it_has_learnt() {
+async fn all_contexts_of_a_session_share_one_cache() {
     let stage = Stage::signed_in().await;
     soon(stage.context().await.list_instances(ADSERVER)).await.unwrap();
     soon(stage.token().await.session().context().list_instances(ADSERVER)).await.unwrap();
@@ -30,7 +30,7 @@ async fn every_context_of_a_session_shares_what_it_has_learnt() {
 }
 
 #[tokio::test]
-async fn all_that_is_done_in_one_service_costs_one_token() {
+async fn all_calls_in_one_service_cost_one_token() {
     let stage = Stage::signed_in().await;
     let osc = stage.context().await;
     soon(osc.create_instance(ADSERVER, "mine", json!({}))).await.unwrap();
@@ -42,7 +42,7 @@ async fn all_that_is_done_in_one_service_costs_one_token() {
 }
 
 #[tokio::test]
-async fn each_service_has_a_token_of_its_own_and_the_subscriptions_are_read_once_for_both() {
+async fn each_service_has_its_token_and_subscriptions_are_read_once() {
     let stage = Stage::signed_in().await;
     stage.osc.subscribe(MINIO);
     let osc = stage.context().await;
@@ -103,7 +103,7 @@ async fn while_the_token_service_is_slow_all_callers_wait_for_one_request() {
 }
 
 #[tokio::test]
-async fn a_caller_that_is_slow_to_go_on_finds_the_token_that_another_got_meanwhile() {
+async fn a_slow_caller_uses_the_token_another_got() {
     let stage = Stage::signed_in().await;
     let osc = stage.context().await;
     let mut slow = Box::pin(osc.list_instances(ADSERVER));
@@ -114,7 +114,7 @@ async fn a_caller_that_is_slow_to_go_on_finds_the_token_that_another_got_meanwhi
 }
 
 #[tokio::test]
-async fn a_caller_that_is_slow_to_go_on_finds_the_service_activated() {
+async fn a_slow_caller_finds_the_service_activated() {
     let stage = Stage::signed_in().await;
     let osc = stage.context().await;
     let mut slow = Box::pin(osc.service_access_token(MINIO));
@@ -125,7 +125,7 @@ async fn a_caller_that_is_slow_to_go_on_finds_the_service_activated() {
 }
 
 #[tokio::test]
-async fn a_caller_that_hangs_up_does_not_take_the_token_from_the_others() {
+async fn a_dropped_caller_does_not_cancel_the_shared_token_request() {
     let stage = Stage::signed_in().await;
     let osc = stage.context().await;
     let hold = stage.osc.hold(Endpoint::ServiceToken);
@@ -203,7 +203,7 @@ async fn looking_at_a_service_that_is_not_subscribed_to_activates_nothing() {
 }
 
 #[tokio::test]
-async fn that_a_service_is_not_subscribed_to_is_not_remembered() {
+async fn a_missing_subscription_is_not_cached() {
     let stage = Stage::signed_in().await;
     let osc = stage.context().await;
     assert_eq!(soon(osc.list_instances(MINIO)).await.unwrap_err().kind(), ContextErrorKind::NotSubscribed);
@@ -226,7 +226,7 @@ async fn activating_a_service_that_is_subscribed_to_asks_for_nothing_new() {
 }
 
 #[tokio::test]
-async fn a_service_that_there_is_not_is_not_found() {
+async fn an_unknown_service_is_not_found() {
     let stage = Stage::signed_in().await;
     let osc = stage.context().await;
     for _ in 0..2 {
@@ -272,7 +272,7 @@ async fn two_visitors_never_share_a_token_nor_a_workspace() {
 async fn a_context_outlives_its_request_and_three_lifetimes_of_both_tokens() {
     let stage = Stage::signed_in().await;
     let osc = stage.context().await;
-    // Every seven minutes for hours, with a break longer than a lifetime.
+    // One step every seven minutes for hours, with one break longer than a token's lifetime.
     for step in 0..40 {
         stage.pass(Duration::from_secs(if step == 13 { 2 * 3600 } else { 7 * 60 }));
         let answer = soon(osc.list_instances(ADSERVER)).await;

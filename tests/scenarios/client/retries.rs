@@ -1,10 +1,10 @@
-//! Which requests the client sends again by itself, and which it leaves to the caller.
+//! Which requests the client retries by itself.
 
 use mock_osc::{Endpoint, Fault, Recorded};
 use osc_auth_layer::ContextErrorKind as Kind;
 use osc_tests::{ADSERVER, Call, Stage, calls, soon};
 
-/// The method of the request that a call is about, and whether it is idempotent (RFC 9110 §9.2.2).
+/// Returns the method of the call's main request, and whether it is idempotent (RFC 9110 §9.2.2).
 fn method(call: &Call) -> (&'static str, bool) {
     match call.doing.split(' ').next().unwrap_or_default() {
         "activate" | "get" | "save" | "create" | "restart" => ("POST", false),
@@ -21,7 +21,7 @@ fn sent(stage: &Stage, call: &Call) -> Vec<Recorded> {
     requests.filter(|request| request.method == method).collect()
 }
 
-/// The last request of a call is hit once.
+/// Makes a call whose last request is hit by the fault once.
 async fn once(call: &Call, fault: Fault) -> (Stage, Result<(), osc_auth_layer::ContextError>) {
     let stage = Stage::signed_in().await;
     let osc = stage.context().await;
@@ -73,7 +73,7 @@ async fn a_removal_whose_answer_is_lost_has_removed_the_instance() {
     stage.osc.fault(Endpoint::Instances, Fault::LostAnswer).when(|request| request.method == "DELETE").once();
     soon(osc.remove_instance(ADSERVER, "demo")).await.unwrap();
     assert!(stage.osc.instances(ADSERVER).is_empty());
-    // Without a lost answer, nothing to remove is nothing to remove.
+    // Without a lost answer, removing a missing instance is an error.
     assert_eq!(soon(osc.remove_instance(ADSERVER, "demo")).await.unwrap_err().kind(), Kind::NotFound);
 }
 

@@ -1,4 +1,4 @@
-//! After the sign-out a context is of no more use, and what the session had learnt goes nowhere.
+//! After the sign-out, calls of a context fail, and the session's cached tokens are used nowhere.
 
 use futures_util::FutureExt;
 use mock_osc::{Endpoint, Fault, MockOsc};
@@ -6,7 +6,7 @@ use osc_auth_layer::ContextErrorKind as Kind;
 use osc_tests::{ADSERVER, Asked, MINIO, Nodes, Stage, calls, soon, use_instance};
 use serde_json::json;
 
-/// Every call fails, and nothing is asked.
+/// Checks that every call fails without a request.
 async fn assert_ended(osc: &osc_auth_layer::OscContext, provider: &MockOsc) {
     let before = Asked::of(provider);
     for call in calls() {
@@ -43,8 +43,8 @@ async fn s61_after_the_layer_is_gone_nothing_is_sent() {
 
 #[tokio::test]
 async fn s61_after_the_sign_out_on_another_node_nothing_is_sent() {
-    for is_told in [true, false] {
-        let nodes = if is_told { Nodes::told(2).await } else { Nodes::untold(2).await };
+    for is_notified in [true, false] {
+        let nodes = if is_notified { Nodes::told(2).await } else { Nodes::untold(2).await };
         nodes.warm_up().await;
         let osc = nodes.token(0).await.context();
         soon(osc.list_instances(ADSERVER)).await.unwrap();
@@ -54,7 +54,7 @@ async fn s61_after_the_sign_out_on_another_node_nothing_is_sent() {
 }
 
 #[tokio::test]
-async fn s61_a_sign_out_while_access_is_being_asked_for_leaves_it_unused() {
+async fn s61_a_service_token_requested_during_sign_out_is_not_used() {
     for endpoint in [Endpoint::Catalog, Endpoint::ServiceToken] {
         let stage = Stage::signed_in().await;
         let osc = stage.context().await;
@@ -72,7 +72,7 @@ async fn s61_a_sign_out_while_access_is_being_asked_for_leaves_it_unused() {
 }
 
 #[tokio::test]
-async fn s61_a_service_access_token_that_comes_after_the_sign_out_is_given_to_nobody() {
+async fn s61_a_service_token_arriving_after_sign_out_is_discarded() {
     let stage = Stage::signed_in().await;
     let osc = stage.context().await;
     let hold = stage.osc.hold(Endpoint::ServiceToken);
@@ -91,7 +91,7 @@ async fn s61_a_request_that_waits_during_the_sign_out_is_the_last() {
         let osc = stage.context().await;
         soon(osc.list_instances(ADSERVER)).await.unwrap();
         let hold = stage.osc.hold(Endpoint::Instances);
-        // Both would be followed by another request: a new token, or the look at what was changed.
+        // Both faults would be followed by another request: for a new token, or to read what was changed.
         let answer = if refused { Fault::Status(401) } else { Fault::Empty };
         stage.osc.fault(Endpoint::Instances, answer).when(|request| request.method == "PATCH");
         let demo = stage.osc.requests(Endpoint::Instances).len();
@@ -127,7 +127,7 @@ async fn s61_a_request_whose_answer_is_lost_during_the_sign_out_is_not_repeated(
 }
 
 #[tokio::test]
-async fn s61_the_next_session_of_the_same_visitor_learns_anew() {
+async fn s61_the_visitors_next_session_starts_with_an_empty_cache() {
     let mut stage = Stage::signed_in().await;
     let first = stage.context().await;
     let before = soon(first.service_access_token(ADSERVER)).await.unwrap();
@@ -150,7 +150,7 @@ async fn s61_no_service_access_token_is_written_to_the_store() {
     let demo = soon(here.get_instance(ADSERVER, "demo")).await.unwrap().unwrap();
     soon(use_instance(&here, ADSERVER, &demo)).await.unwrap();
     let token = soon(here.service_access_token(ADSERVER)).await.unwrap();
-    assert_eq!(nodes.store.dump(), before, "something was written");
+    assert_eq!(nodes.store.dump(), before, "the store was written to");
     let other = soon(there.service_access_token(ADSERVER)).await.unwrap();
     assert_ne!(token.token(), other.token(), "it travelled");
     let dump = nodes.store.dump();

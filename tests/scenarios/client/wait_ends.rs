@@ -1,4 +1,5 @@
-//! How a wait ends without the instance running: failed, removed, refused, or at the deadline, which names the last status.
+//! How a wait ends if the instance never runs: failed, removed, refused, or at the deadline. The deadline's
+//! error contains the last status.
 
 use std::sync::Mutex;
 use std::time::Duration;
@@ -27,13 +28,13 @@ async fn a_failed_instance_ends_the_wait() {
     assert_eq!((error.kind(), error.last_status()), (Kind::Failed, Some("failed")));
     assert_eq!(
         error.to_string(),
-        "could not wait for mine (eyevinn-test-adserver): it has failed, and waiting does not change that"
+        "could not wait for mine (eyevinn-test-adserver): it has failed; waiting longer does not help"
     );
     assert_eq!(told, [InstanceStatus::Starting, InstanceStatus::Starting, InstanceStatus::Failed]);
 }
 
 #[tokio::test]
-async fn what_never_runs_is_waited_for_until_the_deadline_which_names_its_last_status() {
+async fn the_wait_deadline_reports_the_last_status() {
     for status in ["starting", "stopped", "unknown", "hibernating"] {
         let stage = Stage::signed_in().await;
         let osc = stage.context().await;
@@ -48,7 +49,7 @@ async fn what_never_runs_is_waited_for_until_the_deadline_which_names_its_last_s
         assert_eq!(
             error.to_string(),
             format!(
-                "could not wait for mine (eyevinn-test-adserver): it is not running by the deadline, its status is {status}"
+                "could not wait for mine (eyevinn-test-adserver): it was not running by the deadline; its last status was {status}"
             )
         );
         assert!((59..=61).contains(&*looks.lock().unwrap()), "{looks:?}");
@@ -66,13 +67,13 @@ async fn the_deadline_also_says_why_the_latest_look_failed() {
     stage.pass(SECOND);
     let error = stage.through_looks(waiting).await.unwrap_err();
     assert_eq!(error.kind(), Kind::DeadlineExceeded);
-    let text = "it is not running by the deadline, its status is starting; \
-                the latest look failed: Open Source Cloud has a problem";
+    let text = "it was not running by the deadline; its last status was starting; \
+                the last check failed: Open Source Cloud has an internal error; try again later";
     assert!(error.to_string().ends_with(text), "{error}");
 }
 
 #[tokio::test]
-async fn an_api_that_refuses_its_tokens_is_sat_out_for_a_minute() {
+async fn refused_tokens_of_an_api_are_retried_for_a_minute() {
     let stage = Stage::signed_in().await;
     let osc = stage.context().await;
     let made = soon(osc.create_instance(ADSERVER, "mine", json!({}))).await.unwrap();
@@ -114,7 +115,7 @@ async fn the_deadline_ends_also_a_look_that_is_not_answered() {
     stage.pass(DEADLINE);
     let error = soon(waiting).await.unwrap_err();
     assert_eq!(error.kind(), Kind::DeadlineExceeded);
-    assert!(error.to_string().ends_with("its status is unknown"), "{error}");
+    assert!(error.to_string().ends_with("its last status was unknown"), "{error}");
 }
 
 #[tokio::test]

@@ -11,7 +11,7 @@ use serde_json::json;
 const SECOND: Duration = Duration::from_secs(1);
 const DEADLINE: Duration = Duration::from_secs(60);
 
-/// Drives the wait until it pauses for the `times`th time for so long.
+/// Drives the wait until its `times`th pause of this length begins.
 pub(super) async fn until_pause<F: Future<Output = Result<(), ContextError>> + Unpin>(
     stage: &Stage,
     waiting: &mut F,
@@ -26,7 +26,7 @@ pub(super) async fn until_pause<F: Future<Output = Result<(), ContextError>> + U
 }
 
 #[tokio::test]
-async fn every_look_is_told_until_it_runs() {
+async fn every_look_is_reported_until_the_instance_runs() {
     let stage = Stage::with(MockOsc::builder().instance_start(3 * SECOND), |layer| layer).await;
     let osc = stage.context().await;
     let made = soon(osc.create_instance(ADSERVER, "mine", json!({}))).await.unwrap();
@@ -34,11 +34,11 @@ async fn every_look_is_told_until_it_runs() {
     let watch = |health: &InstanceHealth| told.push(health.status.clone());
     stage.through_looks(osc.wait_until_ready(ADSERVER, &made, DEADLINE, watch)).await.unwrap();
     assert_eq!(told, ["starting", "starting", "starting", "running"]);
-    assert_eq!(stage.asked().instances, 1 + 4, "what was read is not looked up again");
+    assert_eq!(stage.asked().instances, 1 + 4, "an instance that was read is not looked up again");
 }
 
 #[tokio::test]
-async fn what_runs_already_is_not_waited_for() {
+async fn a_running_instance_is_not_waited_for() {
     let stage = Stage::signed_in().await;
     let osc = stage.context().await;
     let mut told = Vec::new();
@@ -52,7 +52,7 @@ async fn what_runs_already_is_not_waited_for() {
 }
 
 #[tokio::test]
-async fn health_that_turns_up_later_than_the_instance_is_waited_for() {
+async fn health_that_appears_late_is_waited_for() {
     let stage = Stage::signed_in().await;
     let osc = stage.context().await;
     let of_health = |request: &mock_osc::Recorded| request.path.contains("/health/");
@@ -97,7 +97,7 @@ async fn the_wait_begins_also_in_an_outage() {
 }
 
 #[tokio::test]
-async fn the_platform_says_when_to_look_again() {
+async fn retry_after_delays_the_next_look() {
     let stage = Stage::signed_in().await;
     let osc = stage.context().await;
     let demo = soon(osc.get_instance(ADSERVER, "demo")).await.unwrap().unwrap();
@@ -139,7 +139,7 @@ async fn a_sign_out_ends_the_wait() {
 }
 
 #[tokio::test]
-async fn a_sign_out_ends_also_a_wait_that_was_told_to_look_again_much_later() {
+async fn a_sign_out_ends_a_wait_with_a_long_retry_after() {
     let stage = Stage::signed_in().await;
     let osc = stage.context().await;
     stage.osc.fault(Endpoint::Instances, Fault::RetryAfter(503, "3000".to_owned()));
@@ -164,7 +164,7 @@ async fn a_wait_that_is_dropped_asks_no_more() {
     let asked = stage.asked();
     for _ in 0..5 {
         stage.pass(SECOND);
-        // One request behind those that a forgotten wait would have made.
+        // Any requests of a forgotten wait would have arrived before this one.
         soon(osc.token_balance()).await.unwrap();
     }
     assert_eq!(stage.asked().instances, asked.instances);

@@ -1,4 +1,4 @@
-//! What a thief of the Redis gets.
+//! The contents of a stolen Redis dump.
 
 use std::fs;
 use std::path::Path;
@@ -17,7 +17,7 @@ async fn s25_a_dump_of_redis_holds_no_token_no_session_id_and_no_secret() {
     soon(signed_out.clone().post_from("same-origin", "/auth/signout")).await;
     let [refreshed, refreshing] = cluster.overdue().await;
     cluster.expires_at(&refreshed, 0).await;
-    // One more is under lease at the moment.
+    // One more session is refreshed under a lease at the moment.
     let hold = cluster.osc.hold(Endpoint::Token);
     let request = cluster.under_way(&refreshing, 1);
     soon(hold.arrived(1)).await;
@@ -29,7 +29,7 @@ async fn s25_a_dump_of_redis_holds_no_token_no_session_id_and_no_secret() {
 
     let holds = |what: &[u8]| dump.windows(what.len()).any(|window| window == what);
     for known in ["osc-auth:s:", "osc-auth:o:", "sealed", "owner", "signed-out"] {
-        assert!(holds(known.as_bytes()), "not what was to be looked at: no {known}");
+        assert!(holds(known.as_bytes()), "the searched data lacks {known}");
     }
     let mut secrets = cluster.osc.issued_tokens();
     assert!(secrets.contains(&cluster.osc.client_secret()) && secrets.len() > 10);
@@ -37,7 +37,7 @@ async fn s25_a_dump_of_redis_holds_no_token_no_session_id_and_no_secret() {
         secrets.extend(visitor.cookies().values().cloned());
     }
     for secret in secrets {
-        // The end of a JWT is its signature.
+        // A JWT ends with its signature.
         let end = &secret[secret.len().saturating_sub(30)..];
         assert!(!holds(end.as_bytes()), "{secret}");
         assert!(!URL_SAFE_NO_PAD.decode(&secret).is_ok_and(|bytes| holds(&bytes)), "{secret}");

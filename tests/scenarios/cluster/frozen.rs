@@ -1,4 +1,4 @@
-//! A node that stands still, or is cut off, for longer than its lease.
+//! A node that is frozen or cut off for longer than its lease.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use osc_tests::{Proxy, Sample, error_of, soon};
 use super::{AGAIN, Cluster, LONG, SHORT, after_the_lease, expired, expiry_of};
 
 #[tokio::test]
-async fn s51_a_node_frozen_beyond_its_lease_does_not_spend_the_old_refresh_token_when_it_wakes() {
+async fn s51_a_node_frozen_beyond_its_lease_reuses_no_refresh_token() {
     let mut cluster = Cluster::of(Sample::Axum, 3, SHORT, &[]).await;
     let [visitor] = cluster.overdue().await;
     cluster.osc.fault(Endpoint::Token, Fault::HangUp).once();
@@ -22,9 +22,13 @@ async fn s51_a_node_frozen_beyond_its_lease_does_not_spend_the_old_refresh_token
     let (one, other) =
         join(after_the_lease(&cluster, &visitor, 1), after_the_lease(&cluster, &visitor, 2)).await;
     let taken_over = expiry_of(&one).expect("served");
-    assert_eq!((expiry_of(&other), cluster.refreshes()), (Some(taken_over), 2), "the lost one, and another");
+    assert_eq!(
+        (expiry_of(&other), cluster.refreshes()),
+        (Some(taken_over), 2),
+        "the lost request and one retry"
+    );
 
-    // It finds its answer lost, and would ask once more; it ends when that is settled.
+    // The woken node finds that its answer was lost and would retry. It ends after that.
     cluster.nodes[0].thaw();
     cluster.nodes[0].terminate();
     assert_eq!(cluster.nodes[0].ended().await, Some(0));
@@ -36,8 +40,8 @@ async fn s51_a_node_frozen_beyond_its_lease_does_not_spend_the_old_refresh_token
 }
 
 #[tokio::test]
-async fn s51_a_node_that_wakes_with_tokens_it_could_not_store_overwrites_no_newer_ones() {
-    // The grace, lest the second use of the same refresh token ends the session.
+async fn s51_a_woken_node_overwrites_no_newer_tokens() {
+    // Without the grace period, the second use of the same refresh token would end the session.
     let osc = MockOsc::builder().token_ttl(SHORT).refresh_grace(LONG);
     let mut cluster = Cluster::with(Sample::Axum, 3, osc, &[]).await;
     let proxy = Proxy::to(cluster.redis.addr()).await;
@@ -50,7 +54,7 @@ async fn s51_a_node_that_wakes_with_tokens_it_could_not_store_overwrites_no_newe
     soon(hold.arrived(1)).await;
     proxy.black_hole();
     hold.release();
-    cluster.nodes[0].wrote("a refreshed token could not be stored yet").await;
+    cluster.nodes[0].wrote("did not record a refreshed token").await;
     cluster.nodes[0].freeze();
 
     let same_tokens = expiry_of(&after_the_lease(&cluster, &visitor, 1).await).expect("served");
@@ -66,7 +70,7 @@ async fn s51_a_node_that_wakes_with_tokens_it_could_not_store_overwrites_no_newe
     soon(request).await.expect("no panic").expect("an answer, whichever");
     cluster.served(&visitor, 0).await;
     assert_eq!(cluster.expires_at(&visitor, 0).await, newer);
-    // It ends when what it had begun has, and the next process knows only what is stored.
+    // The node finishes its work before it ends. The next process knows only what is stored.
     cluster.nodes[0].terminate();
     assert_eq!(cluster.nodes[0].ended().await, Some(0));
     cluster.nodes[0].restart().await;
@@ -83,13 +87,13 @@ async fn s51_a_node_that_wakes_with_tokens_it_could_not_store_overwrites_no_newe
 }
 
 #[tokio::test]
-async fn a_lease_whose_grant_a_node_never_heard_of_keeps_no_other_from_refreshing() {
+async fn a_lease_with_a_lost_answer_blocks_no_other_node() {
     let mut cluster = Cluster::of(Sample::Axum, 2, SHORT, &[]).await;
     let proxy = Proxy::to(cluster.redis.addr()).await;
     let setup = cluster.setup.clone().with("REDIS_URL", &cluster.redis.url_at(proxy.addr()));
     cluster.nodes[0] = setup.start().await;
     let [first, second] = cluster.overdue().await;
-    // From here on Redis knows the scripts, and each question is one command.
+    // Redis knows the scripts from here on, so each question is one command.
     cluster.expires_at(&first, 1).await;
 
     let mut monitor = cluster.redis.monitor().await;
@@ -107,7 +111,7 @@ async fn a_lease_whose_grant_a_node_never_heard_of_keeps_no_other_from_refreshin
     assert_eq!(error_of(&refused), "temporarily_unavailable");
     proxy.resume().await;
 
-    // A request waits for less than a lease.
+    // A request waits for a shorter time than a lease lasts.
     let served = cluster.fetch(&second, 1, "/api/session").await;
     assert_eq!((served.status(), cluster.refreshes()), (StatusCode::OK, 2), "{served:?}");
     cluster.assert_alive(&[first, second]).await;

@@ -1,5 +1,5 @@
-//! A node that is killed in the middle of a refresh. Its lease ends after 30 seconds; so long the others send their
-//! visitors away to come back.
+//! A node that is killed in the middle of a refresh. Its lease ends after 30 seconds. Until then, the other
+//! nodes ask their visitors to retry later.
 
 use futures_util::future::join;
 use http::StatusCode;
@@ -9,10 +9,10 @@ use osc_tests::{Answer, Browser, LineError, Sample, error_of, soon};
 use super::{Cluster, LONG, SHORT, after_the_lease};
 
 #[tokio::test]
-async fn s43_a_session_survives_a_node_killed_before_the_provider_saw_its_refresh() {
+async fn s43_a_session_survives_a_node_killed_before_its_refresh() {
     let mut cluster = Cluster::of(Sample::Axum, 3, SHORT, &[]).await;
     let [visitor] = cluster.overdue().await;
-    // What is held would be processed although nobody waits for it.
+    // The mock would process a held request although its client is gone.
     cluster.osc.fault(Endpoint::Token, Fault::HangUp).once();
     let hold = cluster.osc.hold(Endpoint::Token);
     let request = cluster.under_way(&visitor, 0);
@@ -25,15 +25,15 @@ async fn s43_a_session_survives_a_node_killed_before_the_provider_saw_its_refres
         join(after_the_lease(&cluster, &visitor, 1), after_the_lease(&cluster, &visitor, 2)).await;
 
     assert_eq!((one.status(), other.status()), (StatusCode::OK, StatusCode::OK));
-    assert_eq!(cluster.refreshes(), 2, "the lost one, and another");
+    assert_eq!(cluster.refreshes(), 2, "the lost request and one retry");
     cluster.nodes[0].restart().await;
     cluster.assert_alive(&[visitor]).await;
 }
 
-/// What no lease can help: the only good refresh token was in an answer that nobody got. The next node presents the one
-/// before, and it is for the provider to tell that from theft.
+/// No lease helps here: the only valid refresh token was in an answer that nobody received. The next node
+/// presents the previous token, and the provider decides whether that is theft.
 #[tokio::test]
-async fn s43_after_a_kill_between_the_rotation_and_its_write_the_providers_grace_decides() {
+async fn s43_after_a_kill_before_the_write_the_providers_grace_decides() {
     join(
         async {
             let osc = MockOsc::builder().refresh_grace(LONG);
@@ -73,6 +73,6 @@ async fn killed_before_the_write(osc: mock_osc::Builder) -> (Cluster, Browser, [
     assert!(matches!(soon(request).await.expect("no panic"), Err(LineError::Unanswered(_))));
     let (one, other) =
         join(after_the_lease(&cluster, &visitor, 1), after_the_lease(&cluster, &visitor, 2)).await;
-    assert_eq!(cluster.refreshes(), 2, "the lost one, and another");
+    assert_eq!(cluster.refreshes(), 2, "the lost request and one retry");
     (cluster, visitor, [one, other])
 }

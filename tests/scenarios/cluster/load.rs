@@ -1,4 +1,5 @@
-//! Visitors who go on making requests, by way of a load balancer's rules, while something happens to the nodes.
+//! Visitors who keep sending requests while something happens to the nodes. Requests are routed as by a load
+//! balancer.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -13,13 +14,13 @@ use tokio::task::JoinHandle;
 
 use super::Cluster;
 
-/// With tokens that live so long, refreshes are under way all the time.
+/// The lifetime of tokens that keeps refreshes running all the time.
 pub(super) const BRISK: Duration = Duration::from_secs(1);
 const AT_A_TIME: usize = 4;
-/// Between two of them.
+/// The pause between two requests.
 const PACE: Duration = Duration::from_millis(40);
 
-/// As many refreshes begin as there are visitors.
+/// Waits until as many refreshes have begun as there are visitors.
 pub(super) async fn refreshed(cluster: &Cluster, visitors: &[Browser]) {
     let so_far = cluster.osc.count(Endpoint::Token);
     soon(cluster.osc.wait_for_requests(Endpoint::Token, so_far + visitors.len())).await;
@@ -37,16 +38,18 @@ type Nodes = Arc<Mutex<Vec<SocketAddr>>>;
 #[derive(Clone, Debug, Default)]
 pub(super) struct Tally {
     pub(super) served: usize,
-    /// Told to come back, by each node.
+    /// Answers that asked the visitor to retry, by node.
     pub(super) unavailable: Vec<usize>,
-    /// Another node was asked, as this one was not there, or closed the connection without a byte of an answer.
+    /// Requests that were repeated at another node. The first node was down, or closed the connection without
+    /// a byte of an answer.
     pub(super) moved_on: usize,
-    /// Anything else.
+    /// All other answers.
     pub(super) wrong: Vec<String>,
 }
 
 impl Load {
-    /// A few requests at a time of each visitor, so that one that waits at a node does not keep the others from the rest.
+    /// Starts the load. Each visitor sends a few requests at a time, so that one waiting request does not
+    /// stop the others.
     pub(super) fn start(cluster: &Cluster, visitors: &[Browser]) -> Self {
         let nodes: Vec<_> = cluster.nodes.iter().map(osc_tests::SampleNode::addr).collect();
         let tally = Tally { unavailable: vec![0; nodes.len()], ..Tally::default() };
@@ -66,16 +69,16 @@ impl Load {
         Self { tally, nodes, going_on, visitors }
     }
 
-    /// A node has moved.
+    /// Records a node's new address.
     pub(super) fn send_to(&self, node: usize, addr: SocketAddr) {
-        self.nodes.lock().expect("nobody panics with it")[node] = addr;
+        self.nodes.lock().expect("no panic under the lock")[node] = addr;
     }
 
     pub(super) async fn until(&self, happened: impl Fn(&Tally) -> bool) {
         soon(self.tally.subscribe().wait_for(|tally| happened(tally))).await.expect("the tally stays");
     }
 
-    /// Ends it. No answer may have been wrong.
+    /// Ends the load. No answer may have been wrong.
     pub(super) async fn end(self) -> Tally {
         self.going_on.send_replace(false);
         for ended in soon(join_all(self.visitors)).await {
@@ -97,7 +100,7 @@ async fn visit(
     while *going_on.borrow() {
         turn += 1;
         let (node, addr) = {
-            let nodes = nodes.lock().expect("nobody panics with it");
+            let nodes = nodes.lock().expect("no panic under the lock");
             (turn % nodes.len(), nodes[turn % nodes.len()])
         };
         let answer = match Line::to(addr).await {
@@ -110,7 +113,7 @@ async fn visit(
 }
 
 impl Tally {
-    /// `Err(None)`: nobody listens.
+    /// Counts an answer. `Err(None)` means that nothing listened.
     fn count(&mut self, node: usize, answer: Result<Answer, Option<LineError>>) {
         match answer {
             Ok(answer) if answer.status() == StatusCode::OK => self.served += 1,

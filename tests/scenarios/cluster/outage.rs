@@ -1,4 +1,4 @@
-//! The nodes without Redis: nobody is signed out, and nobody has to restart anything.
+//! The nodes without Redis. Nobody is signed out, and no node needs a restart.
 
 use std::time::{Duration, Instant};
 
@@ -9,16 +9,16 @@ use osc_tests::{Browser, Sample, error_of, soon};
 use super::load::{BRISK, Load, Tally, refreshed};
 use super::{Cluster, LONG};
 
-/// What it acknowledged it has after a restart.
+/// Options of a Redis that keeps every acknowledged write across a restart.
 const PERSISTENT: [&str; 4] = ["--appendonly", "yes", "--appendfsync", "always"];
 
 #[tokio::test(flavor = "multi_thread")]
-async fn sessions_outlive_a_redis_that_is_killed_and_started_anew_under_load() {
+async fn sessions_survive_a_redis_restart_under_load() {
     let mut cluster = Cluster::of(Sample::Axum, 3, BRISK, &PERSISTENT).await;
     let visitors = cluster.visitors(6).await;
     let load = Load::start(&cluster, &visitors);
     refreshed(&cluster, &visitors).await;
-    // What the provider answers then cannot be stored, and is all there is.
+    // The provider's answers to these refreshes cannot be stored, and the nodes hold the only copies.
     let hold = cluster.osc.hold(Endpoint::Token);
     soon(hold.arrived(3)).await;
     cluster.redis.kill();
@@ -29,7 +29,7 @@ async fn sessions_outlive_a_redis_that_is_killed_and_started_anew_under_load() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn sessions_outlive_a_redis_that_stands_still_for_three_seconds_under_load() {
+async fn sessions_survive_a_redis_frozen_for_three_seconds_under_load() {
     const STANDSTILL: Duration = Duration::from_secs(3);
     let cluster = Cluster::of(Sample::Axum, 3, BRISK, &[]).await;
     let visitors = cluster.visitors(6).await;
@@ -50,7 +50,7 @@ fn noticed_everywhere(tally: &Tally) -> bool {
     tally.unavailable.iter().all(|&refused| refused > 0)
 }
 
-/// Every visitor is served again by every node, and none was ever told anything worse than to come back.
+/// Checks that every node serves every visitor again, and that no answer was worse than a request to retry.
 async fn recovered(cluster: &Cluster, visitors: &[Browser], load: Load, what: &str) {
     let began = Instant::now();
     for node in 0..cluster.nodes.len() {
@@ -68,7 +68,7 @@ async fn recovered(cluster: &Cluster, visitors: &[Browser], load: Load, what: &s
 }
 
 #[tokio::test]
-async fn a_node_with_a_wrong_redis_password_serves_what_is_public_and_says_what_is_wrong() {
+async fn a_wrong_redis_password_is_logged_and_public_paths_work() {
     let mut cluster = Cluster::of(Sample::Axum, 2, LONG, &["--requirepass", "the-right-password"]).await;
     let visitor = cluster.visitor().await;
     let url = format!("redis://:a-wrong-password@{}", cluster.redis.addr());
@@ -88,7 +88,7 @@ async fn a_node_with_a_wrong_redis_password_serves_what_is_public_and_says_what_
 }
 
 #[tokio::test]
-async fn a_node_that_starts_before_its_redis_serves_as_soon_as_that_is_there() {
+async fn a_node_started_before_its_redis_serves_once_redis_is_up() {
     let mut cluster = Cluster::of(Sample::Hyper, 1, LONG, &PERSISTENT).await;
     let visitor = cluster.visitor().await;
     cluster.redis.kill();

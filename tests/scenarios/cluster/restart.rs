@@ -1,4 +1,4 @@
-//! Nodes that end and begin again, in good order or not.
+//! Nodes that end and start again, cleanly or not.
 
 use futures_util::future::join_all;
 use http::StatusCode;
@@ -9,7 +9,7 @@ use super::load::{BRISK, Load, refreshed};
 use super::{AGAIN, Cluster, LONG, SHORT, expiry_of};
 
 #[tokio::test]
-async fn nodes_that_are_killed_and_started_anew_keep_everybody_signed_in() {
+async fn killed_and_restarted_nodes_keep_everybody_signed_in() {
     let mut cluster = Cluster::of(Sample::Axum, 3, LONG, &[]).await;
     let visitors = cluster.visitors(5).await;
     cluster.assert_alive(&visitors).await;
@@ -18,7 +18,7 @@ async fn nodes_that_are_killed_and_started_anew_keep_everybody_signed_in() {
     for node in &mut cluster.nodes {
         node.kill().await;
     }
-    // Sessions do not depend on the key.
+    // Sessions do not depend on this key.
     cluster.setup = cluster.setup.with("COOKIE_KEY", "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=");
     for node in &mut cluster.nodes {
         *node = cluster.setup.start().await;
@@ -29,7 +29,7 @@ async fn nodes_that_are_killed_and_started_anew_keep_everybody_signed_in() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn s43_a_rolling_restart_under_load_loses_no_session_and_tears_no_answer() {
+async fn s43_a_rolling_restart_under_load_loses_no_session_or_answer() {
     let mut cluster = Cluster::of(Sample::Axum, 3, BRISK, &[]).await;
     let visitors = cluster.visitors(6).await;
     let load = Load::start(&cluster, &visitors);
@@ -50,7 +50,7 @@ async fn s43_a_rolling_restart_under_load_loses_no_session_and_tears_no_answer()
 }
 
 #[tokio::test]
-async fn s43_a_node_told_to_end_in_the_middle_of_a_refresh_answers_and_stores_it_first() {
+async fn s43_a_node_terminated_during_a_refresh_finishes_it_first() {
     let cases = [(Sample::Axum, true), (Sample::Axum, false), (Sample::Hyper, true), (Sample::Hyper, false)];
     join_all(cases.map(|(sample, the_visitor_waits)| ends_with_its_refresh(sample, the_visitor_waits))).await;
 }

@@ -1,4 +1,4 @@
-//! A thousand requests at once, and how long they took.
+//! A thousand concurrent requests, and their latencies.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -15,12 +15,12 @@ const EACH: usize = 4;
 
 pub(super) struct Rush {
     pub(super) answers: Vec<Answer>,
-    /// What it cost Redis.
+    /// The number of questions to Redis.
     pub(super) questions: u64,
-    took: Vec<Duration>,
+    pub(super) took: Vec<Duration>,
 }
 
-/// `/api/session` for visitors in turn, at nodes in turn, over connections that are there before.
+/// Requests `/api/session` for visitors in turn, at nodes in turn, over connections opened before.
 pub(super) async fn rush(cluster: &Cluster, visitors: &[Browser]) -> Rush {
     let start = Arc::new(Barrier::new(CONNECTIONS));
     let nodes = cluster.nodes.len();
@@ -45,24 +45,6 @@ pub(super) async fn rush(cluster: &Cluster, visitors: &[Browser]) -> Rush {
     let before = cluster.questions().await;
     let answers = soon(join_all(tasks)).await;
     let answers = answers.into_iter().flat_map(|answers| answers.expect("no connection fails"));
-    let (answers, mut took): (Vec<_>, Vec<_>) = answers.unzip();
-    took.sort_unstable();
+    let (answers, took) = answers.unzip();
     Rush { answers, questions: cluster.questions().await - before, took }
-}
-
-impl Rush {
-    /// For the reader of `--nocapture`: a test asserts no times.
-    pub(super) fn tell(&self, what: &str, grants: usize) {
-        let at = |percent: usize| self.took[(self.took.len() - 1) * percent / 100].as_secs_f64() * 1000.0;
-        let refused = self.answers.iter().filter(|answer| !answer.status().is_success()).count();
-        eprintln!(
-            "{what}: {} requests, {refused} refused, {grants} grants, {} questions to Redis; \
-             p50 {:.1} ms, p99 {:.1} ms, max {:.1} ms",
-            self.answers.len(),
-            self.questions,
-            at(50),
-            at(99),
-            at(100)
-        );
-    }
 }

@@ -1,4 +1,5 @@
-//! Sign-out on one node, and how soon the others, which need not ask Redis about a session they know, have heard of it.
+//! Sign-out on one node, and how soon the others hear of it. For a session they know, they need not ask
+//! Redis.
 
 use std::time::{Duration, Instant};
 
@@ -7,12 +8,12 @@ use osc_tests::{Browser, Sample, error_of, soon};
 
 use super::{Cluster, LONG, UNTOLD};
 
-/// A notification that got lost is noticed within it.
+/// The layer notices a lost notification within this time.
 const PROMISED: Duration = Duration::from_secs(1);
 const ROUNDS: usize = 20;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn s29_a_session_signed_out_on_one_node_is_refused_by_warm_nodes_within_a_second() {
+async fn s29_warm_nodes_refuse_a_signed_out_session_within_a_second() {
     let cluster = Cluster::of(Sample::Axum, 3, LONG, &[]).await;
     let mut delays = Vec::new();
     for round in 0..ROUNDS {
@@ -40,7 +41,7 @@ async fn s29_a_session_signed_out_on_one_node_is_refused_by_warm_nodes_within_a_
 }
 
 #[tokio::test]
-async fn s29_nodes_that_are_not_told_of_changes_refuse_what_was_signed_out_on_another_at_once() {
+async fn s29_nodes_without_notifications_refuse_a_signed_out_session_at_once() {
     let cluster = Cluster::of(Sample::Hyper, 3, LONG, &UNTOLD).await;
     for round in 0..ROUNDS {
         let visitor = cluster.visitor().await;
@@ -54,7 +55,7 @@ async fn s29_nodes_that_are_not_told_of_changes_refuse_what_was_signed_out_on_an
     }
 }
 
-/// The nodes answer by what they remember.
+/// Makes the nodes answer from their caches.
 async fn warm(cluster: &Cluster, visitor: &Browser) {
     soon(async {
         loop {

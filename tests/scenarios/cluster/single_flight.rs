@@ -1,43 +1,44 @@
-//! One refresh for all nodes, at each expiry.
+//! One refresh for all nodes at each expiry.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
 use mock_osc::Endpoint;
-use osc_tests::{Browser, Sample};
+use osc_tests::{Browser, Sample, figure, latencies};
 
-use super::rush::{REQUESTS, rush};
+use super::rush::{REQUESTS, Rush, rush};
 use super::{Cluster, LONG, UNTOLD, expired, expiry_of};
 
-/// The early refresh begins half of this after a token's issue, and no rush takes as long.
+/// The early refresh begins after half of this. No rush takes that long.
 const TTL: Duration = Duration::from_secs(5);
 
 #[tokio::test(flavor = "multi_thread")]
-async fn s40_a_thousand_requests_to_three_nodes_make_one_grant_request_at_each_of_five_expiries() {
-    one_grant_for_each(Cluster::of(Sample::Axum, 3, TTL, &[]).await, 1, 5, "axum").await;
+async fn s40_a_thousand_requests_to_three_nodes_refresh_once_per_expiry() {
+    one_grant_for_each(Cluster::of(Sample::Axum, 3, TTL, &[]).await, 1, 5, "three nodes").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn s40_eight_sessions_that_expire_together_make_one_grant_request_each() {
-    one_grant_for_each(Cluster::of(Sample::Axum, 3, TTL, &[]).await, 8, 3, "axum, 8 sessions").await;
+async fn s40_eight_sessions_expiring_together_refresh_once_each() {
+    one_grant_for_each(Cluster::of(Sample::Axum, 3, TTL, &[]).await, 8, 3, "three nodes, 8 sessions").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn s40_a_redis_that_does_not_tell_of_changes_costs_no_second_grant_request() {
+async fn s40_a_redis_without_notifications_costs_no_second_refresh() {
     let cluster = Cluster::of(Sample::Axum, 3, TTL, &UNTOLD).await;
-    let questions = one_grant_for_each(cluster, 1, 3, "axum, no CLIENT TRACKING").await;
+    let questions = one_grant_for_each(cluster, 1, 3, "three nodes, no notifications").await;
     assert!(questions >= REQUESTS as u64, "{questions}: it does tell");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn s40_three_nodes_of_the_hyper_sample_make_one_grant_request_at_each_expiry() {
-    one_grant_for_each(Cluster::of(Sample::Hyper, 3, TTL, &[]).await, 1, 2, "hyper").await;
+async fn s40_three_nodes_of_the_hyper_sample_refresh_once_per_expiry() {
+    one_grant_for_each(Cluster::of(Sample::Hyper, 3, TTL, &[]).await, 1, 2, "three hyper nodes").await;
 }
 
-/// How many questions a thousand requests with fresh tokens ask Redis afterwards.
+/// Checks the grants of each session. Returns how many questions a thousand requests with fresh tokens ask
+/// Redis afterwards.
 async fn one_grant_for_each(cluster: Cluster, sessions: usize, expiries: usize, what: &str) -> u64 {
     let visitors = cluster.visitors(sessions).await;
-    let mut latest = 0;
+    let (mut latest, mut took) = (0, Vec::new());
     for node in 0..cluster.nodes.len() {
         for visitor in &visitors {
             latest = latest.max(cluster.expires_at(visitor, node).await);
@@ -48,24 +49,29 @@ async fn one_grant_for_each(cluster: Cluster, sessions: usize, expiries: usize, 
         if expiry == expiries {
             cluster.osc.set_token_ttl(LONG);
         }
-        let (answers, _) =
-            at_once(&cluster, &visitors, expiry * sessions, &format!("{what}, at expiry")).await;
-        assert!(answers.iter().all(|&new| new > latest), "a token that had expired was served");
-        latest = answers.into_iter().max().expect("answers");
+        let rush = at_once(&cluster, &visitors, expiry * sessions, what).await;
+        let served = rush.answers.iter();
+        let served = served.map(|answer| expiry_of(answer).unwrap_or_else(|| panic!("{answer:?}")));
+        let served: Vec<_> = served.collect();
+        assert!(served.iter().all(|&new| new > latest), "a token that had expired was served");
+        latest = served.into_iter().max().expect("answers");
+        took.extend(rush.took);
     }
-    let (_, questions) = at_once(&cluster, &visitors, expiries * sessions, &format!("{what}, warm")).await;
+    let warm = at_once(&cluster, &visitors, expiries * sessions, what).await;
+    let all_served = warm.answers.iter().all(|answer| expiry_of(answer).is_some());
+    assert!(all_served, "{what}: a fresh token was refused");
     let spent = cluster.osc.requests(Endpoint::Token);
     let spent: BTreeSet<_> = spent.iter().filter_map(|request| request.field("refresh_token")).collect();
     assert_eq!(spent.len(), expiries * sessions, "each refresh token is used once");
     cluster.assert_alive(&visitors).await;
-    questions
+    let grants = cluster.refreshes() / expiries;
+    figure([&what, &expiries, &"1,000", &0, &grants, &"alive", &latencies(took)]);
+    warm.questions
 }
 
-/// A thousand requests, all served: when their tokens expire, and what they asked Redis.
-async fn at_once(cluster: &Cluster, visitors: &[Browser], grants: usize, what: &str) -> (Vec<u64>, u64) {
+/// Sends a thousand requests, and checks the number of grants so far.
+async fn at_once(cluster: &Cluster, visitors: &[Browser], grants: usize, what: &str) -> Rush {
     let rush = rush(cluster, visitors).await;
-    rush.tell(what, cluster.refreshes());
     assert_eq!((rush.answers.len(), cluster.refreshes()), (REQUESTS, grants), "{what}");
-    let served = rush.answers.iter().map(|answer| expiry_of(answer).unwrap_or_else(|| panic!("{answer:?}")));
-    (served.collect(), rush.questions)
+    rush
 }

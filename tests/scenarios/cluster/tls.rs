@@ -1,4 +1,4 @@
-//! A Redis behind TLS, with a certificate of the test's own authority.
+//! A Redis behind TLS, with a certificate from the test's own authority.
 
 use mock_osc::MockOsc;
 use osc_tests::{Certificates, NodeSetup, RedisServer, Sample, error_of, free_port};
@@ -6,7 +6,7 @@ use osc_tests::{Certificates, NodeSetup, RedisServer, Sample, error_of, free_por
 use super::{Cluster, LONG};
 
 #[tokio::test]
-async fn nodes_share_a_redis_behind_tls_and_trust_no_certificate_they_cannot_check() {
+async fn nodes_share_a_redis_behind_tls_and_check_its_certificate() {
     let certificates = Certificates::new();
     let (listener, tls) = free_port().await;
     drop(listener);

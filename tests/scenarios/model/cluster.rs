@@ -1,4 +1,4 @@
-//! The nodes, and what must hold of them.
+//! The nodes, and the properties that must hold for them.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -16,8 +16,10 @@ use super::{NODES, Step, Trouble};
 
 const TURN: Duration = Duration::from_millis(5);
 
-/// Moved by the test. A twentieth of a sleep's length passes really, counted in turns of the runtime: on a machine that is
-/// busy with other work, a turn takes longer, and so does a timeout.
+/// A clock that the test moves. A sleep also takes a twentieth of its length in real time.
+///
+/// That time is counted in turns of the runtime. On a busy machine a turn takes longer, and so does a
+/// timeout.
 #[derive(Clone)]
 struct Hasty(TestClock);
 
@@ -41,22 +43,22 @@ pub(super) struct Cluster {
     store: MemoryStore,
     shuffled: Shuffled,
     nodes: Vec<App>,
-    /// The visitor, signed in or not.
+    /// The visitor's browser, signed in or not.
     browser: Browser,
     signed_in: bool,
-    /// Browsers that still have the cookie of a session that ended.
+    /// Browsers that still have the cookie of an ended session.
     ended: Vec<Browser>,
     store_is_up: bool,
-    /// Since something was out of order, requests may be told to come back.
+    /// True after a failure. Requests may then be asked to retry.
     troubled: bool,
     answers_get_lost: bool,
-    /// Of all nodes there ever were: what they began goes on.
+    /// The layers of all nodes so far, because their background work continues.
     layers: Vec<OscAuthLayer>,
 }
 
 impl Cluster {
     pub(super) async fn new(seed: u64, answers_get_lost: bool) -> Self {
-        // Rotates, and revokes the grant when a token is used again after those seconds.
+        // Refresh tokens rotate. A second use after the grace period revokes the grant.
         let grace = Duration::from_secs(if answers_get_lost { 10 } else { 0 });
         let osc = MockOsc::builder().refresh_grace(grace).start().await.expect("the mock");
         let clock = Hasty(TestClock::new());
@@ -108,7 +110,7 @@ impl Cluster {
             Step::Restart(node) => self.nodes[*node] = self.node(),
             Step::Store(false) => {
                 if self.answers_get_lost {
-                    // Nor may the second try fail for want of a store.
+                    // The retry must not fail because of the store either.
                     self.osc.clear_faults();
                     self.refreshes_end().await;
                 }
@@ -128,7 +130,7 @@ impl Cluster {
                     Trouble::Html => (Fault::Html, 3),
                     Trouble::LostAnswer => (Fault::LostAnswer, 1),
                 };
-                // One at a time: two answers lost in a row are the exception the docs name.
+                // One failure at a time. Two lost answers in a row are the documented exception.
                 self.osc.clear_faults();
                 self.osc.fault(Endpoint::Token, fault).times(times);
                 self.troubled = true;
@@ -165,7 +167,8 @@ impl Cluster {
         assert!(!is_good || self.osc.is_live(token.access_token()), "the grant was revoked: spent twice");
     }
 
-    /// Not while a refresh is under way: a lease that runs out at the moment of sending is the exception the docs name.
+    /// Moves time ahead, but never during a refresh. A lease that expires at the moment of sending is the
+    /// documented exception.
     async fn time_passes(&self, time: Duration) {
         if self.store_is_up {
             self.refreshes_end().await;
@@ -189,7 +192,7 @@ impl Cluster {
         self.clock.0.advance(time);
     }
 
-    /// The old cookie, if there is one, goes with it: that session is replaced.
+    /// Signs in. The browser sends its old cookie, if it has one, and that session is replaced.
     async fn sign_in(&mut self, at: usize) {
         let old = self.browser.clone();
         let mut browser = self.browser_at(at);
@@ -212,7 +215,7 @@ impl Cluster {
         let old = self.browser.clone();
         let mut browser = self.browser_at(at);
         let sign_out = browser.post_from("same-origin", "/auth/signout");
-        // Whether these get a token is a matter of who was first.
+        // These requests get a token or not, depending on their order.
         let (answer, _) = tokio::join!(sign_out, self.requests(others));
         assert_eq!(answer.status(), StatusCode::SEE_OTHER);
         assert!(browser.cookies().is_empty(), "the cookie is removed");
@@ -236,7 +239,7 @@ impl Cluster {
                     assert_ne!(newer.access_token(), rejected.access_token());
                     self.check_token(&newer);
                 }
-                // Somebody refreshed it by force a moment ago.
+                // Another request forced a refresh a moment ago.
                 Err(error) if error.kind() == SessionErrorKind::FreshTokenRejected => {}
                 Err(error) => {
                     assert!(self.troubled, "{error}");
@@ -254,7 +257,7 @@ impl Cluster {
         let hold = self.osc.hold(Endpoint::Token);
         let mut browser = self.browser_at(node);
         let mut request = Box::pin(async move { browser.fetch("/").await });
-        // A provider in trouble is not asked, perhaps.
+        // The layer may avoid a failing provider.
         let is_sent = tokio::select! {
             () = hold.arrived(1) => true,
             _ = &mut request => false,
@@ -272,7 +275,7 @@ impl Cluster {
     async fn store_comes_back(&mut self) {
         self.store.come_back();
         self.store_is_up = true;
-        // What ended meanwhile it is told within a moment; how soon is up to the layer.
+        // The store hears of ended sessions within a moment. The layer decides how soon.
         let told = async {
             while self.store.sessions() > usize::from(self.signed_in) {
                 tokio::time::sleep(Duration::from_millis(1)).await;
@@ -281,7 +284,7 @@ impl Cluster {
         soon(told).await;
     }
 
-    /// No node gives a token to a session that ended.
+    /// Checks that no node gives a token to an ended session.
     pub(super) async fn check(&self) {
         for ended in &self.ended {
             for node in &self.nodes {
@@ -293,12 +296,13 @@ impl Cluster {
         }
     }
 
-    /// The troubles end; a session that nobody ended is there on every node, and no other grant is left.
+    /// Ends all failures. A session that nobody ended must then be valid on every node, and no other grant
+    /// may be left.
     pub(super) async fn calm_down(mut self) {
         self.osc.clear_faults();
         self.store_comes_back().await;
         self.store.speak_up();
-        // Longer than anybody leaves a failing provider alone; and the token expires.
+        // This is longer than any backoff for a failing provider, and the token expires.
         self.time_passes(Duration::from_secs(2 * 60 * 60)).await;
         let was_troubled = std::mem::take(&mut self.troubled);
         let all: Vec<_> = (0..NODES).cycle().take(3 * NODES).collect();

@@ -1,4 +1,4 @@
-//! A store whose operations take their time, each another.
+//! A store whose operations finish in random order.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -7,7 +7,7 @@ use std::time::Duration;
 use osc_auth_layer::test_util::MemoryStore;
 use osc_auth_layer::{Ending, Expiry, Found, Leased, Record, Replaced, SessionStore, StoreFuture, Watcher};
 
-/// Lets other tasks run before and after each operation, for as long as a seed says.
+/// Lets other tasks run before and after each operation, for a time from a seed.
 #[derive(Clone)]
 pub(super) struct Shuffled {
     store: MemoryStore,

@@ -1,4 +1,5 @@
-//! s59: nodes whose clocks differ by hours agree on what has expired. s60: use of a session on one node is use.
+//! s59: nodes whose clocks differ by hours agree on what has expired. s60: use of a session on one node
+//! counts on all nodes.
 
 use std::time::{Duration, SystemTime};
 
@@ -12,16 +13,17 @@ use super::assert_refused;
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);
-/// The clocks of a test begin this close together.
+/// The clocks of a test start within this time of each other.
 const SLACK: Duration = Duration::from_secs(2);
 
-/// Three nodes: the first two hours ahead of the second, the third four; the store is an hour off all of them.
+/// Returns three nodes. Compared to the second, the first is two hours ahead and the third four. The store's
+/// clock differs by an hour from all of them.
 async fn apart(
     osc: mock_osc::Builder,
-    is_told: bool,
+    is_notified: bool,
     configure: impl Fn(osc_auth_layer::Builder) -> osc_auth_layer::Builder,
 ) -> Nodes {
-    let nodes: Nodes = Nodes::with(osc, is_told, 3, configure).await;
+    let nodes: Nodes = Nodes::with(osc, is_notified, 3, configure).await;
     for (clock, hours) in [(&nodes.node(0).clock, 2), (&nodes.store_clock, 3), (&nodes.node(2).clock, 4)] {
         clock.advance(hours * HOUR);
     }
@@ -32,7 +34,7 @@ fn long_tokens() -> mock_osc::Builder {
     MockOsc::builder().token_ttl(100_000 * HOUR)
 }
 
-/// How much longer the token is good, by the node's own clock.
+/// Returns the remaining lifetime of the token, by the node's own clock.
 async fn left(nodes: &Nodes, at: usize) -> Duration {
     let token = nodes.token(at).await;
     token.expires_at().duration_since(nodes.node(at).clock.now()).expect("a good token")
@@ -40,8 +42,8 @@ async fn left(nodes: &Nodes, at: usize) -> Duration {
 
 #[tokio::test]
 async fn s59_nodes_hours_apart_agree_on_a_tokens_expiry_and_refresh_it_once() {
-    for is_told in [true, false] {
-        let nodes = apart(MockOsc::builder(), is_told, |layer| layer).await.sign_in().await;
+    for is_notified in [true, false] {
+        let nodes = apart(MockOsc::builder(), is_notified, |layer| layer).await.sign_in().await;
         for refreshes in 0..4 {
             nodes.pass(30 * MINUTE);
             for at in 0..3 {
@@ -67,9 +69,9 @@ async fn s59_nodes_hours_apart_agree_on_a_tokens_expiry_and_refresh_it_once() {
 
 #[tokio::test]
 async fn s59_nodes_hours_apart_agree_on_idleness() {
-    for is_told in [true, false] {
+    for is_notified in [true, false] {
         let idle = |layer: osc_auth_layer::Builder| layer.idle_timeout(10 * MINUTE);
-        let nodes = apart(long_tokens(), is_told, idle).await.sign_in().await;
+        let nodes = apart(long_tokens(), is_notified, idle).await.sign_in().await;
         for used in 0..6 {
             nodes.pass(10 * MINUTE - SLACK);
             nodes.token(used % 3).await;
@@ -87,9 +89,9 @@ async fn s59_nodes_hours_apart_agree_on_idleness() {
 
 #[tokio::test]
 async fn s59_nodes_hours_apart_agree_on_the_end() {
-    for is_told in [true, false] {
+    for is_notified in [true, false] {
         let short = |layer: osc_auth_layer::Builder| layer.absolute_timeout(3 * HOUR);
-        let nodes = apart(long_tokens(), is_told, short).await.sign_in().await;
+        let nodes = apart(long_tokens(), is_notified, short).await.sign_in().await;
         nodes.pass(3 * HOUR - SLACK);
         nodes.warm_up().await;
         nodes.pass(2 * SLACK);
@@ -101,7 +103,7 @@ async fn s59_nodes_hours_apart_agree_on_the_end() {
 }
 
 #[tokio::test]
-async fn s60_a_user_of_a_warm_node_is_not_ended_by_the_stores_idle_time() {
+async fn s60_use_of_a_warm_node_counts_against_the_stores_idle_timeout() {
     for pause in [SECOND * 30, 5 * MINUTE, 10 * MINUTE - SECOND] {
         let idle = |layer: osc_auth_layer::Builder| layer.idle_timeout(10 * MINUTE);
         let nodes: Nodes = Nodes::with(long_tokens(), true, 2, idle).await.sign_in().await;
@@ -118,11 +120,11 @@ async fn s60_a_user_of_a_warm_node_is_not_ended_by_the_stores_idle_time() {
 }
 
 #[tokio::test]
-async fn s60_days_of_use_on_one_node_keep_the_session_for_another_that_knew_it_before() {
+async fn s60_days_of_use_on_one_node_count_on_another() {
     for is_held in [true, false] {
         let nodes: Nodes = Nodes::with(long_tokens(), true, 2, |layer| layer).await.sign_in().await;
         nodes.warm_up().await;
-        // What somebody holds is in the other node's memory all the time; what nobody does is swept.
+        // A held session stays in the other node's memory all the time. One that is not held is swept.
         let held = nodes.token(1).await;
         let _held = is_held.then_some(held);
         for _ in 0..10 {
@@ -140,7 +142,7 @@ async fn s60_days_of_use_on_one_node_keep_the_session_for_another_that_knew_it_b
 }
 
 #[tokio::test]
-async fn s60_one_note_of_use_that_is_lost_ends_no_session() {
+async fn s60_one_lost_record_of_use_ends_no_session() {
     let idle = |layer: osc_auth_layer::Builder| layer.idle_timeout(10 * MINUTE);
     let nodes: Nodes = Nodes::with(long_tokens(), true, 2, idle).await.sign_in().await;
     nodes.warm_up().await;
@@ -169,11 +171,11 @@ async fn s26_a_user_who_is_idle_on_all_nodes_is_ended_in_the_store_too() {
 }
 
 #[tokio::test]
-async fn s27_no_node_serves_a_session_beyond_thirty_days_whenever_it_came_to_know_it() {
-    for is_told in [true, false] {
-        let nodes: Nodes = Nodes::with(long_tokens(), is_told, 3, |layer| layer).await.sign_in().await;
+async fn s27_no_node_serves_a_session_beyond_thirty_days() {
+    for is_notified in [true, false] {
+        let nodes: Nodes = Nodes::with(long_tokens(), is_notified, 3, |layer| layer).await.sign_in().await;
         for sixth in 0..30 * 4 {
-            // The second node meets the session on its twentieth day, the third when it is over.
+            // The second node first sees the session on its twentieth day, the third after its end.
             let (at, uses) = if sixth < 20 * 4 { (0, sixth) } else { (1, sixth - 20 * 4 + 1) };
             nodes.token(at).await;
             soon(nodes.node(at).store.asked(Op::Touch, uses)).await;
@@ -203,7 +205,7 @@ async fn jobs_count_as_use_on_every_node() {
 }
 
 #[tokio::test]
-async fn an_expired_session_is_not_refreshed_by_whoever_comes_too_late() {
+async fn a_late_request_does_not_refresh_an_expired_session() {
     let nodes = Nodes::told(2).await;
     nodes.warm_up().await;
     nodes.pass(24 * HOUR + EXPIRED);
@@ -215,11 +217,12 @@ async fn an_expired_session_is_not_refreshed_by_whoever_comes_too_late() {
 }
 
 #[tokio::test]
-async fn s45_a_node_whose_clock_was_never_set_serves_what_others_stored() {
-    for is_told in [true, false] {
-        let nodes: Nodes = Nodes::with(MockOsc::builder(), is_told, 2, |layer| layer).await.sign_in().await;
+async fn s45_a_node_with_an_unset_clock_serves_stored_sessions() {
+    for is_notified in [true, false] {
+        let nodes: Nodes =
+            Nodes::with(MockOsc::builder(), is_notified, 2, |layer| layer).await.sign_in().await;
         nodes.pass(30 * MINUTE);
-        // What it reads is older than its time.
+        // The record that this node reads is from the future of its clock.
         nodes.node(1).clock.set(SystemTime::UNIX_EPOCH);
         let token = nodes.token(0).await;
         assert_eq!(nodes.token(1).await.access_token(), token.access_token());
@@ -229,7 +232,7 @@ async fn s45_a_node_whose_clock_was_never_set_serves_what_others_stored() {
 }
 
 #[tokio::test]
-async fn s59_a_sign_in_begun_on_one_node_ends_on_another_whatever_their_clocks_say() {
+async fn s59_a_sign_in_crosses_nodes_whose_clocks_differ() {
     for (begins, ends) in [(0, 1), (1, 0), (1, 2), (2, 1)] {
         let nodes = apart(MockOsc::builder(), true, |layer| layer).await;
         let mut browser = nodes.at(begins);

@@ -1,4 +1,4 @@
-//! More sessions than a node keeps in memory: what was pushed out is read again.
+//! More sessions than a node keeps in memory. Evicted sessions are read again.
 
 use futures_util::FutureExt;
 use mock_osc::MockOsc;
@@ -7,11 +7,14 @@ use osc_tests::{Browser, EXPIRED, Nodes, Op, RunningClock, soon, token_of};
 
 use super::assert_refused;
 
-async fn crowded(is_told: bool, nodes: usize, most: usize) -> Nodes {
-    Nodes::with(MockOsc::builder(), is_told, nodes, |layer| layer.max_sessions(most)).await.sign_in().await
+async fn crowded(is_notified: bool, nodes: usize, most: usize) -> Nodes {
+    Nodes::with(MockOsc::builder(), is_notified, nodes, |layer| layer.max_sessions(most))
+        .await
+        .sign_in()
+        .await
 }
 
-/// The browser of another visitor, at node 0.
+/// Returns the browser of another visitor, at node 0.
 async fn visitor(nodes: &Nodes, pat: &str) -> Browser {
     let cookie = nodes.node(0).layer.sign_in_for_test(TestToken::new(pat)).await;
     let (name, value) = cookie.to_str().expect("ASCII").split_once('=').expect("a cookie");
@@ -21,9 +24,9 @@ async fn visitor(nodes: &Nodes, pat: &str) -> Browser {
 }
 
 #[tokio::test]
-async fn a_node_that_keeps_few_sessions_signs_nobody_out() {
-    for is_told in [true, false] {
-        let nodes = crowded(is_told, 2, 3).await;
+async fn a_small_session_limit_signs_nobody_out() {
+    for is_notified in [true, false] {
+        let nodes = crowded(is_notified, 2, 3).await;
         let mut browsers = Vec::new();
         for number in 0..20 {
             browsers.push(visitor(&nodes, &format!("pat-{number}")).await);
@@ -41,15 +44,15 @@ async fn a_node_that_keeps_few_sessions_signs_nobody_out() {
 }
 
 #[tokio::test]
-async fn s40_a_session_that_is_being_refreshed_is_not_pushed_out() {
-    for is_told in [true, false] {
-        let nodes = crowded(is_told, 1, 1).await;
+async fn s40_a_session_being_refreshed_is_not_evicted() {
+    for is_notified in [true, false] {
+        let nodes = crowded(is_notified, 1, 1).await;
         nodes.warm_up().await;
         let mut other = visitor(&nodes, "pat-of-grace").await;
         nodes.pass(EXPIRED);
         let (hold, first) = nodes.held_up(0).await;
         let leases = nodes.node(0).store.count(Op::Lease);
-        // Would push the session out; its own has expired and cannot be refreshed.
+        // This session would evict the other one. It has expired and cannot be refreshed.
         assert_refused(&soon(other.fetch("/")).await, "session_ended");
         assert_eq!(nodes.node(0).sessions(), 2);
         let second = nodes.waiting(0);
@@ -70,7 +73,7 @@ async fn s40_a_session_that_is_being_refreshed_is_not_pushed_out() {
 }
 
 #[tokio::test]
-async fn s29_a_session_that_was_pushed_out_is_signed_out_all_the_same() {
+async fn s29_an_evicted_session_can_be_signed_out() {
     let nodes = crowded(true, 2, 1).await;
     nodes.warm_up().await;
     let mut other = visitor(&nodes, "pat-of-grace").await;
@@ -87,7 +90,7 @@ async fn s29_a_session_that_was_pushed_out_is_signed_out_all_the_same() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn s29_a_node_that_reads_and_pushes_out_all_the_time_misses_no_sign_out() {
+async fn s29_a_node_that_evicts_constantly_misses_no_sign_out() {
     let nodes: Nodes<RunningClock> =
         Nodes::with(MockOsc::builder(), true, 2, |layer| layer.max_sessions(1)).await;
     for round in 0..300 {

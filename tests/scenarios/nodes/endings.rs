@@ -1,4 +1,5 @@
-//! Endings that the store does not take at once: they hold here, and it is told until it takes them.
+//! Sessions whose end the store does not accept at once. They end on this node, which retries until the store
+//! accepts it.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -12,10 +13,10 @@ use osc_tests::{Nodes, Op, Trouble, WatchedClock, callback, soon};
 use super::assert_refused;
 use super::outage::DEADLINE;
 
-/// The first pause before the store is told again.
+/// The first pause before the store is told of the end again.
 const END_AGAIN: RangeInclusive<Duration> = Duration::from_millis(500)..=Duration::from_millis(500);
 
-/// Two nodes of which the first cannot end anything in the store, for now.
+/// Returns two nodes. The first cannot end sessions in the store for now.
 async fn without_endings(trouble: Trouble) -> Nodes {
     let nodes = Nodes::told(2).await;
     nodes.warm_up().await;
@@ -23,7 +24,7 @@ async fn without_endings(trouble: Trouble) -> Nodes {
     nodes
 }
 
-/// Ends the trouble, and lets the first node tell the store once more.
+/// Ends the failure, and lets the first node retry.
 async fn tell_again(nodes: &Nodes) {
     let node = nodes.node(0);
     node.clock.slept(END_AGAIN, 1).await;
@@ -34,7 +35,7 @@ async fn tell_again(nodes: &Nodes) {
 }
 
 #[tokio::test]
-async fn a_sign_out_while_the_store_is_down_holds_here_at_once_and_everywhere_later() {
+async fn a_sign_out_in_a_store_outage_holds_here_now_and_elsewhere_later() {
     let nodes = Nodes::told(3).await;
     nodes.warm_up().await;
     nodes.store.go_down();
@@ -42,7 +43,7 @@ async fn a_sign_out_while_the_store_is_down_holds_here_at_once_and_everywhere_la
     assert_eq!(soon(browser.post_from("same-origin", "/auth/signout")).await.status(), StatusCode::SEE_OTHER);
     assert!(browser.cookies().is_empty());
     assert_refused(&nodes.fetch(0).await, "unauthenticated");
-    // The provider is not down.
+    // The provider works.
     soon(nodes.osc.wait_for_requests(Endpoint::Revoke, 1)).await;
 
     nodes.store.come_back();
@@ -57,7 +58,7 @@ async fn a_sign_out_while_the_store_is_down_holds_here_at_once_and_everywhere_la
 }
 
 #[tokio::test]
-async fn the_store_is_told_again_and_again_at_growing_distances() {
+async fn endings_are_retried_with_growing_pauses() {
     let nodes = without_endings(Trouble::Fails).await;
     soon(nodes.at(0).post_from("same-origin", "/auth/signout")).await;
     let node = nodes.node(0);
@@ -73,7 +74,7 @@ async fn the_store_is_told_again_and_again_at_growing_distances() {
         if pause >= Duration::from_secs(16) {
             break;
         }
-        // The deadline of the operation itself is two seconds, and no pause.
+        // The timeout of the operation itself is two seconds, but it is not a pause.
         pause *= 2;
         if pause == DEADLINE {
             node.clock.slept(DEADLINE..=DEADLINE, 2).await;
@@ -88,7 +89,7 @@ async fn the_store_is_told_again_and_again_at_growing_distances() {
 }
 
 #[tokio::test]
-async fn a_sign_out_whose_answer_was_lost_has_happened() {
+async fn a_sign_out_with_a_lost_store_answer_took_effect() {
     for trouble in [Trouble::LosesAnswer, Trouble::HangsAfter] {
         let nodes = without_endings(trouble).await;
         let mut browser = nodes.at(0);
@@ -105,7 +106,7 @@ async fn a_sign_out_whose_answer_was_lost_has_happened() {
 }
 
 #[tokio::test]
-async fn s21_a_replaced_session_is_refused_everywhere_once_the_store_was_told() {
+async fn s21_a_replaced_session_is_refused_everywhere_after_the_store_write() {
     let mut nodes = without_endings(Trouble::Fails).await;
     let old = nodes.browser.clone();
     assert_eq!(soon(nodes.browser.sign_in(&nodes.osc)).await.status(), StatusCode::SEE_OTHER);
@@ -122,9 +123,9 @@ async fn s21_a_replaced_session_is_refused_everywhere_once_the_store_was_told() 
 }
 
 #[tokio::test]
-async fn a_sign_out_in_an_outage_holds_here_also_when_this_node_did_not_know_the_session() {
-    for is_told in [true, false] {
-        let mut nodes: Nodes = Nodes::with(MockOsc::builder(), is_told, 2, |layer| layer).await;
+async fn a_sign_out_in_an_outage_holds_for_an_uncached_session() {
+    for is_notified in [true, false] {
+        let mut nodes: Nodes = Nodes::with(MockOsc::builder(), is_notified, 2, |layer| layer).await;
         let mut browser = nodes.at(1);
         soon(browser.sign_in(&nodes.osc)).await;
         nodes.browser = browser;
@@ -139,14 +140,14 @@ async fn a_sign_out_in_an_outage_holds_here_also_when_this_node_did_not_know_the
         for at in 0..2 {
             assert_refused(&nodes.fetch(at).await, "unauthenticated");
         }
-        // Only the store knew what there was to revoke.
+        // Only the store knew which token to revoke.
         nodes.settle().await;
         assert_eq!((nodes.store.sessions(), nodes.osc.live_refresh_tokens()), (0, 0));
     }
 }
 
 #[tokio::test]
-async fn s21_a_replaced_session_is_refused_here_at_once_although_the_store_was_not_told() {
+async fn s21_a_replaced_session_is_refused_here_before_the_store_write() {
     let mut nodes = without_endings(Trouble::Fails).await;
     let old = nodes.browser.clone();
     soon(nodes.browser.sign_in(&nodes.osc)).await;
@@ -156,7 +157,7 @@ async fn s21_a_replaced_session_is_refused_here_at_once_although_the_store_was_n
 }
 
 #[tokio::test]
-async fn a_visitor_who_hangs_up_under_the_callback_leaves_no_session_and_no_grant() {
+async fn a_client_disconnect_in_the_callback_leaves_no_session_or_grant() {
     for op in [Op::Create, Op::End] {
         let mut nodes = Nodes::told(1).await;
         let path = callback(&mut nodes.browser, &nodes.osc).await;
@@ -182,13 +183,13 @@ async fn a_visitor_who_hangs_up_under_the_callback_leaves_no_session_and_no_gran
         let revoked = nodes.osc.requests(Endpoint::Revoke);
         assert_eq!(revoked.len(), 1, "{op:?}");
         assert_eq!(revoked[0].field("token"), Some(newest.as_str()), "{op:?}");
-        // Until it is replaced, the session before is as good as ever.
+        // The previous session stays valid until it is replaced.
         assert_eq!(nodes.store.sessions(), usize::from(op == Op::Create), "{op:?}");
     }
 }
 
 #[tokio::test]
-async fn a_read_that_was_under_way_does_not_bring_back_what_was_signed_out_meanwhile() {
+async fn a_concurrent_read_does_not_revive_a_signed_out_session() {
     let nodes = Nodes::told(2).await;
     let reads = nodes.node(1).store.hold(Op::Read);
     let reading = nodes.waiting(1);
@@ -201,8 +202,7 @@ async fn a_read_that_was_under_way_does_not_bring_back_what_was_signed_out_meanw
 }
 
 #[tokio::test]
-async fn strangers_who_sign_out_of_made_up_sessions_in_an_outage_leave_one_task_for_each_that_ends_with_the_layer()
- {
+async fn sign_outs_of_unknown_sessions_in_an_outage_end_with_the_layer() {
     let nodes = Nodes::told(1).await;
     nodes.store.go_down();
     let mut stranger = nodes.at(0);
@@ -217,13 +217,13 @@ async fn strangers_who_sign_out_of_made_up_sessions_in_an_outage_leave_one_task_
     let clock = nodes.node(0).clock.clone();
     clock.slept(END_AGAIN, 1).await;
     drop((nodes, stranger));
-    // Long enough for the sweeper too, which finds nothing to sweep.
+    // This is long enough for the sweeper too, which must find nothing to sweep.
     clock.advance(*WatchedClock::SWEEP.end());
     soon(clock.alone()).await;
 }
 
 #[tokio::test]
-async fn strangers_who_fill_the_list_of_endings_in_an_outage_keep_no_visitor_from_signing_out() {
+async fn a_full_list_of_endings_does_not_block_real_sign_outs() {
     const MOST: usize = 10_000;
     let nodes = Nodes::told(2).await;
     nodes.warm_up().await;

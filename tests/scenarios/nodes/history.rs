@@ -1,4 +1,5 @@
-//! s54: a store that forgets, as a server restarted from an older dump. A node never goes back behind what it has seen.
+//! s54: a store that loses changes, like a server restarted from an older dump. A node never returns to a
+//! state before the latest it has seen.
 
 use std::sync::mpsc;
 use std::thread;
@@ -13,11 +14,11 @@ use super::persistence::version;
 
 use super::{assert_refused, both_kinds};
 
-/// A session is refreshed by force once in this time.
+/// The minimum time between two forced refreshes of a session.
 const FORCE_AGAIN: Duration = Duration::from_secs(10);
 
 #[tokio::test]
-async fn s54_a_store_taken_back_behind_a_refresh_is_brought_forward_and_the_session_lives_on() {
+async fn s54_a_store_reset_after_a_refresh_is_updated_and_keeps_the_session() {
     for nodes in both_kinds(3).await {
         nodes.token(1).await;
         let snapshot = nodes.store.snapshot();
@@ -27,7 +28,7 @@ async fn s54_a_store_taken_back_behind_a_refresh_is_brought_forward_and_the_sess
 
         nodes.store.restore(&snapshot);
 
-        // What the store holds now names a refresh token that is spent.
+        // The refresh token in the store has been used already.
         assert_eq!(version(&nodes).await, (1, false));
         assert_eq!(nodes.token(0).await.access_token(), new.access_token());
         soon(nodes.node(0).store.asked(Op::Replace, 2)).await;
@@ -46,16 +47,16 @@ async fn s54_a_store_taken_back_behind_a_refresh_is_brought_forward_and_the_sess
 }
 
 #[tokio::test]
-async fn s54_the_node_that_has_seen_most_has_the_last_word() {
+async fn s54_the_node_with_the_newest_version_wins() {
     let nodes = Nodes::told(3).await;
     nodes.warm_up().await;
     let snapshot = nodes.store.snapshot();
     let first = nodes.token(0).await;
     soon(first.session().refresh(&first)).await.expect("a token");
     nodes.pass(FORCE_AGAIN);
-    // This one sees no more than that …
+    // This node sees only the record in the store …
     let second = nodes.token(1).await;
-    // … and this one everything.
+    // … and this node has the newest state.
     let here = nodes.token(0).await;
     let newest = soon(here.session().refresh(&here)).await.expect("a token");
     nodes.settle_leases().await;
@@ -74,7 +75,7 @@ async fn s54_the_node_that_has_seen_most_has_the_last_word() {
 }
 
 #[tokio::test]
-async fn s54_a_refresh_of_a_session_whose_record_is_behind_spends_the_newest_refresh_token() {
+async fn s54_a_refresh_with_an_outdated_record_uses_the_newest_token() {
     let nodes = Nodes::told(2).await;
     let snapshot = nodes.store.snapshot();
     nodes.pass(EXPIRED);
@@ -85,7 +86,7 @@ async fn s54_a_refresh_of_a_session_whose_record_is_behind_spends_the_newest_ref
 
     let new = nodes.token(0).await;
 
-    assert!(nodes.osc.is_live(new.access_token()), "it went back, and the provider revoked the grant");
+    assert!(nodes.osc.is_live(new.access_token()), "an old refresh token was used and the grant revoked");
     assert_eq!(nodes.refreshes(), 2);
     assert_eq!(nodes.token(1).await.access_token(), new.access_token());
     assert_eq!(version(&nodes).await, (3, false));
@@ -110,7 +111,7 @@ async fn s54_a_sign_out_holds_on_the_nodes_that_saw_it() {
 }
 
 #[tokio::test]
-async fn a_store_that_lost_a_session_altogether_ends_it_and_a_new_sign_in_is_good() {
+async fn a_session_lost_by_the_store_ends_and_a_new_sign_in_works() {
     for mut nodes in both_kinds(2).await {
         let empty =
             Nodes::<osc_tests::WatchedClock>::with(mock_osc::MockOsc::builder(), true, 1, |layer| layer)
@@ -128,13 +129,13 @@ async fn a_store_that_lost_a_session_altogether_ends_it_and_a_new_sign_in_is_goo
 }
 
 #[tokio::test]
-async fn a_write_never_brings_a_session_back_that_the_store_lost() {
+async fn a_write_never_revives_a_session_the_store_lost() {
     for nodes in both_kinds(2).await {
         nodes.pass(EXPIRED);
         let writes = nodes.node(0).store.hold(Op::Replace);
         let request = nodes.waiting(0);
         soon(nodes.node(0).store.asked(Op::Replace, 1)).await;
-        // As if its time had come.
+        // Ends the session as if its time had come.
         let name = nodes.node(0).store.created().pop().expect("a session");
         nodes.store.end(&name, osc_auth_layer::Ending::Replaced).await.expect("the store works");
         nodes.store_clock.advance(osc_auth_layer::ENDED_FOR);
@@ -148,7 +149,7 @@ async fn a_write_never_brings_a_session_back_that_the_store_lost() {
 }
 
 #[tokio::test]
-async fn s54_a_store_taken_back_under_a_refresh_gets_what_the_refresh_brings() {
+async fn s54_a_store_reset_during_a_refresh_gets_the_new_tokens() {
     for nodes in both_kinds(2).await {
         let snapshot = nodes.store.snapshot();
         nodes.pass(EXPIRED);
@@ -171,16 +172,17 @@ async fn s54_a_store_taken_back_under_a_refresh_gets_what_the_refresh_brings() {
     }
 }
 
-/// In a thread of its own: what waits for a lock that it holds stops its thread, and with it every time-out there.
+/// Runs in a thread of its own. Code that waits for a lock it holds would stop its thread, with every timeout
+/// on it.
 #[test]
-fn s54_a_refusal_that_finds_the_store_taken_back_keeps_the_session_and_stops_no_thread() {
+fn s54_a_refusal_with_a_reset_store_keeps_the_session_without_deadlock() {
     let (done, waited) = mpsc::channel();
     thread::spawn(move || {
         let runtime = runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         runtime.block_on(refused_while_the_store_is_taken_back());
         let _ = done.send(());
     });
-    waited.recv_timeout(Duration::from_secs(60)).expect("it failed, or its thread waits for itself");
+    waited.recv_timeout(Duration::from_secs(60)).expect("the test failed or deadlocked");
 }
 
 async fn refused_while_the_store_is_taken_back() {

@@ -1,4 +1,5 @@
-//! The store is out of reach: nobody gets in, nobody is signed out, and everything goes on when it is back.
+//! A store that is down. Nobody gets in, nobody is signed out, and everything works again when the store is
+//! back.
 
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use osc_tests::{
 
 use super::{assert_refused, both_kinds};
 
-/// After so long an operation is given up.
+/// The timeout of a store operation.
 pub(super) const DEADLINE: Duration = Duration::from_secs(2);
 const PATIENCE_IN_PUBLIC: Duration = Duration::from_millis(200);
 const TROUBLES: [Trouble; 4] = [Trouble::Fails, Trouble::LosesAnswer, Trouble::Hangs, Trouble::HangsAfter];
@@ -26,7 +27,7 @@ fn assert_unavailable(answer: &Answer) {
 #[tokio::test]
 async fn s56_a_store_out_of_reach_lets_nobody_in_and_signs_nobody_out() {
     for nodes in both_kinds(3).await {
-        // One has the session in memory, another knew it long ago, the third never heard of it.
+        // One node has the session in memory, another had it long ago, and the third never saw it.
         let token = nodes.token(0).await;
         nodes.token(1).await;
         nodes.store.go_down();
@@ -48,7 +49,7 @@ async fn s56_a_store_out_of_reach_lets_nobody_in_and_signs_nobody_out() {
 }
 
 #[tokio::test]
-async fn whoever_has_no_session_is_told_so_without_the_store_and_cannot_sign_in() {
+async fn without_a_session_requests_need_no_store_but_sign_in_does() {
     let nodes = Nodes::told(1).await;
     nodes.store.go_down();
     let mut nobody = nodes.at(0);
@@ -62,14 +63,14 @@ async fn whoever_has_no_session_is_told_so_without_the_store_and_cannot_sign_in(
 }
 
 #[tokio::test]
-async fn warm_sessions_fail_closed_once_changes_may_go_untold() {
+async fn warm_sessions_fail_closed_when_notifications_may_be_lost() {
     let nodes = Nodes::told(1).await;
     nodes.warm_up().await;
     nodes.node(0).store.trouble(Op::Read, Trouble::Fails);
     nodes.token(0).await;
     nodes.store.fall_silent();
     assert_unavailable(&nodes.fetch(0).await);
-    // Changes are told again, but nobody knows what happened meanwhile.
+    // Notifications work again, but changes in the meantime may have been missed.
     nodes.store.speak_up();
     assert_unavailable(&nodes.fetch(0).await);
     nodes.node(0).store.mend();
@@ -77,7 +78,7 @@ async fn warm_sessions_fail_closed_once_changes_may_go_untold() {
 }
 
 #[tokio::test]
-async fn public_paths_pass_bare_and_within_their_patience() {
+async fn public_paths_pass_without_a_token_within_their_time_limit() {
     for nodes in both_kinds(1).await {
         nodes.store.fall_silent();
         nodes.store.go_down();
@@ -93,7 +94,7 @@ async fn public_paths_pass_bare_and_within_their_patience() {
         assert!(request.as_mut().now_or_never().is_none());
         clock.advance(PATIENCE_IN_PUBLIC - Duration::from_millis(1));
         tokio::task::yield_now().await;
-        assert!(request.as_mut().now_or_never().is_none(), "it has no patience at all");
+        assert!(request.as_mut().now_or_never().is_none(), "the time limit is zero");
         clock.advance(Duration::from_millis(1));
         let answer = soon(request).await;
         assert_eq!((answer.status(), token_of(&answer).is_none()), (StatusCode::OK, true));
@@ -117,7 +118,7 @@ async fn a_store_that_hangs_is_waited_for_two_seconds() {
 }
 
 #[tokio::test]
-async fn handles_tell_an_outage_from_the_end() {
+async fn handles_distinguish_a_store_outage_from_the_sessions_end() {
     for nodes in both_kinds(2).await {
         let token = nodes.token(1).await;
         let session = token.session();
@@ -135,7 +136,7 @@ async fn handles_tell_an_outage_from_the_end() {
 }
 
 #[tokio::test]
-async fn a_lease_that_cannot_be_had_costs_nobody_a_good_token_and_nobody_the_session() {
+async fn an_unavailable_lease_costs_no_valid_token_and_no_session() {
     for trouble in TROUBLES {
         let nodes = Nodes::told(1).await;
         let old = nodes.token(0).await;
@@ -153,14 +154,14 @@ async fn a_lease_that_cannot_be_had_costs_nobody_a_good_token_and_nobody_the_ses
         nodes.node(0).store.mend();
         nodes.pass(retry_after(&expired));
 
-        // Also when the lease is this node's already, by an answer that was lost.
+        // This also holds if the node took the lease with an answer that was lost.
         assert!(nodes.osc.is_live(nodes.token(0).await.access_token()), "{trouble:?}");
         assert_eq!(nodes.refreshes(), 1);
     }
 }
 
 #[tokio::test]
-async fn a_sign_in_that_cannot_be_noted_makes_no_token_request() {
+async fn a_sign_in_that_cannot_be_recorded_makes_no_token_request() {
     for (op, trouble) in TROUBLES.into_iter().flat_map(|trouble| [(Op::Now, trouble), (Op::Once, trouble)]) {
         let mut nodes = Nodes::told(1).await;
         let old = nodes.token(0).await;
@@ -174,14 +175,14 @@ async fn a_sign_in_that_cannot_be_noted_makes_no_token_request() {
         assert_eq!(refusal(&answer), (502, "provider_unavailable".to_owned()), "{trouble:?}");
         assert_eq!(nodes.osc.count(mock_osc::Endpoint::Token), 0, "{trouble:?}");
         nodes.node(0).store.mend();
-        assert_eq!(nodes.token(0).await.access_token(), old.access_token(), "the session before is kept");
+        assert_eq!(nodes.token(0).await.access_token(), old.access_token(), "the previous session is kept");
         assert_eq!(soon(nodes.browser.sign_in(&nodes.osc)).await.status(), StatusCode::SEE_OTHER);
         assert_ne!(nodes.token(0).await.access_token(), old.access_token());
     }
 }
 
 #[tokio::test]
-async fn a_sign_in_that_cannot_be_stored_is_revoked_and_the_session_before_it_is_kept() {
+async fn an_unstorable_sign_in_is_revoked_and_keeps_the_old_session() {
     for trouble in TROUBLES {
         let mut nodes = Nodes::told(2).await;
         let old = nodes.token(0).await;
@@ -193,7 +194,8 @@ async fn a_sign_in_that_cannot_be_stored_is_revoked_and_the_session_before_it_is
 
         assert_eq!(refusal(&answer), (502, "provider_unavailable".to_owned()), "{trouble:?}");
         let kept: Vec<_> = browser.cookies().iter().collect();
-        let session = nodes.browser.cookies().get_key_value("osc_session_3000").expect("the session before");
+        let session =
+            nodes.browser.cookies().get_key_value("osc_session_3000").expect("the previous session");
         assert_eq!(kept, [session], "{trouble:?}");
         let orphan = nodes.osc.issued_tokens();
         let orphan = orphan.iter().rev().find(|token| token.contains('.')).expect("an access token").clone();
@@ -207,7 +209,7 @@ async fn a_sign_in_that_cannot_be_stored_is_revoked_and_the_session_before_it_is
 }
 
 #[tokio::test]
-async fn a_store_that_goes_down_between_the_exchange_and_the_session_costs_the_grant() {
+async fn a_store_failing_after_the_exchange_gets_the_grant_revoked() {
     let mut nodes = Nodes::told(1).await;
     let path = osc_tests::callback(&mut nodes.browser, &nodes.osc).await;
     let hold = nodes.osc.hold(mock_osc::Endpoint::Token);
@@ -221,13 +223,13 @@ async fn a_store_that_goes_down_between_the_exchange_and_the_session_costs_the_g
     assert_eq!(refusal(&soon(request).await), (502, "provider_unavailable".to_owned()));
 
     soon(nodes.osc.wait_for_requests(mock_osc::Endpoint::Revoke, 1)).await;
-    assert_eq!(nodes.osc.live_refresh_tokens(), 1, "that of the session before");
+    assert_eq!(nodes.osc.live_refresh_tokens(), 1, "the token of the previous session");
     nodes.store.come_back();
     nodes.token(0).await;
 }
 
 #[tokio::test]
-async fn a_sign_in_that_cannot_be_stored_is_revoked_also_without_a_refresh_token() {
+async fn an_unstorable_sign_in_without_refresh_token_is_revoked() {
     let mut nodes = Nodes::told(1).await;
     nodes.osc.set_token_field("refresh_token", None);
     let path = osc_tests::callback(&mut nodes.browser, &nodes.osc).await;

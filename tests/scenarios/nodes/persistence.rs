@@ -1,4 +1,4 @@
-//! s41: what the provider rotated is in the store before anybody uses it, whatever the store does meanwhile.
+//! s41: a rotated token is stored before it is used, whatever the store does in the meantime.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -11,13 +11,13 @@ use osc_tests::{EXPIRED, LEEWAY, Nodes, Op, Trouble, error_of, retry_after, soon
 use super::outage::DEADLINE;
 use super::{assert_refused, both_kinds};
 
-/// The first pause before a write is tried again.
+/// The first pause before a write is retried.
 pub(super) const WRITE_AGAIN: RangeInclusive<Duration> =
     Duration::from_millis(100)..=Duration::from_millis(100);
-/// A lease ends after so long.
+/// The lifetime of a lease.
 const LEASE: Duration = Duration::from_secs(30);
 
-/// The version of the visitor's record, and whether it bears the mark of a refusal.
+/// Returns the version of the visitor's record, and whether a refusal is recorded in it.
 pub(super) async fn version(nodes: &Nodes) -> (u64, bool) {
     let name = nodes.node(0).store.created().pop().expect("a session");
     match nodes.store.read(&name).await.expect("the store works") {
@@ -27,7 +27,7 @@ pub(super) async fn version(nodes: &Nodes) -> (u64, bool) {
 }
 
 #[tokio::test]
-async fn s41_nobody_gets_what_the_provider_rotated_before_the_store_has_it() {
+async fn s41_rotated_tokens_are_stored_before_they_are_used() {
     for nodes in both_kinds(2).await {
         nodes.warm_up().await;
         nodes.pass(EXPIRED);
@@ -37,7 +37,7 @@ async fn s41_nobody_gets_what_the_provider_rotated_before_the_store_has_it() {
         hold.release();
         soon(nodes.node(0).store.asked(Op::Replace, 1)).await;
 
-        // The provider has rotated; the store does not know it.
+        // The provider has rotated the token, but the store does not have the new one.
         assert!(request.as_mut().now_or_never().is_none());
         for at in 0..2 {
             assert_refused(&nodes.fetch(at).await, "temporarily_unavailable");
@@ -50,8 +50,8 @@ async fn s41_nobody_gets_what_the_provider_rotated_before_the_store_has_it() {
             assert_eq!(nodes.token(at).await.access_token(), new.access_token());
         }
         assert_eq!((nodes.refreshes(), version(&nodes).await), (1, (2, false)));
-        assert_eq!(nodes.node(0).store.count(Op::Lease), leases, "the lease was asked for again");
-        // And what was stored is what can be spent.
+        assert_eq!(nodes.node(0).store.count(Op::Lease), leases, "the lease was requested again");
+        // The stored refresh token is the valid one.
         nodes.pass(EXPIRED);
         assert!(nodes.osc.is_live(nodes.token(1).await.access_token()));
         assert_eq!(nodes.refreshes(), 2);
@@ -66,7 +66,7 @@ async fn s41_while_writes_fail_the_other_nodes_wait_and_then_get_the_token() {
         nodes.node(0).store.trouble(Op::Replace, Trouble::Fails);
         let first = nodes.waiting(0);
         soon(nodes.node(0).store.asked(Op::Replace, 1)).await;
-        // Whoever comes to the node that has the answer waits as well.
+        // A second request at the node with the answer waits too.
         let _second = nodes.waiting(0);
         let mut other = nodes.waiting(1);
         soon(nodes.node(1).store.asked(Op::Lease, 1)).await;
@@ -82,7 +82,7 @@ async fn s41_while_writes_fail_the_other_nodes_wait_and_then_get_the_token() {
 }
 
 #[tokio::test]
-async fn s41_a_request_whose_token_is_still_good_goes_on_with_it_while_writes_fail() {
+async fn s41_requests_keep_a_valid_token_while_writes_fail() {
     let nodes = Nodes::told(1).await;
     let old = nodes.token(0).await;
     nodes.pass(LEEWAY);
@@ -99,11 +99,11 @@ async fn s41_a_request_whose_token_is_still_good_goes_on_with_it_while_writes_fa
 }
 
 #[tokio::test]
-async fn s41_a_write_in_any_trouble_is_tried_again_and_done_once() {
+async fn s41_a_failed_write_is_retried_and_done_once() {
     for trouble in [Trouble::Fails, Trouble::LosesAnswer, Trouble::Hangs, Trouble::HangsAfter] {
         let hangs = matches!(trouble, Trouble::Hangs | Trouble::HangsAfter);
         let longest = if hangs { DEADLINE } else { DEADLINE - Duration::from_millis(1) };
-        // A provider that rotates, and one whose refresh token stays what it was.
+        // A provider that rotates refresh tokens, and one that keeps them.
         for (times, rotation) in [(1, Rotation::Always), (2, Rotation::Always), (1, Rotation::Never)] {
             let provider = MockOsc::builder().rotation(rotation);
             let nodes: Nodes = Nodes::with(provider, true, 2, |layer| layer).await.sign_in().await;
@@ -128,14 +128,14 @@ async fn s41_a_write_in_any_trouble_is_tried_again_and_done_once() {
 }
 
 #[tokio::test]
-async fn s41_a_write_that_was_done_and_then_overtaken_is_not_done_again() {
+async fn s41_a_write_that_was_overtaken_is_not_repeated() {
     let nodes = Nodes::told(2).await;
     nodes.warm_up().await;
     nodes.pass(EXPIRED);
     nodes.node(0).store.trouble_next(Op::Replace, Trouble::LosesAnswer, 1);
     let request = nodes.waiting(0);
     nodes.node(0).clock.slept(WRITE_AGAIN, 1).await;
-    // The other node has the token, finds it rejected, and refreshes once the lease has ended.
+    // The other node reads the token, finds it rejected, and refreshes once the lease has ended.
     let rejected = nodes.token(1).await;
     nodes.store_clock.advance(LEASE);
     let newest = soon(rejected.session().refresh(&rejected)).await.expect("a token");
@@ -150,7 +150,7 @@ async fn s41_a_write_that_was_done_and_then_overtaken_is_not_done_again() {
 }
 
 #[tokio::test]
-async fn a_lease_whose_return_goes_wrong_ends_by_itself() {
+async fn a_lease_that_cannot_be_released_expires() {
     for trouble in [Trouble::Fails, Trouble::LosesAnswer, Trouble::Hangs, Trouble::HangsAfter] {
         let nodes = Nodes::told(2).await;
         nodes.node(0).store.trouble(Op::Release, trouble);
@@ -170,7 +170,7 @@ async fn a_lease_whose_return_goes_wrong_ends_by_itself() {
 }
 
 #[tokio::test]
-async fn a_refusal_that_cannot_be_noted_is_learnt_again_later() {
+async fn a_refusal_that_cannot_be_recorded_is_found_again_later() {
     for op in [Op::Lease, Op::Refuse] {
         for trouble in [Trouble::Fails, Trouble::LosesAnswer, Trouble::Hangs, Trouble::HangsAfter] {
             let nodes = Nodes::told(2).await;
@@ -200,7 +200,7 @@ async fn a_refusal_that_cannot_be_noted_is_learnt_again_later() {
 }
 
 #[tokio::test]
-async fn notes_of_use_that_go_wrong_disturb_nobody() {
+async fn failed_records_of_use_do_not_disturb_requests() {
     for trouble in [Trouble::Fails, Trouble::LosesAnswer, Trouble::Hangs, Trouble::HangsAfter] {
         let nodes = Nodes::told(1).await;
         nodes.node(0).store.trouble(Op::Touch, trouble);

@@ -1,4 +1,4 @@
-//! What a store is good for in the wrong hands: nothing.
+//! A stolen or altered store gives away nothing.
 
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ async fn record(nodes: &Nodes, name: &str) -> Record {
     }
 }
 
-/// Another visitor, at node 0.
+/// Signs in another visitor at node 0.
 async fn grace(nodes: &Nodes) -> Browser {
     let mut browser = nodes.at(0);
     browser.forget_cookies("");
@@ -41,7 +41,7 @@ async fn s25_a_dump_of_the_store_holds_no_secret_in_any_form() {
             secrets.push(URL_SAFE_NO_PAD.decode(cookie).expect("base64url"));
         };
         note_cookie(&nodes.browser);
-        // A session that is refreshed, one that is refused, one that was signed out, one that was replaced.
+        // Four sessions: refreshed, refused, signed out, replaced.
         let refused = grace(&nodes).await;
         nodes.osc.revoke_refresh_tokens();
         let signed_out = grace(&nodes).await;
@@ -65,7 +65,7 @@ async fn s25_a_dump_of_the_store_holds_no_secret_in_any_form() {
 
         let dump = nodes.store.dump();
 
-        // It is looked at in the right place.
+        // This check shows that the test searches the right data.
         let name = nodes.node(0).store.created().pop().expect("sessions");
         assert!(holds(&dump, name.as_bytes()) && dump.len() > 1000);
         for secret in &secrets {
@@ -75,7 +75,7 @@ async fn s25_a_dump_of_the_store_holds_no_secret_in_any_form() {
 }
 
 #[tokio::test]
-async fn s63_a_record_under_another_sessions_name_opens_for_nobody() {
+async fn s63_a_record_under_another_sessions_name_does_not_open() {
     for nodes in both_kinds(2).await {
         let grace = grace(&nodes).await;
         let [ada, hers] = &nodes.node(0).store.created()[..] else { panic!("two sessions") };
@@ -84,7 +84,7 @@ async fn s63_a_record_under_another_sessions_name_opens_for_nobody() {
             assert_refused(&soon(browser.clone().fetch("/")).await, "unauthenticated");
             assert!(token_of(&soon(browser.clone().fetch("/public")).await).is_none());
         }
-        // It was not the sessions' fault.
+        // The sessions themselves are intact.
         nodes.node(1).store.mend();
         let own = nodes.token(1).await;
         let other = token_of(&soon(nodes.send(&grace, 1).fetch("/")).await).expect("a token");
@@ -93,12 +93,12 @@ async fn s63_a_record_under_another_sessions_name_opens_for_nobody() {
 }
 
 #[tokio::test]
-async fn s63_nothing_of_another_session_is_spent_served_or_revoked() {
+async fn s63_another_sessions_tokens_are_not_used_served_or_revoked() {
     let nodes = Nodes::told(2).await;
     let grace = grace(&nodes).await;
     nodes.warm_up().await;
     let [ada, hers] = &nodes.node(0).store.created()[..] else { panic!("two sessions") };
-    // The session is warm here, so the refresh is the first to meet the wrong record.
+    // The session is cached here, so the refresh is the first to meet the wrong record.
     nodes.node(1).store.swap(ada, hers);
     nodes.pass(EXPIRED);
     assert_refused(&nodes.fetch(1).await, "temporarily_unavailable");
@@ -109,7 +109,7 @@ async fn s63_nothing_of_another_session_is_spent_served_or_revoked() {
     soon(nodes.osc.wait_for_requests(Endpoint::Revoke, 1)).await;
     assert!(soon(nodes.node(1).layer.shutdown(Duration::from_secs(600))).await);
     assert_eq!(nodes.osc.live_refresh_tokens(), 1, "hers");
-    // A store can lose a session. It cannot make one node hand it to another visitor.
+    // A store can lose a session. It cannot make a node hand the session to another visitor.
     nodes.node(1).store.mend();
     for at in 0..2 {
         let answer = soon(nodes.send(&grace, at).fetch("/")).await;
@@ -118,7 +118,7 @@ async fn s63_nothing_of_another_session_is_spent_served_or_revoked() {
 }
 
 #[tokio::test]
-async fn s63_an_older_versions_bytes_under_a_newer_version_open_for_nobody() {
+async fn s63_old_bytes_under_a_newer_version_do_not_open() {
     for nodes in both_kinds(2).await {
         let name = nodes.node(0).store.created().pop().expect("a session");
         let old = record(&nodes, &name).await;
@@ -139,7 +139,7 @@ async fn s63_an_older_versions_bytes_under_a_newer_version_open_for_nobody() {
 }
 
 #[tokio::test]
-async fn s63_altered_and_foreign_bytes_open_for_nobody_and_break_nothing() {
+async fn s63_altered_and_foreign_bytes_do_not_open_or_break_anything() {
     let nodes = Nodes::told(1).await;
     let name = nodes.node(0).store.created().pop().expect("a session");
     let good = record(&nodes, &name).await.sealed;
@@ -167,7 +167,7 @@ async fn s63_a_record_opens_in_no_other_namespace() {
 }
 
 #[tokio::test]
-async fn s68_another_apps_session_in_the_same_store_is_none_here() {
+async fn s68_another_apps_session_in_the_same_store_is_refused() {
     let nodes = Nodes::told(1).await;
     let elsewhere = MockOsc::builder()
         .client_id(&nodes.osc.client_id())
@@ -200,7 +200,7 @@ async fn s68_another_apps_session_in_the_same_store_is_none_here() {
 }
 
 #[tokio::test]
-async fn a_record_that_somebody_plants_is_no_session() {
+async fn a_planted_record_is_no_session() {
     let nodes = Nodes::told(1).await;
     let name = nodes.node(0).store.created().pop().expect("a session");
     let sealed = record(&nodes, &name).await.sealed;
@@ -209,7 +209,7 @@ async fn a_record_that_somebody_plants_is_no_session() {
     let mut thief = nodes.at(0);
     thief.set_cookie(COOKIE, &cookie);
     assert_refused(&soon(thief.fetch("/")).await, "unauthenticated");
-    // Under every name the thief can think of.
+    // The thief may try any name.
     for planted in [cookie.as_str(), "x", &name.to_lowercase()] {
         nodes.store.create(planted, &sealed, expiry).await.expect("the store works");
     }

@@ -1,4 +1,4 @@
-//! A sign-in is nobody's in particular: whatever part of it comes to whichever node.
+//! Sign-ins whose requests arrive at different nodes.
 
 use futures_util::FutureExt;
 use http::StatusCode;
@@ -26,7 +26,7 @@ async fn a_session_begun_on_one_node_opens_on_the_others() {
 }
 
 #[tokio::test]
-async fn a_sign_in_begun_on_one_node_ends_on_another_and_is_good_on_a_third() {
+async fn a_sign_in_crosses_nodes_and_is_valid_on_a_third() {
     let mut nodes = before_sign_in(3).await;
     let authorize = nodes.browser.begin_sign_in("/auth/signin?return_to=/there").await;
     let approved = nodes.osc.approve(&authorize).await.expect("the provider asks for consent");
@@ -60,7 +60,7 @@ async fn s02_a_callback_delivered_to_two_nodes_at_once_makes_one_token_request()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn s02_a_callback_that_many_deliver_to_three_nodes_is_exchanged_once() {
+async fn s02_duplicate_callbacks_to_three_nodes_are_exchanged_once() {
     for _ in 0..20 {
         let mut nodes = before_sign_in(3).await;
         let path = callback(&mut nodes.browser, &nodes.osc).await;
@@ -77,14 +77,14 @@ async fn s02_a_callback_that_many_deliver_to_three_nodes_is_exchanged_once() {
                 status => assert_eq!(status, StatusCode::BAD_REQUEST),
             }
         }
-        // All that came to the node of the first delivery, and nobody else.
+        // Only the copies that arrived at the node of the first delivery are signed in.
         assert_eq!((signed_in, nodes.osc.count(Endpoint::Token)), (4, 1));
         assert_eq!(nodes.store.sessions(), 1);
     }
 }
 
 #[tokio::test]
-async fn s05_a_callback_replayed_at_another_node_makes_no_token_request_and_lands_safely() {
+async fn s05_a_callback_replayed_at_another_node_lands_safely() {
     let mut nodes = before_sign_in(2).await;
     let path = callback(&mut nodes.browser, &nodes.osc).await;
     let before = nodes.browser.clone();

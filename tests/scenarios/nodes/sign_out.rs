@@ -1,4 +1,5 @@
-//! Sign-out wins, on whichever node: over copies of the cookie, over what other nodes remember, and over their refreshes.
+//! Sign-out wins on every node: over copies of the cookie, over other nodes' caches, and over their
+//! refreshes.
 
 use futures_util::FutureExt;
 use http::StatusCode;
@@ -8,7 +9,7 @@ use osc_tests::{Browser, EXPIRED, Nodes, Op, RunningClock, error_of, soon, token
 
 use super::{assert_refused, both_kinds};
 
-/// Without word of changes a node that waits looks only now and then, and a race takes its time.
+/// Without notifications, a waiting node looks only at intervals, so a race takes longer.
 const RACES: [(bool, usize); 2] = [(true, 950), (false, 50)];
 
 async fn sign_out(mut browser: Browser) {
@@ -51,7 +52,7 @@ async fn s29_a_handle_that_signs_out_on_one_node_ends_the_session_on_all() {
 }
 
 #[tokio::test]
-async fn s31_a_node_that_never_saw_the_session_revokes_what_the_last_refresh_brought() {
+async fn s31_a_cold_node_revokes_the_latest_tokens_at_sign_out() {
     for nodes in both_kinds(2).await {
         nodes.pass(EXPIRED);
         nodes.token(0).await;
@@ -66,11 +67,11 @@ async fn s31_a_node_that_never_saw_the_session_revokes_what_the_last_refresh_bro
 }
 
 #[tokio::test]
-async fn s30_what_a_refresh_on_another_node_brings_after_sign_out_is_revoked_and_revives_nothing() {
+async fn s30_a_refresh_finishing_after_sign_out_elsewhere_is_revoked() {
     for nodes in both_kinds(2).await {
         nodes.warm_up().await;
         nodes.pass(EXPIRED);
-        // The provider has not heard of the sign-out when it refreshes.
+        // The provider refreshes before it hears of the sign-out.
         let revocations = nodes.osc.hold(Endpoint::Revoke);
         let (hold, request) = nodes.held_up(0).await;
         sign_out(nodes.at(1)).await;
@@ -115,12 +116,12 @@ async fn s30_a_sign_out_between_the_rotation_and_its_write_wins() {
 }
 
 #[tokio::test]
-async fn s30_a_sign_out_under_this_nodes_refresh_leaves_no_other_node_a_spent_token() {
+async fn s30_a_sign_out_during_a_refresh_leaves_no_spent_token() {
     for nodes in both_kinds(2).await {
         nodes.warm_up().await;
         nodes.pass(EXPIRED);
         let (hold, first) = nodes.held_up(0).await;
-        // The session is over here, and the store does not know it yet.
+        // The session has ended on this node, but the store does not know yet.
         let endings = nodes.node(0).store.hold(Op::End);
         let mut browser = nodes.at(0);
         let mut leaving = Box::pin(browser.post_from("same-origin", "/auth/signout"));
@@ -137,12 +138,12 @@ async fn s30_a_sign_out_under_this_nodes_refresh_leaves_no_other_node_a_spent_to
 
         assert_refused(&nodes.through(Nodes::LOOK, second).await, "unauthenticated");
         assert_eq!(soon(leaving).await.status(), StatusCode::SEE_OTHER);
-        assert_eq!(nodes.refreshes(), 1, "the other node spent what was spent");
+        assert_eq!(nodes.refreshes(), 1, "the other node reused a refresh token");
     }
 }
 
 #[tokio::test]
-async fn s30_a_node_that_waits_for_anothers_refresh_learns_of_the_sign_out() {
+async fn s30_a_node_waiting_for_a_refresh_notices_the_sign_out() {
     for nodes in both_kinds(3).await {
         nodes.warm_up().await;
         nodes.pass(EXPIRED);
@@ -152,7 +153,7 @@ async fn s30_a_node_that_waits_for_anothers_refresh_learns_of_the_sign_out() {
 
         sign_out(nodes.at(2)).await;
 
-        // It does not have to wait for the refresh to end.
+        // This request need not wait for the refresh to end.
         assert_refused(&nodes.through(Nodes::LOOK, second).await, "unauthenticated");
         hold.release();
         assert_refused(&soon(first).await, "unauthenticated");
@@ -161,7 +162,7 @@ async fn s30_a_node_that_waits_for_anothers_refresh_learns_of_the_sign_out() {
 }
 
 #[tokio::test]
-async fn s21_a_sign_in_on_another_node_drops_the_old_session_everywhere_and_revokes_nothing() {
+async fn s21_a_sign_in_elsewhere_drops_the_old_session_and_revokes_nothing() {
     for mut nodes in both_kinds(3).await {
         nodes.warm_up().await;
         let before = nodes.token(0).await;
@@ -181,7 +182,7 @@ async fn s21_a_sign_in_on_another_node_drops_the_old_session_everywhere_and_revo
 }
 
 #[tokio::test]
-async fn s21_a_sign_in_under_another_nodes_refresh_of_the_old_session_revokes_nothing_either() {
+async fn s21_a_sign_in_during_a_refresh_elsewhere_revokes_nothing() {
     for mut nodes in both_kinds(2).await {
         nodes.pass(EXPIRED);
         let mut browser = nodes.at(1);
@@ -189,7 +190,7 @@ async fn s21_a_sign_in_under_another_nodes_refresh_of_the_old_session_revokes_no
         let writes = nodes.node(0).store.hold(Op::Replace);
         let request = nodes.waiting(0);
         soon(nodes.node(0).store.asked(Op::Replace, 1)).await;
-        // Tired of waiting, the visitor signs in again.
+        // The visitor stops waiting and signs in again.
         assert_eq!(soon(browser.navigate(&path)).await.status(), StatusCode::SEE_OTHER);
         writes.release();
 
@@ -203,9 +204,10 @@ async fn s21_a_sign_in_under_another_nodes_refresh_of_the_old_session_revokes_no
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn s30_a_thousand_sign_outs_racing_another_nodes_refresh_leave_no_token_and_no_grant() {
-    for (is_told, races) in RACES {
-        let mut nodes: Nodes<RunningClock> = Nodes::with(MockOsc::builder(), is_told, 2, |layer| layer).await;
+async fn s30_sign_outs_racing_a_refresh_elsewhere_leave_no_grant() {
+    for (is_notified, races) in RACES {
+        let mut nodes: Nodes<RunningClock> =
+            Nodes::with(MockOsc::builder(), is_notified, 2, |layer| layer).await;
         for race in 0..races {
             nodes.browser.forget_cookies("");
             assert_eq!(nodes.browser.sign_in(&nodes.osc).await.status(), StatusCode::SEE_OTHER);
@@ -219,7 +221,7 @@ async fn s30_a_thousand_sign_outs_racing_another_nodes_refresh_leave_no_token_an
                     tokio::spawn(async move { browser.fetch("/").await })
                 })
                 .collect();
-            // Somewhere between the first look at the store and the last write.
+            // The sign-out arrives at some point between the first read of the store and the last write.
             for _ in 0..race % 50 {
                 tokio::task::yield_now().await;
             }
@@ -231,7 +233,7 @@ async fn s30_a_thousand_sign_outs_racing_another_nodes_refresh_leave_no_token_an
                 assert_eq!(error_of(&after), "unauthenticated", "race {race}");
             }
             for request in requests {
-                // Answered before the sign-out or after it; in both cases answered.
+                // The request is answered before or after the sign-out, but it is always answered.
                 let answer = soon(request).await.unwrap();
                 assert!(
                     answer.status() == StatusCode::OK || error_of(&answer) == "unauthenticated",
@@ -240,15 +242,15 @@ async fn s30_a_thousand_sign_outs_racing_another_nodes_refresh_leave_no_token_an
             }
             assert_refused(&nodes.fetch(0).await, "unauthenticated");
         }
-        assert!(nodes.refreshes() > races / 20, "hardly a race: {} refreshes", nodes.refreshes());
-        // Revocations run beside; the last of them too has ended after this.
+        assert!(nodes.refreshes() > races / 20, "too few races: {} refreshes", nodes.refreshes());
+        // Revocations run in the background. All of them have ended after this.
         nodes.settle().await;
         assert_eq!((nodes.osc.live_refresh_tokens(), nodes.store.sessions()), (0, 0));
     }
 }
 
 #[tokio::test]
-async fn a_visitor_who_closes_the_tab_right_after_signing_out_is_signed_out() {
+async fn sign_out_survives_client_disconnect() {
     for known in [true, false] {
         let nodes = Nodes::told(2).await;
         if known {
@@ -256,7 +258,7 @@ async fn a_visitor_who_closes_the_tab_right_after_signing_out_is_signed_out() {
         }
         nodes.store.hold();
         let mut browser = nodes.at(0);
-        // The server drops the request when the connection goes.
+        // The server drops the request when the connection closes.
         assert!(browser.post_from("same-origin", "/auth/signout").now_or_never().is_none());
         nodes.store.release();
         nodes.settle().await;

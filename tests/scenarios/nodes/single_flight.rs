@@ -1,5 +1,5 @@
-//! One refresh for all nodes. The mock revokes the grant when a refresh token is used twice, so a second request to it
-//! would cost the session.
+//! One refresh for all nodes. The mock revokes the grant when a refresh token is used twice, so a second
+//! request to it would end the session.
 
 use std::pin::pin;
 use std::time::Duration;
@@ -17,9 +17,9 @@ const EXPIRIES: usize = 3;
 const REQUESTS: usize = 300;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn s40_hundreds_of_requests_to_three_nodes_make_one_grant_request_at_each_expiry() {
-    for is_told in [true, false] {
-        let nodes = running(is_told, 3).await;
+async fn s40_hundreds_of_requests_to_three_nodes_refresh_once_per_expiry() {
+    for is_notified in [true, false] {
+        let nodes = running(is_notified, 3).await;
         nodes.warm_up().await;
         for expiry in 1..=EXPIRIES {
             let old = nodes.token(0).await;
@@ -38,7 +38,7 @@ async fn s40_hundreds_of_requests_to_three_nodes_make_one_grant_request_at_each_
             assert_ne!(tokens[0].access_token(), old.access_token());
             assert!(nodes.osc.is_live(tokens[0].access_token()));
             assert!(tokens.iter().all(|token| token.access_token() == tokens[0].access_token()));
-            assert_eq!(nodes.refreshes(), expiry, "told: {is_told}");
+            assert_eq!(nodes.refreshes(), expiry, "notified: {is_notified}");
         }
     }
 }
@@ -68,7 +68,7 @@ async fn s40_while_one_node_refreshes_the_others_wait_for_its_token() {
 }
 
 #[tokio::test]
-async fn s40_a_node_that_did_not_know_the_session_waits_for_the_refresh_as_well() {
+async fn s40_a_cold_node_waits_for_a_refresh_elsewhere() {
     for nodes in both_kinds(2).await {
         nodes.pass(EXPIRED);
         let (hold, first) = nodes.held_up(0).await;
@@ -114,7 +114,7 @@ async fn active_users_never_wait_for_an_early_refresh_on_any_node() {
 }
 
 #[tokio::test]
-async fn a_job_on_one_node_always_has_a_fresh_token_while_another_node_refreshes() {
+async fn a_job_gets_fresh_tokens_while_another_node_refreshes() {
     let nodes = Nodes::told(2).await;
     let job = nodes.token(1).await.session();
     for step in 0..40 {
@@ -126,13 +126,13 @@ async fn a_job_on_one_node_always_has_a_fresh_token_while_another_node_refreshes
             assert!(token.expires_at() > nodes.node(1).clock.now());
         }
     }
-    // 40 steps are seven hours: one for each, and none on top of another.
+    // 40 steps are seven hours: one refresh per hour, and none during another.
     assert!((4..=8).contains(&nodes.refreshes()), "{}", nodes.refreshes());
     assert_eq!(nodes.fetch(1).await.status(), StatusCode::OK);
 }
 
 #[tokio::test]
-async fn a_rejected_token_is_refreshed_once_for_any_number_of_callers_on_all_nodes() {
+async fn a_rejected_token_is_refreshed_once_for_callers_on_all_nodes() {
     for nodes in both_kinds(3).await {
         let rejected = [nodes.token(0).await, nodes.token(1).await, nodes.token(2).await];
         let hold = nodes.osc.hold(Endpoint::Token);

@@ -1,4 +1,5 @@
-//! A node that is held up beyond its lease, and another that takes over: both come back from the provider, in any order.
+//! A node that is delayed beyond its lease, and another that takes over. Both get answers from the provider,
+//! in any order.
 
 use std::pin::Pin;
 use std::time::Duration;
@@ -13,23 +14,23 @@ use super::outage::DEADLINE;
 use super::persistence::version;
 use super::{assert_refused, both_kinds};
 
-/// A lease ends after so long.
+/// The lifetime of a lease.
 const LEASE: Duration = Duration::from_secs(30);
 
-/// A node that waits for another's refresh looks at least this often.
+/// A node that waits for another node's refresh looks at least this often.
 const LOOK_ANYWAY: Duration = Duration::from_secs(1);
 
-/// Two nodes, of which the first can be held up on its way to the provider.
-pub(super) async fn nodes_with_dns(osc: mock_osc::Builder, is_told: bool) -> (Nodes, HeldDns) {
+/// Returns two nodes. The first can be delayed on its way to the provider.
+pub(super) async fn nodes_with_dns(osc: mock_osc::Builder, is_notified: bool) -> (Nodes, HeldDns) {
     let slow = HeldDns::default();
     let mut resolvers = [slow.clone(), HeldDns::default()].into_iter();
     let nodes: Nodes =
-        Nodes::with(osc, is_told, 2, |layer| resolvers.next().expect("two").configure(layer)).await;
+        Nodes::with(osc, is_notified, 2, |layer| resolvers.next().expect("two").configure(layer)).await;
     let endpoint = format!("http://localhost:{}/api/connect/token", nodes.osc.address().port());
     nodes.osc.set_metadata_field("token_endpoint", Value::from(endpoint));
     let nodes = nodes.sign_in().await;
     nodes.warm_up().await;
-    // Both nodes know the provider's endpoints before it matters.
+    // Both nodes load the provider's metadata first.
     let token = nodes.token(1).await;
     let newer = token.session().refresh(&token).await.expect("a token");
     assert_eq!(nodes.token(0).await.access_token(), newer.access_token());
@@ -38,7 +39,8 @@ pub(super) async fn nodes_with_dns(osc: mock_osc::Builder, is_told: bool) -> (No
     (nodes, slow)
 }
 
-/// A request to the first node, whose refresh is held up on its way to the provider until its lease has ended.
+/// Starts a request at the first node. Its refresh is delayed on the way to the provider until its lease has
+/// ended.
 async fn beyond_its_lease(nodes: &Nodes, slow: &HeldDns) -> Pin<Box<dyn Future<Output = Answer>>> {
     nodes.pass(EXPIRED);
     slow.hold();
@@ -49,12 +51,12 @@ async fn beyond_its_lease(nodes: &Nodes, slow: &HeldDns) -> Pin<Box<dyn Future<O
 }
 
 #[tokio::test]
-async fn s50_a_refusal_that_comes_after_another_nodes_success_ends_nothing() {
-    for is_told in [true, false] {
+async fn s50_a_refusal_after_another_nodes_success_ends_nothing() {
+    for is_notified in [true, false] {
         let provider = MockOsc::builder().rotation(Rotation::WithoutReuseDetection);
-        let (nodes, slow) = nodes_with_dns(provider, is_told).await;
+        let (nodes, slow) = nodes_with_dns(provider, is_notified).await;
         let request = beyond_its_lease(&nodes, &slow).await;
-        let new = nodes.heir(1).await;
+        let new = nodes.token_after_takeover(1).await;
         slow.release();
 
         let answer = soon(request).await;
@@ -69,18 +71,18 @@ async fn s50_a_refusal_that_comes_after_another_nodes_success_ends_nothing() {
 }
 
 #[tokio::test]
-async fn s50_a_refusal_ends_nothing_while_another_nodes_success_is_being_written() {
-    for is_told in [true, false] {
+async fn s50_a_refusal_during_another_nodes_write_ends_nothing() {
+    for is_notified in [true, false] {
         let provider = MockOsc::builder().rotation(Rotation::WithoutReuseDetection);
-        let (nodes, slow) = nodes_with_dns(provider, is_told).await;
+        let (nodes, slow) = nodes_with_dns(provider, is_notified).await;
         let first = beyond_its_lease(&nodes, &slow).await;
         let writes = nodes.node(1).store.hold(Op::Replace);
         let other = nodes.waiting(1);
-        nodes.through(Nodes::LAST_WORD, nodes.node(1).store.asked(Op::Replace, 2)).await;
+        nodes.through(Nodes::TAKEOVER_PAUSE, nodes.node(1).store.asked(Op::Replace, 2)).await;
         let operations = nodes.store.operations();
         slow.release();
         soon(nodes.osc.wait_for_requests(Endpoint::Token, 2)).await;
-        // Refused, the first node looks at the store, which does not know of the success yet.
+        // After the refusal, the first node reads the store, which does not know of the success yet.
         while nodes.store.operations() == operations {
             soon(tokio::task::yield_now()).await;
         }
@@ -96,12 +98,12 @@ async fn s50_a_refusal_ends_nothing_while_another_nodes_success_is_being_written
 }
 
 #[tokio::test]
-async fn s51_a_late_answer_is_not_written_over_what_this_node_has_read_meanwhile() {
+async fn s51_a_late_answer_does_not_overwrite_a_newer_read() {
     let (nodes, slow) = nodes_with_dns(MockOsc::builder(), true).await;
     let request = beyond_its_lease(&nodes, &slow).await;
     let late = json!({ "access_token": "late", "refresh_token": "late", "expires_in": 3600, "token_type": "Bearer" });
     nodes.osc.fault(Endpoint::Token, Fault::Answer(200, "application/json", late.to_string())).skip(1).once();
-    let new = nodes.heir(1).await;
+    let new = nodes.token_after_takeover(1).await;
     assert_eq!(nodes.token(0).await.access_token(), new.access_token());
     slow.release();
     let answer = soon(request).await;
@@ -110,18 +112,18 @@ async fn s51_a_late_answer_is_not_written_over_what_this_node_has_read_meanwhile
 }
 
 #[tokio::test]
-async fn s51_an_answer_that_comes_after_another_nodes_refresh_is_not_used() {
-    for is_told in [true, false] {
-        let (nodes, slow) = nodes_with_dns(MockOsc::builder(), is_told).await;
+async fn s51_an_answer_after_another_nodes_refresh_is_not_used() {
+    for is_notified in [true, false] {
+        let (nodes, slow) = nodes_with_dns(MockOsc::builder(), is_notified).await;
         let request = beyond_its_lease(&nodes, &slow).await;
-        // The provider would answer both, and forget about the one it answered first or last.
+        // The provider would answer both requests, and keep only one of the two answers.
         let late = json!({ "access_token": "late", "refresh_token": "late", "expires_in": 3600, "token_type": "Bearer" });
         nodes
             .osc
             .fault(Endpoint::Token, Fault::Answer(200, "application/json", late.to_string()))
             .skip(1)
             .once();
-        let new = nodes.heir(1).await;
+        let new = nodes.token_after_takeover(1).await;
         slow.release();
 
         let answer = soon(request).await;
@@ -134,40 +136,40 @@ async fn s51_an_answer_that_comes_after_another_nodes_refresh_is_not_used() {
 }
 
 #[tokio::test]
-async fn s51_within_the_providers_grace_both_nodes_get_the_same_and_it_is_written_once() {
+async fn s51_within_the_grace_both_nodes_get_the_same_tokens() {
     let provider = MockOsc::builder().refresh_grace(Duration::from_secs(60));
     let (nodes, slow) = nodes_with_dns(provider, true).await;
     let request = beyond_its_lease(&nodes, &slow).await;
-    let new = nodes.heir(1).await;
+    let new = nodes.token_after_takeover(1).await;
     slow.release();
     assert_eq!(token_of(&soon(request).await).expect("a token").access_token(), new.access_token());
     assert_eq!((nodes.refreshes(), version(&nodes).await), (2, (3, false)));
 }
 
 #[tokio::test]
-async fn s51_a_second_try_is_not_sent_when_the_lease_was_lost() {
-    for is_told in [true, false] {
-        let (nodes, _) = nodes_with_dns(MockOsc::builder(), is_told).await;
+async fn s51_no_retry_is_sent_after_the_lease_was_lost() {
+    for is_notified in [true, false] {
+        let (nodes, _) = nodes_with_dns(MockOsc::builder(), is_notified).await;
         nodes.pass(EXPIRED);
         nodes.osc.fault(Endpoint::Token, Fault::Status(500)).once();
         let request = nodes.waiting(0);
         let pause = nodes.node(0).clock.slept(WatchedClock::SECOND_TRY, 1).await;
         nodes.store_clock.advance(LEASE);
-        let new = nodes.heir(1).await;
+        let new = nodes.token_after_takeover(1).await;
         nodes.node(0).clock.advance(pause);
 
         let answer = nodes.through(Nodes::LOOK, request).await;
 
         assert_eq!(token_of(&answer).expect("a token").access_token(), new.access_token());
-        assert_eq!(nodes.refreshes(), 2, "one failed, one was another node's");
+        assert_eq!(nodes.refreshes(), 2, "one refresh failed, the other node made one");
         assert_eq!(version(&nodes).await, (3, false));
     }
 }
 
 #[tokio::test]
-async fn s51_a_second_try_is_not_sent_while_another_node_has_the_lease() {
-    for is_told in [true, false] {
-        let (nodes, _) = nodes_with_dns(MockOsc::builder(), is_told).await;
+async fn s51_no_retry_is_sent_while_another_node_holds_the_lease() {
+    for is_notified in [true, false] {
+        let (nodes, _) = nodes_with_dns(MockOsc::builder(), is_notified).await;
         nodes.pass(EXPIRED);
         nodes.osc.fault(Endpoint::Token, Fault::Status(500)).once();
         let first = nodes.waiting(0);
@@ -175,7 +177,7 @@ async fn s51_a_second_try_is_not_sent_while_another_node_has_the_lease() {
         nodes.store_clock.advance(LEASE);
         let hold = nodes.osc.hold(Endpoint::Token);
         let second = nodes.waiting(1);
-        nodes.through(Nodes::LAST_WORD, hold.arrived(1)).await;
+        nodes.through(Nodes::TAKEOVER_PAUSE, hold.arrived(1)).await;
         let leases = nodes.node(0).store.count(Op::Lease);
         nodes.node(0).clock.advance(pause);
         soon(nodes.node(0).store.asked(Op::Lease, leases + 1)).await;
@@ -193,7 +195,7 @@ async fn s51_a_second_try_is_not_sent_while_another_node_has_the_lease() {
 async fn a_lease_of_a_node_that_died_is_taken_over_when_it_ends() {
     for nodes in both_kinds(2).await {
         nodes.pass(EXPIRED);
-        // It takes the lease, and is never heard of again.
+        // This node takes the lease and never returns.
         nodes.node(0).store.trouble(Op::Lease, Trouble::HangsAfter);
         let dead = nodes.waiting(0);
         let survivor = nodes.waiting(1);
@@ -205,7 +207,7 @@ async fn a_lease_of_a_node_that_died_is_taken_over_when_it_ends() {
         nodes.store_clock.advance(Duration::from_millis(1));
         nodes.node(1).clock.advance(LOOK_ANYWAY);
 
-        let answer = nodes.through(Nodes::LAST_WORD, survivor).await;
+        let answer = nodes.through(Nodes::TAKEOVER_PAUSE, survivor).await;
 
         let token = token_of(&answer).expect("a token");
 
@@ -240,7 +242,7 @@ async fn s42_a_refusal_ends_the_session_on_all_nodes_and_stays_in_the_store() {
 }
 
 #[tokio::test]
-async fn s50_a_rotation_that_comes_after_a_refusal_from_the_same_version_overrides_it() {
+async fn s50_a_late_rotation_overrides_a_refusal_of_the_same_version() {
     for nodes in both_kinds(2).await {
         nodes.warm_up().await;
         nodes.pass(EXPIRED);
@@ -261,12 +263,15 @@ async fn s50_a_rotation_that_comes_after_a_refusal_from_the_same_version_overrid
         }
         assert_eq!((nodes.refreshes(), version(&nodes).await), (1, (2, false)));
         nodes.pass(EXPIRED);
-        assert!(nodes.osc.is_live(nodes.token(0).await.access_token()), "it still thinks it was refused");
+        assert!(
+            nodes.osc.is_live(nodes.token(0).await.access_token()),
+            "the node still treats it as refused"
+        );
     }
 }
 
 #[tokio::test]
-async fn a_store_that_was_away_for_longer_than_a_lease_costs_no_session_whose_token_was_rotated_meanwhile() {
+async fn a_store_outage_beyond_a_lease_keeps_a_rotated_session() {
     for nodes in both_kinds(2).await {
         nodes.warm_up().await;
         nodes.pass(EXPIRED);
@@ -276,11 +281,12 @@ async fn a_store_that_was_away_for_longer_than_a_lease_costs_no_session_whose_to
         nodes.node(0).clock.slept(super::persistence::WRITE_AGAIN, 1).await;
         nodes.store_clock.advance(2 * LEASE);
         nodes.store.come_back();
-        // The other node is first, and finds a lease that ran out; what the record holds is spent.
+        // The other node comes first and finds an expired lease. The refresh token in the record has been
+        // used.
         let second = nodes.waiting(1);
-        nodes.node(1).clock.slept(Nodes::LAST_WORD, 1).await;
+        nodes.node(1).clock.slept(Nodes::TAKEOVER_PAUSE, 1).await;
         let first = nodes.through(super::persistence::WRITE_AGAIN, first).await;
-        let second = nodes.through(Nodes::LAST_WORD, second).await;
+        let second = nodes.through(Nodes::TAKEOVER_PAUSE, second).await;
 
         let token = token_of(&first).expect("a token");
         assert_eq!(token_of(&second).expect("a token").access_token(), token.access_token());

@@ -1,4 +1,4 @@
-//! What a request costs the store.
+//! The store operations that a request costs.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use super::{assert_refused, both_kinds};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
-/// How many operations these requests of the visitor to a node cost.
+/// Returns the number of store operations for these requests of the visitor to a node.
 async fn cost(nodes: &Nodes, at: usize, requests: usize) -> usize {
     let before = nodes.store.operations();
     let mut browser = nodes.at(at);
@@ -71,7 +71,7 @@ async fn a_change_to_another_session_costs_nothing() {
 }
 
 #[tokio::test]
-async fn without_word_of_changes_every_request_costs_one_read() {
+async fn without_notifications_every_request_costs_one_read() {
     let nodes = Nodes::untold(2).await;
     for at in 0..2 {
         assert_eq!(cost(&nodes, at, 100).await, 100, "node {at}");
@@ -79,7 +79,7 @@ async fn without_word_of_changes_every_request_costs_one_read() {
 }
 
 #[tokio::test]
-async fn a_store_that_falls_silent_is_asked_at_every_request_until_it_speaks_again() {
+async fn a_silent_store_is_read_at_every_request_until_it_notifies_again() {
     let nodes = Nodes::told(2).await;
     for _ in 0..3 {
         nodes.warm_up().await;
@@ -95,7 +95,7 @@ async fn a_store_that_falls_silent_is_asked_at_every_request_until_it_speaks_aga
 }
 
 #[tokio::test]
-async fn what_changed_while_the_store_was_silent_is_seen_at_once() {
+async fn changes_made_while_the_store_was_silent_are_seen_at_once() {
     let nodes = Nodes::told(2).await;
     nodes.warm_up().await;
     nodes.store.fall_silent();
@@ -105,7 +105,7 @@ async fn what_changed_while_the_store_was_silent_is_seen_at_once() {
 }
 
 #[tokio::test]
-async fn a_session_in_use_costs_a_note_and_a_read_a_minute() {
+async fn a_session_in_use_costs_one_write_and_one_read_a_minute() {
     let long = MockOsc::builder().token_ttl(1000 * HOUR);
     let nodes: Nodes = Nodes::with(long, true, 1, |layer| layer).await.sign_in().await;
     nodes.warm_up().await;
@@ -113,7 +113,7 @@ async fn a_session_in_use_costs_a_note_and_a_read_a_minute() {
     for _ in 0..3600 {
         nodes.pass(Duration::from_secs(1));
         nodes.token(0).await;
-        // What runs beside the requests runs now.
+        // This lets background work run.
         tokio::task::yield_now().await;
     }
     let notes = nodes.node(0).store.count(Op::Touch);
@@ -123,14 +123,14 @@ async fn a_session_in_use_costs_a_note_and_a_read_a_minute() {
 }
 
 #[tokio::test]
-async fn cookies_somebody_made_up_cost_at_most_one_read_each_and_no_memory() {
+async fn forged_cookies_cost_at_most_one_read_and_no_memory() {
     for nodes in both_kinds(1).await {
         nodes.warm_up().await;
         let (before, sessions) = (nodes.store.operations(), nodes.node(0).sessions());
         let own = nodes.browser.cookies()["osc_session_3000"].clone();
         for number in 0..500 {
             let mut stranger = nodes.at(0);
-            // As a session id is written, and unlike any there is.
+            // A valid format for a session id, but an unknown one.
             stranger.set_cookie("osc_session_3000", &format!("{number:042}A"));
             assert_refused(&soon(stranger.fetch("/")).await, "unauthenticated");
             assert_eq!(error_of(&soon(stranger.fetch("/?again")).await), "unauthenticated");
@@ -146,7 +146,7 @@ async fn cookies_somebody_made_up_cost_at_most_one_read_each_and_no_memory() {
         let mut nobody = nodes.at(0);
         nobody.forget_cookies("");
         assert_refused(&soon(nobody.fetch("/")).await, "unauthenticated");
-        assert_eq!(nodes.store.operations(), before, "what is no session id is not looked for");
+        assert_eq!(nodes.store.operations(), before, "a malformed id is not looked up");
     }
 }
 
@@ -162,7 +162,7 @@ async fn sessions_made_for_tests_open_on_all_nodes_too() {
 }
 
 #[tokio::test]
-async fn the_cookie_of_a_session_that_ended_costs_nothing_where_that_is_known() {
+async fn the_cookie_of_a_known_ended_session_costs_nothing() {
     for nodes in both_kinds(2).await {
         nodes.warm_up().await;
         soon(nodes.at(0).post_from("same-origin", "/auth/signout")).await;

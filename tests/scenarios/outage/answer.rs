@@ -1,4 +1,4 @@
-//! What a visitor is told while the provider is out of reach.
+//! Answers to visitors during an outage of the provider.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use mock_osc::{Endpoint, Fault, MockOsc};
 use osc_tests::{EXPIRED, LEEWAY, Stage, error_of, retry_after, soon, token_of};
 
 #[tokio::test]
-async fn a_public_path_is_bare_within_200_ms_while_the_provider_keeps_silent() {
+async fn a_public_path_waits_at_most_200_ms_for_a_silent_provider() {
     let stage = Stage::signed_in().await;
     stage.pass(EXPIRED);
     let (hold, request) = stage.held_up("/public").await;
@@ -19,14 +19,14 @@ async fn a_public_path_is_bare_within_200_ms_while_the_provider_keeps_silent() {
     assert_eq!(answer.status(), StatusCode::OK);
     assert!(token_of(&answer).is_none());
     hold.release();
-    // The refresh went on, and the next request has its token.
+    // The refresh continued, and the next request gets its token.
     let answer = stage.browser.clone().fetch("/public").await;
     assert!(stage.osc.is_live(token_of(&answer).expect("a token").access_token()));
     assert_eq!(stage.refreshes(), 1);
 }
 
 #[tokio::test]
-async fn a_public_path_in_the_leeway_keeps_the_old_token_while_the_provider_keeps_silent() {
+async fn a_public_path_keeps_a_valid_token_with_a_silent_provider() {
     let stage = Stage::signed_in().await;
     let old = stage.token().await;
     stage.pass(LEEWAY);
@@ -37,7 +37,7 @@ async fn a_public_path_in_the_leeway_keeps_the_old_token_while_the_provider_keep
 }
 
 #[tokio::test]
-async fn a_public_path_is_bare_at_once_while_the_provider_is_left_alone() {
+async fn a_public_path_passes_at_once_during_backoff() {
     let mut stage = Stage::signed_in().await;
     stage.osc.fault(Endpoint::Token, Fault::RetryAfter(429, "20".to_owned()));
     stage.pass(EXPIRED);
@@ -49,7 +49,7 @@ async fn a_public_path_is_bare_at_once_while_the_provider_is_left_alone() {
 }
 
 #[tokio::test]
-async fn s56_an_outage_redirects_nobody_and_offers_no_sign_in() {
+async fn s56_an_outage_neither_redirects_nor_offers_sign_in() {
     let mut stage = Stage::with(MockOsc::builder(), |layer| layer.redirect_to_signin()).await;
     stage.osc.fault(Endpoint::Token, Fault::Status(429));
     stage.pass(EXPIRED);
@@ -75,7 +75,7 @@ async fn the_status_of_an_outage_can_be_503() {
 }
 
 #[tokio::test]
-async fn a_request_does_not_wait_for_a_silent_provider_for_more_than_ten_seconds() {
+async fn a_request_waits_at_most_ten_seconds_for_a_silent_provider() {
     let stage = Stage::signed_in().await;
     stage.pass(EXPIRED);
     let (hold, request) = stage.held_up("/").await;
@@ -87,7 +87,7 @@ async fn a_request_does_not_wait_for_a_silent_provider_for_more_than_ten_seconds
 }
 
 #[tokio::test]
-async fn a_request_whose_token_ends_while_it_waits_goes_on_waiting_for_the_next() {
+async fn a_request_whose_token_expires_waits_for_the_next() {
     let stage = Stage::signed_in().await;
     stage.pass(EXPIRED - Duration::from_secs(2));
     let (hold, mut request) = stage.held_up("/").await;

@@ -1,4 +1,5 @@
-//! A provider that failed is left alone for a while: longer and longer, or as long as it asked.
+//! Backoff: the layer stops asking a provider that failed, for growing times or for as long as `Retry-After`
+//! says.
 
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use osc_tests::{EXPIRED, LEEWAY, Stage, error_of, retry_after};
 const MOMENT: Duration = Duration::from_millis(10);
 
 #[tokio::test]
-async fn nobody_asks_the_provider_again_before_the_time_has_passed() {
+async fn no_request_reaches_the_provider_during_backoff() {
     let mut stage = Stage::signed_in().await;
     stage.osc.fault(Endpoint::Token, Fault::Status(429));
     stage.pass(EXPIRED);
@@ -17,7 +18,7 @@ async fn nobody_asks_the_provider_again_before_the_time_has_passed() {
         let answer = stage.fetch("/").await;
         assert_eq!(stage.refreshes(), failure);
         let wait = retry_after(&answer);
-        // Doubled at each failure up to a minute, and half as much again as jitter.
+        // The pause doubles at each failure, up to a minute, and the jitter adds up to half of it.
         let doubled = Duration::from_secs((1 << (failure - 1)).min(60));
         let most = doubled.mul_f64(1.5) + Duration::from_secs(1);
         assert!(doubled <= wait && wait <= most, "failure {failure}: {wait:?}");
@@ -34,7 +35,7 @@ async fn nobody_asks_the_provider_again_before_the_time_has_passed() {
 }
 
 #[tokio::test]
-async fn retry_after_is_kept_to_and_passed_on() {
+async fn retry_after_is_obeyed_and_passed_on() {
     for fault in [Fault::RetryAfter(429, "20".to_owned()), Fault::RetryAfter(503, "20".to_owned())] {
         let mut stage = Stage::signed_in().await;
         stage.osc.fault(Endpoint::Token, fault);
@@ -55,7 +56,7 @@ async fn retry_after_is_kept_to_and_passed_on() {
 }
 
 #[tokio::test]
-async fn a_retry_after_of_years_is_not_believed() {
+async fn a_retry_after_of_years_is_capped() {
     let mut stage = Stage::signed_in().await;
     stage.osc.fault(Endpoint::Token, Fault::RetryAfter(429, "999999999".to_owned()));
     stage.pass(EXPIRED);
@@ -64,7 +65,7 @@ async fn a_retry_after_of_years_is_not_believed() {
 }
 
 #[tokio::test]
-async fn after_a_success_the_waiting_starts_small_again() {
+async fn a_success_resets_the_backoff() {
     let mut stage = Stage::signed_in().await;
     for _ in 0..2 {
         stage.osc.fault(Endpoint::Token, Fault::Status(429)).times(4);
@@ -81,7 +82,7 @@ async fn after_a_success_the_waiting_starts_small_again() {
 }
 
 #[tokio::test]
-async fn in_the_leeway_requests_do_not_wait_for_a_provider_that_is_left_alone() {
+async fn requests_with_a_valid_token_do_not_wait_during_backoff() {
     let mut stage = Stage::signed_in().await;
     let old = stage.token().await;
     stage.osc.fault(Endpoint::Token, Fault::RetryAfter(429, "20".to_owned()));
@@ -95,7 +96,7 @@ async fn in_the_leeway_requests_do_not_wait_for_a_provider_that_is_left_alone() 
 }
 
 #[tokio::test]
-async fn an_outage_of_a_week_loses_no_session_that_is_used() {
+async fn an_outage_of_a_week_loses_no_active_session() {
     let mut stage = Stage::signed_in().await;
     stage.osc.fault(Endpoint::Token, Fault::Status(503));
     for _ in 0..14 {

@@ -1,4 +1,4 @@
-//! Every way a provider can fail, at every moment it is asked: at sign-in, refresh and sign-out.
+//! Every kind of provider failure at every kind of request: sign-in, refresh and sign-out.
 
 use std::time::Duration;
 
@@ -30,13 +30,13 @@ fn failures() -> Vec<(&'static str, Fault)> {
 
 const OAUTH: &str = r#"{"error":"temporarily_unavailable"}"#;
 
-/// Gives a second use of a refresh token the answer of the first for some seconds, as providers that rotate do.
+/// Returns a provider with a short grace period for used refresh tokens, as rotating providers have.
 fn provider() -> mock_osc::Builder {
     MockOsc::builder().refresh_grace(Duration::from_secs(10))
 }
 
 #[tokio::test]
-async fn s42_whatever_happens_to_a_refresh_the_session_lives_on() {
+async fn s42_no_refresh_failure_ends_the_session() {
     for (name, fault) in failures() {
         let osc = provider().start().await.expect("the mock starts");
         let clock = QuickClock::new();
@@ -62,7 +62,7 @@ async fn s42_whatever_happens_to_a_refresh_the_session_lives_on() {
 }
 
 #[tokio::test]
-async fn whatever_happens_to_the_exchange_the_next_sign_in_works() {
+async fn after_any_exchange_failure_the_next_sign_in_works() {
     for (name, fault) in failures() {
         let mut stage = Stage::before_sign_in(provider(), |layer| layer).await;
         let callback = callback(&mut stage.browser, &stage.osc).await;
@@ -78,7 +78,7 @@ async fn whatever_happens_to_the_exchange_the_next_sign_in_works() {
 }
 
 #[tokio::test]
-async fn whatever_happens_to_the_metadata_the_next_sign_in_works() {
+async fn after_any_metadata_failure_the_next_sign_in_works() {
     for (name, fault) in failures() {
         let mut stage = Stage::before_sign_in(provider(), |layer| layer).await;
         stage.osc.fault(Endpoint::Metadata, fault);
@@ -92,7 +92,7 @@ async fn whatever_happens_to_the_metadata_the_next_sign_in_works() {
 }
 
 #[tokio::test]
-async fn s31_whatever_happens_to_the_revocation_the_visitor_is_signed_out() {
+async fn s31_after_any_revocation_failure_the_visitor_is_signed_out() {
     for (name, fault) in failures() {
         let mut stage = Stage::with(provider(), |layer| layer).await;
         let replay = stage.browser.clone();
@@ -106,7 +106,7 @@ async fn s31_whatever_happens_to_the_revocation_the_visitor_is_signed_out() {
 }
 
 #[tokio::test]
-async fn s31_a_provider_that_is_gone_keeps_nobody_from_signing_out() {
+async fn s31_sign_out_works_while_the_provider_is_down() {
     let mut stage = Stage::signed_in().await;
     let replay = stage.browser.clone();
     stage.osc.stop_listening().await;

@@ -1,4 +1,4 @@
-//! One account's trouble is not an outage: the other users notice nothing.
+//! One account's failures are not an outage. Other users notice nothing.
 
 use std::future::Future;
 use std::time::Duration;
@@ -11,14 +11,14 @@ use osc_tests::{Browser, EXPIRED, Stage, error_of, soon};
 
 const HEALTHY: usize = 5;
 const OF_ONE_ACCOUNT: [usize; 4] = [1, 6, 20, 70];
-/// Longer than any test takes.
+/// Longer than any test.
 const HANGS: Duration = Duration::from_secs(3600);
 
 fn faults() -> [Fault; 3] {
     [Fault::RetryAfter(429, "300".to_owned()), Fault::Status(500), Fault::Latency(HANGS)]
 }
 
-/// Tokens as OSC's are. The name of the user is in them.
+/// Returns a token like OSC's, whose claims name the user.
 fn token(user: &str, number: usize) -> TestToken {
     use base64::Engine;
     use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -27,7 +27,7 @@ fn token(user: &str, number: usize) -> TestToken {
         .refresh_token(format!("refresh-{user}-{number}"))
 }
 
-/// Tokens that say nothing.
+/// Returns a token without readable claims.
 fn opaque(user: &str, number: usize) -> TestToken {
     TestToken::new(format!("pat-{user}-{number}")).refresh_token(format!("refresh-{user}-{number}"))
 }
@@ -39,7 +39,8 @@ struct Visitors {
 }
 
 impl Visitors {
-    /// All tokens have expired. The provider has this trouble with one account, and serves the others.
+    /// Returns visitors whose tokens have expired. The provider fails in this way for one account and serves
+    /// the others.
     async fn new(sessions: usize, trouble: Fault, token: fn(&str, usize) -> TestToken) -> Self {
         let stage = Stage::before_sign_in(MockOsc::builder(), |layer| layer).await;
         let (mut troubled, mut healthy) = (Vec::new(), Vec::new());
@@ -59,7 +60,7 @@ impl Visitors {
         Self { stage, troubled, healthy }
     }
 
-    /// The troubled account's requests, which are still under way when the provider hangs.
+    /// Sends the failing account's requests. They are still running if the provider hangs.
     fn trouble(&self) -> impl Future<Output = Vec<osc_tests::Answer>> + use<> {
         join_all(self.troubled.clone().into_iter().map(|mut browser| async move { browser.fetch("/").await }))
     }
@@ -73,7 +74,7 @@ impl Visitors {
 }
 
 #[tokio::test]
-async fn s76_a_users_sessions_that_fail_refuse_nobody_else() {
+async fn s76_failing_sessions_of_one_user_affect_nobody_else() {
     for fault in faults() {
         for sessions in OF_ONE_ACCOUNT {
             let mut visitors = Visitors::new(sessions, fault.clone(), token).await;
@@ -83,7 +84,7 @@ async fn s76_a_users_sessions_that_fail_refuse_nobody_else() {
                 let asked = sessions.min(64);
                 let hanging = async {
                     visitors.stage.osc.wait_for_requests(Endpoint::Token, asked).await;
-                    // Refreshes that hang give their permits to others.
+                    // Hanging refreshes release their permits to others.
                     clock.slept(SLOW..=SLOW, asked).await;
                 };
                 tokio::select! {
@@ -101,18 +102,19 @@ async fn s76_a_users_sessions_that_fail_refuse_nobody_else() {
 const SLOW: Duration = Duration::from_secs(2);
 
 #[tokio::test]
-async fn s76_sessions_of_unknown_users_that_keep_failing_refuse_nobody_else() {
+async fn s76_failing_sessions_of_unknown_users_affect_nobody_else() {
     for fault in &faults()[..2] {
         for sessions in OF_ONE_ACCOUNT {
             let mut visitors = Visitors::new(sessions, fault.clone(), opaque).await;
             let clock = visitors.stage.clock.clone();
             for _ in 0..5 {
-                // They fail again and again, each time after as long as they were told to wait.
+                // The requests fail repeatedly, each time after the announced pause.
                 clock.through_second_tries(visitors.trouble()).await;
                 clock.advance(Duration::from_secs(451));
             }
             clock.through_second_tries(visitors.trouble()).await;
-            // With as many as that, one of them was asked to make sure. Then another step has to pass.
+            // With this many failures, one other session asks the provider as a check. Then one more step
+            // must pass.
             if sessions > 64 {
                 clock.advance(Duration::from_secs(90));
             }
@@ -127,7 +129,7 @@ async fn s76_retry_after_applies_to_the_session_that_received_it() {
     for browser in &mut visitors.troubled {
         assert_eq!(error_of(&soon(browser.fetch("/")).await), "temporarily_unavailable");
     }
-    // Some of them were refused although nobody asked: an outage was likely, but it is not five minutes long.
+    // Some were refused without a request, because an outage was likely. That must not last for five minutes.
     visitors.stage.clock.advance(Duration::from_secs(2));
     visitors.healthy_are_served().await;
     let asked = visitors.stage.refreshes();
@@ -149,7 +151,7 @@ async fn s76_a_real_outage_costs_one_request_per_step() {
     for browser in &mut browsers {
         assert_eq!(error_of(&soon(browser.fetch("/")).await), "temporarily_unavailable");
     }
-    assert_eq!(stage.refreshes(), 4, "three failures, and one that makes sure");
+    assert_eq!(stage.refreshes(), 4, "three failures and one check");
     for step in 1..30 {
         // No step is longer than a minute and a half.
         stage.clock.advance(Duration::from_secs(92));

@@ -1,4 +1,4 @@
-//! What the provider refuses: the refresh token, which ends the session, or the client, which does not.
+//! Refusals by the provider. A refused refresh token ends the session, and a refused client does not.
 
 use std::time::Duration;
 
@@ -19,14 +19,14 @@ async fn s42_invalid_grant_ends_the_session_and_removes_its_cookie() {
     assert_eq!(error_of(&answer), "session_ended");
     assert!(stage.browser.cookies().is_empty());
     assert_eq!(error_of(&stage.fetch("/").await), "unauthenticated");
-    // A tab that had not heard of it is told as well, and the provider is not asked again.
+    // A second tab gets the same error, and the provider is not asked again.
     assert_eq!(error_of(&other_tab.fetch("/").await), "session_ended");
     assert!(other_tab.cookies().is_empty());
     assert_eq!(stage.refreshes(), 1);
 }
 
 #[tokio::test]
-async fn s28_the_session_ends_when_the_refresh_token_does_learnt_at_the_next_refresh() {
+async fn s28_a_dead_refresh_token_ends_the_session_at_the_next_refresh() {
     let mut stage = Stage::signed_in().await;
     stage.osc.revoke_refresh_tokens();
     assert_eq!(stage.fetch("/").await.status(), StatusCode::OK);
@@ -37,7 +37,7 @@ async fn s28_the_session_ends_when_the_refresh_token_does_learnt_at_the_next_ref
 }
 
 #[tokio::test]
-async fn a_refusal_learnt_beside_a_request_ends_the_session_at_the_next_one() {
+async fn a_refusal_in_the_background_ends_the_session_at_the_next_request() {
     let mut stage = Stage::signed_in().await;
     let token = stage.token().await;
     stage.osc.revoke_grants();
@@ -60,7 +60,7 @@ async fn a_visitor_whose_session_was_ended_signs_in_again() {
 }
 
 #[tokio::test]
-async fn a_client_that_is_refused_keeps_the_session_and_tells_the_operator() {
+async fn a_refused_client_keeps_the_session_and_is_logged() {
     let logs = Logs::collect();
     let mut stage = Stage::signed_in().await;
     let mut asked = 0;
@@ -78,7 +78,7 @@ async fn a_client_that_is_refused_keeps_the_session_and_tells_the_operator() {
     assert!(line.contains("CLIENT_ID") && line.contains("invalid_client"), "{line}");
     assert!(!text.contains(&stage.osc.client_secret()));
 
-    // Somebody mended it.
+    // The client works again.
     stage.osc.clear_faults();
     assert!(stage.osc.is_live(stage.token().await.access_token()));
 }

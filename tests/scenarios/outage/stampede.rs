@@ -1,4 +1,4 @@
-//! The end of an outage: everybody has waited for it, and the provider must not be knocked over again.
+//! The end of an outage. Many sessions have waited for it and must not overload the provider.
 
 use std::collections::BTreeSet;
 use std::pin::pin;
@@ -13,7 +13,7 @@ use osc_tests::{Browser, EXPIRED, Stage, error_of, retry_after, soon, token_of};
 const SESSIONS: usize = 500;
 const AT_ONCE: usize = 64;
 
-/// Browsers with a session each.
+/// Returns browsers with one session each.
 async fn signed_in(stage: &Stage) -> Vec<Browser> {
     let mut browsers = Vec::new();
     for visitor in 0..SESSIONS {
@@ -27,19 +27,19 @@ async fn signed_in(stage: &Stage) -> Vec<Browser> {
 async fn the_end_of_an_outage_lets_at_most_64_refreshes_loose_at_once() {
     let stage = Stage::before_sign_in(MockOsc::builder(), |layer| layer).await;
     let mut browsers = signed_in(&stage).await;
-    // An outage: everybody's token expires, and everybody hears of it.
+    // In the outage, all tokens expire, and every browser gets an error.
     stage.osc.stop_listening().await;
     stage.pass(EXPIRED);
     let answers = join_all(browsers.iter_mut().map(|browser| browser.fetch("/"))).await;
     assert!(answers.iter().all(|answer| error_of(answer) == "temporarily_unavailable"));
     assert!(browsers.iter().all(|browser| browser.cookies().len() == 1), "a session was lost");
 
-    // It ends, and everybody is back at the same moment.
+    // The outage ends, and all browsers return at the same moment.
     stage.osc.resume_listening().await.unwrap();
     let answer = r#"{"access_token":"new","refresh_token":"next","expires_in":3600}"#.to_owned();
     stage.osc.fault(Endpoint::Token, Fault::Answer(200, "application/json", answer));
     stage.pass(Duration::from_secs(2));
-    // One asks whether it is over; from then on everybody may.
+    // One request checks whether the outage is over. After it, all requests may ask.
     let mut first = browsers.pop().expect("there are some");
     assert!(token_of(&soon(first.fetch("/")).await).is_some());
     assert_eq!(stage.refreshes(), 1);
@@ -51,10 +51,10 @@ async fn the_end_of_an_outage_lets_at_most_64_refreshes_loose_at_once() {
         let wave = AT_ONCE.min(SESSIONS - seen);
         soon(hold.arrived(wave)).await;
         seen += wave;
-        // Whatever else was sent with them arrives before these answers do.
+        // Any other requests of the same batch arrive before these answers.
         fence(&stage).await;
         assert_eq!(stage.refreshes(), seen);
-        // The next ones are held before these are let go.
+        // The next requests are held before these are released.
         hold = stage.osc.hold(Endpoint::Token);
     }
     drop(hold);
@@ -67,7 +67,7 @@ async fn the_end_of_an_outage_lets_at_most_64_refreshes_loose_at_once() {
 }
 
 #[tokio::test]
-async fn in_an_outage_one_session_at_a_time_asks_the_provider_and_the_others_do_not_wait() {
+async fn in_an_outage_one_session_probes_and_the_others_do_not_wait() {
     let stage = Stage::before_sign_in(MockOsc::builder(), |layer| layer).await;
     let mut browsers = signed_in(&stage).await;
     stage.pass(EXPIRED);
@@ -77,12 +77,13 @@ async fn in_an_outage_one_session_at_a_time_asks_the_provider_and_the_others_do_
     }
     assert_eq!(stage.refreshes(), 3);
 
-    // Those three may have trouble of their own, so one of the others asks. The rest learn it from that one.
+    // Those three failures may have separate causes, so one of the others asks. The rest learn from its
+    // failure.
     let answers = soon(join_all(browsers[3..].iter_mut().map(|browser| browser.fetch("/")))).await;
     assert!(answers.iter().all(|answer| error_of(answer) == "temporarily_unavailable"));
     assert_eq!(stage.refreshes(), 4);
 
-    // After the delay one asks, and nobody waits for it.
+    // After the delay, one request asks in the background, and the others do not wait for it.
     stage.pass(Duration::from_secs(2));
     let hold = stage.osc.hold(Endpoint::Token);
     let mut probe = browsers.pop().expect("there are some");
@@ -98,7 +99,7 @@ async fn in_an_outage_one_session_at_a_time_asks_the_provider_and_the_others_do_
     soon(probing).await;
 }
 
-/// Round trips to the provider on a connection of their own.
+/// Makes round trips to the provider on a separate connection, so that earlier requests have arrived.
 async fn fence(stage: &Stage) {
     let client = reqwest::Client::new();
     for _ in 0..5 {
@@ -113,7 +114,7 @@ async fn sessions_that_failed_together_do_not_come_back_together() {
     stage.osc.fault(Endpoint::Token, Fault::RetryAfter(429, "60".to_owned()));
     stage.pass(EXPIRED);
     let answers = join_all(browsers.iter_mut().map(|browser| browser.fetch("/"))).await;
-    // The others were not asked to wait for so long, only to leave the provider alone for a moment.
+    // The long pause applies only to the session that received it. The others only back off briefly.
     let (asked, others): (Vec<_>, Vec<_>) =
         answers.iter().map(retry_after).partition(|time| time.as_secs() >= 60);
     assert_eq!(asked.len(), stage.refreshes());

@@ -1,4 +1,4 @@
-//! A provider that cannot even be asked: connections refused, names that do not resolve.
+//! A provider that cannot be reached: refused connections, unknown host names.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use serde_json::Value;
 
 #[tokio::test]
 async fn s42_refused_connections_end_no_session() {
-    // A pooled connection would make it a matter of luck whether the first request counts as sent.
+    // With a pooled connection, it would depend on timing whether the first request counts as sent.
     let unpooled =
         |layer: osc_auth_layer::Builder| layer.configure_http(|http| http.pool_max_idle_per_host(0));
     let mut stage = Stage::with(MockOsc::builder(), unpooled).await;
@@ -29,7 +29,7 @@ async fn s42_refused_connections_end_no_session() {
     stage.pass(EXPIRED - LEEWAY);
     let answer = stage.fetch("/").await;
     assert_eq!(error_of(&answer), "temporarily_unavailable");
-    assert_eq!(stage.clock.sleeps(WatchedClock::SECOND_TRY), 0, "what was not sent is not tried again");
+    assert_eq!(stage.clock.sleeps(WatchedClock::SECOND_TRY), 0, "a request that was not sent is not retried");
 
     stage.osc.resume_listening().await.unwrap();
     stage.pass(retry_after(&answer));
@@ -38,10 +38,10 @@ async fn s42_refused_connections_end_no_session() {
 }
 
 #[tokio::test]
-async fn s42_connections_cut_by_a_provider_that_restarts_end_no_session() {
+async fn s42_a_provider_restart_ends_no_session() {
     let stage = Stage::signed_in().await;
     for _ in 0..3 {
-        // The layer's pooled connection dies with the listener.
+        // This breaks the layer's pooled connection.
         stage.osc.stop_listening().await;
         stage.osc.resume_listening().await.unwrap();
         stage.pass(EXPIRED);
@@ -71,9 +71,9 @@ async fn s42_a_name_that_does_not_resolve_ends_no_session() {
     let asked = resolver.asked();
     let answer = stage.fetch("/").await;
     assert_eq!(error_of(&answer), "temporarily_unavailable");
-    assert_eq!(resolver.asked(), asked + 1, "what was not sent is not tried again");
+    assert_eq!(resolver.asked(), asked + 1, "a request that was not sent is not retried");
     assert_eq!(error_of(&stage.fetch("/").await), "temporarily_unavailable");
-    assert_eq!(resolver.asked(), asked + 1, "it is left alone");
+    assert_eq!(resolver.asked(), asked + 1, "the provider is not asked during the backoff");
 
     resolver.fail(false);
     stage.pass(retry_after(&answer));
@@ -109,7 +109,7 @@ async fn a_name_that_does_not_resolve_fails_the_sign_in_and_no_sign_out() {
     assert_eq!(resolver.asked(), asked + 1);
 }
 
-/// Every name is this machine, unless it fails.
+/// A resolver that returns this machine for every name, or fails.
 #[derive(Clone, Debug, Default)]
 struct Resolver {
     fails: Arc<AtomicBool>,

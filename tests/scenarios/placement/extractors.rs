@@ -1,4 +1,4 @@
-//! Extractors: what a handler asks for, on every kind of path.
+//! The extractors on every kind of path.
 
 use axum::Router;
 use axum::routing::get;
@@ -9,7 +9,8 @@ use osc_tests::{Answer, layer, layer_for};
 
 use super::browser;
 
-/// The same four handlers below a path: each asks for one of the extractors, and answers with the session's id.
+/// Returns the same four handlers below a path. Each uses one of the extractors and answers with the
+/// session's id.
 fn handlers(base: &str) -> Router {
     let of_token = |token: OscToken| async move { token.session().id() };
     let perhaps_token = |token: Option<OscToken>| async move {
@@ -54,7 +55,7 @@ async fn on_a_protected_path_every_extractor_yields_the_visitors_session() {
 }
 
 #[tokio::test]
-async fn on_a_public_path_the_optional_ones_yield_nothing_and_the_others_401_until_sign_in() {
+async fn on_a_public_path_only_optional_extractors_work_before_sign_in() {
     let osc = MockOsc::builder().start().await.unwrap();
     let mut browser = browser(handlers("/assets").layer(layer(&osc)));
 

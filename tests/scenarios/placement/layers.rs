@@ -60,7 +60,7 @@ async fn a_route_layer_with_the_auth_routes_merged_signs_in_and_out() {
 
     let mut visitor = browser(app.clone());
     let late = visitor.fetch("/late").await;
-    assert_eq!(&late.body()[..], b"anonymous", "what comes after a route layer is not behind it");
+    assert_eq!(&late.body()[..], b"anonymous", "routes added after a route layer are not protected");
     assert_eq!(status(&mut visitor, "/nothing").await, StatusCode::NOT_FOUND);
     assert_eq!(status(&mut visitor, "/auth/signout").await, StatusCode::METHOD_NOT_ALLOWED);
     let mut member = signs_in(app, &osc, "").await;
@@ -97,7 +97,7 @@ async fn auth_routes_of_an_app_with_state_merge_before_and_after_with_state() {
 }
 
 #[tokio::test]
-async fn what_is_routed_after_the_layer_is_open() {
+async fn routes_added_after_the_layer_are_open() {
     let osc = MockOsc::builder().start().await.unwrap();
     let app = Router::new().route("/private", get(private)).layer(layer(&osc)).route("/late", get(open));
 
@@ -107,7 +107,7 @@ async fn what_is_routed_after_the_layer_is_open() {
 }
 
 #[tokio::test]
-async fn what_is_merged_before_the_layer_is_behind_it() {
+async fn routers_merged_before_the_layer_are_protected() {
     let osc = MockOsc::builder().start().await.unwrap();
     let other = Router::new().route("/private", get(private));
     let app = Router::new().route("/", get(open)).merge(other).layer(layer(&osc));
@@ -127,7 +127,7 @@ async fn a_layered_router_merged_into_an_open_one_brings_its_sign_in_along() {
 }
 
 #[tokio::test]
-async fn an_open_router_merged_after_the_layer_hides_the_sign_in_until_the_auth_routes_are_merged() {
+async fn a_router_merged_after_the_layer_needs_the_auth_routes() {
     let osc = MockOsc::builder().start().await.unwrap();
     let auth = layer(&osc);
     let other = Router::new().route("/", get(open));
@@ -158,7 +158,7 @@ async fn a_fallback_before_the_layer_is_behind_the_sign_in() {
 }
 
 #[tokio::test]
-async fn a_fallback_service_is_behind_the_sign_in_and_is_given_the_token() {
+async fn a_fallback_service_is_protected_and_gets_the_token() {
     let osc = MockOsc::builder().start().await.unwrap();
     let app = Router::new()
         .route("/private", get(private))
@@ -172,7 +172,7 @@ async fn a_fallback_service_is_behind_the_sign_in_and_is_given_the_token() {
 }
 
 #[tokio::test]
-async fn a_fallback_after_the_layer_is_open_and_hides_the_sign_in_until_the_auth_routes_are_merged() {
+async fn a_fallback_after_the_layer_needs_the_auth_routes() {
     let osc = MockOsc::builder().start().await.unwrap();
     let auth = layer(&osc);
     let app = Router::new().route("/private", get(private)).layer(auth.clone()).fallback(open);

@@ -1,4 +1,4 @@
-//! The layer among others, and on single method routers.
+//! The layer among other layers, and on single method routers.
 
 use axum::Router;
 use axum::routing::{get, post};
@@ -19,7 +19,7 @@ fn cors() -> CorsLayer {
 }
 
 #[tokio::test]
-async fn innermost_in_a_service_builder_it_stands_behind_tracing_and_cors() {
+async fn innermost_in_a_service_builder_it_works_behind_tracing_and_cors() {
     let osc = MockOsc::builder().start().await.unwrap();
     let stack =
         ServiceBuilder::new().layer(TraceLayer::new_for_http()).layer(cors()).layer(layer(&osc)).into_inner();
@@ -96,7 +96,7 @@ async fn methods_an_app_does_not_have_are_behind_the_sign_in_too() {
 }
 
 #[tokio::test]
-async fn twice_in_a_stack_it_still_hands_on_the_token() {
+async fn two_layers_in_a_stack_still_pass_the_token_on() {
     let osc = MockOsc::builder().start().await.unwrap();
     let auth = layer(&osc);
     let app = Router::new().route("/private", get(private)).route_layer(auth.clone()).layer(auth);

@@ -1,4 +1,5 @@
-//! `nest` and `nest_service`: below a prefix the layer sees paths without it, and browsers need it back.
+//! `nest` and `nest_service`. Below a prefix, the layer sees paths without it and must add it again for
+//! browsers.
 
 use axum::Router;
 use axum::routing::get;
@@ -90,7 +91,7 @@ async fn nested_as_a_service_it_sees_everything_below_the_prefix() {
 }
 
 #[tokio::test]
-async fn below_a_prefix_every_address_the_browser_is_told_has_it() {
+async fn below_a_prefix_every_url_for_the_browser_contains_it() {
     let osc = MockOsc::builder().start().await.unwrap();
     let auth = below_app(&osc);
     let app = Router::new().nest("/app", routes().layer(auth.clone()).merge(auth.routes()));
@@ -112,7 +113,7 @@ async fn below_a_prefix_every_address_the_browser_is_told_has_it() {
 }
 
 #[tokio::test]
-async fn an_outermost_layer_sees_whole_paths_of_what_is_nested() {
+async fn an_outermost_layer_sees_whole_paths_of_nested_routers() {
     let osc = MockOsc::builder().start().await.unwrap();
     let app = Router::new()
         .nest("/api", Router::new().route("/items", get(private)))

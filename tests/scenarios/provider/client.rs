@@ -1,4 +1,4 @@
-//! How the client proves to be itself, pushed requests, and revocation.
+//! Client authentication, pushed requests, and revocation.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use serde_json::json;
 
 const CALLBACK: &str = "http://localhost:3000/auth/callback";
 
-/// Signs in, refreshes and signs out; the requests with which the client had to prove itself.
+/// Signs in, refreshes and signs out. Returns the requests with client authentication.
 async fn all_requests(osc: &MockOsc, client: Client) -> Vec<Recorded> {
     all_requests_of(osc, OscAuthLayer::builder(client)).await
 }
@@ -34,7 +34,7 @@ const AWKWARD: [(&str, &str); 5] = [
 ];
 
 #[tokio::test]
-async fn s18_basic_is_used_when_it_is_announced_alone_whatever_id_and_secret_hold() {
+async fn s18_basic_is_used_when_only_basic_is_announced() {
     for (id, secret) in AWKWARD {
         let osc = MockOsc::builder().client_id(id).client_secret(secret).par(true);
         let osc = osc.token_endpoint_auth_methods(&["client_secret_basic"]).start().await.unwrap();
@@ -46,7 +46,7 @@ async fn s18_basic_is_used_when_it_is_announced_alone_whatever_id_and_secret_hol
             assert_eq!(request.field("client_secret"), None, "{request:?}");
             let basic = request.header("authorization").and_then(|value| value.strip_prefix("Basic "));
             let basic = STANDARD.decode(basic.expect("Basic")).unwrap();
-            // Escaped so that servers that decode and those that do not know `+` agree.
+            // The escaping is the same for servers that decode form data and for those that do not know `+`.
             assert!(basic.is_ascii() && !basic.contains(&b' ') && !basic.contains(&b'+'), "{basic:?}");
             assert_eq!(basic.iter().filter(|byte| **byte == b':').count(), 1, "{basic:?}");
         }
@@ -54,7 +54,7 @@ async fn s18_basic_is_used_when_it_is_announced_alone_whatever_id_and_secret_hol
 }
 
 #[tokio::test]
-async fn s18_post_is_used_when_it_is_announced_or_nothing_is_known() {
+async fn s18_post_is_used_when_announced_or_by_default() {
     for (id, secret) in AWKWARD {
         for methods in
             [&["client_secret_post"][..], &["client_secret_basic", "private_key_jwt", "client_secret_post"]]
@@ -85,7 +85,7 @@ async fn s18_a_public_client_names_itself_and_proves_nothing() {
 }
 
 #[tokio::test]
-async fn s18_a_provider_with_no_method_of_ours_is_a_misconfiguration() {
+async fn s18_a_provider_without_a_supported_method_is_misconfigured() {
     let osc = MockOsc::builder().start().await.unwrap();
     osc.set_metadata_field("token_endpoint_auth_methods_supported", json!(["private_key_jwt"]));
     let mut browser = Browser::new(app(&layer(&osc)));
@@ -107,7 +107,7 @@ async fn s18_revocation_has_a_method_of_its_own() {
 }
 
 #[tokio::test]
-async fn s18_a_chosen_method_is_used_at_every_endpoint_whatever_is_announced() {
+async fn s18_a_configured_method_is_used_at_every_endpoint() {
     for announced in [
         Some(json!(["client_secret_post", "client_secret_basic"])),
         Some(json!(["client_secret_basic"])),
@@ -159,7 +159,7 @@ async fn constant_parameters_are_part_of_each_authorization_request() {
 }
 
 #[tokio::test]
-async fn s08_s48_a_pushed_request_leaves_nothing_to_change_in_the_browser() {
+async fn s08_s48_a_pushed_request_cannot_be_changed_in_the_browser() {
     let osc = MockOsc::builder().require_par().iss(true).start().await.unwrap();
     let layer = layer_for(&osc).scopes(["a", "b"]).build().unwrap();
     let mut browser = Browser::new(app(&layer));

@@ -1,4 +1,4 @@
-//! Metadata (RFC 8414): fetched once, cached, believed only from the right issuer over TLS.
+//! Metadata (RFC 8414): fetched once, cached, and accepted only from the right issuer over TLS.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ async fn with_clock(configure: impl FnOnce(Builder) -> Builder) -> (MockOsc, Tes
     (osc, clock, Browser::new(app(&layer)))
 }
 
-/// When a refetch has come back is not for a visitor to see; that it is used is.
+/// Waits until a sign-in leads to this URL. A test cannot see the refetch itself, only its use.
 async fn until_it_leads_to(browser: &mut Browser, url: &str) {
     while !browser.begin_sign_in("/auth/signin").await.starts_with(url) {
         tokio::task::yield_now().await;
@@ -56,7 +56,7 @@ async fn building_a_layer_asks_for_nothing() {
 }
 
 #[tokio::test]
-async fn a_fetch_that_fails_fails_for_all_who_wait_and_the_next_tries_again() {
+async fn a_failed_fetch_fails_all_waiters_and_the_next_retries() {
     let osc = MockOsc::builder().start().await.unwrap();
     let app = app(&layer(&osc));
     osc.fault(Endpoint::Metadata, Fault::Status(500)).once();
@@ -130,7 +130,17 @@ async fn without_metadata_only_a_provider_known_to_be_osc_is_used() {
 }
 
 #[tokio::test]
-async fn the_fallback_serves_for_a_minute_and_then_the_metadata_is_tried_again() {
+async fn known_endpoints_are_used_whatever_the_metadata_request_gets() {
+    for fault in [Fault::Status(403), Fault::Status(500), Fault::Redirect("/elsewhere".to_owned())] {
+        let (osc, _clock, mut browser) = with_clock(Builder::known_endpoints).await;
+        osc.fault(Endpoint::Metadata, fault);
+        let authorize = browser.begin_sign_in("/auth/signin").await;
+        assert!(authorize.starts_with(&format!("{}/api/connect/authorize?", osc.issuer())), "{authorize}");
+    }
+}
+
+#[tokio::test]
+async fn the_fallback_serves_for_a_minute_then_metadata_is_retried() {
     let (osc, clock, mut browser) = with_clock(Builder::known_endpoints).await;
     osc.set_metadata_field("authorization_endpoint", json!("https://new.example/authorize"));
     osc.fault(Endpoint::Metadata, Fault::HangUp);
@@ -149,12 +159,12 @@ async fn the_fallback_serves_for_a_minute_and_then_the_metadata_is_tried_again()
 }
 
 #[tokio::test]
-async fn metadata_that_was_had_is_not_replaced_by_the_fallback() {
+async fn fetched_metadata_is_not_replaced_by_the_fallback() {
     let (osc, clock, mut browser) = with_clock(Builder::known_endpoints).await;
     osc.set_metadata_field("authorization_endpoint", json!("https://had.example/authorize"));
     browser.begin_sign_in("/auth/signin").await;
     osc.fault(Endpoint::Metadata, Fault::Status(404));
-    // Each failure is followed by a minute of peace, which begins when the answer has arrived.
+    // After each failure, the layer waits for a minute. That minute begins when the answer arrives.
     clock.advance(DAY);
     let four_refetches = async {
         while osc.count(Endpoint::Metadata) < 5 {
@@ -187,7 +197,7 @@ async fn s15_a_wrong_issuer_ends_a_fallback_in_use() {
     browser.begin_sign_in("/auth/signin").await;
     osc.set_metadata_field("issuer", json!("https://evil.example"));
     clock.advance(MINUTE);
-    // The first finds it stale and starts the fetch beside it.
+    // The first sign-in finds the metadata stale and starts the fetch in the background.
     let refused = async {
         while browser.navigate("/auth/signin").await.status() == StatusCode::SEE_OTHER {
             tokio::task::yield_now().await;

@@ -26,7 +26,7 @@ async fn signed_in(osc: mock_osc::Builder) -> (MockOsc, QuickClock, Browser) {
     (osc, clock, browser)
 }
 
-/// The client that the last token request was made by.
+/// Returns the client of the last token request.
 fn last_client(osc: &MockOsc) -> String {
     let request = osc.requests(Endpoint::Token).pop().expect("a token request");
     request.field("client_id").expect("in the body").to_owned()
@@ -67,7 +67,7 @@ async fn an_app_registers_once_for_many_sign_ins() {
 }
 
 #[tokio::test]
-async fn the_log_says_what_a_restart_costs_without_a_session_store() {
+async fn without_a_store_the_log_warns_what_a_restart_costs() {
     let osc = MockOsc::builder().start().await.unwrap();
     for store in [None, Some(MemoryStore::new())] {
         let logs = Logs::collect();
@@ -78,8 +78,7 @@ async fn the_log_says_what_a_restart_costs_without_a_session_store() {
         };
         let mut browser = Browser::new(app(&layer.build().unwrap()));
         assert_eq!(browser.sign_in(&osc).await.status(), StatusCode::SEE_OTHER);
-        let warning =
-            "after a restart the app registers itself once more and all users have to sign in again";
+        let warning = "After a restart the app registers again and every user has to sign in.";
         assert_eq!(logs.text().matches(warning).count(), usize::from(store.is_none()), "{}", logs.text());
     }
 }
@@ -120,7 +119,7 @@ async fn s17_a_secret_about_to_expire_is_renewed_before_the_next_sign_in() {
     browser.sign_in(&osc).await;
     assert_eq!(last_client(&osc), first, "it is still good");
 
-    // What is left of it would not last for a visitor who takes his time.
+    // The rest of its lifetime would be too short for a slow visitor.
     clock.advance(10 * MINUTE);
     assert_eq!(browser.sign_in(&osc).await.status(), StatusCode::SEE_OTHER);
 
@@ -138,9 +137,9 @@ async fn s17_a_secret_that_lives_for_minutes_is_used_for_them() {
     assert_eq!(osc.count(Endpoint::Register), 2);
 }
 
-/// The secret is good for an hour of the provider's, and the app's clock is two ahead.
+/// The secret is valid for an hour by the provider's clock. The app's clock is two hours ahead.
 #[tokio::test]
-async fn s17_a_registration_that_is_expired_by_the_apps_clock_is_made_once_a_visit_and_used() {
+async fn s17_a_registration_expired_by_the_apps_clock_is_still_used() {
     let osc = MockOsc::builder().registered_secret_ttl(HOUR).start().await.unwrap();
     let clock = QuickClock::new();
     clock.advance(2 * HOUR);
@@ -151,7 +150,7 @@ async fn s17_a_registration_that_is_expired_by_the_apps_clock_is_made_once_a_vis
         assert_eq!(osc.count(Endpoint::Register), visit);
         assert_eq!(browser.fetch("/").await.status(), StatusCode::OK);
     }
-    // As many at a time as come.
+    // All of these sign-ins run at the same time.
     let mut begun = Vec::new();
     for _ in 0..20 {
         let mut browser = Browser::new(app.clone());
@@ -165,7 +164,7 @@ async fn s17_a_registration_that_is_expired_by_the_apps_clock_is_made_once_a_vis
 }
 
 #[tokio::test]
-async fn s70_whoever_plays_with_the_host_header_pushes_out_no_registration() {
+async fn s70_forged_host_headers_evict_no_registration() {
     let osc = MockOsc::builder().start().await.unwrap();
     let logs = Logs::collect();
     let layer = OscAuthLayer::builder(Client::register("My app")).issuer(osc.issuer()).build().unwrap();
@@ -181,7 +180,7 @@ async fn s70_whoever_plays_with_the_host_header_pushes_out_no_registration() {
             refused += 1;
         }
     }
-    assert!(refused > 80, "each of them made a registration");
+    assert!(refused > 80, "each sign-in registered a client");
     assert_eq!(osc.count(Endpoint::Register), 100 - refused + 1);
     assert!(logs.text().contains("PUBLIC_URL"), "{}", logs.text());
     assert_eq!(honest.navigate(&pending).await.status(), StatusCode::SEE_OTHER);
@@ -207,7 +206,7 @@ async fn s55_renewing_a_registration_keeps_the_sessions_of_the_old_one() {
     clock.advance(HOUR);
     assert!(token_of(&third.fetch("/").await).is_some());
     assert_eq!(last_client(&osc), second);
-    // That attempt was begun too long ago, by whichever client.
+    // That sign-in was begun too long ago, whichever client it used.
     assert_eq!(refusal(&new.navigate(&pending).await), (400, "invalid_state".to_owned()));
 }
 
@@ -238,7 +237,7 @@ async fn s17_a_registration_found_dead_at_the_exchange_is_renewed_at_the_next_si
 
     let answer = browser.navigate(osc_tests::path_of(&approved)).await;
     assert_eq!(refusal(&answer), (401, "sign_in_failed".to_owned()));
-    assert!(logs.text().contains("no longer knows this registration"), "{}", logs.text());
+    assert!(logs.text().contains("no longer knows the app's registration"), "{}", logs.text());
 
     assert_eq!(browser.sign_in(&osc).await.status(), StatusCode::SEE_OTHER);
     assert_eq!(osc.count(Endpoint::Register), 2);
@@ -276,7 +275,7 @@ async fn s17_a_registration_found_dead_at_the_push_is_renewed_at_the_next_sign_i
 }
 
 #[tokio::test]
-async fn a_provider_that_registers_nobody_is_a_misconfiguration_that_the_log_explains() {
+async fn a_provider_without_registration_is_misconfigured_and_logged() {
     let osc = MockOsc::builder().start().await.unwrap();
     osc.set_metadata_field("registration_endpoint", None);
     let logs = Logs::collect();
@@ -287,7 +286,7 @@ async fn a_provider_that_registers_nobody_is_a_misconfiguration_that_the_log_exp
 }
 
 #[tokio::test]
-async fn a_registration_that_is_refused_is_a_misconfiguration_and_an_outage_is_none() {
+async fn a_refused_registration_is_misconfigured_but_an_outage_is_not() {
     let osc = MockOsc::builder().start().await.unwrap();
     let mut browser = Browser::new(app(&registering(&osc, &QuickClock::new()).build().unwrap()));
     for (fault, status, error) in [

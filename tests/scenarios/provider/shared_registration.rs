@@ -1,4 +1,4 @@
-//! Clients that register themselves, on several nodes.
+//! Self-registered clients on several nodes.
 
 use std::time::Duration;
 
@@ -41,7 +41,7 @@ fn client_of_last(osc: &MockOsc) -> String {
 }
 
 #[tokio::test]
-async fn nodes_share_one_registration_and_a_sign_in_may_end_on_another() {
+async fn nodes_share_one_registration() {
     let cluster = Cluster::new(MockOsc::builder()).await;
     let (one, other) = (cluster.node(), cluster.node());
     let mut browser = Browser::new(one);
@@ -51,19 +51,19 @@ async fn nodes_share_one_registration_and_a_sign_in_may_end_on_another() {
     assert_eq!(landed.status(), StatusCode::SEE_OTHER, "{landed:?}");
     assert_eq!(location(&landed), "/");
 
-    // Refreshed by a node that never registered nor looked a registration up.
+    // A node refreshes the token that has never registered or looked up a client.
     cluster.clock.advance(HOUR);
     browser.switch_app(cluster.node());
     let token = token_of(&soon(browser.fetch("/")).await).expect("refreshed");
     assert!(cluster.osc.is_live(token.access_token()));
-    // And a third begins sign-ins by the same client.
+    // A third node begins sign-ins with the same client.
     let mut visitor = Browser::new(cluster.node());
     visitor.sign_in(&cluster.osc).await;
     assert_eq!(cluster.osc.count(Endpoint::Register), 1);
 }
 
 #[tokio::test]
-async fn of_nodes_that_register_at_once_the_first_in_the_store_counts_for_all() {
+async fn concurrent_registrations_agree_on_the_first_in_the_store() {
     let cluster = Cluster::new(MockOsc::builder()).await;
     let hold = cluster.osc.hold(Endpoint::Register);
     let sign_ins: Vec<_> = (0..3)
@@ -96,7 +96,7 @@ async fn s55_a_renewed_registration_keeps_the_sessions_of_the_old_one_on_every_n
 }
 
 #[tokio::test]
-async fn s17_a_registration_that_is_expired_by_the_nodes_clocks_completes_a_sign_in_on_another() {
+async fn s17_a_registration_expired_by_a_nodes_clock_completes_sign_in() {
     let cluster = Cluster::new(MockOsc::builder().registered_secret_ttl(HOUR)).await;
     cluster.clock.advance(2 * HOUR);
     let mut browser = Browser::new(cluster.node());
@@ -122,7 +122,7 @@ async fn s25_a_dump_of_the_store_yields_no_registered_secret() {
 }
 
 #[tokio::test]
-async fn a_node_with_another_cookie_key_cannot_use_the_registration_and_breaks_nothing() {
+async fn a_node_with_another_cookie_key_ignores_the_registration() {
     let cluster = Cluster::new(MockOsc::builder()).await;
     let mut browser = Browser::new(cluster.node());
     browser.sign_in(&cluster.osc).await;
@@ -134,7 +134,7 @@ async fn a_node_with_another_cookie_key_cannot_use_the_registration_and_breaks_n
 }
 
 #[tokio::test]
-async fn a_store_out_of_reach_makes_a_sign_in_fail_and_the_next_one_work() {
+async fn a_store_outage_fails_one_sign_in_and_the_next_works() {
     let cluster = Cluster::new(MockOsc::builder()).await;
     let mut browser = Browser::new(cluster.node());
     cluster.store.go_down();
@@ -146,7 +146,7 @@ async fn a_store_out_of_reach_makes_a_sign_in_fail_and_the_next_one_work() {
 }
 
 #[tokio::test]
-async fn a_registration_the_store_did_not_take_is_shared_by_the_next_sign_in_and_not_made_again() {
+async fn an_unstored_registration_is_shared_at_the_next_sign_in() {
     let cluster = Cluster::new(MockOsc::builder()).await;
     let app = cluster.node();
     for _ in 0..3 {
@@ -170,20 +170,20 @@ async fn a_registration_the_store_did_not_take_is_shared_by_the_next_sign_in_and
 }
 
 #[tokio::test]
-async fn time_outs_beyond_all_reason_are_as_good_as_none() {
+async fn huge_timeouts_mean_no_timeout() {
     let layer = OscAuthLayer::builder(Client::public("cli")).cookie_key(KEY).store(MemoryStore::new());
     let layer = layer.idle_timeout(Duration::MAX).absolute_timeout(Duration::MAX).build().expect("it builds");
     layer.sign_in_for_test(TestToken::new("pat")).await;
 }
 
 #[test]
-fn a_store_takes_a_cookie_key_unless_the_secret_is_long() {
+fn with_a_store_a_short_secret_needs_a_cookie_key() {
     let with = |client| OscAuthLayer::builder(client).store(MemoryStore::new());
     for client in
         [Client::register("My app"), Client::public("cli"), Client::confidential("id", "under 32 characters")]
     {
         let error = with(client.clone()).build().unwrap_err().to_string();
-        assert!(error.starts_with("COOKIE_KEY / cookie_key is not set: "), "{error}");
+        assert!(error.starts_with("COOKIE_KEY / cookie_key is not set. "), "{error}");
         assert!(with(client).cookie_key(KEY).build().is_ok());
     }
     assert!(with(Client::confidential("id", "a secret of 32 characters or more")).build().is_ok());

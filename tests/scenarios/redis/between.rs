@@ -1,4 +1,4 @@
-//! A change that overtakes the answer to a node's question.
+//! A change that arrives before the answer to an earlier question.
 
 use futures_util::FutureExt;
 use osc_tests::{RedisServer, soon, token_of};
@@ -8,7 +8,7 @@ use super::half_wire::HalfWire;
 use super::{assert_refused, records};
 
 #[tokio::test]
-async fn s52_a_change_told_between_the_answer_of_redis_and_its_arrival_is_not_missed() {
+async fn s52_a_change_notified_before_an_older_answer_is_not_missed() {
     for is_sign_out in [true, false] {
         let redis = RedisServer::start().await;
         let wire = HalfWire::to(redis.addr()).await;
@@ -18,14 +18,18 @@ async fn s52_a_change_told_between_the_answer_of_redis_and_its_arrival_is_not_mi
         let (warm, known) = (cluster.at(1), records(&cluster.redis).await);
         let trusts = || {
             let answer = warm.clone().fetch("/").now_or_never();
-            assert!(answer.is_some_and(|answer| token_of(&answer).is_some()), "too late to show anything");
+            assert!(
+                answer.is_some_and(|answer| token_of(&answer).is_some()),
+                "the machine is too slow for this test"
+            );
         };
         cluster.browser.forget_cookies("");
         soon(cluster.browser.sign_in(&cluster.osc)).await;
         let mut record = records(&cluster.redis).await;
         record.retain(|record| !known.contains(record));
 
-        // Node 1 sees this session for the first time. The record is a list of eight.
+        // Node 1 sees this session for the first time. The answer with the record is a list of eight
+        // elements.
         wire.hold_answers();
         let mut first = cluster.waiting(1);
         tokio::select! {
@@ -41,11 +45,11 @@ async fn s52_a_change_told_between_the_answer_of_redis_and_its_arrival_is_not_mi
             Some(soon(old.session().refresh(&old)).await.expect("a token"))
         };
         soon(wire.told(&record[0])).await;
-        // A round trip on this thread: node 1 has read by then what arrived before.
+        // After a round trip on this thread, node 1 has read all data that arrived before.
         cluster.redis.command(&["PING"]).await;
         trusts();
         wire.release_answers();
-        // Begun before the change, it may tell of what was before.
+        // This request began before the change, so it may return the earlier state.
         soon(first).await;
 
         let next = cluster.fetch(1).await;

@@ -1,4 +1,4 @@
-//! Whose time counts: that of Redis, whatever the nodes' clocks say.
+//! Redis's time counts, whatever the nodes' clocks show.
 
 use std::time::{Duration, Instant};
 
@@ -12,7 +12,7 @@ use super::{assert_refused, records, until};
 
 const TWO_HOURS: i64 = 2 * 60 * 60 * 1000;
 
-/// Three nodes, each two hours apart from the next and from Redis, before anybody came.
+/// Returns three nodes before any sign-in, each two hours apart from the next and from Redis.
 async fn apart(osc: MockOsc, configure: impl Fn(usize, Builder, RedisStore) -> Builder) -> Cluster {
     let cluster = Cluster::with(RedisServer::start().await, osc, 3, open, configure).await;
     for (at, hours) in [-1, 1, 2].into_iter().enumerate() {
@@ -44,7 +44,7 @@ async fn s59_nodes_hours_apart_agree_when_a_token_expires() {
 
 #[tokio::test]
 async fn s59_nodes_hours_apart_refresh_a_token_once() {
-    // By the time of the provider and of Redis, which pass by themselves.
+    // The clocks of provider and Redis run by themselves.
     let osc = MockOsc::builder().token_ttl(Duration::from_secs(2)).start().await.unwrap();
     let cluster = apart(osc, plain).await.sign_in().await;
     let mut seen = Vec::new();
@@ -81,11 +81,11 @@ async fn s59_a_sign_in_begun_on_one_node_ends_on_another_hours_apart() {
     }
 }
 
-/// Short enough to wait for.
+/// Short enough for a test to wait.
 const IDLE: Duration = Duration::from_millis(1600);
 
 #[tokio::test]
-async fn s59_s60_idle_and_absolute_time_outs_are_by_the_time_of_redis() {
+async fn s59_s60_idle_and_absolute_timeouts_use_the_time_of_redis() {
     const ABSOLUTE: Duration = Duration::from_secs(4);
     let short = |_, layer: Builder, store: RedisStore| {
         layer.store(store).idle_timeout(IDLE).absolute_timeout(ABSOLUTE)
@@ -102,7 +102,7 @@ async fn s59_s60_idle_and_absolute_time_outs_are_by_the_time_of_redis() {
     let mut idle_ended = None;
     let mut served = Duration::ZERO;
     let ended = loop {
-        // Active on one node only, and the others know of it.
+        // The session is active on one node only, and the others have it in memory.
         let answer = cluster.fetch(1).await;
         if token_of(&answer).is_none() {
             assert_refused(&answer, "unauthenticated");
@@ -134,14 +134,14 @@ async fn s59_s60_idle_and_absolute_time_outs_are_by_the_time_of_redis() {
 }
 
 #[tokio::test]
-async fn s60_a_visitor_active_on_a_warm_node_only_is_not_ended_by_redis_and_an_idle_one_is() {
+async fn s60_redis_ends_idle_visitors_but_not_those_on_warm_nodes() {
     let short = |_, layer: Builder, store: RedisStore| layer.store(store).idle_timeout(IDLE);
     let redis = RedisServer::start().await;
     let cluster = Cluster::with(redis, provider().await, 2, open, short).await.sign_in().await;
     let start = Instant::now();
     let (mut requests, mut at_once) = (0, 0);
     while start.elapsed() < 2 * IDLE {
-        // What changes here is told here too, so a use that was noted costs a read.
+        // This node's own changes are notified to it as well, so recording a use costs a read.
         requests += 1;
         at_once += usize::from(cluster.at_once(1).is_some());
         cluster.token(1).await;

@@ -1,4 +1,4 @@
-//! Nodes of one app with their sessions in a real Redis, and a visitor who comes to any of them.
+//! Nodes of one app with their sessions in a real Redis, and a visitor who can use any of them.
 
 use std::future::Future;
 use std::net::SocketAddr;
@@ -15,8 +15,9 @@ use osc_tests::{Answer, App, Browser, Proxy, RedisServer, app, layer_for, soon, 
 
 use super::until;
 
-/// The system's clock, set by the test: nodes refresh without waiting for an hour. Redis' own clock stays, so that a node
-/// that has not seen a session yet takes its token for as old as it really is.
+/// The system's clock with an offset from the test, so that nodes refresh without waiting for an hour.
+///
+/// Redis's own clock is unchanged. A node that first sees a session judges its token by that age.
 #[derive(Clone, Debug, Default)]
 pub(super) struct SetClock {
     shift: Arc<AtomicI64>,
@@ -24,7 +25,7 @@ pub(super) struct SetClock {
 }
 
 impl SetClock {
-    /// Moves it on by so many milliseconds, or back.
+    /// Moves the clock by this many milliseconds, ahead or back.
     pub(super) fn shift(&self, millis: i64) {
         self.shift.fetch_add(millis, Ordering::SeqCst);
     }
@@ -37,8 +38,10 @@ impl Clock for SetClock {
         if shift < 0 { now - distance } else { now + distance }
     }
 
-    /// An unhurried clock lets ten times as long pass before the layer gives up waiting: a machine that is busy with other
-    /// work is not an outage. Shorter sleeps are pauses between two tries, and stay as they are.
+    /// Sleeps. An unhurried clock makes the layer's timeouts ten times as long, because a busy machine is not
+    /// an outage.
+    ///
+    /// Shorter sleeps are pauses between two tries and stay as they are.
     fn sleep(&self, duration: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>> {
         let is_timeout = duration >= Duration::from_secs(2);
         let factor = if self.is_unhurried && is_timeout { 10 } else { 1 };
@@ -48,7 +51,7 @@ impl Clock for SetClock {
 
 pub(super) struct Node {
     pub(super) clock: SetClock,
-    /// Between its store and Redis.
+    /// The proxy between this node's store and Redis.
     pub(super) proxy: Proxy,
     app: App,
 }
@@ -56,55 +59,55 @@ pub(super) struct Node {
 pub(super) struct Cluster {
     pub(super) osc: MockOsc,
     pub(super) redis: RedisServer,
-    /// The visitor, who is at node 0 unless sent elsewhere.
+    /// The visitor's browser. It uses node 0 unless sent elsewhere.
     pub(super) browser: Browser,
     nodes: Vec<Node>,
 }
 
-/// A provider as it comes.
+/// Starts a provider with default settings.
 pub(super) async fn provider() -> MockOsc {
     MockOsc::builder().start().await.expect("the mock starts")
 }
 
-/// The URL of a Redis that lets everybody in.
+/// Returns the URL of a Redis without a password.
 pub(super) fn open(_: usize, addr: SocketAddr) -> String {
     format!("redis://{addr}")
 }
 
-/// The URL of a Redis that lets [`UNTOLD`] in.
+/// Returns the URL of a Redis for the user of [`UNTOLD`].
 pub(super) fn untold(_: usize, addr: SocketAddr) -> String {
     format!("redis://untold:password@{addr}")
 }
 
-/// A layer and a store as they come.
+/// Adds the store to the layer without other settings.
 pub(super) fn plain(_: usize, layer: Builder, store: RedisStore) -> Builder {
     layer.store(store)
 }
 
-/// A user who may do everything but ask to be told of changes.
+/// Creates a user who may do everything except subscribe to changes.
 pub(super) const UNTOLD: [&str; 8] =
     ["ACL", "SETUSER", "untold", "on", ">password", "~*", "+@all", "-client|tracking"];
 
 impl Cluster {
-    /// So many nodes that are told of changes, and a visitor who signed in at the first.
+    /// Starts this many nodes that are notified of changes. A visitor signs in at the first.
     pub(super) async fn told(nodes: usize) -> Self {
         Self::new(RedisServer::start().await, nodes).await.sign_in().await
     }
 
-    /// The same with a Redis that refuses to tell of changes.
+    /// Starts this many nodes with a Redis that refuses notifications. A visitor signs in at the first.
     pub(super) async fn untold(nodes: usize) -> Self {
         let redis = Self::that_tells_nothing().await;
         Self::with(redis, provider().await, nodes, untold, plain).await.sign_in().await
     }
 
-    /// A Redis that refuses to tell of changes.
+    /// Starts a Redis that refuses to notify of changes.
     pub(super) async fn that_tells_nothing() -> RedisServer {
         let redis = RedisServer::start().await;
         redis.command(&UNTOLD).await;
         redis
     }
 
-    /// The same as one of these, on a machine that may be busy with other work. The store waits this long for Redis.
+    /// Starts nodes for a busy machine. Their stores wait this long for Redis.
     pub(super) async fn unhurried(
         redis: RedisServer,
         nodes: usize,
@@ -116,7 +119,7 @@ impl Cluster {
         Self::made(redis, provider().await, nodes, url, configure, clock).await.sign_in().await
     }
 
-    /// The same with a Redis that keeps everything when it is killed.
+    /// Starts nodes with a Redis that keeps its data when it is killed.
     pub(super) async fn durable(nodes: usize) -> Self {
         Self::new(Self::that_keeps_everything().await, nodes).await.sign_in().await
     }
@@ -125,12 +128,12 @@ impl Cluster {
         RedisServer::with(&["--appendonly", "yes", "--appendfsync", "always"]).await
     }
 
-    /// Before the visitor came.
+    /// Starts the nodes without a sign-in.
     pub(super) async fn new(redis: RedisServer, nodes: usize) -> Self {
         Self::with(redis, provider().await, nodes, open, plain).await
     }
 
-    /// The same with another provider, way to Redis, or layer; the last two by the node's number.
+    /// Starts the nodes with another provider, Redis URL or layer. URL and layer depend on the node's number.
     pub(super) async fn with(
         redis: RedisServer,
         osc: MockOsc,
@@ -161,7 +164,7 @@ impl Cluster {
         Self { osc, redis, browser, nodes: made }
     }
 
-    /// The visitor signs in at the first node.
+    /// Signs the visitor in at the first node.
     pub(super) async fn sign_in(mut self) -> Self {
         let answer = soon(self.browser.sign_in(&self.osc)).await;
         assert_eq!(answer.status(), StatusCode::SEE_OTHER, "{answer:?}");
@@ -176,12 +179,12 @@ impl Cluster {
         &self.nodes[at]
     }
 
-    /// The visitor's browser with the cookies it has by now, at one of the nodes.
+    /// Returns a copy of the visitor's browser with its current cookies, at one of the nodes.
     pub(super) fn at(&self, at: usize) -> Browser {
         self.send(&self.browser, at)
     }
 
-    /// Any browser, at one of the nodes.
+    /// Returns a copy of any browser, at one of the nodes.
     pub(super) fn send(&self, browser: &Browser, at: usize) -> Browser {
         let mut browser = browser.clone();
         browser.switch_app(self.nodes[at].app.clone());
@@ -192,21 +195,21 @@ impl Cluster {
         soon(self.at(at).fetch("/")).await
     }
 
-    /// The token that a request to a node gets.
+    /// Returns the token of a request to a node.
     pub(super) async fn token(&self, at: usize) -> OscToken {
         let answer = self.fetch(at).await;
         token_of(&answer).unwrap_or_else(|| panic!("no token at node {at}: {answer:?}"))
     }
 
-    /// The token that a node gives without asking anybody.
+    /// Returns the token if the node answers without asking anyone.
     pub(super) fn at_once(&self, at: usize) -> Option<OscToken> {
         token_of(&self.at(at).fetch("/").now_or_never()?)
     }
 
-    /// Makes all nodes know the session, and that changes to it are told.
+    /// Makes all nodes load the session and receive notifications of its changes.
     pub(super) async fn warm_up(&self) {
         for at in 0..self.len() {
-            until("a node that is told of changes asks no more", async || {
+            until("a node with notifications no longer asks", async || {
                 self.fetch(at).await;
                 self.at_once(at).is_some()
             })
@@ -214,7 +217,7 @@ impl Cluster {
         }
     }
 
-    /// A request that waits, for whatever.
+    /// Starts a request and checks that it waits.
     pub(super) fn waiting(&self, at: usize) -> Pin<Box<dyn Future<Output = Answer>>> {
         let mut browser = self.at(at);
         let mut request = Box::pin(async move { browser.fetch("/").await });
@@ -222,7 +225,7 @@ impl Cluster {
         request
     }
 
-    /// Signs the visitor out at a node; the test keeps the cookie.
+    /// Signs the visitor out at a node. The test keeps the cookie.
     pub(super) async fn sign_out(&self, at: usize) {
         let mut browser = self.at(at);
         let answer = soon(browser.post_from("same-origin", "/auth/signout")).await;
@@ -230,14 +233,14 @@ impl Cluster {
         assert!(browser.cookies().is_empty(), "{:?}", browser.cookies());
     }
 
-    /// Time passes for the provider and the nodes.
+    /// Moves the clocks of the provider and the nodes ahead.
     pub(super) fn pass(&self, time: Duration) {
         self.osc.advance(time);
         let millis = i64::try_from(time.as_millis()).expect("less than an age");
         self.nodes.iter().for_each(|node| node.clock.shift(millis));
     }
 
-    /// How many refreshes arrived at the provider.
+    /// Returns the number of refreshes that arrived at the provider.
     pub(super) fn refreshes(&self) -> usize {
         self.osc.count_grants("refresh_token")
     }

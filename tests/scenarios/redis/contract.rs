@@ -1,4 +1,4 @@
-//! What every session store promises, of `RedisStore`.
+//! The contract of session stores, tested on `RedisStore`.
 
 use std::time::Duration;
 
@@ -15,13 +15,13 @@ fn store(redis: &RedisServer) -> RedisStore {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_store_in_redis_keeps_what_every_store_promises() {
+async fn a_redis_store_meets_the_store_contract() {
     let redis = RedisServer::start().await;
     store_contract::run(async || store(&redis)).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_store_in_a_namespace_of_its_own_keeps_it_behind_a_password() {
+async fn a_redis_store_with_namespace_and_password_meets_the_contract() {
     let redis = RedisServer::with(&["--requirepass", "correct horse"]).await;
     let url = redis.url().replace(' ', "%20");
     store_contract::run(async || RedisStore::new(&url).expect("a valid URL").namespace("app:ä")).await;
@@ -30,7 +30,7 @@ async fn a_store_in_a_namespace_of_its_own_keeps_it_behind_a_password() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_store_that_redis_refuses_to_tell_keeps_what_every_store_promises() {
+async fn a_redis_store_without_notifications_meets_the_contract() {
     let redis = RedisServer::start().await;
     redis.command(&UNTOLD).await;
     let url = untold(0, redis.addr());

@@ -1,4 +1,5 @@
-//! A wire to Redis of which a test can stop either half: the connection that is told of changes, or the one that asks.
+//! A proxy to Redis of which a test can stop one half: the connection for notifications, or the one for
+//! questions.
 
 use std::io;
 use std::net::SocketAddr;
@@ -9,7 +10,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-/// Passes everything on until it is told otherwise. Connections stay open in any case.
+/// A proxy that passes everything on until a test changes that. It never closes connections.
 pub(super) struct HalfWire {
     pub(super) addr: SocketAddr,
     state: Arc<watch::Sender<State>>,
@@ -20,9 +21,9 @@ pub(super) struct HalfWire {
 struct State {
     loses_notifications: bool,
     holds_answers: bool,
-    /// What was held back by now.
+    /// The data held back so far.
     held: Vec<u8>,
-    /// The notifications that were passed on.
+    /// The notifications passed on so far.
     told: Vec<u8>,
 }
 
@@ -40,12 +41,12 @@ impl HalfWire {
         Self { addr, state, accepting }
     }
 
-    /// As behind a firewall that forgot the connection: it stays open and brings nothing any more.
+    /// Drops notifications, like a firewall that forgot the connection. The connection stays open.
     pub(super) fn lose_notifications(&self) {
         self.state.send_modify(|state| state.loses_notifications = true);
     }
 
-    /// Questions arrive, answers wait.
+    /// Passes questions on and holds answers back.
     pub(super) fn hold_answers(&self) {
         self.state.send_modify(|state| state.holds_answers = true);
     }
@@ -54,17 +55,17 @@ impl HalfWire {
         self.state.send_modify(|state| state.holds_answers = false);
     }
 
-    /// Resolves once an answer with this text waits.
+    /// Waits until an answer with this text is held back.
     pub(super) async fn holds(&self, text: &str) {
         let _ = self.state.subscribe().wait_for(|state| contains(&state.held, text)).await;
     }
 
-    /// Resolves once a notification with this text was passed on.
+    /// Waits until a notification with this text was passed on.
     pub(super) async fn told(&self, text: &str) {
         let _ = self.state.subscribe().wait_for(|state| contains(&state.told, text)).await;
     }
 
-    /// Forgets the notifications so far.
+    /// Clears the record of notifications.
     pub(super) fn forget_told(&self) {
         self.state.send_modify(|state| state.told.clear());
     }

@@ -1,4 +1,4 @@
-//! Redis is gone, and comes back with what it held.
+//! Redis goes down and comes back with its data.
 
 use std::time::{Duration, Instant};
 
@@ -11,12 +11,12 @@ use osc_tests::{Logs, callback, error_of, refusal, soon, token_of};
 use super::cluster::{Cluster, open};
 use super::{STALENESS, assert_refused, assert_unavailable, field, records, until};
 
-/// Waits until no node lets anybody in on what it knew before.
+/// Waits until no node accepts the session from its cache.
 async fn noticed(cluster: &Cluster) {
     let start = Instant::now();
     for at in 0..cluster.len() {
         until("an outage is noticed", async || {
-            // Not when it was answered: a request waits for Redis to come back.
+            // The start of the request counts, because the request itself waits for Redis to come back.
             let asked = start.elapsed();
             let is_refused = token_of(&cluster.fetch(at).await).is_none();
             assert!(is_refused || asked < STALENESS, "{asked:?}");
@@ -70,7 +70,7 @@ async fn while_redis_is_down_nobody_gets_in_and_nobody_is_signed_out() {
 }
 
 #[tokio::test]
-async fn a_sign_in_that_redis_cannot_take_is_refused_before_or_after_its_code_is_spent() {
+async fn a_sign_in_that_redis_cannot_store_is_refused() {
     let mut cluster = Cluster::durable(1).await;
     let kept = cluster.token(0).await;
     for is_exchanged in [false, true] {
@@ -95,8 +95,10 @@ async fn a_sign_in_that_redis_cannot_take_is_refused_before_or_after_its_code_is
         assert_eq!(cluster.osc.count(Endpoint::Token) - exchanges, usize::from(is_exchanged));
         cluster.redis.restart().await;
         back(&cluster).await;
-        until("what nobody has the cookie of is revoked", async || cluster.osc.live_refresh_tokens() == 1)
-            .await;
+        until("a session whose cookie nobody has is revoked", async || {
+            cluster.osc.live_refresh_tokens() == 1
+        })
+        .await;
         assert!(cluster.osc.is_live(kept.access_token()));
         assert_eq!(records(&cluster.redis).await.len(), 1);
     }
@@ -106,7 +108,7 @@ async fn a_sign_in_that_redis_cannot_take_is_refused_before_or_after_its_code_is
 }
 
 #[tokio::test]
-async fn a_sign_out_while_redis_is_down_holds_here_at_once_and_elsewhere_when_it_is_back() {
+async fn a_sign_out_in_a_redis_outage_holds_here_now_and_elsewhere_later() {
     let mut cluster = Cluster::durable(2).await;
     cluster.warm_up().await;
     let token = cluster.token(0).await;
@@ -117,15 +119,15 @@ async fn a_sign_out_while_redis_is_down_holds_here_at_once_and_elsewhere_when_it
 
     cluster.redis.restart().await;
 
-    until("node 1 learns of it", async || error_of_refused(&cluster, 1).await == "unauthenticated").await;
+    until("node 1 is notified", async || error_of_refused(&cluster, 1).await == "unauthenticated").await;
     assert_refused(&cluster.fetch(0).await, "unauthenticated");
     assert_eq!(field(&cluster.redis, "ended").await, "signed-out");
     until("its grant is revoked", async || !cluster.osc.is_live(token.access_token())).await;
 }
 
 #[tokio::test]
-async fn a_connection_that_was_closed_while_idle_costs_nobody_anything() {
-    // Without word of changes nothing is sent while nobody comes.
+async fn a_connection_closed_while_idle_causes_no_failure() {
+    // Without notifications, nothing is sent to Redis while there are no requests.
     let mut cluster = Cluster::untold(1).await;
     for _ in 0..3 {
         closed_while_idle(&cluster).await;
@@ -150,32 +152,32 @@ async fn a_connection_that_was_closed_while_idle_costs_nobody_anything() {
     }
 }
 
-/// As a server with a `timeout` does, or what stands between.
+/// Closes idle connections, as a server with a `timeout` or a device on the way does.
 async fn closed_while_idle(cluster: &Cluster) {
-    until("all connections but the one that asks are closed", async || {
-        // Something may have been on its way, and made another.
+    until("all other connections are closed", async || {
+        // A request in progress may have opened another connection.
         cluster.node(0).proxy.cut();
         cluster.redis.command(&["CLIENT", "LIST"]).await.lines().count() == 1
     })
     .await;
 }
 
-/// Why a node refuses a request, if it does.
+/// Returns the error of a refused request to a node, or `""`.
 async fn error_of_refused(cluster: &Cluster, at: usize) -> String {
     let answer = cluster.fetch(at).await;
     if token_of(&answer).is_some() { String::new() } else { error_of(&answer) }
 }
 
-/// What keeps Redis from taking a write.
+/// A failure that keeps Redis from accepting a write.
 #[derive(Clone, Copy, Debug)]
 enum Outage {
     Killed,
-    /// It takes what it was sent when it goes on, long after it was given up.
+    /// Redis processes the write when it continues, long after the node gave up.
     Frozen,
 }
 
 #[tokio::test]
-async fn s41_a_token_that_redis_did_not_take_is_used_by_nobody_until_redis_has_it() {
+async fn s41_a_token_is_not_used_before_redis_has_it() {
     for outage in [Outage::Killed, Outage::Frozen] {
         let logs = Logs::collect();
         let redis = Cluster::that_keeps_everything().await;
@@ -201,7 +203,7 @@ async fn s41_a_token_that_redis_did_not_take_is_used_by_nobody_until_redis_has_i
             assert!((&mut request).now_or_never().is_none(), "answered before the token was stored");
             assert!(session.token().now_or_never().is_none_or(|token| token.is_err()));
             assert!(token_of(&cluster.fetch(1).await).is_none());
-            logs.text().matches("a refreshed token could not be stored yet").count() >= 2
+            logs.text().matches("did not record a refreshed token").count() >= 2
         })
         .await;
         assert_eq!(cluster.refreshes(), 1);

@@ -1,4 +1,4 @@
-//! A node whose lease of a session went to another while it was away.
+//! A node that loses its lease of a session to another while it is delayed.
 
 use std::time::Duration;
 
@@ -10,15 +10,16 @@ use super::FORCE_AGAIN;
 use super::cluster::{Cluster, open, plain};
 use super::{field, records, until};
 
-/// Gives the lease to nobody.
+/// Removes the lease from its holder.
 async fn take_lease_away(cluster: &Cluster) {
     let record = records(&cluster.redis).await.pop().expect("a record");
     assert_eq!(cluster.redis.command(&["HDEL", &record, "owner", "until"]).await, "2");
 }
 
 #[tokio::test]
-async fn s50_a_node_that_lost_its_lease_under_a_refresh_does_not_overwrite_what_is_newer() {
-    // The first answer comes late; others of the same refresh token are given the same within the grace.
+async fn s50_a_node_that_lost_its_lease_overwrites_nothing_newer() {
+    // The first answer comes late. Within the grace period, other requests with the same refresh token get
+    // the same answer.
     let osc = MockOsc::builder().refresh_grace(Duration::from_secs(60)).start().await.unwrap();
     let cluster = Cluster::with(RedisServer::start().await, osc, 2, open, plain).await.sign_in().await;
     cluster.warm_up().await;
@@ -39,7 +40,7 @@ async fn s50_a_node_that_lost_its_lease_under_a_refresh_does_not_overwrite_what_
     cluster.pass(FORCE_AGAIN);
     let third = soon(second.session().refresh(&second)).await.expect("a newer token");
     assert_eq!((cluster.refreshes(), field(&cluster.redis, "version").await.as_str()), (3, "3"));
-    assert!((&mut late).now_or_never().is_none(), "too late to show anything");
+    assert!((&mut late).now_or_never().is_none(), "the machine is too slow for this test");
 
     let late = soon(late).await.expect("the newest token");
 
@@ -49,16 +50,16 @@ async fn s50_a_node_that_lost_its_lease_under_a_refresh_does_not_overwrite_what_
         assert_eq!(cluster.token(at).await.access_token(), third.access_token());
     }
     assert_ne!(second.access_token(), third.access_token());
-    // The record holds the refresh token that is still good.
+    // The record holds the valid refresh token.
     cluster.pass(FORCE_AGAIN);
     let next = soon(late.session().refresh(&late)).await.expect("a token");
     assert!(cluster.osc.is_live(next.access_token()));
 }
 
 #[tokio::test]
-async fn s51_a_node_that_lost_its_lease_before_it_sends_the_grant_sends_nothing() {
+async fn s51_a_node_that_lost_its_lease_sends_no_grant() {
     let cluster = Cluster::told(2).await;
-    // Node 1 does not know the provider yet, and is held up on its way there.
+    // Node 1 has no metadata of the provider yet and is held while it fetches that.
     let old = cluster.token(1).await;
     let hold = cluster.osc.hold(Endpoint::Metadata);
     let session = old.session();
@@ -70,13 +71,13 @@ async fn s51_a_node_that_lost_its_lease_before_it_sends_the_grant_sends_nothing(
     let record = records(&cluster.redis).await.pop().expect("a record");
     let far = "9999999999999";
     cluster.redis.command(&["HSET", &record, "owner", "another", "until", far]).await;
-    // By then it cannot know any more whose the lease is.
+    // By then the node can no longer be sure that it holds the lease.
     cluster.node(1).clock.shift(5000);
     hold.release();
 
     let before = cluster.redis.calls().await.get("hset").copied();
-    until("node 1 finds the lease taken, again and again", async || {
-        assert!((&mut refresh).now_or_never().is_none(), "it is not its turn");
+    until("node 1 keeps finding the lease taken", async || {
+        assert!((&mut refresh).now_or_never().is_none(), "node 1 must not send the refresh");
         cluster.redis.calls().await["evalsha"] > 5
     })
     .await;

@@ -1,4 +1,4 @@
-//! Redis is full.
+//! A full Redis.
 
 use http::StatusCode;
 use osc_tests::{EXPIRED, Logs, callback, refusal, soon, token_of};
@@ -11,7 +11,7 @@ async fn limit(cluster: &Cluster, bytes: &str) {
 }
 
 #[tokio::test]
-async fn while_redis_is_full_sessions_work_and_sign_out_does_and_nobody_new_gets_in() {
+async fn while_redis_is_full_sessions_and_sign_out_work_but_not_sign_in() {
     let logs = Logs::collect();
     let mut cluster = Cluster::told(2).await;
     cluster.warm_up().await;
@@ -41,7 +41,7 @@ async fn while_redis_is_full_sessions_work_and_sign_out_does_and_nobody_new_gets
     stranger.forget_cookies("");
     let path = callback(&mut stranger, &cluster.osc).await;
     assert_eq!(refusal(&soon(stranger.navigate(&path)).await), (502, "provider_unavailable".to_owned()));
-    // A grant that could not be stored is not asked for.
+    // No grant is requested if it could not be stored.
     cluster.pass(EXPIRED);
     assert_unavailable(&cluster.fetch(0).await);
     assert_eq!(cluster.refreshes(), 0);

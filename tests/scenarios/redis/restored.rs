@@ -1,4 +1,4 @@
-//! Redis forgets what it acknowledged: it comes back as it was before.
+//! A Redis that returns to an earlier state and loses acknowledged writes.
 
 use osc_tests::{RedisServer, soon, token_of};
 
@@ -10,7 +10,7 @@ async fn back(cluster: &Cluster, at: usize) {
 }
 
 #[tokio::test]
-async fn s54_a_node_that_saw_a_newer_version_brings_a_restored_redis_forward() {
+async fn s54_a_node_with_a_newer_version_updates_a_restored_redis() {
     for seen_by in [0, 1] {
         let mut cluster = Cluster::told(3).await;
         cluster.warm_up().await;
@@ -22,16 +22,19 @@ async fn s54_a_node_that_saw_a_newer_version_brings_a_restored_redis_forward() {
         cluster.redis.restore_dump(&before).await;
         assert_eq!(field(&cluster.redis, "version").await, "1");
 
-        // Either the node that refreshed or one that heard of it.
+        // The node is either the one that refreshed or one that was notified.
         back(&cluster, seen_by).await;
         assert_eq!(cluster.token(seen_by).await.access_token(), new.access_token());
-        until("Redis is brought forward", async || field(&cluster.redis, "version").await == "2").await;
+        until("Redis gets the newer version", async || field(&cluster.redis, "version").await == "2").await;
         for at in 0..3 {
             back(&cluster, at).await;
-            until("all see it", async || cluster.token(at).await.access_token() == new.access_token()).await;
+            until("all nodes see the change", async || {
+                cluster.token(at).await.access_token() == new.access_token()
+            })
+            .await;
         }
         assert_eq!(cluster.refreshes(), 1);
-        // The record holds the refresh token that is still good: the old one would cost the session.
+        // The record holds the valid refresh token. The old one would end the session.
         cluster.warm_up().await;
         cluster.pass(osc_tests::EXPIRED);
         let next = cluster.token(2).await;
@@ -41,7 +44,7 @@ async fn s54_a_node_that_saw_a_newer_version_brings_a_restored_redis_forward() {
 }
 
 #[tokio::test]
-async fn s54_a_session_signed_out_stays_so_on_the_nodes_that_saw_it_when_redis_is_restored() {
+async fn s54_a_signed_out_session_stays_ended_after_a_redis_restore() {
     let mut cluster = Cluster::told(2).await;
     cluster.warm_up().await;
     let before = cluster.redis.save_dump().await;
@@ -59,7 +62,7 @@ async fn s54_a_session_signed_out_stays_so_on_the_nodes_that_saw_it_when_redis_i
 }
 
 #[tokio::test]
-async fn an_emptied_redis_signs_everybody_out_and_takes_new_sign_ins_at_once() {
+async fn an_emptied_redis_signs_everybody_out_and_accepts_sign_ins() {
     for command in ["FLUSHALL", "FLUSHDB", "DEL"] {
         let mut cluster = Cluster::told(3).await;
         cluster.warm_up().await;
@@ -81,7 +84,7 @@ async fn an_emptied_redis_signs_everybody_out_and_takes_new_sign_ins_at_once() {
 }
 
 #[tokio::test]
-async fn a_redis_that_restarts_empty_signs_everybody_out_and_goes_on() {
+async fn a_redis_restarted_empty_signs_everybody_out_and_works() {
     let mut cluster = Cluster::new(RedisServer::start().await, 2).await.sign_in().await;
     cluster.warm_up().await;
     cluster.redis.restart().await;

@@ -1,4 +1,4 @@
-//! Redis is far away, or too far.
+//! A Redis with high latency.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use osc_tests::{EXPIRED, soon, token_of};
 use super::cluster::Cluster;
 use super::{assert_unavailable, until};
 
-/// A second of trust in what was told before, two of waiting for an answer, and a busy machine.
+/// One second of trust in the cache, two seconds of waiting for an answer, and the rest for a busy machine.
 const GIVEN_UP: Duration = Duration::from_secs(4);
 
 fn delay(cluster: &Cluster, delays: [u64; 3]) {
@@ -18,9 +18,10 @@ fn delay(cluster: &Cluster, delays: [u64; 3]) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn s40_three_nodes_far_from_redis_make_one_grant_request_at_each_expiry() {
+async fn s40_three_nodes_far_from_redis_refresh_once_per_expiry() {
     for cluster in [Cluster::told(3).await, Cluster::untold(3).await] {
-        // Redis knows the scripts afterwards; sending one takes two round trips more, which is too far for now.
+        // This loads the scripts into Redis. Loading one takes two more round trips, which would be too slow
+        // later.
         let token = cluster.token(0).await;
         soon(token.session().refresh(&token)).await.expect("a token");
         for at in 0..3 {
@@ -29,7 +30,7 @@ async fn s40_three_nodes_far_from_redis_make_one_grant_request_at_each_expiry() 
         for (expiry, delays) in [[50, 100, 150], [150, 50, 100]].into_iter().enumerate() {
             delay(&cluster, delays);
             cluster.pass(EXPIRED);
-            // No more than the proxy passes on at once: it is to be slow, not narrow.
+            // No more requests than the proxy passes on at once, because it must be slow but not congested.
             let tasks: Vec<_> = (0..15)
                 .map(|at| {
                     let mut browser = cluster.at(at % 3);
@@ -49,7 +50,7 @@ async fn s40_three_nodes_far_from_redis_make_one_grant_request_at_each_expiry() 
 }
 
 #[tokio::test]
-async fn a_redis_slower_than_the_time_out_lets_nobody_in_and_recovers() {
+async fn a_redis_slower_than_the_timeout_refuses_requests_and_recovers() {
     let cluster = Cluster::told(3).await;
     cluster.warm_up().await;
     let token = cluster.token(0).await;
@@ -72,7 +73,7 @@ async fn a_redis_slower_than_the_time_out_lets_nobody_in_and_recovers() {
 }
 
 #[tokio::test]
-async fn a_frozen_redis_lets_nobody_in_and_goes_on_where_it_was() {
+async fn a_frozen_redis_refuses_requests_and_recovers() {
     let cluster = Cluster::told(2).await;
     cluster.warm_up().await;
     let token = cluster.token(0).await;

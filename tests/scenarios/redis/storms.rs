@@ -1,4 +1,4 @@
-//! Everybody comes at once.
+//! Many requests at once.
 
 use std::time::{Duration, Instant};
 
@@ -8,14 +8,14 @@ use super::cluster::{Cluster, open, untold};
 
 const EXPIRIES: usize = 3;
 const REQUESTS: usize = 900;
-/// How fast Redis is does not matter here.
+/// A long timeout, because Redis's speed does not matter here.
 const TIMEOUT: Duration = Duration::from_secs(20);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn s40_hundreds_of_requests_to_three_nodes_make_one_grant_request_at_each_expiry() {
+async fn s40_hundreds_of_requests_to_three_nodes_refresh_once_per_expiry() {
     let told = Cluster::unhurried(RedisServer::start().await, 3, open, TIMEOUT).await;
     let untold = Cluster::unhurried(Cluster::that_tells_nothing().await, 3, untold, TIMEOUT).await;
-    for (is_told, cluster) in [(true, told), (false, untold)] {
+    for (is_notified, cluster) in [(true, told), (false, untold)] {
         for at in 0..3 {
             cluster.token(at).await;
         }
@@ -34,11 +34,11 @@ async fn s40_hundreds_of_requests_to_three_nodes_make_one_grant_request_at_each_
                 let answer = soon(task).await.unwrap();
                 tokens.push(token_of(&answer).unwrap_or_else(|| panic!("refused: {answer:?}")));
             }
-            println!("told: {is_told}, {REQUESTS} requests at an expiry: {:?}", start.elapsed());
+            println!("notified: {is_notified}, {REQUESTS} requests at an expiry: {:?}", start.elapsed());
             assert_ne!(tokens[0].access_token(), old.access_token());
             assert!(cluster.osc.is_live(tokens[0].access_token()));
             assert!(tokens.iter().all(|token| token.access_token() == tokens[0].access_token()));
-            assert_eq!(cluster.refreshes(), expiry, "told: {is_told}");
+            assert_eq!(cluster.refreshes(), expiry, "notified: {is_notified}");
         }
     }
 }

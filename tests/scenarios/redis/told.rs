@@ -1,4 +1,4 @@
-//! What happens on one node is seen by the others: at once when it is told, and soon when the telling breaks off.
+//! Changes on one node are seen by the others: at once with a notification, and within a second without.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 use osc_auth_layer::{Builder, RedisStore};
-use osc_tests::{RedisServer, error_of, soon, token_of};
+use osc_tests::{RedisServer, error_of, figure, milliseconds, soon, token_of};
 
 use super::FORCE_AGAIN;
 use super::cluster::{Cluster, open, plain, provider};
@@ -18,7 +18,8 @@ const KILLS: usize = 20;
 
 fn print(what: &str, mut times: Vec<Duration>) {
     times.sort_unstable();
-    println!("{what}: median {:?}, longest {:?}", times[times.len() / 2], times[times.len() - 1]);
+    let [median, longest] = [times[times.len() / 2], times[times.len() - 1]].map(milliseconds);
+    figure([&what, &format!("median {median}, longest {longest}"), &"under 1 s"]);
 }
 
 #[tokio::test]
@@ -31,11 +32,11 @@ async fn s53_a_sign_out_is_seen_by_a_warm_node_within_milliseconds() {
         cluster.warm_up().await;
         cluster.sign_out(0).await;
         let is_refused = async || token_of(&cluster.fetch(1).await).is_none();
-        times.push(until("node 1 hears of it", is_refused).await);
+        times.push(until("node 1 is notified", is_refused).await);
         assert_refused(&cluster.fetch(1).await, "unauthenticated");
     }
     assert!(times.iter().all(|time| *time < Duration::from_secs(1)), "{times:?}");
-    print("a sign-out is seen elsewhere after", times);
+    print("time until a sign-out reaches another node", times);
 }
 
 #[tokio::test]
@@ -47,7 +48,7 @@ async fn s53_a_rotation_is_seen_by_a_warm_node_within_milliseconds() {
         cluster.pass(FORCE_AGAIN);
         let old = cluster.token(0).await;
         let new = soon(old.session().refresh(&old)).await.expect("a token");
-        let seen = until("node 1 hears of it", async || {
+        let seen = until("node 1 is notified", async || {
             let token = cluster.token(1).await;
             let is_new = token.access_token() == new.access_token();
             assert!(is_new || token.access_token() == old.access_token());
@@ -58,22 +59,22 @@ async fn s53_a_rotation_is_seen_by_a_warm_node_within_milliseconds() {
     }
     assert!(times.iter().all(|time| *time < Duration::from_secs(1)), "{times:?}");
     assert_eq!(cluster.refreshes(), ROUNDS);
-    print("a rotation is seen elsewhere after", times);
+    print("time until a rotation reaches another node", times);
 }
 
 #[tokio::test]
-async fn layers_that_share_a_store_share_its_connections_and_are_all_told() {
+async fn layers_sharing_a_store_share_connections_and_notifications() {
     let redis = RedisServer::start().await;
     let store = RedisStore::new(&redis.url()).expect("a valid URL");
     let shared = |_, layer: Builder, _| layer.store(store.clone());
     let mut cluster = Cluster::with(redis, provider().await, 3, open, shared).await.sign_in().await;
     cluster.warm_up().await;
-    // One for questions, one for changes, and the one that asks.
+    // One connection for questions, one for notifications, and the test's own.
     assert_eq!(cluster.redis.command(&["CLIENT", "LIST"]).await.lines().count(), 3);
     for at in 0..3 {
         cluster.sign_out(at).await;
         for there in 0..3 {
-            until("all hear of it", async || token_of(&cluster.fetch(there).await).is_none()).await;
+            until("all nodes are notified", async || token_of(&cluster.fetch(there).await).is_none()).await;
         }
         cluster.browser.forget_cookies("");
         soon(cluster.browser.sign_in(&cluster.osc)).await;
@@ -81,11 +82,12 @@ async fn layers_that_share_a_store_share_its_connections_and_are_all_told() {
     }
 }
 
-/// Signs out at node 0 and watches node 1, which does not hear of it: for how long it goes on, and what it says then.
+/// Signs out at node 0 and watches node 1, whose notifications are lost. Returns how long it serves the
+/// session, and its error afterwards.
 async fn staleness(cluster: &Cluster) -> (Duration, String) {
     cluster.sign_out(0).await;
     let start = Instant::now();
-    assert!(cluster.at_once(1).is_some(), "it was to hear nothing of it");
+    assert!(cluster.at_once(1).is_some(), "the notification must be lost");
     let (mut last, mut error) = (Duration::ZERO, String::new());
     while start.elapsed() < 2 * STALENESS {
         let asked = start.elapsed();
@@ -102,7 +104,7 @@ async fn staleness(cluster: &Cluster) -> (Duration, String) {
 }
 
 #[tokio::test]
-async fn s53_a_node_whose_notifications_are_lost_serves_a_session_for_a_second_at_most() {
+async fn s53_lost_notifications_leave_a_session_stale_for_a_second() {
     let redis = RedisServer::start().await;
     let wire = HalfWire::to(redis.addr()).await;
     let url = |number, addr| open(number, if number == 1 { wire.addr } else { addr });
@@ -114,11 +116,15 @@ async fn s53_a_node_whose_notifications_are_lost_serves_a_session_for_a_second_a
 
     assert!(last < STALENESS, "{last:?}");
     assert_eq!(error, "unauthenticated", "it can still ask");
-    println!("with its notifications lost, a node served an ended session for {last:?}");
+    figure([
+        &"time that a node without notifications serves an ended session",
+        &milliseconds(last),
+        &"about 1 s",
+    ]);
 }
 
 #[tokio::test]
-async fn s53_a_node_that_is_cut_off_serves_a_session_for_a_second_at_most() {
+async fn s53_a_disconnected_node_serves_a_stale_session_for_a_second() {
     let cluster = Cluster::told(2).await;
     cluster.warm_up().await;
 
@@ -127,17 +133,22 @@ async fn s53_a_node_that_is_cut_off_serves_a_session_for_a_second_at_most() {
 
     assert!(last < STALENESS, "{last:?}");
     assert_eq!(error, "temporarily_unavailable");
-    println!("cut off, a node served an ended session for {last:?}");
+    figure([
+        &"time that a node cut off from Redis serves an ended session",
+        &milliseconds(last),
+        &"about 1 s",
+    ]);
     cluster.node(1).proxy.resume().await;
-    let back = until("node 1 learns of it", async || {
+    let back = until("node 1 is notified", async || {
         let answer = cluster.fetch(1).await;
-        assert!(token_of(&answer).is_none(), "it never knew better than Redis");
+        assert!(token_of(&answer).is_none(), "a node serves a session that Redis knows as ended");
         error_of(&answer) == "unauthenticated"
     });
-    println!("and found its way back within {:?}", back.await);
+    let back = milliseconds(back.await);
+    figure([&"time until that node refuses it after Redis is back", &back, &""]);
 }
 
-/// Which connections to kill.
+/// The connections to kill.
 #[derive(Clone, Copy, Debug)]
 enum Victims {
     Tracking,
@@ -145,7 +156,7 @@ enum Victims {
     All,
 }
 
-/// Tells how many it killed.
+/// Kills connections and returns how many.
 async fn kill(redis: &RedisServer, victims: Victims) -> usize {
     let mut killed = 0;
     let list = redis.command(&["CLIENT", "LIST", "TYPE", "NORMAL"]).await;
@@ -154,12 +165,12 @@ async fn kill(redis: &RedisServer, victims: Victims) -> usize {
         let is_tracking = value("flags=").contains('t');
         let is_victim = match victims {
             Victims::Tracking => is_tracking,
-            // The test's own connection has just listed them.
+            // The test's own connection shows `client` as its latest command.
             Victims::Commands => !is_tracking && !value("cmd=").starts_with("client"),
             Victims::All => !value("cmd=").starts_with("client") || is_tracking,
         };
         if is_victim {
-            // It may have gone by itself.
+            // The connection may have closed by itself.
             killed += usize::from(redis.command(&["CLIENT", "KILL", "ID", value("id=")]).await == "1");
         }
     }
@@ -167,7 +178,7 @@ async fn kill(redis: &RedisServer, victims: Victims) -> usize {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn s53_connections_killed_under_load_lose_no_session_and_hide_no_sign_out() {
+async fn s53_killed_connections_lose_no_session_and_no_sign_out() {
     let victims = [Victims::Tracking, Victims::Commands, Victims::All];
     join_all(victims.map(kill_under_load)).await;
 }
@@ -206,7 +217,7 @@ async fn kill_under_load(victims: Victims) {
     for task in load {
         let (served, unavailable) = soon(task).await.expect("the load goes on");
         println!("{victims:?}, {killed} killed: {served} served, {unavailable} put off");
-        // A read that met a dead connection is sent again on another.
+        // A read that meets a closed connection is retried on another.
         assert!(unavailable < KILLS / 2, "{victims:?}: {served}, {unavailable}");
     }
     cluster.warm_up().await;
@@ -214,7 +225,7 @@ async fn kill_under_load(victims: Victims) {
     kill(&cluster.redis, victims).await;
     cluster.sign_out(0).await;
     assert_refused(&cluster.fetch(0).await, "unauthenticated");
-    // It may have met a dead connection, and is then told a little later.
+    // The sign-out may meet a closed connection and then takes effect a little later.
     until("Redis knows of the sign-out", async || field(&cluster.redis, "ended").await == "signed-out").await;
     let ended = Instant::now();
     while ended.elapsed() < 2 * STALENESS {

@@ -1,4 +1,4 @@
-//! A store in Redis that tells of no changes.
+//! A store in Redis that does not notify of changes.
 
 use std::time::Duration;
 
@@ -6,8 +6,10 @@ use osc_auth_layer::{
     Ending, Expiry, Found, Leased, Record, RedisStore, Replaced, SessionStore, StoreFuture,
 };
 
-/// What is promised of notifications is promised by a store that takes a watcher, which [`RedisStore`] does in the hope of
-/// better days. This one does not.
+/// A [`RedisStore`] that accepts no watcher.
+///
+/// A store that accepts a watcher must send notifications. [`RedisStore`] always accepts one, because Redis
+/// may allow notifications later.
 pub(super) struct Untold(pub(super) RedisStore);
 
 impl SessionStore for Untold {

@@ -1,4 +1,4 @@
-//! Redis cannot be used, and the log says what to correct.
+//! A Redis that cannot be used. The log states what to correct.
 
 use http::StatusCode;
 use osc_tests::{Logs, Proxy, RedisServer, free_port, soon};
@@ -9,7 +9,7 @@ use super::{assert_refused, assert_unavailable, until};
 const PASSWORD: &str = "hunter2-hunter2";
 const USER: [&str; 6] = ["ACL", "SETUSER", "app", "on", "~osc-auth:*", "+@all"];
 
-/// One node whose store is at this URL, and a visitor with a cookie that might be somebody's.
+/// Returns one node whose store is at this URL, and a visitor with a well-formed cookie.
 async fn node(redis: RedisServer, url: impl Fn(std::net::SocketAddr) -> String) -> Cluster {
     let mut cluster = Cluster::with(redis, provider().await, 1, |_, addr| url(addr), plain).await;
     cluster.browser.set_cookie("osc_session_3000", &format!("{:042}A", 0));
@@ -20,7 +20,7 @@ fn as_app(addr: std::net::SocketAddr) -> String {
     format!("redis://app:{PASSWORD}@{addr}")
 }
 
-/// Nobody gets in, and the log says why: once, however many come.
+/// Checks that nobody gets in and that the log names the cause once, for any number of requests.
 async fn assert_told(cluster: &Cluster, logs: &Logs, what: &str) {
     for _ in 0..20 {
         assert_unavailable(&cluster.fetch(0).await);
@@ -30,7 +30,7 @@ async fn assert_told(cluster: &Cluster, logs: &Logs, what: &str) {
         text.lines().filter(|line| line.contains(" WARN ") || line.contains(" ERROR ")).collect();
     let telling: Vec<_> = lines.iter().filter(|line| line.contains(what)).collect();
     assert!(!telling.is_empty(), "{what}: {lines:#?}");
-    // A busy machine may add that Redis was too slow.
+    // On a busy machine, the log may add that Redis is too slow.
     assert!(telling.len() <= 3, "{lines:#?}");
     assert!(telling.iter().all(|line| line.contains("REDIS_URL")), "{telling:#?}");
     assert_quiet(logs);
@@ -40,7 +40,7 @@ fn assert_quiet(logs: &Logs) {
     assert!(!logs.text().contains(PASSWORD), "the log holds the password");
 }
 
-/// Sign-in works, and sessions do.
+/// Checks that sign-in and sessions work.
 async fn assert_works(cluster: &mut Cluster) {
     until("it works", async || cluster.fetch(0).await.headers().get("retry-after").is_none()).await;
     assert_refused(&cluster.fetch(0).await, "unauthenticated");
@@ -49,7 +49,7 @@ async fn assert_works(cluster: &mut Cluster) {
 }
 
 #[tokio::test]
-async fn a_wrong_password_is_told_without_it_and_works_when_it_is_right() {
+async fn a_wrong_password_is_logged_without_it_and_can_be_fixed() {
     let logs = Logs::collect();
     let redis = RedisServer::start().await;
     redis.command(&[&USER[..], &[">another"]].concat()).await;
@@ -61,7 +61,7 @@ async fn a_wrong_password_is_told_without_it_and_works_when_it_is_right() {
 }
 
 #[tokio::test]
-async fn a_missing_password_is_told() {
+async fn a_missing_password_is_logged() {
     let logs = Logs::collect();
     let redis = RedisServer::with(&["--requirepass", PASSWORD]).await;
     let cluster = node(redis, |addr| open(0, addr)).await;
@@ -69,7 +69,7 @@ async fn a_missing_password_is_told() {
 }
 
 #[tokio::test]
-async fn an_acl_without_rights_is_told_and_works_when_they_are_given() {
+async fn missing_acl_rights_are_logged_and_can_be_granted() {
     for (rights, missing, given) in [
         ("resetkeys", "NOPERM", "~osc-auth:*"),
         ("-evalsha", "NOPERM", "+evalsha"),
@@ -88,7 +88,7 @@ async fn an_acl_without_rights_is_told_and_works_when_they_are_given() {
 }
 
 #[tokio::test]
-async fn the_rights_that_the_docs_name_are_enough() {
+async fn the_documented_acl_rights_are_enough() {
     let redis = RedisServer::start().await;
     let rights = ["~osc-auth:*", "+@read", "+@write", "+@scripting", "+@connection", "+time"];
     let password = format!(">{PASSWORD}");
@@ -103,7 +103,7 @@ async fn the_rights_that_the_docs_name_are_enough() {
 }
 
 #[tokio::test]
-async fn a_read_only_replica_is_told_and_works_when_it_is_promoted() {
+async fn a_read_only_replica_is_logged_and_works_when_promoted() {
     let logs = Logs::collect();
     let primary = RedisServer::start().await;
     let port = primary.addr().port().to_string();
@@ -114,13 +114,13 @@ async fn a_read_only_replica_is_told_and_works_when_it_is_promoted() {
     cluster.redis.command(&["REPLICAOF", "NO", "ONE"]).await;
     assert_works(&mut cluster).await;
 
-    // And back again, as after a failover that the app's URL did not follow.
+    // The server becomes a replica again, as after a failover that the app's URL did not follow.
     cluster.redis.command(&["REPLICAOF", "127.0.0.1", &port]).await;
     until("it is noticed", async || cluster.fetch(0).await.status() == StatusCode::UNAUTHORIZED).await;
 }
 
 #[tokio::test]
-async fn a_host_that_does_not_exist_is_told() {
+async fn an_unknown_host_is_logged() {
     let logs = Logs::collect();
     let url = |_| format!("redis://app:{PASSWORD}@no-such-host.invalid:6379");
     let cluster = node(RedisServer::start().await, url).await;
@@ -128,11 +128,11 @@ async fn a_host_that_does_not_exist_is_told() {
 }
 
 #[tokio::test]
-async fn a_port_that_refuses_is_told_and_works_when_redis_is_there() {
+async fn a_refused_port_is_logged_and_works_once_redis_is_up() {
     let logs = Logs::collect();
     let mut cluster = node(RedisServer::start().await, as_app).await;
     cluster.node(0).proxy.refuse().await;
-    assert_told(&cluster, &logs, "out of reach").await;
+    assert_told(&cluster, &logs, "cannot be reached").await;
     cluster.redis.command(&[&USER[..], &[&format!(">{PASSWORD}")]].concat()).await;
     cluster.node(0).proxy.resume().await;
     assert_works(&mut cluster).await;
@@ -140,11 +140,11 @@ async fn a_port_that_refuses_is_told_and_works_when_redis_is_there() {
 }
 
 #[tokio::test]
-async fn a_server_that_is_no_redis_is_told() {
+async fn a_server_that_is_no_redis_is_logged() {
     let osc = provider().await;
     let http = osc.address();
     let (silent, silent_addr) = free_port().await;
-    for (addr, what) in [(http, "does not answer as Redis does"), (silent_addr, "did not answer in time")] {
+    for (addr, what) in [(http, "does not answer like Redis"), (silent_addr, "did not answer in time")] {
         let logs = Logs::collect();
         let proxy = Proxy::to(addr).await;
         let url = |_| as_app(proxy.addr());

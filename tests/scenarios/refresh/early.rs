@@ -1,4 +1,4 @@
-//! Early refresh beside the request: an active user never waits for the provider.
+//! Early refresh in the background, so that an active user never waits for the provider.
 
 use std::time::Duration;
 
@@ -8,14 +8,14 @@ use mock_osc::{Endpoint, Fault, MockOsc};
 use osc_auth_layer::OscToken;
 use osc_tests::{AHEAD, Answer, LEEWAY, Stage, soon, token_of};
 
-/// The token of a request that must not wait.
+/// Returns the token of a request that must not wait.
 fn at_once(request: impl Future<Output = Answer>) -> OscToken {
     let answer = request.now_or_never().expect("the request waits");
     token_of(&answer).expect("a token")
 }
 
 #[tokio::test]
-async fn ahead_of_expiry_requests_go_on_with_the_old_token_while_one_refresh_runs_beside_them() {
+async fn early_refresh_runs_in_the_background_once() {
     let mut stage = Stage::signed_in().await;
     let old = stage.token().await;
     stage.pass(AHEAD);
@@ -35,7 +35,7 @@ async fn ahead_of_expiry_requests_go_on_with_the_old_token_while_one_refresh_run
 }
 
 #[tokio::test]
-async fn a_user_who_comes_every_minute_never_waits() {
+async fn a_user_active_every_minute_never_waits() {
     let mut stage = Stage::signed_in().await;
     let mut token = stage.token().await;
     for minute in 1..=300 {
@@ -52,7 +52,7 @@ async fn a_user_who_comes_every_minute_never_waits() {
         }
         hold.release();
         if left <= Duration::from_secs(300) {
-            // It may have, and what it started is not the next minute's business.
+            // The request may have started a refresh, which must not reach into the next minute.
             token = soon(given.session().refresh(&given)).await.expect("a newer token");
             assert_eq!(stage.refreshes(), refreshes + 1);
         }
@@ -65,14 +65,14 @@ async fn nothing_is_refreshed_before_its_time() {
     let stage = Stage::signed_in().await;
     stage.pass(Duration::from_secs(3600 - 301));
     stage.token().await;
-    // A refresh that was started runs now, and shutdown waits for it.
+    // A refresh that was started runs now, and `shutdown` waits for it.
     tokio::task::yield_now().await;
     assert!(soon(stage.layer.shutdown(Duration::from_secs(1))).await);
     assert_eq!(stage.refreshes(), 0);
 }
 
 #[tokio::test]
-async fn the_configured_times_are_kept() {
+async fn configured_refresh_times_are_used() {
     let (ahead, leeway) = (Duration::from_secs(1200), Duration::from_secs(600));
     let configure = |layer: osc_auth_layer::Builder| layer.refresh_ahead(ahead).refresh_leeway(leeway);
     let mut stage = Stage::with(MockOsc::builder(), configure).await;
@@ -91,13 +91,13 @@ async fn the_configured_times_are_kept() {
 }
 
 #[tokio::test]
-async fn an_early_refresh_that_fails_disturbs_nobody_and_is_tried_again() {
+async fn a_failed_early_refresh_disturbs_nobody_and_is_retried() {
     let mut stage = Stage::signed_in().await;
     let old = stage.token().await;
     stage.pass(AHEAD);
     stage.osc.fault(Endpoint::Token, Fault::RetryAfter(429, "5".to_owned())).once();
     assert_eq!(at_once(stage.browser.fetch("/")).access_token(), old.access_token());
-    // Joins the refresh under way, or learns of its failure.
+    // This joins the running refresh, or gets its error.
     assert!(soon(old.session().refresh(&old)).await.is_err());
 
     assert_eq!(at_once(stage.browser.fetch("/")).access_token(), old.access_token());
@@ -113,7 +113,7 @@ async fn an_early_refresh_that_fails_disturbs_nobody_and_is_tried_again() {
 }
 
 #[tokio::test]
-async fn a_request_in_the_leeway_goes_on_with_the_old_token_when_the_provider_is_slow() {
+async fn with_a_slow_provider_requests_keep_a_valid_token() {
     let stage = Stage::signed_in().await;
     let old = stage.token().await;
     stage.pass(LEEWAY);

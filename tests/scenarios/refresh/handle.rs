@@ -13,7 +13,7 @@ use osc_tests::{AHEAD, EXPIRED, LEEWAY, Stage, error_of, soon};
 async fn a_job_that_runs_for_three_lifetimes_always_has_a_fresh_token() {
     let mut stage = Stage::signed_in().await;
     let session = stage.token().await.session();
-    // Every seven minutes for hours, with a break longer than a lifetime.
+    // One step every seven minutes for hours, with one break longer than a token's lifetime.
     for step in 0..40 {
         stage.pass(Duration::from_secs(if step == 13 { 2 * 3600 } else { 7 * 60 }));
         let token = soon(session.token()).await.expect("a token");
@@ -45,7 +45,7 @@ async fn a_rejected_token_is_refreshed_once_for_any_number_of_callers() {
 }
 
 #[tokio::test]
-async fn refreshing_a_token_that_was_replaced_returns_the_newer_one_and_asks_nobody() {
+async fn refreshing_a_replaced_token_returns_the_newer_one() {
     let stage = Stage::signed_in().await;
     let first = stage.token().await;
     let second = soon(first.session().refresh(&first)).await.expect("a token");
@@ -58,7 +58,7 @@ async fn refreshing_a_token_that_was_replaced_returns_the_newer_one_and_asks_nob
 }
 
 #[tokio::test]
-async fn a_job_that_comes_late_with_an_old_token_gets_a_fresh_one_and_not_the_expired_newer_one() {
+async fn a_late_job_never_gets_an_expired_newer_token() {
     let stage = Stage::signed_in().await;
     let first = stage.token().await;
     soon(first.session().refresh(&first)).await.expect("a token");
@@ -71,7 +71,7 @@ async fn a_job_that_comes_late_with_an_old_token_gets_a_fresh_one_and_not_the_ex
 }
 
 #[tokio::test]
-async fn a_job_that_comes_late_in_an_outage_gets_the_newer_token_while_that_is_good() {
+async fn in_an_outage_a_late_job_gets_the_newer_valid_token() {
     let stage = Stage::signed_in().await;
     let first = stage.token().await;
     let second = soon(first.session().refresh(&first)).await.expect("a token");
@@ -84,7 +84,7 @@ async fn a_job_that_comes_late_in_an_outage_gets_the_newer_token_while_that_is_g
 }
 
 #[tokio::test]
-async fn a_token_asked_for_ahead_of_expiry_comes_at_once_and_is_refreshed_beside() {
+async fn a_soon_expiring_token_is_returned_and_refreshed_in_background() {
     let stage = Stage::signed_in().await;
     let old = stage.token().await;
     let session = old.session();
@@ -128,7 +128,7 @@ async fn a_handle_ends_with_the_sign_out_in_the_browser() {
 }
 
 #[tokio::test]
-async fn a_handle_waiting_for_a_refresh_learns_of_the_sign_out() {
+async fn a_handle_waiting_for_a_refresh_notices_the_sign_out() {
     let stage = Stage::signed_in().await;
     let session = stage.token().await.session();
     stage.pass(EXPIRED);
@@ -154,7 +154,7 @@ async fn a_handle_of_a_dropped_layer_has_no_session() {
 }
 
 #[tokio::test]
-async fn an_outage_is_told_apart_from_the_end() {
+async fn handles_distinguish_an_outage_from_the_sessions_end() {
     let stage = Stage::signed_in().await;
     let session = stage.token().await.session();
     stage.pass(EXPIRED);

@@ -1,4 +1,4 @@
-//! What interrupts requests interrupts no refresh.
+//! Interrupted requests do not interrupt refreshes.
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use tower::{Layer, service_fn};
 const LONG: Duration = Duration::from_secs(5);
 
 #[tokio::test]
-async fn s43_a_refresh_survives_every_requester_hanging_up() {
+async fn s43_refresh_survives_client_disconnect() {
     let stage = Stage::signed_in().await;
     let old = stage.token().await;
     for round in 1..=3 {
@@ -37,7 +37,7 @@ async fn s43_a_refresh_survives_every_requester_hanging_up() {
 }
 
 #[tokio::test]
-async fn s43_a_request_dropped_before_its_refresh_was_even_sent_loses_nothing() {
+async fn s43_a_request_dropped_before_its_refresh_loses_nothing() {
     let mut stage = Stage::signed_in().await;
     stage.pass(EXPIRED);
     assert!(stage.browser.fetch("/").now_or_never().is_none());
@@ -47,7 +47,7 @@ async fn s43_a_request_dropped_before_its_refresh_was_even_sent_loses_nothing() 
 }
 
 #[tokio::test]
-async fn s43_a_handler_that_panics_takes_no_refresh_with_it() {
+async fn s43_refresh_survives_a_panicking_handler() {
     let stage = Stage::signed_in().await;
     let old = stage.token().await;
     let panicking = service_fn(|request: Request<Body>| async move {
@@ -61,7 +61,7 @@ async fn s43_a_handler_that_panics_takes_no_refresh_with_it() {
     };
     let hold = stage.osc.hold(Endpoint::Token);
 
-    // One panics beside the refresh it started, …
+    // One handler panics while the refresh it started is running, …
     stage.pass(AHEAD);
     let mut browser = panicking.clone();
     assert!(tokio::spawn(async move { browser.fetch("/").await }).await.unwrap_err().is_panic());
@@ -71,7 +71,7 @@ async fn s43_a_handler_that_panics_takes_no_refresh_with_it() {
     assert_eq!(stage.token().await.access_token(), new.access_token());
     assert_eq!(stage.refreshes(), 1);
 
-    // … another with the token it waited for.
+    // … and another after it waited for the token.
     stage.pass(EXPIRED);
     assert!(tokio::spawn(async move { panicking.fetch("/").await }).await.unwrap_err().is_panic());
     assert!(stage.osc.is_live(stage.token().await.access_token()));
@@ -79,7 +79,7 @@ async fn s43_a_handler_that_panics_takes_no_refresh_with_it() {
 }
 
 #[tokio::test]
-async fn s43_shutdown_waits_for_the_refresh_in_flight_and_keeps_what_it_brings() {
+async fn s43_shutdown_waits_for_a_running_refresh_and_keeps_its_tokens() {
     let mut stage = Stage::signed_in().await;
     let old = stage.token().await;
     stage.pass(AHEAD);
@@ -118,7 +118,7 @@ async fn shutdown_waits_no_longer_than_its_deadline() {
 }
 
 #[tokio::test]
-async fn after_shutdown_no_refresh_starts_and_tokens_are_used_to_their_end() {
+async fn after_shutdown_no_refresh_starts_and_tokens_are_used_until_expiry() {
     let mut stage = Stage::signed_in().await;
     let old = stage.token().await;
     assert!(soon(stage.layer.shutdown(LONG)).await);
@@ -139,8 +139,8 @@ async fn after_shutdown_no_refresh_starts_and_tokens_are_used_to_their_end() {
 }
 
 #[tokio::test]
-async fn a_refresh_that_dies_with_its_runtime_is_started_again_by_a_waiter_in_another() {
-    // The provider sees a second use of the refresh token: that is what its seconds of grace are for.
+async fn a_refresh_lost_with_its_runtime_is_restarted_by_a_waiter() {
+    // The provider sees a second use of the refresh token, which the grace period allows.
     let provider = MockOsc::builder().refresh_grace(Duration::from_secs(30));
     let stage = Stage::with(provider, |layer| layer).await;
     stage.pass(EXPIRED);

@@ -1,4 +1,4 @@
-//! Answers to a refresh that come late, get lost in the layer, or do not help.
+//! Answers to a refresh that are late, are lost in the layer, or do not help.
 
 use std::time::Duration;
 
@@ -7,14 +7,14 @@ use mock_osc::{Endpoint, Fault, MockOsc};
 use osc_auth_layer::SessionErrorKind;
 use osc_tests::{EXPIRED, Nodes, Op, QuickClock, Stage, Trouble, app, error_of, soon, token_of};
 
-/// A session is refreshed by force once in this time.
+/// The minimum time between two forced refreshes of a session.
 const FORCE_AGAIN: Duration = Duration::from_secs(10);
 
 #[tokio::test]
-async fn s78_an_answer_that_comes_after_eleven_seconds_keeps_the_session() {
+async fn s78_an_answer_after_eleven_seconds_keeps_the_session() {
     let stage = Stage::signed_in().await;
     stage.pass(EXPIRED);
-    // The provider rotates at once, and revokes the grant when the old refresh token comes again.
+    // The provider rotates at once, and revokes the grant when the old refresh token is used again.
     stage.osc.fault(Endpoint::Token, Fault::LateAnswer(Duration::from_secs(11))).once();
     let token = stage.token().await;
     assert!(stage.osc.is_live(token.access_token()));
@@ -22,7 +22,7 @@ async fn s78_an_answer_that_comes_after_eleven_seconds_keeps_the_session() {
 }
 
 #[tokio::test]
-async fn s78_a_request_does_not_wait_for_a_late_answer_and_the_next_one_has_it() {
+async fn s78_a_late_answer_is_used_by_the_next_request() {
     let stage = Stage::signed_in().await;
     stage.pass(EXPIRED);
     let patience = Duration::from_secs(10);
@@ -45,7 +45,7 @@ async fn s78_a_store_that_panics_in_a_write_costs_no_second_grant() {
             let answer =
                 nodes.through(Duration::from_millis(50)..=Duration::from_secs(2), nodes.fetch(0)).await;
             if token_of(&answer).is_none() {
-                // Without a lease, nothing was sent.
+                // Without a lease, no request was sent.
                 assert_eq!(error_of(&answer), "temporarily_unavailable", "{op:?} {trouble:?}");
                 assert_eq!(nodes.refreshes(), 0, "{op:?} {trouble:?}");
                 nodes.pass(Duration::from_secs(2));
@@ -59,7 +59,7 @@ async fn s78_a_store_that_panics_in_a_write_costs_no_second_grant() {
 }
 
 #[tokio::test]
-async fn s78_a_run_that_dies_with_its_runtime_is_repeated_once_and_no_more() {
+async fn s78_a_refresh_lost_with_its_runtime_is_repeated_once() {
     let stage = Stage::signed_in().await;
     stage.pass(EXPIRED);
     stage.osc.fault(Endpoint::Token, Fault::HangUp);
@@ -75,7 +75,7 @@ async fn s78_a_run_that_dies_with_its_runtime_is_repeated_once_and_no_more() {
 }
 
 #[tokio::test]
-async fn s79_an_api_that_refuses_every_token_costs_one_grant_in_ten_seconds() {
+async fn s79_an_api_that_refuses_every_token_costs_one_refresh_in_ten_seconds() {
     let stage = Stage::signed_in().await;
     let session = stage.token().await.session();
     for grants in 1..=3 {
@@ -116,7 +116,7 @@ async fn s79_a_provider_that_repeats_its_token_is_asked_once_in_ten_seconds() {
 }
 
 #[tokio::test]
-async fn s79_a_caller_with_an_older_token_gets_the_one_there_is() {
+async fn s79_a_caller_with_an_older_token_gets_the_current_one() {
     let stage = Stage::signed_in().await;
     let old = stage.token().await;
     let newer = soon(old.session().refresh(&old)).await.expect("a token");
@@ -128,7 +128,7 @@ async fn s79_a_caller_with_an_older_token_gets_the_one_there_is() {
 }
 
 #[tokio::test]
-async fn a_registration_that_is_unknown_for_a_moment_ends_no_session() {
+async fn a_briefly_unknown_registration_ends_no_session() {
     let osc = MockOsc::builder().start().await.unwrap();
     let clock = QuickClock::new();
     let client = osc_auth_layer::Client::register("App");

@@ -7,14 +7,14 @@ use mock_osc::{Endpoint, MockOsc, Rotation};
 use osc_tests::{AHEAD, EXPIRED, LEEWAY, Stage, error_of, soon};
 use serde_json::Value;
 
-/// The refresh tokens that were spent, in order.
+/// Returns the refresh tokens that were used, in order.
 fn spent(stage: &Stage) -> Vec<String> {
     let requests = stage.osc.requests(Endpoint::Token);
     requests.iter().filter_map(|request| request.field("refresh_token").map(str::to_owned)).collect()
 }
 
 #[tokio::test]
-async fn s41_each_refresh_spends_the_token_the_last_one_brought() {
+async fn s41_each_refresh_uses_the_previous_refreshs_token() {
     let stage = Stage::signed_in().await;
     let mut expected = Vec::new();
     for _ in 0..5 {
@@ -54,7 +54,7 @@ async fn s41_null_and_empty_refresh_tokens_keep_the_old() {
 }
 
 #[tokio::test]
-async fn s41_the_rotated_token_is_kept_before_anybody_uses_the_new_access_token() {
+async fn s41_the_rotated_token_is_kept_before_the_new_access_token_is_used() {
     let stage = Stage::signed_in().await;
     stage.pass(EXPIRED);
     let token = stage.token().await;

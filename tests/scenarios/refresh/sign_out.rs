@@ -1,4 +1,4 @@
-//! Sign-out against a refresh in flight: sign-out wins.
+//! Sign-out during a refresh: the sign-out wins.
 
 use std::time::Duration;
 
@@ -10,13 +10,13 @@ use osc_tests::{EXPIRED, LEEWAY, Stage, error_of, soon, token_of};
 
 const RACES: usize = 1000;
 
-/// The refresh token that the provider gave out last.
+/// Returns the latest refresh token that the provider issued.
 fn newest(stage: &Stage) -> String {
     stage.osc.issued_tokens().pop().expect("a token")
 }
 
 #[tokio::test]
-async fn s30_what_a_refresh_brings_after_sign_out_is_revoked_and_revives_nothing() {
+async fn s30_tokens_refreshed_after_sign_out_are_revoked() {
     let stage = Stage::signed_in().await;
     stage.pass(EXPIRED);
     let token_hold = stage.osc.hold(Endpoint::Token);
@@ -27,7 +27,7 @@ async fn s30_what_a_refresh_brings_after_sign_out_is_revoked_and_revives_nothing
     soon(token_hold.arrived(1)).await;
     let mut leaving = stage.browser.clone();
     assert_eq!(leaving.post_from("same-origin", "/auth/signout").await.status(), StatusCode::SEE_OTHER);
-    // The provider has not heard of the sign-out when it refreshes.
+    // The provider refreshes before it hears of the sign-out.
     soon(revoke_hold.arrived(1)).await;
     token_hold.release();
 
@@ -45,7 +45,7 @@ async fn s30_what_a_refresh_brings_after_sign_out_is_revoked_and_revives_nothing
 }
 
 #[tokio::test]
-async fn s30_a_refresh_that_is_tried_again_after_sign_out_revives_nothing() {
+async fn s30_a_refresh_retried_after_sign_out_revives_nothing() {
     let stage = Stage::signed_in().await;
     stage.pass(EXPIRED);
     stage.osc.fault(Endpoint::Token, Fault::Status(500)).once();
@@ -63,7 +63,7 @@ async fn s30_a_refresh_that_is_tried_again_after_sign_out_revives_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn s30_a_thousand_sign_outs_racing_a_refresh_leave_no_token_and_no_grant() {
+async fn s30_sign_outs_racing_a_refresh_leave_no_grant() {
     let mut stage = Stage::signed_in().await;
     for race in 0..RACES {
         stage.browser.forget_cookies("");
@@ -87,7 +87,7 @@ async fn s30_a_thousand_sign_outs_racing_a_refresh_leave_no_token_and_no_grant()
         assert!(token_of(&after).is_none(), "race {race}: a token after sign-out");
         assert_eq!(error_of(&after), "unauthenticated");
         for request in requests {
-            // Answered before the sign-out or after it; in both cases answered.
+            // The request is answered before or after the sign-out, but it is always answered.
             let answer = soon(request).await.unwrap();
             assert!(
                 matches!(answer.status(), StatusCode::OK | StatusCode::UNAUTHORIZED),
@@ -95,14 +95,14 @@ async fn s30_a_thousand_sign_outs_racing_a_refresh_leave_no_token_and_no_grant()
             );
         }
     }
-    // Revocations run beside; the last of them too has ended after this.
+    // Revocations run in the background. All of them have ended after this.
     assert!(soon(stage.layer.shutdown(std::time::Duration::from_secs(5))).await);
-    // The session that the stage began with is the only one nobody signed out of.
+    // Only the session from the start of the test was never signed out.
     assert_eq!(stage.osc.live_refresh_tokens(), 1);
 }
 
 #[tokio::test]
-async fn s30_who_waits_for_a_slow_refresh_falls_back_on_no_token_of_a_session_signed_out_meanwhile() {
+async fn s30_waiters_get_no_token_of_a_signed_out_session() {
     let stage = Stage::signed_in().await;
     let session = stage.token().await.session();
     stage.pass(LEEWAY);
@@ -111,7 +111,7 @@ async fn s30_who_waits_for_a_slow_refresh_falls_back_on_no_token_of_a_session_si
     assert!(job.as_mut().now_or_never().is_none());
     stage.browser.clone().post_from("same-origin", "/auth/signout").await;
 
-    // The patience of a request, and then of a job; the token would be good for longer.
+    // The time limit of a request, and then of a job. The token would be valid for longer.
     stage.clock.advance(Duration::from_secs(3));
     assert_eq!(error_of(&soon(request).await), "unauthenticated");
     stage.clock.advance(Duration::from_secs(27));

@@ -1,4 +1,4 @@
-//! Cookies that others sent, and how many there are of ours.
+//! Foreign cookies, and the number of the layer's own cookies.
 
 use http::{Method, Request, StatusCode, header};
 use mock_osc::{Endpoint, MockOsc};
@@ -13,7 +13,8 @@ async fn with_cookies(browser: &Browser, path: &str, cookies: &[&str]) -> Answer
     browser.clone().send_raw(request.body(Body::default()).expect("a request")).await
 }
 
-/// A browser of an app on this machine and one of an app behind TLS, and what the session cookie is called there.
+/// Returns a browser of an app on this machine and one of an app behind TLS, each with the name of its
+/// session cookie.
 fn on_loopback_and_by_https(osc: &MockOsc) -> [(Browser, &'static str); 2] {
     let by_https = OscAuthLayer::builder(Client::confidential(osc.client_id(), osc.client_secret()))
         .issuer(osc.issuer())
@@ -71,7 +72,7 @@ async fn s23_the_newest_attempts_are_the_ones_that_are_kept() {
 }
 
 #[tokio::test]
-async fn s35_two_session_cookies_are_refused_wherever_they_stand() {
+async fn s35_two_session_cookies_are_refused_in_any_position() {
     let osc = MockOsc::builder().loose_redirect_uris().start().await.unwrap();
     for (mut browser, name) in on_loopback_and_by_https(&osc) {
         browser.sign_in(&osc).await;
@@ -116,7 +117,7 @@ async fn s35_a_pending_cookie_sent_twice_is_refused() {
 }
 
 #[tokio::test]
-async fn s46_names_that_only_look_like_ours_neither_pass_nor_disturb() {
+async fn s46_similar_cookie_names_are_ignored() {
     let osc = MockOsc::builder().loose_redirect_uris().start().await.unwrap();
     for (mut browser, ours) in on_loopback_and_by_https(&osc) {
         browser.sign_in(&osc).await;

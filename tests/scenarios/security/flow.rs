@@ -18,16 +18,17 @@ fn invalid(error: &str) -> (u16, String) {
 }
 
 #[tokio::test]
-async fn s01_every_attempt_has_a_verifier_of_its_own_that_its_challenge_belongs_to() {
+async fn s01_every_attempt_has_its_own_verifier_and_challenge() {
     let osc = MockOsc::builder().start().await.unwrap();
     let mut browser = Browser::new(app(&layer(&osc)));
     let mut parts = HashSet::new();
     for _ in 0..20 {
         let authorize = browser.begin_sign_in("/auth/signin").await;
+        assert_eq!(parameter(&authorize, "response_type"), "code");
         assert_eq!(parameter(&authorize, "code_challenge_method"), "S256");
         let challenge = parameter(&authorize, "code_challenge");
         let callback = osc.approve(&authorize).await.unwrap();
-        // The mock compares the S256 of the verifier with the challenge.
+        // The mock compares the verifier's S256 hash with the challenge.
         assert_eq!(browser.navigate(path_of(&callback)).await.status(), StatusCode::SEE_OTHER);
 
         let request = osc.requests(Endpoint::Token).pop().unwrap();
@@ -35,7 +36,7 @@ async fn s01_every_attempt_has_a_verifier_of_its_own_that_its_challenge_belongs_
         assert!((43..=128).contains(&verifier.len()), "{verifier}");
         let bytes = URL_SAFE_NO_PAD.decode(&verifier).unwrap();
         assert_eq!(bytes.len(), 32);
-        assert!(is_random(&bytes, &mut parts), "a part of {verifier} was there before");
+        assert!(is_random(&bytes, &mut parts), "a part of {verifier} repeats");
         assert_ne!(verifier, challenge);
         assert!(!browser.seen().contains(&verifier), "the browser saw the verifier");
     }
@@ -51,7 +52,7 @@ async fn s02_states_are_unguessable_and_all_different() {
         let state = parameter(&authorize, "state");
         let bytes = URL_SAFE_NO_PAD.decode(&state[state.len() - 43..]).unwrap();
         assert_eq!(bytes.len(), 32);
-        assert!(is_random(&bytes, &mut parts), "a part of {state} was there before");
+        assert!(is_random(&bytes, &mut parts), "a part of {state} repeats");
     }
 }
 
@@ -61,7 +62,7 @@ async fn s02_a_state_of_another_attempt_of_the_same_browser_is_refused() {
     let mut browser = Browser::new(app(&layer(&osc)));
     let one = parameter(&browser.begin_sign_in("/auth/signin").await, "state");
     let two = parameter(&browser.begin_sign_in("/auth/signin").await, "state");
-    // The front finds the cookie, the rest has to be that attempt's.
+    // The start of the state selects the cookie, and the rest must match that sign-in.
     let mixed = format!("{}{}", &one[..8], &two[8..]);
     let answer = browser.navigate(&format!("/auth/callback?code=a&state={mixed}")).await;
     assert_eq!(refusal(&answer), invalid("invalid_state"));
@@ -73,7 +74,7 @@ async fn s02_a_state_of_another_attempt_of_the_same_browser_is_refused() {
 }
 
 #[tokio::test]
-async fn s02_of_two_deliveries_at_once_one_makes_a_token_request() {
+async fn s02_two_concurrent_callbacks_make_one_token_request() {
     let osc = MockOsc::builder().start().await.unwrap();
     let mut browser = Browser::new(app(&layer(&osc)));
     let path = callback(&mut browser, &osc).await;
@@ -102,7 +103,7 @@ async fn s03_a_callback_in_another_browser_makes_no_token_request() {
 
     let mut victim = Browser::new(app.clone());
     assert_eq!(refusal(&victim.navigate(&path).await), invalid("invalid_state"));
-    // Not even when the victim is about to sign in as well.
+    // It fails even if the victim is about to sign in as well.
     let own = callback(&mut victim, &osc).await;
     assert_eq!(refusal(&victim.navigate(&path).await), invalid("invalid_state"));
     assert!(!victim.cookies().contains_key("osc_session_3000"));
@@ -112,18 +113,18 @@ async fn s03_a_callback_in_another_browser_makes_no_token_request() {
         StatusCode::SEE_OTHER,
         "the victim's own is not disturbed"
     );
-    // Nor does it replace the session of somebody who is signed in.
+    // It does not replace the session of a signed-in user either.
     let mut signed_in = Browser::new(app);
     signed_in.sign_in(&osc).await;
     let before = signed_in.cookies().clone();
     signed_in.navigate(&path).await;
     assert_eq!(signed_in.cookies(), &before);
 
-    assert_eq!(osc.count(Endpoint::Token), 2, "only those of the sign-ins");
+    assert_eq!(osc.count(Endpoint::Token), 2, "only the requests of the sign-ins");
 }
 
 #[tokio::test]
-async fn s06_a_wrong_iss_is_refused_and_a_missing_one_when_it_was_announced() {
+async fn s06_a_wrong_or_missing_announced_iss_is_refused() {
     for announced in [true, false] {
         let osc = MockOsc::builder().iss(announced).start().await.unwrap();
         for iss in [Some("https://evil.example"), Some("http://127.0.0.1"), Some(""), None] {
@@ -146,7 +147,7 @@ async fn s06_a_wrong_iss_is_refused_and_a_missing_one_when_it_was_announced() {
 }
 
 #[tokio::test]
-async fn s07_error_responses_are_held_to_iss_too() {
+async fn s07_iss_is_checked_in_error_responses_too() {
     for (announced, iss) in [
         (true, ""),
         (true, "&iss="),
@@ -166,7 +167,7 @@ async fn s07_error_responses_are_held_to_iss_too() {
 }
 
 #[tokio::test]
-async fn s08_pkce_stays_whatever_the_metadata_says() {
+async fn s08_pkce_is_used_with_any_metadata() {
     let osc = MockOsc::builder().start().await.unwrap();
     for methods in [None, Some(json!([])), Some(json!(["plain"])), Some(json!("none")), Some(json!(7))] {
         osc.set_metadata_field("code_challenge_methods_supported", methods.clone());
@@ -215,7 +216,7 @@ async fn s48_a_foreign_host_never_reaches_the_pending_sign_in() {
         let mut browser = Browser::new(app.clone()).at(host);
         let elsewhere = location(&browser.navigate("/auth/signin").await);
         assert!(elsewhere.starts_with("http://localhost:3000/auth/signin?"), "{host}: {elsewhere}");
-        // Even for a browser that stays where it is: the code goes to the configured origin.
+        // Even if the browser ignores the redirect, the code goes to the configured origin.
         let authorize = browser.begin_sign_in(path_of(&elsewhere)).await;
         assert_eq!(parameter(&authorize, "redirect_uri"), "http://localhost:3000/auth/callback", "{host}");
     }
@@ -240,7 +241,7 @@ async fn s48_host_and_forwarded_host_only_select_among_the_configured_origins() 
         let authorize = location(&answer);
         assert_eq!(parameter(&authorize, "redirect_uri"), expected, "{host}, {forwarded}");
         let callback = osc.approve(&authorize).await.unwrap();
-        // What the callback's own request says of its host changes nothing any more.
+        // The host of the callback's own request has no effect any more.
         let path = path_of(&callback).replace("/base", "");
         let landed = browser.clone().at("evil.example").navigate(&path).await;
         assert_eq!(osc.requests(Endpoint::Token).pop().unwrap().field("redirect_uri"), Some(expected));
@@ -314,7 +315,7 @@ async fn s47_a_code_obtained_through_a_foreign_redirect_uri_is_refused_at_the_ex
 
     assert_eq!(refusal(&answer), (401, "sign_in_failed".to_owned()));
     assert!(browser.cookies().is_empty());
-    let request = osc.requests(Endpoint::Token).pop().expect("the provider is the one to refuse it");
+    let request = osc.requests(Endpoint::Token).pop().expect("the provider refuses it");
     assert_eq!(request.field("redirect_uri"), Some("http://localhost:3000/auth/callback"));
 }
 
@@ -324,7 +325,7 @@ async fn s47_a_pushed_request_leaves_no_redirect_uri_to_change() {
     let mut browser = Browser::new(app(&layer(&osc)));
     let authorize = browser.begin_sign_in("/auth/signin").await;
     assert!(!authorize.contains("redirect_uri") && !authorize.contains("3000"), "{authorize}");
-    // Whoever lures a visitor there can only add to it, and RFC 9101 §5 has the provider ignore that.
+    // An attacker can only add a parameter to the URL, and the provider ignores it (RFC 9101 §5).
     let lured = format!("{authorize}&redirect_uri=http%3A%2F%2Fevil.example%2Fauth%2Fcallback");
     let callback = osc.approve(&lured).await.unwrap();
     assert!(callback.starts_with("http://localhost:3000/auth/callback?"), "{callback}");

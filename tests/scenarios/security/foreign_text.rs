@@ -1,4 +1,4 @@
-//! Text of others on its way into a log, an error or a page. Decisions are made on it as it came; it is shown as one line,
+//! Foreign text in logs, errors and pages. Decisions use the original text. Output shows it on one line,
 //! without the secrets that were sent.
 
 use http::StatusCode;
@@ -10,7 +10,7 @@ use osc_tests::{
 };
 use serde_json::json;
 
-/// Ends lines, reorders what stands beside it, hides, and controls a terminal.
+/// Characters that end lines, reorder or hide text, or control a terminal.
 const FORGING: &str = "text\nFORGED\r\u{85}FORGED\u{2028}FORGED\u{2029}FORGED\u{1b}[2K\u{202a}\u{202b}\u{202c}\u{202d}\
                        \u{202e}\u{2066}\u{2067}\u{2068}\u{2069}\u{200e}\u{200f}\u{61c}\u{200b}\u{200c}\u{200d}\u{2060}\
                        \u{feff}\u{ad}\u{fff9}\u{180e}\u{e0001}\u{e0041}\u{e000}\u{10ffff} end";
@@ -33,12 +33,12 @@ async fn s67_no_foreign_text_forges_or_reorders_a_line_of_the_log() {
     let logs = Logs::collect();
     let osc = MockOsc::builder().par(true).start().await.unwrap();
     let mut browser = Browser::new(app(&layer(&osc)));
-    // The browser's own word for what the provider said.
+    // Error text of the provider, as delivered by the browser.
     let path = callback(&mut browser, &osc).await;
     let encoded: String = form_urlencoded::byte_serialize(FORGING.as_bytes()).collect();
     let declined = path.replace("code=", &format!("error={encoded}&error_description={encoded}&x="));
     assert_eq!(refusal(&browser.navigate(&declined).await).1, "sign_in_failed");
-    // The provider's at the exchange, the push and the registration.
+    // Error text of the provider at the exchange, the push and the registration.
     let path = callback(&mut browser, &osc).await;
     osc.fault(Endpoint::Token, refused_with(FORGING)).once();
     assert_eq!(refusal(&browser.navigate(&path).await).1, "sign_in_failed");
@@ -56,7 +56,7 @@ async fn s67_no_foreign_text_forges_or_reorders_a_line_of_the_log() {
     )
     .once();
     assert_eq!(visitor.navigate("/auth/signin").await.status(), StatusCode::SEE_OTHER);
-    // Its metadata.
+    // Text in the provider's metadata.
     osc.set_metadata_field("issuer", json!(FORGING));
     let mut stranger = Browser::new(app(&layer(&osc)));
     assert_eq!(refusal(&stranger.navigate("/auth/signin").await).1, "provider_unavailable");
@@ -64,10 +64,10 @@ async fn s67_no_foreign_text_forges_or_reorders_a_line_of_the_log() {
     let text = logs.text();
     for line in [
         "declined a sign-in",
-        "refused a grant",
+        "token endpoint returned an error",
         "refused the pushed",
-        "refused to register",
-        "registered the app",
+        "did not register the app",
+        "Registered the app",
         "a sign-in begins",
         "names the issuer",
     ] {
@@ -80,7 +80,7 @@ async fn s67_no_foreign_text_forges_or_reorders_a_line_of_the_log() {
 }
 
 #[tokio::test]
-async fn s67_nor_does_it_forge_an_error_of_the_platform_client() {
+async fn s67_no_foreign_text_forges_a_platform_error() {
     let logs = Logs::collect();
     let stage = Stage::signed_in().await;
     let osc = stage.context().await;
@@ -112,7 +112,7 @@ async fn s42_a_refusal_ends_the_session_whatever_its_refresh_token_is() {
 }
 
 #[tokio::test]
-async fn s17_a_dead_registration_is_known_whatever_its_secret_is() {
+async fn s17_a_dead_registration_is_recognized_with_any_secret() {
     for secret in ["i", "invalid", "client", "invalid_client"] {
         let osc = MockOsc::builder().start().await.unwrap();
         let layer = OscAuthLayer::builder(Client::register("App")).issuer(osc.issuer()).build().unwrap();
@@ -123,13 +123,13 @@ async fn s17_a_dead_registration_is_known_whatever_its_secret_is() {
         let callback = format!("/auth/callback?code=c&state={}", parameter(&begun, "state"));
         osc.fault(Endpoint::Token, Fault::OAuth("invalid_client")).once();
         assert_eq!(refusal(&browser.navigate(&callback).await).1, "sign_in_failed", "{secret}");
-        // The next sign-in registers anew, and gets through.
+        // The next sign-in registers again and succeeds.
         assert_eq!(browser.sign_in(&osc).await.status(), StatusCode::SEE_OTHER, "{secret}");
     }
 }
 
 #[tokio::test]
-async fn a_secret_of_a_few_characters_hides_no_reason_of_the_platform() {
+async fn a_short_secret_does_not_hide_the_platforms_reason() {
     let stage = Stage::signed_in().await;
     let osc = stage.context().await;
     for secret in ["a", "e", "name", "taken"] {
@@ -140,7 +140,7 @@ async fn a_secret_of_a_few_characters_hides_no_reason_of_the_platform() {
 }
 
 #[tokio::test]
-async fn s33_what_the_provider_repeats_at_the_push_or_in_the_callback_is_not_logged() {
+async fn s33_secrets_repeated_by_the_provider_are_not_logged() {
     let logs = Logs::collect();
     let osc = MockOsc::builder().par(true).start().await.unwrap();
     let mut browser = Browser::new(app(&layer_for(&osc).build().unwrap()));
@@ -165,7 +165,7 @@ async fn s33_what_the_provider_repeats_at_the_push_or_in_the_callback_is_not_log
 }
 
 #[tokio::test]
-async fn s33_a_token_is_found_in_every_form_that_a_request_has_it_in() {
+async fn s33_a_token_is_redacted_in_every_encoding() {
     let stage = Stage::signed_in().await;
     let osc = stage.context().await;
     let token = stage.token().await.access_token().to_owned();

@@ -1,4 +1,4 @@
-//! Where secrets must not turn up: in logs, spans, `Debug` output, and anything the browser gets.
+//! Secrets must not appear in logs, spans, `Debug` output, or anything the browser gets.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use osc_tests::{
 };
 use tower::Layer;
 
-/// Every secret of the sign-ins so far: the provider's, the cookies', and those of the requests.
+/// Returns every secret of the sign-ins so far: from the provider, the cookies and the requests.
 fn secrets(osc: &MockOsc, browsers: &[&Browser]) -> Vec<String> {
     let mut secrets = osc.issued_tokens();
     secrets.push(osc.client_secret());
@@ -42,7 +42,7 @@ fn secrets(osc: &MockOsc, browsers: &[&Browser]) -> Vec<String> {
 #[tokio::test]
 async fn s24_s33_nothing_secret_is_logged_or_sent_to_the_browser() {
     let logs = Logs::collect();
-    // The grace, lest an answer that got lost ends the session before the test is over.
+    // Without the grace period, a lost answer would end the session too early.
     let osc = MockOsc::builder().refresh_grace(Duration::from_secs(60)).start().await.unwrap();
     let clock = QuickClock::new();
     let layer = layer_for(&osc).clock(clock.clone()).build().unwrap();
@@ -58,7 +58,7 @@ async fn s24_s33_nothing_secret_is_logged_or_sent_to_the_browser() {
     let refused = callback(&mut browser, &osc).await;
     osc.fault(Endpoint::Token, Fault::OAuth("invalid_grant")).once();
     browser.navigate(&refused).await;
-    // A refresh, one that fails in every way, one that is refused.
+    // A refresh that succeeds, refreshes that fail in every way, and one that is refused.
     clock.advance(Duration::from_secs(3600));
     let token = token_of(&browser.fetch("/").await).expect("refreshed");
     seen_debug.push_str(&format!("{token:?} {:?} {:?} {layer:?}", token.session(), token.bearer()));
@@ -80,7 +80,7 @@ async fn s24_s33_nothing_secret_is_logged_or_sent_to_the_browser() {
         let answer = browser.fetch("/").await;
         seen_debug.push_str(&format!("{:?}", answer.extensions()));
     }
-    // A provider that repeats in its error what it was sent.
+    // A provider that repeats the request in its error.
     assert!(token_of(&browser.fetch("/").await).is_some(), "the session is lost, and nothing more is shown");
     let refresh_token = osc.issued_tokens().pop().expect("a refresh token");
     for echoed in [refresh_token, osc.client_secret()] {
@@ -90,7 +90,7 @@ async fn s24_s33_nothing_secret_is_logged_or_sent_to_the_browser() {
         browser.navigate("/").await;
     }
     osc.clear_faults();
-    // Signing in again and out, with the provider there and with the provider gone.
+    // Another sign-in and sign-out, with the provider up and with the provider down.
     let mut other = Browser::new(app(&layer));
     other.sign_in(&osc).await;
     other.post_from("cross-site", "/auth/signout").await;
@@ -103,9 +103,9 @@ async fn s24_s33_nothing_secret_is_logged_or_sent_to_the_browser() {
 
     let text = logs.text();
     for sign in
-        ["signed in", "refreshed", "it repeats a secret", "the provider refused a grant", "signed out"]
+        ["signed in", "refreshed", "it repeats a secret", "token endpoint returned an error", "signed out"]
     {
-        assert!(text.contains(sign), "the log is not what it should be, {sign:?} is missing: {text}");
+        assert!(text.contains(sign), "the log lacks {sign:?}: {text}");
     }
     let all = secrets(&osc, &[&browser, &other]);
     assert!(all.len() > 25, "{all:?}");
@@ -121,7 +121,7 @@ async fn s24_s33_nothing_secret_is_logged_or_sent_to_the_browser() {
 }
 
 #[tokio::test]
-async fn s32_no_answer_of_the_layers_own_is_stored_by_anybody() {
+async fn s32_no_answer_of_the_layer_is_cached() {
     let osc = MockOsc::builder().start().await.unwrap();
     let layer = layer_for(&osc).redirect_to_signin().build().unwrap();
     let mut browser = Browser::new(app(&layer));
@@ -136,16 +136,16 @@ async fn s32_no_answer_of_the_layers_own_is_stored_by_anybody() {
     answers.push(browser.post_from("same-origin", "/auth/signout").await);
     answers.push(browser.clone().at("elsewhere:1").navigate("/auth/signin").await);
     for answer in &answers {
-        // Checks `Cache-Control` among others.
+        // This checks `Cache-Control`, among other headers.
         assert_own(answer);
     }
-    // The app's own answers are its own business.
+    // The app decides about its own answers.
     browser.sign_in(&osc).await;
     assert!(!browser.fetch("/").await.headers().contains_key("cache-control"));
 }
 
 #[tokio::test]
-async fn s64_the_callbacks_address_with_its_code_goes_nowhere_else() {
+async fn s64_the_callbacks_url_with_its_code_leaks_nowhere() {
     let osc = MockOsc::builder().start().await.unwrap();
     let mut browser = Browser::new(app(&layer_for(&osc).build().unwrap()));
     let (taken, refused) = (callback(&mut browser, &osc).await, callback(&mut browser, &osc).await);
@@ -167,7 +167,7 @@ async fn s64_the_callbacks_address_with_its_code_goes_nowhere_else() {
     let secrets = secrets.concat();
     for answer in &answers {
         assert_own(answer);
-        // RFC 9700 §4.2.4: the page that is shown or led to must not learn the address it was reached from.
+        // RFC 9700 §4.2.4: neither the page nor the target of the redirect may learn the callback's URL.
         assert_eq!(answer.headers()["referrer-policy"], "no-referrer", "{answer:?}");
         let text = format!("{:?} {}", answer.headers(), String::from_utf8_lossy(answer.body()));
         assert!(!secrets.iter().any(|secret| text.contains(secret)), "{text}");
@@ -175,7 +175,7 @@ async fn s64_the_callbacks_address_with_its_code_goes_nowhere_else() {
 }
 
 #[tokio::test]
-async fn s33_a_state_or_code_that_is_refused_is_not_logged_either() {
+async fn s33_a_refused_state_or_code_is_not_logged() {
     let logs = Logs::collect();
     let osc = MockOsc::builder().iss(true).start().await.unwrap();
     let mut browser = Browser::new(app(&layer_for(&osc).build().unwrap()));
@@ -192,7 +192,7 @@ async fn s33_a_state_or_code_that_is_refused_is_not_logged_either() {
 }
 
 #[tokio::test]
-async fn s32_nor_is_one_that_tells_of_trouble() {
+async fn s32_no_error_answer_is_cached() {
     let clock = QuickClock::new();
     let layer_with = |osc: &MockOsc| layer_for(osc).clock(clock.clone()).build().unwrap();
     let osc = MockOsc::builder().start().await.unwrap();
@@ -200,7 +200,7 @@ async fn s32_nor_is_one_that_tells_of_trouble() {
     let mut errors = Vec::new();
     let mut keep = |answer: Answer| errors.push(refusal(&answer).1);
 
-    // Each error a visitor can meet; the check of `Cache-Control` is in `refusal`.
+    // Every error that a visitor can meet. `refusal` checks `Cache-Control`.
     let declined = osc.deny(&browser.begin_sign_in("/auth/signin").await).await.unwrap();
     keep(browser.navigate(path_of(&declined)).await);
     let path = callback(&mut browser, &osc).await;
@@ -244,7 +244,7 @@ async fn s32_nor_is_one_that_tells_of_trouble() {
 }
 
 #[tokio::test]
-async fn s32_nor_is_one_of_an_extractor_or_of_the_sign_in_routes() {
+async fn s32_no_answer_of_extractors_or_auth_routes_is_cached() {
     async fn list(osc: OscContext) -> Result<String, ContextError> {
         Ok(format!("{:?}", osc.list_instances(ADSERVER).await?))
     }
@@ -276,7 +276,7 @@ async fn s32_nor_is_one_of_an_extractor_or_of_the_sign_in_routes() {
 }
 
 #[tokio::test]
-async fn s33_nothing_an_app_holds_shows_a_secret_by_debug() {
+async fn s33_debug_output_of_public_types_shows_no_secret() {
     const SECRET: &str = "a-secret-of-thirty-two-characters-or-more";
     const KEY: &[u8; 36] = b"the-cookie-key-that-all-of-them-have";
     let osc = MockOsc::builder().client("app", Some(SECRET), &["http://localhost:3000/auth/callback"]);
@@ -312,7 +312,7 @@ async fn s33_nothing_an_app_holds_shows_a_secret_by_debug() {
     let mut secrets = osc.issued_tokens();
     assert!(secrets.len() >= 3 && secrets.iter().any(|secret| secret == service_token.token()));
     secrets.extend(browser.cookies().values().cloned());
-    // Nor do keys in the way that bytes are printed, be it one that was derived.
+    // Keys, including derived ones, must not be shown as printed bytes either.
     let numbers = shown.split(|c: char| !c.is_ascii_digit() && !c.is_whitespace() && c != ',');
     assert!(numbers.map(|run| run.matches(',').count()).max() < Some(8), "bytes are shown: {shown}");
     secrets.extend([SECRET, "the-cookie-key", "too-short-a-key", "pass-of-redis"].map(str::to_owned));

@@ -1,12 +1,11 @@
-//! SECURITY.md names tests. They have to exist, and each of its rows has to have one of its number.
+//! Checks the form of SECURITY.md: every row is present, and every test that it names exists.
 
 use std::fs;
 use std::path::Path;
 
 const SECURITY: &str = include_str!("../../../SECURITY.md");
+const IN_A_BROWSER: &str = include_str!("../../browser/signin.mjs");
 const ROWS: usize = 84;
-/// This row is shown by a test in a browser.
-const IN_A_BROWSER: usize = 73;
 
 pub(super) fn sources(folder: &Path, found: &mut String) {
     for entry in fs::read_dir(folder).expect("the sources are there") {
@@ -19,26 +18,62 @@ pub(super) fn sources(folder: &Path, found: &mut String) {
     }
 }
 
+/// A section `### 12. Promise`: its number, and the items below each of its labels.
+struct Row<'a> {
+    number: usize,
+    source: &'a str,
+    tests: Vec<&'a str>,
+    faults: Vec<&'a str>,
+}
+
+impl<'a> Row<'a> {
+    /// Parses a section. Returns `None` for a section without a number, which is no row.
+    fn parse(section: &'a str) -> Option<Self> {
+        let (number, rest) = section.split_once(". ")?;
+        let number = number.parse().ok()?;
+        let (promise, rest) = rest.split_once('\n')?;
+        assert!(!promise.is_empty(), "row {number} promises nothing");
+        let label = |text: &'a str, label: &str| {
+            text.split_once(label).unwrap_or_else(|| panic!("row {number} has no {label:?}"))
+        };
+        let (_, rest) = label(rest, "\n- Source: ");
+        let (source, rest) = label(rest, "\n- Tests:\n");
+        let (tests, faults) = label(rest, "\n- Seen to fail when:\n");
+        // The last row of a group is followed by the heading of the next group.
+        let faults = faults.split("\n## ").next().unwrap_or_default();
+        let items = |text: &'a str| text.lines().filter_map(|line| line.strip_prefix("  - ")).collect();
+        Some(Self { number, source, tests: items(tests), faults: items(faults) })
+    }
+}
+
 #[test]
 fn every_row_of_the_security_page_has_tests_of_its_number_and_they_exist() {
     let mut found = String::new();
     sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios"), &mut found);
-    let mut rows = Vec::new();
-    for row in SECURITY.lines().filter(|line| line.starts_with("| ")) {
-        let cells: Vec<_> = row.trim_matches('|').split(" | ").map(str::trim).collect();
-        let [number, _, _, tests, _] = cells[..] else { panic!("a row has five cells: {row}") };
-        let Ok(number) = number.parse::<usize>() else { continue };
-        rows.push(number);
-        if number == IN_A_BROWSER {
-            continue;
-        }
-        let names: Vec<_> = tests.split('`').skip(1).step_by(2).collect();
-        for name in &names {
-            assert!(found.contains(&format!("fn {name}(")), "row {number}: there is no {name}");
-        }
+    let rows: Vec<_> = SECURITY.split("\n### ").filter_map(Row::parse).collect();
+    for Row { number, source, tests, faults } in &rows {
+        assert!(!source.is_empty() && !faults.is_empty(), "row {number} has an empty label");
         let mark = format!("s{number:02}_");
-        assert!(names.iter().any(|name| name.contains(&mark)), "row {number} has no test of its number");
+        let mut has_its_own = false;
+        for test in tests {
+            // A scenario is written as `its_name`, a browser test as a “sentence” with its file.
+            let exists = match test.strip_prefix('`').and_then(|test| test.strip_suffix('`')) {
+                Some(name) => {
+                    has_its_own |= name.contains(&mark);
+                    found.contains(&format!("fn {name}("))
+                }
+                None => {
+                    let sentence = test.strip_prefix('“').and_then(|test| test.split('”').next());
+                    let exists =
+                        sentence.is_some_and(|name| IN_A_BROWSER.contains(&format!("test('{name}'")));
+                    has_its_own |= exists;
+                    exists
+                }
+            };
+            assert!(exists, "row {number}: there is no {test}");
+        }
+        assert!(has_its_own, "row {number} has no test of its number");
     }
-    rows.sort_unstable();
-    assert_eq!(rows, (1..=ROWS).collect::<Vec<_>>());
+    let numbers: Vec<_> = rows.iter().map(|row| row.number).collect();
+    assert_eq!(numbers, (1..=ROWS).collect::<Vec<_>>(), "the rows in their order");
 }

@@ -1,4 +1,4 @@
-//! Who the request says the app is (RFC 9700 §4.13): it selects among what was configured, and adds nothing.
+//! The host that a request names (RFC 9700 §4.13). It selects among the configured URLs and adds none.
 
 use http::Method;
 use mock_osc::{Endpoint, MockOsc};
@@ -11,7 +11,8 @@ fn nowhere(osc: &MockOsc) -> Builder {
     OscAuthLayer::builder(Client::confidential(osc.client_id(), osc.client_secret())).issuer(osc.issuer())
 }
 
-/// Ways to say that the app is `host`: the `Host`, an absolute target, and what proxies add.
+/// Sends requests that name `host` as the app's host, through `Host`, an absolute target, and the headers of
+/// proxies.
 async fn claiming(app: &App, host: &str) -> Vec<(String, Answer)> {
     let target = "/auth/signin?redirected=1";
     let mut answers = Vec::new();
@@ -36,7 +37,7 @@ async fn claiming(app: &App, host: &str) -> Vec<(String, Answer)> {
 }
 
 #[tokio::test]
-async fn s09_no_claim_to_be_another_host_changes_the_redirect_uri() {
+async fn s09_no_host_header_changes_the_redirect_uri() {
     let osc = MockOsc::builder().start().await.unwrap();
     let app = app(&nowhere(&osc).public_url("http://localhost:3000").build().unwrap());
     for host in
@@ -51,7 +52,7 @@ async fn s09_no_claim_to_be_another_host_changes_the_redirect_uri() {
 }
 
 #[tokio::test]
-async fn s09_without_a_public_url_no_host_but_a_loopback_one_is_believed_and_none_that_a_proxy_names() {
+async fn s09_without_a_public_url_only_direct_loopback_hosts_work() {
     let osc = MockOsc::builder().start().await.unwrap();
     let app = app(&nowhere(&osc).build().unwrap());
     let misconfigured = (500, "misconfigured".to_owned());
@@ -60,7 +61,7 @@ async fn s09_without_a_public_url_no_host_but_a_loopback_one_is_believed_and_non
             assert_eq!(refusal(&answer), misconfigured, "{how}");
         }
     }
-    // Behind a proxy even a host on loopback is not the one that browsers know.
+    // Behind a proxy, even a loopback host is not the host that browsers use.
     for name in
         ["x-forwarded-host", "x-forwarded-proto", "x-forwarded-port", "x-forwarded-for", "forwarded", "via"]
     {
@@ -72,13 +73,13 @@ async fn s09_without_a_public_url_no_host_but_a_loopback_one_is_believed_and_non
 }
 
 #[tokio::test]
-async fn s09_an_app_that_named_several_public_urls_lets_a_request_choose_among_them_only() {
+async fn s09_requests_only_select_among_configured_public_urls() {
     let osc = MockOsc::builder().start().await.unwrap();
     let layer = nowhere(&osc).public_url("http://localhost:3000").public_url("http://127.0.0.1:3000/deep");
     let app = app(&layer.build().unwrap());
     for (how, answer) in claiming(&app, "127.0.0.1:3000").await {
         let redirect_uri = parameter(&location(&answer), "redirect_uri");
-        // `Forwarded` and the like are not asked.
+        // `Forwarded` and similar headers have no effect.
         let chooses = how == "host" || how == "an absolute target" || how.starts_with("x-forwarded-host");
         let expected = if chooses { "http://127.0.0.1:3000/deep/auth/callback" } else { CALLBACK };
         assert_eq!(redirect_uri, expected, "{how}");

@@ -1,4 +1,4 @@
-//! What a sign-in in progress is bound to (row 49).
+//! The bindings of a sign-in in progress (row 49).
 
 use std::time::Duration;
 
@@ -28,9 +28,9 @@ async fn s49_a_pending_sign_in_opens_on_every_node_that_has_the_key() {
     let osc = MockOsc::builder().start().await.unwrap();
     for (sealing, opening) in [
         (keyed(&osc, &[KEY]), keyed(&osc, &[KEY])),
-        // A rotation: the new key seals, the old one still opens.
+        // A rotation: the new key seals, and the old key still opens.
         (keyed(&osc, &[KEY]), keyed(&osc, &[OTHER_KEY, KEY])),
-        // Without a key it is derived of the client secret.
+        // Without a configured key, the layer derives one from the client secret.
         (layer_for(&osc), layer_for(&osc)),
     ] {
         let mut browser = Browser::new(built(sealing));
@@ -41,7 +41,7 @@ async fn s49_a_pending_sign_in_opens_on_every_node_that_has_the_key() {
 }
 
 #[tokio::test]
-async fn s49_sealed_with_another_key_it_is_refused() {
+async fn s49_a_pending_sign_in_of_another_key_is_refused() {
     let osc = MockOsc::builder().start().await.unwrap();
     for (sealing, opening) in [
         (keyed(&osc, &[KEY]), keyed(&osc, &[OTHER_KEY])),
@@ -77,7 +77,7 @@ async fn s49_a_short_secret_or_a_public_client_has_no_key_to_share() {
 }
 
 #[tokio::test]
-async fn s49_altered_or_under_another_name_it_is_refused() {
+async fn s49_an_altered_or_renamed_pending_sign_in_is_refused() {
     let osc = MockOsc::builder().start().await.unwrap();
     let app = built(layer_for(&osc));
     let mut browser = Browser::new(app.clone());
@@ -95,7 +95,7 @@ async fn s49_altered_or_under_another_name_it_is_refused() {
         browser.set_cookie(&name, cut);
         is_refused(&mut browser, &path).await;
     }
-    // Another attempt's seal under this attempt's name.
+    // The sealed cookie of another sign-in under the name of this one.
     let mut other = Browser::new(app);
     callback(&mut other, &osc).await;
     let mut swapped = browser.clone();
@@ -105,7 +105,7 @@ async fn s49_altered_or_under_another_name_it_is_refused() {
 }
 
 #[tokio::test]
-async fn s49_it_is_bound_to_issuer_and_client() {
+async fn s49_a_pending_sign_in_is_bound_to_issuer_and_client() {
     let osc = MockOsc::builder().client("other", Some("secret"), &["http://localhost:3000/auth/callback"]);
     let (osc, elsewhere) = (osc.start().await.unwrap(), MockOsc::builder().start().await.unwrap());
     let as_other = || {
@@ -130,7 +130,7 @@ async fn s49_it_is_bound_to_issuer_and_client() {
 }
 
 #[tokio::test]
-async fn s49_it_is_bound_to_its_redirect_uri_also_on_another_node() {
+async fn s49_a_pending_sign_in_is_bound_to_its_redirect_uri() {
     let osc = MockOsc::builder().start().await.unwrap();
     let mut browser = Browser::new(built(keyed(&osc, &[KEY])));
     let path = callback(&mut browser, &osc).await;
@@ -141,7 +141,7 @@ async fn s49_it_is_bound_to_its_redirect_uri_also_on_another_node() {
 }
 
 #[tokio::test]
-async fn s49_it_expires_after_ten_minutes_also_when_the_browser_keeps_it() {
+async fn s49_a_pending_sign_in_expires_even_if_the_browser_keeps_it() {
     let osc = MockOsc::builder().start().await.unwrap();
     let clock = TestClock::new();
     let mut browser = Browser::new(built(layer_for(&osc).clock(clock.clone())));

@@ -1,5 +1,5 @@
-//! What belongs to the whole process is the app's. Each test runs in a process of its own, because rustls' default
-//! provider can be installed once.
+//! The process-wide state belongs to the app. Each test runs in its own process, because rustls' default
+//! provider can be installed only once.
 
 use std::any::type_name_of_val;
 use std::collections::BTreeSet;
@@ -18,7 +18,8 @@ use tokio_rustls::rustls::{CipherSuite, ServerConfig};
 
 const FOLDER: &str = "OSC_TESTS_CERTIFICATES";
 
-/// In the test's own process, the certificates that the system trusts there. Otherwise runs that process and returns nothing.
+/// Returns the certificates that the system trusts, if this is the test's own process. Otherwise runs that
+/// process and returns `None`.
 fn alone<T>(test: &T) -> Option<Certificates> {
     if let Some(folder) = env::var_os(FOLDER) {
         return Some(Certificates::of(Path::new(&folder)));
@@ -36,7 +37,7 @@ fn alone<T>(test: &T) -> Option<Certificates> {
     None
 }
 
-/// An OSC behind TLS, and a Redis behind TLS.
+/// An OSC and a Redis, both behind TLS.
 struct Servers {
     osc: MockOsc,
     authority: Certificate,
@@ -46,7 +47,7 @@ struct Servers {
 }
 
 impl Servers {
-    /// The system trusts the Redis's certificate. That of OSC is for the app to name.
+    /// Starts the servers. The system trusts Redis's certificate, and the app must name that of OSC.
     async fn start(trusted: &Certificates) -> Self {
         let named = Certificates::new();
         let osc =
@@ -73,7 +74,7 @@ impl Servers {
             .expect("it builds")
     }
 
-    /// Signs in at one node, and uses the session at another: all that goes over TLS.
+    /// Signs in at one node and uses the session at another. All traffic uses TLS.
     async fn use_both(&self, first: &OscAuthLayer, second: &OscAuthLayer) {
         let mut browser = Browser::new(app(first));
         soon(browser.sign_in(&self.osc)).await;
@@ -84,14 +85,14 @@ impl Servers {
     }
 }
 
-/// Leaves the choice of provider to rustls, as an app may.
+/// Builds a configuration without naming a provider, so that rustls chooses it.
 fn build_a_tls_configuration_of_the_apps_own() {
     let (_, _) = (ServerConfig::builder(), CryptoProvider::get_default().expect("now there is one"));
 }
 
 #[tokio::test]
-async fn s80_https_and_rediss_work_and_change_nothing_of_the_process() {
-    let Some(trusted) = alone(&s80_https_and_rediss_work_and_change_nothing_of_the_process) else { return };
+async fn s80_https_and_rediss_leave_process_state_unchanged() {
+    let Some(trusted) = alone(&s80_https_and_rediss_leave_process_state_unchanged) else { return };
     let servers = Servers::start(&trusted).await;
     let before = process_wide_state();
     servers.use_both(&servers.layer(), &servers.layer()).await;
@@ -100,7 +101,7 @@ async fn s80_https_and_rediss_work_and_change_nothing_of_the_process() {
     assert_eq!(process_wide_state(), before);
 }
 
-/// The environment, the working directory, and what the process does about signals.
+/// Returns the environment, the working directory, and the process's signal settings.
 fn process_wide_state() -> BTreeSet<String> {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let signals = status.lines().filter(|line| line.starts_with("Sig") && !line.starts_with("SigQ"));
@@ -124,9 +125,9 @@ async fn s80_an_app_may_install_its_tls_provider_after_the_layer_is_built() {
 }
 
 #[tokio::test]
-async fn s80_a_tls_provider_that_the_app_installed_first_is_used() {
-    let Some(trusted) = alone(&s80_a_tls_provider_that_the_app_installed_first_is_used) else { return };
-    // One that shows itself.
+async fn s80_a_tls_provider_installed_by_the_app_is_used() {
+    let Some(trusted) = alone(&s80_a_tls_provider_installed_by_the_app_is_used) else { return };
+    // A provider that is recognizable by its only cipher suite.
     let only = aws_lc_rs::cipher_suite::TLS13_CHACHA20_POLY1305_SHA256;
     let provider = CryptoProvider { cipher_suites: vec![only], ..aws_lc_rs::default_provider() };
     provider.install_default().expect("there is none yet");
@@ -142,13 +143,13 @@ async fn s80_an_app_may_leave_the_choice_of_tls_provider_to_rustls() {
     let Some(trusted) = alone(&s80_an_app_may_leave_the_choice_of_tls_provider_to_rustls) else { return };
     let servers = Servers::start(&trusted).await;
     let (first, second) = (servers.layer(), servers.layer());
-    // Panics when the layer compiles a second provider into the app's rustls.
+    // This panics if the layer compiles a second provider into the app's rustls.
     build_a_tls_configuration_of_the_apps_own();
     servers.use_both(&first, &second).await;
 }
 
 #[test]
-fn s80_no_source_of_the_layer_names_what_changes_the_process() {
+fn s80_no_source_file_changes_process_state() {
     const PROCESS_WIDE: [&str; 12] = [
         "install_default",
         "ClientConfig::builder()",

@@ -1,4 +1,4 @@
-//! What is asked of the provider, where, and with what, when it says little of itself or something it should not.
+//! The requests to a provider whose metadata is sparse or wrong.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use osc_tests::{Browser, QuickClock, app, callback, layer, layer_for, parameter,
 use serde_json::{Value, json};
 
 #[tokio::test]
-async fn s08_pkce_stays_whoever_the_client_is_and_without_any_metadata() {
+async fn s08_pkce_is_used_for_every_client_and_without_metadata() {
     let public = "http://localhost:3000/auth/callback";
     let osc = MockOsc::builder().public_client("cli", &[public]).without_metadata().start().await.unwrap();
     let clients = [
@@ -34,7 +34,7 @@ async fn s08_pkce_stays_whoever_the_client_is_and_without_any_metadata() {
 }
 
 #[tokio::test]
-async fn s11_neither_refresh_nor_registration_asks_for_more() {
+async fn s11_refresh_and_registration_request_no_more_scopes() {
     let osc = MockOsc::builder().start().await.unwrap();
     for (scopes, expected) in [(&[][..], None), (&["instances:read"], Some("instances:read"))] {
         osc.forget_requests();
@@ -100,7 +100,7 @@ async fn s16_an_endpoint_of_another_scheme_is_refused() {
     }
 }
 
-/// How the client authenticated at the exchange, the refresh and the revocation.
+/// Returns the client authentication methods of the exchange, the refresh and the revocation.
 async fn methods(osc: &MockOsc, layer: Builder) -> Vec<&'static str> {
     osc.forget_requests();
     tour(osc, layer).await;
@@ -119,7 +119,7 @@ async fn methods(osc: &MockOsc, layer: Builder) -> Vec<&'static str> {
 }
 
 #[tokio::test]
-async fn s18_both_endpoints_are_served_as_each_announces() {
+async fn s18_each_endpoint_gets_its_announced_auth_method() {
     let osc = MockOsc::builder().start().await.unwrap();
     let (post, basic) = (json!(["client_secret_post"]), json!(["client_secret_basic"]));
     let both = json!(["client_secret_basic", "client_secret_post"]);
@@ -129,7 +129,8 @@ async fn s18_both_endpoints_are_served_as_each_announces() {
         (Some(&basic), Some(&post), ["basic", "basic", "post"]),
         (Some(&basic), Some(&basic), ["basic", "basic", "basic"]),
         (Some(&both), Some(&basic), ["post", "post", "basic"]),
-        // RFC 8414 §2: without a list of its own, revocation is as the token endpoint, and that as `client_secret_basic`.
+        // RFC 8414 §2: without its own list, revocation uses the token endpoint's methods, whose default is
+        // `client_secret_basic`.
         (Some(&post), None, ["post", "post", "post"]),
         (Some(&basic), None, ["basic", "basic", "basic"]),
         (None, Some(&post), ["basic", "basic", "post"]),
@@ -139,7 +140,7 @@ async fn s18_both_endpoints_are_served_as_each_announces() {
         osc.set_metadata_field("revocation_endpoint_auth_methods_supported", revocation.cloned());
         assert_eq!(methods(&osc, layer_for(&osc)).await, expected, "{token:?} {revocation:?}");
         if token.is_none() {
-            // OSC announces nothing, and takes the secret in the body.
+            // OSC announces no methods, and accepts the secret in the body.
             let of_osc = methods(&osc, layer_for(&osc).known_endpoints()).await;
             assert_eq!(of_osc, ["post"; 3], "{revocation:?}");
         }
@@ -160,7 +161,7 @@ async fn s18_a_registered_client_uses_the_method_it_was_registered_for() {
             assert_eq!(request.field("client_secret").is_some(), with_secret, "{method}");
         }
     }
-    // What was agreed counts, also when it is not what would be chosen of the list.
+    // The registered method counts, even if the layer would choose another from the list.
     let osc = MockOsc::builder().start().await.unwrap();
     let agreed = json!({
         "client_id": osc.client_id(),

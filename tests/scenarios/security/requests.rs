@@ -1,4 +1,4 @@
-//! What a request says of itself, and what is believed.
+//! The claims of a request, and which of them the layer accepts.
 
 use std::convert::Infallible;
 
@@ -9,13 +9,13 @@ use osc_tests::{Answer, Body, Browser, app, boxed, echo, layer, layer_for, refus
 use tower::{Layer, ServiceExt, service_fn};
 
 #[tokio::test]
-async fn s34_an_extension_from_outside_never_passes_for_a_token() {
+async fn s34_a_foreign_extension_never_passes_as_a_token() {
     let osc = MockOsc::builder().start().await.unwrap();
     let layer = layer(&osc);
     let mut browser = Browser::new(app(&layer));
     browser.sign_in(&osc).await;
     let foreign = token_of(&browser.fetch("/").await).unwrap();
-    // A layer outside that puts one in, by mistake or design.
+    // An outer layer adds a token, by mistake or on purpose.
     let inner = layer.layer(service_fn(echo::<Body>));
     let outside = boxed(service_fn(move |mut request: Request<Body>| {
         request.extensions_mut().insert(foreign.clone());
@@ -34,7 +34,7 @@ async fn s34_identity_headers_are_not_trusted() {
     signed_in.sign_in(&osc).await;
     let token = token_of(&signed_in.fetch("/").await).unwrap();
     let id = signed_in.cookies()["osc_session_3000"].clone();
-    // Of the same app, where the session is live.
+    // The token belongs to a live session of the same app.
     let mut stranger = signed_in.clone();
     stranger.forget_cookies("");
     for (name, value) in [
@@ -185,13 +185,13 @@ async fn s57_a_cross_origin_upgrade_gets_no_token() {
         let answer = upgrade(&mut browser, "/socket", origin).await;
         assert!(token_of(&answer).is_some(), "{origin:?}");
     }
-    // What is no upgrade is the business of the app's CORS layer.
+    // Requests without an upgrade are left to the app's CORS layer.
     let answer = browser.send(Method::GET, "/", &[("origin", "https://evil.example")]).await;
     assert_eq!(answer.status(), StatusCode::OK);
 }
 
 #[tokio::test]
-async fn s57_nor_does_one_over_http_2() {
+async fn s57_a_cross_origin_http2_upgrade_gets_no_token() {
     let osc = MockOsc::builder().start().await.unwrap();
     let mut browser = Browser::new(app(&layer(&osc)));
     browser.sign_in(&osc).await;

@@ -25,12 +25,12 @@ async fn s20_session_ids_are_256_random_bits() {
         browser.sign_in(&osc).await;
         let id = URL_SAFE_NO_PAD.decode(&browser.cookies()["osc_session_3000"]).unwrap();
         assert_eq!(id.len(), 32);
-        assert!(super::is_random(&id, &mut ids), "a part of it was there before: {id:?}");
+        assert!(super::is_random(&id, &mut ids), "a part of the id repeats: {id:?}");
     }
 }
 
 #[tokio::test]
-async fn s21_every_sign_in_has_a_new_id_and_drops_the_old_session_without_revoking_it() {
+async fn s21_every_sign_in_drops_the_old_session_without_revoking() {
     let osc = MockOsc::builder().start().await.unwrap();
     let layer = layer(&osc);
     let mut browser = Browser::new(app(&layer));
@@ -48,7 +48,7 @@ async fn s21_every_sign_in_has_a_new_id_and_drops_the_old_session_without_revoki
 }
 
 #[tokio::test]
-async fn s21_an_id_that_somebody_planted_is_worth_nothing() {
+async fn s21_a_planted_session_id_is_worthless() {
     let osc = MockOsc::builder().start().await.unwrap();
     let app = app(&layer(&osc));
     let planted = URL_SAFE_NO_PAD.encode([7; 32]);
@@ -63,7 +63,7 @@ async fn s21_an_id_that_somebody_planted_is_worth_nothing() {
 }
 
 #[tokio::test]
-async fn s22_cookies_are_host_only_secure_and_out_of_scripts_reach() {
+async fn s22_cookies_are_host_only_secure_and_http_only() {
     let osc = MockOsc::builder().loose_redirect_uris().start().await.unwrap();
     let clock = QuickClock::new();
     let secure = OscAuthLayer::builder(Client::confidential(osc.client_id(), osc.client_secret()))
@@ -93,8 +93,8 @@ async fn s22_cookies_are_host_only_secure_and_out_of_scripts_reach() {
         assert_eq!(refusal(&answers[7]), (401, "session_ended".to_owned()));
 
         let cookies: Vec<_> = answers.iter().flat_map(set_cookies).collect();
-        // Five pending ones, the removal of one too many and of the one completed, the session, its removal at sign-out,
-        // and that of one that the provider ended.
+        // Ten cookies: five pending sign-ins, the removals of an excess and of the completed one, the
+        // session, its removal at sign-out, and the removal of a session that the provider ended.
         assert_eq!(cookies.len(), 10, "{cookies:?}");
         for cookie in &cookies {
             assert!(cookie.starts_with(prefix), "{cookie}");
@@ -126,7 +126,7 @@ async fn s22_the_session_cookie_is_set_once() {
 }
 
 #[tokio::test]
-async fn s29_a_session_cookie_is_worth_nothing_after_sign_out() {
+async fn s29_a_session_cookie_is_worthless_after_sign_out() {
     let osc = MockOsc::builder().start().await.unwrap();
     let mut browser = Browser::new(app(&layer(&osc)));
     browser.sign_in(&osc).await;
@@ -158,7 +158,7 @@ async fn s31_sign_out_revokes_the_grant_at_the_provider() {
 }
 
 #[tokio::test]
-async fn s31_sign_out_works_and_does_not_wait_while_the_provider_is_down_or_hangs() {
+async fn s31_sign_out_does_not_wait_for_a_failing_provider() {
     for hangs in [false, true] {
         let osc = MockOsc::builder().start().await.unwrap();
         let layer = layer(&osc);
@@ -202,7 +202,7 @@ async fn s31_without_a_refresh_token_the_access_token_is_revoked() {
 }
 
 #[tokio::test]
-async fn s62_sign_out_clears_the_browsers_cache_and_nothing_else() {
+async fn s62_sign_out_clears_only_the_browsers_cache() {
     let osc = MockOsc::builder().start().await.unwrap();
     let mut browser = Browser::new(app(&layer(&osc)));
     let path = callback(&mut browser, &osc).await;

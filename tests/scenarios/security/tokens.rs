@@ -1,5 +1,5 @@
-//! No token of any kind reaches the browser: not of an app that uses the client either, nor when others repeat what they
-//! were sent.
+//! No token reaches the browser, even if the app uses the client, and even if the provider or the platform
+//! repeats what it received.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -19,7 +19,7 @@ async fn balance(osc: OscContext) -> Result<String, ContextError> {
     Ok(json!({ "tokens": osc.token_balance().await? }).to_string())
 }
 
-/// The token that the last request to an endpoint was made with.
+/// Returns the token of the last request to an endpoint.
 fn sent(osc: &MockOsc, endpoint: Endpoint) -> String {
     let bearer = |request: &Recorded| {
         let value = ["x-pat-jwt", "x-jwt"].iter().find_map(|name| request.header(name))?;
@@ -28,7 +28,7 @@ fn sent(osc: &MockOsc, endpoint: Endpoint) -> String {
     osc.requests(endpoint).last().and_then(bearer).expect("a token")
 }
 
-/// Its beginning, its middle and its end. A short one is looked for as a whole.
+/// Returns the start, the middle and the end of a token. A short token is returned whole.
 fn pieces(token: &str) -> Vec<&[u8]> {
     const LENGTH: usize = 24;
     let (bytes, end) = (token.as_bytes(), token.len());
@@ -39,7 +39,7 @@ fn pieces(token: &str) -> Vec<&[u8]> {
 }
 
 #[tokio::test]
-async fn s24_no_token_of_any_kind_is_in_any_body_url_header_or_cookie() {
+async fn s24_no_token_is_in_any_body_url_header_or_cookie() {
     let osc = MockOsc::builder().par(true).start().await.unwrap();
     let clock = QuickClock::new();
     let layer = layer_for(&osc).clock(clock.clone()).public_prefix("/open").build().unwrap();
@@ -51,7 +51,7 @@ async fn s24_no_token_of_any_kind_is_in_any_body_url_header_or_cookie() {
     let mut browser = Browser::new(boxed(routes.layer(layer.clone())));
     let hour = Duration::from_secs(3600);
 
-    // A sign-in, its replay, one that was declined, one whose code is refused in words that repeat the request.
+    // A sign-in, its replay, a declined one, and one whose refusal repeats the request.
     browser.fetch("/open").await;
     let path = callback(&mut browser, &osc).await;
     browser.navigate(&path).await;
@@ -63,10 +63,10 @@ async fn s24_no_token_of_any_kind_is_in_any_body_url_header_or_cookie() {
     osc.fault(Endpoint::Token, Fault::OAuth("invalid_grant").after_processing()).once();
     other.navigate(&refused).await;
 
-    // The platform does its work, and then refuses it in words that repeat the token.
+    // The platform first works, and then refuses with text that repeats the token.
     for endpoint in [Endpoint::Money, Endpoint::Catalog, Endpoint::ServiceToken, Endpoint::Instances] {
         let path = if endpoint == Endpoint::Money { "/balance" } else { "/list" };
-        // A 401 brings other tokens, so the one in use is looked up each time.
+        // After a 401 the layer gets new tokens, so the current one is read each time.
         let (works, used) = match endpoint {
             Endpoint::Instances => ("/list", Endpoint::Instances),
             _ => ("/balance", Endpoint::Money),
@@ -81,7 +81,8 @@ async fn s24_no_token_of_any_kind_is_in_any_body_url_header_or_cookie() {
         }
     }
 
-    // A refresh, an outage, and an end in words that repeat what was sent; each as JSON and as a page.
+    // A refresh, an outage, and an end whose text repeats the request. Each answer is checked as JSON and as
+    // a page.
     clock.advance(hour);
     assert_eq!(browser.fetch("/").await.status(), 200);
     clock.advance(hour);

@@ -1,4 +1,4 @@
-//! s45: the clock jumps, forwards and back, as clocks of virtual machines do.
+//! s45: the clock jumps ahead and back, as clocks of virtual machines do.
 
 use std::time::{Duration, SystemTime};
 
@@ -16,20 +16,20 @@ fn back(stage: &Stage, by: Duration) {
 }
 
 #[tokio::test]
-async fn s45_a_sign_in_under_way_survives_a_clock_that_goes_back() {
+async fn s45_a_pending_sign_in_survives_a_clock_set_back() {
     let mut stage = Stage::before_sign_in(MockOsc::builder(), |layer| layer).await;
     let authorize = stage.browser.begin_sign_in("/auth/signin?return_to=/there").await;
     back(&stage, 5 * HOUR);
     let callback = stage.osc.approve(&authorize).await.unwrap();
     assert_eq!(location(&stage.browser.navigate(path_of(&callback)).await), "/there");
     assert_eq!(stage.fetch("/").await.status(), StatusCode::OK);
-    // And forward again, to where it was.
+    // The clock returns to the right time.
     stage.clock.advance(5 * HOUR);
     assert_eq!(stage.fetch("/").await.status(), StatusCode::OK);
 }
 
 #[tokio::test]
-async fn s45_a_clock_that_jumps_ahead_costs_a_refresh_and_no_session() {
+async fn s45_a_clock_jump_ahead_costs_a_refresh_but_no_session() {
     let stage = Stage::signed_in().await;
     let old = stage.token().await;
     stage.clock.advance(20 * HOUR);
@@ -54,10 +54,10 @@ async fn s45_a_clock_that_jumps_a_day_ahead_and_back_ends_no_session() {
 }
 
 #[tokio::test]
-async fn s45_a_clock_that_goes_back_replaces_the_token_beside_the_request_and_once() {
+async fn s45_a_clock_set_back_refreshes_once_in_the_background() {
     let mut stage = Stage::signed_in().await;
     let old = stage.token().await;
-    // By more than the idle time.
+    // By more than the idle timeout.
     back(&stage, 30 * HOUR);
     let hold = stage.osc.hold(Endpoint::Token);
     for _ in 0..10 {
@@ -90,7 +90,7 @@ async fn s45_small_corrections_of_the_clock_cost_nothing() {
 }
 
 #[tokio::test]
-async fn s45_a_clock_that_goes_back_ends_no_session_and_idle_time_counts_from_there() {
+async fn s45_a_clock_set_back_restarts_idle_time_and_ends_no_session() {
     let mut stage = Stage::with(MockOsc::builder().token_ttl(1000 * HOUR), |layer| layer).await;
     stage.clock.advance(12 * HOUR);
     assert_eq!(stage.fetch("/").await.status(), StatusCode::OK);
@@ -103,7 +103,7 @@ async fn s45_a_clock_that_goes_back_ends_no_session_and_idle_time_counts_from_th
 }
 
 #[tokio::test]
-async fn s45_a_clock_that_goes_back_does_not_prolong_the_waiting_after_a_failure() {
+async fn s45_a_clock_set_back_does_not_prolong_the_backoff() {
     let mut stage = Stage::signed_in().await;
     stage.osc.fault(Endpoint::Token, Fault::RetryAfter(429, "200".to_owned())).once();
     stage.pass(EXPIRED + MINUTE);
@@ -118,7 +118,7 @@ async fn s45_a_clock_that_goes_back_does_not_prolong_the_waiting_after_a_failure
 }
 
 #[tokio::test]
-async fn s45_a_clock_that_jumps_ahead_ends_the_waiting_after_a_failure() {
+async fn s45_a_clock_jump_ahead_ends_the_backoff() {
     let mut stage = Stage::signed_in().await;
     stage.osc.fault(Endpoint::Token, Fault::RetryAfter(429, "200".to_owned())).once();
     stage.pass(EXPIRED);
@@ -128,10 +128,10 @@ async fn s45_a_clock_that_jumps_ahead_ends_the_waiting_after_a_failure() {
 }
 
 #[tokio::test]
-async fn s45_clocks_at_the_ends_of_time_answer_without_a_panic() {
+async fn s45_extreme_clocks_cause_no_panic() {
     let mut stage = Stage::signed_in().await;
     let now = stage.clock.now();
-    // The last is the end of a signed 64-bit count of seconds, as the system keeps it.
+    // The last is the end of a signed 64-bit count of seconds, which the system uses.
     let last = SystemTime::UNIX_EPOCH + Duration::from_secs(i64::MAX.unsigned_abs());
     let ends = [SystemTime::UNIX_EPOCH, SystemTime::UNIX_EPOCH - HOUR, now + 24 * 365 * 5000 * HOUR, last];
     for end in ends {

@@ -8,14 +8,14 @@ use mock_osc::{Endpoint, Fault, MockOsc};
 use osc_tests::{Answer, Browser, Stage, callback, error_of, location, refusal, soon};
 
 const SESSION: &str = "osc_session_3000";
-/// A session that no browser has got is revoked after this long.
+/// A session whose cookie reached no browser is revoked after this time.
 const UNCLAIMED_FOR: Duration = Duration::from_secs(12);
 
 async fn stage() -> Stage {
     Stage::before_sign_in(MockOsc::builder(), |layer| layer).await
 }
 
-/// The path of a callback to `/there`.
+/// Returns the path of a callback that leads to `/there`.
 async fn to_there(stage: &mut Stage) -> String {
     let authorize = stage.browser.begin_sign_in("/auth/signin?return_to=/there").await;
     let callback = stage.osc.approve(&authorize).await.expect("the user allows it");
@@ -26,7 +26,7 @@ fn session_of(browser: &Browser) -> String {
     browser.cookies().get(SESSION).cloned().expect("a session")
 }
 
-/// A request for the callback that waits for the exchange, which the provider holds up.
+/// Starts a request for the callback. The provider holds the exchange.
 async fn clicked(
     stage: &Stage,
     path: &str,
@@ -45,7 +45,7 @@ async fn s77_a_second_click_joins_the_exchange_that_the_first_began() {
     let mut stage = stage().await;
     let path = to_there(&mut stage).await;
     let (hold, first) = clicked(&stage, &path).await;
-    // The browser gives the first request up, and sends the second.
+    // The browser drops the first request and sends the second.
     drop(first);
     let mut second = Box::pin(stage.browser.navigate(&path));
     assert!(second.as_mut().now_or_never().is_none());
@@ -78,7 +78,7 @@ async fn s77_a_second_click_after_the_exchange_gets_its_result() {
 }
 
 #[tokio::test]
-async fn s77_an_answer_that_never_arrived_is_given_again_for_a_minute() {
+async fn s77_a_lost_callback_answer_is_repeated_for_a_minute() {
     let mut stage = stage().await;
     let path = to_there(&mut stage).await;
     let mut lost = stage.browser.clone();
@@ -99,7 +99,7 @@ async fn s77_a_request_dropped_between_the_result_and_its_answer_leaves_no_grant
     let path = to_there(&mut stage).await;
     let (hold, request) = clicked(&stage, &path).await;
     hold.release();
-    // The exchange has ended, and the request was not polled since.
+    // The exchange has ended, but the request has not been polled since.
     while stage.layer.tasks_under_way() > 0 {
         tokio::task::yield_now().await;
     }
@@ -115,7 +115,7 @@ async fn s77_a_request_dropped_between_the_result_and_its_answer_leaves_no_grant
 }
 
 #[tokio::test]
-async fn s77_a_shutdown_revokes_a_session_that_no_browser_came_for() {
+async fn s77_shutdown_revokes_an_unclaimed_session() {
     let mut stage = stage().await;
     let path = to_there(&mut stage).await;
     let (hold, request) = clicked(&stage, &path).await;
@@ -126,11 +126,11 @@ async fn s77_a_shutdown_revokes_a_session_that_no_browser_came_for() {
 }
 
 #[tokio::test]
-async fn s77_another_browser_gets_nothing_of_it() {
+async fn s77_another_browser_does_not_get_the_result() {
     let mut stage = stage().await;
     let path = to_there(&mut stage).await;
     let mut stranger = Browser::new(osc_tests::app(&stage.layer));
-    // Not even one that has begun a sign-in of its own.
+    // This holds even for a browser with a sign-in of its own.
     callback(&mut stranger, &stage.osc).await;
     let (hold, first) = clicked(&stage, &path).await;
     assert_eq!(refusal(&soon(stranger.navigate(&path)).await), (400, "invalid_state".to_owned()));
@@ -141,7 +141,7 @@ async fn s77_another_browser_gets_nothing_of_it() {
 }
 
 #[tokio::test]
-async fn s77_another_code_for_the_same_sign_in_gets_nothing_and_spends_nothing() {
+async fn s77_another_code_for_the_same_sign_in_is_refused_unused() {
     let mut stage = stage().await;
     let path = to_there(&mut stage).await;
     let (hold, first) = clicked(&stage, &path).await;
@@ -187,7 +187,7 @@ async fn s77_a_sign_in_that_failed_fails_in_the_same_way_at_a_second_click() {
 }
 
 #[tokio::test]
-async fn s77_a_browser_that_waited_in_vain_gets_the_result_by_a_reload() {
+async fn s77_after_a_timeout_a_reload_gets_the_result() {
     let mut stage = stage().await;
     let path = to_there(&mut stage).await;
     let hold = stage.osc.hold(Endpoint::Token);

@@ -1,4 +1,4 @@
-//! What a session is known by: its cookie, secret, and its id, which is none.
+//! The identity of a session: its cookie, which is secret, and its public id, which is not.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use osc_tests::{Browser, EXPIRED, Stage, WatchedClock, app, error_of, soon, toke
 const COOKIE: &str = "osc_session_3000";
 
 #[tokio::test]
-async fn s21_every_sign_in_has_a_new_id_and_drops_the_old_session_without_revoking_it() {
+async fn s21_every_sign_in_drops_the_old_session_without_revoking() {
     let mut stage = Stage::signed_in().await;
     let mut ids = BTreeSet::new();
     let mut before = stage.token().await;
@@ -27,20 +27,20 @@ async fn s21_every_sign_in_has_a_new_id_and_drops_the_old_session_without_revoki
         assert!(stage.osc.is_live(before.access_token()), "the provider may have given the same grant again");
         before = now;
     }
-    // Revocations run beside; there are none under way after this.
+    // Revocations run in the background. None is running after this.
     assert!(soon(stage.layer.shutdown(Duration::from_secs(5))).await);
     assert_eq!(stage.osc.count(Endpoint::Revoke), 0);
 }
 
 #[tokio::test]
-async fn s21_a_sign_in_under_a_refresh_of_the_old_session_revokes_nothing_either() {
+async fn s21_a_sign_in_during_a_refresh_revokes_nothing() {
     let mut stage = Stage::signed_in().await;
     let mut old = stage.browser.clone();
     stage.pass(EXPIRED);
     stage.osc.fault(Endpoint::Token, Fault::Status(503)).once();
     let mut request = Box::pin(old.fetch("/"));
     assert!(request.as_mut().now_or_never().is_none());
-    // Between the two tries the visitor, tired of waiting, signs in again.
+    // Between the two tries, the visitor signs in again.
     let pause = stage.clock.slept(WatchedClock::SECOND_TRY, 1).await;
     assert_eq!(stage.browser.sign_in(&stage.osc).await.status(), StatusCode::SEE_OTHER);
     stage.clock.advance(pause);
@@ -52,7 +52,7 @@ async fn s21_a_sign_in_under_a_refresh_of_the_old_session_revokes_nothing_either
 }
 
 #[tokio::test]
-async fn s21_a_planted_session_id_is_not_the_one_signed_in() {
+async fn s21_sign_in_replaces_a_planted_session_id() {
     let attacker = Stage::signed_in().await;
     for planted in [attacker.browser.cookies()[COOKIE].clone(), "A".repeat(43), "planted".to_owned()] {
         let mut victim = Browser::new(app(&attacker.layer));
@@ -67,7 +67,7 @@ async fn s21_a_planted_session_id_is_not_the_one_signed_in() {
 }
 
 #[tokio::test]
-async fn s69_the_public_id_stays_the_same_until_sign_out_and_leads_nowhere() {
+async fn s69_the_public_id_is_stable_and_useless_as_a_cookie() {
     let mut stage = Stage::signed_in().await;
     let id = stage.token().await.session().id();
     for _ in 0..3 {
@@ -107,13 +107,13 @@ async fn two_apps_on_localhost_keep_their_cookies_apart_by_port() {
         app(&configure(builder, port).build().unwrap())
     };
     for configure in [
-        // With the public URL configured, and with the port taken from the request.
+        // With the configured public URL, and with the port from the request.
         (|builder: osc_auth_layer::Builder, port: u16| builder.public_url(format!("http://localhost:{port}")))
             as fn(osc_auth_layer::Builder, u16) -> osc_auth_layer::Builder,
         (|builder, _| builder) as fn(osc_auth_layer::Builder, u16) -> osc_auth_layer::Builder,
     ] {
         let (one, two) = (layer(configure, 4001), layer(configure, 4002));
-        // One browser: cookies know hosts but no ports.
+        // One browser for both, because cookies depend on the host and not on the port.
         let mut browser = Browser::new(one.clone()).at("localhost:4001");
         browser.sign_in(&osc).await;
         let at_one = token_of(&browser.fetch("/").await).expect("a token");
@@ -125,7 +125,7 @@ async fn two_apps_on_localhost_keep_their_cookies_apart_by_port() {
         assert_ne!(at_one.access_token(), at_two.access_token());
         assert_eq!(browser.cookies().len(), 2, "{:?}", browser.cookies());
 
-        // Signing out of one leaves the other alone.
+        // Signing out of one app does not affect the other.
         browser.post_from("same-origin", "/auth/signout").await;
         assert_eq!(error_of(&browser.fetch("/").await), "unauthenticated");
         browser.switch_app(one);

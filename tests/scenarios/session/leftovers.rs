@@ -1,4 +1,4 @@
-//! Sessions end in many ways, and of none of them anything is left: no entry in the table, no task, no connection.
+//! Ended sessions leave nothing behind: no entry in the table, no task, no connection.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use tokio::runtime::Handle;
 use super::memory::held;
 
 const OF_EACH: usize = 20;
-/// A session that no browser has got is revoked after this long.
+/// A session whose cookie reached no browser is revoked after this time.
 const UNCLAIMED_FOR: Duration = Duration::from_secs(12);
 const IDLE: Duration = Duration::from_secs(2 * 60 * 60);
 const ABSOLUTE: Duration = Duration::from_secs(5 * 60 * 60);
@@ -21,7 +21,7 @@ fn tasks() -> usize {
     Handle::current().metrics().num_alive_tasks()
 }
 
-/// For what nobody is told of.
+/// Waits for a condition that has no event.
 async fn comes_true(what: impl Fn() -> bool) {
     soon(async {
         while !what() {
@@ -31,7 +31,7 @@ async fn comes_true(what: impl Fn() -> bool) {
     .await;
 }
 
-/// Lets sessions live and end, and looks for what is left of them.
+/// Runs sessions from start to end, and checks that nothing of them is left.
 async fn leaves_nothing(live_and_end: impl AsyncFnOnce(&Stage)) {
     let timing = |layer: osc_auth_layer::Builder| layer.idle_timeout(IDLE).absolute_timeout(ABSOLUTE);
     let stage = Stage::before_sign_in(MockOsc::builder(), timing).await;
@@ -45,7 +45,7 @@ async fn leaves_nothing(live_and_end: impl AsyncFnOnce(&Stage)) {
     comes_true(|| stage.layer.tasks_under_way() == 0).await;
     let Stage { osc, clock, layer, browser } = stage;
     osc.stop_listening().await;
-    // The sweeper, and who watches over the idle connections to the provider.
+    // Two tasks may remain: the sweeper and the one that watches idle connections to the provider.
     comes_true(|| tasks() <= before + 2).await;
     drop((layer, browser));
     clock.advance(Duration::from_secs(60));
@@ -53,7 +53,7 @@ async fn leaves_nothing(live_and_end: impl AsyncFnOnce(&Stage)) {
     comes_true(|| tasks() <= before).await;
 }
 
-/// Browsers that are signed in, and the codes by which the provider knows their grants.
+/// Returns signed-in browsers, each with the code that identifies its grant at the provider.
 async fn visitors(stage: &Stage) -> Vec<(Browser, String)> {
     let mut visitors = Vec::new();
     for _ in 0..OF_EACH {
@@ -72,7 +72,7 @@ async fn sign_out(visitors: Vec<(Browser, String)>) {
     }
 }
 
-/// Half an hour of sweeps, after which they believe in a clock that has jumped ahead.
+/// Runs sweeps for half an hour. After that, they accept that the clock has jumped ahead.
 async fn sweep(stage: &Stage) {
     for _ in 0..31 {
         let so_far = stage.clock.sleeps(WatchedClock::SWEEP);
@@ -82,12 +82,12 @@ async fn sweep(stage: &Stage) {
 }
 
 #[tokio::test]
-async fn of_sessions_that_are_signed_out() {
+async fn signed_out_sessions_leave_nothing() {
     leaves_nothing(async |stage| sign_out(visitors(stage).await).await).await;
 }
 
 #[tokio::test]
-async fn of_sessions_in_whose_place_another_began() {
+async fn replaced_sessions_leave_nothing() {
     leaves_nothing(async |stage| {
         let mut visitors = visitors(stage).await;
         for (browser, _) in &mut visitors {
@@ -100,7 +100,7 @@ async fn of_sessions_in_whose_place_another_began() {
 }
 
 #[tokio::test]
-async fn of_sign_ins_whose_visitor_hung_up() {
+async fn abandoned_sign_ins_leave_nothing() {
     leaves_nothing(async |stage| {
         for _ in 0..OF_EACH {
             let mut browser = Browser::new(app(&stage.layer));
@@ -109,7 +109,7 @@ async fn of_sign_ins_whose_visitor_hung_up() {
             assert!(Box::pin(browser.navigate(&callback)).now_or_never().is_none());
             soon(hold.arrived(1)).await;
         }
-        // Another click might still come for each.
+        // A second click could still arrive for each of them.
         stage.clock.slept(UNCLAIMED_FOR..=UNCLAIMED_FOR, OF_EACH).await;
         stage.clock.advance(UNCLAIMED_FOR);
         soon(stage.osc.wait_for_requests(Endpoint::Revoke, OF_EACH)).await;
@@ -119,7 +119,7 @@ async fn of_sign_ins_whose_visitor_hung_up() {
 }
 
 #[tokio::test]
-async fn of_sessions_that_were_idle_for_too_long() {
+async fn idle_sessions_leave_nothing() {
     leaves_nothing(async |stage| {
         let _visitors = visitors(stage).await;
         stage.pass(IDLE);
@@ -129,7 +129,7 @@ async fn of_sessions_that_were_idle_for_too_long() {
 }
 
 #[tokio::test]
-async fn of_sessions_in_use_that_are_too_old() {
+async fn too_old_sessions_leave_nothing() {
     leaves_nothing(async |stage| {
         let mut visitors = visitors(stage).await;
         let mut age = Duration::ZERO;
@@ -147,7 +147,7 @@ async fn of_sessions_in_use_that_are_too_old() {
 }
 
 #[tokio::test]
-async fn of_sessions_that_the_provider_ended() {
+async fn sessions_ended_by_the_provider_leave_nothing() {
     leaves_nothing(async |stage| {
         let mut visitors = visitors(stage).await;
         stage.pass(EXPIRED);
@@ -162,7 +162,7 @@ async fn of_sessions_that_the_provider_ended() {
 }
 
 #[tokio::test]
-async fn of_requests_that_were_given_up_while_the_provider_failed() {
+async fn abandoned_requests_in_an_outage_leave_nothing() {
     leaves_nothing(async |stage| {
         let mut visitors = visitors(stage).await;
         stage.pass(EXPIRED);
@@ -170,7 +170,7 @@ async fn of_requests_that_were_given_up_while_the_provider_failed() {
         for (browser, _) in &mut visitors {
             assert!(Box::pin(browser.fetch("/")).now_or_never().is_none());
         }
-        // Each asks once more after a pause.
+        // Each retries once after a pause.
         comes_true(|| {
             stage.clock.advance(Duration::from_millis(100));
             stage.layer.tasks_under_way() == 0

@@ -1,4 +1,4 @@
-//! Idle and absolute time-outs.
+//! Idle and absolute timeouts.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use osc_tests::{Stage, error_of, soon, token_of};
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);
 
-/// Tokens that outlive every session, so that the time-outs alone decide.
+/// Returns a stage whose tokens outlive every session, so that only the timeouts decide.
 async fn with_long_tokens(
     configure: impl FnOnce(osc_auth_layer::Builder) -> osc_auth_layer::Builder,
 ) -> Stage {
@@ -49,7 +49,7 @@ async fn s26_every_use_begins_the_idle_time_anew() {
 }
 
 #[tokio::test]
-async fn s26_an_idle_session_that_has_a_refresh_token_ends_all_the_same() {
+async fn s26_an_idle_session_with_a_refresh_token_ends_too() {
     let mut stage = Stage::signed_in().await;
     stage.pass(24 * HOUR);
     assert_eq!(error_of(&stage.fetch("/").await), "unauthenticated");
@@ -57,7 +57,7 @@ async fn s26_an_idle_session_that_has_a_refresh_token_ends_all_the_same() {
 }
 
 #[tokio::test]
-async fn s27_a_session_that_is_used_all_the_time_ends_after_thirty_days() {
+async fn s27_a_constantly_used_session_ends_after_thirty_days() {
     let mut stage = Stage::signed_in().await;
     for _ in 1..30 * 4 {
         stage.pass(6 * HOUR);
@@ -72,7 +72,7 @@ async fn s27_a_session_that_is_used_all_the_time_ends_after_thirty_days() {
 }
 
 #[tokio::test]
-async fn s27_the_absolute_time_out_is_the_cookies_max_age_and_set_once() {
+async fn s27_the_absolute_timeout_is_the_cookies_max_age_and_set_once() {
     let configure = |layer: osc_auth_layer::Builder| layer.absolute_timeout(3 * HOUR);
     let mut stage = Stage::before_sign_in(MockOsc::builder(), configure).await;
     let answer = stage.browser.sign_in(&stage.osc).await;

@@ -1,4 +1,4 @@
-//! What the layer keeps in memory, and that it lets go of it.
+//! The layer's use of memory, and its release.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use osc_tests::{Browser, Stage, WatchedClock, app, error_of, parameter, soon};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// How many sessions the layer holds, by its own account.
+/// Returns the number of sessions that the layer reports.
 pub(super) fn held(layer: &OscAuthLayer) -> usize {
     number_of(layer, "sessions")
 }
@@ -62,7 +62,7 @@ async fn the_sweep_drops_what_has_expired_and_nothing_else() {
     let mut stage = stage.sign_in().await;
     stage.clock.slept(WatchedClock::SWEEP, 1).await;
     stage.pass(5 * MINUTE);
-    // The sweeper sleeps again after it swept.
+    // The sweeper sleeps again after it has swept.
     stage.clock.slept(WatchedClock::SWEEP, 2).await;
     assert_eq!(held(&stage.layer), 51);
     assert_eq!(stage.fetch("/").await.status(), StatusCode::OK);
@@ -78,7 +78,7 @@ async fn the_sweep_drops_what_has_expired_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn there_is_one_sweeper_however_many_sign_in() {
+async fn any_number_of_sign_ins_start_one_sweeper() {
     let stage = Stage::signed_in().await;
     for _ in 0..20 {
         stage.layer.sign_in_for_test(TestToken::new("pat")).await;
@@ -98,7 +98,7 @@ async fn signing_out_frees_the_session() {
 }
 
 #[tokio::test]
-async fn a_sweeper_that_died_with_its_runtime_is_replaced_at_the_next_sign_in() {
+async fn a_sweeper_lost_with_its_runtime_is_replaced() {
     let osc = MockOsc::builder().start().await.unwrap();
     let clock = WatchedClock::default();
     let layer = osc_tests::layer_for(&osc).clock(clock.clone()).idle_timeout(MINUTE).build().unwrap();
@@ -122,7 +122,7 @@ async fn a_sweeper_that_died_with_its_runtime_is_replaced_at_the_next_sign_in() 
 }
 
 #[tokio::test]
-async fn a_layer_that_is_dropped_frees_its_sessions_and_its_sweeper() {
+async fn dropping_the_layer_frees_its_sessions_and_its_sweeper() {
     let stage = Stage::signed_in().await;
     let token = stage.token().await;
     let Stage { osc, clock, layer, browser } = stage;
@@ -133,14 +133,14 @@ async fn a_layer_that_is_dropped_frees_its_sessions_and_its_sweeper() {
     drop(service);
 
     assert!(soon(token.session().token()).await.is_err());
-    // What the sweeper holds it lets go of when it next wakes, and then the clock is ours alone.
+    // The sweeper notices the drop when it next wakes. After that, only the test has the clock.
     clock.advance(MINUTE);
     clock.alone().await;
     drop(osc);
 }
 
 #[tokio::test]
-async fn s72_states_that_are_used_before_the_first_session_begins_are_forgotten() {
+async fn s72_states_used_before_the_first_session_are_forgotten() {
     let stage = Stage::before_sign_in(MockOsc::builder(), |layer| layer).await;
     for _ in 0..50 {
         let mut stranger = Browser::new(app(&stage.layer));

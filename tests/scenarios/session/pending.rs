@@ -1,4 +1,4 @@
-//! A sign-in in progress: a cookie of its own, few of them, small, for ten minutes.
+//! A sign-in in progress: its cookie, the number and size of such cookies, and the ten-minute limit.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ async fn stage() -> Stage {
     Stage::before_sign_in(MockOsc::builder(), |layer| layer).await
 }
 
-/// The values' sizes. The names add some thirty bytes to each.
+/// Returns the sizes of the cookies' values. Each name adds about thirty bytes.
 fn sizes(stage: &Stage) -> Vec<usize> {
     stage.browser.cookies().values().map(String::len).collect()
 }
@@ -56,7 +56,7 @@ async fn s23_the_four_newest_sign_ins_can_all_be_completed() {
 #[tokio::test]
 async fn s23_no_return_path_makes_a_cookie_too_large() {
     let mut stage = stage().await;
-    // A quotation mark takes twice the room when it is sealed.
+    // A quotation mark takes twice the space when sealed.
     for (character, escaped) in [("x", "x"), ("\"", "%22")] {
         for length in (10..400).step_by(10) {
             stage.browser.forget_cookies("");
@@ -95,7 +95,7 @@ async fn s02_a_sign_in_expires_after_ten_minutes() {
 }
 
 #[tokio::test]
-async fn s02_a_sign_in_that_was_declined_has_used_its_state() {
+async fn s02_a_declined_sign_in_uses_its_state() {
     let mut stage = stage().await;
     let authorize = stage.browser.begin_sign_in("/auth/signin").await;
     let mut copy = stage.browser.clone();
@@ -109,7 +109,7 @@ async fn s02_a_sign_in_that_was_declined_has_used_its_state() {
 }
 
 #[tokio::test]
-async fn s02_an_answer_of_another_issuer_has_used_its_state() {
+async fn s02_an_answer_of_another_issuer_uses_its_state() {
     let mut stage = stage().await;
     let authorize = stage.browser.begin_sign_in("/auth/signin").await;
     let mut copy = stage.browser.clone();
@@ -124,17 +124,17 @@ async fn s02_an_answer_of_another_issuer_has_used_its_state() {
 }
 
 #[tokio::test]
-async fn s02_a_state_is_used_once_also_when_the_cookie_was_copied_and_until_it_would_have_expired() {
+async fn s02_a_state_is_used_once_even_with_a_copied_cookie() {
     let mut stage = stage().await;
     let authorize = stage.browser.begin_sign_in("/auth/signin").await;
     let copy = stage.browser.clone();
     let callback = stage.osc.approve(&authorize).await.unwrap();
     assert_eq!(stage.browser.navigate(path_of(&callback)).await.status(), StatusCode::SEE_OTHER);
     for minute in 0..12 {
-        // The sweeper forgets used states, but none too early.
+        // The sweeper must not forget used states too early.
         let answer = copy.clone().fetch(path_of(&callback)).await;
         match minute {
-            // The result is kept for a minute, for a second click.
+            // The result is kept for one minute, for a second click.
             0 => assert_eq!(answer.status(), StatusCode::SEE_OTHER),
             _ => assert_eq!(error_of(&answer), "invalid_state", "minute {minute}"),
         }

@@ -1,4 +1,4 @@
-//! What strangers can do to a server that they ask for more than anybody would: nothing that lasts.
+//! Floods of requests from strangers, which must have no lasting effect.
 
 use std::time::Duration;
 
@@ -11,12 +11,12 @@ use super::memory::held;
 const SESSION: &str = "osc_session_3000";
 const REQUESTS: usize = 4_000;
 
-/// 43 characters of base64url, as ids have.
+/// Returns a made-up session id: 43 characters of base64url.
 fn made_up(number: usize) -> String {
     format!("{number:A<43}")
 }
 
-/// Without a cookie, or every other time with one of a sign-in that nobody began.
+/// Removes the stranger's cookies, and every other time adds one of a sign-in that was never begun.
 fn comes_anew(stranger: &mut Browser, number: usize) {
     stranger.forget_cookies("");
     if number.is_multiple_of(2) {
@@ -24,7 +24,7 @@ fn comes_anew(stranger: &mut Browser, number: usize) {
     }
 }
 
-/// The session that was there before still is, alone, and the provider has heard of nobody but its visitor.
+/// Checks that the only session is the one from the start, and that only its visitor reached the provider.
 async fn is_untouched(mut stage: Stage) {
     assert_eq!(held(&stage.layer), 1);
     assert_eq!(stage.layer.tasks_under_way(), 0);
@@ -33,7 +33,7 @@ async fn is_untouched(mut stage: Stage) {
 }
 
 #[tokio::test]
-async fn s72_thousands_of_sign_ins_that_are_only_begun_leave_no_trace() {
+async fn s72_thousands_of_abandoned_sign_ins_leave_no_trace() {
     let stage = Stage::signed_in().await;
     let mut stranger = Browser::new(app(&stage.layer));
     for number in 0..REQUESTS {
@@ -44,7 +44,7 @@ async fn s72_thousands_of_sign_ins_that_are_only_begun_leave_no_trace() {
 }
 
 #[tokio::test]
-async fn s72_thousands_of_made_up_callbacks_reach_nobody() {
+async fn s72_thousands_of_forged_callbacks_never_reach_the_provider() {
     let stage = Stage::signed_in().await;
     let mut stranger = Browser::new(app(&stage.layer));
     for number in 0..REQUESTS {
@@ -56,7 +56,7 @@ async fn s72_thousands_of_made_up_callbacks_reach_nobody() {
 }
 
 #[tokio::test]
-async fn s72_thousands_of_made_up_sessions_are_none() {
+async fn s72_thousands_of_forged_sessions_are_refused() {
     let stage = Stage::signed_in().await;
     let mut stranger = Browser::new(app(&stage.layer));
     for number in 0..REQUESTS {
@@ -67,7 +67,7 @@ async fn s72_thousands_of_made_up_sessions_are_none() {
 }
 
 #[tokio::test]
-async fn s72_sign_ins_far_beyond_the_table_push_out_nobody_who_is_there() {
+async fn s72_a_flood_of_sign_ins_evicts_no_active_session() {
     const MOST: usize = 50;
     let mut stage = Stage::before_sign_in(MockOsc::builder(), |layer| layer.max_sessions(MOST)).await;
     let mut in_use = Vec::new();
@@ -82,10 +82,10 @@ async fn s72_sign_ins_far_beyond_the_table_push_out_nobody_who_is_there() {
         assert_eq!(answer.status(), StatusCode::SEE_OTHER);
         assert!(held(&stage.layer) <= MOST);
         stage.pass(Duration::from_secs(3));
-        // Every half minute somebody clicks.
+        // Every half minute, one visitor sends a request.
         let visitor = turn % in_use.len();
         assert_eq!(in_use[visitor].fetch("/").await.status(), StatusCode::OK, "{turn}");
     }
     assert_eq!(held(&stage.layer), MOST);
-    assert_eq!(stage.fetch("/").await.status(), StatusCode::OK, "nor the newest");
+    assert_eq!(stage.fetch("/").await.status(), StatusCode::OK, "the newest session is kept");
 }

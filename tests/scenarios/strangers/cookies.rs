@@ -1,4 +1,4 @@
-//! Many cookies of the layer's, and two of one name.
+//! Many of the layer's cookies, and two with the same name.
 
 use http::{Method, Request, StatusCode, header};
 use mock_osc::{Endpoint, MockOsc};
@@ -20,7 +20,7 @@ async fn send(app: &App, method: Method, path: &str, cookies: &str) -> Answer {
     Browser::new(app.clone()).send_raw(request.body(Body::default()).expect("a request")).await
 }
 
-/// As many cookies of pending sign-ins that nobody began.
+/// Returns this many cookies of sign-ins that were never begun.
 fn made_up(number: usize) -> String {
     let cookies: Vec<_> = (0..number).map(|n| format!("{SESSION}_signin_{n:08}=x")).collect();
     cookies.join("; ")
@@ -57,7 +57,7 @@ async fn s35_two_session_cookies_are_refused_on_public_paths_too() {
     }
 }
 
-/// Only with two of them can nobody tell which is meant.
+/// A single oversized cookie is not ambiguous, so it is no duplicate.
 #[tokio::test]
 async fn one_oversized_session_cookie_is_no_session_on_a_public_path() {
     let osc = MockOsc::builder().start().await.unwrap();
@@ -105,9 +105,9 @@ async fn s74_thousands_of_pending_cookies_get_a_handful_of_removals() {
     }
 }
 
-/// Forty tabs that a browser opens at once each begin a sign-in before any has an answer.
+/// A browser opens forty tabs at once. Each begins a sign-in before any gets an answer.
 #[tokio::test]
-async fn s74_a_browser_with_forty_pending_sign_ins_completes_any_of_them_and_loses_the_rest() {
+async fn s74_any_of_forty_pending_sign_ins_can_be_completed() {
     const TABS: usize = 40;
     let osc = MockOsc::builder().start().await.unwrap();
     let mut browser = Browser::new(app(&layer(&osc)));
@@ -131,8 +131,8 @@ async fn s74_a_browser_with_forty_pending_sign_ins_completes_any_of_them_and_los
     assert_eq!(browser.sign_in(&osc).await.status(), StatusCode::SEE_OTHER);
 }
 
-/// A browser that keeps cookies by name and path (RFC 6265 §5.3), for another app on the same host sets them below
-/// whatever path it likes.
+/// A browser that keeps cookies by name and path (RFC 6265 §5.3). Another app on the same host sets cookies
+/// with paths of its choice.
 struct PathBrowser {
     app: App,
     cookies: Vec<(String, String, String)>,
@@ -146,7 +146,7 @@ impl PathBrowser {
         }
     }
 
-    /// RFC 6265 §5.1.4.
+    /// Returns the cookies for a path (RFC 6265 §5.1.4).
     fn cookies_for(&self, target: &str) -> String {
         let path = target.split('?').next().unwrap_or_default();
         let matches = |at: &str| {
@@ -170,7 +170,7 @@ impl PathBrowser {
         answer
     }
 
-    /// Clicks what the page offers until the browser is sent to the provider.
+    /// Follows the links of the pages until the browser is redirected to the provider.
     async fn click_through(&mut self, target: &str) -> String {
         let mut answer = self.navigate(target).await;
         for _ in 0..4 {
@@ -183,12 +183,12 @@ impl PathBrowser {
             let (link, _) = link.split_once('"').expect("the end of the link");
             answer = self.navigate(&link.replace("&amp;", "&")).await;
         }
-        panic!("no click mends it: {answer:?}");
+        panic!("no click helps: {answer:?}");
     }
 }
 
 #[tokio::test]
-async fn s35_a_browser_with_a_planted_cookie_gets_in_by_clicking_what_the_page_offers() {
+async fn s35_the_page_lets_a_browser_with_a_planted_cookie_sign_in() {
     let osc = MockOsc::builder().start().await.unwrap();
     let app = app(&layer(&osc));
     for planted in ["/deep/er", "/deep/", "/deep", "/auth", "/auth/", "/auth/signin", "/auth/callback"] {
@@ -211,7 +211,7 @@ async fn s35_a_browser_with_a_planted_cookie_gets_in_by_clicking_what_the_page_o
 }
 
 #[tokio::test]
-async fn s35_the_answer_to_a_duplicate_removes_it_and_keeps_the_session_on_the_server() {
+async fn s35_a_duplicate_cookie_is_removed_and_the_session_kept() {
     let osc = MockOsc::builder().start().await.unwrap();
     let mut browser = Browser::new(app(&layer(&osc)));
     let path = callback(&mut browser, &osc).await;

@@ -1,4 +1,4 @@
-//! No answer of the layer's own has more than 3.5 KB of headers, whatever the request.
+//! The layer's own answers have at most 3.5 KB of headers, whatever the request.
 
 use std::sync::LazyLock;
 
@@ -18,7 +18,7 @@ const MOST: usize = 3584;
 const LONGEST_ADDRESS: usize = 8 * 1024;
 const LONGEST_HEADER: usize = 64 * 1024;
 
-/// Layers that never hear of their provider, in every way to be reached.
+/// Apps with every kind of public URL. Their provider is never reached.
 static APPS: LazyLock<Vec<App>> = LazyLock::new(|| {
     let configurations: [fn(Builder) -> Builder; 4] = [
         |layer| layer.public_url("https://app.example").redirect_to_signin(),
@@ -96,7 +96,7 @@ const VALUES: &[&str] = &[
     "\u{e9}",
 ];
 
-/// One word many times over, with a number in it where there is a `#`, behind and before another.
+/// Returns a strategy for a long text: one word repeated, with a number for each `#`, between other words.
 fn long(words: &'static [&'static str], most: usize) -> impl Strategy<Value = String> {
     let length = prop_oneof![3 => 0..100usize, 1 => 0..most];
     (select(words), select(words), select(words), length).prop_map(|(first, word, last, length)| {
@@ -136,7 +136,7 @@ proptest! {
     #![proptest_config(Config { cases: 3000, failure_persistence: None, ..Config::default() })]
 
     #[test]
-    fn s74_no_request_gets_more_than_three_and_a_half_kilobytes_of_headers(
+    fn s74_no_answer_has_more_than_3_5_kilobytes_of_headers(
         request in requests(),
         configuration in 0..4usize,
     ) {
@@ -151,7 +151,7 @@ fn navigation(target: &str, host: &str) -> Request<Body> {
     request.body(Body::default()).expect("a request")
 }
 
-/// The longest of everything that the answers repeat.
+/// The longest possible value of everything that answers repeat.
 #[test]
 fn s74_the_longest_addresses_and_hosts_get_short_headers() {
     let escapes = "%22".repeat(2700);
@@ -180,7 +180,7 @@ fn s74_the_longest_addresses_and_hosts_get_short_headers() {
 }
 
 #[test]
-fn s74_a_page_whose_address_is_too_long_is_returned_to_without_its_query() {
+fn s74_a_too_long_return_path_loses_its_query() {
     let app = &APPS[0];
     let link = |target: &str| location(&answer(app, navigation(target, "app.example")));
     let longest = format!("/{}", "\"".repeat(319));
@@ -216,7 +216,7 @@ async fn s74_a_sign_in_with_the_longest_of_everything_works() {
 }
 
 #[tokio::test]
-async fn s74_a_session_that_ended_is_told_so_in_short_headers() {
+async fn s74_an_ended_session_gets_short_headers() {
     let osc = MockOsc::builder().start().await.unwrap();
     let clock = TestClock::new();
     let layer = layer_for(&osc).clock(clock.clone()).redirect_to_signin().build().unwrap();

@@ -1,4 +1,4 @@
-//! Sign-ins at a table of sessions that is full.
+//! Sign-ins with a full table of sessions.
 
 use std::time::Duration;
 
@@ -9,11 +9,11 @@ use osc_auth_layer::{Client, OscAuthLayer};
 use osc_tests::{Stage, instructions, instructions_argument};
 use tokio::runtime::Runtime;
 
-/// In both the parts of the table are full.
+/// Two sizes of the table, in both of which all parts are full.
 const SMALL: usize = 4_096;
 const LARGE: usize = 4 * SMALL;
 
-/// Callgrind counts what happens in here.
+/// Callgrind counts the instructions in this function.
 #[inline(never)]
 fn sign_in(layer: &OscAuthLayer, runtime: &Runtime) {
     runtime.block_on(layer.sign_in_for_test(TestToken::new("pat")));
@@ -30,7 +30,7 @@ fn be_counted(sessions: usize) {
 }
 
 #[test]
-fn s75_the_costliest_sign_in_at_a_full_table_costs_the_same_however_large_the_table_is() {
+fn s75_sign_in_cost_at_a_full_table_does_not_depend_on_its_size() {
     if let Some(sessions) = instructions_argument() {
         return be_counted(sessions);
     }
@@ -43,9 +43,10 @@ fn s75_the_costliest_sign_in_at_a_full_table_costs_the_same_however_large_the_ta
     assert!(large <= small * 2, "{small} at {SMALL} sessions, {large} at {LARGE}");
 }
 
-/// Three quarters of the table click every minute, in which half as many sign in as there is room for besides.
+/// The sessions in three quarters of the table are used every minute. In each minute, new sign-ins take an
+/// eighth of the table.
 #[tokio::test]
-async fn s75_a_full_table_pushes_out_nobody_who_is_there() {
+async fn s75_a_full_table_evicts_no_active_session() {
     const MOST: usize = 1_000;
     let stage = Stage::before_sign_in(MockOsc::builder(), |layer| layer.max_sessions(MOST)).await;
     let mut there = Vec::new();

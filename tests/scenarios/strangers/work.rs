@@ -1,4 +1,4 @@
-//! Before anybody is known, the work for a request grows no faster than the request.
+//! Before the visitor is known, the work for a request grows at most linearly with its size.
 
 use futures_util::FutureExt;
 use http::{HeaderName, HeaderValue, Method, Request, header};
@@ -7,18 +7,18 @@ use osc_auth_layer::{Builder, Client, OscAuthLayer};
 use osc_tests::{App, Body, app, instructions, instructions_argument};
 use tower::ServiceExt;
 
-/// Bytes of a request.
+/// Sizes of requests in bytes.
 const SMALL: usize = 16_000;
 const LARGE: usize = 2 * SMALL;
 
-/// Work that grows with the square would be four times as much.
+/// Returns true if the work grew linearly. Quadratic work would be four times as much.
 fn is_linear(small: u64, large: u64) -> bool {
-    // The allocator tidies up now and then.
+    // The allocator reorganizes its memory now and then.
     const SLACK: u64 = 1_000_000;
     large <= small * 5 / 2 + SLACK
 }
 
-/// Where browsers find the app: at any of five hosts, or on this machine at whatever port.
+/// The app's public URLs: five hosts, or any port on this machine.
 #[derive(Clone, Copy, Debug)]
 enum At {
     Https,
@@ -26,7 +26,7 @@ enum At {
 }
 
 impl At {
-    /// No request waits there, since the provider is never heard of.
+    /// Returns an app. No request waits, because the provider is never reached.
     fn app(self) -> App {
         let layer =
             OscAuthLayer::builder(Client::public("cli")).issuer("http://127.0.0.1:1").known_endpoints();
@@ -49,7 +49,7 @@ impl At {
     }
 }
 
-/// As many of the words as fit, each with another number for its `#`.
+/// Returns as many of the words as fit, each with another number for its `#`.
 fn many(words: &str, size: usize) -> Vec<String> {
     let numbered = |n| match words.split_once('#') {
         Some((head, tail)) => format!("{head}{n:05}{tail}"),
@@ -78,7 +78,7 @@ fn one(name: &str, value: String) -> Headers {
     vec![(name.to_owned(), value)]
 }
 
-/// Requests of about `size` bytes, large in every way that somebody unknown can make them so.
+/// Returns requests of about `size` bytes, each large in another part that an unknown client controls.
 fn requests(size: usize) -> Vec<(String, At, Request<Body>)> {
     let mut requests = Vec::new();
     for at in [At::Https, At::Loopback] {
@@ -141,14 +141,14 @@ fn with_addresses(size: usize, add: &mut impl FnMut(&str, Headers, &str)) {
         }
     }
     for start in ["/auth/signin?", "/auth/callback?"] {
-        // As long as a query may be, and longer.
+        // The longest allowed query, and a longer one.
         for size in [size / 5, size] {
             add(&format!("{start}{}", many("a#=b&", size).concat()), Vec::new(), "many parameters");
         }
     }
 }
 
-/// Callgrind counts what happens in here.
+/// Callgrind counts the instructions in this function.
 #[inline(never)]
 fn counted(app: App, request: Request<Body>) {
     app.oneshot(request).now_or_never().expect("it waits for nothing").expect("the app answers");
@@ -158,7 +158,7 @@ fn be_counted(size: usize) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let [https, loopback] = [At::Https, At::Loopback].map(|at| {
         let app = at.app();
-        // The first looks for the provider's metadata.
+        // The first request loads the provider's metadata.
         let first = runtime.block_on(app.clone().oneshot(request("/auth/signin", Vec::new())));
         assert!(first.expect("the app answers").status().is_redirection());
         app
@@ -170,7 +170,7 @@ fn be_counted(size: usize) {
 }
 
 #[test]
-fn s74_work_before_anybody_is_known_is_linear_in_the_request() {
+fn s74_work_for_unknown_visitors_is_linear_in_the_request() {
     if let Some(size) = instructions_argument() {
         return be_counted(size);
     }

@@ -15,7 +15,7 @@ use tower::{Layer, ServiceExt, service_fn};
 
 use super::{cookie, lonely, request, token_in};
 
-/// Data of the app's own kind.
+/// Data of the app's own type.
 #[derive(Debug, PartialEq)]
 struct Slab {
     bytes: Bytes,
@@ -42,7 +42,7 @@ impl Buf for Slab {
     }
 }
 
-/// A body that is not made of `Bytes`, and whose error is no `Error`.
+/// A body that does not consist of `Bytes`, and whose error type does not implement `Error`.
 #[derive(Debug)]
 struct Slabs(VecDeque<&'static str>);
 
@@ -68,7 +68,7 @@ async fn slabs(request: Request<String>) -> Result<Response<Slabs>, Infallible> 
 }
 
 #[tokio::test]
-async fn a_string_comes_in_and_data_of_the_apps_own_type_goes_out() {
+async fn request_and_response_bodies_can_have_different_types() {
     let auth = lonely();
     let cookie = cookie(&auth, "pat").await;
     let service = auth.layer(service_fn(slabs));
@@ -112,7 +112,7 @@ async fn an_error_in_the_middle_of_a_body_passes_as_it_is() {
 struct NoBody;
 
 #[tokio::test]
-async fn a_request_without_any_body_type_at_all_is_served() {
+async fn a_request_without_a_body_type_is_served() {
     let auth = lonely();
     let cookie = cookie(&auth, "pat").await;
     let service = auth.layer(service_fn(|_: Request<NoBody>| {
@@ -125,7 +125,7 @@ async fn a_request_without_any_body_type_at_all_is_served() {
     assert_eq!((passed.status(), refused.status()), (StatusCode::OK, StatusCode::UNAUTHORIZED));
 }
 
-/// Says of itself what it is told to say.
+/// A body with a given size hint and end flag.
 struct Hinted(SizeHint, bool);
 
 impl Body for Hinted {
@@ -149,7 +149,7 @@ impl Body for Hinted {
 }
 
 #[tokio::test]
-async fn a_body_says_of_itself_what_it_said_without_the_layer() {
+async fn the_layer_keeps_size_hint_and_end_of_a_body() {
     let mut range = SizeHint::new();
     range.set_lower(3);
     range.set_upper(9);

@@ -1,4 +1,4 @@
-//! Response futures dropped at every stage: nothing leaks, nothing is lost that belongs to the session.
+//! Response futures dropped at every stage. Nothing leaks, and the session loses nothing.
 
 use std::convert::Infallible;
 use std::future::pending;
@@ -16,7 +16,7 @@ use tower::{Layer, ServiceExt, service_fn};
 
 use super::{due, request};
 
-/// A handler that never ends on `/slow`, and counts the requests it is at.
+/// A handler that never finishes on `/slow`, and that counts its running requests.
 async fn slow(request: Request<()>, at_work: Arc<AtomicUsize>) -> Result<Response<Full<Bytes>>, Infallible> {
     struct AtWork(Arc<AtomicUsize>);
     impl Drop for AtWork {
@@ -33,7 +33,7 @@ async fn slow(request: Request<()>, at_work: Arc<AtomicUsize>) -> Result<Respons
 }
 
 #[tokio::test]
-async fn before_the_first_poll_a_dropped_future_did_nothing_but_call() {
+async fn a_future_dropped_before_its_first_poll_only_called() {
     let at = due().await;
     let at_work = Arc::new(AtomicUsize::new(0));
     let service = at.auth.layer(ConcurrencyLimit::new(
@@ -91,7 +91,7 @@ async fn a_sign_in_dropped_while_it_waits_does_not_stop_the_next() {
 }
 
 #[tokio::test]
-async fn dropped_in_the_handler_it_cancels_the_handler_and_gives_the_permit_back() {
+async fn dropping_in_the_handler_cancels_it_and_frees_the_permit() {
     let at = due().await;
     let at_work = Arc::new(AtomicUsize::new(0));
     let handler = service_fn({
@@ -111,7 +111,7 @@ async fn dropped_in_the_handler_it_cancels_the_handler_and_gives_the_permit_back
 }
 
 #[tokio::test]
-async fn dropped_while_it_waits_for_the_permit_it_leaves_the_queue() {
+async fn dropping_a_future_waiting_for_a_permit_leaves_the_queue() {
     let at = due().await;
     let at_work = Arc::new(AtomicUsize::new(0));
     let handler = service_fn({
@@ -125,7 +125,7 @@ async fn dropped_while_it_waits_for_the_permit_it_leaves_the_queue() {
     assert!((&mut busy).now_or_never().is_none());
     let refreshed = at.auth.layer(service_fn(|request| slow(request, Arc::default())));
     refreshed.oneshot(request("/", Some(&at.due), ())).await.unwrap();
-    assert!((&mut queued).now_or_never().is_none(), "it has its token, and stands in the queue");
+    assert!((&mut queued).now_or_never().is_none(), "the request has its token and waits in the queue");
     drop(busy);
 
     drop(queued);

@@ -1,4 +1,4 @@
-//! The inner service's errors and its own self pass through untouched.
+//! The inner service's errors, and the inner service itself, pass through unchanged.
 
 use std::future::ready;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use tower::{Layer, Service, ServiceExt, service_fn};
 
 use super::{cookie, due, lonely, request};
 
-/// Implements nothing: not `Error`, not `Clone`, not `Display`.
+/// An error that implements neither `Error` nor `Clone` nor `Display`.
 #[derive(Debug)]
 struct Broken(u32);
 
@@ -46,7 +46,7 @@ async fn the_layers_own_answers_are_no_errors() {
     }
 }
 
-/// Ready until it breaks.
+/// A service that is ready until it breaks.
 #[derive(Clone, Default)]
 struct Fragile(Arc<AtomicBool>);
 
@@ -66,7 +66,7 @@ impl Service<Request<()>> for Fragile {
 }
 
 #[tokio::test]
-async fn a_service_that_cannot_become_ready_says_so_through_the_layer() {
+async fn the_layer_passes_on_readiness_errors() {
     let fragile = Fragile::default();
     let mut service = lonely().layer(fragile.clone());
     assert!(service.ready().await.is_ok());

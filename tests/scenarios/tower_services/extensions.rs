@@ -1,4 +1,4 @@
-//! What a request carries besides its token: all of it survives, except a token from elsewhere.
+//! The other parts of a request. All of them are kept, except a token from elsewhere.
 
 use std::convert::Infallible;
 use std::future::ready;
@@ -14,7 +14,8 @@ use super::{cookie, due, lonely, request, token_in};
 #[derive(Clone, Debug, PartialEq)]
 struct Note(&'static str);
 
-/// Answers with the token it was given, and hands the request back as extensions of the response.
+/// Returns a service that answers with the token it received, and returns the request as extensions of the
+/// response.
 fn mirror()
 -> impl Service<Request<()>, Response = Response<Full<Bytes>>, Error = Infallible, Future: Send> + Clone + Send
 {
@@ -35,7 +36,7 @@ async fn text(response: Response<osc_auth_layer::ResponseBody<Full<Bytes>>>) -> 
 }
 
 #[tokio::test]
-async fn everything_else_about_a_request_and_its_response_stays_as_it_was() {
+async fn all_other_parts_of_request_and_response_are_unchanged() {
     let at = due().await;
     for (path, cookie) in [("/a%20b?x=1&x", Some(&at.fresh)), ("/public", None), ("/waits?y", Some(&at.due))]
     {
@@ -59,7 +60,7 @@ async fn everything_else_about_a_request_and_its_response_stays_as_it_was() {
 }
 
 #[tokio::test]
-async fn a_response_of_the_app_is_given_no_headers_by_the_layer() {
+async fn the_layer_adds_no_headers_to_the_apps_responses() {
     let at = due().await;
     for cookie in [&at.fresh, &at.due] {
         let response = at.auth.layer(mirror()).oneshot(request("/", Some(cookie), ())).await.unwrap();
@@ -67,7 +68,7 @@ async fn a_response_of_the_app_is_given_no_headers_by_the_layer() {
     }
 }
 
-/// A valid token of another layer.
+/// Returns a valid token of another layer.
 async fn foreign_token() -> OscToken {
     let elsewhere: OscAuthLayer = lonely();
     let cookie = cookie(&elsewhere, "foreign").await;
@@ -82,7 +83,7 @@ async fn foreign_token() -> OscToken {
 }
 
 #[tokio::test]
-async fn a_token_planted_by_somebody_else_is_removed_on_every_path() {
+async fn a_foreign_token_is_removed_on_every_path() {
     let at = due().await;
     let foreign = foreign_token().await;
     let nonsense = HeaderValue::from_static("osc_session_3000=nonsense");

@@ -1,4 +1,5 @@
-//! HTTP/2 without TLS: the host is `:authority`, cookies come in crumbs, and a WebSocket is a CONNECT.
+//! HTTP/2 without TLS: the host is in `:authority`, cookies are split over header fields, and a WebSocket is
+//! a CONNECT request.
 
 use std::net::SocketAddr;
 
@@ -60,7 +61,7 @@ fn location<B>(response: &Response<B>) -> String {
     response.headers()[header::LOCATION].to_str().expect("ASCII").to_owned()
 }
 
-/// An app that answers with what HTTP/2 is known by, and the session cookie of somebody who signed in there.
+/// Returns an app that answers with the HTTP/2 parts of the request, and the session cookie of a user of it.
 async fn signed_in(osc: &MockOsc) -> (Server, Http2, String) {
     async fn show(request: axum::extract::Request) -> String {
         let host = request.headers().contains_key(header::HOST);
@@ -131,7 +132,7 @@ async fn signing_out_works_by_authority() {
 }
 
 #[tokio::test]
-async fn a_websocket_over_http2_opens_for_the_app_and_for_nobody_else() {
+async fn a_websocket_over_http2_opens_only_for_the_app() {
     let osc = MockOsc::builder().start().await.unwrap();
     let (_server, mut client, session) = signed_in(&osc).await;
     let own = format!("http://{}", client.address);

@@ -27,7 +27,7 @@ pub(super) fn full(text: impl Into<Bytes>) -> Body {
     Full::new(text.into()).boxed()
 }
 
-/// hyper-util's server for HTTP/1 and 2, with upgrades.
+/// Serves HTTP/1 and HTTP/2 with upgrades through hyper-util.
 pub(super) fn serve<S>(listener: TcpListener, service: OscAuth<S>) -> Server
 where
     S: Service<Request<Incoming>, Response = Response<Body>, Error = Infallible>
@@ -43,14 +43,14 @@ where
             let service = TowerToHyperService::new(service.clone());
             tokio::spawn(async move {
                 let server = auto::Builder::new(TokioExecutor::new());
-                // A client that hangs up is no failure of the test.
+                // A client that disconnects must not fail the test.
                 let _ = server.serve_connection_with_upgrades(TokioIo::new(stream), service).await;
             });
         }
     })
 }
 
-/// A layer without a public URL: what the browser calls it is what counts.
+/// Returns a layer without a public URL. The host that the browser uses counts.
 pub(super) fn layer_anywhere(osc: &MockOsc) -> OscAuthLayer {
     OscAuthLayer::builder(Client::confidential(osc.client_id(), osc.client_secret()))
         .issuer(osc.issuer())
@@ -59,7 +59,7 @@ pub(super) fn layer_anywhere(osc: &MockOsc) -> OscAuthLayer {
         .expect("the test's layer builds")
 }
 
-/// A full body, a streamed one, or an echo, by path.
+/// A handler that returns a full body, a streamed one, or an echo, by path.
 async fn handle(request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
     let who = if token_in(&request).is_some() { "signed in" } else { "anonymous" };
     let body = match request.uri().path() {
@@ -139,7 +139,7 @@ async fn a_large_body_goes_there_and_back() {
     assert!(answer.bytes().await.unwrap() == large);
 }
 
-/// What hyper asks of a service's future.
+/// Checks the bounds that hyper sets on a service's future.
 #[test]
 fn the_future_is_fit_for_hyper() {
     fn sendable<F: Future + Send + 'static>(_: F) {}

@@ -1,4 +1,4 @@
-//! Inner services that limit, buffer or shed: a request that waits for the provider is in nobody's way.
+//! Inner services that limit, buffer or shed load. A request that waits for the provider blocks no other.
 
 use std::convert::Infallible;
 use std::fmt::Debug;
@@ -21,12 +21,12 @@ use tower::{Layer, Service, ServiceBuilder, ServiceExt, service_fn};
 
 use super::{cookie, cookies_of, due, request};
 
-/// Turns a test that would hang into one that fails.
+/// Makes a test fail instead of hanging.
 const WATCHDOG: Duration = Duration::from_secs(20);
 
 type Answer = Response<Full<Bytes>>;
 
-/// A handler whose requests to `/slow` end when the test lets them, and that knows how many it had at once.
+/// A handler whose requests to `/slow` end when the test allows it, and which counts its concurrent requests.
 #[derive(Clone)]
 struct Desk {
     gate: Arc<Semaphore>,
@@ -54,7 +54,7 @@ impl Desk {
                 let now = desk.now.fetch_add(1, Ordering::SeqCst) + 1;
                 desk.most.fetch_max(now, Ordering::SeqCst);
                 if request.uri().path() == "/slow" {
-                    // Ends with an error once the gate is closed for good, which is what opens it.
+                    // A closed gate returns an error, which lets every request pass.
                     let _ = desk.gate.acquire().await;
                 }
                 desk.now.fetch_sub(1, Ordering::SeqCst);
@@ -64,13 +64,13 @@ impl Desk {
     }
 }
 
-/// Passes without waiting for anything: a permit in somebody else's hand would make it wait.
+/// Checks that a request passes without waiting, which it could not if another request held the permit.
 fn passes_at_once<S>(service: &S, cookie: &HeaderValue)
 where
     S: Service<Request<()>, Response = Response<ResponseBody<Full<Bytes>>>, Error: Debug> + Clone,
 {
     let response = service.clone().oneshot(request("/", Some(cookie), ())).now_or_never();
-    assert_eq!(response.expect("nobody is in its way").expect("it passes").status(), StatusCode::OK);
+    assert_eq!(response.expect("the request does not wait").expect("it passes").status(), StatusCode::OK);
 }
 
 #[tokio::test]
@@ -114,7 +114,7 @@ async fn a_refresh_that_hangs_does_not_take_the_only_permit() {
     let at = due().await;
     let mut service = at.auth.layer(ConcurrencyLimit::new(Desk::new().service(), 1));
     let hold = at.osc.hold(Endpoint::Token);
-    // The very service value that took the permit for it, not a clone of one.
+    // The same service value that took the permit, not a clone.
     let waiting = tokio::spawn(service.ready().await.unwrap().call(request("/", Some(&at.due), ())));
     hold.arrived(1).await;
 
@@ -125,7 +125,7 @@ async fn a_refresh_that_hangs_does_not_take_the_only_permit() {
 }
 
 #[tokio::test]
-async fn a_request_that_waited_for_its_token_waits_for_a_permit_like_any_other() {
+async fn after_its_refresh_a_request_waits_for_a_permit() {
     let at = due().await;
     let desk = Desk::new();
     let service = at.auth.layer(ConcurrencyLimit::new(desk.service(), 1));
@@ -136,7 +136,7 @@ async fn a_request_that_waited_for_its_token_waits_for_a_permit_like_any_other()
     let mut busy = Box::pin(service.clone().oneshot(request("/slow", Some(&at.fresh), ())));
     assert!((&mut busy).now_or_never().is_none());
     hold.release();
-    // Joins the refresh under way, so when it passes the other one has its token too.
+    // This joins the running refresh. When it has passed, the other request has its token too.
     let other = at.auth.layer(Desk::new().service()).oneshot(request("/", Some(&at.due), ()));
     assert_eq!(other.await.unwrap().status(), StatusCode::OK);
 
@@ -150,7 +150,7 @@ async fn a_request_that_waited_for_its_token_waits_for_a_permit_like_any_other()
 }
 
 #[tokio::test]
-async fn a_buffer_of_one_lets_others_through_while_requests_wait_for_the_provider() {
+async fn a_buffer_of_one_is_not_blocked_by_waiting_requests() {
     let at = due().await;
     let stack = ServiceBuilder::new().layer(at.auth.clone()).buffer(1).concurrency_limit(1);
     let service = stack.service(Desk::new().service());
@@ -161,7 +161,7 @@ async fn a_buffer_of_one_lets_others_through_while_requests_wait_for_the_provide
 
     for _ in 0..20 {
         let passes = service.clone().oneshot(request("/", Some(&at.fresh), ()));
-        let response = timeout(WATCHDOG, passes).await.expect("nobody is in its way").unwrap();
+        let response = timeout(WATCHDOG, passes).await.expect("the request does not wait").unwrap();
         assert_eq!(response.status(), StatusCode::OK);
     }
 
@@ -188,7 +188,7 @@ async fn refused_requests_leave_no_reservation_behind_in_a_buffer() {
 }
 
 #[tokio::test]
-async fn nothing_is_shed_because_of_a_request_that_waits_for_the_provider() {
+async fn no_load_is_shed_because_of_a_waiting_request() {
     let at = due().await;
     let desk = Desk::new();
     let stack = ServiceBuilder::new().layer(at.auth.clone()).load_shed().concurrency_limit(1);
@@ -218,7 +218,7 @@ async fn a_limit_outside_of_the_layer_counts_waiting_requests() {
     hold.arrived(1).await;
 
     let mut other = Box::pin(service.clone().oneshot(request("/", Some(&at.fresh), ())));
-    assert!((&mut other).now_or_never().is_none(), "what stands outside limits everything");
+    assert!((&mut other).now_or_never().is_none(), "an outer limit applies to everything");
 
     hold.release();
     assert_eq!(waiting.await.unwrap().unwrap().status(), StatusCode::OK);

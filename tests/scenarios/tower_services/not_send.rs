@@ -1,4 +1,4 @@
-//! Services that never leave their thread, and that borrow.
+//! Services that are `!Send`, and services that borrow.
 
 use std::cell::{Cell, RefCell};
 use std::convert::Infallible;
@@ -17,7 +17,7 @@ use tower::{Layer, Service, ServiceExt, service_fn};
 
 use super::{cookie, due, lonely, request, token_in};
 
-/// Everything about it is `!Send`: itself, its future, its requests and its errors.
+/// A service that is `!Send` in every part: itself, its future, its requests and its errors.
 #[derive(Clone, Default)]
 struct Diary(Rc<RefCell<Vec<String>>>);
 
@@ -41,7 +41,7 @@ impl Service<Request<Rc<str>>> for Diary {
 }
 
 #[tokio::test]
-async fn a_service_that_cannot_leave_its_thread_is_served_on_a_local_set() {
+async fn a_non_send_service_works_on_a_local_set() {
     let auth = lonely();
     let cookie = cookie(&auth, "pat").await;
     let diary = Diary::default();
@@ -62,7 +62,7 @@ async fn a_service_that_cannot_leave_its_thread_is_served_on_a_local_set() {
 }
 
 #[tokio::test]
-async fn it_waits_for_a_refresh_and_signs_in_there_too() {
+async fn a_non_send_service_supports_refresh_and_sign_in() {
     let at = due().await;
     let diary = Diary::default();
     let service = at.auth.layer(diary.clone());

@@ -1,4 +1,4 @@
-//! What holds at compile time, and what the hot path does.
+//! Properties at compile time, and the calls on the fast path.
 
 use std::convert::Infallible;
 use std::future::{Future, ready};
@@ -57,13 +57,14 @@ fn public_types_can_be_shared_and_sent() {
 }
 
 #[test]
-fn errors_are_errors_to_box_and_to_wrap() {
+fn public_errors_can_be_boxed_and_wrapped() {
     fn error<T: std::error::Error + Send + Sync + 'static>() {}
     error::<ConfigError>();
     error::<SessionError>();
 }
 
-/// Whether a type is `Sync`, without failing to compile: the inherent method is found first, where it applies.
+/// Tests whether a type is `Sync` without failing to compile: an inherent method is preferred where it
+/// applies.
 macro_rules! is_sync {
     ($type:ty) => {
         (&Probe::<$type>(PhantomData)).holds()
@@ -91,7 +92,7 @@ impl<T> Otherwise for &Probe<T> {
 type Ready = std::future::Ready<Result<Answer, String>>;
 
 #[test]
-fn the_response_future_is_sync_when_everything_the_app_puts_in_is() {
+fn the_response_future_is_sync_if_its_parts_are() {
     assert!(is_sync!(Ready) && !is_sync!(std::cell::Cell<u8>), "the probe works");
     assert!(is_sync!(ResponseFuture<ServiceFn<fn(Request<String>) -> Ready>, String>));
 }
@@ -103,7 +104,7 @@ fn the_response_future_is_pinned_only_where_the_inner_one_is() {
 }
 
 #[test]
-fn the_service_asks_nothing_of_what_it_wraps() {
+fn the_service_has_no_bounds_on_the_inner_service() {
     fn serves<S: Service<Request<B>>, B>(_: &S) {}
     let auth = lonely();
     let local = Rc::new(());
@@ -154,7 +155,7 @@ impl Wake for Woken {
     }
 }
 
-/// Never ends, cannot be moved once polled, and wakes whoever polls it.
+/// A future that never finishes, cannot be moved once polled, and wakes its task at every poll.
 struct Restless {
     polls: Arc<AtomicUsize>,
     _pinned: PhantomPinned,
@@ -171,7 +172,7 @@ impl Future for Restless {
 }
 
 #[test]
-fn on_the_hot_path_the_inner_service_is_called_at_once_and_its_future_polled_directly() {
+fn the_fast_path_calls_the_inner_service_directly() {
     let auth = lonely();
     let cookie = auth.sign_in_for_test(TestToken::new("pat")).now_or_never().expect("waits for nothing");
     let (calls, polls) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));

@@ -1,4 +1,4 @@
-//! The layer keeps Tower's contract: ready first, then one call; and it holds no readiness it does not use.
+//! Tower's contract: readiness first, then one call. The layer keeps no readiness that it does not use.
 
 use std::convert::Infallible;
 use std::future::ready;
@@ -21,7 +21,7 @@ struct Counts {
     called: AtomicUsize,
 }
 
-/// Needs to be asked twice before it is ready, is ready for one call only, and panics when it is called unready. A
+/// A service that is ready only at the second poll and for one call only. It panics if called unready. A
 /// clone is not ready.
 struct Strict {
     counts: Arc<Counts>,
@@ -67,7 +67,7 @@ impl Service<Request<()>> for Strict {
 }
 
 #[tokio::test]
-async fn every_call_follows_a_readiness_and_every_answer_gives_it_back() {
+async fn every_call_follows_a_readiness_and_every_answer_releases_it() {
     let at = due().await;
     let counts = Arc::new(Counts::default());
     let mut service = at.auth.layer(Strict::new(&counts));
@@ -108,7 +108,7 @@ async fn on_the_fast_path_one_readiness_is_one_call() {
 }
 
 #[tokio::test]
-async fn readiness_is_given_back_when_the_call_begins_to_wait_and_not_when_it_ends() {
+async fn readiness_is_released_when_a_call_begins_to_wait() {
     let at = due().await;
     let counts = Arc::new(Counts::default());
     let mut service = at.auth.layer(Strict::new(&counts));
@@ -123,7 +123,7 @@ async fn readiness_is_given_back_when_the_call_begins_to_wait_and_not_when_it_en
     hold.arrived(1).await;
     let asked = counts.asked.load(Ordering::SeqCst);
     service.ready().await.unwrap().call(request("/", Some(&at.fresh), ())).await.unwrap();
-    assert_eq!(counts.asked.load(Ordering::SeqCst), asked + 2, "the waiting request asks for nothing yet");
+    assert_eq!(counts.asked.load(Ordering::SeqCst), asked + 2, "the waiting request sends nothing yet");
     hold.release();
     assert_eq!(waiting.await.unwrap().unwrap().status(), StatusCode::OK);
     assert_eq!(counts.called.load(Ordering::SeqCst), 2);

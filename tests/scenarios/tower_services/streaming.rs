@@ -1,4 +1,4 @@
-//! Bodies pass frame by frame: nothing is read ahead, nothing is held back.
+//! Bodies pass frame by frame. Nothing is read ahead, and nothing is held back.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -17,7 +17,7 @@ use tower::{Layer, ServiceExt, service_fn};
 
 use super::{cookie, due, lonely, request};
 
-/// A body whose frames come from the test, one at a time, and that counts how often it was asked for one.
+/// A body whose frames come from the test one at a time, and which counts how often it was polled.
 struct Frames {
     frames: mpsc::Receiver<Frame<Bytes>>,
     polls: Arc<AtomicUsize>,
@@ -50,7 +50,7 @@ fn trailers() -> HeaderMap {
     HeaderMap::from_iter([(http::header::EXPIRES, HeaderValue::from_static("never"))])
 }
 
-/// Tells the test of every frame it reads.
+/// Reports every frame that it reads to the test.
 async fn read_all(
     request: Request<Frames>,
     seen: mpsc::UnboundedSender<Frame<Bytes>>,
@@ -72,7 +72,7 @@ async fn a_request_body_reaches_the_handler_unread_and_frame_by_frame() {
     let mut response = Box::pin(service.oneshot(request("/", Some(&cookie), body)));
 
     sender.try_send(data("one")).unwrap();
-    assert!(sender.try_send(data("two")).is_err(), "the sender feels that nobody reads");
+    assert!(sender.try_send(data("two")).is_err(), "the sender is blocked");
     assert_eq!(polls.load(Ordering::SeqCst), 0);
     for text in ["one", "two", "three"] {
         assert!((&mut response).now_or_never().is_none());

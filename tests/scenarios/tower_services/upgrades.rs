@@ -1,4 +1,4 @@
-//! Protocol upgrades of any kind go through hyper and the layer to the handler.
+//! Protocol upgrades of any kind pass through hyper and the layer to the handler.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -18,7 +18,7 @@ use tower::{Layer, service_fn};
 use super::hyper_server::{Body, full, layer_anywhere, serve};
 use super::token_in;
 
-/// Asks for an upgrade over a connection of its own.
+/// Sends an upgrade request over a connection of its own.
 pub(super) async fn ask(address: SocketAddr, request: Request<Empty<Bytes>>) -> Response<Incoming> {
     let stream = TcpStream::connect(address).await.expect("the server listens");
     let (mut sender, connection) =
@@ -27,7 +27,7 @@ pub(super) async fn ask(address: SocketAddr, request: Request<Empty<Bytes>>) -> 
     sender.send_request(request).await.expect("an answer")
 }
 
-/// A request for `protocol`, with these headers besides.
+/// Returns a request for `protocol` with these additional headers.
 pub(super) fn upgrade(
     address: SocketAddr,
     path: &str,
@@ -46,7 +46,7 @@ pub(super) async fn upgraded(response: Response<Incoming>) -> TokioIo<Upgraded> 
     TokioIo::new(hyper::upgrade::on(response).await.expect("it was upgraded"))
 }
 
-/// Greets with the visitor's session and echoes from then on; without an upgrade it tells who is there.
+/// Upgrades requests of signed-in users, sends a greeting and then echoes. Other requests get `anonymous`.
 async fn parrot(mut request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
     let Some(token) = token_in(&request).map(|_| "a token") else {
         return Ok(Response::new(full("anonymous")));
@@ -87,7 +87,7 @@ async fn a_signed_in_client_upgrades_to_a_protocol_of_the_apps_own() {
 }
 
 #[tokio::test]
-async fn an_upgrade_without_a_session_is_refused_and_on_a_public_path_has_no_token() {
+async fn without_a_session_upgrades_are_refused_or_get_no_token() {
     let osc = MockOsc::builder().start().await.unwrap();
     let (listener, address) = free_port().await;
     let _server = serve(listener, layer_anywhere(&osc).layer(service_fn(parrot)));

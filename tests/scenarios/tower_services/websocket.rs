@@ -1,4 +1,4 @@
-//! WebSockets through axum: pages of the app may open them, pages of others may not.
+//! WebSockets through axum. Pages of the app may open them, and foreign pages may not.
 
 use std::net::SocketAddr;
 
@@ -46,7 +46,7 @@ async fn at() -> At {
 }
 
 impl At {
-    /// RFC 6455 §1.3, with its own example of a key.
+    /// Makes the handshake of RFC 6455 §1.3, with the key of its example.
     async fn handshake(&self, path: &str, headers: &[(&str, &str)]) -> http::Response<hyper::body::Incoming> {
         let mut all = vec![
             ("cookie", self.cookie.as_str()),
@@ -58,7 +58,7 @@ impl At {
     }
 }
 
-/// Sends a masked text frame (RFC 6455 §5.2) and reads the text of the one that comes back.
+/// Sends a masked text frame (RFC 6455 §5.2) and reads the text of the answer.
 async fn talk(response: http::Response<hyper::body::Incoming>, text: &str) -> String {
     let mut connection = upgraded(response).await;
     let mask = [7, 11, 13, 17];
@@ -86,7 +86,7 @@ async fn a_websocket_opens_and_talks() {
 }
 
 #[tokio::test]
-async fn pages_of_the_app_open_websockets_and_pages_of_others_do_not() {
+async fn only_pages_of_the_app_can_open_websockets() {
     let at = at().await;
     let port = at.address.port();
     let own = format!("http://127.0.0.1:{port}");

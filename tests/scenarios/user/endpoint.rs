@@ -1,4 +1,4 @@
-//! The session endpoint: a script asks whether the visitor is signed in.
+//! The session endpoint, which tells a script whether the visitor is signed in.
 
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -27,7 +27,7 @@ async fn asked(stage: &mut Stage) -> Value {
 }
 
 #[tokio::test]
-async fn s84_it_says_who_is_signed_in_until_when_and_how_to_sign_out() {
+async fn s84_the_session_endpoint_returns_user_expiry_and_sign_out() {
     let stage = Stage::before_sign_in(MockOsc::builder(), |layer| layer).await;
     provider_gives(&stage, &ada());
     let mut stage = stage.sign_in().await;
@@ -44,11 +44,11 @@ async fn s84_it_says_who_is_signed_in_until_when_and_how_to_sign_out() {
 }
 
 #[tokio::test]
-async fn s84_a_visitor_who_is_not_signed_in_gets_200_and_the_way_in() {
+async fn s84_a_signed_out_visitor_gets_200_and_the_sign_in_url() {
     let mut stage = Stage::before_sign_in(MockOsc::builder(), |layer| layer.redirect_to_signin()).await;
     let out = json!({ "signed_in": false, "signin": "/auth/signin" });
     assert_eq!(asked(&mut stage).await, out);
-    // Nor does a navigation redirect.
+    // A navigation is not redirected either.
     let answer = stage.browser.navigate("/auth/session").await;
     assert_eq!((answer.status(), json_of(&answer)), (StatusCode::OK, out.clone()));
     let mut stage = stage.sign_in().await;
@@ -60,7 +60,7 @@ async fn s84_a_visitor_who_is_not_signed_in_gets_200_and_the_way_in() {
 }
 
 #[tokio::test]
-async fn s84_it_never_refreshes_and_does_not_count_as_use() {
+async fn s84_the_session_endpoint_never_refreshes_or_counts_as_use() {
     let mut stage = Stage::signed_in().await;
     let first = asked(&mut stage).await;
     for _ in 0..23 {
@@ -74,7 +74,7 @@ async fn s84_it_never_refreshes_and_does_not_count_as_use() {
 }
 
 #[tokio::test]
-async fn s84_an_outage_of_the_provider_is_none_of_its_business() {
+async fn s84_the_session_endpoint_works_in_a_provider_outage() {
     let mut stage = Stage::signed_in().await;
     stage.osc.stop_listening().await;
     stage.pass(EXPIRED);
@@ -82,7 +82,7 @@ async fn s84_an_outage_of_the_provider_is_none_of_its_business() {
 }
 
 #[tokio::test]
-async fn s84_while_the_store_is_out_of_reach_nobody_knows() {
+async fn s84_the_session_endpoint_reports_a_store_outage() {
     let store = MemoryStore::new();
     let mut stage = Stage::with(MockOsc::builder(), |layer| layer.store(store.clone())).await;
     store.go_down();

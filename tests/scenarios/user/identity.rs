@@ -1,4 +1,4 @@
-//! `OscUser`: read from the token, the same everywhere, and never another one within a session.
+//! `OscUser`: read from the token, the same everywhere, and constant within a session.
 
 use http::StatusCode;
 use mock_osc::{Endpoint, MockOsc};
@@ -19,7 +19,7 @@ async fn signed_in_with(access_token: &str) -> Stage {
 }
 
 #[tokio::test]
-async fn s81_a_token_says_who_the_user_is_and_in_which_workspace() {
+async fn s81_a_token_identifies_user_and_workspace() {
     let stage = signed_in_with(&ada()).await;
     let user = user_of(&stage).await.expect("a user");
     assert_eq!((user.workspace(), user.user_id()), ("team", Some("ada")));
@@ -29,23 +29,23 @@ async fn s81_a_token_says_who_the_user_is_and_in_which_workspace() {
 }
 
 #[tokio::test]
-async fn s81_without_a_user_id_there_is_a_workspace_and_no_key_that_colleagues_could_share() {
+async fn s81_without_a_user_id_there_is_no_user_key() {
     let stage = signed_in_with(&colleague()).await;
     let user = user_of(&stage).await.expect("a user");
     assert_eq!((user.workspace(), user.user_id(), user.key()), ("team", None, None));
     let other = signed_in_with(&ada()).await;
-    // Another provider: the mocks have different ports.
+    // Another provider, because the mocks have different ports.
     assert_ne!(user_of(&other).await.expect("a user").workspace_key(), user.workspace_key());
 }
 
 #[tokio::test]
-async fn s81_the_keys_outlive_sign_out_and_restart_and_are_the_same_in_another_browser() {
+async fn s81_user_keys_survive_sign_out_restart_and_browser_change() {
     let mut stage = signed_in_with(&ada()).await;
     let first = user_of(&stage).await;
     stage.browser.post_from("same-origin", "/auth/signout").await;
     let mut stage = stage.sign_in().await;
     assert_eq!(user_of(&stage).await, first);
-    // A node that knows nothing yet.
+    // A node with an empty cache.
     let restarted = layer_for(&stage.osc).build().expect("it builds");
     stage.browser.switch_app(app(&restarted));
     stage.browser.forget_cookies("");
@@ -55,7 +55,16 @@ async fn s81_the_keys_outlive_sign_out_and_restart_and_are_the_same_in_another_b
 }
 
 #[tokio::test]
-async fn s81_odd_claims_make_an_unknown_user_and_no_trouble() {
+async fn s81_the_publisher_of_a_service_is_not_the_user() {
+    let stage = Stage::signed_in().await;
+    // The `tenantId` of a service is its publisher.
+    assert!(!soon(stage.context().await.subscriptions()).await.expect("subscriptions").is_empty());
+    let user = user_of(&stage).await.expect("a user");
+    assert_eq!((user.workspace(), user.user_id()), ("adalovelace", Some("ada")));
+}
+
+#[tokio::test]
+async fn s81_odd_claims_give_an_unknown_user() {
     let with = |name: &str, value: Value| {
         let mut claims = json!({ "tenantId": "team", "userId": "ada" });
         claims[name] = value;
@@ -85,7 +94,7 @@ async fn s81_odd_claims_make_an_unknown_user_and_no_trouble() {
 }
 
 #[tokio::test]
-async fn s82_a_refresh_that_brings_another_users_token_ends_the_session() {
+async fn s82_a_refresh_to_another_user_ends_the_session() {
     for other in [
         jwt(&json!({ "tenantId": "team", "userId": "grace" })),
         jwt(&json!({ "tenantId": "other", "userId": "ada" })),
@@ -104,7 +113,7 @@ async fn s82_a_refresh_that_brings_another_users_token_ends_the_session() {
 }
 
 #[tokio::test]
-async fn s82_a_name_that_appears_or_goes_missing_does_not_end_the_session() {
+async fn s82_an_appearing_or_missing_name_does_not_end_the_session() {
     let stage = signed_in_with(&ada()).await;
     for token in [colleague(), "opaque".to_owned(), colleague(), ada()] {
         stage.pass(EXPIRED);
@@ -114,12 +123,14 @@ async fn s82_a_name_that_appears_or_goes_missing_does_not_end_the_session() {
 }
 
 #[tokio::test]
-async fn s82_a_name_that_went_missing_is_not_forgotten() {
+async fn s82_a_missing_name_keeps_its_last_value() {
     let mut stage = signed_in_with(&ada()).await;
     for token in ["opaque".to_owned(), colleague()] {
         stage.pass(EXPIRED);
         provider_gives(&stage, &token);
         assert_eq!(stage.token().await.access_token(), token);
+        let user = user_of(&stage).await.expect("the session's user");
+        assert_eq!((user.workspace(), user.user_id()), ("team", Some("ada")));
     }
     stage.pass(EXPIRED);
     provider_gives(&stage, &jwt(&json!({ "tenantId": "team", "userId": "grace" })));
@@ -127,7 +138,7 @@ async fn s82_a_name_that_went_missing_is_not_forgotten() {
 }
 
 #[tokio::test]
-async fn a_token_of_a_layer_that_is_gone_names_nobody() {
+async fn a_token_of_a_dropped_layer_has_no_user() {
     let stage = Stage::before_sign_in(MockOsc::builder(), |layer| layer).await;
     let mut browser = stage.browser_with(test_token(&ada())).await;
     let token = token_of(&browser.fetch("/").await).expect("a token");

@@ -1,4 +1,4 @@
-//! An app that runs on OSC: it knows its host name from OSC, and a customer's own domain from nobody.
+//! An app that runs on OSC. OSC provides its host name, but not a customer's own domain.
 
 use http::{Method, StatusCode};
 use mock_osc::MockOsc;
@@ -13,7 +13,7 @@ async fn app_on_osc(osc: &MockOsc) -> SampleNode {
 }
 
 #[tokio::test]
-async fn the_host_name_that_osc_gives_makes_the_redirect_uri() {
+async fn osc_hostname_sets_the_redirect_uri() {
     let osc = MockOsc::builder().loose_redirect_uris().start().await.unwrap();
     let node = app_on_osc(&osc).await;
     let mut browser = Browser::new(node.app()).at(GIVEN);
@@ -26,7 +26,7 @@ async fn the_host_name_that_osc_gives_makes_the_redirect_uri() {
 }
 
 #[tokio::test]
-async fn a_visitor_at_the_customers_own_domain_gets_a_page_that_names_host_and_variable() {
+async fn an_unknown_domain_gets_a_page_that_names_the_setting() {
     let osc = MockOsc::builder().loose_redirect_uris().start().await.unwrap();
     let node = app_on_osc(&osc).await;
     let mut browser = Browser::new(node.app()).at(GIVEN);

@@ -6,7 +6,7 @@ use futures_util::FutureExt;
 use super::*;
 use crate::soon;
 
-/// A server that sends back what it gets, and counts the bytes.
+/// Starts a server that echoes its input and counts the bytes.
 async fn echo() -> (SocketAddr, watch::Receiver<usize>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let addr = listener.local_addr().unwrap();
@@ -38,13 +38,13 @@ async fn hear(client: &mut TcpStream, length: usize) -> String {
     String::from_utf8(heard).unwrap()
 }
 
-/// What comes through another proxy meanwhile shows that any had its time.
+/// Waits for data through another proxy, which shows that data through any proxy has had time to arrive.
 async fn time_to_pass(target: SocketAddr) {
     let other = Proxy::to(target).await;
     assert_eq!(say(&mut TcpStream::connect(other.addr()).await.unwrap(), "other").await, "other");
 }
 
-/// Whether a connection was closed, in order or not.
+/// Returns true once the connection is closed, cleanly or not.
 async fn is_closed(client: &mut TcpStream) -> bool {
     matches!(soon(client.read(&mut [0])).await, Ok(0) | Err(_))
 }
@@ -145,7 +145,7 @@ async fn the_end_of_what_one_side_sends_is_passed_on_and_a_dropped_proxy_closes_
     let addr = proxy.addr();
     drop(proxy);
     assert!(is_closed(&mut client).await);
-    // The task that listens ends when the runtime comes to it.
+    // The listening task ends when the runtime next polls it.
     while TcpStream::connect(addr).await.is_ok() {
         tokio::task::yield_now().await;
     }

@@ -1,4 +1,4 @@
-//! As much of Redis's protocol as a test needs (RESP2).
+//! The part of Redis's protocol that tests need (RESP2).
 
 use std::io;
 use std::net::SocketAddr;
@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 
-/// A connection.
+/// A connection to Redis.
 #[derive(Debug)]
 pub(super) struct Connection(BufReader<TcpStream>);
 
@@ -28,7 +28,7 @@ impl Connection {
         self.answer().await
     }
 
-    /// Text, a number, `""` for nothing, one line for each element of a list.
+    /// Reads an answer: text, a number, `""` for nil, one line per element of a list.
     pub(super) async fn answer(&mut self) -> io::Result<String> {
         let mut line = String::new();
         self.0.read_line(&mut line).await?;
@@ -38,7 +38,7 @@ impl Connection {
             "+" | ":" => Ok(rest.to_owned()),
             "-" => Err(io::Error::other(rest)),
             "$" => {
-                // -1 stands for nothing.
+                // A length of -1 means nil.
                 let Ok(length) = rest.parse::<usize>() else {
                     return Ok(String::new());
                 };

@@ -38,7 +38,7 @@ async fn a_frozen_server_accepts_connections_and_answers_when_it_is_thawed() {
     server.freeze();
     let mut connection = server.connect().await;
     let mut answer = Box::pin(connection.ask(&["PING"]));
-    // Much more than an answer takes: that none comes has no event.
+    // No event shows that an answer does not come, so this waits much longer than an answer takes.
     assert!(tokio::time::timeout(Duration::from_millis(100), &mut answer).await.is_err());
     server.thaw();
     assert_eq!(soon(answer).await.unwrap(), "PONG");
@@ -68,7 +68,7 @@ async fn a_replica_follows_its_server() {
         }
     })
     .await;
-    // `WAIT` is about what its own connection wrote.
+    // `WAIT` covers the writes of its own connection.
     let mut client = server.connect().await;
     client.ask(&["SET", "name", "value"]).await.unwrap();
     assert_eq!(client.ask(&["WAIT", "1", "10000"]).await.unwrap(), "1");

@@ -1,4 +1,4 @@
-//! A connection to a server, as a browser keeps it.
+//! A connection to a server, used as browsers use it.
 
 use std::fmt;
 use std::io;
@@ -12,16 +12,16 @@ use tokio::net::TcpStream;
 
 use crate::{Answer, Body};
 
-/// One keep-alive connection: requests go over it one after another.
+/// One keep-alive connection. Requests are sent over it one after another.
 #[derive(Debug)]
 pub struct Line(SendRequest<Body>);
 
-/// Why there is no answer.
+/// Why a request got no answer.
 #[derive(Debug)]
 pub enum LineError {
     /// The connection ended before the answer began.
     Unanswered(hyper::Error),
-    /// It ended in the middle of the answer.
+    /// The connection ended in the middle of the answer.
     Torn(hyper::Error),
 }
 
@@ -29,20 +29,20 @@ impl Line {
     /// Connects.
     ///
     /// # Errors
-    /// When nobody listens.
+    /// If nothing listens at this address.
     pub async fn to(addr: SocketAddr) -> io::Result<Self> {
         let stream = TcpStream::connect(addr).await?;
         stream.set_nodelay(true)?;
         let (requests, connection) = handshake(TokioIo::new(stream)).await.map_err(io::Error::other)?;
-        // Ends with the last request; its error is that request's too.
+        // The task ends with the last request. That request reports its error too.
         tokio::spawn(connection);
         Ok(Self(requests))
     }
 
-    /// Sends a request and reads the answer to its end.
+    /// Sends a request and reads the whole answer.
     ///
     /// # Errors
-    /// When the connection ends before.
+    /// If the connection ends earlier.
     pub async fn send(&mut self, request: Request<Body>) -> Result<Answer, LineError> {
         self.0.ready().await.map_err(LineError::Unanswered)?;
         let response = self.0.send_request(request).await.map_err(LineError::Unanswered)?;

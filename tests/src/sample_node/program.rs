@@ -1,4 +1,4 @@
-//! The samples' programs, built once.
+//! The programs of the samples, built once.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -21,14 +21,15 @@ pub enum Sample {
 static AXUM: OnceCell<PathBuf> = OnceCell::const_new();
 static HYPER: OnceCell<PathBuf> = OnceCell::const_new();
 
-/// From nothing, with the machine busy.
+/// A build from scratch on a busy machine.
 const BUILD_LIMIT: Duration = Duration::from_secs(900);
 
-/// Of the cargo that runs this test, for the package of the test: they make build scripts run again that look at them.
+/// Prefixes of variables that cargo sets for the package of this test. Build scripts that watch them would
+/// run again.
 const OF_THE_TEST: [&str; 3] = ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_CRATE_"];
 
 impl Sample {
-    /// Its program, as fresh as its sources.
+    /// Returns the path of the program, rebuilt if its sources changed.
     pub(super) async fn program(self) -> &'static Path {
         let (cell, package) = match self {
             Self::Axum => (&AXUM, "osc-sample-axum"),
@@ -39,7 +40,7 @@ impl Sample {
 }
 
 async fn build(package: &str) -> PathBuf {
-    // target/PROFILE/deps/scenarios-…, or target/PROFILE/soak
+    // The path is target/PROFILE/deps/scenarios-… or target/PROFILE/soak.
     let test = env::current_exe().expect("the path of this program");
     let deps_or_profile = test.parent().expect("a directory of its own");
     let profile = match deps_or_profile.ends_with("deps") {

@@ -34,7 +34,7 @@ async fn a_frozen_node_says_nothing_until_it_is_thawed_and_a_dropped_one_is_gone
     node.freeze();
     let mut browser = Browser::new(node.app());
     let mut answer = Box::pin(browser.fetch("/healthz"));
-    // Much more than an answer takes: that none comes has no event.
+    // No event shows that an answer does not come, so this waits much longer than an answer takes.
     assert!(tokio::time::timeout(std::time::Duration::from_millis(200), &mut answer).await.is_err());
     node.thaw();
     assert_eq!(soon(answer).await.status(), StatusCode::OK);

@@ -6,7 +6,7 @@ use super::*;
 const MINIO: &str = "minio-minio";
 
 #[test]
-fn s61_a_service_token_goes_to_the_api_of_its_service_in_its_environment() {
+fn s61_a_service_token_goes_to_its_services_api() {
     for (environment, service, url) in [
         ("prod", MINIO, "https://api-minio-minio.auto.prod.osaas.io/minioinstance"),
         ("prod", "encore", "https://api-encore.auto.prod-se.osaas.io/encoreinstance"),
@@ -57,7 +57,7 @@ fn s61_a_service_token_goes_nowhere_else() {
         "https://osaas.io/x",
         "https://prod.osaas.io/x",
         "https://xprod.osaas.io/x",
-        // Content of tenants.
+        // Tenants' own content.
         "https://tenant-store.encore.auto.prod.osaas.io/x",
         "https://tenant-store.encore.auto.prod-se.osaas.io/x",
         "https://api-encore.encore.auto.prod.osaas.io/x",
@@ -73,7 +73,7 @@ fn s61_a_service_token_goes_nowhere_else() {
         "https://2130706433/x",
         "https://[::1]/x",
         "https://localhost/x",
-        // Other schemes, users, ports, and other spellings of the right host.
+        // Other schemes, users and ports, and other spellings of the right host.
         "http://api-encore.auto.prod.osaas.io/x",
         "ftp://api-encore.auto.prod.osaas.io/x",
         "//api-encore.auto.prod.osaas.io/x",
@@ -115,7 +115,7 @@ fn s61_a_service_token_goes_nowhere_else() {
 }
 
 #[test]
-fn s61_what_could_be_two_environments_belongs_to_the_one_without_a_site() {
+fn s61_only_environments_without_hyphen_have_sites() {
     let api = |environment, cluster: &str| {
         service_api(environment, "encore", &format!("https://api-encore.auto.{cluster}.osaas.io/x"))
     };
@@ -127,7 +127,7 @@ fn s61_what_could_be_two_environments_belongs_to_the_one_without_a_site() {
 }
 
 #[test]
-fn s61_a_service_id_that_is_no_host_label_has_no_api() {
+fn s61_a_service_id_must_be_a_host_label() {
     for (service, url) in [
         ("a.auto.prod", "https://api-a.auto.prod.osaas.io/x"),
         ("a.b", "https://api-a.b.auto.prod.osaas.io/x"),
@@ -139,7 +139,7 @@ fn s61_a_service_id_that_is_no_host_label_has_no_api() {
 }
 
 #[test]
-fn s61_a_link_stays_on_the_host_of_the_api() {
+fn s61_a_link_stays_on_the_apis_host() {
     let api = plain("https://api-a.auto.prod.osaas.io/ainstance").unwrap();
     let link = |href: &str| link(&api, href).map(String::from);
     assert_eq!(link("/health/x").unwrap(), "https://api-a.auto.prod.osaas.io/health/x");
@@ -161,7 +161,7 @@ fn s61_a_link_stays_on_the_host_of_the_api() {
     }
 }
 
-/// Pieces that addresses are made of, and those that have fooled parsers.
+/// Parts of addresses, and pieces that have fooled URL parsers.
 const PIECES: &[&str] = &[
     "https://",
     "http://",
@@ -215,7 +215,7 @@ const PIECES: &[&str] = &[
     ".osaas.io/",
 ];
 
-/// A right address with some of its parts left out, doubled or replaced by another piece.
+/// Generates right addresses with parts left out, extended or replaced, and random sequences of pieces.
 fn addresses() -> impl Strategy<Value = String> {
     const RIGHT: [&str; 8] =
         ["https://", "api-", "minio-minio", ".auto.", "prod", "-se", ".osaas.io", "/minioinstance"];
@@ -232,7 +232,7 @@ fn addresses() -> impl Strategy<Value = String> {
     prop_oneof![4 => nearly_right, 1 => prop::collection::vec(piece(), 0..12).prop_map(|parts| parts.concat())]
 }
 
-/// The same decision from the text alone, without a URL parser.
+/// Makes the same decision from the text alone, without a URL parser.
 fn is_written_as_an_api(text: &str) -> bool {
     let Some(rest) = text.strip_prefix("https://") else { return false };
     let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
@@ -253,7 +253,7 @@ proptest! {
     #![proptest_config(Config { cases: 20_000, failure_persistence: None, ..Config::default() })]
 
     #[test]
-    fn s61_an_address_is_accepted_exactly_if_it_is_written_as_an_api(address in addresses()) {
+    fn s61_only_addresses_in_the_form_of_an_api_are_accepted(address in addresses()) {
         let accepted = service_api("prod", MINIO, &address);
         prop_assert_eq!(accepted.is_some(), is_written_as_an_api(&address), "{}", address);
         if let Some(url) = accepted {
@@ -262,7 +262,7 @@ proptest! {
     }
 
     #[test]
-    fn s61_a_link_that_is_followed_leads_to_the_apis_origin(
+    fn s61_a_followed_link_stays_on_the_apis_origin(
         parts in prop::collection::vec(prop::sample::select(PIECES), 0..8),
     ) {
         let api = plain("https://api-minio-minio.auto.prod.osaas.io/minioinstance").unwrap();

@@ -29,7 +29,7 @@ fn confidential() -> Credentials {
 }
 
 #[test]
-fn the_metadata_url_keeps_the_issuers_path_behind_the_well_known_one() {
+fn the_well_known_path_precedes_the_issuers_path() {
     let url = |text| issuer(text).metadata_request().url.to_string();
     assert_eq!(url("https://app.osaas.io"), "https://app.osaas.io/.well-known/oauth-authorization-server");
     assert_eq!(
@@ -39,7 +39,7 @@ fn the_metadata_url_keeps_the_issuers_path_behind_the_well_known_one() {
 }
 
 #[test]
-fn environments_are_names_of_osc_and_nothing_else() {
+fn an_environment_is_one_label_below_osaas_io() {
     let of = |name| Issuer::new(None, Some(name), false);
     assert_eq!(of("dev").unwrap().as_str(), "https://app.dev.osaas.io");
     assert_eq!(of("prod").unwrap().as_str(), "https://app.osaas.io");
@@ -89,7 +89,7 @@ fn s16_endpoints_without_tls_are_refused_off_loopback() {
 }
 
 #[test]
-fn nonsense_is_refused_with_a_reason() {
+fn malformed_metadata_is_refused_with_a_reason() {
     for body in [&b""[..], b"<html>", b"[]", b"null", b"\"x\"", b"{\"issuer\":", b"\xff"] {
         assert!(Metadata::parse(body, &issuer("https://id.example")).is_err());
     }
@@ -97,7 +97,7 @@ fn nonsense_is_refused_with_a_reason() {
 }
 
 #[test]
-fn s18_the_way_of_authentication_follows_the_metadata() {
+fn s18_the_auth_method_follows_the_metadata() {
     let method = |value| {
         parse(&with("token_endpoint_auth_methods_supported", value))
             .unwrap()

@@ -28,7 +28,7 @@ fn request(credentials: &Credentials, method: AuthMethod) -> (Option<String>, St
 }
 
 #[test]
-fn s18_the_client_authenticates_as_agreed() {
+fn s18_the_client_authenticates_by_the_agreed_method() {
     let client = credentials("a b:c", Some("p+w %é"));
     let post = "grant_type=refresh_token&client_id=a+b%3Ac&client_secret=p%2Bw+%25%C3%A9";
     assert_eq!(request(&client, AuthMethod::Post), (None, post.to_owned()));
@@ -41,7 +41,7 @@ fn s18_the_client_authenticates_as_agreed() {
 }
 
 #[test]
-fn a_token_answer_is_read_leniently_where_that_is_safe() {
+fn token_answers_are_read_leniently_where_that_is_safe() {
     let tokens = parse(
         200,
         r#"{"access_token":"a.b","refresh_token":"r","expires_in":60,"token_type":"bEARER","x":[]}"#,
@@ -51,13 +51,14 @@ fn a_token_answer_is_read_leniently_where_that_is_safe() {
     assert!(tokens.bearer.is_sensitive());
     assert_eq!(tokens.lifetime, Duration::from_secs(60));
     assert_eq!(tokens.refresh_token.unwrap().expose(), "r");
-    let tokens = parse(200, r#"{"access_token":"a","refresh_token":null,"token_type":null}"#).unwrap();
+    let tokens =
+        parse(200, r#"{"access_token":"a","refresh_token":null,"token_type":null,"scope":"a b"}"#).unwrap();
     assert!(tokens.refresh_token.is_none());
     assert_eq!(tokens.lifetime, DEFAULT_LIFETIME);
 }
 
 #[test]
-fn nonsense_is_no_token_and_no_refusal() {
+fn a_malformed_answer_is_neither_a_token_nor_a_refusal() {
     for body in [
         "",
         "<html>",
@@ -92,7 +93,7 @@ fn nonsense_is_no_token_and_no_refusal() {
 }
 
 #[test]
-fn s42_only_the_providers_own_word_ends_a_grant() {
+fn s42_only_invalid_grant_ends_a_grant() {
     assert_eq!(parse(400, r#"{"error":"invalid_grant"}"#).unwrap_err(), GrantError::Refused);
     let misconfigured = GrantError::Misconfigured(Misconfiguration::Code(ErrorCode::InvalidClient));
     assert_eq!(parse(401, r#"{"error":"invalid_client"}"#).unwrap_err(), misconfigured);
@@ -103,7 +104,7 @@ fn s42_only_the_providers_own_word_ends_a_grant() {
 }
 
 #[test]
-fn s45_expires_in_of_every_shape_gives_a_lifetime() {
+fn s45_every_form_of_expires_in_gives_a_lifetime() {
     let lifetime_of = |json: &str| lifetime(Some(&serde_json::from_str(json).unwrap())).as_secs_f64();
     for (json, seconds) in [
         ("3600", 3600.0),
@@ -132,7 +133,7 @@ fn s45_expires_in_of_every_shape_gives_a_lifetime() {
 }
 
 #[test]
-fn s42_a_code_is_recognised_whatever_the_secrets_are() {
+fn s42_a_code_is_recognised_even_if_it_equals_a_secret() {
     for secret in ["r", "g", "invalid", "invalid_grant"].map(Secret::new) {
         let refused = parse_tokens(&response(400, r#"{"error":"invalid_grant"}"#), &[&secret]);
         assert_eq!(refused.unwrap_err(), GrantError::Refused);
@@ -145,7 +146,7 @@ fn s42_a_code_is_recognised_whatever_the_secrets_are() {
 }
 
 #[test]
-fn a_pushed_request_is_known_by_its_uri() {
+fn a_pushed_request_returns_its_uri_or_an_error() {
     assert_eq!(
         parse_pushed(&response(201, r#"{"request_uri":"urn:x","expires_in":60}"#), &[]),
         Ok("urn:x".to_owned())

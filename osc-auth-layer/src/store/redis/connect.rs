@@ -105,8 +105,8 @@ impl Server {
 /// Trusts the certificates that the system trusts, or those of the file in `SSL_CERT_FILE`.
 fn tls_connector() -> Result<TlsConnector, ConfigError> {
     let unusable = |problem: String| {
-        let remedy = "install the system's root certificates (Debian: ca-certificates), or name the file with the \
-                      server's CA in SSL_CERT_FILE";
+        let remedy = "Install the system's root certificates (Debian: ca-certificates), or name the file with the \
+                      server's CA in SSL_CERT_FILE.";
         ConfigError::invalid(super::SETTING, problem, remedy)
     };
     let found = rustls_native_certs::load_native_certs();
@@ -114,7 +114,7 @@ fn tls_connector() -> Result<TlsConnector, ConfigError> {
     let (usable, _) = roots.add_parsable_certificates(found.certs);
     if usable == 0 {
         let cause = found.errors.first().map(|error| format!(" ({error})")).unwrap_or_default();
-        return Err(unusable(format!("asks for TLS, and the system has no root certificate{cause}")));
+        return Err(unusable(format!("asks for TLS, but the system has no root certificates{cause}")));
     }
     // The one the app installed; else one for these connections alone. Never installed: that is the app's to do.
     let provider = CryptoProvider::get_default().cloned();
@@ -122,7 +122,7 @@ fn tls_connector() -> Result<TlsConnector, ConfigError> {
     let config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(|error| {
-            unusable(format!("asks for TLS, which the installed rustls provider cannot do ({error})"))
+            unusable(format!("asks for TLS, which the installed rustls provider does not support ({error})"))
         })?;
     Ok(TlsConnector::from(Arc::new(config.with_root_certificates(roots).with_no_client_auth())))
 }

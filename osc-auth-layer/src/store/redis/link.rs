@@ -133,7 +133,7 @@ impl Link {
             if is_due {
                 let is_told = lost.is_some();
                 if is_told {
-                    tracing::warn!(%cause, "the session store lost its connection; sessions are kept");
+                    tracing::warn!(%cause, "RedisStore lost its connection. It reconnects, and sessions are kept.");
                 }
                 let task = Some(tokio::spawn(connect(Arc::downgrade(self))));
                 *stage = Stage::Down { since: Instant::now(), cause, is_told, task, number: next };
@@ -160,7 +160,7 @@ impl Link {
         self.stage.send_modify(|stage| {
             if let Stage::Down { is_told, number, .. } = stage {
                 if *is_told {
-                    tracing::info!("the session store is connected again");
+                    tracing::info!("RedisStore is connected again.");
                 }
                 *stage = Stage::Up { connection, number: *number };
             }
@@ -171,7 +171,7 @@ impl Link {
         self.stage.send_if_modified(|stage| {
             if let Stage::Down { cause, is_told, .. } = stage {
                 if !*is_told || *cause != problem {
-                    tracing::warn!(cause = %problem, "the session store cannot connect; sessions are kept");
+                    tracing::warn!(cause = %problem, "RedisStore cannot connect. It retries, and sessions are kept.");
                 }
                 (*cause, *is_told) = (problem, true);
             }
@@ -184,7 +184,7 @@ impl Link {
         let (mut refusal, now) = (self.refusal.lock(), Instant::now());
         let is_known = |(last, at): &(Problem, Instant)| last == problem && now - *at < REPEAT_IN_LOG;
         if !refusal.as_ref().is_some_and(is_known) {
-            tracing::error!(cause = %problem, "the session store refuses an operation");
+            tracing::error!(cause = %problem, "Redis refused an operation. The cause says what to change.");
             *refusal = Some((problem.clone(), now));
         }
     }

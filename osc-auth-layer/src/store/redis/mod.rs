@@ -23,8 +23,8 @@ use crate::config::ConfigError;
 use crate::secret::random_token;
 
 const SETTING: &str = "REDIS_URL / RedisStore::new";
-const REMEDY: &str = "write it as redis://user:password@host:6379/0, or rediss:// for TLS, with special characters of \
-                      the password percent-encoded";
+const REMEDY: &str = "Write it as redis://user:password@host:6379/0, or rediss:// for TLS. Percent-encode special \
+                      characters in the password.";
 const DEFAULT_NAMESPACE: &str = "osc-auth";
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(1);
 /// A shorter one would let nothing through.
@@ -32,16 +32,19 @@ const SHORTEST_TIMEOUT: Duration = Duration::from_millis(10);
 /// Sums of it and a moment must not overflow.
 const LONGEST_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// A [`SessionStore`] in Redis (6.0 or later) or Valkey, for apps that run on several nodes or restart without signing
-/// everyone out (feature `redis`). Clones share their connections.
+/// Keeps sessions in Redis (6.0 or later) or Valkey (feature `redis`).
 ///
-/// It connects at first use and again whenever the connection fails; a server that is restarted, or replaced behind its
-/// address, needs nothing from you. A second connection brings word of what other nodes change, so most requests ask
-/// Redis nothing; where the server or a proxy refuses `CLIENT TRACKING`, each request with a session costs a round trip.
+/// Use it for an app that runs on several nodes, or whose users stay signed in over a restart. Clones share their
+/// connections.
 ///
-/// What Redis forgets is signed out: turn persistence on, and set `maxmemory-policy noeviction`. An ACL has to allow
-/// `~osc-auth:* +@read +@write +@scripting +@connection +time` (the name is that of [`namespace`](Self::namespace)). Redis
-/// Cluster is not supported.
+/// - The store connects at first use, and again whenever a connection fails. When a server is restarted or replaced behind
+///   its address, you need not do anything.
+/// - A second connection receives notifications of other nodes' changes, so most requests need no round trip to Redis. If the
+///   server or a proxy refuses `CLIENT TRACKING`, each request with a session costs one round trip.
+/// - A session that Redis loses is signed out. Turn persistence on and set `maxmemory-policy noeviction`.
+/// - An ACL has to allow `~osc-auth:* +@read +@write +@scripting +@connection +time`, with your
+///   [`namespace`](Self::namespace) instead of `osc-auth`.
+/// - Redis Cluster is not supported.
 ///
 /// ```
 /// use osc_auth_layer::{Client, OscAuthLayer, RedisStore};
@@ -63,32 +66,39 @@ pub struct RedisStore {
 }
 
 impl RedisStore {
-    /// A store at the server of this URL: `redis://user:password@host:6379/0`, all but the host optional; `rediss://` for
-    /// TLS, whose certificate must be one the system trusts (or the file in `SSL_CERT_FILE`); `unix:///path` for a
-    /// socket.
+    /// Makes a store for the server of this URL:
     ///
-    /// No runtime is needed. Nothing is connected before the layer is built in one, or gets its first request.
+    /// | URL | connection |
+    /// |---|---|
+    /// | `redis://user:password@host:6379/0` | TCP. Everything but the host is optional. |
+    /// | `rediss://…` | TLS. The system, or the file in `SSL_CERT_FILE`, must trust the server's certificate. |
+    /// | `unix:///path` | a Unix socket |
     ///
-    /// TLS uses the rustls crypto provider that the process has installed by now, or else aws-lc-rs for this store alone.
-    /// Nothing is installed.
+    /// Works outside a Tokio runtime. The store connects when the layer is built in a runtime, or at the first request.
+    ///
+    /// TLS uses the rustls crypto provider that the process has installed, or else aws-lc-rs for this store only. The store
+    /// installs no provider.
     ///
     /// # Errors
-    /// When the URL cannot be used, or asks for TLS where the system has no root certificates. The message never holds the
+    /// The URL cannot be used, or it asks for TLS and the system has no root certificates. The error never contains the
     /// password.
     pub fn new(url: &str) -> Result<Self, ConfigError> {
         let server = Server::new(parse(url)?)?;
         Ok(Self::with(server, DEFAULT_NAMESPACE.into(), DEFAULT_TIMEOUT))
     }
 
-    /// What the store's keys begin with. Nodes of one app need the same, two apps on one Redis need different ones, lest
-    /// each end up with sessions it cannot open. Changing it signs everyone out. Default: `osc-auth`.
+    /// Sets the prefix of the store's keys. Default: `osc-auth`.
+    ///
+    /// All nodes of an app need the same prefix. Two apps on one Redis need different prefixes, or each finds sessions that
+    /// it cannot open. A change signs all users out.
     #[must_use]
     pub fn namespace(self, name: impl Into<String>) -> Self {
         Self::with(self.server, name.into().into(), self.timeout)
     }
 
-    /// The longest any operation takes, waiting for a connection included; the longest a connection may take to be made,
-    /// too. The layer itself waits for two seconds at most. Default: 1 second.
+    /// Sets how long an operation may take, including the wait for a connection. It also limits the time to connect.
+    ///
+    /// Default: 1 second. Values are clamped to between 10 ms and 60 seconds. The layer itself waits two seconds at most.
     #[must_use]
     pub fn timeout(self, timeout: Duration) -> Self {
         Self::with(self.server, self.namespace, timeout.clamp(SHORTEST_TIMEOUT, LONGEST_TIMEOUT))
@@ -125,14 +135,16 @@ impl RedisStore {
 
 fn parse(url: &str) -> Result<ConnectionInfo, ConfigError> {
     let invalid = |problem: &str, remedy: &str| ConfigError::invalid(SETTING, problem, remedy);
-    let server = url.into_connection_info().map_err(|_| invalid("is no URL of a Redis server", REMEDY))?;
+    let server =
+        url.into_connection_info().map_err(|_| invalid("is not the URL of a Redis server", REMEDY))?;
     if let ConnectionAddr::TcpTls { insecure: true, .. } = server.addr() {
-        let remedy = "remove #insecure, and name the file with the server's CA in SSL_CERT_FILE";
-        return Err(invalid("asks for TLS without a check of the certificate", remedy));
+        let remedy = "Remove #insecure, and name the file with the server's CA in SSL_CERT_FILE.";
+        return Err(invalid("asks for TLS without checking the certificate", remedy));
     }
     let redis = server.redis_settings();
     if redis.username().is_some() && redis.password().is_none() {
-        let remedy = "write it as redis://user:password@host, or redis://:password@host for a password alone";
+        let remedy =
+            "Write it as redis://user:password@host, or redis://:password@host for a password alone.";
         return Err(invalid("has a user without a password", remedy));
     }
     // An operation is one small packet, which must not wait for others to travel with.

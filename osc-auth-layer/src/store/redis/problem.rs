@@ -68,7 +68,7 @@ impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unreachable(reason) => {
-                write!(f, "Redis is out of reach ({reason}); check host, port and TLS in REDIS_URL")
+                write!(f, "Redis cannot be reached ({reason}); check host, port and TLS in REDIS_URL")
             }
             Self::TimedOut => {
                 f.write_str("Redis did not answer in time; check host, port and TLS in REDIS_URL")
@@ -77,7 +77,7 @@ impl fmt::Display for Problem {
                 f.write_str("Redis refuses the user or password; check them in REDIS_URL")
             }
             Self::NotServing("READONLY") => {
-                f.write_str("Redis is a read-only replica; REDIS_URL must lead to the primary")
+                f.write_str("Redis is a read-only replica; point REDIS_URL to the primary")
             }
             Self::NotServing(state) => write!(f, "Redis is not ready ({state})"),
             Self::Refused(code) => match code.as_str() {
@@ -86,13 +86,18 @@ impl fmt::Display for Problem {
                 }
                 "OOM" => f.write_str("Redis is out of memory (OOM); raise its maxmemory"),
                 "MOVED" | "CROSSSLOT" => {
-                    write!(f, "Redis is a cluster ({code}), which RedisStore cannot use")
+                    write!(
+                        f,
+                        "REDIS_URL points to a Redis Cluster ({code}), which RedisStore does not support"
+                    )
                 }
                 code => write!(f, "Redis answered with the error {code}"),
             },
-            Self::Nonsense => f.write_str("what REDIS_URL leads to does not answer as Redis does"),
-            Self::Untold => f.write_str("changes are made, and no notification arrives"),
-            Self::NoRuntime => f.write_str("RedisStore works only within a Tokio runtime"),
+            Self::Nonsense => {
+                f.write_str("the server at REDIS_URL does not answer like Redis; check host and port")
+            }
+            Self::Untold => f.write_str("Redis did not notify about a change within a second"),
+            Self::NoRuntime => f.write_str("RedisStore was called outside a Tokio runtime"),
         }
     }
 }

@@ -134,10 +134,13 @@ async fn keep_listening(tracking: Weak<Tracking>) {
         };
         failures += 1;
         let is_refused = matches!(problem, Problem::Refused(_) | Problem::Nonsense);
-        tracing::debug!(cause = %problem, "word of changes in the session store broke off");
+        tracing::debug!(cause = %problem, "Redis stopped sending notifications of changes");
         if !is_logged && (is_refused || failures >= FAILURES_TO_LOG) {
             is_logged = true;
-            tracing::info!(cause = %problem, "no word of changes in the session store: each request asks it");
+            tracing::info!(
+                cause = %problem,
+                "Redis sends no notifications of changes. Until it does, each request with a session asks Redis."
+            );
         }
         // A memory that is full may have room again soon; what is not allowed stays so for longer.
         let is_full = matches!(&problem, Problem::Refused(code) if code == "OOM");
@@ -167,7 +170,7 @@ async fn follow(tracking: &Weak<Tracking>, sequence: &Sequence, is_logged: &mut 
         }
         drop(strong);
         if std::mem::take(is_logged) {
-            tracing::info!("the session store brings word of changes again");
+            tracing::info!("Redis sends notifications of changes again.");
         }
         // The next one is not under way yet, so this ends early only with the sequence.
         if let Ok(Err(problem)) = timeout_at((sent + CANARY_EVERY).into(), sequence.arrival(number + 1)).await

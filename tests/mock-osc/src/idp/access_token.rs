@@ -9,7 +9,7 @@ use crate::jwt::{SigningKey, fill};
 use crate::random;
 use crate::settings::{Overrides, override_fields};
 
-/// The `iss` of OSC's tokens, whatever the environment.
+/// The `iss` of OSC's tokens in every environment.
 const ISSUER: &str = "token.osaas.eyevinn.se";
 
 /// The format of access tokens.
@@ -21,14 +21,14 @@ pub enum AccessTokenForm {
     Jwt,
     /// A JWT whose segments end with `=`, against RFC 7515.
     PaddedJwt,
-    /// A random string that says nothing about itself.
+    /// A random string without any claims.
     Opaque,
 }
 
 /// The settings of access tokens.
 #[derive(Clone, Debug)]
 pub(crate) struct AccessTokenSettings {
-    /// In characters.
+    /// Length in characters.
     pub(crate) length: usize,
     pub(crate) form: AccessTokenForm,
     pub(crate) claims: Overrides,
@@ -41,7 +41,7 @@ impl Default for AccessTokenSettings {
 }
 
 impl AccessTokenSettings {
-    /// A token without an end has no `exp`.
+    /// Makes a token. Without an end, it has no `exp`.
     pub(crate) fn make(
         &self,
         key: &SigningKey,

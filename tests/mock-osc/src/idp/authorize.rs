@@ -15,12 +15,12 @@ use crate::request::{Params, Recorded};
 use crate::settings::Settings;
 use crate::world::World;
 
-/// A request that may be shown to a person.
+/// A valid request, ready for the consent page.
 #[derive(Debug)]
 pub(crate) struct AuthorizationRequest {
     pub(crate) client_name: String,
     pub(crate) client_id: String,
-    /// As the client sent it: the token request is compared with this very text.
+    /// The redirect URI as sent. The token request must repeat this exact text.
     pub(crate) redirect_uri: String,
     pub(crate) redirect_url: Url,
     pub(crate) state: Option<String>,
@@ -28,12 +28,12 @@ pub(crate) struct AuthorizationRequest {
     pub(crate) scope: Option<String>,
 }
 
-/// Why a request is refused, and who may hear it.
+/// Why a request is refused, and who is told.
 #[derive(Debug)]
 pub(crate) enum Refusal {
-    /// The redirect URI cannot be trusted: tell the person (RFC 6749 §4.1.2.1).
+    /// The redirect URI cannot be trusted, so a page tells the user (RFC 6749 §4.1.2.1).
     Page(&'static str),
-    /// Tell the client.
+    /// A redirect tells the client.
     Redirect { to: Box<Url>, state: Option<String>, error: &'static str, description: &'static str },
 }
 
@@ -63,7 +63,7 @@ pub(crate) fn authorize(world: &mut World, request: &Recorded, now: SystemTime) 
             None => return page::error("there is no such account"),
         },
     };
-    // A pushed request is for one decision (RFC 9126 §4).
+    // A pushed request is good for one decision (RFC 9126 §4).
     if let Some(uri) = request.query.iter().find(|(name, _)| name == "request_uri") {
         world.pushed.remove(&uri.1);
     }
@@ -78,7 +78,7 @@ pub(crate) fn authorize(world: &mut World, request: &Recorded, now: SystemTime) 
     redirect(&world.settings, redirect_url, &[("code", &code)], state.as_deref())
 }
 
-/// The parameters themselves, or those that were pushed before.
+/// Returns the parameters of the query, or the pushed parameters that it refers to.
 fn parameters(world: &World, query: &[(String, String)], now: SystemTime) -> Result<Params, &'static str> {
     let params = Params::parse(query).map_err(|_| "a parameter was sent twice")?;
     let Some(request_uri) = params.get("request_uri").filter(|_| world.settings.par) else {
@@ -118,7 +118,7 @@ pub(crate) fn validate(
         }
         None => return Err(refuse("invalid_request", "response_type is missing")),
     }
-    // Without a method the challenge is plain (RFC 7636 §4.3), which an eavesdropper can answer.
+    // Without a method, the challenge is the plain verifier (RFC 7636 §4.3). An eavesdropper could use it.
     if params.get("code_challenge_method") != Some("S256") {
         return Err(refuse("invalid_request", "code_challenge_method must be S256"));
     }
@@ -136,7 +136,7 @@ pub(crate) fn validate(
     })
 }
 
-/// SHA-256 in base64url without padding is 43 characters (RFC 7636 §4.2).
+/// Returns true if this may be a SHA-256 in base64url without padding: 43 characters (RFC 7636 §4.2).
 fn is_s256(challenge: &str) -> bool {
     challenge.len() == 43
         && challenge.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
@@ -153,6 +153,6 @@ fn redirect(settings: &Settings, mut to: Url, fields: &[(&str, &str)], state: Op
             query.append_pair("iss", &settings.issuer);
         }
     }
-    // 303, never 307: that would post the person's decision on to the client (RFC 9700 §4.12).
+    // A 307 would make the browser post the decision to the client (RFC 9700 §4.12).
     Reply::empty(StatusCode::SEE_OTHER).with(LOCATION, to.as_str()).no_store()
 }

@@ -9,9 +9,9 @@ use crate::idp::redirect_uri::RedirectUris;
 pub(crate) struct Client {
     pub(crate) id: String,
     pub(crate) secret: Option<String>,
-    /// Never, when `None`.
+    /// `None` never expires.
     pub(crate) secret_expires_at: Option<SystemTime>,
-    /// Any announced one, when `None`.
+    /// `None` allows any announced method.
     pub(crate) auth_method: Option<String>,
     pub(crate) name: String,
     pub(crate) redirect_uris: RedirectUris,

@@ -11,7 +11,7 @@ use crate::idp::client::Client;
 use crate::idp::error::OAuthError;
 use crate::request::{Params, Recorded};
 
-/// What the request says about its client.
+/// The client id and secret of a request.
 #[derive(Debug, PartialEq, Eq)]
 struct Credentials {
     method: &'static str,
@@ -19,7 +19,7 @@ struct Credentials {
     secret: Option<String>,
 }
 
-/// The client that sent the request, when it proved to be it by one of the `announced` methods.
+/// Returns the client that sent the request, if it authenticated with one of the `announced` methods.
 pub(crate) fn authenticate<'a>(
     clients: &'a HashMap<String, Client>,
     announced: &[String],
@@ -64,7 +64,7 @@ fn credentials(authorization: Option<&str>, params: &Params) -> Result<Credentia
     Ok(Credentials { method: "client_secret_basic", id: basic_id, secret: Some(basic_secret) })
 }
 
-/// Id and secret are form-encoded before they are joined (RFC 6749 §2.3.1).
+/// Decodes Basic credentials. Id and secret are form-encoded before they are joined (RFC 6749 §2.3.1).
 fn decode_basic(authorization: &str) -> Option<(String, String)> {
     let (scheme, encoded) = authorization.split_once(' ')?;
     let decoded = scheme.eq_ignore_ascii_case("basic").then(|| STANDARD.decode(encoded.trim()).ok())??;

@@ -1,4 +1,4 @@
-//! Errors of the token endpoint and its kin (RFC 6749 §5.2).
+//! Errors of the token endpoint and similar endpoints (RFC 6749 §5.2).
 
 use http::StatusCode;
 use http::header::WWW_AUTHENTICATE;
@@ -6,12 +6,12 @@ use serde_json::json;
 
 use crate::reply::Reply;
 
-/// An OAuth error code with a description for people.
+/// An OAuth error code with a readable description.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct OAuthError {
     pub(crate) error: &'static str,
     pub(crate) description: &'static str,
-    /// The client used the `Authorization` header, so the answer must challenge it.
+    /// True if the client used the `Authorization` header. The answer must then challenge it.
     challenge: bool,
 }
 

@@ -1,4 +1,4 @@
-//! Codes, grants and tokens. Everything takes `now`; nothing reads a clock.
+//! Codes, grants and tokens. Every function takes `now`; none reads a clock.
 
 use std::collections::HashMap;
 use std::time::{Duration, SystemTime};
@@ -12,8 +12,11 @@ use crate::accounts::Account;
 use crate::idp::error::OAuthError;
 use crate::random;
 
-/// RFC 6749 §4.1.2 recommends ten minutes at most; one keeps clients honest.
+/// RFC 6749 §4.1.2 recommends at most ten minutes. One minute catches slow clients.
 const CODE_LIFETIME: Duration = Duration::from_secs(60);
+
+/// OSC's refresh tokens live for 30 days.
+const REFRESH_TOKEN_LIFETIME: Duration = Duration::from_secs(30 * 86_400);
 
 /// A user's permission for a client to act in a workspace.
 #[derive(Clone, Debug)]
@@ -24,7 +27,7 @@ pub(crate) struct Grant {
     revoked: bool,
 }
 
-/// A consent on its way to the client.
+/// A consent that the client has not redeemed yet.
 #[derive(Clone, Debug)]
 pub(crate) struct Consent {
     pub(crate) client_id: String,
@@ -46,6 +49,7 @@ struct Code {
 #[derive(Debug)]
 struct RefreshToken {
     grant: u64,
+    expires_at: SystemTime,
     spent: Option<Spent>,
 }
 
@@ -58,30 +62,30 @@ struct Spent {
 #[derive(Debug)]
 struct AccessToken {
     grant: u64,
-    /// Never, when `None`.
+    /// `None` never expires.
     expires_at: Option<SystemTime>,
 }
 
-/// What the presented refresh token is good for.
+/// The outcome of presenting a refresh token.
 #[derive(Debug)]
 pub(crate) enum Refresh {
-    /// A first use.
+    /// The first use.
     Fresh { grant: u64 },
-    /// A second use within the grace: the answer of the first.
+    /// A second use within the grace period. It gets the first answer again.
     Again { answer: Value },
 }
 
-/// How often grants were used, counted from the start.
+/// How often grants were used, counted from the start of the mock.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct GrantUses {
     /// Codes that opened a grant.
     pub codes: usize,
-    /// Refresh tokens that were good for an answer of their own.
+    /// Refresh tokens that were accepted and got a new answer.
     pub refreshes: usize,
-    /// Refresh tokens that had been rotated already, presented within the grace, for the same answer again.
+    /// Rotated refresh tokens that were presented within the grace period and got the first answer again.
     pub repeated: usize,
-    /// Refresh tokens that had been rotated already, presented later than that, and refused.
+    /// Rotated refresh tokens that were presented after the grace period and were refused.
     pub reused: usize,
 }
 
@@ -102,7 +106,7 @@ impl Grants {
         code
     }
 
-    /// Spends a code and opens its grant (RFC 6749 §4.1.3, RFC 7636 §4.6).
+    /// Redeems a code and opens its grant (RFC 6749 §4.1.3, RFC 7636 §4.6).
     pub(crate) fn redeem_code(
         &mut self,
         code: &str,
@@ -113,7 +117,7 @@ impl Grants {
     ) -> Result<u64, OAuthError> {
         let record = self.codes.get_mut(code).ok_or(OAuthError::invalid_grant("no such code"))?;
         if record.consent.client_id != client_id {
-            // Not spent: another client must not be able to spoil it.
+            // The code stays valid. Another client must not be able to spoil it.
             return Err(OAuthError::invalid_grant("the code belongs to another client"));
         }
         if std::mem::replace(&mut record.spent, true) {
@@ -139,13 +143,13 @@ impl Grants {
         Ok(grant)
     }
 
-    /// Opens a grant without asking the user.
+    /// Opens a grant without consent.
     pub(crate) fn open(&mut self, client_id: String, account: Account) -> u64 {
         self.grants.push(Grant { client_id, account, scope: Default::default(), revoked: false });
         self.grants.len() as u64 - 1
     }
 
-    /// Looks at a refresh token that a client presents. With `reuse_revokes`, a second use kills the grant.
+    /// Checks a refresh token that a client presents. With `reuse_revokes`, a second use revokes the grant.
     pub(crate) fn present_refresh_token(
         &mut self,
         token: &str,
@@ -160,6 +164,9 @@ impl Grants {
         let grant = self.grant(number).filter(|grant| !grant.revoked).ok_or(dead)?;
         if grant.client_id != client_id {
             return Err(OAuthError::invalid_grant("the refresh token belongs to another client"));
+        }
+        if record.expires_at <= now {
+            return Err(OAuthError::invalid_grant("the refresh token has expired"));
         }
         let Some(spent) = &record.spent else {
             self.uses.refreshes += 1;
@@ -176,16 +183,19 @@ impl Grants {
         Err(OAuthError::invalid_grant("the refresh token was used before"))
     }
 
-    /// Marks a refresh token as used, with the answer it led to.
+    /// Marks a refresh token as used and keeps the answer it got.
     pub(crate) fn spend_refresh_token(&mut self, token: &str, answer: Value, now: SystemTime) {
         if let Some(record) = self.refresh_tokens.get_mut(token) {
             record.spent = Some(Spent { at: now, answer });
         }
     }
 
-    pub(crate) fn add_refresh_token(&mut self, grant: u64) -> String {
+    pub(crate) fn add_refresh_token(&mut self, grant: u64, now: SystemTime) -> String {
         let token = random::opaque();
-        self.refresh_tokens.insert(token.clone(), RefreshToken { grant, spent: None });
+        self.refresh_tokens.insert(
+            token.clone(),
+            RefreshToken { grant, expires_at: now + REFRESH_TOKEN_LIFETIME, spent: None },
+        );
         token
     }
 
@@ -197,7 +207,7 @@ impl Grants {
         self.grants.get(usize::try_from(grant).ok()?)
     }
 
-    /// The account that a live access token acts for, whatever its claims say.
+    /// Returns the account of a valid access token, whatever its claims state.
     pub(crate) fn account_of(&self, access_token: &str, now: SystemTime) -> Option<&Account> {
         let token = self.access_tokens.get(access_token)?;
         if token.expires_at.is_some_and(|at| at <= now) {
@@ -207,7 +217,8 @@ impl Grants {
         Some(&grant.account)
     }
 
-    /// Revokes a token for its client (RFC 7009 §2.1): a refresh token with its grant, an access token alone.
+    /// Revokes a token for its client (RFC 7009 §2.1). A refresh token ends its whole grant, an access token
+    /// only itself.
     pub(crate) fn revoke_token(&mut self, token: &str, client_id: &str) {
         let owned = |grant: u64| self.grant(grant).is_some_and(|grant| grant.client_id == client_id);
         if let Some(grant) =
@@ -219,7 +230,7 @@ impl Grants {
         }
     }
 
-    /// Returns whether the code had opened a grant.
+    /// Revokes the grant of a code. Returns true if the code had opened one.
     pub(crate) fn revoke_of_code(&mut self, code: &str) -> bool {
         let grant = self.codes.get(code).and_then(|record| record.grant);
         grant.inspect(|&grant| self.revoke(grant)).is_some()
@@ -250,7 +261,7 @@ impl Grants {
     }
 }
 
-/// RFC 7636 §4.6, for S256.
+/// Checks a verifier against an S256 challenge (RFC 7636 §4.6).
 fn verifies(verifier: &str, challenge: &str) -> bool {
     URL_SAFE_NO_PAD.encode(Sha256::digest(verifier)) == challenge
 }

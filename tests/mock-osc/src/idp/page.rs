@@ -1,4 +1,4 @@
-//! The pages a person sees. No script, no outside resources, all foreign text escaped.
+//! The pages a user sees. They have no scripts and no outside resources, and all foreign text is escaped.
 
 use std::fmt::Write;
 
@@ -20,7 +20,7 @@ pub(crate) fn consent(asked: &AuthorizationRequest, accounts: &Accounts) -> Repl
     let mut choices = String::new();
     for (index, account) in accounts.iter().enumerate() {
         let checked = if index == 0 { " checked" } else { "" };
-        // Writing to a String cannot fail.
+        // Writing to a `String` cannot fail.
         let _ = write!(
             choices,
             r#"<label class="account"><input type="radio" name="account" value="{account}"{checked}>
@@ -92,7 +92,8 @@ fn page(status: StatusCode, title: &str, body: &str, form_action: &str) -> Reply
         .no_store()
 }
 
-/// Browsers hold the redirect that answers a form to `form-action` too, so the callback must be in it.
+/// Returns the callback as a source for `form-action`. Browsers check that directive for the redirect after a
+/// form too.
 fn source(redirect_uri: &Url) -> String {
     match redirect_uri.host() {
         // CSP has no syntax for an IPv6 address.

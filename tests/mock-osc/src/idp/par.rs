@@ -15,7 +15,7 @@ use crate::world::World;
 
 const LIFETIME: Duration = Duration::from_secs(60);
 
-/// An authorization request that waits for its browser.
+/// A pushed authorization request that no browser has opened yet.
 #[derive(Debug)]
 pub(crate) struct Pushed {
     pub(crate) client_id: String,
@@ -41,7 +41,8 @@ fn push(world: &mut World, request: &Recorded, now: SystemTime) -> Result<String
     if params.get("request_uri").is_some() {
         return Err(OAuthError::invalid_request("request_uri cannot be pushed"));
     }
-    // With Basic the body need not repeat it, but the request itself has it (RFC 6749 §4.1.1).
+    // With Basic credentials, the body may omit the client id. The authorization request needs it (RFC 6749
+    // §4.1.1).
     let params = params.with("client_id", &client_id);
     validate(&world.clients, &world.settings, &params).map_err(|refusal| match refusal {
         Refusal::Page(why) => OAuthError::invalid_request(why),

@@ -1,13 +1,13 @@
-//! Which redirect URIs a client may use.
+//! Checks the redirect URIs that a client may use.
 
 use url::{Host, Url};
 
 /// The redirect URIs of one client.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum RedirectUris {
-    /// Any http URI on a loopback host: what somebody at work on their own machine needs.
+    /// Any http URI on a loopback host, for local development.
     AnyLoopback,
-    /// Only these.
+    /// Only these URIs.
     Listed(Vec<String>),
 }
 
@@ -20,7 +20,7 @@ impl RedirectUris {
     }
 }
 
-/// Exact comparison (RFC 9700 §2.1), but any port on a loopback host (RFC 8252 §7.3).
+/// Compares exactly (RFC 9700 §2.1), but allows any port on a loopback host (RFC 8252 §7.3).
 fn matches(entry: &str, uri: &str) -> bool {
     if entry == uri {
         return true;
@@ -32,7 +32,7 @@ fn matches(entry: &str, uri: &str) -> bool {
     portless(&mut entry) && portless(&mut uri) && entry == uri
 }
 
-/// A URL that may be redirected to at all: http or https, without a fragment (RFC 6749 §3.1.2).
+/// Parses a redirect URI: http or https, without a fragment (RFC 6749 §3.1.2).
 pub(crate) fn parse(uri: &str) -> Option<Url> {
     let url = Url::parse(uri).ok()?;
     (matches!(url.scheme(), "http" | "https") && url.fragment().is_none()).then_some(url)
@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_browser_would_run_is_no_redirect_uri() {
+    fn script_urls_are_refused_as_redirect_uris() {
         for uri in ["javascript:alert(1)", "data:text/html,x", "/relative", "https://a/cb#fragment"] {
             assert_eq!(parse(uri), None, "{uri}");
         }

@@ -23,7 +23,7 @@ pub(crate) fn register(world: &mut World, request: &Recorded, now: SystemTime) -
         client.secret.as_ref().and(world.settings.registered_secret_ttl).map(|ttl| now + ttl);
     let client = Client { secret_expires_at, ..client };
 
-    // What was registered is what was sent, completed (RFC 7591 §3.2.1).
+    // The answer repeats the request's metadata and completes it (RFC 7591 §3.2.1).
     let mut body = metadata;
     body["client_id"] = json!(client.id);
     body["client_id_issued_at"] = json!(random::unix_seconds(now));
@@ -32,7 +32,7 @@ pub(crate) fn register(world: &mut World, request: &Recorded, now: SystemTime) -
     body["response_types"] = json!(["code"]);
     if let Some(secret) = &client.secret {
         body["client_secret"] = json!(secret);
-        // 0 means never (RFC 7591 §3.2.1).
+        // 0 means that the secret never expires (RFC 7591 §3.2.1).
         body["client_secret_expires_at"] = json!(secret_expires_at.map_or(0, random::unix_seconds));
         world.issued.push(secret.clone());
     }

@@ -10,7 +10,8 @@ use crate::reply::Reply;
 use crate::request::{Params, Recorded};
 use crate::world::World;
 
-/// 200 also for a token that is unknown or belongs to another client: the caller's wish is fulfilled (RFC 7009 §2.2).
+/// Answers 200 even for an unknown token or one of another client, because that token is unusable for the
+/// caller anyway (RFC 7009 §2.2).
 pub(crate) fn revoke(world: &mut World, request: &Recorded, now: SystemTime) -> Reply {
     match try_revoke(world, request, now) {
         Ok(()) => Reply::empty(StatusCode::OK).no_store(),

@@ -21,7 +21,7 @@ pub(crate) fn token(world: &mut World, request: &Recorded, now: SystemTime) -> R
 }
 
 fn exchange(world: &mut World, request: &Recorded, now: SystemTime) -> Result<Value, OAuthError> {
-    // Only the body counts: credentials in a URL end up in logs (RFC 6749 §2.3.1).
+    // Only the body is read. Credentials in a URL would end up in logs (RFC 6749 §2.3.1).
     let params = Params::parse(&request.form)
         .map_err(|_| OAuthError::invalid_request("a parameter was sent twice"))?;
     let announced = &world.settings.auth_methods;
@@ -45,7 +45,7 @@ fn authorization_code(
     let redirect_uri = required("redirect_uri", "redirect_uri is missing")?;
     let verifier = required("code_verifier", "code_verifier is missing")?;
     let grant = world.grants.redeem_code(code, client_id, redirect_uri, verifier, now)?;
-    let refresh_token = world.grants.add_refresh_token(grant);
+    let refresh_token = world.grants.add_refresh_token(grant, now);
     Ok(answer(world, grant, Some(refresh_token), now))
 }
 
@@ -66,7 +66,9 @@ fn refresh_token(
         Refresh::Again { answer } => return Ok(answer),
     };
     let next = match rotation {
-        Rotation::Always | Rotation::WithoutReuseDetection => Some(world.grants.add_refresh_token(grant)),
+        Rotation::Always | Rotation::WithoutReuseDetection => {
+            Some(world.grants.add_refresh_token(grant, now))
+        }
         Rotation::Repeat => Some(presented.to_owned()),
         Rotation::Never => None,
     };
@@ -78,7 +80,7 @@ fn refresh_token(
     Ok(answer)
 }
 
-/// RFC 6749 §5.1.
+/// Returns the successful answer (RFC 6749 §5.1).
 fn answer(world: &mut World, grant: u64, refresh_token: Option<String>, now: SystemTime) -> Value {
     let access_token = world.issue_access_token(grant, now, Some(now + world.settings.token_ttl));
     let settings = &world.settings;

@@ -1,4 +1,5 @@
-//! The controls of the platform, for tests to use while the mock runs. Those of one workspace are in `workspace_controls`.
+//! The controls of the platform. Tests use them while the mock runs. The controls of one workspace are in
+//! `workspace_controls`.
 
 use std::time::Duration;
 
@@ -11,34 +12,34 @@ use crate::platform::settings::NameTaken;
 use crate::platform::workspace_controls::known;
 use crate::platform::{ErrorForm, ExpiryForm, LogForm, PlatformSettings};
 
-/// These change every workspace.
+/// Controls that change every workspace.
 impl MockOsc {
-    /// Sets how the platform writes errors.
+    /// Sets the format of the platform's errors.
     pub fn set_error_form(&self, form: ErrorForm) {
         self.with_platform(|settings| settings.error_form = form);
     }
 
-    /// Revokes every service access token: the instance APIs answer 401.
+    /// Revokes every service access token. The instance APIs then answer 401.
     pub fn revoke_service_tokens(&self) {
         self.with_world(|world| world.platform.service_tokens.revoke(|_| true));
     }
 
-    /// Sets the lifetime of service access tokens that are issued from now on.
+    /// Sets the lifetime of service access tokens issued from now on.
     pub fn set_service_token_ttl(&self, ttl: Duration) {
         self.with_platform(|settings| settings.service_token_ttl = ttl);
     }
 
-    /// Sets the meaning of `expiry` beside a service access token.
+    /// Sets the unit of `expiry`, which accompanies a service access token.
     pub fn set_expiry_form(&self, form: ExpiryForm) {
         self.with_platform(|settings| settings.expiry_form = form);
     }
 
-    /// Sets whether service access tokens that are issued from now on are random text instead of a JWT.
+    /// Sets whether service access tokens issued from now on are random text instead of JWTs.
     pub fn set_opaque_service_tokens(&self, on: bool) {
         self.with_platform(|settings| settings.opaque_service_tokens = on);
     }
 
-    /// Sets a field of the answer with a service access token to any JSON value; `None` leaves it out.
+    /// Sets a field of the answer that holds a service access token to any JSON value; `None` leaves it out.
     pub fn set_service_token_field(&self, name: &str, value: impl Into<Option<Value>>) {
         let value = value.into();
         self.with_platform(|settings| settings.service_token_fields.insert(name.to_owned(), value));
@@ -49,15 +50,16 @@ impl MockOsc {
         self.with_platform(|settings| settings.service_token_fields.clear());
     }
 
-    /// Limits how many service access tokens each personal access token gets in a minute of the mock's clock; the platform
-    /// answers 429 to the rest. `None`, the default, ends the limit.
+    /// Limits the service access tokens that each personal access token gets per minute of the mock's clock.
+    /// Further requests get
+    /// 429. `None`, the default, removes the limit.
     pub fn set_service_token_limit(&self, tokens: impl Into<Option<usize>>) {
         let tokens = tokens.into();
         self.with_platform(|settings| settings.service_token_limit = tokens);
     }
 
-    /// Sets how many lists of subscriptions leave out a service that is activated from now on. Its access token is given
-    /// at once.
+    /// Sets how many lists of subscriptions leave out a service activated from now on. Its access token is
+    /// issued at once.
     pub fn set_late_subscriptions(&self, lists: usize) {
         self.with_platform(|settings| settings.late_subscriptions = lists);
     }
@@ -65,15 +67,16 @@ impl MockOsc {
     /// Sets the `apiUrl` of a service in the list of subscriptions.
     ///
     /// # Panics
-    /// When the mock has no such service.
+    /// If the mock has no such service.
     pub fn set_api_url(&self, service: &str, url: &str) {
         self.set_subscription_field(service, "apiUrl", Value::from(url));
     }
 
-    /// Sets a field of a service's entry in the list of subscriptions to any JSON value; `None` leaves it out.
+    /// Sets a field of a service's entry in the list of subscriptions to any JSON value; `None` leaves it
+    /// out.
     ///
     /// # Panics
-    /// When the mock has no such service.
+    /// If the mock has no such service.
     pub fn set_subscription_field(&self, service: &str, name: &str, value: impl Into<Option<Value>>) {
         let (service, value) = (known(service), value.into());
         self.with_platform(|settings| {
@@ -87,10 +90,10 @@ impl MockOsc {
         self.with_platform(|settings| settings.subscription_fields.clear());
     }
 
-    /// Sets whether plans include a service. The creation of an instance that is not included is refused with 402.
+    /// Sets whether plans include a service. Creating an instance of a service that is not included gets 402.
     ///
     /// # Panics
-    /// When the mock has no such service.
+    /// If the mock has no such service.
     pub fn set_included(&self, service: &str, on: bool) {
         let id = known(service).id;
         self.with_platform(|settings| {
@@ -98,55 +101,58 @@ impl MockOsc {
         });
     }
 
-    /// Makes creations time out: the platform answers 504 with an HTML page and takes the name, and the instance turns up
-    /// after this delay. A request counts if it lists the service's instances or asks for this one. `None` ends it.
+    /// Makes creations time out. The platform answers 504 with an HTML page and reserves the name. The
+    /// instance appears after this delay.
+    ///
+    /// A request counts if it lists the service's instances or asks for this one. `None` ends the timeouts.
     pub fn set_creation_timeout(&self, turns_up_after: impl Into<Option<Delay>>) {
         let delay = turns_up_after.into();
         self.with_platform(|settings| settings.creation_timeout = delay);
     }
 
-    /// Sets the answer to a creation whose name is taken. Default 409 and `the name is taken`.
+    /// Sets the answer to a creation whose name is taken. Default: 409 and `the name is taken`.
     ///
     /// # Panics
-    /// When this is no HTTP status.
+    /// If this is not a valid HTTP status.
     pub fn set_name_taken(&self, status: u16, reason: &str) {
         let status = StatusCode::from_u16(status).expect("an HTTP status");
         let answer = NameTaken { status, reason: reason.to_owned() };
         self.with_platform(|settings| settings.name_taken = answer);
     }
 
-    /// Makes every request about an instance that was just made or resumed get a 401 with an HTML page, for this long.
-    /// `None` ends it for instances to come.
+    /// Makes the API answer 401 with an HTML page for new and resumed instances, for this long. `None` ends
+    /// it for later instances.
     pub fn set_locked_when_fresh(&self, delay: impl Into<Option<Delay>>) {
         let delay = delay.into();
         self.with_platform(|settings| settings.locked_when_fresh = delay);
     }
 
-    /// Sets how long new and restarted instances are `starting`, also those that are starting now.
+    /// Sets how long new and restarted instances are `starting`, including those that are starting now.
     pub fn set_instance_start(&self, duration: Duration) {
         self.with_platform(|settings| settings.instance_start = duration);
     }
 
-    /// Sets whether instances that are made or restarted from now on end up `failed` instead of `running`, and jobs
-    /// `Failed` instead of `Complete`.
+    /// Sets whether instances that are created or restarted from now on end up `failed` instead of `running`.
+    /// Jobs end up `Failed` instead of `Complete`.
     pub fn fail_instances(&self, on: bool) {
         self.with_platform(|settings| settings.fail_instances = on);
     }
 
-    /// Sets the health `status` of every instance to any JSON value, whatever its state. `None` shows its state again.
+    /// Sets the health `status` of every instance to any JSON value, whatever its state. `None` reports the
+    /// state again.
     pub fn set_instance_status(&self, status: impl Into<Option<Value>>) {
         let status = status.into();
         self.with_platform(|settings| settings.instance_status = status);
     }
 
-    /// Sets the `status` of every job to any JSON value, whatever its state. `None` shows its state again.
+    /// Sets the `status` of every job to any JSON value, whatever its state. `None` reports the state again.
     pub fn set_job_status(&self, status: impl Into<Option<Value>>) {
         let status = status.into();
         self.with_platform(|settings| settings.job_status = status);
     }
 
-    /// Sets a field of every instance that is shown to any JSON value; `None` leaves it out, as OSC does with some
-    /// credentials.
+    /// Sets a field of every instance in answers to any JSON value. `None` leaves it out, as OSC does with
+    /// some credentials.
     pub fn set_instance_field(&self, name: &str, value: impl Into<Option<Value>>) {
         let value = value.into();
         self.with_platform(|settings| settings.instance_fields.insert(name.to_owned(), value));
@@ -157,7 +163,7 @@ impl MockOsc {
         self.with_platform(|settings| settings.instance_fields.clear());
     }
 
-    /// Sets whether instances have `_links`. Old ones have none.
+    /// Sets whether instances have `_links`. Old instances have none.
     pub fn set_instance_links(&self, on: bool) {
         self.with_platform(|settings| settings.instance_links = on);
     }
@@ -173,13 +179,13 @@ impl MockOsc {
         self.with_platform(|settings| settings.links.clear());
     }
 
-    /// Sets how logs are written.
+    /// Sets the format of logs.
     pub fn set_log_form(&self, form: LogForm) {
         self.with_platform(|settings| settings.log_form = form);
     }
 
-    /// Sets the log of every instance to these rows, all written now. Default: two rows, written when the instance
-    /// started.
+    /// Sets the log of every instance to these rows, all with the current time. Default: two rows from the
+    /// start of the instance.
     pub fn set_logs(&self, rows: &[&str]) {
         self.with_world(|world| {
             let now = world.now();
@@ -187,7 +193,7 @@ impl MockOsc {
         });
     }
 
-    /// Adds a row to the log of every instance, written now.
+    /// Adds a row to the log of every instance, with the current time.
     pub fn add_log(&self, row: &str) {
         self.with_world(|world| {
             let now = world.now();
@@ -202,14 +208,14 @@ impl MockOsc {
     }
 }
 
-/// Shortcuts to the [`default_workspace`](Self::default_workspace).
+/// Shortcuts for the [`default_workspace`](Self::default_workspace).
 impl MockOsc {
     /// Sets the token balance of the default workspace.
     pub fn set_balance(&self, tokens: i64) {
         self.default_workspace().set_balance(tokens);
     }
 
-    /// Returns a secret of the default workspace as the app stored it.
+    /// Returns a secret of the default workspace as stored by the app.
     pub fn secret(&self, service: &str, name: &str) -> Option<String> {
         self.default_workspace().secret(service, name)
     }
@@ -222,38 +228,39 @@ impl MockOsc {
     /// Subscribes the default workspace to a service, as the console does.
     ///
     /// # Panics
-    /// When the mock has no such service.
+    /// If the mock has no such service.
     pub fn subscribe(&self, service: &str) {
         self.default_workspace().subscribe(service);
     }
 
-    /// Ends a subscription of the default workspace, as the console does. Returns whether there was one.
+    /// Ends a subscription of the default workspace, as the console does. Returns true if there was one.
     ///
     /// # Panics
-    /// When the mock has no such service.
+    /// If the mock has no such service.
     pub fn unsubscribe(&self, service: &str) -> bool {
         self.default_workspace().unsubscribe(service)
     }
 
-    /// Returns the names of the default workspace's instances of a service in order.
+    /// Returns the names of the default workspace's instances of a service, in order.
     pub fn instances(&self, service: &str) -> Vec<String> {
         self.default_workspace().instances(service)
     }
 
-    /// Returns the fields of an instance in the default workspace as the app sent them.
+    /// Returns the fields of an instance in the default workspace as sent by the app.
     pub fn instance(&self, service: &str, name: &str) -> Option<Value> {
         self.default_workspace().instance(service, name)
     }
 
-    /// Makes an instance in the default workspace, as another app would. One of the same name is replaced.
+    /// Creates an instance in the default workspace, as another app would. It replaces an instance of the
+    /// same name.
     ///
     /// # Panics
-    /// When the mock has no such service.
+    /// If the mock has no such service.
     pub fn add_instance(&self, service: &str, name: &str, fields: Map<String, Value>) {
         self.default_workspace().add_instance(service, name, fields);
     }
 
-    /// Removes an instance of the default workspace, as another app would. Returns whether there was one.
+    /// Removes an instance of the default workspace, as another app would. Returns true if there was one.
     pub fn remove_instance(&self, service: &str, name: &str) -> bool {
         self.default_workspace().remove_instance(service, name)
     }

@@ -1,4 +1,4 @@
-//! The creation of an instance, and the many ways in which it is refused.
+//! Creates instances, and refuses creations in every way that OSC does.
 
 use http::StatusCode;
 use serde_json::Value;
@@ -48,7 +48,7 @@ pub(crate) fn create(
     Ok(answer)
 }
 
-/// Every secret that a field refers to must have been stored.
+/// Refuses fields that refer to a secret that is not stored.
 pub(crate) fn refuse_missing_secrets(
     workspace: &Workspace,
     service: &'static Service,

@@ -1,4 +1,4 @@
-//! The instance API that every service has.
+//! The instance API, which is the same for every service.
 
 use std::time::{Duration, SystemTime};
 
@@ -56,7 +56,7 @@ fn ok(value: &Value) -> Reply {
     Reply::json(StatusCode::OK, value)
 }
 
-/// A request that is about one instance and nothing else.
+/// Handles a request about a single instance.
 fn one(
     instance: &mut Instance,
     view: View<'_>,
@@ -102,7 +102,7 @@ fn update(
     refuse_missing_secrets(workspace, view.service, &changes)?;
     let instance = workspace.instance_mut(view.service, name).ok_or(Problem::NO_SUCH_INSTANCE)?;
     for (key, value) in changes.as_object().into_iter().flatten() {
-        // The service decides these, not the client.
+        // The service sets these fields, not the client.
         if !matches!(key.as_str(), "name" | "url" | "resources" | "_links") {
             instance.fields.insert(key.clone(), value.clone());
         }
@@ -122,7 +122,7 @@ fn logs(instance: &Instance, view: View<'_>, request: &Recorded) -> Result<Reply
     })
 }
 
-/// The service access token of the request, which must be alive and of this very service.
+/// Checks the service access token of the request. It must be valid for this service.
 fn authorize(
     world: &World,
     service: Option<&str>,
@@ -133,7 +133,7 @@ fn authorize(
     if request.header("x-pat-jwt").is_some() {
         return Err(Problem::bad_request("x-pat-jwt does not belong here"));
     }
-    // Scaling alone takes the standard header.
+    // Only the scaling endpoint takes the standard header.
     let header = if matches!(path, InstancePath::Scale(_)) { "authorization" } else { "x-jwt" };
     let invalid = || Problem::unauthorized("invalid service access token");
     let token = world.platform.service_token(bearer(request, header)?.ok_or_else(invalid)?, now);

@@ -29,10 +29,10 @@ use crate::settings::Settings;
 use crate::world::World;
 use service_tokens::{ServiceToken, ServiceTokens};
 
-/// Every workspace and every service access token.
+/// All workspaces and all service access tokens.
 #[derive(Debug)]
 pub(crate) struct Platform {
-    /// By name.
+    /// The workspaces by name.
     workspaces: HashMap<String, Workspace>,
     service_tokens: ServiceTokens,
 }
@@ -52,7 +52,7 @@ impl Platform {
         self.service_tokens.get(token, now)
     }
 
-    /// Returns whether there was a subscription. Its service access tokens are dead.
+    /// Ends a subscription and its service access tokens. Returns true if there was one.
     fn unsubscribe(&mut self, workspace: &str, service: &services::Service) -> bool {
         self.service_tokens.revoke(|token| token.workspace == workspace && token.service == service);
         self.workspace_mut(workspace).is_some_and(|workspace| workspace.unsubscribe(service))

@@ -1,4 +1,4 @@
-//! The calls that a personal access token opens.
+//! The calls that need a personal access token.
 
 use std::time::SystemTime;
 
@@ -91,7 +91,9 @@ pub(crate) fn handle(
         }
         (Action::Suspended, "GET") => {
             let suspended = workspace.suspended();
-            ok(&suspended.map(|(service, name)| json!({ "serviceId": service, "name": name })).collect())
+            ok(&suspended
+                .map(|(service, name)| json!({ "serviceId": service, "instanceName": name }))
+                .collect())
         }
         (Action::Resume { service, name }, "POST") => {
             let service = find(service).ok_or(Problem::NO_SUCH_SERVICE)?;

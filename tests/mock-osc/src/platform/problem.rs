@@ -31,7 +31,7 @@ impl Problem {
         Self::new(StatusCode::PAYMENT_REQUIRED, "your plan does not include this service");
     pub(crate) const TOO_MANY_TOKENS: Self =
         Self::new(StatusCode::TOO_MANY_REQUESTS, "too many service access tokens, try again later");
-    /// OSC's services break on it: they expect `Bearer` and a token.
+    /// OSC's services fail on a header that is not `Bearer` and a token.
     pub(crate) const MALFORMED_TOKEN_HEADER: Self =
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error");
 
@@ -70,7 +70,7 @@ impl Problem {
     }
 }
 
-/// The token in a header, `None` without the header.
+/// Returns the token in a header, or `None` without the header.
 pub(crate) fn bearer<'a>(request: &'a Recorded, name: &str) -> Result<Option<&'a str>, Problem> {
     if request.header(name).is_none() {
         return Ok(None);
@@ -79,7 +79,7 @@ pub(crate) fn bearer<'a>(request: &'a Recorded, name: &str) -> Result<Option<&'a
     token.map(Some).ok_or(Problem::MALFORMED_TOKEN_HEADER)
 }
 
-/// The JSON object in the body, which must be announced as such.
+/// Parses the JSON object in the body. The content type must announce it.
 pub(crate) fn json_body(request: &Recorded) -> Result<Value, Problem> {
     if !request.is("application/json") {
         return Err(Problem::new(

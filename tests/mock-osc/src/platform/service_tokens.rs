@@ -12,7 +12,7 @@ use crate::platform::{ExpiryForm, PlatformSettings};
 use crate::random;
 use crate::settings::override_fields;
 
-/// How long an issued token counts against the limit of its personal access token.
+/// The time an issued token counts against the limit of its personal access token.
 const WINDOW: Duration = Duration::from_secs(60);
 
 #[derive(Clone, Debug)]
@@ -25,7 +25,7 @@ pub(crate) struct ServiceToken {
 #[derive(Debug, Default)]
 pub(crate) struct ServiceTokens {
     tokens: HashMap<String, ServiceToken>,
-    /// By personal access token.
+    /// The times of issue, by personal access token.
     issued: HashMap<String, Vec<SystemTime>>,
 }
 
@@ -38,7 +38,7 @@ impl ServiceTokens {
         self.tokens.retain(|_, token| !dead(token));
     }
 
-    /// Counts a request for a token, and refuses it above the limit.
+    /// Counts a request for a token. Refuses it above the limit.
     pub(crate) fn count(&mut self, pat: &str, limit: usize, now: SystemTime) -> Result<(), Problem> {
         let issued = self.issued.entry(pat.to_owned()).or_default();
         issued.retain(|at| *at + WINDOW > now);
@@ -49,7 +49,7 @@ impl ServiceTokens {
         Ok(())
     }
 
-    /// Issues a token: the token, and the answer that holds it.
+    /// Issues a token. Returns it with the answer that holds it.
     pub(crate) fn issue(
         &mut self,
         workspace: String,

@@ -4,7 +4,7 @@
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Service {
     pub(crate) id: &'static str,
-    /// The last segment of its `apiUrl`.
+    /// The last segment of the `apiUrl`.
     pub(crate) resource: &'static str,
     pub(crate) kind: &'static str,
     pub(crate) publisher: &'static str,

@@ -1,4 +1,4 @@
-//! The settings of the platform: the builder sets them, and tests change them.
+//! The settings of the platform. The builder sets them, and tests can change them later.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, SystemTime};
@@ -9,7 +9,8 @@ use serde_json::Value;
 use crate::delay::Delay;
 use crate::settings::Overrides;
 
-/// The meaning of `expiry` beside a service access token. OSC does not document it; its public apps read seconds.
+/// The unit of `expiry`, which accompanies a service access token. OSC does not document it; its public apps
+/// read seconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ExpiryForm {
@@ -18,15 +19,15 @@ pub enum ExpiryForm {
     Seconds,
     /// Milliseconds since the epoch.
     Milliseconds,
-    /// The seconds that are left.
+    /// Seconds from now.
     SecondsLeft,
-    /// The milliseconds that are left.
+    /// Milliseconds from now.
     MillisecondsLeft,
-    /// The field is left out.
+    /// The field is absent.
     Absent,
 }
 
-/// How the platform writes an error.
+/// The format of the platform's errors.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ErrorForm {
@@ -43,11 +44,11 @@ pub enum ErrorForm {
     Empty,
 }
 
-/// How the logs of an instance are given.
+/// The format of an instance's logs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum LogForm {
-    /// A JSON array with one string for each row.
+    /// A JSON array with one string per row.
     #[default]
     Rows,
     /// Plain text.
@@ -74,29 +75,29 @@ pub(crate) struct PlatformSettings {
     pub(crate) expiry_form: ExpiryForm,
     pub(crate) opaque_service_tokens: bool,
     pub(crate) service_token_fields: Overrides,
-    /// How many service access tokens a personal access token gets in a minute.
+    /// The service access tokens that a personal access token gets per minute.
     pub(crate) service_token_limit: Option<usize>,
-    /// How many lists leave out a service that was just activated.
+    /// The number of lists that leave out a service after its activation.
     pub(crate) late_subscriptions: usize,
-    /// By service.
+    /// Changed fields of subscriptions, by service.
     pub(crate) subscription_fields: BTreeMap<&'static str, Overrides>,
-    /// A creation answers 504, and its instance turns up after this.
+    /// If set, creations answer 504, and the instance appears after this delay.
     pub(crate) creation_timeout: Option<Delay>,
     pub(crate) name_taken: NameTaken,
-    /// The API of an instance that was just made or resumed answers 401 for this long.
+    /// If set, the API of a new or resumed instance answers 401 for this long.
     pub(crate) locked_when_fresh: Option<Delay>,
     pub(crate) instance_start: Duration,
     pub(crate) fail_instances: bool,
-    /// The health of every instance, whatever its state.
+    /// The reported health of every instance, whatever its state.
     pub(crate) instance_status: Option<Value>,
-    /// The status of every job, whatever its state.
+    /// The reported status of every job, whatever its state.
     pub(crate) job_status: Option<Value>,
     pub(crate) instance_fields: Overrides,
     pub(crate) instance_links: bool,
-    /// The `href` by the link's name.
+    /// Changed `href` values, by the link's name.
     pub(crate) links: Overrides,
     pub(crate) log_form: LogForm,
-    /// The rows of every instance's log, and when each was written; `None` gives each instance two of its own.
+    /// The rows of every instance's log with their times. `None` gives each instance two rows of its own.
     pub(crate) logs: Option<Vec<(SystemTime, String)>>,
 }
 

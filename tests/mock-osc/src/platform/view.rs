@@ -10,7 +10,7 @@ use crate::platform::workspace::Instance;
 use crate::route::Via;
 use crate::settings::override_fields;
 
-/// Everything that the look of an instance depends on, apart from itself.
+/// Everything besides the instance itself that its representation depends on.
 #[derive(Clone, Copy)]
 pub(crate) struct View<'a> {
     pub(crate) workspace: &'a str,
@@ -73,7 +73,7 @@ impl<'a> View<'a> {
         shown
     }
 
-    /// The rows of the log that are not older than this.
+    /// Returns the rows of the log that are not older than `since`.
     pub(crate) fn logs(self, instance: &Instance, since: Option<Duration>) -> Vec<&'a str> {
         let own = ["started", "listening"].map(|row| (instance.started_at, row));
         let rows: Vec<(SystemTime, &'a str)> = match &self.settings.logs {
@@ -84,7 +84,7 @@ impl<'a> View<'a> {
         rows.into_iter().filter(|(at, _)| is_shown(*at)).map(|(_, row)| row).collect()
     }
 
-    /// The tenant's own content. No token belongs there.
+    /// Returns the URL of the tenant's own content. No token may be sent there.
     fn url(self, name: &str) -> String {
         let cluster = match self.via {
             Via::Path => "prod",
@@ -105,7 +105,7 @@ impl<'a> View<'a> {
 
     fn links(self, name: &str) -> Value {
         let Service { id, resource, .. } = self.service;
-        // Clients put these behind the host of the `apiUrl`.
+        // Clients append these paths to the host of the `apiUrl`.
         let base = if *self.via == Via::Path { format!("/api-{id}") } else { String::new() };
         let link = |rel: &str| json!({ "href": format!("{base}/{rel}/{name}") });
         let mut links = json!({
@@ -125,7 +125,7 @@ impl<'a> View<'a> {
     }
 }
 
-/// The name in `{{secrets.name}}`.
+/// Returns the name in `{{secrets.name}}`.
 pub(crate) fn secret_name(value: &str) -> Option<&str> {
     value.trim().strip_prefix("{{secrets.")?.strip_suffix("}}")
 }

@@ -1,4 +1,4 @@
-//! The state of one workspace, which all of its users share.
+//! The state of one workspace. All its users share it.
 
 use std::collections::BTreeMap;
 use std::time::SystemTime;
@@ -17,11 +17,11 @@ pub(crate) struct Instance {
     pub(crate) fields: Map<String, Value>,
     pub(crate) started_at: SystemTime,
     pub(crate) replicas: u64,
-    /// True if its start ends in failure.
+    /// True if the start ends in failure.
     pub(crate) fails: bool,
-    /// Its creation timed out, and it has not turned up yet.
+    /// Set if the creation timed out and the instance has not appeared yet.
     pub(crate) hidden: Option<Pending>,
-    /// Its API answers 401 for now.
+    /// Set while the API answers 401 for this instance.
     locked: Option<Pending>,
     pub(crate) suspended: bool,
 }
@@ -36,18 +36,19 @@ impl Instance {
         self.fails = settings.fail_instances;
     }
 
-    /// Starts an instance that was just made or resumed. The settings may lock its API at first.
+    /// Starts an instance that is new or resumed. The settings may lock its API at first.
     pub(crate) fn start(&mut self, settings: &PlatformSettings, now: SystemTime) {
         self.restart(settings, now);
         self.locked = settings.locked_when_fresh.map(|delay| delay.begin(now));
     }
 
-    /// Returns whether a request for it gets a 401. The request counts.
+    /// Returns true if a request for the instance gets a 401. The call counts as a request.
     pub(crate) fn is_locked(&mut self, now: SystemTime) -> bool {
         self.locked.as_mut().is_some_and(|locked| locked.meets(now))
     }
 
-    /// Returns whether a request finds it. The request counts, and an instance that turns up begins its start.
+    /// Returns true if a request finds the instance. The call counts as a request, and an instance that
+    /// appears begins to start.
     fn is_found(&mut self, settings: &PlatformSettings, now: SystemTime) -> bool {
         if self.hidden.as_mut().is_some_and(|hidden| hidden.meets(now)) {
             return false;
@@ -64,7 +65,7 @@ pub(crate) struct Workspace {
     pub(crate) id: String,
     pub(crate) balance: i64,
     pub(crate) plan: String,
-    /// With the number of lists that still leave the service out.
+    /// The subscribed services, each with the number of lists that still leave it out.
     subscriptions: BTreeMap<&'static str, usize>,
     instances: BTreeMap<(&'static str, String), Instance>,
     secrets: BTreeMap<(&'static str, String), String>,
@@ -87,7 +88,7 @@ impl Workspace {
         workspace
     }
 
-    /// The next `late` lists leave out the services that are new.
+    /// Subscribes to services. The next `late` lists leave out those that are new.
     pub(crate) fn subscribe(&mut self, services: &[&'static Service], late: usize) {
         for service in services {
             self.subscriptions.entry(service.id).or_insert(late);
@@ -107,7 +108,7 @@ impl Workspace {
         mine.map(|service| service.id)
     }
 
-    /// The answer of the catalog. The `apiUrl` leads back the way the request came.
+    /// Returns the catalog's answer. Its `apiUrl` values use the same route as the request.
     pub(crate) fn list_subscriptions(&mut self, settings: &Settings, via: &Via) -> Value {
         let shown = SERVICES.iter().filter(|service| self.subscriptions.get(service.id) == Some(&0));
         let list = shown.map(|service| subscription(service, settings, via)).collect();
@@ -144,7 +145,7 @@ impl Workspace {
         self.secrets.remove(&(service.id, name.to_owned())).is_some()
     }
 
-    /// An instance, also one that the API does not show.
+    /// Returns an instance, even if the API does not show it.
     pub(crate) fn instance(&self, service: &'static Service, name: &str) -> Option<&Instance> {
         self.instances.get(&(service.id, name.to_owned()))
     }
@@ -153,7 +154,7 @@ impl Workspace {
         self.instances.get_mut(&(service.id, name.to_owned()))
     }
 
-    /// An instance that a request asks for by its name.
+    /// Returns an instance that a request asks for by name.
     pub(crate) fn find(
         &mut self,
         service: &'static Service,
@@ -165,7 +166,7 @@ impl Workspace {
         instance.is_found(settings, now).then_some(instance)
     }
 
-    /// The instances that a list shows.
+    /// Returns the instances that a list shows.
     pub(crate) fn list(
         &mut self,
         service: &'static Service,
@@ -178,13 +179,13 @@ impl Workspace {
         })
     }
 
-    /// The names of all instances, also of those that the API does not show.
+    /// Returns the names of all instances, including those that the API does not show.
     pub(crate) fn names(&self, service: &str) -> Vec<String> {
         let mine = self.instances.keys().filter(|(of, _)| *of == service);
         mine.map(|(_, name)| name.clone()).collect()
     }
 
-    /// Adds an instance. One of the same name is replaced.
+    /// Adds an instance. It replaces an instance of the same name.
     pub(crate) fn insert(&mut self, service: &'static Service, name: &str, instance: Instance) {
         self.instances.insert((service.id, name.to_owned()), instance);
     }
@@ -193,7 +194,7 @@ impl Workspace {
         self.instances.remove(&(service.id, name.to_owned())).is_some()
     }
 
-    /// Service and name of the suspended instances.
+    /// Returns service and name of each suspended instance.
     pub(crate) fn suspended(&self) -> impl Iterator<Item = (&'static str, &str)> {
         let suspended = self.instances.iter().filter(|(_, instance)| instance.suspended);
         suspended.map(|((service, name), _)| (*service, name.as_str()))

@@ -1,4 +1,4 @@
-//! The controls of one workspace, for tests to use while the mock runs.
+//! The controls of one workspace. Tests use them while the mock runs.
 
 use serde_json::{Map, Value};
 
@@ -8,7 +8,7 @@ use crate::platform::workspace::Instance;
 use crate::platform::{Workspace, find};
 use crate::world::World;
 
-/// A workspace of a running mock; from [`MockOsc::workspace`] or [`MockOsc::default_workspace`].
+/// A workspace of a running mock. [`MockOsc::workspace`] and [`MockOsc::default_workspace`] return one.
 #[derive(Clone, Debug)]
 pub struct WorkspaceControls<'a> {
     osc: &'a MockOsc,
@@ -16,17 +16,17 @@ pub struct WorkspaceControls<'a> {
 }
 
 impl MockOsc {
-    /// Returns the workspace of this name, for any of its users.
+    /// Returns the workspace with this name, for any of its users.
     ///
     /// # Panics
-    /// When there is none.
+    /// If there is no such workspace.
     pub fn workspace(&self, name: &str) -> WorkspaceControls<'_> {
         let exists = self.with_world(|world| world.platform.workspace_mut(name).is_some());
         assert!(exists, "the mock has no workspace {name}");
         WorkspaceControls { osc: self, name: name.to_owned() }
     }
 
-    /// Returns the first workspace of the first user, which [`approve`](Self::approve) signs in to.
+    /// Returns the first workspace of the first user, which is where [`approve`](Self::approve) signs in.
     pub fn default_workspace(&self) -> WorkspaceControls<'_> {
         let name = self.with_world(|world| world.settings.accounts.default_account().workspace);
         WorkspaceControls { osc: self, name }
@@ -39,7 +39,7 @@ impl WorkspaceControls<'_> {
         &self.name
     }
 
-    /// Sets the token balance. At 0, nothing can be created.
+    /// Sets the token balance. At 0, instances cannot be created.
     pub fn set_balance(&self, tokens: i64) {
         self.with(|workspace| workspace.balance = tokens);
     }
@@ -49,13 +49,13 @@ impl WorkspaceControls<'_> {
         self.with(|workspace| plan.clone_into(&mut workspace.plan));
     }
 
-    /// Returns a secret as the app stored it.
+    /// Returns a secret as stored by the app.
     pub fn secret(&self, service: &str, name: &str) -> Option<String> {
         let service = find(service)?;
         self.with(|workspace| workspace.secret(service, name).map(str::to_owned))
     }
 
-    /// Returns the subscriptions in order, also those that the lists still leave out.
+    /// Returns the subscriptions in order, including those that the lists still leave out.
     pub fn subscriptions(&self) -> Vec<String> {
         self.with(|workspace| workspace.subscribed().map(str::to_owned).collect())
     }
@@ -63,28 +63,29 @@ impl WorkspaceControls<'_> {
     /// Subscribes to a service, as the console does.
     ///
     /// # Panics
-    /// When the mock has no such service.
+    /// If the mock has no such service.
     pub fn subscribe(&self, service: &str) {
         let service = known(service);
         self.with(|workspace| workspace.subscribe(&[service], 0));
     }
 
-    /// Ends a subscription, as the console does, and revokes its service access tokens. Returns whether there was one.
+    /// Ends a subscription, as the console does, and revokes its service access tokens. Returns true if there
+    /// was one.
     ///
     /// # Panics
-    /// When the mock has no such service.
+    /// If the mock has no such service.
     pub fn unsubscribe(&self, service: &str) -> bool {
         let service = known(service);
         self.osc.with_world(|world| world.platform.unsubscribe(&self.name, service))
     }
 
-    /// Returns the names of the instances of a service in order, also of those that the API does not show: they are
-    /// suspended, or their creation timed out.
+    /// Returns the names of the instances of a service in order. It includes instances that the API does not
+    /// show because they are suspended or their creation timed out.
     pub fn instances(&self, service: &str) -> Vec<String> {
         self.with(|workspace| workspace.names(service))
     }
 
-    /// Returns the fields of an instance as the app sent them, with references to secrets and without links.
+    /// Returns the fields of an instance as sent by the app, with references to secrets and without links.
     pub fn instance(&self, service: &str, name: &str) -> Option<Value> {
         let service = find(service)?;
         self.with(|workspace| {
@@ -92,10 +93,10 @@ impl WorkspaceControls<'_> {
         })
     }
 
-    /// Makes an instance, as another app would. One of the same name is replaced.
+    /// Creates an instance, as another app would. It replaces an instance of the same name.
     ///
     /// # Panics
-    /// When the mock has no such service.
+    /// If the mock has no such service.
     pub fn add_instance(&self, service: &str, name: &str, fields: Map<String, Value>) {
         let service = known(service);
         self.osc.with_world(|world| {
@@ -108,16 +109,16 @@ impl WorkspaceControls<'_> {
         });
     }
 
-    /// Removes an instance, as another app would. Returns whether there was one.
+    /// Removes an instance, as another app would. Returns true if there was one.
     pub fn remove_instance(&self, service: &str, name: &str) -> bool {
         find(service).is_some_and(|service| self.with(|workspace| workspace.remove(service, name)))
     }
 
-    /// Suspends an instance, as the platform does when a plan ends. The API no longer shows it; `mysuspended` lists it.
-    /// Returns whether there was one.
+    /// Suspends an instance, as the platform does when a plan ends. The API no longer shows it, but
+    /// `mysuspended` lists it. Returns true if there was one.
     ///
     /// # Panics
-    /// When the mock has no such service.
+    /// If the mock has no such service.
     pub fn suspend_instance(&self, service: &str, name: &str) -> bool {
         let service = known(service);
         self.with(|workspace| {
@@ -132,7 +133,7 @@ impl WorkspaceControls<'_> {
     }
 }
 
-/// A misspelt service must fail the test instead of looking like an empty workspace.
+/// Returns the service. A misspelt name fails the test instead of looking like an empty workspace.
 pub(super) fn known(service: &str) -> &'static Service {
     find(service).unwrap_or_else(|| panic!("the mock has no service {service}"))
 }

@@ -11,13 +11,13 @@ async fn start_with(builder: Builder) -> Arc<MockOsc> {
     Arc::new(builder.start().await.unwrap())
 }
 
-/// The token of a user who signs in to a workspace.
+/// Returns the token of a user who signs in to a workspace.
 async fn token(osc: &MockOsc, user: &str, workspace: &str) -> String {
     let callback = osc.approve_in(user, workspace, authorize_url(osc).as_str()).await.unwrap();
     tokens(redeem(osc, &param(&callback, "code").unwrap()).await).await.0
 }
 
-/// Status and `Location` of the consent form, sent as a browser does.
+/// Submits the consent form as a browser does. Returns status and `Location`.
 async fn submit(osc: &MockOsc, form: &[(&str, &str)]) -> (u16, Option<String>) {
     let answer = http().post(authorize_url(osc)).form(form).send().await.unwrap();
     let location = answer.headers().get("location").map(|url| url.to_str().unwrap().to_owned());

@@ -102,7 +102,7 @@ async fn iss_names_the_issuer_in_success_and_in_error() {
 }
 
 #[tokio::test]
-async fn the_metadata_announces_what_is_on() {
+async fn the_metadata_announces_enabled_features() {
     let osc = start().await;
     let announced = metadata(&osc).await;
     assert_eq!(announced["issuer"], osc.issuer());

@@ -15,7 +15,7 @@ async fn odd() -> MockOsc {
         .unwrap()
 }
 
-/// Redeems a fresh code with Basic credentials, encoded as RFC 6749 §2.3.1 wants it.
+/// Redeems a fresh code with Basic credentials, encoded as in RFC 6749 §2.3.1.
 async fn basic(osc: &MockOsc, secret: &str) -> Response {
     let encode = |text: &str| form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
     let code = code(osc).await;
@@ -44,7 +44,7 @@ async fn a_wrong_secret_is_refused_and_leaves_the_code_alone() {
     let refusal = post(&osc, "token", &form).await;
     assert!(!refusal.headers().contains_key("www-authenticate"));
     assert_eq!(error(refusal).await, (401, "invalid_client".into()));
-    // A confidential client cannot pass for a public one.
+    // A confidential client must not pass as a public one.
     form.pop();
     assert_eq!(error(post(&osc, "token", &form).await).await, (401, "invalid_client".into()));
     tokens(redeem(&osc, &code).await).await;

@@ -36,7 +36,7 @@ async fn a_creation_that_timed_out_turns_up_after_some_requests() {
     assert_eq!(create(&api, "mine").await.status(), 409);
     assert_eq!(names(&api).await, ["demo"]);
     assert_eq!(status(&api, "/mine").await, 404);
-    // Another instance's requests do not count.
+    // Requests for another instance do not count.
     assert_eq!(status(&api, "/demo").await, 200);
     assert_eq!(names(&api).await, ["demo"]);
     assert_eq!(names(&api).await, ["demo", "mine"]);

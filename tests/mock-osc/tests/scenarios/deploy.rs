@@ -60,7 +60,10 @@ async fn a_suspended_instance_is_listed_elsewhere_until_it_resumes() {
     assert!(user.osc.default_workspace().suspend_instance(SERVICE, "demo"));
     assert!(!user.osc.default_workspace().suspend_instance(SERVICE, "none"));
 
-    assert_eq!(user.json("/deploy/mysuspended").await, json!([{ "serviceId": SERVICE, "name": "demo" }]));
+    assert_eq!(
+        user.json("/deploy/mysuspended").await,
+        json!([{ "serviceId": SERVICE, "instanceName": "demo" }])
+    );
     let list: Value = api.call(Method::GET, "", &Value::Null).await.json().await.unwrap();
     assert_eq!((list, status("/demo").await), (json!([]), 404));
     assert_eq!(api.call(Method::POST, "", &json!({ "name": "demo" })).await.status(), 409);

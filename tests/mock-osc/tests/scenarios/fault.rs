@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::support::*;
 
-/// Sends a refresh that meets `fault`, and tells what came back and whether the grant was spent.
+/// Sends a refresh that meets `fault`. Returns the answer, and whether the grant was spent.
 async fn meet(fault: Fault) -> (Result<(u16, String), reqwest::Error>, bool) {
     let osc = start().await;
     let (_, token) = sign_in(&osc).await;
@@ -30,7 +30,7 @@ async fn meet(fault: Fault) -> (Result<(u16, String), reqwest::Error>, bool) {
 }
 
 #[tokio::test]
-async fn a_status_stands_in_front_of_the_service() {
+async fn a_status_fault_has_no_effect() {
     let (answer, spent) = meet(Fault::Status(503)).await;
     assert_eq!((answer.unwrap().0, spent), (503, false));
 }

@@ -19,6 +19,7 @@ async fn a_code_gives_tokens_that_stay_out_of_caches() {
     assert!(osc.is_live(&text(&json, "access_token")));
     assert_eq!(text(&json, "access_token").len(), 900);
     assert_eq!(osc.live_refresh_tokens(), 1);
+    assert!(json.get("scope").is_none() && json.get("id_token").is_none());
     for issued in [text(&json, "access_token"), text(&json, "refresh_token"), osc.client_secret()] {
         assert!(osc.issued_tokens().contains(&issued));
     }
@@ -70,6 +71,42 @@ async fn a_code_lives_for_a_minute() {
     let code = code(&osc).await;
     osc.advance(Duration::from_secs(60));
     assert_eq!(error(redeem(&osc, &code).await).await, invalid_grant());
+}
+
+#[tokio::test]
+async fn the_answer_names_the_scopes_and_has_no_id_token() {
+    let osc = start().await;
+    let callback = osc.approve(with(&osc, &[("scope", "openid a")]).as_str()).await.unwrap();
+    let answer = redeem(&osc, &param(&callback, "code").unwrap()).await;
+    let json: Value = answer.json().await.unwrap();
+    assert_eq!(json["scope"], "openid a");
+    assert!(json.get("id_token").is_none());
+}
+
+#[tokio::test]
+async fn an_error_has_a_description() {
+    let osc = start().await;
+    let unknown = [("grant_type", "refresh_token"), ("refresh_token", "unknown")];
+    let answers = [
+        post_as_client(&osc, "token", &unknown).await,
+        post(&osc, "token", &[("client_id", "unknown"), unknown[0], unknown[1]]).await,
+    ];
+    for (answer, error) in answers.into_iter().zip(["invalid_grant", "invalid_client"]) {
+        let json: Value = answer.json().await.unwrap();
+        assert_eq!(json["error"], error);
+        assert!(json["error_description"].as_str().is_some_and(|text| !text.is_empty()), "{json}");
+    }
+}
+
+#[tokio::test]
+async fn a_refresh_token_lives_for_thirty_days() {
+    let osc = start().await;
+    let (_, first) = sign_in(&osc).await;
+    let thirty_days = Duration::from_secs(30 * 86_400);
+    osc.advance(thirty_days - Duration::from_secs(1));
+    let (_, second) = tokens(refresh(&osc, &first).await).await;
+    osc.advance(thirty_days);
+    assert_eq!(error(refresh(&osc, &second).await).await, invalid_grant());
 }
 
 #[tokio::test]
@@ -219,14 +256,14 @@ async fn the_uses_of_grants_are_counted_each_by_its_kind() {
     assert_eq!(uses(&osc), (1, 1, 1, 0));
     osc.advance(Duration::from_secs(10));
     assert_eq!(error(refresh(&osc, &refresh_token).await).await, invalid_grant());
-    // What is of a grant that is dead, or of none, is used for nothing.
+    // Tokens of a revoked grant and unknown tokens do not count as uses.
     assert_eq!(error(refresh(&osc, &first.1).await).await, invalid_grant());
     assert_eq!(error(refresh(&osc, "nonsense").await).await, invalid_grant());
     assert_eq!(uses(&osc), (1, 1, 1, 1));
 }
 
 #[tokio::test]
-async fn a_person_takes_one_grant_back_and_the_others_live_on() {
+async fn revoking_one_grant_keeps_the_others() {
     let osc = start().await;
     let (one, other) = (code(&osc).await, code(&osc).await);
     assert!(!osc.revoke_grant(&one), "a code that was not used has none");

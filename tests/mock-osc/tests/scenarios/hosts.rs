@@ -74,7 +74,7 @@ async fn the_mocks_own_address_stays_the_base_of_everything() {
 }
 
 #[tokio::test]
-async fn an_old_api_is_told_its_service_by_the_token() {
+async fn old_api_hosts_learn_the_service_from_the_token() {
     let prod = Production::new().await;
     let list = prod.with_sat(prod.get("api-ce.prod.osaas.io", "/test-adserverinstance")).await;
     assert_eq!(list.json::<Value>().await.unwrap()[0]["name"], "demo");
@@ -94,7 +94,7 @@ async fn a_service_access_token_opens_its_own_api_host_only() {
 }
 
 #[tokio::test]
-async fn tokens_that_reach_a_stranger_are_told() {
+async fn tokens_sent_to_foreign_hosts_are_reported() {
     let prod = Production::new().await;
     let strangers = [
         INSTANCE,
@@ -122,7 +122,7 @@ async fn tokens_that_reach_a_stranger_are_told() {
 }
 
 #[tokio::test]
-async fn a_token_of_the_wrong_kind_is_told_also_when_a_fault_answers() {
+async fn misplaced_tokens_are_reported_even_under_a_fault() {
     let user = User::new(start().await).await;
     let api = user.api(SERVICE).await;
     assert!(user.osc.stray_tokens().is_empty());

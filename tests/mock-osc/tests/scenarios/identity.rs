@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::support::*;
 use crate::user::*;
 
-/// Header and claims of a JWT.
+/// Decodes header and claims of a JWT.
 fn decode(token: &str) -> [Value; 2] {
     let parts: Vec<&str> = token.split('.').collect();
     assert_eq!((parts.len(), parts[2].len()), (3, 43), "{token}");
@@ -30,7 +30,7 @@ async fn start_with(builder: Builder) -> MockOsc {
 }
 
 #[tokio::test]
-async fn an_access_token_names_its_workspace_its_user_and_its_end() {
+async fn an_access_token_claims_workspace_user_and_expiry() {
     let osc = start_with(MockOsc::builder().token_ttl(Duration::from_secs(600))).await;
     let (token, _) = sign_in(&osc).await;
     let [header, claims] = decode(&token);
@@ -62,7 +62,7 @@ async fn a_refreshed_token_keeps_user_and_workspace_under_another_id() {
 }
 
 #[tokio::test]
-async fn a_console_token_has_no_end() {
+async fn a_console_token_never_expires() {
     let osc = start().await;
     let claims = claims(&osc.personal_access_token_in("grace", "team"));
     assert_eq!((&claims["tenantId"], &claims["userId"]), (&json!("team"), &json!("grace")));
@@ -71,7 +71,7 @@ async fn a_console_token_has_no_end() {
 }
 
 #[tokio::test]
-async fn the_user_can_be_unknown() {
+async fn the_user_id_can_be_left_out() {
     let osc = start_with(MockOsc::builder().without_user_id()).await;
     let without = claims(&osc.personal_access_token("ada"));
     assert_eq!((&without["tenantId"], without.get("userId")), (&json!("adalovelace"), None));
@@ -83,7 +83,7 @@ async fn the_user_can_be_unknown() {
 }
 
 #[tokio::test]
-async fn claims_can_say_anything_and_the_token_opens_the_same_workspace() {
+async fn claims_do_not_change_the_workspace_of_a_token() {
     let user = User::new(start().await).await;
     let control = "\u{0}\u{7f}\u{202e}".repeat(100);
     for value in [json!(7), json!(""), json!(control), json!(["team"]), json!({}), json!(true), Value::Null] {

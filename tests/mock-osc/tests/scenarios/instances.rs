@@ -41,7 +41,7 @@ async fn an_instance_may_never_run() {
 }
 
 #[tokio::test]
-async fn health_can_say_anything() {
+async fn health_status_can_be_any_value() {
     let user = User::new(start().await).await;
     let api = user.api(SERVICE).await;
     let demo = get(&api, "/demo").await;
@@ -82,7 +82,7 @@ async fn a_link_can_lead_anywhere_or_be_left_out() {
 }
 
 #[tokio::test]
-async fn an_instance_can_be_shown_with_anything() {
+async fn instance_fields_can_be_overridden() {
     let user = User::new(start().await).await;
     let api = user.api(SERVICE).await;
     let right = get(&api, "/demo").await;

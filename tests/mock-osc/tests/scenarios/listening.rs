@@ -32,7 +32,7 @@ async fn dropping_it_closes_its_port() {
     let osc = start().await;
     let address = osc.address();
     drop(osc);
-    // The task ends at its next poll; the runtime decides when.
+    // The task ends at its next poll, and the runtime decides when that is.
     while tokio::net::TcpStream::connect(address).await.is_ok() {
         tokio::task::yield_now().await;
     }
@@ -74,7 +74,7 @@ async fn a_held_request_is_processed_although_its_client_has_gone() {
 }
 
 #[tokio::test]
-async fn what_arrives_is_recorded() {
+async fn requests_are_recorded() {
     let osc = start().await;
     osc.approve(authorize_url(&osc).as_str()).await.unwrap();
     let seen = osc.requests(Endpoint::Authorize);

@@ -1,4 +1,4 @@
-//! What the mock promises, over a real socket.
+//! The mock's behaviour over a real socket.
 
 #![expect(clippy::unwrap_used, reason = "clippy knows tests by their attribute, and helpers have none")]
 

@@ -75,7 +75,7 @@ async fn scaling_takes_the_authorization_header() {
 }
 
 #[tokio::test]
-async fn unusable_names_taken_names_and_an_empty_purse_are_refused() {
+async fn creation_refuses_bad_names_taken_names_and_zero_balance() {
     let user = User::new(start().await).await;
     let api = user.api(SERVICE).await;
     for (body, status) in [

@@ -37,7 +37,7 @@ async fn the_form_is_that_of_every_platform_service() {
 }
 
 #[tokio::test]
-async fn what_a_client_sent_is_no_markup_in_a_page() {
+async fn html_error_pages_escape_client_input() {
     let user = User::new(MockOsc::builder().error_form(ErrorForm::Html).start().await.unwrap()).await;
     let body = json!({ "name": "a", "Key": "{{secrets.<b>}}" });
     let refused = user.api(SERVICE).await.call(Method::POST, "", &body).await;
@@ -60,7 +60,7 @@ async fn a_body_must_be_announced_as_json() {
 }
 
 #[tokio::test]
-async fn an_empty_purse_from_the_beginning_pays_for_nothing() {
+async fn a_zero_initial_balance_refuses_creation() {
     let user = User::new(MockOsc::builder().balance(0).start().await.unwrap()).await;
     assert_eq!(user.json("/money/mytokencount").await, json!({ "tokens": 0 }));
     let refused = user.api(SERVICE).await.call(Method::POST, "", &json!({ "name": "mine" })).await;

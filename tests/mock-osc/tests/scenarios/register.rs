@@ -65,7 +65,7 @@ async fn a_registered_secret_can_expire() {
 #[tokio::test]
 async fn the_registered_method_is_enforced() {
     let osc = start().await;
-    // Basic is the default (RFC 7591 §2), and this posts.
+    // Basic is the default (RFC 7591 §2), but this client posts its secret.
     let client: Value = register(&osc, &json!({ "redirect_uris": [CALLBACK] })).await.json().await.unwrap();
     assert_eq!(client["token_endpoint_auth_method"], "client_secret_basic");
     assert_eq!(error(sign_in_as(&osc, &client).await).await, (401, "invalid_client".into()));

@@ -22,7 +22,7 @@ fn unix_now() -> u64 {
 }
 
 #[tokio::test]
-async fn expiry_tells_the_end_in_every_form_there_may_be() {
+async fn expiry_is_written_in_every_configured_unit() {
     let user = User::new(start().await).await;
     let ttl = 3600;
     for (form, around, unit) in [
@@ -55,7 +55,7 @@ async fn fields_beside_the_token_can_be_anything() {
 }
 
 #[tokio::test]
-async fn a_token_can_be_one_that_says_nothing_about_itself() {
+async fn service_tokens_can_be_opaque() {
     let user = User::new(MockOsc::builder().opaque_service_tokens().start().await.unwrap()).await;
     let opaque = text(&service_token(&user).await, "token");
     assert!(!opaque.contains('.'), "{opaque}");

@@ -60,7 +60,7 @@ async fn a_subscription_ends_with_its_tokens_and_its_instances_stay() {
 }
 
 #[tokio::test]
-async fn what_the_console_changes_shows_at_once() {
+async fn console_changes_are_visible_at_once() {
     let user = User::new(start().await).await;
     user.osc.subscribe(OTHER);
     assert_eq!(listed(&user).await, [SERVICE, OTHER]);
@@ -76,7 +76,7 @@ async fn what_the_console_changes_shows_at_once() {
 }
 
 #[tokio::test]
-async fn an_entry_can_lead_anywhere_and_lack_anything() {
+async fn subscription_entries_can_have_any_url_and_lack_fields() {
     let user = User::new(start().await).await;
     user.osc.subscribe(OTHER);
     let right = user.json("/catalog/mysubscriptions").await;
@@ -99,6 +99,6 @@ async fn an_entry_can_lead_anywhere_and_lack_anything() {
 
 #[tokio::test]
 #[should_panic(expected = "the mock has no service minio")]
-async fn a_misspelt_service_is_told_to_the_test() {
+async fn a_misspelt_service_fails_the_test() {
     start().await.set_api_url("minio", "https://evil.example/x");
 }

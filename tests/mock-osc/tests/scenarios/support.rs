@@ -5,13 +5,13 @@ use reqwest::{Client, Response};
 use serde_json::Value;
 use url::Url;
 
-/// The pair of RFC 7636, appendix B.
+/// The verifier and challenge of RFC 7636, appendix B.
 pub(crate) const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
 pub(crate) const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
 pub(crate) const CALLBACK: &str = "http://localhost:3000/auth/callback";
 
 pub(crate) fn http() -> Client {
-    // No pool: a connection the mock closed on purpose must not fail the next request.
+    // No pool: a connection that the mock closed on purpose must not fail the next request.
     let redirects = reqwest::redirect::Policy::none();
     Client::builder().redirect(redirects).pool_max_idle_per_host(0).build().unwrap()
 }
@@ -20,12 +20,12 @@ pub(crate) async fn start() -> MockOsc {
     MockOsc::builder().start().await.unwrap()
 }
 
-/// The authorization URL of a client that does everything right.
+/// Returns the authorization URL of a correct client.
 pub(crate) fn authorize_url(osc: &MockOsc) -> Url {
     with(osc, &[])
 }
 
-/// The same with some parameters changed; an empty value removes one.
+/// Returns the authorization URL with some parameters changed. An empty value removes one.
 pub(crate) fn with(osc: &MockOsc, changes: &[(&str, &str)]) -> Url {
     let (id, mut url) =
         (osc.client_id(), Url::parse(&osc.issuer()).unwrap().join("/api/connect/authorize").unwrap());
@@ -82,7 +82,7 @@ pub(crate) async fn refresh(osc: &MockOsc, token: &str) -> Response {
     post_as_client(osc, "token", &[("grant_type", "refresh_token"), ("refresh_token", token)]).await
 }
 
-/// A fresh grant's access and refresh token.
+/// Signs in and returns the access and refresh token.
 pub(crate) async fn sign_in(osc: &MockOsc) -> (String, String) {
     tokens(redeem(osc, &code(osc).await).await).await
 }
@@ -93,7 +93,7 @@ pub(crate) async fn tokens(answer: Response) -> (String, String) {
     (text(&json, "access_token"), text(&json, "refresh_token"))
 }
 
-/// Status and error code.
+/// Returns status and error code.
 pub(crate) async fn error(answer: Response) -> (u16, String) {
     let status = answer.status().as_u16();
     (status, text(&answer.json().await.unwrap(), "error"))

@@ -1,4 +1,4 @@
-//! A client of the platform, which is nothing but requests.
+//! A client of the platform. It only sends requests.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::support::*;
 
-/// Every workspace subscribes to this one, and has an instance `demo` of it.
+/// Every workspace subscribes to this service and has an instance `demo` of it.
 pub(crate) const SERVICE: &str = "eyevinn-test-adserver";
 
 /// A user with an access token.
@@ -34,7 +34,7 @@ impl User {
         self.call(Method::GET, path, &Value::Null).await.json().await.unwrap()
     }
 
-    /// The workspace that the platform sees.
+    /// Returns the workspace that the platform sees.
     pub(crate) async fn workspace(&self) -> String {
         let answer = self.call(Method::POST, "/catalog/mysubscriptions", &json!({ "services": [] })).await;
         text(&answer.json().await.unwrap(), "teamId")
@@ -50,7 +50,7 @@ impl User {
     }
 }
 
-/// One service's instance API.
+/// The instance API of one service.
 pub(crate) struct Api {
     pub(crate) url: String,
     pub(crate) sat: String,

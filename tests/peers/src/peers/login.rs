@@ -1,4 +1,4 @@
-//! axum-login: the session names the user, and the app's own table of users holds the tokens.
+//! axum-login: the session names the user, and the app's own table of users contains the tokens.
 
 use std::convert::Infallible;
 use std::hint::black_box;
@@ -41,20 +41,20 @@ impl Peer {
 }
 
 async fn page(auth: AuthSession) {
-    let user = auth.user.expect("nobody else gets here");
+    let user = auth.user.expect("login_required lets users through only");
     black_box(&user.access_token);
 }
 
 async fn login(mut auth: AuthSession, Path(n): Path<usize>) {
-    let Ok(user) = auth.authenticate(n).await else { panic!("no user is refused") };
+    let Ok(user) = auth.authenticate(n).await else { panic!("the backend refuses no user") };
     let begun = auth.login(&user.expect("a user")).await;
-    begun.expect("the session takes it");
+    begun.expect("the session accepts a user");
 }
 
 #[derive(Clone)]
 struct User {
     id: usize,
-    /// What invalidates the sessions of a user when it changes: as long as a hash.
+    /// The length of a hash. A change invalidates the user's sessions.
     stamp: [u8; 32],
     access_token: Arc<str>,
 }

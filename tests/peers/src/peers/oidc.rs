@@ -1,4 +1,4 @@
-//! axum-oidc: its two layers over tower-sessions, and its extractor of the access token.
+//! axum-oidc: its two layers over tower-sessions, and its extractor for the access token.
 
 use std::hint::black_box;
 
@@ -14,7 +14,7 @@ use tower_sessions_14::{MemoryStore, SessionManagerLayer};
 use crate::peers::ORIGIN;
 use crate::provider::{CLIENT_ID, CLIENT_SECRET, Provider};
 
-/// Every page begins a sign-in.
+/// Every page starts a sign-in.
 pub(crate) const SIGN_IN: &str = "/";
 
 pub(crate) async fn router(provider: &Provider, store: MemoryStore) -> Router {
@@ -25,7 +25,7 @@ pub(crate) async fn router(provider: &Provider, store: MemoryStore) -> Router {
         Some(CLIENT_SECRET.to_owned()),
         Vec::new(),
     );
-    let auth = auth.await.expect("the provider is there");
+    let auth = auth.await.expect("the provider runs");
     let page = async |OidcAccessToken(token): OidcAccessToken| {
         black_box(token);
     };
@@ -39,7 +39,7 @@ pub(crate) async fn router(provider: &Provider, store: MemoryStore) -> Router {
         .layer(SessionManagerLayer::new(store))
 }
 
-/// What the crate answers too.
+/// Answers as the crate itself does.
 async fn failed(_: MiddlewareError) -> StatusCode {
     StatusCode::INTERNAL_SERVER_ERROR
 }

@@ -1,4 +1,4 @@
-//! axum-oidc-client: its layer, its in-memory cache, and its extractor of the access token, which refreshes.
+//! axum-oidc-client: its layer, its in-memory cache, and its extractor for the access token, which refreshes.
 
 use std::hint::black_box;
 use std::sync::Arc;
@@ -21,7 +21,7 @@ pub(crate) async fn router(provider: &Provider) -> Router {
     let configuration = OAuthConfigurationBuilder::default()
         .with_issuer(provider.issuer())
         .await
-        .expect("the provider is there")
+        .expect("the provider runs")
         .with_client_id(CLIENT_ID)
         .with_client_secret(CLIENT_SECRET)
         .with_redirect_uri(&format!("{ORIGIN}/auth/callback"))
@@ -29,8 +29,8 @@ pub(crate) async fn router(provider: &Provider) -> Router {
         .with_post_logout_redirect_uri("/")
         .with_session_max_age(30)
         .build()
-        .expect("nothing is missing");
-    let cache = TwoTierAuthCache::new(None, TwoTierCacheConfig::default()).expect("it is in memory");
+        .expect("the configuration is complete");
+    let cache = TwoTierAuthCache::new(None, TwoTierCacheConfig::default()).expect("a cache in memory");
     let layer =
         AuthenticationLayer::new(Arc::new(configuration), Arc::new(cache), Arc::new(DefaultLogoutHandler));
     let page = async |token: AccessToken| {

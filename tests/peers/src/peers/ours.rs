@@ -1,4 +1,4 @@
-//! Our layer and the hand-made minimum in an axum router.
+//! The layer and the hand-written minimum in an axum router.
 
 use std::hint::black_box;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use crate::contenders::{Minimum, Sessions, Token};
 use crate::peers::ORIGIN;
 use crate::provider::{CLIENT_ID, CLIENT_SECRET, Provider};
 
-/// Nothing in front of it. Like everybody else's, it has a second route.
+/// The app without any layer. It has the two routes of the other apps.
 pub(crate) fn bare() -> Router {
     Router::new().route("/", get(async || ())).route("/token", get(async || ()))
 }
@@ -33,7 +33,7 @@ pub(crate) fn layer(auth: OscAuthLayer) -> Router {
     Router::new().route("/", get(page)).route("/token", get(show)).layer(auth)
 }
 
-/// The layer as it comes, with this provider.
+/// Builds the layer with its defaults, for this provider.
 pub(crate) fn auth(provider: &Provider) -> OscAuthLayer {
     let builder = OscAuthLayer::builder(Client::confidential(CLIENT_ID, CLIENT_SECRET));
     let layer = builder.issuer(provider.issuer()).public_url(ORIGIN).build();

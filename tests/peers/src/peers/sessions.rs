@@ -1,4 +1,4 @@
-//! tower-sessions: the app keeps the tokens in the session, each under its own key, and refuses by itself.
+//! tower-sessions: the app keeps each token in the session under its own key, and refuses requests itself.
 
 use std::convert::Infallible;
 use std::hint::black_box;
@@ -35,12 +35,12 @@ impl Peer {
         Self { store, router, cookies }
     }
 
-    /// The same sessions without axum.
+    /// Returns the same app without axum, with the same sessions.
     pub(crate) fn service(
         &self,
     ) -> impl Service<Request<Body>, Response = Response<Body>, Error = Infallible> + Clone {
         let app = service_fn(async |request: Request<Body>| {
-            let session = request.extensions().get::<Session>().expect("the layer puts one there");
+            let session = request.extensions().get::<Session>().expect("the layer inserts a session");
             let mut answer = Response::<Body>::default();
             *answer.status_mut() = answer_to(session).await;
             Ok(answer)
@@ -65,6 +65,6 @@ async fn answer_to(session: &Session) -> StatusCode {
 }
 
 async fn login(session: Session, Path(n): Path<usize>) {
-    session.insert(ACCESS_TOKEN, peers::access_token(n)).await.expect("the session takes it");
-    session.insert(REFRESH_TOKEN, peers::refresh_token(n)).await.expect("the session takes it");
+    session.insert(ACCESS_TOKEN, peers::access_token(n)).await.expect("the session accepts a value");
+    session.insert(REFRESH_TOKEN, peers::refresh_token(n)).await.expect("the session accepts a value");
 }

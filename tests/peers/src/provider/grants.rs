@@ -1,4 +1,4 @@
-//! What visitors have agreed to, and the tokens that came of it.
+//! The grants that users gave, and the tokens that were issued for them.
 
 use std::collections::HashMap;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -36,7 +36,7 @@ pub(super) struct TokenRequest {
 pub(super) struct Grants {
     codes: HashMap<String, Authorize>,
     grants: Vec<Grant>,
-    /// The grant of each refresh token there ever was.
+    /// The grant of each refresh token, used ones included.
     refresh_tokens: HashMap<String, usize>,
     access_tokens: HashMap<String, (usize, SystemTime)>,
     pub(super) refreshes: usize,
@@ -44,7 +44,7 @@ pub(super) struct Grants {
 
 struct Grant {
     nonce: Option<String>,
-    /// None once the grant has been revoked.
+    /// `None` after the grant was revoked.
     current: Option<String>,
 }
 
@@ -67,7 +67,7 @@ impl Grants {
         callback
     }
 
-    /// `None` is `invalid_grant`.
+    /// Returns `None` for `invalid_grant`.
     pub(super) fn exchange(&mut self, request: &TokenRequest, lifetime: Duration) -> Option<Issued> {
         match &*request.grant_type {
             "authorization_code" => {
@@ -109,12 +109,12 @@ impl Grants {
 }
 
 impl Issued {
-    /// Of the ID token: those that it has to have.
+    /// Returns the ID token's required claims.
     pub(super) fn claims(&self, issuer: &str, lifetime: Duration) -> Value {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("it is later than 1970").as_secs();
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("the clock is set").as_secs();
         let mut claims = json!({
             "iss": issuer,
-            "sub": format!("visitor-{}", self.grant),
+            "sub": format!("user-{}", self.grant),
             "aud": CLIENT_ID,
             "iat": now,
             "exp": now + lifetime.as_secs(),

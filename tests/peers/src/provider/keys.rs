@@ -1,4 +1,4 @@
-//! The provider's key pair: RS256, which every OpenID provider has to offer.
+//! The provider's key pair for RS256, which every OpenID provider must support.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -18,7 +18,7 @@ pub(super) struct Keys {
 impl Keys {
     pub(super) fn generate() -> Self {
         let pair = RsaPrivateKey::new(&mut rsa::rand_core::OsRng, 2048).expect("2048 bits are enough");
-        let der = pair.to_pkcs1_der().expect("a key can be written down");
+        let der = pair.to_pkcs1_der().expect("a key can be encoded");
         let base64 = |number: &BigUint| URL_SAFE_NO_PAD.encode(number.to_bytes_be());
         let public = json!({
             "kty": "RSA",
@@ -31,7 +31,7 @@ impl Keys {
         Self { signing: EncodingKey::from_rsa_der(der.as_bytes()), public }
     }
 
-    /// As a JSON Web Key.
+    /// Returns the public key as a JSON Web Key.
     pub(super) fn public(&self) -> &Value {
         &self.public
     }

@@ -1,0 +1,176 @@
+#!/usr/bin/env bash
+# Measures every figure in BENCHMARKS.md and writes that file. Takes half an hour on two cores without other work. Needs the
+# programs that tests/run.sh installs.
+#
+#   tests/benchmarks.sh                 writes BENCHMARKS.md
+#   tests/benchmarks.sh storm redis     prints these sections only
+#   MINUTES=1 tests/benchmarks.sh soak  soaks for one minute instead of ten
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-$PWD/target}"
+export CARGO_TERM_COLOR=never NO_COLOR=1
+minutes="${MINUTES:-10}"
+
+sections=(machine refresh storm request peers memory redis soak gaps)
+
+# Runs a program and keeps the rows of Markdown tables from its output.
+rows() { "$@" | grep -oE '\|.*\|$'; }
+
+# Runs scenarios one after another, so that they do not slow each other down.
+scenarios() { rows cargo test --quiet -p osc-tests --all-features --test scenarios -- --nocapture --test-threads=1 "$@"; }
+
+bench() { rows cargo bench --quiet -p osc-auth-layer --all-features --bench cost -- "$@"; }
+
+compare() { rows cargo run --quiet --locked --release --manifest-path tests/peers/Cargo.toml -- "$1"; }
+
+row() { printf '| %s | %s |\n' "$1" "$2"; }
+
+machine() {
+    cat <<END
+## Machine
+
+END
+    row property value
+    row --- ---
+    row date "$(date -u '+%Y-%m-%d %H:%M UTC')"
+    row commit "$(git describe --always --dirty 2>/dev/null || echo unknown)"
+    row processor "$(lscpu | sed -nE 's/^Model name: *//p' | head -n 1), $(nproc) cores"
+    row memory "$(awk '/^MemTotal/ { printf "%.0f GB", $2 * 1024 / 1e9 }' /proc/meminfo)"
+    row system "$(. /etc/os-release && echo "$PRETTY_NAME"), Linux $(uname -r | cut -d- -f1)"
+    row Rust "$(rustc --version | cut -d' ' -f2)"
+    row Redis "$(redis-server --version | sed -E 's/.*v=([^ ]*).*/\1/')"
+    row Valgrind "$(valgrind --version | sed 's/^valgrind-//')"
+    row 'load before the run' "$(cut -d' ' -f1 /proc/loadavg) (1 minute)"
+}
+
+refresh() {
+    cat <<END
+## A session survives its refresh
+
+All requests arrive when the access token has expired. The mock provider rotates refresh tokens, and revokes the grant if one is used twice.
+
+The aim is 0 refused requests and one grant per session at each expiry. The scenarios \`single_flight::s40_\` assert both. They are a debug
+build. Nodes are sample apps in processes of their own, which share a Redis.
+
+| setting | expiries | requests at each | refused | grants at each | session | latency |
+|---|---|---|---|---|---|---|
+END
+    scenarios single_flight::s40_
+}
+
+storm() {
+    cat <<END
+## The same with other crates
+
+\`tests/peers\` sends 200 requests of one session, half a second after its token has expired. Its provider answers after 50 ms, rotates
+refresh tokens, and revokes the grant if one is used twice. The aim for the layer is 0 refused, 1 grant and an alive session.
+
+END
+    compare storm
+}
+
+request() {
+    cat <<END
+## What a request costs
+
+The benchmark \`cost\` sends signed-in requests with a fresh token, ten headers and three cookies. Contenders alternate for 100 rounds.
+Ratios are medians over the rounds, so they are reliable on a busy machine too; times in nanoseconds are not.
+
+- The *minimum* is written by hand: it scans the cookies, looks up the session, clones an \`Arc\` and inserts an extension. It checks
+  no expiry, idle timeout, clock or public path.
+- *bare* is the app without anything in front of it.
+- Callgrind counts the instructions.
+
+END
+    bench time public growth threads allocations instructions redis loopback
+}
+
+peers() {
+    cat <<END
+## What a request costs with other crates
+
+\`tests/peers\` measures the processor time of a request from one of 1,000 users. *Relative* is relative to the layer, and *net* is without
+the bare app. The aim is to stay close to the hand-written minimum. [Its page](tests/peers/README.md) describes the contenders.
+
+END
+    compare cost
+}
+
+memory() {
+    cat <<END
+## What a session costs
+
+An access token has 900 characters and a refresh token 64. The benchmark \`cost\` counts allocations for the first row. For the others, a
+process of its own signs in a million users, and its resident memory (or Redis' \`used_memory\`) grows by this much.
+
+END
+    bench memory resident
+    cat <<END
+
+By calculation: with tokens of one hour, a session in use is refreshed after 56 minutes on average. For a million such sessions, all nodes
+together refresh 300 a second. A node runs at most 64 refreshes at a time, which is 640 a second if the provider answers in 100 ms.
+END
+}
+
+redis() {
+    cat <<END
+## Several nodes with Redis
+
+The scenarios \`redis::told\` and \`redis::warm\` measure nodes that share a Redis on loopback, in a debug build. A round trip is one script
+in Redis. Without notifications means that Redis refuses \`CLIENT TRACKING\`, or that its notifications are lost.
+
+| figure | measured | aim |
+|---|---|---|
+END
+    scenarios redis::told:: redis::warm::
+}
+
+soak() {
+    cat <<END
+## Under load and failures
+
+\`soak\` runs the axum sample for $minutes minutes with tokens of ten seconds and 600 visitors. The mock provider fails in every way that it can:
+it is slow, loses answers, answers nonsense, hangs up and goes away. A flood of anonymous requests follows.
+
+END
+    rows cargo run --quiet -p osc-tests --release --bin soak -- --minutes "$minutes"
+}
+
+gaps() {
+    cat <<END
+## Not measured
+
+- HTTP/2 and TLS
+- machines with more than two cores
+- Redis over a network
+- the processor time of a refresh
+END
+}
+
+if [ $# -gt 0 ]; then
+    for section in "$@"; do
+        if [[ " ${sections[*]} " != *" $section "* ]]; then
+            echo "There is no section $section. The sections are: ${sections[*]}" >&2
+            exit 1
+        fi
+        "$section"
+        echo
+    done
+    exit
+fi
+
+page="$(mktemp)"
+trap 'rm -f "$page"' EXIT
+cat >"$page" <<END
+# Benchmarks
+
+\`tests/benchmarks.sh\` took these measurements and wrote this file. To change a text, edit the script. *Aim* is the limit that the project
+sets itself. A missed aim is marked.
+END
+for section in "${sections[@]}"; do
+    echo "== $section" >&2
+    echo >>"$page"
+    "$section" >>"$page"
+done
+cp "$page" BENCHMARKS.md
