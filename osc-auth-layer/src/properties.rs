@@ -1,10 +1,10 @@
-//! What has to hold of whatever comes from outside. Each property is one function over bytes, which panics when it does
-//! not hold: the fuzz targets in the repository's `tests/fuzz` call it, and so do the unit tests, with what is near to
-//! valid and with the targets' corpora.
+//! Properties of the code that reads foreign bytes. Each property is one function over bytes. It panics if it does not hold.
 //!
-//! Where it can be, the property is a second implementation, slow and obvious, that has to come to the same result.
+//! The fuzz targets in the repository's `tests/fuzz` call these functions. The unit tests call them too, with input that is
+//! nearly valid and with the corpora of the targets. Most properties are a second implementation, slow and obvious, that must
+//! give the same result.
 
-// Public only for the fuzz targets, which `cfg(fuzzing)` is set for.
+// Public only with `cfg(fuzzing)`, for the fuzz targets.
 #![allow(unreachable_pub)]
 
 mod callback;
@@ -40,7 +40,7 @@ pub use self::token_answer::token_answer;
 use crate::{Builder, Client, Clock, OscAuthLayer};
 
 const CLIENT_ID: &str = "cli";
-/// Nobody listens there, and there is no way around: what gets as far as to the provider fails, at once.
+/// Nothing listens at this address, so a request to the provider fails at once.
 const ISSUER: &str = "http://127.0.0.1:1";
 const PUBLIC_URL: &str = "https://app.example";
 
@@ -56,7 +56,7 @@ fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime")
 }
 
-/// The same input has to lead to the same result at any time of day.
+/// A clock that stands still: the same input gives the same result at any time.
 struct StandingClock;
 
 const NOW_MILLIS: u64 = 1_700_000_000_000;
@@ -71,7 +71,7 @@ impl Clock for StandingClock {
     }
 }
 
-/// Percent-decoding by the letter: what begins no escape stays as it is.
+/// Decodes percent-escapes. A `%` that begins no escape stays as it is.
 fn percent_decoded(text: &[u8]) -> Vec<u8> {
     let digit = |at: usize| text.get(at).and_then(|byte| char::from(*byte).to_digit(16));
     let (mut decoded, mut at) = (Vec::new(), 0);
@@ -90,7 +90,7 @@ fn percent_decoded(text: &[u8]) -> Vec<u8> {
     decoded
 }
 
-/// Of a request's cookies the names and values, by the letter of RFC 6265 §5.4: pairs between semicolons.
+/// Splits the cookies of a request into names and values at semicolons (RFC 6265 §5.4).
 fn cookie_pairs(headers: &http::HeaderMap) -> Vec<(&[u8], &[u8])> {
     let mut pairs = Vec::new();
     for header in headers.get_all(http::header::COOKIE) {
@@ -104,7 +104,7 @@ fn cookie_pairs(headers: &http::HeaderMap) -> Vec<(&[u8], &[u8])> {
     pairs
 }
 
-/// Whether this is the name of a pending sign-in's cookie beside a session cookie of the name `session`.
+/// Returns true for the name of a pending sign-in's cookie, if the session cookie is called `session`.
 fn is_pending_name(name: &[u8], session: &str) -> bool {
     let tag = name.strip_prefix(format!("{session}_signin_").as_bytes()).unwrap_or_default();
     let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_".contains(byte);

@@ -36,14 +36,14 @@ impl Server {
                 let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a free port");
                 announce.send(listener.local_addr().expect("it is bound")).expect("the starter waits for it");
                 let began_at = ThreadTime::now();
-                let telling = async {
+                let answering = async {
                     while let Some(answer) = asked.recv().await {
                         let _ = answer.send(began_at.elapsed());
                     }
                 };
                 tokio::select! {
                     served = axum::serve(listener, app) => served.expect("the server serves"),
-                    () = telling => {}
+                    () = answering => {}
                 }
             });
         });

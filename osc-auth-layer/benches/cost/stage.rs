@@ -48,7 +48,7 @@ pub(crate) async fn signed_in(layer: &OscAuthLayer, sessions: usize) -> Vec<Head
     cookies
 }
 
-/// The same users' sessions, for the minimum.
+/// Returns the same users' sessions, for the minimum.
 pub(crate) fn minimum(cookies: &[HeaderValue]) -> Arc<Sessions> {
     let sessions = Sessions::with_hasher(RandomState::default());
     for (n, cookie) in cookies.iter().enumerate() {
@@ -75,7 +75,7 @@ pub(crate) fn with_others(session: &HeaderValue) -> HeaderValue {
     HeaderValue::from_maybe_shared(Bytes::from(all)).expect("cookies are valid in a header")
 }
 
-/// A browser's request with ten headers, cookies included.
+/// Returns a browser's request with ten headers, cookies included.
 pub(crate) fn template(path: &str) -> request::Parts {
     let mut headers = HeaderMap::new();
     let plain = [

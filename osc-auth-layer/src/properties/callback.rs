@@ -13,11 +13,11 @@ use super::{CLIENT_ID, ISSUER, NOW_MILLIS, PUBLIC_URL, cookie_pairs, is_pending_
 use crate::OscAuthLayer;
 use crate::clock::Timestamp;
 
-/// A callback's query, and behind it lines: a `Cookie` header each, in which `$PENDING` is what this browser was given
-/// when its one sign-in began.
+/// Input: a callback's query, then one `Cookie` header a line. `$PENDING` stands for the cookie that this browser got when its
+/// sign-in began.
 ///
-/// The provider is asked for tokens when the state, the cookie and the issuer are those of that sign-in, and else never.
-/// Where it gives none, there is no session.
+/// The layer asks the provider for tokens only if state, cookie and issuer belong to that sign-in. Without tokens there is no
+/// session.
 pub fn callback(data: &[u8]) {
     let mut lines = data.split(|byte| *byte == b'\n');
     let target = [b"/auth/callback?", lines.next().unwrap_or_default()].concat();
@@ -79,7 +79,7 @@ fn replaced(line: &[u8], pending: &str) -> Vec<u8> {
     }
 }
 
-/// RFC 6749 §4.1.2 and RFC 9207 §2.4.
+/// Checks the parameters as RFC 6749 §4.1.2 and RFC 9207 §2.4 say.
 fn is_answer(query: &str) -> bool {
     let Some(parameters) = parameters(query) else { return false };
     let is = |name: &str| parameters.get(name).map(String::as_str).filter(|value| !value.is_empty());

@@ -5,8 +5,8 @@ use crate::provider::metadata::{Issuer, Metadata};
 use crate::provider::wire::{AuthMethod, Credentials, client_request};
 use crate::secret::Secret;
 
-/// The body of a metadata answer. What is accepted names the issuer that was asked, and no endpoint to which a secret
-/// would go in the clear.
+/// Input: the body of a metadata answer. Accepted metadata names the issuer that was asked, and no endpoint that would get a
+/// secret in the clear.
 pub fn metadata(data: &[u8]) {
     for issuer in ["https://id.example", "http://127.0.0.1:8080/tenant/", "https://app.osaas.io"] {
         let issuer = Issuer::new(Some(issuer), None, false).expect("a valid issuer");
@@ -37,7 +37,7 @@ pub fn metadata(data: &[u8]) {
     }
 }
 
-/// By its text alone.
+/// Judges a URL by its text alone.
 fn is_safe(endpoint: &Url) -> bool {
     let host = endpoint.host_str().unwrap_or_default();
     let is_loopback = host == "localhost"
@@ -49,7 +49,7 @@ fn is_safe(endpoint: &Url) -> bool {
             || endpoint.as_str().starts_with("http://") && is_loopback)
 }
 
-/// A client's secret travels in the way that was announced, and never in the URL.
+/// The layer sends the client's secret in an announced way, and never in the URL.
 fn has_its_requests(metadata: &Metadata, endpoint: &Url) {
     let client = |secret| Credentials { id: "cli".to_owned(), secret, auth_method: None };
     let (public, confidential) = (client(None), client(Some(Secret::new("s3cret"))));

@@ -14,11 +14,14 @@ const SESSION_COOKIE: &str = "__Host-osc_session";
 pub(super) const STATE: &str = "tagtagtaAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 pub(super) const NAME: &str = "__Host-osc_session_signin_tagtagta";
 
-/// What lies in the cookie of a sign-in in progress: as a kind says, the sealed value, changed where the bytes say; the
-/// plain text in it; or the parts of a sign-in that begins.
+/// Input: a kind, and then one of these:
 ///
-/// Nothing opens but what was sealed with this key for this name; what opens belongs to the state that asks for it; and
-/// what was begun is found as it was.
+/// - changes to the sealed value in the cookie of a pending sign-in;
+/// - the plain text in it;
+/// - the parts of a new sign-in.
+///
+/// A value opens only if it was sealed with this key for this name. It then belongs to the state that asked for it. A new
+/// sign-in comes back unchanged.
 pub fn pending_cookie(data: &[u8]) {
     static LAYER: LazyLock<OscAuthLayer> =
         LazyLock::new(|| layer(|builder| builder.public_url(super::PUBLIC_URL)));
@@ -33,7 +36,7 @@ pub fn pending_cookie(data: &[u8]) {
     }
 }
 
-/// The sealed value of a cookie called `name` that holds `plain`.
+/// Seals `plain` for a cookie called `name`.
 pub(super) fn sealed(layer: &OscAuthLayer, name: &str, plain: &str) -> String {
     let cookies = Cookies::default();
     let key = layer.shared.config.cookie_keys.sealing();
@@ -54,7 +57,7 @@ fn plain(state: &str) -> String {
     .to_string()
 }
 
-/// Pairs of bytes: where, and what to change there.
+/// Changes a value by pairs of bytes: a position, and the change at it.
 fn altered(pending: &PendingCookies<'_>, changes: &[u8]) {
     seal(pending, NAME, &plain(STATE));
     assert!(pending.find(STATE).is_some());
@@ -93,7 +96,7 @@ fn opened(pending: &PendingCookies<'_>, plain: &[u8]) {
     }
 }
 
-/// Lines: issuer, client, redirect URI, `return_to`, when it began.
+/// Reads the parts from lines: issuer, client, redirect URI, `return_to`, and the time it began.
 fn begun(pending: &PendingCookies<'_>, lines: &[u8]) {
     let Ok(text) = std::str::from_utf8(lines) else { return };
     let mut lines = text.splitn(5, '\n').map(str::to_owned);

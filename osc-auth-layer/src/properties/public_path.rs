@@ -8,7 +8,7 @@ use crate::OscAuthLayer;
 const EXACT: [&str; 3] = ["/", "/about", "/caf%C3%A9"];
 const PREFIXES: [&str; 3] = ["/static", "/api/v1", "/a%20b"];
 
-/// A request's target. When its path is public, it is so however a router, proxy or file server behind might read it.
+/// Input: the target of a request. If its path is public, every reading of it by a router, proxy or file server is public too.
 pub fn public_path(data: &[u8]) {
     static LAYER: LazyLock<OscAuthLayer> = LazyLock::new(|| {
         layer(|builder| {
@@ -31,7 +31,7 @@ pub fn public_path(data: &[u8]) {
     }
 }
 
-/// Decoded not at all, once or twice, and with or without each of seven habits.
+/// The readings decode the path not at all, once or twice, and combine seven habits of readers.
 const READINGS: u16 = 3 << 7;
 
 fn read(path: &[u8], reading: u16) -> Vec<u8> {
@@ -44,7 +44,7 @@ fn read(path: &[u8], reading: u16) -> Vec<u8> {
         }
     }
     if has(0) {
-        // As URLs are parsed (WHATWG), and strings in C.
+        // URL parsers (WHATWG) drop these bytes. Strings in C end at a zero.
         path.retain(|byte| !b"\t\n\r".contains(byte));
         let end = path.iter().position(|byte| b"?#\0".contains(byte));
         path.truncate(end.unwrap_or(path.len()));
@@ -76,7 +76,7 @@ fn read(path: &[u8], reading: u16) -> Vec<u8> {
     segments.iter().flat_map(|segment| [b"/", *segment].concat()).collect()
 }
 
-/// Of UAX #15 what is easy to say: fullwidth forms are those of ASCII; and what is invisible is left out.
+/// Normalises a small part of what UAX #15 does: maps fullwidth forms to ASCII, and drops invisible characters.
 pub(super) fn normalised(path: &[u8]) -> Vec<u8> {
     let normal = |c: char| match c {
         '\u{ff01}'..='\u{ff5e}' => char::from_u32(u32::from(c) - 0xfee0),
@@ -88,7 +88,7 @@ pub(super) fn normalised(path: &[u8]) -> Vec<u8> {
     String::from_utf8_lossy(path).chars().filter_map(normal).collect::<String>().into_bytes()
 }
 
-/// RFC 3986 §5.2.4.
+/// Removes dot segments (RFC 3986 §5.2.4).
 fn without_dots<'p>(segments: &[&'p [u8]]) -> Vec<&'p [u8]> {
     let mut kept = Vec::new();
     for (at, segment) in segments.iter().enumerate() {

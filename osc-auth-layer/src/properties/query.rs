@@ -3,8 +3,8 @@ use std::collections::HashMap;
 use super::percent_decoded;
 use crate::endpoints::query::Query;
 
-/// A callback's query. It is refused when a name is there twice, an escape is none or the text is no UTF-8; else it reads
-/// as any form does.
+/// Input: the query of a callback. A duplicate name, a broken escape and text that is not UTF-8 are refused. All other queries
+/// read as any form does.
 pub fn callback_query(data: &[u8]) {
     let Ok(query) = std::str::from_utf8(data) else { return };
     let (parsed, expected) = (Query::parse(Some(query)), parameters(query));

@@ -18,14 +18,14 @@ use crate::{OscAuthLayer, OscToken};
 
 const NAMESPACE: &str = "app";
 const ID: [u8; 32] = [7; 32];
-/// The lifetime of a token that has to be given out while it is young.
+/// A lifetime that makes the layer give out the token while it is young.
 const HOUR_MILLIS: u64 = 3_600_000;
 
-/// What a store hands back when it is asked for a session: a kind, a mark of refusal, the numbers of a [`Record`] in
-/// eight bytes each, and what is in its seal or, as the kind says, stands in its place.
+/// Input: a store's answer to the question for a session. It has a kind, a mark of refusal, the numbers of a [`Record`] in
+/// eight bytes each, and the sealed part or, for some kinds, bytes in its place.
 ///
-/// A request gets a token when the record was sealed for this very session, version, provider and client, and else never.
-/// The token is what was sealed.
+/// A request gets a token only if the record was sealed for this session, version, provider and client. The token is the
+/// sealed one.
 pub fn record(data: &[u8]) {
     let Some(([kind, refused], data)) = data.split_first_chunk::<2>() else { return };
     let Some((numbers, plain)) = data.split_first_chunk::<32>() else { return };
@@ -100,7 +100,7 @@ fn is_the_same_again(sealed: &Sealed) {
     }
 }
 
-/// A request with the session's cookie: its answer, and the token that the app got.
+/// Sends a request with the session's cookie. Returns the answer and the token that the app got.
 fn ask(found: Option<Found>) -> (StatusCode, Option<OscToken>) {
     let stage = STAGE.lock();
     *stage.found.lock() = found;
@@ -129,7 +129,7 @@ static STAGE: LazyLock<Mutex<Stage>> = LazyLock::new(|| {
     Mutex::new(Stage { layer, runtime: runtime(), found })
 });
 
-/// Knows one answer, or fails. To whoever wants to write, there is no record.
+/// A store that gives one answer to reads, or fails. Writes find no record.
 struct OneAnswer(Arc<Mutex<Option<Found>>>);
 
 fn ready<'s, T: Send + 's>(answer: T) -> StoreFuture<'s, T> {

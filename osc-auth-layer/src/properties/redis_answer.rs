@@ -5,8 +5,8 @@ use redis::Value;
 use crate::store::redis::scripts::{found, leased, replaced, time};
 use crate::store::{Ending, Found, Leased, Record, RecordName, Replaced};
 
-/// What Redis sends, as it comes over the wire. It is a record, a mark or nothing only in the form that the scripts answer
-/// in, and then just that. A record that is written of the same bytes comes back as it was.
+/// Input: bytes from Redis, as they come over the wire. They count as a record, a mark or nothing only in the form that the
+/// scripts use. A record written from the same bytes comes back unchanged.
 pub fn redis_answer(data: &[u8]) {
     reads_what_was_written(data);
     let Ok(answer) = redis::parse_redis_value(data) else { return };
@@ -67,15 +67,14 @@ fn is_its_row(answer: &Value, record: &Record) {
         Value::BulkString(sealed) => sealed.as_slice(),
         Value::SimpleString(sealed) => sealed.as_bytes(),
         Value::VerbatimString { text, .. } => text.as_bytes(),
-        // The client makes bytes of lists too, a number each. No seal is one.
+        // The client also makes bytes of a list of numbers. A sealed value is never such a list.
         Value::Array(_) | Value::Map(_) => return,
         other => panic!("sealed bytes in {other:?}"),
     };
     assert_eq!(record.sealed, sealed);
 }
 
-/// Whether it is of the kinds that the protocol of the scripts has. The client takes a RESP3 set for a list, and reads what
-/// attributes are on.
+/// Returns true for the kinds of values that the scripts use. The client reads a RESP3 set as a list, and skips attributes.
 fn is_plain(answer: &Value) -> bool {
     match answer {
         Value::Attribute { .. } | Value::Set(_) => false,
@@ -94,7 +93,7 @@ fn texts(answer: &Value) -> Vec<&str> {
     }
 }
 
-/// Numbers first, and then the sealed bytes: written as the scripts write them.
+/// Writes numbers and then the sealed bytes, as the scripts do.
 fn reads_what_was_written(data: &[u8]) {
     let Some((numbers, sealed)) = data.split_first_chunk::<20>() else { return };
     let number = |at: usize| u64::from(u32::from_be_bytes([0, 1, 2, 3].map(|byte| numbers[4 * at + byte])));

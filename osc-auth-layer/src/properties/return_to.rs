@@ -9,10 +9,13 @@ use crate::OscAuthLayer;
 use crate::endpoints::return_to::checked;
 use crate::response::see_other;
 
-/// A kind of base path, and behind it the target of a sign-in.
+/// Input: a kind of base path, then the target of a sign-in.
 ///
-/// One that is accepted leads to this very origin and to none of the layer's own paths: as it is, as a lenient browser
-/// reads it, and after a server on the way decoded it once or twice, and normalised it.
+/// An accepted target stays on this origin, and leads to none of the layer's own paths. This holds for these readings:
+///
+/// - as it is;
+/// - as a lenient browser reads it;
+/// - after a server on the way has decoded it once or twice and normalised it.
 pub fn return_to(data: &[u8]) {
     static LAYER: LazyLock<OscAuthLayer> = LazyLock::new(|| layer(|builder| builder.public_url(PUBLIC_URL)));
     let Some((kind, target)) = data.split_first() else { return };

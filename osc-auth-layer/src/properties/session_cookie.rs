@@ -11,11 +11,10 @@ use super::{cookie_pairs, is_pending_name, percent_decoded};
 use crate::cookie::{CookieMode, LONGEST, only_ours};
 use crate::session::SessionId;
 
-/// A kind of name, and behind it lines: a `Cookie` header each.
+/// Input: a kind of name, then one `Cookie` header a line.
 ///
-/// The session found is the one that splitting the header finds, and two cookies of its name are refused. The cookie
-/// parser of the layer's own endpoints reads the session and the first sixteen pending sign-ins as they are in the raw
-/// header.
+/// The layer finds the same session as splitting the header does, and refuses two cookies of its name. The cookie parser of
+/// the endpoints reads the session and the first sixteen pending sign-ins as the raw header has them.
 pub fn session_cookie(data: &[u8]) {
     let Some((kind, lines)) = data.split_first() else { return };
     let (mode, name) = match kind % 3 {
@@ -60,7 +59,7 @@ pub fn session_cookie(data: &[u8]) {
             !is_pending(other) || so_far <= 16
         })
         .filter_map(|(name, value)| {
-            // The parser takes white space of all of Unicode off.
+            // The parser trims all white space of Unicode.
             let value = std::str::from_utf8(value).ok()?.trim().as_bytes();
             Some((String::from_utf8(name.to_vec()).ok()?, String::from_utf8(percent_decoded(value)).ok()?))
         })
@@ -74,7 +73,7 @@ fn id(value: &[u8]) -> Option<SessionId> {
     bytes.try_into().ok().map(SessionId::new)
 }
 
-/// The names and values that the endpoints' cookie parser makes of a header.
+/// Reads a header with the cookie parser of the endpoints.
 fn read(header: HeaderValue) -> Vec<(String, String)> {
     let list = service_fn(|request: Request<()>| async move {
         let cookies = request.extensions().get::<Cookies>().expect("the layer puts it there").list();

@@ -1,4 +1,4 @@
-//! The properties, held against what is near to valid, random bytes, and what fuzzing found worth keeping.
+//! Checks the properties with input that is nearly valid, with random bytes, and with the corpora of the fuzz targets.
 
 mod corpus;
 mod strategies;
@@ -14,7 +14,7 @@ use super::*;
 
 type Property = fn(&[u8]);
 
-/// Every property, by the name of its fuzz target.
+/// Lists every property by the name of its fuzz target.
 const PROPERTIES: &[(&str, Property)] = &[
     ("callback", callback),
     ("callback_query", callback_query),
@@ -29,7 +29,7 @@ const PROPERTIES: &[(&str, Property)] = &[
     ("token_answer", token_answer),
 ];
 
-/// Fuzzing keeps what is found; here, it would be a file among the sources.
+/// Writes no regression files, which would end up among the sources. Findings belong in the corpora.
 fn config(cases: u32) -> Config {
     Config { cases, failure_persistence: None, ..Config::default() }
 }

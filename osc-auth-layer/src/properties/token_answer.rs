@@ -17,15 +17,15 @@ use crate::store::{RecordKey, Sealed};
 const SENT: &str = "rt-123";
 const LONGEST: Duration = Duration::from_secs(42_949_672);
 
-/// A status in two bytes, and behind it the body that a token endpoint answers with.
+/// Input: a status in two bytes, then the body of a token endpoint's answer.
 ///
-/// Accepted tokens can stand in a header, live for a bounded time and come out of a session's record as they went in. A
-/// refusal is the provider's own word, and what of it goes to the log is short and repeats no secret.
+/// Accepted tokens fit into a header, live for a bounded time and come out of a session's record unchanged. The layer reads a
+/// refusal only where the provider says so. Its log line is short and repeats no secret.
 pub fn token_answer(data: &[u8]) {
     let Some((status, body)) = data.split_first_chunk() else { return };
     let status = StatusCode::from_u16(100 + u16::from_be_bytes(*status) % 500).expect("within 100..600");
     let response = WireResponse { status, retry_after: None, body: body.to_vec().into() };
-    // Each field by itself: beside it, neither a number that no float holds nor what is no UTF-8 matters.
+    // Fields are read one by one, so a number beyond any float or broken UTF-8 elsewhere does not matter.
     let text = String::from_utf8_lossy(body);
     let fields: HashMap<String, Box<RawValue>> = serde_json::from_str(&text).unwrap_or_default();
     let said = |field: &str| serde_json::from_str::<String>(fields.get(field)?.get()).ok();
@@ -121,7 +121,7 @@ fn code_of(text: &str) -> Misconfiguration {
     Misconfiguration::Code(ErrorCode::of(text))
 }
 
-/// One line, in the order that it was written in, and without the secret.
+/// Checks that the text is one line, in its written order, and without the secret.
 fn is_loggable(text: &str, longest: usize) {
     assert!(text.chars().count() <= longest + 1 && !text.contains(SENT));
     let forges = |c: char| {

@@ -1,4 +1,4 @@
-//! What fuzzing found worth keeping.
+//! Replays the corpora of the fuzz targets.
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 
 use super::PROPERTIES;
 
-/// The fuzz targets and their corpora are in the repository, and no part of the package. Only there may they be missing.
+/// The repository holds the fuzz targets and their corpora. The published package does not, so there they may be missing.
 fn fuzz() -> Option<PathBuf> {
     let package = Path::new(env!("CARGO_MANIFEST_DIR"));
-    // Cargo leaves this file in every package it makes, and nowhere else.
+    // Cargo puts this file into published packages only.
     if package.join("Cargo.toml.orig").exists() {
         println!("skipped: this is the published package, and the corpora are in the repository");
         return None;

@@ -1,10 +1,10 @@
-//! What is near to valid: the words that inputs are made of, and what is made of them.
+//! Strategies that build nearly valid input out of words.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 
-/// Printed as text where it is text.
+/// Bytes that print as text where they can.
 #[derive(Clone)]
 pub(super) struct Input(pub(super) Vec<u8>);
 
@@ -16,7 +16,7 @@ impl std::fmt::Debug for Input {
 
 pub(super) type Inputs = BoxedStrategy<Input>;
 
-/// Up to `most` of the words, one after the other, now and then with any bytes between them.
+/// Joins up to `most` of the words, sometimes with random bytes between them.
 pub(super) fn words(words: &'static [&'static str], most: usize) -> Inputs {
     let word = select(words).prop_map(|word| word.as_bytes().to_vec());
     vec(prop_oneof![9 => word, 1 => vec(any::<u8>(), 0..4)], 0..most)
@@ -29,7 +29,7 @@ pub(super) fn behind(first: &'static [&'static str], rest: Inputs) -> Inputs {
     (first, rest).prop_map(|(first, rest)| Input([first, rest.0].concat())).boxed()
 }
 
-/// Of each list one, or none.
+/// Joins one word of each list, and leaves some out.
 pub(super) fn any_of(lists: &'static [&'static [&'static str]], separator: &'static str) -> Inputs {
     let choice =
         |list: &&'static [&'static str]| prop_oneof![7 => select(*list).prop_map(Some), 1 => Just(None)];
@@ -41,8 +41,8 @@ pub(super) fn any_of(lists: &'static [&'static [&'static str]], separator: &'sta
         .boxed()
 }
 
-/// `text`, with one in `plain` + 1 of its characters escaped: once, twice, so that the second escape appears with the first
-/// decoding, or in its fullwidth form. In between is, now and then, what some readers drop.
+/// Disguises one in `plain` + 1 of the characters of `text`: escaped once or twice, or in the fullwidth form. Between characters
+/// it sometimes inserts bytes that some readers drop.
 pub(super) fn disguised(text: &'static str, plain: u32) -> Inputs {
     let disguise = |c: char| {
         let hex = format!("{:02x}", u32::from(c));
@@ -65,7 +65,7 @@ pub(super) fn disguised(text: &'static str, plain: u32) -> Inputs {
 
 const ODD_VALUES: &[&str] = &["null", "7", "[]", "\"\"", "\"\\u0000\"", "1e999"];
 
-/// A JSON object that has each field or not, mostly with a value out of its list.
+/// Builds a JSON object that has most of the fields, mostly with a value of its list.
 pub(super) fn object(fields: &'static [(&'static str, &'static [&'static str])]) -> Inputs {
     let fields: Vec<_> = fields
         .iter()

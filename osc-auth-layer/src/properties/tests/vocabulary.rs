@@ -1,4 +1,4 @@
-//! The words that inputs are made of.
+//! The words that the strategies build inputs of.
 
 type Fields = &'static [(&'static str, &'static [&'static str])];
 
