@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Measures every figure in BENCHMARKS.md and writes that file. Takes half an hour on two cores without other work. Needs the
-# programs that tests/run.sh installs.
+# Measures every figure in BENCHMARKS.md and writes that file. Takes twenty minutes after the builds. Stop all other work on
+# the machine first. Needs the programs that tests/run.sh installs.
 #
 #   tests/benchmarks.sh                 writes BENCHMARKS.md
 #   tests/benchmarks.sh storm redis     prints these sections only
@@ -53,7 +53,7 @@ All requests arrive when the access token has expired. The mock provider rotates
 The aim is 0 refused requests and one grant per session at each expiry. The scenarios \`single_flight::s40_\` assert both. They are a debug
 build. Nodes are sample apps in processes of their own, which share a Redis.
 
-| setting | expiries | requests at each | refused | grants at each | session | latency |
+| setting | expiries | requests at each | refused | grants at each | session afterwards | latency |
 |---|---|---|---|---|---|---|
 END
     scenarios single_flight::s40_
@@ -173,4 +173,4 @@ for section in "${sections[@]}"; do
     echo >>"$page"
     "$section" >>"$page"
 done
-cp "$page" BENCHMARKS.md
+cat "$page" >BENCHMARKS.md
