@@ -1,4 +1,4 @@
-//! What the way of a request allocates. A program of its own, since it counts every allocation of its process's allocator.
+//! Counts the heap allocations of a request. This is a program of its own, because it counts those of its whole process.
 
 #![expect(clippy::unwrap_used, reason = "clippy knows tests by their attribute, and helpers have none")]
 

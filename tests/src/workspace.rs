@@ -1,4 +1,4 @@
-//! What scenarios need in the workspace of a signed-in user.
+//! Helpers for scenarios in the workspace of a signed-in user.
 
 use std::ops::RangeInclusive;
 use std::pin::Pin;

@@ -230,9 +230,14 @@ impl Builder {
     /// Admits only users for whom `may_enter` returns true. Repeatable: then every rule must admit the user. Default: every
     /// account of the provider may enter.
     ///
-    /// The layer asks at sign-in, at each refresh, and when it reads a session from the [`store`](Self::store). Other users
-    /// get 403 `not_allowed`. The layer keeps nothing of them and revokes the grant. With a rule, it also refuses users
-    /// whose token names no workspace, and a rule that panics refuses the user.
+    /// The layer asks at three times:
+    ///
+    /// - At sign-in, another user gets 403 `not_allowed`. The layer keeps nothing of the user and revokes the grant.
+    /// - At a refresh, the session ends with 401 `session_ended`. The layer revokes the grant.
+    /// - When the layer reads a session from the [`store`](Self::store), the request gets 401 `unauthenticated`. The session
+    ///   stays in the store, so a mistake in a rule signs nobody out for good.
+    ///
+    /// With a rule, the layer also refuses users whose token names no workspace. A rule that panics refuses the user.
     ///
     /// ```
     /// use osc_auth_layer::{Client, OscAuthLayer};

@@ -9,7 +9,7 @@ use crate::accounts::Accounts;
 use crate::idp::access_token::AccessTokenSettings;
 use crate::platform::PlatformSettings;
 
-/// What happens to a refresh token when it is used.
+/// The fate of a refresh token after its use.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Rotation {

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use syn::visit::{self, Visit};
 use syn::{Expr, ExprClosure, ExprLit, ExprMacro, ExprPath, ExprTuple, Lit, LitStr, Pat, Token};
 
-/// What a name stands for.
+/// The meaning of a name.
 #[derive(Clone)]
 pub(super) enum Binding {
     /// One of these texts.

@@ -47,7 +47,7 @@ async fn a_user_active_every_minute_never_waits() {
         assert_eq!(given.access_token(), token.access_token());
         let left = given.expires_at().duration_since(osc_auth_layer::Clock::now(&stage.clock)).unwrap();
         if left <= Duration::from_secs(180) {
-            // Whatever the jitter, the request must have started a refresh.
+            // The request must have started a refresh, with any jitter.
             soon(hold.arrived(1)).await;
         }
         hold.release();

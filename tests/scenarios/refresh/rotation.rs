@@ -1,4 +1,4 @@
-//! What a refresh does with the refresh token (RFC 6749 §6).
+//! Rotation of the refresh token (RFC 6749 §6).
 
 use std::collections::BTreeSet;
 

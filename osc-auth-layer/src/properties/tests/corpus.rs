@@ -18,7 +18,7 @@ fn fuzz() -> Option<PathBuf> {
 }
 
 #[test]
-fn what_fuzzing_found_worth_keeping_holds() {
+fn the_corpora_of_the_fuzz_targets_hold() {
     let Some(fuzz) = fuzz() else { return };
     for (name, property) in PROPERTIES {
         let inputs = std::fs::read_dir(fuzz.join("corpus").join(name));
