@@ -60,10 +60,12 @@ pub(crate) fn is_ambiguous(path: &str) -> bool {
 /// - `%3f` and `%23` end it if a decoded path is put into a URL.
 /// - Some parsers first drop spaces and invisible characters (UTS #46, `toNFKC_Casefold`).
 pub(crate) fn is_dotted(segment: &str) -> bool {
+    let is_dots = |text: &str| matches!(text, "." | "..");
     let decoded = percent_decode_str(segment).decode_utf8_lossy();
     let visible = decoded.chars().filter(|c| is_visible(*c));
     let read: String = visible.take_while(|c| !matches!(c, ';' | '?' | '#' | '%')).take(3).collect();
-    matches!(&*read, "." | "..")
+    // Any escape may end a segment for somebody: RFC 3986 §3.3 lets `,` and `=` begin parameters.
+    is_dots(segment.split('%').next().unwrap_or_default()) || is_dots(&read)
 }
 
 /// Returns true if a decoder could find a delimiter in an escape of `path`.
@@ -108,6 +110,10 @@ fn becomes_a_delimiter(c: char) -> bool {
 mod tests {
     use super::*;
     use unicode_normalization::UnicodeNormalization;
+
+    fn escaped(c: char) -> String {
+        c.to_string().bytes().map(|byte| format!("%{byte:02x}")).collect()
+    }
 
     fn paths() -> PublicPaths {
         let mut paths = PublicPaths::default();
@@ -169,6 +175,9 @@ mod tests {
             "/static/%2",
             "/static/*",
             "/static/..%3b/admin",
+            "/static/..%2cx/admin",
+            "/static/.%3dx/admin",
+            "/static/..%41/admin",
             "/static/..%3f/admin",
             "/static/..%23",
             "/static/..%00/x",
@@ -219,7 +228,7 @@ mod tests {
         let found: Vec<char> = ('\u{80}'..=char::MAX).filter(becomes_one).collect();
         assert!(found.len() > 50, "{found:?}");
         for c in found {
-            let escaped: String = c.to_string().bytes().map(|byte| format!("%{byte:02x}")).collect();
+            let escaped = escaped(c);
             assert!(!paths().matches(&format!("/static/{escaped}")), "U+{:04X} {c}", u32::from(c));
         }
         let refused = ('\u{80}'..=char::MAX).filter(|c| becomes_a_delimiter(*c)).count();
@@ -249,7 +258,7 @@ mod tests {
             '\u{e0000}'..='\u{e0fff}',
         ];
         for c in IGNORABLE.into_iter().flatten() {
-            let escaped: String = c.to_string().bytes().map(|byte| format!("%{byte:02x}")).collect();
+            let escaped = escaped(c);
             for segment in ["_..", "._.", ".._", "_.._%3bx", "_.", "_._%3f", "_%23"] {
                 let dotted = segment.contains('.');
                 let path = format!("/static/{}/admin", segment.replace('_', &escaped));
