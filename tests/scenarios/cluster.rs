@@ -15,6 +15,7 @@ mod sign_out;
 mod single_flight;
 mod tls;
 
+use std::fmt::Debug;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use futures_util::future::join_all;
@@ -191,6 +192,15 @@ impl Cluster {
 fn expiry_of(answer: &Answer) -> Option<u64> {
     let json: Value = serde_json::from_slice(answer.body()).unwrap_or_default();
     json["expires_at"].as_u64().filter(|_| answer.status() == StatusCode::OK)
+}
+
+/// Checks that two nodes reported the expiry of the same token.
+///
+/// A node computes it from the token's age in the record and its own clock. The few milliseconds between the
+/// two readings can carry it into the next second.
+#[track_caller]
+fn assert_same_token(reported: u64, expected: u64, context: impl Debug) {
+    assert!(reported.abs_diff(expected) <= 1, "{context:?}: {reported} instead of {expected}");
 }
 
 /// Asks a node while another node holds the lease and will not return in time. Retries after `Retry-After`

@@ -6,7 +6,7 @@ use mock_osc::Endpoint;
 use osc_tests::{Line, Sample, soon};
 
 use super::load::{BRISK, Load, refreshed};
-use super::{AGAIN, Cluster, LONG, SHORT, expiry_of};
+use super::{AGAIN, Cluster, LONG, SHORT, assert_same_token, expiry_of};
 
 #[tokio::test]
 async fn killed_and_restarted_nodes_keep_everybody_signed_in() {
@@ -82,7 +82,8 @@ async fn ends_with_its_refresh(sample: Sample, the_visitor_waits: bool) {
                 (StatusCode::OK, true),
                 "{sample:?}: {answer:?}"
             );
-            assert_eq!(expiry_of(&answer), Some(cluster.expires_at(&visitor, 1).await));
+            let served = expiry_of(&answer).expect("served");
+            assert_same_token(cluster.expires_at(&visitor, 1).await, served, sample);
         }
         Err(gone) => assert!(gone.is_cancelled() && !the_visitor_waits, "{gone}"),
     }
