@@ -36,10 +36,10 @@ use http::request::Parts;
 use http::{StatusCode, header};
 
 use crate::endpoints;
+use crate::endpoints::route;
 use crate::layer::OscAuthLayer;
 use crate::response::Visitor;
-use crate::route::route;
-use crate::session::{OscSession, OscToken, OscUser};
+use crate::sessions::{OscSession, OscToken, OscUser};
 
 /// Answers 401 when a handler asks for a token and the request has none.
 ///
@@ -151,13 +151,13 @@ impl<S: Sync> OptionalFromRequestParts<S> for OscUser {
 extract!(OscToken, OscToken::clone);
 extract!(OscSession, OscToken::session);
 #[cfg(feature = "client")]
-extract!(crate::client::OscContext, OscToken::context);
+extract!(crate::workspace::OscContext, OscToken::context);
 
 /// Lets handlers return `Result<_, ContextError>`. The status is
 /// [`response_status`](crate::ContextError::response_status), the body JSON with `error` and `error_description`.
 /// `Retry-After` is set if OSC asks for a delay.
 #[cfg(feature = "client")]
-impl IntoResponse for crate::client::ContextError {
+impl IntoResponse for crate::workspace::ContextError {
     fn into_response(self) -> Response {
         let body =
             serde_json::json!({ "error": self.kind().as_str(), "error_description": self.to_string() });
@@ -200,20 +200,20 @@ impl OscAuthLayer {
     /// # Ok::<(), osc_auth_layer::ConfigError>(())
     /// ```
     pub fn routes<S: Clone + Send + Sync + 'static>(&self) -> Router<S> {
-        let config = &self.shared.config;
+        let config = &self.auth.config;
         let paths = [&config.signin_path, &config.callback_path, &config.signout_path, &config.session_path];
         paths.into_iter().fold(Router::new(), |router, path| {
-            let shared = self.shared.clone();
+            let auth = self.auth.clone();
             let serve = move |request: Request| {
-                let shared = shared.clone();
+                let auth = auth.clone();
                 async move {
                     // Inside `nest`, axum has stripped the prefix already, so the path is one of the layer's own.
-                    let Some(endpoint) = route(&shared.config, request.uri().path()) else {
+                    let Some(endpoint) = route(&auth.config, request.uri().path()) else {
                         return StatusCode::NOT_FOUND.into_response();
                     };
-                    let visitor = Visitor::of(&shared.config, &request).without_return();
-                    let head = endpoints::head(&shared.config, endpoint, &request);
-                    endpoints::serve(shared, endpoint, visitor, head).await.map(Body::from)
+                    let visitor = Visitor::of(&auth.config, &request).without_return();
+                    let head = endpoints::head(&auth.config, endpoint, &request);
+                    endpoints::serve(auth, endpoint, visitor, head).await.map(Body::from)
                 }
             };
             router.route(path, axum::routing::any(serve))

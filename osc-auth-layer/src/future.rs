@@ -5,14 +5,14 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
+use futures_util::future::BoxFuture;
 use http::{Request, Response};
 use pin_project_lite::pin_project;
 use sync_wrapper::SyncWrapper;
 use tower_service::Service;
 
-use crate::BoxFuture;
-use crate::authenticate::Verdict;
 use crate::body::ResponseBody;
+use crate::gate::Verdict;
 use crate::response::Answer;
 
 pin_project! {
@@ -44,7 +44,7 @@ pin_project! {
 /// A request that waits for a decision. Its service is a clone that is not ready, so it holds no permit that others need.
 struct Undecided<S, ReqBody> {
     /// Only ever polled through `&mut`, so sharing the future is sound although the box is not `Sync`.
-    verdict: SyncWrapper<BoxFuture<Verdict>>,
+    verdict: SyncWrapper<BoxFuture<'static, Verdict>>,
     waiting: Waiting<S, ReqBody>,
 }
 
@@ -67,7 +67,7 @@ where
         Self { state: State::Answer { answer } }
     }
 
-    pub(crate) fn later(verdict: BoxFuture<Verdict>, service: S, request: Request<ReqBody>) -> Self {
+    pub(crate) fn later(verdict: BoxFuture<'static, Verdict>, service: S, request: Request<ReqBody>) -> Self {
         let waiting = Waiting { service, request };
         let undecided = Box::new(Undecided { verdict: SyncWrapper::new(verdict), waiting });
         Self { state: State::Undecided { undecided } }

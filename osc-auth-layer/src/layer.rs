@@ -5,9 +5,11 @@ use std::time::Duration;
 
 use tower_layer::Layer;
 
-use crate::config::{Builder, Client, ConfigError};
+use crate::config::{Builder, Client};
+use crate::endpoints::Auth;
+use crate::error::ConfigError;
 use crate::service::OscAuth;
-use crate::shared::Shared;
+use crate::sessions::Sessions;
 
 /// Signs users in with Open Source Cloud, and gives each of their requests a fresh [`OscToken`](crate::OscToken).
 ///
@@ -28,14 +30,10 @@ use crate::shared::Shared;
 /// ```
 #[derive(Clone, Debug)]
 pub struct OscAuthLayer {
-    pub(crate) shared: Arc<Shared>,
+    pub(crate) auth: Arc<Auth>,
 }
 
 impl OscAuthLayer {
-    pub(crate) fn new(shared: Arc<Shared>) -> Self {
-        Self { shared }
-    }
-
     /// Starts a configuration. Only the client is required; the [`Builder`] lists the other settings and their defaults.
     ///
     /// ```
@@ -103,7 +101,7 @@ impl OscAuthLayer {
     /// }
     /// ```
     pub async fn shutdown(&self, deadline: Duration) -> bool {
-        self.shared.shut_down(deadline).await
+        self.auth.sessions.shut_down(deadline).await
     }
 }
 
@@ -111,6 +109,20 @@ impl<S> Layer<S> for OscAuthLayer {
     type Service = OscAuth<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        OscAuth::new(inner, self.shared.clone())
+        OscAuth::new(inner, self.auth.clone())
+    }
+}
+
+impl Builder {
+    /// Checks the settings and builds the layer. Works outside a Tokio runtime and sends nothing.
+    ///
+    /// TLS uses the rustls crypto provider that the process has installed, or else aws-lc-rs for this layer only. The layer
+    /// installs no provider, so your app may install its own before or afterwards.
+    ///
+    /// # Errors
+    /// [`ConfigError`] names the setting that is missing or cannot be used, and says what to do.
+    pub fn build(self) -> Result<OscAuthLayer, ConfigError> {
+        let (config, settings) = self.check()?;
+        Ok(OscAuthLayer { auth: Auth::new(config, Sessions::new(settings)) })
     }
 }

@@ -1,14 +1,15 @@
 //! Sends all HTTP requests of the crate. Returns a bounded answer or the kind of failure.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
-use url::Url;
+use url::{Host, Url};
 
 use crate::clock::Clock;
-use crate::config::ConfigError;
+use crate::error::ConfigError;
 use crate::redact::line;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -180,6 +181,16 @@ fn retry_after(value: &str, now: SystemTime) -> Option<Duration> {
     }
     let date = httpdate::parse_http_date(value).ok()?;
     Some(date.duration_since(now).unwrap_or_default())
+}
+
+/// Returns true if plain http is acceptable: `localhost`, `*.localhost` (RFC 6761 §6.3) and loopback addresses.
+pub(crate) fn is_loopback_url(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        Some(Host::Ipv4(address)) => IpAddr::V4(address).is_loopback(),
+        Some(Host::Ipv6(address)) => IpAddr::V6(address).is_loopback(),
+        None => false,
+    }
 }
 
 #[cfg(test)]

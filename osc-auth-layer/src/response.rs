@@ -10,8 +10,8 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Status
 use serde_json::{Value, json};
 
 use crate::config::Config;
-use crate::cookie::BadCookie;
-use crate::origin::{self, Origin};
+use crate::request::cookie::BadCookie;
+use crate::request::origin::{self, Origin};
 
 /// The most bytes of headers in an answer of the layer. Each header counts with its name and four bytes for separators.
 /// nginx refuses an answer whose headers do not fit into 4 KB.

@@ -6,22 +6,22 @@ use std::task::{Context, Poll};
 use http::{Request, Response};
 use tower_service::Service;
 
-use crate::authenticate::{Decision, Verdict, decide};
 use crate::body::ResponseBody;
+use crate::endpoints::Auth;
 use crate::future::ResponseFuture;
-use crate::session::OscToken;
-use crate::shared::Shared;
+use crate::gate::{Decision, Verdict, decide};
+use crate::sessions::OscToken;
 
 /// Wraps a service with sign-in. Made by [`OscAuthLayer`](crate::OscAuthLayer).
 #[derive(Clone, Debug)]
 pub struct OscAuth<S> {
     inner: S,
-    shared: Arc<Shared>,
+    auth: Arc<Auth>,
 }
 
 impl<S> OscAuth<S> {
-    pub(crate) fn new(inner: S, shared: Arc<Shared>) -> Self {
-        Self { inner, shared }
+    pub(crate) fn new(inner: S, auth: Arc<Auth>) -> Self {
+        Self { inner, auth }
     }
 
     /// Returns the wrapped service.
@@ -55,7 +55,7 @@ where
     fn call(&mut self, mut request: Request<ReqBody>) -> Self::Future {
         // Only this layer decides who the user is, whatever an outer layer inserted.
         request.extensions_mut().remove::<OscToken>();
-        match decide(&self.shared, &request) {
+        match decide(&self.auth, &request) {
             Decision::Now(Verdict::Pass(token)) => {
                 if let Some(token) = token {
                     request.extensions_mut().insert(token);

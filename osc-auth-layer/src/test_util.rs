@@ -15,7 +15,7 @@ use tokio::sync::watch;
 
 use crate::clock::Clock;
 use crate::layer::OscAuthLayer;
-use crate::provider::{Credentials, Tokens, bearer};
+use crate::oauth::{Credentials, Tokens, bearer};
 use crate::secret::Secret;
 pub use crate::store::memory::{MemoryStore, Snapshot};
 
@@ -111,12 +111,12 @@ impl OscAuthLayer {
     pub async fn sign_in_for_test(&self, token: TestToken) -> HeaderValue {
         let bearer = bearer(token.access_token.expose()).expect("checked by TestToken::new");
         let tokens = Tokens { bearer, refresh_token: token.refresh_token, lifetime: token.lifetime };
-        let credentials = self.shared.provider.static_client().unwrap_or_else(|| {
+        let credentials = self.auth.sessions.provider.static_client().unwrap_or_else(|| {
             Arc::new(Credentials { id: "test".to_owned(), secret: None, auth_method: None })
         });
-        let begun = self.shared.begin_session(tokens, credentials).await;
+        let begun = self.auth.sessions.begin(tokens, credentials).await;
         let begun = begun.expect("the session store takes a session");
-        let name = self.shared.config.cookies.session_name(|| token.port);
+        let name = self.auth.config.cookies.session_name(|| token.port);
         HeaderValue::try_from(format!("{name}={}", begun.held_by().id().cookie_value()))
             .expect("a name and base64 are valid in a header")
     }
@@ -126,7 +126,7 @@ impl OscAuthLayer {
     /// Returns the number of refreshes, revocations and other background tasks that are running.
     #[must_use]
     pub fn tasks_under_way(&self) -> usize {
-        self.shared.tasks.len()
+        self.auth.sessions.tasks.len()
     }
 }
 

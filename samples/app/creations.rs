@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use osc_auth_layer::client::InstanceHealth;
+use osc_auth_layer::workspace::InstanceHealth;
 use osc_auth_layer::{ContextError, ContextErrorKind as Kind, OscContext, OscSession};
 use serde_json::Value;
 use tokio::sync::oneshot;

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::SystemTime;
 
-use osc_auth_layer::client::{Instance, Subscription, TokenBalance};
+use osc_auth_layer::workspace::{Instance, Subscription, TokenBalance};
 use osc_auth_layer::{ContextError, ContextErrorKind, OscToken, OscUser};
 
 use super::creations::{Creations, Progress};

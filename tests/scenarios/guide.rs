@@ -5,7 +5,6 @@ mod config_errors;
 mod log_lines;
 mod pages;
 mod settings;
-mod sources;
 mod texts;
 
 use std::collections::BTreeSet;

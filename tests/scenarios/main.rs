@@ -1,6 +1,7 @@
 //! The scenarios by topic. A name that begins with `sNN` is row NN of the security matrix.
 
 mod answers;
+mod architecture;
 mod bad_input;
 mod client;
 mod cluster;
@@ -15,6 +16,7 @@ mod redis;
 mod refresh;
 mod security;
 mod session;
+mod sources;
 mod strangers;
 mod tower_services;
 mod user;

@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use mock_osc::{Endpoint, MockOsc};
-use osc_auth_layer::client::InstanceRef;
+use osc_auth_layer::workspace::InstanceRef;
 use osc_auth_layer::{ContextError, OscContext};
 use serde_json::json;
 

@@ -1,4 +1,4 @@
-//! Checks the settings and builds the layer.
+//! Makes the configuration of the checked settings.
 
 use sync_wrapper::SyncWrapper;
 
@@ -6,24 +6,18 @@ use super::check::{
     check_authorization_params, check_client, check_limits, check_paths, check_timing, cookie_keys,
     cookie_mode, parse_public_urls,
 };
-use super::{Admission, Builder, Config, ConfigError};
-#[cfg(feature = "client")]
-use crate::client::Platform;
-use crate::layer::OscAuthLayer;
+use super::{Builder, Config};
+use crate::error::ConfigError;
 use crate::network::HttpClient;
-use crate::provider::Issuer;
-use crate::public_path::PublicPaths;
-use crate::shared::Shared;
+use crate::oauth::Issuer;
+use crate::request::public_path::PublicPaths;
+use crate::sessions::{Admission, Settings};
+#[cfg(feature = "client")]
+use crate::workspace::Platform;
 
 impl Builder {
-    /// Checks the settings and builds the layer. Works outside a Tokio runtime and sends nothing.
-    ///
-    /// TLS uses the rustls crypto provider that the process has installed, or else aws-lc-rs for this layer only. The layer
-    /// installs no provider, so your app may install its own before or afterwards.
-    ///
-    /// # Errors
-    /// [`ConfigError`] names the setting that is missing or cannot be used, and says what to do.
-    pub fn build(mut self) -> Result<OscAuthLayer, ConfigError> {
+    /// Checks the settings. Sends nothing.
+    pub(crate) fn check(mut self) -> Result<(Config, Settings), ConfigError> {
         let issuer = Issuer::new(self.issuer.as_deref(), self.environment.as_deref(), self.known_endpoints)?;
         check_client(&self.client.0)?;
         if let Some(method) = self.auth_method {
@@ -48,6 +42,25 @@ impl Builder {
         if self.optional {
             public_paths.allow_every();
         }
+        #[cfg(feature = "client")]
+        let mut extensions = http::Extensions::new();
+        #[cfg(feature = "client")]
+        if let Some(platform) = platform {
+            extensions.insert(platform);
+        }
+        let settings = Settings {
+            timing: self.timing,
+            admission: Admission::new(self.authorize),
+            max_sessions: self.max_sessions,
+            issuer,
+            client: self.client.0,
+            http,
+            clock: self.clock,
+            store: self.store,
+            registration_keys: cookie_keys.registrations().to_vec(),
+            #[cfg(feature = "client")]
+            extensions,
+        };
         let config = Config {
             public_urls,
             is_osc_hostname: self.is_osc_hostname,
@@ -61,15 +74,10 @@ impl Builder {
             redirect_to_signin: self.redirect_to_signin,
             outage_status: self.outage_status,
             scopes: self.scopes,
-            admission: Admission::new(self.authorize),
             authorization_params: self.authorization_params,
-            timing: self.timing,
-            max_sessions: self.max_sessions,
             cookies,
             cookie_keys,
-            #[cfg(feature = "client")]
-            platform,
         };
-        Ok(OscAuthLayer::new(Shared::new(config, issuer, self.client.0, http, self.clock, self.store)))
+        Ok((config, settings))
     }
 }

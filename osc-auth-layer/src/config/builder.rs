@@ -4,9 +4,11 @@ use std::time::Duration;
 use http::StatusCode;
 use sync_wrapper::SyncWrapper;
 
-use super::{Authorize, Client, ClientAuthMethod, Timing, quoted};
+use super::{Client, ClientAuthMethod};
 use crate::clock::{Clock, SystemClock};
-use crate::session::OscUser;
+use crate::error::quoted;
+use crate::sessions::OscUser;
+use crate::sessions::{Authorize, Timing};
 use crate::store::SessionStore;
 
 type ConfigureHttp = Box<dyn FnOnce(reqwest::ClientBuilder) -> reqwest::ClientBuilder + Send>;

@@ -3,11 +3,13 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use super::{Builder, ConfigError, CookieKeys, Timing, quoted};
-use crate::cookie::CookieMode;
-use crate::origin::PublicUrl;
-use crate::provider::ClientConfig;
-use crate::public_path::is_ambiguous;
+use super::{Builder, CookieKeys};
+use crate::error::{ConfigError, quoted};
+use crate::oauth::ClientConfig;
+use crate::request::cookie::CookieMode;
+use crate::request::origin::PublicUrl;
+use crate::request::public_path::is_ambiguous;
+use crate::sessions::Timing;
 
 pub(super) fn check_limits(builder: &Builder) -> Result<(), ConfigError> {
     if builder.max_sessions == 0 {

@@ -1,5 +1,5 @@
-use super::ConfigError;
-use crate::provider::{AuthMethod, ClientConfig};
+use crate::error::ConfigError;
+use crate::oauth::{AuthMethod, ClientConfig};
 use crate::secret::Secret;
 
 /// Identifies your app to the provider, as an OAuth client (RFC 6749 §2).

@@ -1,8 +1,9 @@
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
 
-use super::{Builder, Client, ClientAuthMethod, ConfigError, quoted};
-use crate::provider::ClientConfig;
+use super::{Builder, Client, ClientAuthMethod};
+use crate::error::{ConfigError, quoted, text};
+use crate::oauth::ClientConfig;
 
 impl Builder {
     /// Reads the settings from `variable`, which stands for the process's environment in tests.
@@ -92,16 +93,4 @@ fn is_host_name(text: &str) -> bool {
         !label.is_empty() && label.len() <= 63 && label.bytes().all(plain)
     };
     text.len() <= 253 && text.split('.').all(is_label)
-}
-
-/// Returns a variable's text, trimmed; `None` if it is unset or empty.
-pub(crate) fn text(
-    variable: impl Fn(&str) -> Option<std::ffi::OsString>,
-    name: &'static str,
-) -> Result<Option<String>, ConfigError> {
-    match variable(name).map(std::ffi::OsString::into_string) {
-        Some(Err(_)) => Err(ConfigError::invalid(name, "is not UTF-8", "Set it to UTF-8 text.")),
-        Some(Ok(value)) => Ok(Some(value.trim().to_owned()).filter(|value| !value.is_empty())),
-        None => Ok(None),
-    }
 }

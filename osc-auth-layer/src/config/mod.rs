@@ -5,26 +5,16 @@ mod builder;
 mod check;
 mod client;
 mod env;
-mod error;
 #[cfg(test)]
 mod tests;
-
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
-use std::time::Duration;
 
 use tower_cookies::Key;
 
 pub use self::builder::Builder;
 pub use self::client::{Client, ClientAuthMethod};
-#[cfg(feature = "client")]
-pub(crate) use self::env::text;
-pub use self::error::ConfigError;
-pub(crate) use self::error::quoted;
-use crate::cookie::CookieMode;
-use crate::origin::PublicUrl;
-use crate::public_path::PublicPaths;
-use crate::session::OscUser;
+use crate::request::cookie::CookieMode;
+use crate::request::origin::PublicUrl;
+use crate::request::public_path::PublicPaths;
 use crate::store::SealingKey;
 
 /// The checked settings of a layer.
@@ -43,51 +33,10 @@ pub(crate) struct Config {
     pub(crate) redirect_to_signin: bool,
     pub(crate) outage_status: http::StatusCode,
     pub(crate) scopes: Vec<String>,
-    pub(crate) admission: Admission,
     /// Constant parameters. None of them is one that the layer sets itself.
     pub(crate) authorization_params: Vec<(String, String)>,
-    pub(crate) timing: Timing,
-    pub(crate) max_sessions: usize,
     pub(crate) cookies: CookieMode,
     pub(crate) cookie_keys: CookieKeys,
-    /// The platform of the user's services. `None` for an issuer that does not belong to OSC.
-    #[cfg(feature = "client")]
-    pub(crate) platform: Option<crate::client::Platform>,
-}
-
-/// Returns true if the user may enter.
-pub(crate) type Authorize = Arc<dyn Fn(&OscUser) -> bool + Send + Sync>;
-
-/// The app's rules about which users may enter.
-pub(crate) struct Admission(Vec<Authorize>);
-
-impl Admission {
-    pub(crate) fn new(rules: Vec<Authorize>) -> Self {
-        Self(rules)
-    }
-
-    /// Returns true if every rule admits the user. If there are rules, an unknown user (`None`) is refused.
-    pub(crate) fn admits(&self, user: Option<&OscUser>) -> bool {
-        // A rule that panics counts as a refusal. Unwinding further would skip the revocation of the grant.
-        let may_enter =
-            |rule: &Authorize, user| catch_unwind(AssertUnwindSafe(|| rule(user))).unwrap_or(false);
-        self.0.iter().all(|rule| user.is_some_and(|user| may_enter(rule, user)))
-    }
-}
-
-impl std::fmt::Debug for Admission {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "[{} rules]", self.0.len())
-    }
-}
-
-/// The settings for refreshing tokens and ending sessions.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Timing {
-    pub(crate) refresh_leeway: Duration,
-    pub(crate) refresh_ahead: Duration,
-    pub(crate) idle_timeout: Duration,
-    pub(crate) absolute_timeout: Duration,
 }
 
 /// The keys for sealed cookies and for registrations in a store. The first key seals, every key opens.

@@ -1,5 +1,8 @@
-use super::*;
 use std::collections::HashMap;
+use std::time::Duration;
+
+use super::*;
+use crate::error::ConfigError;
 
 fn from(variables: &[(&'static str, &str)]) -> Result<crate::OscAuthLayer, ConfigError> {
     let variables: HashMap<_, _> = variables.iter().copied().collect();
@@ -71,7 +74,7 @@ fn an_app_that_registers_itself_needs_a_cookie_key() {
     assert!(error.starts_with("CLIENT_ID") && !error.contains(secret.1), "{error}");
     // An app with a `CLIENT_ID` does not register.
     let layer = from(&[name, ("CLIENT_ID", "osc_id")]).unwrap();
-    assert!(layer.shared.provider.has_static_client());
+    assert!(layer.auth.sessions.provider.has_static_client());
     let error = from(&[]).unwrap_err().to_string();
     assert!(error.contains("OSC_APP_NAME") && error.contains("console"), "{error}");
 }
@@ -80,7 +83,7 @@ fn an_app_that_registers_itself_needs_a_cookie_key() {
 fn the_public_url_falls_back_to_osc_hostname() {
     let urls = |variables: &[_]| {
         let layer = from(&[&[("CLIENT_ID", "osc_id")], variables].concat())?;
-        Ok(layer.shared.config.public_urls.iter().map(|url| url.url("/")).collect::<Vec<_>>())
+        Ok(layer.auth.config.public_urls.iter().map(|url| url.url("/")).collect::<Vec<_>>())
     };
     let host = ("OSC_HOSTNAME", "abc123.apps.osaas.io");
     assert_eq!(urls(&[host]).unwrap(), ["https://abc123.apps.osaas.io/"]);
@@ -102,8 +105,8 @@ fn allowed_workspaces_come_from_the_environment() {
     for (token, may_enter) in
         [("e30.eyJ0ZW5hbnRJZCI6InRlYW0ifQ.c", true), ("e30.eyJ0ZW5hbnRJZCI6Ingi.c", false)]
     {
-        let user = crate::session::OscUser::of(token, &issuer);
-        assert_eq!(layer.shared.config.admission.admits(user.as_ref()), may_enter);
+        let user = crate::sessions::OscUser::of(token, &issuer);
+        assert_eq!(layer.auth.sessions.admission.admits(user.as_ref()), may_enter);
     }
 }
 
@@ -213,7 +216,7 @@ fn equal_secrets_give_equal_keys_and_the_first_seals() {
 fn the_platform_follows_the_environment_or_the_setting() {
     let platform = |variables: &[_]| {
         let layer = from(&[&[("CLIENT_ID", "osc_id")], variables].concat()).unwrap();
-        format!("{:?}", layer.shared.config.platform)
+        format!("{:?}", layer.auth.sessions.extensions.get::<crate::workspace::Platform>())
     };
     assert!(platform(&[]).contains(r#"Environment("prod")"#));
     assert!(platform(&[("OSC_ISSUER", "https://app.dev.osaas.io")]).contains(r#"Environment("dev")"#));
@@ -223,5 +226,8 @@ fn the_platform_follows_the_environment_or_the_setting() {
     let error = from(&[("CLIENT_ID", "osc_id"), ("OSC_PLATFORM", "http://osaas.io")]).unwrap_err();
     assert!(error.to_string().starts_with("OSC_PLATFORM"), "{error}");
     let named = builder().environment("stage").build().unwrap();
-    assert!(format!("{:?}", named.shared.config.platform).contains(r#"Environment("stage")"#));
+    assert!(
+        format!("{:?}", named.auth.sessions.extensions.get::<crate::workspace::Platform>())
+            .contains(r#"Environment("stage")"#)
+    );
 }

@@ -11,13 +11,13 @@ use super::outcomes::{Fingerprint, Outcome, Place, SealedId};
 use super::pending::{LIFETIME, PendingSignIn};
 use super::query::Query;
 use crate::clock::Timestamp;
+use crate::endpoints::Auth;
 use crate::flight::landing;
-use crate::provider::{Credentials, ErrorCode, GrantError};
+use crate::oauth::{Credentials, ErrorCode, GrantError};
 use crate::redact::redacted;
 use crate::response::Refusal;
 use crate::secret::Secret;
-use crate::session::SessionId;
-use crate::shared::Shared;
+use crate::sessions::SessionId;
 use crate::store::RecordName;
 
 /// How long a session waits for its browser. After that its grant is revoked.
@@ -27,7 +27,7 @@ const UNCLAIMED_FOR: Duration = Duration::from_secs(12);
 ///
 /// If it is dropped before the browser gets the session, the grant is revoked unless another request comes for it.
 pub(super) struct Delivery<'s> {
-    shared: &'s Arc<Shared>,
+    auth: &'s Arc<Auth>,
     pending: &'s PendingSignIn,
     outcome: watch::Receiver<Option<Outcome>>,
 }
@@ -35,18 +35,19 @@ pub(super) struct Delivery<'s> {
 impl<'s> Delivery<'s> {
     /// Begins the exchange or joins the one under way. `None` if an earlier delivery of the same sign-in brought another answer.
     pub(super) fn begin(
-        shared: &'s Arc<Shared>,
+        auth: &'s Arc<Auth>,
         pending: &'s Arc<PendingSignIn>,
         query: Query,
         now: Timestamp,
     ) -> Result<Option<Self>, Refusal> {
-        let outcome = match shared.outcomes.enter(pending.state(), Fingerprint::of(&query), shared.now()) {
+        let outcome = match auth.outcomes.enter(pending.state(), Fingerprint::of(&query), auth.sessions.now())
+        {
             Place::Joined(outcome) => outcome,
             Place::First(sender) => {
                 let outcome = sender.subscribe();
-                let (runner, pending) = (shared.clone(), pending.clone());
+                let (runner, pending) = (auth.clone(), pending.clone());
                 let exchange = async move { run(&runner, &pending, &query, &sender, now).await };
-                shared.beside(exchange.in_current_span());
+                auth.sessions.beside(exchange.in_current_span());
                 outcome
             }
             Place::Differs => return Ok(None),
@@ -57,7 +58,7 @@ impl<'s> Delivery<'s> {
                 return Err(Refusal::ProviderUnavailable);
             }
         };
-        Ok(Some(Self { shared, pending, outcome }))
+        Ok(Some(Self { auth, pending, outcome }))
     }
 
     /// Waits for the outcome. `None` if the exchange died with its runtime.
@@ -67,55 +68,55 @@ impl<'s> Delivery<'s> {
 
     /// Notes that the next answer gives the session to the browser.
     pub(super) fn hand_on(self) {
-        self.shared.outcomes.claim(self.pending.state());
+        self.auth.outcomes.claim(self.pending.state());
     }
 }
 
 impl Drop for Delivery<'_> {
     fn drop(&mut self) {
-        if self.shared.outcomes.leave(self.pending.state()) {
-            let (shared, state) = (self.shared.clone(), self.pending.state().to_owned());
-            self.shared.beside(async move { revoke_unless_claimed(&shared, &state).await });
+        if self.auth.outcomes.leave(self.pending.state()) {
+            let (auth, state) = (self.auth.clone(), self.pending.state().to_owned());
+            self.auth.sessions.beside(async move { revoke_unless_claimed(&auth, &state).await });
         }
     }
 }
 
 async fn run(
-    shared: &Arc<Shared>,
+    auth: &Arc<Auth>,
     pending: &PendingSignIn,
     query: &Query,
     sender: &watch::Sender<Option<Outcome>>,
     now: Timestamp,
 ) {
-    let (outcome, unclaimed) = match sign_in(shared, pending, query, now).await {
+    let (outcome, unclaimed) = match sign_in(auth, pending, query, now).await {
         Ok(Some(id)) => (Outcome::SignedIn(SealedId::seal(&id, pending)), Some(id)),
         Ok(None) => (Outcome::Used, None),
         Err(refusal) => (Outcome::Refused(refusal), None),
     };
-    let is_forsaken = shared.outcomes.end(pending.state(), unclaimed, shared.now());
+    let is_forsaken = auth.outcomes.end(pending.state(), unclaimed, auth.sessions.now());
     sender.send_replace(Some(outcome));
     if is_forsaken {
-        revoke_unless_claimed(shared, pending.state()).await;
+        revoke_unless_claimed(auth, pending.state()).await;
     }
 }
 
-async fn revoke_unless_claimed(shared: &Arc<Shared>, state: &str) {
-    select(shared.clock.sleep(UNCLAIMED_FOR), Box::pin(shared.stopping.cancelled())).await;
-    if let Some(id) = shared.outcomes.take_unclaimed(state) {
+async fn revoke_unless_claimed(auth: &Arc<Auth>, state: &str) {
+    select(auth.sessions.clock.sleep(UNCLAIMED_FOR), Box::pin(auth.sessions.stopping.cancelled())).await;
+    if let Some(id) = auth.outcomes.take_unclaimed(state) {
         tracing::debug!(session = %id.public(), "no browser received this session; the layer revokes its grant");
-        shared.sign_out(&id).await;
+        auth.sessions.sign_out(&id).await;
     }
 }
 
 /// Exchanges the code of the provider's answer, and begins a session. `None` if the state was used before.
 async fn sign_in(
-    shared: &Arc<Shared>,
+    auth: &Arc<Auth>,
     pending: &PendingSignIn,
     query: &Query,
     now: Timestamp,
 ) -> Result<Option<SessionId>, Refusal> {
     // Every answer uses up the state (RFC 9700 §4.2.4). So of two deliveries on two nodes, only one makes a token request.
-    if !consume_once(shared, pending, now).await? {
+    if !consume_once(auth, pending, now).await? {
         return Ok(None);
     }
     check_issuer(query, pending)?;
@@ -135,22 +136,22 @@ async fn sign_in(
     let Some(code) = query.get("code").map(Secret::new) else {
         return Err(Refusal::InvalidRequest("The provider sent neither a code nor an error. Sign in again."));
     };
-    let client = shared.provider.client_by_id(&pending.client_id).await;
+    let client = auth.sessions.provider.client_by_id(&pending.client_id).await;
     let client = client.map_err(|_| Refusal::ProviderUnavailable)?.ok_or(Refusal::InvalidState)?;
     let (redirect_uri, verifier) = (&pending.redirect_uri, &pending.verifier);
-    let exchanged = shared.provider.exchange(&client, code, redirect_uri, verifier).await;
+    let exchanged = auth.sessions.provider.exchange(&client, code, redirect_uri, verifier).await;
     let tokens = match exchanged {
         Ok(tokens) => tokens,
-        Err(error) => return Err(refusal(shared, &client, error).await),
+        Err(error) => return Err(refusal(auth, &client, error).await),
     };
-    if !shared.config.admission.admits(tokens.user(&shared.provider.issuer).as_ref()) {
+    if !auth.sessions.admits(&tokens) {
         tracing::info!("A user who is not allowed to use the app signed in. The layer revokes the grant.");
         let (token, hint) = tokens.revocable();
-        shared.provider.revoke(client, token, hint);
+        auth.sessions.provider.revoke(client, token, hint);
         return Err(Refusal::NotAllowed);
     }
     // Every sign-in gets a new id, so a planted id is worthless (session fixation).
-    let begun = shared.begin_session(tokens, client).await;
+    let begun = auth.sessions.begin(tokens, client).await;
     let token = begun.map_err(|_| Refusal::ProviderUnavailable)?;
     let id = token.held_by().id().clone();
     tracing::debug!(session = %id.public(), "signed in");
@@ -174,23 +175,19 @@ fn check_issuer(query: &Query, pending: &PendingSignIn) -> Result<(), Refusal> {
 }
 
 /// Returns true for the first delivery of the state on any node.
-async fn consume_once(
-    shared: &Arc<Shared>,
-    pending: &PendingSignIn,
-    now: Timestamp,
-) -> Result<bool, Refusal> {
-    let Some(backing) = &shared.backing else {
-        return Ok(shared.consume_once(pending.state(), pending.expires_at(), now));
+async fn consume_once(auth: &Arc<Auth>, pending: &PendingSignIn, now: Timestamp) -> Result<bool, Refusal> {
+    let Some(backing) = &auth.sessions.backing else {
+        return Ok(auth.consume_once(pending.state(), pending.expires_at(), now));
     };
     let name = RecordName::once(&["state", pending.state()]);
     let created = backing.create_once(&name, &[], LIFETIME).await;
     created.map_err(|_| Refusal::ProviderUnavailable)
 }
 
-async fn refusal(shared: &Shared, client: &Credentials, error: GrantError) -> Refusal {
+async fn refusal(auth: &Auth, client: &Credentials, error: GrantError) -> Refusal {
     match error {
         GrantError::Misconfigured(error) if error.is_about_the_client() => {
-            if shared.provider.forget_registration(&client.id).await {
+            if auth.sessions.provider.forget_registration(&client.id).await {
                 tracing::warn!(
                     %error,
                     "The provider no longer knows the app's registration. The next sign-in registers the app again."

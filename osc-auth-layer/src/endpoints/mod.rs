@@ -7,11 +7,13 @@ mod outcomes;
 pub(crate) mod pending;
 pub(crate) mod query;
 pub(crate) mod return_to;
+mod route;
 mod session;
 mod signin;
 mod signout;
 
 use std::convert::Infallible;
+use std::fmt;
 use std::sync::Arc;
 
 use http::{HeaderMap, Request, header};
@@ -22,40 +24,91 @@ use tower_http::csrf::CsrfLayer;
 use tower_layer::Layer;
 use tracing::Instrument;
 
-pub(crate) use self::consumed::ConsumedStates;
-pub(crate) use self::outcomes::Outcomes;
+use self::consumed::ConsumedStates;
+use self::outcomes::Outcomes;
 use self::query::Query;
+pub(crate) use self::route::{Endpoint, route};
+use crate::clock::Timestamp;
 use crate::config::Config;
-use crate::cookie;
-use crate::origin::{self, Origin};
+use crate::request::cookie;
+use crate::request::origin::{self, Origin};
 use crate::response::{Answer, Refusal, Visitor, answer, fit};
-use crate::route::Endpoint;
-use crate::session::SessionId;
-use crate::shared::Shared;
+use crate::seldom::Seldom;
+use crate::sessions::{SessionId, Sessions};
+
+/// What the clones of a layer share: its configuration, its sessions and the sign-ins under way.
+pub(crate) struct Auth {
+    pub(crate) config: Config,
+    pub(crate) sessions: Arc<Sessions>,
+    consumed: ConsumedStates,
+    outcomes: Outcomes,
+    /// Limits the log line about a host that is not configured.
+    unknown_host: Seldom,
+}
+
+impl Auth {
+    pub(crate) fn new(config: Config, sessions: Arc<Sessions>) -> Arc<Self> {
+        let auth = Arc::new(Self {
+            config,
+            sessions,
+            consumed: ConsumedStates::default(),
+            outcomes: Outcomes::default(),
+            unknown_host: Seldom::default(),
+        });
+        let swept = Arc::downgrade(&auth);
+        auth.sessions.sweeper.add(move |now| swept.upgrade().is_some_and(|auth| auth.sweep(now)));
+        auth
+    }
+
+    /// Returns true for the first use of `state` in this process.
+    fn consume_once(&self, state: &str, expires_at: Timestamp, now: Timestamp) -> bool {
+        self.sessions.sweeper.keep_going();
+        self.consumed.consume_once(state, expires_at, now)
+    }
+
+    /// Drops expired sign-ins. Returns true if there may be more.
+    pub(crate) fn sweep(&self, now: Timestamp) -> bool {
+        let is_more_left = self.consumed.sweep(now);
+        if !is_more_left {
+            self.outcomes.sweep(now);
+        }
+        is_more_left
+    }
+}
+
+impl fmt::Debug for Auth {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Auth")
+            .field("config", &self.config)
+            .field("sessions", &self.sessions.table.len())
+            .field("consumed_states", &self.consumed.len())
+            .finish_non_exhaustive()
+    }
+}
 
 /// Serves one of the layer's own paths. Knows only the visitor and the [`head`] of the request.
 pub(crate) async fn serve(
-    shared: Arc<Shared>,
+    auth: Arc<Auth>,
     endpoint: Endpoint,
     visitor: Visitor,
     head: Result<Request<()>, Refusal>,
 ) -> Answer {
     let head = match head {
         Ok(head) => head,
-        Err(refusal) => return answer(&shared.config, &visitor, refusal),
+        Err(refusal) => return answer(&auth.config, &visitor, refusal),
     };
     let allow = endpoint.method();
     if *head.method() != allow {
-        return answer(&shared.config, &visitor, Refusal::MethodNotAllowed { allow });
+        return answer(&auth.config, &visitor, Refusal::MethodNotAllowed { allow });
     }
-    if !head.method().is_safe() && is_of_another_scheme(&shared.config, &head) {
-        return answer(&shared.config, &visitor, Refusal::Forbidden);
+    if !head.method().is_safe() && is_of_another_scheme(&auth.config, &head) {
+        return answer(&auth.config, &visitor, Refusal::Forbidden);
     }
     let visitor = Arc::new(visitor);
-    let csrf = csrf(&shared, &visitor);
+    let csrf = csrf(&auth, &visitor);
     let handler = service_fn(move |head: Request<()>| {
-        let (shared, visitor) = (shared.clone(), visitor.clone());
-        async move { Ok::<_, Infallible>(handle(&shared, endpoint, &visitor, head).await) }
+        let (auth, visitor) = (auth.clone(), visitor.clone());
+        async move { Ok::<_, Infallible>(handle(&auth, endpoint, &visitor, head).await) }
     });
     let span = tracing::debug_span!("osc_auth", ?endpoint);
     let answered = csrf.layer(CookieManagerLayer::new().layer(handler)).oneshot(head);
@@ -104,21 +157,21 @@ fn is_of_another_scheme(config: &Config, head: &Request<()>) -> bool {
 /// Refuses unsafe methods from other sites, by Fetch Metadata and `Origin`. Trusts the configured origins, because a proxy may
 /// rewrite the host.
 fn csrf(
-    shared: &Arc<Shared>,
+    auth: &Arc<Auth>,
     visitor: &Arc<Visitor>,
 ) -> CsrfLayer<impl FnMut(tower_http::csrf::ProtectionError) -> Answer + Clone + use<>> {
     let mut csrf = CsrfLayer::new();
-    for url in &shared.config.public_urls {
+    for url in &auth.config.public_urls {
         // The URL was checked, so its origin is valid. Leaving it out would only be stricter.
         csrf = csrf.clone().add_trusted_origin(&url.origin).unwrap_or(csrf);
     }
-    let (shared, visitor) = (shared.clone(), visitor.clone());
-    csrf.with_rejection_response(move |_| answer(&shared.config, &visitor, Refusal::Forbidden))
+    let (auth, visitor) = (auth.clone(), visitor.clone());
+    csrf.with_rejection_response(move |_| answer(&auth.config, &visitor, Refusal::Forbidden))
 }
 
 /// The facts that an endpoint's handler needs.
 pub(super) struct Context<'r> {
-    shared: &'r Arc<Shared>,
+    auth: &'r Arc<Auth>,
     head: &'r Request<()>,
     cookies: Cookies,
 }
@@ -130,12 +183,12 @@ impl Context<'_> {
 
     fn session_cookie(&self) -> String {
         let (uri, headers) = (self.head.uri(), self.headers());
-        self.shared.config.cookies.session_name(|| origin::port(uri, headers))
+        self.auth.config.cookies.session_name(|| origin::port(uri, headers))
     }
 
     /// Returns a path of the app as the browser sees it.
     fn after(&self, path: &str) -> String {
-        match origin::select(&self.shared.config.public_urls, self.head.uri(), self.headers()) {
+        match origin::select(&self.auth.config.public_urls, self.head.uri(), self.headers()) {
             Origin::Known(url) | Origin::Elsewhere(url) => format!("{}{path}", url.base_path),
             Origin::Unknown => path.to_owned(),
         }
@@ -148,19 +201,14 @@ impl Context<'_> {
     }
 }
 
-async fn handle(
-    shared: &Arc<Shared>,
-    endpoint: Endpoint,
-    visitor: &Visitor,
-    mut head: Request<()>,
-) -> Answer {
+async fn handle(auth: &Arc<Auth>, endpoint: Endpoint, visitor: &Visitor, mut head: Request<()>) -> Answer {
     let cookies = head.extensions_mut().remove::<Cookies>().unwrap_or_default();
-    let context = Context { shared, head: &head, cookies };
+    let context = Context { auth, head: &head, cookies };
     let answered = match endpoint {
         Endpoint::SignIn => signin::serve(&context).await,
         Endpoint::Callback => callback::serve(&context).await,
         Endpoint::SignOut => signout::serve(&context).await,
         Endpoint::Session => session::serve(&context).await,
     };
-    answered.unwrap_or_else(|refusal| answer(&shared.config, visitor, refusal))
+    answered.unwrap_or_else(|refusal| answer(&auth.config, visitor, refusal))
 }

@@ -13,7 +13,7 @@ use super::query::Query;
 use crate::clock::Timestamp;
 use crate::response::Refusal;
 use crate::secret::Secret;
-use crate::session::SessionId;
+use crate::sessions::SessionId;
 use crate::store::SealingKey;
 
 /// How long a browser can get an outcome again.

@@ -11,7 +11,7 @@ use tower_cookies::Cookies;
 
 use crate::clock::Timestamp;
 use crate::config::Config;
-use crate::cookie::{TAG, pending_name};
+use crate::request::cookie::{TAG, pending_name};
 use crate::secret::{Secret, random_token};
 
 /// How long a user may take at the provider.

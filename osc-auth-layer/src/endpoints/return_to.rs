@@ -3,8 +3,8 @@
 use percent_encoding::percent_decode_str;
 
 use crate::config::Config;
-use crate::public_path::{hides_a_delimiter, is_dotted};
 use crate::redact::is_visible;
+use crate::request::public_path::{hides_a_delimiter, is_dotted};
 use crate::response::LONGEST_RETURN;
 
 /// Returns `target` if it is a plain path on the same origin, with or without a query, and not one of the layer's own paths.
@@ -37,7 +37,7 @@ mod tests {
 
     fn lands(target: &str) -> bool {
         let layer = OscAuthLayer::builder(Client::public("cli")).build().unwrap();
-        checked(target, &layer.shared.config, "/app").is_some()
+        checked(target, &layer.auth.config, "/app").is_some()
     }
 
     #[test]

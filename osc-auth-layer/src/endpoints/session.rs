@@ -4,9 +4,9 @@ use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde_json::{Value, json};
 
 use super::Context;
-use crate::origin;
+use crate::request::origin;
 use crate::response::{Answer, Refusal, json_answer};
-use crate::session::RETRY_AFTER;
+use crate::sessions::RETRY_AFTER;
 
 pub(super) async fn serve(context: &Context<'_>) -> Result<Answer, Refusal> {
     if is_foreign(context) {
@@ -28,16 +28,16 @@ pub(super) async fn serve(context: &Context<'_>) -> Result<Answer, Refusal> {
 
 /// Describes the session. `None` while the store is unreachable.
 async fn description(context: &Context<'_>) -> Option<Value> {
-    let (shared, config) = (context.shared, &context.shared.config);
+    let (auth, config) = (context.auth, &context.auth.config);
     let signed_out = || json!({ "signed_in": false, "signin": context.after(&config.signin_path) });
     let Some(id) = context.session_id() else {
         return Some(signed_out());
     };
     // `find` does not count as use.
-    let session = shared.find(&id).await.ok()?;
-    let session = session.filter(|session| !session.has_expired(&config.timing, shared.now()));
+    let session = auth.sessions.find(&id).await.ok()?;
+    let session = session.filter(|session| !session.has_expired(&auth.sessions.timing, auth.sessions.now()));
     let Some((session, token)) = session.and_then(|session| {
-        let token = shared.sessions.current(&session)?;
+        let token = auth.sessions.table.current(&session)?;
         Some((session, token))
     }) else {
         return Some(signed_out());
@@ -47,7 +47,7 @@ async fn description(context: &Context<'_>) -> Option<Value> {
         "signed_in": true,
         "workspace": user.as_ref().map(|user| user.workspace()),
         "user": user.as_ref().and_then(|user| user.user_id()),
-        "expires_at": session.ends_at(&config.timing).as_millis() / 1000,
+        "expires_at": session.ends_at(&auth.sessions.timing).as_millis() / 1000,
         "signout": context.after(&config.signout_path),
     }))
 }
@@ -56,7 +56,7 @@ async fn description(context: &Context<'_>) -> Option<Value> {
 fn is_foreign(context: &Context<'_>) -> bool {
     let headers = context.headers();
     let origin = headers.get(header::ORIGIN).is_some_and(|origin| {
-        let configured = &context.shared.config.public_urls;
+        let configured = &context.auth.config.public_urls;
         !origin::is_own(origin.as_bytes(), configured, context.head.uri(), headers)
     });
     origin || site(headers).is_some_and(|site| !matches!(site, b"same-origin" | b"none"))

@@ -9,13 +9,13 @@ use super::pending::{PendingCookies, PendingSignIn};
 use super::query::Query;
 use super::{Context, return_to};
 use crate::clock::Timestamp;
-use crate::origin::{self, Origin, PublicUrl};
-use crate::provider::{Credentials, ErrorCode, GrantError, Metadata, Misconfiguration};
+use crate::oauth::{Credentials, ErrorCode, GrantError, Metadata, Misconfiguration};
 use crate::redact::line;
+use crate::request::origin::{self, Origin, PublicUrl};
 use crate::response::{Answer, Refusal, see_other};
 
 pub(super) async fn serve(context: &Context<'_>) -> Result<Answer, Refusal> {
-    let (shared, config) = (context.shared, &context.shared.config);
+    let (auth, config) = (context.auth, &context.auth.config);
     let query = Query::parse(context.head.uri().query())?;
     refuse_background(context.headers())?;
     let public_url = match public_url(context, &query)? {
@@ -28,9 +28,9 @@ pub(super) async fn serve(context: &Context<'_>) -> Result<Answer, Refusal> {
         .and_then(|target| return_to::checked(target, config, &public_url.base_path))
         .unwrap_or(&default_return)
         .to_owned();
-    let provider = &shared.provider;
+    let provider = &auth.sessions.provider;
     let metadata = provider.metadata().await.map_err(refusal)?;
-    let now = shared.common_now().await.map_err(|_| Refusal::ProviderUnavailable)?;
+    let now = auth.sessions.common_now().await.map_err(|_| Refusal::ProviderUnavailable)?;
     let mut begun = begin(context, &metadata, &public_url, &return_to, now).await;
     const UNKNOWN_CLIENT: GrantError =
         GrantError::Misconfigured(Misconfiguration::Code(ErrorCode::InvalidClient));
@@ -55,11 +55,12 @@ async fn begin(
     return_to: &str,
     now: Timestamp,
 ) -> Result<(PendingSignIn, Url), (GrantError, Option<Arc<Credentials>>)> {
-    let (shared, config) = (context.shared, &context.shared.config);
+    let (auth, config) = (context.auth, &context.auth.config);
     let redirect_uri = public_url.url(&config.callback_path);
     let configured: Vec<_> = config.public_urls.iter().map(|url| url.url(&config.callback_path)).collect();
     let redirect_uris = if configured.is_empty() { vec![redirect_uri.clone()] } else { configured };
-    let client = shared
+    let client = auth
+        .sessions
         .provider
         .client_for(metadata, &redirect_uri, &redirect_uris, &config.scopes)
         .await
@@ -90,7 +91,7 @@ async fn begin(
     let location = match metadata.pushed_authorization_request_endpoint.clone() {
         None => with_query(endpoint, &parameters),
         Some(par) => {
-            let pushed = shared.provider.push(metadata, par, &client, &parameters).await;
+            let pushed = auth.sessions.provider.push(metadata, par, &client, &parameters).await;
             let request_uri = pushed.map_err(|error| (error, Some(client.clone())))?;
             with_query(endpoint, &[("client_id", &client.id), ("request_uri", &request_uri)])
         }
@@ -121,7 +122,7 @@ fn refuse_background(headers: &HeaderMap) -> Result<(), Refusal> {
 fn public_url(context: &Context<'_>, query: &Query) -> Result<Result<PublicUrl, Answer>, Refusal> {
     // Marks the redirected request, which would otherwise loop behind a proxy that rewrites `Host`.
     const REDIRECTED: &str = "redirected";
-    let config = &context.shared.config;
+    let config = &context.auth.config;
     let (uri, headers) = (context.head.uri(), context.headers());
     // On OSC, a visitor at the app's custom domain would return to `OSC_HOSTNAME`, where the cookie is missing.
     if config.is_osc_hostname
@@ -154,7 +155,7 @@ fn public_url(context: &Context<'_>, query: &Query) -> Result<Result<PublicUrl, 
 
 fn unknown_host(context: &Context<'_>, host: &str) -> Refusal {
     let host = line(host, 253);
-    if context.shared.unknown_host.is_due(context.shared.now()) {
+    if context.auth.unknown_host.is_due(context.auth.sessions.now()) {
         tracing::error!(
             "A visitor opened the app at {host}, which PUBLIC_URL does not name. Set PUBLIC_URL to https://{host}, or to \
              all the app's URLs, separated by commas. Register the callback of each with the OAuth app."

@@ -4,12 +4,12 @@ use http::{HeaderName, HeaderValue};
 
 use super::Context;
 use crate::response::{Answer, Refusal, see_other};
-use crate::session::RETRY_AFTER;
+use crate::sessions::RETRY_AFTER;
 
 pub(super) async fn serve(context: &Context<'_>) -> Result<Answer, Refusal> {
-    let config = &context.shared.config;
+    let config = &context.auth.config;
     if let Some(id) = context.session_id()
-        && !context.shared.sign_out(&id).await
+        && !context.auth.sessions.sign_out(&id).await
     {
         return Err(Refusal::TemporarilyUnavailable { retry_after: RETRY_AFTER });
     }

@@ -32,9 +32,8 @@ pub fn callback(data: &[u8]) {
     *request.headers_mut() = cookies;
     request.headers_mut().insert(header::HOST, HeaderValue::from_static("app.example"));
 
-    let shared = &stage.layer.shared;
-    while shared.consumed.sweep(Timestamp::from_millis(u64::MAX)) {}
-    shared.outcomes.sweep(Timestamp::from_millis(u64::MAX));
+    let auth = &stage.layer.auth;
+    while auth.sweep(Timestamp::from_millis(u64::MAX)) {}
     let app = service_fn(|_: Request<()>| async {
         panic!("the callback is not the app's");
         #[expect(unreachable_code, reason = "the type of its answer")]
@@ -44,7 +43,7 @@ pub fn callback(data: &[u8]) {
     let Ok(answer) = answer;
     assert_eq!(answer.status() == StatusCode::BAD_GATEWAY, is_due, "{}", answer.status());
     assert!(is_due || answer.status().is_client_error());
-    assert_eq!(shared.sessions.len(), 0);
+    assert_eq!(auth.sessions.table.len(), 0);
     for cookie in answer.headers().get_all(header::SET_COOKIE) {
         let value = cookie.as_bytes().strip_prefix(b"__Host-osc_session=");
         assert!(value.is_none_or(|value| value.starts_with(b";")), "a session");
@@ -95,6 +94,6 @@ fn is_the_browser(cookies: &HeaderMap, pending: &str) -> bool {
     let ours: Vec<_> = pairs.into_iter().filter(|(name, _)| is_ours(name)).collect();
     let is_once = |name: &[u8]| ours.iter().filter(|(other, _)| *other == name).count() == 1;
     let value = ours.iter().find(|(name, _)| *name == NAME.as_bytes()).map(|(_, value)| *value);
-    ours.iter().all(|(name, value)| is_once(name) && value.len() <= crate::cookie::LONGEST)
+    ours.iter().all(|(name, value)| is_once(name) && value.len() <= crate::request::cookie::LONGEST)
         && value.is_some_and(|value| super::percent_decoded(value) == pending.as_bytes())
 }

@@ -1,8 +1,8 @@
 use serde_json::Value;
 use url::Url;
 
-use crate::provider::metadata::{Issuer, Metadata};
-use crate::provider::wire::{AuthMethod, Credentials, client_request};
+use crate::oauth::metadata::{Issuer, Metadata};
+use crate::oauth::wire::{AuthMethod, Credentials, client_request};
 use crate::secret::Secret;
 
 /// Input: the body of a metadata answer. Accepted metadata names the issuer that was asked, and no endpoint that would get a

@@ -28,7 +28,7 @@ pub fn pending_cookie(data: &[u8]) {
     let Some((kind, data)) = data.split_first() else { return };
     let cookies = Cookies::default();
     let pending =
-        PendingCookies { cookies: &cookies, config: &LAYER.shared.config, session_cookie: SESSION_COOKIE };
+        PendingCookies { cookies: &cookies, config: &LAYER.auth.config, session_cookie: SESSION_COOKIE };
     match kind % 3 {
         0 => altered(&pending, data),
         1 => opened(&pending, data),
@@ -39,7 +39,7 @@ pub fn pending_cookie(data: &[u8]) {
 /// Seals `plain` for a cookie called `name`.
 pub(super) fn sealed(layer: &OscAuthLayer, name: &str, plain: &str) -> String {
     let cookies = Cookies::default();
-    let key = layer.shared.config.cookie_keys.sealing();
+    let key = layer.auth.config.cookie_keys.sealing();
     cookies.private(key).add(Cookie::new(name.to_owned(), plain.to_owned()));
     cookies.get(name).expect("just added").value().to_owned()
 }

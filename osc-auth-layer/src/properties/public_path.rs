@@ -18,7 +18,7 @@ pub fn public_path(data: &[u8]) {
     });
     let Ok(target) = PathAndQuery::try_from(data) else { return };
     let path = target.path();
-    if !LAYER.shared.config.public_paths.matches(path) {
+    if !LAYER.auth.config.public_paths.matches(path) {
         return;
     }
     for reading in 0..READINGS {

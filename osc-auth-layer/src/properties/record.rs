@@ -10,9 +10,9 @@ use tokio::runtime::Runtime;
 use tower::{Layer, ServiceExt, service_fn};
 
 use super::{CLIENT_ID, ISSUER, PUBLIC_URL, layer, runtime};
-use crate::session::SessionId;
+use crate::sessions::{Sealed, SessionId};
 use crate::store::{
-    Ending, Expiry, Found, Leased, Record, RecordKey, Replaced, Sealed, SessionStore, StoreError, StoreFuture,
+    Ending, Expiry, Found, Leased, Record, RecordKey, Replaced, SessionStore, StoreError, StoreFuture,
 };
 use crate::{OscAuthLayer, OscToken};
 
@@ -35,13 +35,13 @@ pub fn record(data: &[u8]) {
     if let Some(sealed) = &sealed {
         is_the_same_again(sealed);
     }
-    let key = RecordKey::of(&SessionId::new(ID));
-    let other = RecordKey::of(&SessionId::new([8; 32]));
+    let key = RecordKey::of(&ID);
+    let other = RecordKey::of(&[8; 32]);
     let bytes = match (kind % 8, &sealed) {
-        (0..=3, Some(sealed)) => key.seal(NAMESPACE, version, sealed),
-        (4, Some(sealed)) => key.seal(NAMESPACE, version ^ 1, sealed),
-        (5, Some(sealed)) => other.seal(NAMESPACE, version, sealed),
-        (6, Some(sealed)) => key.seal("another", version, sealed),
+        (0..=3, Some(sealed)) => key.seal(NAMESPACE, version, &sealed.to_bytes()),
+        (4, Some(sealed)) => key.seal(NAMESPACE, version ^ 1, &sealed.to_bytes()),
+        (5, Some(sealed)) => other.seal(NAMESPACE, version, &sealed.to_bytes()),
+        (6, Some(sealed)) => key.seal("another", version, &sealed.to_bytes()),
         _ => plain.to_vec(),
     };
     let is_ours = kind % 8 <= 3;
@@ -113,7 +113,7 @@ fn ask(found: Option<Found>) -> (StatusCode, Option<OscToken>) {
     let cookie = format!("__Host-osc_session={}", id.cookie_value());
     let request = Request::get("/").header(header::COOKIE, cookie).body(()).expect("a valid request");
     let Ok(answer) = stage.runtime.block_on(stage.layer.layer(app).oneshot(request));
-    stage.layer.shared.sessions.remove(&id);
+    stage.layer.auth.sessions.table.remove(&id);
     (answer.status(), got.into_inner())
 }
 

@@ -20,7 +20,7 @@ pub fn return_to(data: &[u8]) {
     static LAYER: LazyLock<OscAuthLayer> = LazyLock::new(|| layer(|builder| builder.public_url(PUBLIC_URL)));
     let Some((kind, target)) = data.split_first() else { return };
     let Ok(target) = std::str::from_utf8(target) else { return };
-    let config = &LAYER.shared.config;
+    let config = &LAYER.auth.config;
     let base_path = ["", "/app"][usize::from(kind % 2)];
     let Some(accepted) = checked(target, config, base_path) else { return };
     assert_eq!(accepted, target);

@@ -8,8 +8,8 @@ use tower::{Layer, ServiceExt, service_fn};
 use tower_cookies::{CookieManagerLayer, Cookies};
 
 use super::{cookie_pairs, is_pending_name, percent_decoded};
-use crate::cookie::{CookieMode, LONGEST, only_ours};
-use crate::session::SessionId;
+use crate::request::cookie::{CookieMode, LONGEST, only_ours};
+use crate::sessions::SessionId;
 
 /// Input: a kind of name, then one `Cookie` header a line.
 ///

@@ -6,13 +6,13 @@ use serde_json::value::RawValue;
 
 use crate::clock::Timestamp;
 use crate::network::WireResponse;
-use crate::provider::registration;
-use crate::provider::wire::{GrantError, parse_pushed, parse_tokens};
-use crate::provider::{Credentials, ErrorCode, Misconfiguration, Tokens};
+use crate::oauth::registration;
+use crate::oauth::wire::{GrantError, parse_pushed, parse_tokens};
+use crate::oauth::{Credentials, ErrorCode, Misconfiguration, Tokens};
 use crate::redact::redacted;
 use crate::secret::Secret;
-use crate::session::{Issue, SessionId};
-use crate::store::{RecordKey, Sealed};
+use crate::sessions::{Issue, Sealed};
+use crate::store::RecordKey;
 
 const SENT: &str = "rt-123";
 const LONGEST: Duration = Duration::from_secs(42_949_672);
@@ -106,8 +106,9 @@ fn survive_a_record(tokens: &Tokens) {
         tokens.refresh_token.as_ref(),
         times,
     );
-    let key = RecordKey::of(&SessionId::new([7; 32]));
-    let opened = key.open("app", 1, &key.seal("app", 1, &sealed)).and_then(Sealed::tokens);
+    let key = RecordKey::of(&[7; 32]);
+    let opened = key.open("app", 1, &key.seal("app", 1, &sealed.to_bytes()));
+    let opened = opened.as_deref().and_then(Sealed::of_bytes).and_then(Sealed::tokens);
     let opened = opened.expect("what was just sealed opens");
     assert_eq!(opened.bearer, tokens.bearer);
     assert_eq!(opened.lifetime.as_millis(), tokens.lifetime.as_millis());

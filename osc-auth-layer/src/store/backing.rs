@@ -11,7 +11,7 @@ use parking_lot::Mutex;
 
 use super::coherence::BeforeRead;
 use super::{
-    Coherence, Ending, Expiry, Found, Leased, Record, RecordKey, RecordName, Replaced, Sealed, SessionStore,
+    Coherence, Ending, Expiry, Found, Leased, Record, RecordKey, RecordName, Replaced, SessionStore,
     StoreError, StoreFuture,
 };
 use crate::clock::{Clock, Timestamp};
@@ -25,7 +25,7 @@ const MOST_ENDINGS: usize = 10_000;
 pub(crate) struct Backing {
     store: Arc<dyn SessionStore>,
     clock: Arc<dyn Clock>,
-    coherence: Coherence,
+    coherence: Arc<Coherence>,
     /// The log line that says that the store fails.
     log: Seldom,
     /// The records whose end the store has not taken yet.
@@ -43,7 +43,13 @@ impl Drop for BeingEnded {
 
 impl Backing {
     pub(crate) fn new(store: Arc<dyn SessionStore>, clock: Arc<dyn Clock>) -> Self {
-        Self { store, clock, coherence: Coherence::new(), log: Seldom::default(), ending: Mutex::default() }
+        Self {
+            store,
+            clock,
+            coherence: Arc::new(Coherence::new()),
+            log: Seldom::default(),
+            ending: Mutex::default(),
+        }
     }
 
     /// `None` when that record's end is being told already.
@@ -62,7 +68,7 @@ impl Backing {
         self.ending.lock().contains(name)
     }
 
-    pub(crate) fn coherence(&self) -> &Coherence {
+    pub(crate) fn coherence(&self) -> &Arc<Coherence> {
         &self.coherence
     }
 
@@ -79,11 +85,11 @@ impl Backing {
         self.coherence.before_read(name)
     }
 
-    pub(crate) fn seal(&self, key: &RecordKey, version: u64, sealed: &Sealed) -> Vec<u8> {
-        key.seal(self.store.namespace(), version, sealed)
+    pub(crate) fn seal(&self, key: &RecordKey, version: u64, plain: &[u8]) -> Vec<u8> {
+        key.seal(self.store.namespace(), version, plain)
     }
 
-    pub(crate) fn open(&self, key: &RecordKey, record: &Record) -> Option<Sealed> {
+    pub(crate) fn open(&self, key: &RecordKey, record: &Record) -> Option<Vec<u8>> {
         key.open(self.store.namespace(), record.version, &record.sealed)
     }
 
@@ -107,9 +113,9 @@ impl Backing {
         key: &RecordKey,
         expected: u64,
         version: u64,
-        sealed: &Sealed,
+        plain: &[u8],
     ) -> Result<Replaced, StoreError> {
-        let sealed = self.seal(key, version, sealed);
+        let sealed = self.seal(key, version, plain);
         let name = key.name.text();
         self.within(|store| store.replace(&name, expected, version, &sealed)).await
     }

@@ -22,7 +22,7 @@ use parking_lot::Mutex;
 
 pub(crate) use self::backing::Backing;
 pub(crate) use self::coherence::{BeforeRead, Coherence};
-pub(crate) use self::seal::{RecordKey, RecordName, Sealed, SealingKey};
+pub(crate) use self::seal::{RecordKey, RecordName, SealingKey};
 pub use self::watcher::{Watcher, Watching};
 
 /// How long the mark of [`SessionStore::end`] stays: one hour. A refresh under way on another node learns from it how the

@@ -1,19 +1,18 @@
 //! Lets a store notify the layer of changes.
 
 use std::fmt;
-use std::sync::Weak;
+use std::sync::{Arc, Weak};
 use std::time::Instant;
 
 use super::{Coherence, RecordName};
-use crate::shared::Shared;
 
 /// Notifies a layer of changes to records. See [`SessionStore::watch`](super::SessionStore::watch).
 #[derive(Clone)]
-pub struct Watcher(Weak<Shared>);
+pub struct Watcher(Weak<Coherence>);
 
 impl Watcher {
-    pub(crate) fn new(layer: Weak<Shared>) -> Self {
-        Self(layer)
+    pub(crate) fn new(coherence: &Arc<Coherence>) -> Self {
+        Self(Arc::downgrade(coherence))
     }
 
     /// Returns true while the layer exists.
@@ -36,7 +35,7 @@ impl Watcher {
     }
 
     fn tell(&self, news: impl FnOnce(&Coherence)) {
-        self.0.upgrade().as_deref().and_then(Shared::coherence).map(news);
+        self.0.upgrade().as_deref().map(news);
     }
 }
 

@@ -9,7 +9,7 @@ use axum::middleware::map_response;
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use osc_auth_layer::client::TokenBalance;
+use osc_auth_layer::workspace::TokenBalance;
 use osc_auth_layer::{ContextError, OscContext, OscToken, OscUser};
 use serde::Deserialize;
 use serde_json::{Value, json};

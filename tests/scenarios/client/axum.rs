@@ -6,7 +6,7 @@ use axum::routing::get;
 use axum::{Json, Router};
 use http::{StatusCode, header};
 use mock_osc::{Endpoint, Fault, MockOsc};
-use osc_auth_layer::client::Instance;
+use osc_auth_layer::workspace::Instance;
 use osc_auth_layer::{ContextError, OscContext};
 use osc_tests::{ADSERVER, Answer, Browser, MINIO, boxed, layer, layer_for, soon};
 use serde_json::{Value, json};

@@ -6,7 +6,7 @@ use futures_util::FutureExt;
 use futures_util::future::{join, join_all};
 use mock_osc::{Endpoint, Fault};
 use osc_auth_layer::ContextErrorKind as Kind;
-use osc_auth_layer::client::{Creation, Instance};
+use osc_auth_layer::workspace::{Creation, Instance};
 use osc_tests::{ADSERVER, Browser, app, path_of, soon, token_of};
 use serde_json::json;
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use mock_osc::{Endpoint, Fault, Recorded};
-use osc_auth_layer::client::Creation;
+use osc_auth_layer::workspace::Creation;
 use osc_auth_layer::{ContextError, ContextErrorKind as Kind, OscContext};
 use osc_tests::{ADSERVER, LOOK, Stage, soon};
 use serde_json::{Map, Value, json};

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use mock_osc::{Endpoint, Fault};
 use osc_auth_layer::ContextErrorKind as Kind;
-use osc_auth_layer::client::Creation;
+use osc_auth_layer::workspace::Creation;
 use osc_tests::{ADSERVER, Stage, calls, soon, use_instance};
 use serde_json::json;
 

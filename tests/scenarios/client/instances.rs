@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use mock_osc::{Endpoint, Fault, LogForm, MockOsc};
 use osc_auth_layer::ContextErrorKind as Kind;
-use osc_auth_layer::client::{Instance, ServiceType};
+use osc_auth_layer::workspace::{Instance, ServiceType};
 use osc_tests::{ADSERVER, Asked, FFMPEG, MINIO, Stage, soon};
 use serde_json::{Value, json};
 

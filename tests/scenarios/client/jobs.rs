@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use osc_auth_layer::ContextErrorKind as Kind;
-use osc_auth_layer::client::JobStatus;
+use osc_auth_layer::workspace::JobStatus;
 use osc_tests::{ADSERVER, FFMPEG, Stage, soon};
 use serde_json::json;
 

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use axum::routing::get;
 use axum::{Json, Router};
 use mock_osc::{Endpoint, Fault, MockOsc, Recorded};
-use osc_auth_layer::client::Instance;
+use osc_auth_layer::workspace::Instance;
 use osc_auth_layer::{ContextError, OscContext};
 use osc_tests::{ADSERVER, Browser, EXPIRED, Logs, MINIO, Stage, boxed, calls, layer, soon, use_instance};
 use serde_json::json;

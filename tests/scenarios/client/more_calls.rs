@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use mock_osc::Endpoint;
-use osc_auth_layer::client::Plan;
+use osc_auth_layer::workspace::Plan;
 use osc_auth_layer::{ContextErrorKind as Kind, OscContext};
 use osc_tests::{ADSERVER, Asking, LOOK, MINIO, Scripted, Stage, WatchedClock, soon};
 use serde_json::json;

@@ -129,7 +129,7 @@ async fn both_clients_send_the_same_requests_and_this_one_fewer() {
 
 #[test]
 fn every_call_is_in_the_table_of_the_documentation() {
-    let client = Path::new(env!("CARGO_MANIFEST_DIR")).join("../osc-auth-layer/src/client");
+    let client = Path::new(env!("CARGO_MANIFEST_DIR")).join("../osc-auth-layer/src/workspace");
     let read = |path: &Path| std::fs::read_to_string(path).expect("a source is text");
     let table = read(&client.join("mod.rs"));
     let mut calls = 0;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use mock_osc::{Endpoint, Fault};
 use osc_auth_layer::ContextErrorKind as Kind;
-use osc_auth_layer::client::{InstanceHealth, InstanceStatus};
+use osc_auth_layer::workspace::{InstanceHealth, InstanceStatus};
 use osc_tests::{ADSERVER, FFMPEG, LOOK, Stage, soon};
 use serde_json::json;
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use mock_osc::{Endpoint, Fault, MockOsc};
-use osc_auth_layer::client::InstanceHealth;
+use osc_auth_layer::workspace::InstanceHealth;
 use osc_auth_layer::{ContextError, ContextErrorKind as Kind};
 use osc_tests::{ADSERVER, LOOK, Stage, soon};
 use serde_json::json;

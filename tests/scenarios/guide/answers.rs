@@ -6,7 +6,8 @@ use syn::visit::{self, Visit};
 use syn::{ExprCall, ImplItemFn, ItemImpl, LitStr};
 
 use super::texts::without_placeholders;
-use super::{assert_same, pages, sources};
+use super::{assert_same, pages};
+use crate::sources;
 
 const PAGE: &str = "answers";
 

@@ -7,9 +7,9 @@ use syn::{
     Block, Expr, ExprCall, ExprClosure, ExprForLoop, ExprMethodCall, ExprPath, ImplItemFn, ItemConst, Local,
 };
 
-use super::sources::{self, Source};
 use super::texts::{Binding, Scopes};
 use super::{assert_same, pages};
+use crate::sources::{self, Source};
 
 const PAGE: &str = "answers";
 /// The problem of a setting that is missing.

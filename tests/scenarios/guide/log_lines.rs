@@ -7,7 +7,8 @@ use syn::LitStr;
 use syn::visit::{self, Visit};
 
 use super::texts::without_placeholders;
-use super::{assert_same, pages, sources};
+use super::{assert_same, pages};
+use crate::sources;
 
 const PAGE: &str = "answers";
 

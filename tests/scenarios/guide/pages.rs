@@ -1,6 +1,6 @@
 //! The tables and lists of a guide page.
 
-use super::sources;
+use crate::sources;
 
 /// Returns the rows of the tables below a heading of a page, without their head.
 pub(super) fn rows<const COLUMNS: usize>(page: &str, heading: &str) -> Vec<[String; COLUMNS]> {

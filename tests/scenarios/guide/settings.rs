@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use syn::visit::Visit;
 use syn::{ImplItem, Item, LitStr, Visibility};
 
-use super::{assert_same, pages, sources};
+use super::{assert_same, pages};
+use crate::sources;
 
 const PAGE: &str = "configuration";
 
@@ -61,7 +62,7 @@ fn names<const COLUMNS: usize>(heading: &str) -> BTreeSet<String> {
 fn every_environment_variable_is_in_the_guide() {
     let layer = variables(&["osc-auth-layer/src/config/env.rs"]);
     assert_same(PAGE, &layer, &names::<4>("## Environment variables"));
-    let context = variables(&["osc-auth-layer/src/client/builder.rs"]);
+    let context = variables(&["osc-auth-layer/src/workspace/builder.rs"]);
     assert_same(PAGE, &context, &names::<3>("## Variables of `OscContext::from_env`"));
     let samples = variables(&["samples/app/setup.rs"]);
     let samples = samples.difference(&layer).cloned().collect();

@@ -3,32 +3,18 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::super::memory::MemoryStore;
 use super::super::{Coherence, Ending, RecordName, Watcher};
 use super::{LONG, Nodes, name, ok, until};
-use crate::Client;
-use crate::clock::SystemClock;
-use crate::layer::OscAuthLayer;
-use crate::shared::Shared;
 
 /// How long the layer trusts a confirmation.
 const TRUST: Duration = Duration::from_secs(1);
 
 /// A layer that hears what a store tells.
-struct Ear {
-    layer: Arc<Shared>,
-}
+struct Ear(Arc<Coherence>);
 
 impl Ear {
-    fn new() -> Self {
-        let client = Client::confidential("store-contract", "no more than a name for this layer");
-        // A store of its own, which says nothing.
-        let layer = OscAuthLayer::builder(client).store(MemoryStore::untold(SystemClock)).build();
-        Self { layer: layer.expect("the configuration is complete").shared }
-    }
-
     fn coherence(&self) -> &Coherence {
-        self.layer.coherence().expect("a layer with a store needs it")
+        &self.0
     }
 
     async fn confirmation(&self, since: Instant) {
@@ -48,11 +34,11 @@ impl Ear {
 }
 
 pub(super) async fn a_store_that_takes_a_watcher_tells_it_of_every_change(nodes: &Nodes) {
-    let ear = Ear::new();
-    let before = Arc::weak_count(&ear.layer);
-    nodes.here.watch(Watcher::new(Arc::downgrade(&ear.layer)));
+    let ear = Ear(Arc::new(Coherence::new()));
+    let before = Arc::weak_count(&ear.0);
+    nodes.here.watch(Watcher::new(&ear.0));
     // A store that tells nothing does not keep the watcher.
-    if Arc::weak_count(&ear.layer) == before {
+    if Arc::weak_count(&ear.0) == before {
         return;
     }
     ear.confirmation(Instant::now()).await;

@@ -15,7 +15,7 @@ use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::config::ConfigError;
+use crate::error::ConfigError;
 
 /// A Redis server, and what a connection to it begins with.
 #[derive(Clone)]

@@ -19,7 +19,7 @@ use self::problem::Problem;
 use self::scripts::{Request, millis};
 use self::tracking::Tracking;
 use super::{ENDED_FOR, Ending, Expiry, Found, Leased, Record, Replaced, SessionStore, StoreFuture, Watcher};
-use crate::config::ConfigError;
+use crate::error::ConfigError;
 use crate::secret::random_token;
 
 const SETTING: &str = "REDIS_URL / RedisStore::new";

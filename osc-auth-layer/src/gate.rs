@@ -1,0 +1,216 @@
+//! Decides about one request: it gets a token, or the layer answers it.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures_util::future::{BoxFuture, Either, select};
+use http::{HeaderMap, Method, Request, header};
+
+use crate::endpoints::{self, Auth, Endpoint, route};
+use crate::request::cookie::BadCookie;
+use crate::request::origin;
+use crate::response::{Answer, Refusal, Visitor, answer};
+use crate::sessions::{Cause, Freshness, OscToken, RETRY_AFTER, Refreshed, Session, SessionId, Sessions};
+
+/// How long a request waits for a refresh when its token has expired.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How long a request waits for a refresh when its token outlasts the wait.
+const PATIENCE_WITH_TOKEN: Duration = Duration::from_secs(3);
+/// How long a request waits on a public path, where it can pass without a token.
+const PATIENCE_IN_PUBLIC: Duration = Duration::from_millis(200);
+
+/// The decision about a request.
+pub(crate) enum Verdict {
+    /// The request goes to the inner service, with its token. On a public path there may be no token.
+    Pass(Option<OscToken>),
+    /// The layer answers the request.
+    Answer(Box<Answer>),
+}
+
+/// A verdict at once, without any allocation, or after a wait for the store or the provider.
+pub(crate) enum Decision {
+    Now(Verdict),
+    Later(BoxFuture<'static, Verdict>),
+}
+
+pub(crate) fn decide<B>(auth: &Arc<Auth>, request: &Request<B>) -> Decision {
+    if let Some(endpoint) = route(&auth.config, request.uri().path()) {
+        let visitor = Visitor::of(&auth.config, request).without_return();
+        let head = endpoints::head(&auth.config, endpoint, request);
+        return Decision::Later(Box::pin(serve(auth.clone(), endpoint, visitor, head)));
+    }
+    let found = match authenticate(auth, request) {
+        Ok(Found::Usable(Usable::Token(token))) => return Decision::Now(Verdict::Pass(Some(token))),
+        Ok(found) => found,
+        Err(refusal) => return Decision::Now(refuse(auth, request, refusal)),
+    };
+    let is_public = auth.config.public_paths.matches(request.uri().path());
+    let visitor = Visitor::of(&auth.config, request);
+    Decision::Later(Box::pin(wait(auth.clone(), found, visitor, is_public)))
+}
+
+async fn serve(
+    auth: Arc<Auth>,
+    endpoint: Endpoint,
+    visitor: Visitor,
+    head: Result<Request<()>, Refusal>,
+) -> Verdict {
+    Verdict::Answer(Box::new(endpoints::serve(auth, endpoint, visitor, head).await))
+}
+
+fn refuse<B>(auth: &Auth, request: &Request<B>, refusal: Refusal) -> Verdict {
+    // Somebody else set one of two session cookies. Passing the request on without a session would hide that.
+    let is_planted = matches!(refusal, Refusal::BadCookie(BadCookie::Duplicate(_)));
+    if !is_planted && auth.config.public_paths.matches(request.uri().path()) {
+        return Verdict::Pass(None);
+    }
+    let visitor = Visitor::of(&auth.config, request);
+    Verdict::Answer(Box::new(answer(&auth.config, &visitor, refusal)))
+}
+
+enum Found {
+    Usable(Usable),
+    /// A session that has to be read from the store.
+    Unread(SessionId),
+}
+
+enum Usable {
+    Token(OscToken),
+    /// A live session whose token has to be refreshed before use.
+    Stale(Session, OscToken),
+}
+
+fn authenticate<B>(auth: &Arc<Auth>, request: &Request<B>) -> Result<Found, Refusal> {
+    let (uri, headers) = (request.uri(), request.headers());
+    let id = auth
+        .config
+        .cookies
+        .find_session(headers, || origin::port(uri, headers))
+        .map_err(Refusal::BadCookie)?
+        .ok_or(Refusal::Unauthenticated)?;
+    if is_foreign_upgrade(auth, request) {
+        return Err(Refusal::Unauthenticated);
+    }
+    let now = auth.sessions.now();
+    let looked = auth.sessions.table.look(&id, |session| {
+        match session.is_quiet(now) && auth.sessions.is_current(session) {
+            true => session.token().ok_or_else(|| session.clone()),
+            false => Err(session.clone()),
+        }
+    });
+    match looked {
+        Some(Ok(token)) => Ok(Found::Usable(Usable::Token(token))),
+        Some(Err(session)) if auth.sessions.must_read(&session) => Ok(Found::Unread(id)),
+        Some(Err(session)) => Ok(Found::Usable(assess(&auth.sessions, &session)?)),
+        None if auth.sessions.backing.is_some() => Ok(Found::Unread(id)),
+        None => Err(Refusal::Unauthenticated),
+    }
+}
+
+/// Returns the session's token, and says whether it has to be refreshed first. Counts as use of the session.
+fn assess(sessions: &Arc<Sessions>, session: &Session) -> Result<Usable, Refusal> {
+    let now = sessions.now();
+    if session.has_expired(&sessions.timing, now) {
+        return Err(Refusal::Unauthenticated);
+    }
+    sessions.touch(session, now);
+    let token = current(sessions, session)?;
+    match token.freshness(now, &sessions.timing) {
+        Freshness::Fresh => {
+            token.be_quiet(&sessions.timing);
+            Ok(Usable::Token(token))
+        }
+        Freshness::Ahead => {
+            session.refresh_beside(sessions, &token);
+            Ok(Usable::Token(token))
+        }
+        Freshness::Due => match session.backing_off(sessions) {
+            None => Ok(Usable::Stale(session.clone(), token)),
+            Some(_) if !token.issue().has_expired(now) => Ok(Usable::Token(token)),
+            Some(retry_after) => Err(Refusal::TemporarilyUnavailable { retry_after }),
+        },
+    }
+}
+
+fn current(sessions: &Sessions, session: &Session) -> Result<OscToken, Refusal> {
+    let current = sessions.table.current(session);
+    current.ok_or_else(|| if session.is_over() { Refusal::Unauthenticated } else { Refusal::SessionEnded })
+}
+
+async fn wait(auth: Arc<Auth>, found: Found, visitor: Visitor, is_public: bool) -> Verdict {
+    match resolve(&auth.sessions, found, is_public).await {
+        Ok(token) => Verdict::Pass(Some(token)),
+        Err(_) if is_public => Verdict::Pass(None),
+        Err(refusal) => Verdict::Answer(Box::new(answer(&auth.config, &visitor, refusal))),
+    }
+}
+
+/// Reads the session from the store and refreshes its token, where that is necessary.
+async fn resolve(sessions: &Arc<Sessions>, found: Found, is_public: bool) -> Result<OscToken, Refusal> {
+    let began_at = Instant::now();
+    let usable = match found {
+        Found::Usable(usable) => usable,
+        Found::Unread(id) => read(sessions, &id, is_public).await?,
+    };
+    let (session, stale) = match usable {
+        Usable::Token(token) => return Ok(token),
+        Usable::Stale(session, stale) => (session, stale),
+    };
+    // The token is a fallback only if it outlasts the wait.
+    let outlasts_the_wait = !stale.issue().has_expired(sessions.now().plus(PATIENCE_WITH_TOKEN));
+    let patience = match (is_public, outlasts_the_wait) {
+        (true, _) => PATIENCE_IN_PUBLIC.saturating_sub(began_at.elapsed()),
+        (false, true) => PATIENCE_WITH_TOKEN,
+        (false, false) => PATIENCE,
+    };
+    match session.refreshed(sessions, &stale, Cause::Expiry, patience).await {
+        Refreshed::Token(token) => Ok(token),
+        Refreshed::Refused => Err(Refusal::SessionEnded),
+        Refreshed::Ended => Err(Refusal::Unauthenticated),
+        Refreshed::Unavailable { retry_after } => {
+            // The user may have signed out meanwhile.
+            let token = current(sessions, &session)?;
+            let is_usable = !token.issue().has_expired(sessions.now());
+            is_usable.then_some(token).ok_or(Refusal::TemporarilyUnavailable { retry_after })
+        }
+    }
+}
+
+async fn read(sessions: &Arc<Sessions>, id: &SessionId, is_public: bool) -> Result<Usable, Refusal> {
+    let unavailable = Refusal::TemporarilyUnavailable { retry_after: RETRY_AFTER };
+    let reading = sessions.find(id);
+    let read = if is_public {
+        match select(Box::pin(reading), sessions.clock.sleep(PATIENCE_IN_PUBLIC)).await {
+            Either::Left((read, _)) => read,
+            Either::Right(_) => return Err(unavailable),
+        }
+    } else {
+        reading.await
+    };
+    match read {
+        Ok(Some(session)) => assess(sessions, &session),
+        Ok(None) => Err(Refusal::Unauthenticated),
+        Err(_) => Err(unavailable),
+    }
+}
+
+/// Returns true for an upgrade that a page of another origin requests.
+///
+/// Such a page may open a WebSocket with the user's cookies and read the answers (RFC 6455 §10.2). Over HTTP/2 the upgrade is
+/// a `CONNECT` request (RFC 8441).
+fn is_foreign_upgrade<B>(auth: &Auth, request: &Request<B>) -> bool {
+    let headers = request.headers();
+    let upgrades = headers.contains_key(header::UPGRADE) || request.method() == Method::CONNECT;
+    upgrades && has_foreign_origin(auth, request, headers)
+}
+
+/// Returns true if the request has a foreign `Origin`, or several. A browser sends only one.
+fn has_foreign_origin<B>(auth: &Auth, request: &Request<B>, headers: &HeaderMap) -> bool {
+    let configured = &auth.config.public_urls;
+    let mut origins = headers.get_all(header::ORIGIN).iter();
+    match (origins.next(), origins.next()) {
+        (None, _) => false,
+        (Some(origin), None) => !origin::is_own(origin.as_bytes(), configured, request.uri(), headers),
+        (Some(_), Some(_)) => true,
+    }
+}

@@ -1,0 +1,241 @@
+//! The app's OAuth client: a configured one, or one that registers itself when it is first needed.
+
+use std::sync::Arc;
+
+use http::StatusCode;
+use parking_lot::Mutex;
+
+use super::registration;
+use super::registration::{Registered, Registrations};
+use super::wire::{AuthMethod, Credentials, GrantError};
+use super::{Metadata, Misconfiguration, Provider};
+use crate::clock::Timestamp;
+use crate::flight::Flight;
+use crate::redact::line;
+use crate::secret::Secret;
+
+/// The most registrations that sign-ins can begin with. Without a `public_url`, each loopback host and port has its own. More
+/// of them mean that somebody plays with the `Host` header.
+const MOST_REGISTRATIONS: usize = 8;
+
+/// The most registrations that are kept, including those that pending sign-ins may still name. If the clock is ahead, each
+/// registration seems expired at once, and each sign-in makes its own.
+const MOST_KEPT: usize = 1_000;
+
+/// The configured client.
+#[derive(Clone, Debug)]
+pub(crate) enum ClientConfig {
+    Static { id: String, secret: Option<Secret>, auth_method: Option<AuthMethod> },
+    Register { name: String },
+}
+
+pub(super) enum Clients {
+    Static(Arc<Credentials>),
+    Registered {
+        name: String,
+        made: Mutex<Vec<Registered>>,
+        flight: Flight<Result<Registered, GrantError>>,
+        /// The registrations that all nodes share, if there is a store.
+        shared: Option<Arc<dyn Registrations>>,
+        /// A registration that could not be shared yet. The next sign-in shares it instead of making another one.
+        unshared: Mutex<Option<Registered>>,
+    },
+}
+
+impl Clients {
+    pub(super) fn new(config: ClientConfig, shared: Option<Arc<dyn Registrations>>) -> Self {
+        match config {
+            ClientConfig::Static { id, secret, auth_method } => {
+                Self::Static(Arc::new(Credentials { id, secret, auth_method }))
+            }
+            ClientConfig::Register { name } => Self::Registered {
+                name,
+                made: Mutex::default(),
+                flight: Flight::default(),
+                shared,
+                unshared: Mutex::default(),
+            },
+        }
+    }
+}
+
+impl Provider {
+    /// Returns the client for a sign-in that returns to `redirect_uri`. Registers one for all of `redirect_uris` if necessary.
+    pub(crate) async fn client_for(
+        self: &Arc<Self>,
+        metadata: &Arc<Metadata>,
+        redirect_uri: &str,
+        redirect_uris: &[String],
+        scopes: &[String],
+    ) -> Result<Arc<Credentials>, GrantError> {
+        let (made, flight) = match &self.client {
+            Clients::Static(credentials) => return Ok(credentials.clone()),
+            Clients::Registered { made, flight, .. } => (made, flight),
+        };
+        let usable = || {
+            let now = self.now();
+            let made = made.lock();
+            let serving = made.iter().rev().find(|(_, registration)| registration.serves(redirect_uri, now));
+            serving.map(|(credentials, _)| credentials.clone())
+        };
+        // A registration for another redirect URI may be under way, and the first join gets that one.
+        for _ in 0..3 {
+            if let Some(credentials) = usable() {
+                return Ok(credentials);
+            }
+            let register = || {
+                let (provider, metadata) = (self.clone(), metadata.clone());
+                let (redirect_uris, scopes) = (redirect_uris.to_vec(), scopes.to_vec());
+                async move { provider.register(&metadata, &redirect_uris, &scopes).await }
+            };
+            let Some(registered) = flight.join(&self.tasks, register).await else { break };
+            let (credentials, registration) = registered?;
+            // Usable even if it has expired by this clock: the provider has just made it, so the clock is wrong.
+            if registration.covers(redirect_uri) {
+                return Ok(credentials);
+            }
+        }
+        usable().ok_or(GrantError::NotSent { retry_after: None })
+    }
+
+    /// Finds another node's registration or makes one, and keeps it.
+    async fn register(
+        &self,
+        metadata: &Metadata,
+        redirect_uris: &[String],
+        scopes: &[String],
+    ) -> Result<Registered, GrantError> {
+        let Clients::Registered { name, made, shared, unshared, .. } = &self.client else {
+            return Err(GrantError::NotSent { retry_after: None });
+        };
+        if !make_room(&mut made.lock(), self.now()) {
+            tracing::error!("Sign-ins came from too many loopback hosts and ports. Set PUBLIC_URL.");
+            return Err(GrantError::Misconfigured(Misconfiguration::TooManyRedirectUris));
+        }
+        if let Some(shared) = shared {
+            match shared.current(name, redirect_uris).await? {
+                Some(current) if current.1.is_current(self.now()) => {
+                    made.lock().push(current.clone());
+                    return Ok(current);
+                }
+                Some(superseded) => shared.supersede(name, &superseded).await?,
+                None => {}
+            }
+        }
+        let now = self.now();
+        let is_meant = |made: &Registered| made.1.is_current(now) && made.1.redirect_uris == redirect_uris;
+        let left = unshared.lock().take().filter(is_meant);
+        let registered = match left {
+            Some(registered) => registered,
+            None => self.register_anew(metadata, name, redirect_uris, scopes).await?,
+        };
+        let counts = match shared {
+            None => {
+                tracing::warn!(
+                    client_id = %line(&registered.0.id, 64),
+                    "This process alone keeps the app's registration. After a restart the app registers again and every \
+                     user has to sign in. Configure a session store or set CLIENT_ID."
+                );
+                None
+            }
+            Some(shared) => match shared.share(name, &registered, now).await {
+                Ok(counts) => counts,
+                Err(error) => {
+                    *unshared.lock() = Some(registered);
+                    return Err(error);
+                }
+            },
+        };
+        let registered = counts.unwrap_or(registered);
+        made.lock().push(registered.clone());
+        Ok(registered)
+    }
+
+    async fn register_anew(
+        &self,
+        metadata: &Metadata,
+        name: &str,
+        redirect_uris: &[String],
+        scopes: &[String],
+    ) -> Result<Registered, GrantError> {
+        let Some(endpoint) = metadata.registration_endpoint.clone() else {
+            tracing::error!(
+                "The provider does not support client registration. Create an OAuth app and set CLIENT_ID."
+            );
+            return Err(GrantError::Misconfigured(Misconfiguration::NoRegistrationEndpoint));
+        };
+        let method = metadata.registrable_auth_method();
+        let request = registration::request(endpoint, name, redirect_uris, method, scopes);
+        let response = self.http.send(request).await?;
+        match registration::parse(&response, redirect_uris, self.now()) {
+            Some((credentials, registration)) => {
+                tracing::info!(client_id = %line(&credentials.id, 64), "Registered the app with the provider.");
+                Ok((Arc::new(credentials), registration))
+            }
+            None if response.status.is_client_error() && response.status != StatusCode::TOO_MANY_REQUESTS => {
+                Err(GrantError::Misconfigured(Misconfiguration::RegistrationRefused))
+            }
+            None => Err(GrantError::PossiblyProcessed { retry_after: response.retry_after }),
+        }
+    }
+
+    /// Returns the client if it is configured.
+    pub(crate) fn static_client(&self) -> Option<Arc<Credentials>> {
+        match &self.client {
+            Clients::Static(credentials) => Some(credentials.clone()),
+            Clients::Registered { .. } => None,
+        }
+    }
+
+    /// Returns the client that a session has to remember. `None` if the client is configured.
+    pub(crate) fn registered(&self, client: Arc<Credentials>) -> Option<Arc<Credentials>> {
+        (!self.has_static_client()).then_some(client)
+    }
+
+    pub(crate) fn has_static_client(&self) -> bool {
+        matches!(self.client, Clients::Static(_))
+    }
+
+    /// Returns the client that a pending sign-in was begun with, perhaps on another node.
+    pub(crate) async fn client_by_id(&self, id: &str) -> Result<Option<Arc<Credentials>>, GrantError> {
+        let (made, shared) = match &self.client {
+            Clients::Static(credentials) => {
+                return Ok(Some(credentials.clone()).filter(|credentials| credentials.id == id));
+            }
+            Clients::Registered { made, shared, .. } => (made, shared),
+        };
+        let known = made.lock().iter().find(|(client, _)| client.id == id).map(|(client, _)| client.clone());
+        match shared {
+            Some(shared) if known.is_none() => Ok(shared.by_id(id).await?.map(|(client, _)| client)),
+            _ => Ok(known),
+        }
+    }
+
+    /// Forgets a registration that the provider no longer knows, so that the next sign-in makes another one. Returns false
+    /// if the client is configured.
+    pub(crate) async fn forget_registration(&self, id: &str) -> bool {
+        let Clients::Registered { name, made, shared, .. } = &self.client else {
+            return false;
+        };
+        let forgotten = {
+            let mut made = made.lock();
+            made.iter().position(|(client, _)| client.id == id).map(|at| made.remove(at))
+        };
+        if let (Some(shared), Some(forgotten)) = (shared, forgotten) {
+            // If the store fails, the next sign-in finds the registration again, and the provider refuses it again.
+            let _ = shared.supersede(name, &forgotten).await;
+        }
+        true
+    }
+}
+
+/// Removes an outdated registration if there are too many. Returns true if another one may be made.
+fn make_room(made: &mut Vec<Registered>, now: Timestamp) -> bool {
+    let is_current = |(_, registration): &Registered| registration.is_current(now);
+    if made.len() >= MOST_KEPT
+        && let Some(superseded) = made.iter().position(|registered| !is_current(registered))
+    {
+        made.remove(superseded);
+    }
+    made.iter().filter(|registered| is_current(registered)).count() < MOST_REGISTRATIONS
+}

@@ -1,0 +1,286 @@
+//! The OAuth provider: its requests and the kinds of failure.
+//!
+//! Concurrent requests share one fetch of the metadata or one registration. These run in their own tasks, so an impatient
+//! visitor cannot cancel them.
+
+mod clients;
+pub(crate) mod error_code;
+pub(crate) mod metadata;
+pub(crate) mod registration;
+pub(crate) mod wire;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::StatusCode;
+use parking_lot::Mutex;
+use tokio::runtime::Handle;
+use tokio_util::task::TaskTracker;
+
+pub(crate) use self::clients::ClientConfig;
+use self::clients::Clients;
+pub(crate) use self::error_code::{ErrorCode, Misconfiguration};
+pub(crate) use self::metadata::{Issuer, Metadata};
+#[cfg(feature = "client")]
+pub(crate) use self::metadata::{is_environment, is_safe};
+pub(crate) use self::registration::{Registered, Registration, Registrations};
+pub(crate) use self::wire::{AuthMethod, Credentials, Grant, GrantError, Tokens, bearer};
+use crate::clock::{Clock, Timestamp};
+use crate::flight::Flight;
+use crate::network::{HttpClient, WireRequest};
+use crate::secret::Secret;
+
+/// How long the provider may take to answer a grant.
+///
+/// No user's request waits this long. But only this answer contains the new tokens, so the layer waits as long as a lease
+/// allows.
+pub(crate) const GRANT_TIME: Duration = Duration::from_secs(25);
+
+const METADATA_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
+const RETRY_METADATA: Duration = Duration::from_secs(60);
+
+pub(crate) struct Provider {
+    pub(crate) issuer: Issuer,
+    client: Clients,
+    http: HttpClient,
+    clock: Arc<dyn Clock>,
+    tasks: TaskTracker,
+    metadata: Mutex<Option<CachedMetadata>>,
+    metadata_flight: Flight<Result<Arc<Metadata>, GrantError>>,
+}
+
+#[derive(Clone)]
+struct CachedMetadata {
+    metadata: Arc<Metadata>,
+    checked_at: Timestamp,
+    good_for: Duration,
+    is_fallback: bool,
+}
+
+impl CachedMetadata {
+    /// Returns true if the metadata need not be fetched again. It is stale if the clock was set back to before the last fetch.
+    fn is_fresh(&self, now: Timestamp) -> bool {
+        self.checked_at <= now && now < self.checked_at.plus(self.good_for)
+    }
+}
+
+impl Provider {
+    pub(crate) fn new(
+        issuer: Issuer,
+        client: ClientConfig,
+        http: HttpClient,
+        clock: Arc<dyn Clock>,
+        tasks: TaskTracker,
+        registrations: Option<Arc<dyn Registrations>>,
+    ) -> Self {
+        Self {
+            issuer,
+            client: Clients::new(client, registrations),
+            http,
+            clock,
+            tasks,
+            metadata: Mutex::default(),
+            metadata_flight: Flight::default(),
+        }
+    }
+
+    /// Returns the HTTP client, for other services than the provider's.
+    #[cfg(feature = "client")]
+    pub(crate) fn http(&self) -> &HttpClient {
+        &self.http
+    }
+
+    fn now(&self) -> Timestamp {
+        self.clock.now().into()
+    }
+
+    /// Returns the provider's metadata. It is cached for a day, and then fetched again in the background.
+    pub(crate) async fn metadata(self: &Arc<Self>) -> Result<Arc<Metadata>, GrantError> {
+        let cached = self.metadata.lock().clone();
+        let fetch = || {
+            let provider = self.clone();
+            async move { provider.fetch_metadata().await }
+        };
+        match cached {
+            Some(cached) if cached.is_fresh(self.now()) => Ok(cached.metadata),
+            Some(stale) => {
+                self.metadata_flight.start(&self.tasks, fetch);
+                Ok(stale.metadata)
+            }
+            None => {
+                let fetched = self.metadata_flight.join(&self.tasks, fetch).await;
+                fetched.unwrap_or(Err(GrantError::NotSent { retry_after: None }))
+            }
+        }
+    }
+
+    async fn fetch_metadata(&self) -> Result<Arc<Metadata>, GrantError> {
+        let answer = self.http.send(self.issuer.metadata_request()).await;
+        let parsed = match &answer {
+            Ok(response) if response.status == StatusCode::OK => {
+                Some(Metadata::parse(&response.body, &self.issuer))
+            }
+            _ => None,
+        };
+        let mut cache = self.metadata.lock();
+        match parsed {
+            Some(Ok(metadata)) => {
+                let metadata = Arc::new(metadata);
+                *cache = Some(CachedMetadata {
+                    metadata: metadata.clone(),
+                    checked_at: self.now(),
+                    good_for: METADATA_LIFETIME,
+                    is_fallback: false,
+                });
+                return Ok(metadata);
+            }
+            Some(Err(problem)) => {
+                tracing::error!(
+                    issuer = self.issuer.as_str(),
+                    "The provider's metadata {problem}. Check OSC_ISSUER."
+                );
+                // An answer with the wrong issuer ends the use of a fallback (RFC 8414 §3.3).
+                cache.take_if(|cached| cached.is_fallback);
+            }
+            None => {
+                let status = answer.map(|response| response.status.as_u16()).ok();
+                tracing::warn!(
+                    issuer = self.issuer.as_str(),
+                    status,
+                    "The provider's metadata could not be fetched. Check the network and OSC_ISSUER."
+                );
+                if self.issuer.known_endpoints {
+                    cache.get_or_insert_with(|| CachedMetadata {
+                        metadata: Arc::new(Metadata::known(&self.issuer)),
+                        checked_at: self.now(),
+                        good_for: RETRY_METADATA,
+                        is_fallback: true,
+                    });
+                }
+            }
+        }
+        let cached = cache.as_mut().ok_or(GrantError::NotSent { retry_after: None })?;
+        (cached.checked_at, cached.good_for) = (self.now(), RETRY_METADATA);
+        Ok(cached.metadata.clone())
+    }
+
+    /// Pushes an authorization request and returns its `request_uri` (RFC 9126 §2.1).
+    pub(crate) async fn push(
+        &self,
+        metadata: &Metadata,
+        endpoint: url::Url,
+        credentials: &Credentials,
+        fields: &[(&str, &str)],
+    ) -> Result<String, GrantError> {
+        let method = metadata.token_auth_method(credentials).ok_or_else(no_common_method)?;
+        // For all methods but Basic, the client authentication adds `client_id` to the form.
+        let fields: Vec<_> = match (method, &credentials.secret) {
+            (AuthMethod::Basic, Some(_)) => fields.to_vec(),
+            _ => fields.iter().copied().filter(|(name, _)| *name != "client_id").collect(),
+        };
+        let request = wire::client_request(endpoint, credentials, method, &fields);
+        let response = self.http.send(request).await?;
+        let state = fields.iter().filter(|(name, _)| *name == "state").map(|(_, state)| *state);
+        let sent: Vec<_> = credentials.secret.iter().map(Secret::expose).chain(state).collect();
+        wire::parse_pushed(&response, &sent)
+    }
+
+    /// Exchanges an authorization code (RFC 6749 §4.1.3, RFC 7636 §4.5). Never retried, because a code is good for one use.
+    pub(crate) async fn exchange(
+        self: &Arc<Self>,
+        credentials: &Credentials,
+        code: Secret,
+        redirect_uri: &str,
+        verifier: &Secret,
+    ) -> Result<Tokens, GrantError> {
+        let fields = [
+            ("grant_type", "authorization_code"),
+            ("code", code.expose()),
+            ("redirect_uri", redirect_uri),
+            ("code_verifier", verifier.expose()),
+        ];
+        let request = self.prepare(credentials, &fields).await?;
+        self.send(request, credentials, &[code, verifier.clone()], GRANT_TIME).await
+    }
+
+    /// Makes the request that uses a refresh token (RFC 6749 §6). Fetches the metadata first if necessary.
+    pub(crate) async fn prepare_refresh(self: &Arc<Self>, grant: &Grant) -> Result<WireRequest, GrantError> {
+        let refresh_token = grant.refresh_token.as_ref().ok_or(GrantError::Refused)?;
+        let fields = [("grant_type", "refresh_token"), ("refresh_token", refresh_token.expose())];
+        self.prepare(&grant.credentials, &fields).await
+    }
+
+    /// Sends the request that [`prepare_refresh`](Self::prepare_refresh) made. The answer may take up to `time`.
+    pub(crate) async fn send_refresh(
+        &self,
+        request: WireRequest,
+        grant: &Grant,
+        time: Duration,
+    ) -> Result<Tokens, GrantError> {
+        self.send(request, &grant.credentials, grant.refresh_token.as_slice(), time).await
+    }
+
+    async fn prepare(
+        self: &Arc<Self>,
+        credentials: &Credentials,
+        fields: &[(&str, &str)],
+    ) -> Result<WireRequest, GrantError> {
+        let metadata = self.metadata().await?;
+        let method = metadata.token_auth_method(credentials).ok_or_else(no_common_method)?;
+        Ok(wire::client_request(metadata.token_endpoint.clone(), credentials, method, fields))
+    }
+
+    async fn send(
+        &self,
+        request: WireRequest,
+        credentials: &Credentials,
+        secrets: &[Secret],
+        time: Duration,
+    ) -> Result<Tokens, GrantError> {
+        let response = self.http.send_within(request, time).await?;
+        let sent: Vec<_> = secrets.iter().chain(&credentials.secret).collect();
+        wire::parse_tokens(&response, &sent)
+    }
+
+    /// Revokes a token in the background, if the provider announces a revocation endpoint (RFC 7009 §2.1). A failure is only
+    /// logged.
+    pub(crate) fn revoke(self: &Arc<Self>, credentials: Arc<Credentials>, token: Secret, hint: &'static str) {
+        let provider = self.clone();
+        let revocation = async move {
+            let Ok(metadata) = provider.metadata().await else {
+                return;
+            };
+            let Some(endpoint) = metadata.revocation_endpoint.clone() else {
+                return;
+            };
+            let Some(method) = metadata.revocation_auth_method(&credentials) else {
+                return;
+            };
+            let fields = [("token", token.expose()), ("token_type_hint", hint)];
+            let request = wire::client_request(endpoint, &credentials, method, &fields);
+            match provider.http.send(request).await {
+                Ok(response) if response.status.is_success() => tracing::debug!("revoked a grant"),
+                Ok(response) => {
+                    tracing::warn!(
+                        status = response.status.as_u16(),
+                        "The provider refused to revoke a token. It may stay valid there until it expires."
+                    );
+                }
+                Err(_) => tracing::warn!(
+                    "The provider did not answer a revocation. The token may stay valid there until it expires."
+                ),
+            }
+        };
+        if let Ok(runtime) = Handle::try_current() {
+            drop(self.tasks.spawn_on(revocation, &runtime));
+        }
+    }
+}
+
+fn no_common_method() -> GrantError {
+    tracing::error!(
+        "The provider announces neither client_secret_basic nor client_secret_post. If it accepts one of them, set \
+         CLIENT_AUTH_METHOD."
+    );
+    GrantError::Misconfigured(Misconfiguration::NoCommonAuthMethod)
+}

@@ -1,0 +1,234 @@
+//! The engine: the sessions of this process, their tokens, and how they are refreshed and ended.
+
+mod admission;
+mod backoff;
+mod breaker;
+mod claims;
+mod ending;
+mod handle;
+mod id;
+mod lease;
+mod refresh;
+mod registrations;
+mod sealed;
+mod session;
+mod settle;
+mod state;
+mod stored;
+mod table;
+mod token;
+mod user;
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::{Either, select};
+use tokio::runtime::Handle;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+pub(crate) use self::admission::{Admission, Authorize};
+use self::breaker::Breaker;
+pub use self::handle::{OscSession, SessionError, SessionErrorKind};
+pub(crate) use self::id::SessionId;
+pub(crate) use self::refresh::{Cause, RETRY_AFTER, Refreshed};
+use self::registrations::StoredRegistrations;
+#[cfg(any(test, fuzzing))]
+pub(crate) use self::sealed::Sealed;
+pub(crate) use self::session::Session;
+use self::state::Phase;
+use self::table::Table;
+pub(crate) use self::token::Freshness;
+#[cfg(any(test, fuzzing))]
+pub(crate) use self::token::Issue;
+pub use self::token::OscToken;
+pub use self::user::OscUser;
+use crate::clock::{Clock, Timestamp};
+use crate::flight::Flights;
+use crate::network::HttpClient;
+use crate::oauth::{ClientConfig, Credentials, Issuer, Provider, Registrations, Tokens};
+use crate::store::{Backing, SealingKey, SessionStore, StoreError, Watcher};
+use crate::sweeper::Sweeper;
+
+/// The most refreshes that run at the same time.
+const MOST_REFRESHES: usize = 64;
+
+/// The settings for refreshing tokens and ending sessions.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Timing {
+    pub(crate) refresh_leeway: Duration,
+    pub(crate) refresh_ahead: Duration,
+    pub(crate) idle_timeout: Duration,
+    pub(crate) absolute_timeout: Duration,
+}
+
+/// What the engine needs.
+pub(crate) struct Settings {
+    pub(crate) timing: Timing,
+    pub(crate) admission: Admission,
+    pub(crate) max_sessions: usize,
+    pub(crate) issuer: Issuer,
+    pub(crate) client: ClientConfig,
+    pub(crate) http: HttpClient,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) store: Option<Arc<dyn SessionStore>>,
+    /// The keys for registrations in the store. The first key seals, every key opens.
+    pub(crate) registration_keys: Vec<SealingKey>,
+    /// Values for the modules above, which find them by type.
+    #[cfg(feature = "client")]
+    pub(crate) extensions: http::Extensions,
+}
+
+/// The sessions of one process, and all that refreshes and ends them.
+pub(crate) struct Sessions {
+    pub(crate) timing: Timing,
+    pub(crate) admission: Admission,
+    pub(crate) provider: Arc<Provider>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) table: Table,
+    /// The store behind the table, if there is one.
+    pub(crate) backing: Option<Arc<Backing>>,
+    #[cfg(feature = "client")]
+    pub(crate) extensions: http::Extensions,
+    /// Cancelled when the layer shuts down.
+    pub(crate) stopping: CancellationToken,
+    /// The tasks that `shutdown` waits for, such as refreshes and revocations.
+    pub(crate) tasks: TaskTracker,
+    /// The refreshes under way, one at a time for each session.
+    refreshing: Flights<SessionId, Refreshed>,
+    /// The permits for refreshes. Closed at shutdown.
+    permits: Semaphore,
+    breaker: Breaker,
+    pub(crate) sweeper: Arc<Sweeper>,
+}
+
+impl Sessions {
+    pub(crate) fn new(settings: Settings) -> Arc<Self> {
+        let Settings { clock, issuer, .. } = settings;
+        let tasks = TaskTracker::new();
+        let sweeper = Arc::new(Sweeper::new(clock.clone()));
+        let backing = settings.store.map(|store| Arc::new(Backing::new(store, clock.clone())));
+        let registrations = backing.clone().map(|backing| {
+            let keys = settings.registration_keys;
+            Arc::new(StoredRegistrations::new(backing, keys, issuer.as_str().to_owned()))
+                as Arc<dyn Registrations>
+        });
+        let provider = Provider::new(
+            issuer,
+            settings.client,
+            settings.http,
+            clock.clone(),
+            tasks.clone(),
+            registrations,
+        );
+        let sessions = Arc::new(Self {
+            table: Table::new(settings.max_sessions),
+            timing: settings.timing,
+            admission: settings.admission,
+            provider: Arc::new(provider),
+            clock,
+            backing,
+            #[cfg(feature = "client")]
+            extensions: settings.extensions,
+            stopping: CancellationToken::new(),
+            tasks,
+            refreshing: Flights::default(),
+            permits: Semaphore::new(MOST_REFRESHES),
+            breaker: Breaker::default(),
+            sweeper,
+        });
+        let (swept, mut place) = (Arc::downgrade(&sessions), None);
+        sessions.sweeper.add(move |now| {
+            let Some(sessions) = swept.upgrade() else { return false };
+            place = sessions.table.sweep(place.unwrap_or_default(), &sessions.timing, now);
+            if place.is_none() {
+                sessions.table.log_pushed_out();
+            }
+            place.is_some()
+        });
+        if let Some(backing) = &sessions.backing {
+            backing.store().watch(Watcher::new(backing.coherence()));
+        }
+        sessions
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now().into()
+    }
+
+    /// Returns the time that all nodes agree on: the store's, if there is one.
+    pub(crate) async fn common_now(&self) -> Result<Timestamp, StoreError> {
+        match &self.backing {
+            None => Ok(self.now()),
+            Some(backing) => backing.now().await,
+        }
+    }
+
+    pub(crate) fn is_shutting_down(&self) -> bool {
+        self.stopping.is_cancelled()
+    }
+
+    /// Returns true if the user of these tokens may enter.
+    pub(crate) fn admits(&self, tokens: &Tokens) -> bool {
+        let user = OscUser::of(tokens.access_token(), self.provider.issuer.shared());
+        self.admission.admits(user.as_ref())
+    }
+
+    /// Starts a background task that `shutdown` waits for.
+    pub(crate) fn beside(&self, task: impl Future<Output = ()> + Send + 'static) {
+        if let Ok(runtime) = Handle::try_current() {
+            drop(self.tasks.spawn_on(task, &runtime));
+        }
+    }
+
+    /// Begins a session. If the store fails, revokes the grant and fails.
+    pub(crate) async fn begin(
+        self: &Arc<Self>,
+        tokens: Tokens,
+        credentials: Arc<Credentials>,
+    ) -> Result<OscToken, StoreError> {
+        let registered = self.provider.registered(credentials);
+        let engine = Arc::downgrade(self);
+        let token =
+            Session::begin(tokens, registered, &self.timing, self.now(), engine, self.backing.is_some());
+        let session = token.held_by();
+        if let Err(error) = session.create_record(self, &token).await {
+            self.give_up(&token).await;
+            return Err(error);
+        }
+        self.keep(session.clone());
+        Ok(token)
+    }
+
+    /// Puts a session into the table and returns it. If the table has this session already, returns that one.
+    fn keep(self: &Arc<Self>, session: Session) -> Session {
+        let session = self.table.insert(session, &self.timing, self.now());
+        self.sweeper.keep_going();
+        session
+    }
+
+    /// Returns a session that is still good. Counts as use of the session.
+    pub(crate) async fn live(self: &Arc<Self>, id: &SessionId) -> Result<Option<Session>, StoreError> {
+        let Some(session) = self.find(id).await? else {
+            return Ok(None);
+        };
+        let now = self.now();
+        if session.has_expired(&self.timing, now) || self.table.current(&session).is_none() {
+            return Ok(None);
+        }
+        self.touch(&session, now);
+        Ok(Some(session))
+    }
+
+    /// Starts no further refresh and waits for the tasks under way. Returns true if all ended before `deadline`.
+    pub(crate) async fn shut_down(&self, deadline: Duration) -> bool {
+        // Refreshes that wait for a permit give up. Those with a permit go on.
+        self.permits.close();
+        self.stopping.cancel();
+        self.tasks.close();
+        let ended = Box::pin(self.tasks.wait());
+        matches!(select(ended, self.clock.sleep(deadline)).await, Either::Left(_))
+    }
+}

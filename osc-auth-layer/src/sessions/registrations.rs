@@ -1,0 +1,144 @@
+//! Registrations that all nodes of an app share. The first one counts, and its secret is sealed under the cookie keys.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use serde::{Deserialize, Serialize};
+
+use crate::clock::Timestamp;
+use crate::oauth::{AuthMethod, Credentials, GrantError, Registered, Registration, Registrations};
+use crate::secret::Secret;
+use crate::store::{Backing, RecordName, SealingKey, StoreError};
+
+/// How long a registration is kept that never expires. Every record in the store has to end at some time.
+const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
+/// The registrations in the store.
+pub(super) struct StoredRegistrations {
+    backing: Arc<Backing>,
+    /// The first key seals, every key opens.
+    keys: Vec<SealingKey>,
+    issuer: String,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Sealed {
+    i: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    s: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    m: Option<String>,
+    r: Registration,
+}
+
+impl StoredRegistrations {
+    pub(super) fn new(backing: Arc<Backing>, keys: Vec<SealingKey>, issuer: String) -> Self {
+        Self { backing, keys, issuer }
+    }
+
+    fn current_name(&self, app: &str, redirect_uris: &[String]) -> RecordName {
+        let uris = redirect_uris.iter().map(String::as_str);
+        let parts: Vec<_> = ["registration", &self.issuer, app].into_iter().chain(uris).collect();
+        RecordName::once(&parts)
+    }
+
+    fn client_name(&self, client_id: &str) -> RecordName {
+        RecordName::once(&["client", &self.issuer, client_id])
+    }
+
+    async fn read(&self, name: &RecordName) -> Result<Option<Registered>, StoreError> {
+        let Some(sealed) = self.backing.read_once(name).await? else {
+            return Ok(None);
+        };
+        let opened = self.open(name, &sealed);
+        if opened.is_none() {
+            tracing::error!(
+                "The app's registration in the session store cannot be decrypted. Give all nodes the same COOKIE_KEY."
+            );
+        }
+        Ok(opened)
+    }
+
+    fn seal(&self, name: &RecordName, (credentials, registration): &Registered) -> Vec<u8> {
+        let sealed = Sealed {
+            i: credentials.id.clone(),
+            s: credentials.secret.as_ref().map(|secret| secret.expose().to_owned()),
+            m: credentials.auth_method.map(|method| method.name().to_owned()),
+            r: registration.clone(),
+        };
+        let plain = serde_json::to_vec(&sealed).expect("strings and numbers are valid JSON");
+        // There is always a key, because `build()` refuses a store without one.
+        self.keys[0].seal(&plain, &self.place(name))
+    }
+
+    fn open(&self, name: &RecordName, sealed: &[u8]) -> Option<Registered> {
+        let place = self.place(name);
+        let plain = self.keys.iter().find_map(|key| key.open(sealed, &place))?;
+        let opened: Sealed = serde_json::from_slice(&plain).ok()?;
+        let credentials = Credentials {
+            id: opened.i,
+            secret: opened.s.map(Secret::new),
+            auth_method: opened.m.as_deref().and_then(AuthMethod::parse),
+        };
+        Some((Arc::new(credentials), opened.r))
+    }
+
+    fn place(&self, name: &RecordName) -> Vec<u8> {
+        [self.backing.store().namespace().as_bytes(), name.text().as_bytes()].concat()
+    }
+}
+
+impl Registrations for StoredRegistrations {
+    fn current<'r>(
+        &'r self,
+        app: &'r str,
+        redirect_uris: &'r [String],
+    ) -> BoxFuture<'r, Result<Option<Registered>, GrantError>> {
+        Box::pin(async move { Ok(self.read(&self.current_name(app, redirect_uris)).await?) })
+    }
+
+    fn by_id<'r>(&'r self, client_id: &'r str) -> BoxFuture<'r, Result<Option<Registered>, GrantError>> {
+        Box::pin(async move { Ok(self.read(&self.client_name(client_id)).await?) })
+    }
+
+    fn share<'r>(
+        &'r self,
+        app: &'r str,
+        registered: &'r Registered,
+        now: Timestamp,
+    ) -> BoxFuture<'r, Result<Option<Registered>, GrantError>> {
+        Box::pin(async move {
+            let (credentials, registration) = registered;
+            let lifetime = registration.ends_in(now).unwrap_or(LONGEST).min(LONGEST);
+            let client = self.client_name(&credentials.id);
+            let current = self.current_name(app, &registration.redirect_uris);
+            // Written under the client's id first, because a callback on another node looks there.
+            self.backing.create_once(&client, &self.seal(&client, registered), lifetime).await?;
+            let sealed = self.seal(&current, registered);
+            let is_first = self.backing.create_once(&current, &sealed, lifetime).await?;
+            if is_first { Ok(None) } else { Ok(self.read(&current).await?) }
+        })
+    }
+
+    fn supersede<'r>(
+        &'r self,
+        app: &'r str,
+        registered: &'r Registered,
+    ) -> BoxFuture<'r, Result<(), GrantError>> {
+        Box::pin(async move {
+            let (credentials, registration) = registered;
+            let current = self.current_name(app, &registration.redirect_uris);
+            if self.read(&current).await?.is_some_and(|(counts, _)| counts.id == credentials.id) {
+                self.backing.remove_once(&current).await?;
+            }
+            Ok(())
+        })
+    }
+}
+
+impl From<StoreError> for GrantError {
+    fn from(_: StoreError) -> Self {
+        Self::NotSent { retry_after: None }
+    }
+}

@@ -1,0 +1,206 @@
+//! One session, as a request finds it.
+
+use std::hash::BuildHasher;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock, Weak};
+use std::time::Duration;
+
+use http::HeaderValue;
+use parking_lot::{Mutex, MutexGuard};
+use triomphe::ThinArc;
+
+use super::state::State;
+use super::token::{Freshness, Issue, LONGEST_QUIET, OscToken};
+use super::{SessionId, Sessions, Timing};
+use crate::clock::Timestamp;
+use crate::oauth::{Credentials, Tokens};
+use crate::store::{RecordKey, Stored};
+
+/// One signed-in browser, with the token it had when it was looked up: one allocation, which is all that a request
+/// touches. The bytes are those of the access token, and none when there is none.
+///
+/// A refresh makes another one of these, with the same [`Life`], and puts it in the place of this one in the table.
+#[derive(Clone)]
+pub(crate) struct Session(ThinArc<Seen, u8>);
+
+/// In this order, so that requests touch one line of the cache: the count of references, and what follows it.
+#[repr(C)]
+struct Seen {
+    issue: Issue,
+    id: SessionId,
+    life: triomphe::Arc<Life>,
+}
+
+/// What a session keeps while its tokens come and go. There are many sessions, so this is kept small.
+pub(super) struct Life {
+    pub(super) engine: Weak<Sessions>,
+    /// The absolute time-out.
+    pub(super) ends_at: Timestamp,
+    /// Milliseconds; written only when it would move by [`touch_step`], not at every request.
+    pub(super) last_seen: AtomicU64,
+    pub(super) state: Mutex<State>,
+    /// Its record in the store, when there is one.
+    pub(super) stored: Option<Box<Stored>>,
+}
+
+impl Session {
+    /// A session that begins `now`, with a fresh id. `registered` is the client it belongs to, unless that is in the
+    /// configuration.
+    pub(crate) fn begin(
+        tokens: Tokens,
+        registered: Option<Arc<Credentials>>,
+        timing: &Timing,
+        now: Timestamp,
+        engine: Weak<Sessions>,
+        is_stored: bool,
+    ) -> OscToken {
+        let id = SessionId::random();
+        let issue = Issue::new(tokens.lifetime, now);
+        let stored = is_stored.then(|| Box::new(Stored::new(RecordKey::of(id.as_bytes()))));
+        let life = Life {
+            engine,
+            ends_at: now.plus(timing.absolute_timeout),
+            last_seen: AtomicU64::new(now.as_millis()),
+            state: Mutex::new(State::new(tokens.refresh_token, registered, u64::from(is_stored))),
+            stored,
+        };
+        let token = Self::bare(id, life).with_token(&tokens.bearer, issue);
+        token.be_quiet(timing);
+        token
+    }
+
+    /// Has no token yet.
+    pub(super) fn bare(id: SessionId, life: Life) -> Self {
+        let life = triomphe::Arc::new(life);
+        Self(ThinArc::from_header_and_slice(Seen { issue: Issue::default(), id, life }, &[]))
+    }
+
+    /// The same session with another token.
+    pub(super) fn with_token(&self, bearer: &HeaderValue, issue: Issue) -> OscToken {
+        let access_token = bearer.as_bytes().strip_prefix(b"Bearer ").unwrap_or_default();
+        OscToken::of(self.seen_anew(issue, access_token))
+    }
+
+    pub(super) fn without_token(&self) -> Self {
+        self.seen_anew(Issue::default(), &[])
+    }
+
+    fn seen_anew(&self, issue: Issue, access_token: &[u8]) -> Self {
+        let seen = Seen { issue, id: self.id().clone(), life: self.seen().life.clone() };
+        Self(ThinArc::from_header_and_slice(seen, access_token))
+    }
+
+    /// The token it had when it was looked up.
+    pub(crate) fn token(&self) -> Option<OscToken> {
+        (!self.access_token().is_empty()).then(|| OscToken::of(self.clone()))
+    }
+
+    pub(super) fn access_token(&self) -> &[u8] {
+        &self.0.slice
+    }
+
+    fn seen(&self) -> &Seen {
+        &self.0.header.header
+    }
+
+    pub(super) fn life(&self) -> &Life {
+        &self.seen().life
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
+        self.life().state.lock()
+    }
+
+    /// With whatever token.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        triomphe::Arc::ptr_eq(&self.seen().life, &other.seen().life)
+    }
+
+    /// Whether somebody beside its one holder has it, with this or another token.
+    pub(super) fn is_shared(&self) -> bool {
+        ThinArc::strong_count(&self.0) > 1 || triomphe::Arc::strong_count(&self.seen().life) > 1
+    }
+
+    pub(crate) fn id(&self) -> &SessionId {
+        &self.seen().id
+    }
+
+    pub(super) fn engine(&self) -> &Weak<Sessions> {
+        &self.life().engine
+    }
+
+    pub(super) fn issue(&self) -> &Issue {
+        &self.seen().issue
+    }
+
+    /// Whether requests just get its token, and nothing else has to be looked at.
+    pub(crate) fn is_quiet(&self, now: Timestamp) -> bool {
+        self.issue().is_quiet(now)
+    }
+
+    /// Until when requests just get its token: until that is due to be refreshed, the session ends, or its use is news
+    /// again.
+    pub(super) fn quiet_until(&self, timing: &Timing) -> Timestamp {
+        let news_at = self.last_seen().plus(touch_step(timing));
+        let ahead_at = self.issue().ahead_at(timing, self.jitter());
+        news_at.min(self.life().ends_at).min(ahead_at)
+    }
+
+    /// What to do about its token `now`.
+    pub(super) fn freshness(&self, now: Timestamp, timing: &Timing) -> Freshness {
+        self.issue().freshness(now, timing, self.jitter())
+    }
+
+    /// In 0..1, and another for each token. The hash is keyed at random, so that the moments of refreshes tell nothing of
+    /// the id.
+    pub(super) fn jitter(&self) -> f64 {
+        static HASHER: LazyLock<foldhash::quality::RandomState> = LazyLock::new(Default::default);
+        let hash = HASHER.hash_one((self.id(), self.issue().issued_at().as_millis()));
+        f64::from((hash >> 32) as u32) / f64::from(u32::MAX)
+    }
+
+    pub(super) fn last_seen(&self) -> Timestamp {
+        Timestamp::from_millis(self.life().last_seen.load(Ordering::Relaxed))
+    }
+
+    /// When it ends if nobody uses it again.
+    pub(crate) fn ends_at(&self, timing: &Timing) -> Timestamp {
+        self.life().ends_at.min(self.last_seen().plus(timing.idle_timeout))
+    }
+
+    /// Idle or absolute time-out. A clock that went back expires nothing.
+    pub(crate) fn has_expired(&self, timing: &Timing, now: Timestamp) -> bool {
+        now >= self.life().ends_at || now.since(self.last_seen()) >= timing.idle_timeout
+    }
+
+    /// Notes that the session was used; tells whether that was news.
+    pub(crate) fn touch(&self, timing: &Timing, now: Timestamp) -> bool {
+        let last_seen = self.last_seen();
+        // A clock that went back is believed at once, or the session would seem seen in the future.
+        let is_news = now < last_seen || now.since(last_seen) >= touch_step(timing);
+        if is_news {
+            self.life().last_seen.store(now.as_millis(), Ordering::Relaxed);
+        }
+        is_news
+    }
+
+    pub(crate) fn stored(&self) -> Option<&Stored> {
+        self.life().stored.as_deref()
+    }
+
+    /// Returns a value that a module above keeps with the session, until that ends.
+    #[cfg(feature = "client")]
+    pub(crate) fn extension<T: Default + Send + Sync + 'static>(&self) -> Arc<T> {
+        self.lock().extension()
+    }
+
+    /// Ended for good, by the visitor or otherwise.
+    pub(crate) fn is_over(&self) -> bool {
+        self.lock().phase().is_over()
+    }
+}
+
+/// The idle time may be off by this much: a write per request would cost more than it is worth.
+pub(super) fn touch_step(timing: &Timing) -> Duration {
+    (timing.idle_timeout / 32).min(LONGEST_QUIET)
+}

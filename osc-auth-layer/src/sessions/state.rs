@@ -1,0 +1,196 @@
+//! What of a session changes: whether it is alive, and what its next refresh spends.
+
+#[cfg(feature = "client")]
+use std::any::Any;
+use std::sync::Arc;
+
+use super::backoff::Backoff;
+use super::claims::Claims;
+use crate::clock::Timestamp;
+use crate::oauth::{Credentials, Grant, Provider};
+use crate::secret::Secret;
+
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) enum Phase {
+    #[default]
+    Live,
+    /// The provider said `invalid_grant`.
+    Refused,
+    /// By the visitor: what a refresh under way brings back is revoked.
+    SignedOut,
+    /// Expired, replaced or pushed out: a refresh under way must not revive it, and revokes nothing.
+    Dropped,
+}
+
+impl Phase {
+    pub(super) fn is_over(self) -> bool {
+        matches!(self, Self::SignedOut | Self::Dropped)
+    }
+}
+
+#[derive(Default)]
+pub(super) struct State {
+    pub(super) refresh_token: Option<Secret>,
+    /// A box of its own, since there are many sessions and most have nothing of all this.
+    particulars: Option<Box<Particulars>>,
+}
+
+#[derive(Default)]
+struct Particulars {
+    phase: Phase,
+    /// The newest version of the record that this process has seen; 0 without a store.
+    version: u64,
+    /// The registered client that the session was begun by; `None` when the client is in the configuration.
+    registered: Option<Arc<Credentials>>,
+    /// Of what failed since the last answer.
+    backoff: Option<Backoff>,
+    /// The user, as far as earlier tokens named one that the present token does not name.
+    known: Option<Claims>,
+    /// The last run of a refresh died after it had sent the grant, and before the answer came.
+    has_lost_answer: bool,
+    /// When a token that an API had refused was last refreshed.
+    forced_at: Option<Timestamp>,
+    /// A value that a module above keeps with the session.
+    #[cfg(feature = "client")]
+    extension: Option<Arc<dyn Any + Send + Sync>>,
+}
+
+impl State {
+    pub(super) fn new(
+        refresh_token: Option<Secret>,
+        registered: Option<Arc<Credentials>>,
+        version: u64,
+    ) -> Self {
+        let mut state = Self::default();
+        state.renew(refresh_token, registered, version);
+        state
+    }
+
+    /// Begins anew with what the provider granted last.
+    pub(super) fn renew(
+        &mut self,
+        refresh_token: Option<Secret>,
+        registered: Option<Arc<Credentials>>,
+        version: u64,
+    ) {
+        self.refresh_token = refresh_token;
+        if self.particulars.is_some() || version > 0 || registered.is_some() {
+            let particulars = self.particulars();
+            (particulars.phase, particulars.backoff) = (Phase::Live, None);
+            (particulars.version, particulars.registered) = (version, registered);
+        }
+    }
+
+    /// `None` for a session of a registered client that is not known: there is no such session.
+    pub(super) fn grant(&self, provider: &Provider) -> Option<Grant> {
+        let registered = || self.particulars.as_ref()?.registered.clone();
+        let credentials = provider.static_client().or_else(registered)?;
+        Some(Grant { refresh_token: self.refresh_token.clone(), credentials })
+    }
+
+    fn particulars(&mut self) -> &mut Particulars {
+        self.particulars.get_or_insert_default()
+    }
+
+    pub(super) fn phase(&self) -> Phase {
+        self.particulars.as_ref().map_or(Phase::Live, |particulars| particulars.phase)
+    }
+
+    /// Ends it, for good or until a newer grant: nobody has a use for its refresh token, nor for its workspace and the
+    /// service access tokens in that.
+    pub(super) fn enter(&mut self, phase: Phase) {
+        self.refresh_token = None;
+        let particulars = self.particulars();
+        particulars.phase = phase;
+        #[cfg(feature = "client")]
+        {
+            particulars.extension = None;
+        }
+    }
+
+    pub(super) fn version(&self) -> u64 {
+        self.particulars.as_ref().map_or(0, |particulars| particulars.version)
+    }
+
+    pub(super) fn known(&self) -> Option<&Claims> {
+        self.particulars.as_ref()?.known.as_ref()
+    }
+
+    pub(super) fn know(&mut self, known: Option<Claims>) {
+        if self.particulars.is_some() || known.is_some() {
+            self.particulars().known = known;
+        }
+    }
+
+    pub(super) fn lose_answer(&mut self) {
+        self.particulars().has_lost_answer = true;
+    }
+
+    pub(super) fn take_lost_answer(&mut self) -> bool {
+        self.particulars.as_mut().is_some_and(|particulars| std::mem::take(&mut particulars.has_lost_answer))
+    }
+
+    /// Notes that the token was refreshed because an API had refused it.
+    pub(super) fn note_forced(&mut self, now: Timestamp) {
+        self.particulars().forced_at = Some(now);
+    }
+
+    pub(super) fn forced_at(&self) -> Option<Timestamp> {
+        self.particulars.as_ref()?.forced_at
+    }
+
+    pub(super) fn backoff(&self) -> Option<&Backoff> {
+        self.particulars.as_ref()?.backoff.as_ref()
+    }
+
+    pub(super) fn back_off(&mut self) -> &mut Backoff {
+        self.particulars().backoff.get_or_insert_default()
+    }
+
+    /// Returns the value of this type. A session that has ended keeps none.
+    #[cfg(feature = "client")]
+    pub(super) fn extension<T: Default + Send + Sync + 'static>(&mut self) -> Arc<T> {
+        match self.phase() {
+            Phase::Live => {
+                let kept = self.particulars().extension.get_or_insert_with(|| Arc::<T>::default());
+                kept.clone().downcast().unwrap_or_default()
+            }
+            Phase::Refused | Phase::SignedOut | Phase::Dropped => Arc::default(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[cfg(feature = "client")]
+    #[derive(Default)]
+    struct Workspace;
+
+    #[test]
+    fn what_is_not_alive_keeps_nothing_to_spend_until_it_is_granted_anew() {
+        for phase in [Phase::Refused, Phase::SignedOut, Phase::Dropped] {
+            let mut state = State::new(Some(Secret::new("rt")), None, 1);
+            state.back_off();
+            state.enter(phase);
+            assert!(state.refresh_token.is_none(), "{phase:?}");
+            state.renew(Some(Secret::new("newer")), None, 2);
+            assert_eq!((state.phase(), state.version()), (Phase::Live, 2));
+            assert!(state.refresh_token.is_some() && state.backoff().is_none());
+        }
+    }
+
+    #[cfg(feature = "client")]
+    #[test]
+    fn s61_the_workspace_goes_when_the_session_does_and_none_is_kept_after_it() {
+        for phase in [Phase::Refused, Phase::SignedOut, Phase::Dropped] {
+            let mut state = State::default();
+            let weak = Arc::downgrade(&state.extension::<Workspace>());
+            assert!(weak.upgrade().is_some_and(|kept| Arc::ptr_eq(&kept, &state.extension::<Workspace>())));
+            state.enter(phase);
+            assert!(weak.upgrade().is_none(), "{phase:?}");
+            assert_eq!(Arc::strong_count(&state.extension::<Workspace>()), 1, "{phase:?}");
+        }
+    }
+}

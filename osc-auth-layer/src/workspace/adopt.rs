@@ -1,0 +1,197 @@
+//! Creates an instance even if the platform loses the answer: the instance is adopted when it turns up.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::{Either, select};
+use serde::Serialize;
+
+use super::access::no_runtime;
+use super::adopt_step::{Progress, is_taken};
+use super::answer::Doing;
+use super::cache::Workspace;
+use super::context::OscContext;
+use super::create::Order;
+use super::error::{ContextError, ContextErrorKind};
+use super::instance::Instance;
+use super::starts::Start;
+use super::wait::BETWEEN_LOOKS;
+use crate::clock::Timestamp;
+
+/// Says whether [`OscContext::create_or_adopt_instance`] created the instance or found it.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Creation {
+    /// This call created the instance.
+    Created(Instance),
+    /// The instance turned up after a create with an unclear outcome, or a concurrent call of this session created it.
+    Adopted(Instance),
+}
+
+impl Creation {
+    /// Returns the instance.
+    #[must_use]
+    pub fn instance(&self) -> &Instance {
+        match self {
+            Self::Created(instance) | Self::Adopted(instance) => instance,
+        }
+    }
+
+    /// Converts it into the instance.
+    #[must_use]
+    pub fn into_instance(self) -> Instance {
+        match self {
+            Self::Created(instance) | Self::Adopted(instance) => instance,
+        }
+    }
+}
+
+/// Counts a call among the concurrent calls for the same instance, until its future ends or is dropped.
+struct Claim {
+    workspace: Arc<Workspace>,
+    order: Arc<Order>,
+    has_it: bool,
+}
+
+impl Claim {
+    fn new(workspace: &Arc<Workspace>, order: &Arc<Order>) -> Self {
+        workspace.starts.lock().enter(order);
+        Self { workspace: workspace.clone(), order: order.clone(), has_it: false }
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        self.workspace.starts.lock().leave(&self.order, self.has_it);
+    }
+}
+
+impl OscContext {
+    /// Creates an instance, and waits for it if the answer does not say whether it was created. Safe to repeat: call it again
+    /// after any error, or from two tabs at once.
+    ///
+    /// While OSC starts a new node of its cluster, a create ends in a 504, and the instance turns up minutes later. This
+    /// method looks for the name and creates the instance if the name is free. After an unclear answer it looks for the
+    /// instance every second until `deadline`, which counts from the call. It adopts an instance only if the name was free
+    /// before the create:
+    ///
+    /// | name before the create | answer to the create | afterwards | result |
+    /// |---|---|---|---|
+    /// | free | success | | `Created` |
+    /// | free | unclear | the instance turns up | `Adopted` |
+    /// | free | the name is taken | it turns up, and none of your options differs | `Adopted` |
+    /// | free | the name is taken | an option differs, or the instance is suspended | [`NameTaken`](ContextErrorKind::NameTaken) |
+    /// | taken, after an unclear create of this session with the same options | | | `Adopted` |
+    /// | taken | | | [`NameTaken`](ContextErrorKind::NameTaken) |
+    ///
+    /// Concurrent calls of one session with the same options share one request: one call returns `Created`, the others
+    /// `Adopted`. Concurrent calls with other options return [`NameTaken`](ContextErrorKind::NameTaken). The session
+    /// remembers an unclear create for 30 minutes, in this process. Dropping the future ends the wait, but not a create
+    /// that was sent.
+    ///
+    /// The instance may still be starting: see [`wait_until_ready`](Self::wait_until_ready).
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use osc_auth_layer::workspace::Creation;
+    /// use osc_auth_layer::{ContextError, OscContext};
+    /// use serde_json::json;
+    ///
+    /// async fn store(osc: &OscContext) -> Result<(), ContextError> {
+    ///     let ten_minutes = Duration::from_secs(600);
+    ///     match osc.create_or_adopt_instance("minio-minio", "store", json!({}), ten_minutes).await? {
+    ///         Creation::Created(store) => println!("created {}", store.name),
+    ///         Creation::Adopted(store) => println!("found {} after an earlier try", store.name),
+    ///     }
+    ///     Ok(())
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    /// - [`NameTaken`](ContextErrorKind::NameTaken): see the table.
+    /// - [`MaybeCreated`](ContextErrorKind::MaybeCreated): the instance did not turn up before the deadline, but still may.
+    /// - [`DeadlineExceeded`](ContextErrorKind::DeadlineExceeded): nothing was created, because the platform was unreachable.
+    /// - Those of [`create_instance`](Self::create_instance).
+    pub async fn create_or_adopt_instance(
+        &self,
+        service_id: &str,
+        name: &str,
+        options: impl Serialize,
+        deadline: Duration,
+    ) -> Result<Creation, ContextError> {
+        let doing = Doing::new("create").of(service_id).to(name);
+        let order = Arc::new(Order::new(doing, service_id, name, options)?);
+        let workspace = self.workspace(doing).await?;
+        let until = self.now(doing)?.plus(deadline);
+        let mut claim = Claim::new(&workspace, &order);
+        let settled = std::pin::pin!(self.settle(doing, &workspace, &order, until));
+        let late = std::pin::pin!(self.sleep(doing, deadline));
+        match select(settled, late).await {
+            Either::Left((settled, _)) => {
+                claim.has_it = settled.is_ok();
+                settled
+            }
+            Either::Right((Err(error), _)) => Err(error),
+            Either::Right((Ok(()), _)) => {
+                let start = workspace.starts.lock().get(&order, self.now(doing)?);
+                Err(too_late(doing, start.as_ref()))
+            }
+        }
+    }
+
+    async fn settle(
+        &self,
+        doing: Doing<'_>,
+        workspace: &Arc<Workspace>,
+        order: &Arc<Order>,
+        until: Timestamp,
+    ) -> Result<Creation, ContextError> {
+        let me = workspace.next_call();
+        let mut has_asked = false;
+        loop {
+            let step = || {
+                let (context, workspace, order) = (self.clone(), workspace.clone(), order.clone());
+                async move { context.step(&workspace, &order, me, has_asked, until).await }
+            };
+            let step = workspace.creating.join(&order.key(), &workspace.tasks, step).await;
+            let step = step.ok_or_else(|| no_runtime(doing))?;
+            let is_mine = step.by == me;
+            if step.digest != order.digest {
+                match step.outcome {
+                    Ok(Progress::Created(_) | Progress::TurnedUp(_)) => return Err(is_taken(doing)),
+                    // The other order did not create an instance, or its outcome is unclear. This order takes its own turn.
+                    _ => continue,
+                }
+            }
+            has_asked |= step.has_asked;
+            let pause = match step.outcome? {
+                Progress::Created(instance) if is_mine => return Ok(Creation::Created(instance)),
+                Progress::Created(instance) | Progress::TurnedUp(instance) => {
+                    return Ok(Creation::Adopted(instance));
+                }
+                // Another call looked. This call has not sent its create yet, so it takes a turn at once.
+                Progress::NotYet if !is_mine && !has_asked => continue,
+                Progress::NotYet => BETWEEN_LOOKS,
+                Progress::Later(error) => error.retry_after().unwrap_or_default().max(BETWEEN_LOOKS),
+            };
+            self.pause(doing, pause).await?;
+        }
+    }
+}
+
+fn too_late(doing: Doing<'_>, start: Option<&Start>) -> ContextError {
+    match start {
+        Some(start) if start.needs_proof => {
+            let why = "the name is taken, but no instance with this name appeared by the deadline";
+            doing.error(ContextErrorKind::NameTaken, why)
+        }
+        Some(_) => {
+            let why =
+                "it did not appear by the deadline but still may; look for it before you create it again";
+            doing.error(ContextErrorKind::MaybeCreated, why)
+        }
+        None => doing.error(
+            ContextErrorKind::DeadlineExceeded,
+            "Open Source Cloud was unreachable until the deadline",
+        ),
+    }
+}

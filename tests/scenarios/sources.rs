@@ -1,0 +1,63 @@
+//! Source files, parsed and without their tests.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use syn::{Attribute, File, Item};
+
+/// A parsed source file. Its `path` is relative to the repository.
+pub(crate) struct Source {
+    pub(crate) path: String,
+    pub(crate) file: File,
+}
+
+/// Returns the layer's source files, without unit tests and property tests.
+pub(crate) fn layer() -> Vec<Source> {
+    let mut paths = Vec::new();
+    collect(&repository().join("osc-auth-layer/src"), &mut paths);
+    paths.iter().map(|path| read(path)).collect()
+}
+
+/// Returns one source file.
+pub(crate) fn one(path: &str) -> Source {
+    read(&repository().join(path))
+}
+
+pub(crate) fn text(path: &str) -> String {
+    fs::read_to_string(repository().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+fn repository() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+fn collect(folder: &Path, paths: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).expect("the sources are there") {
+        let path = entry.expect("a folder can be read").path();
+        let name = path.file_stem().and_then(|name| name.to_str()).unwrap_or_default();
+        if matches!(name, "tests" | "properties") {
+            continue;
+        }
+        if path.is_dir() {
+            collect(&path, paths);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            paths.push(path);
+        }
+    }
+}
+
+fn read(path: &Path) -> Source {
+    let text = fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let mut file = syn::parse_file(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    file.items.retain(|item| !matches!(item, Item::Mod(module) if is_test(&module.attrs)));
+    let path = path.strip_prefix(repository()).unwrap_or(path).display().to_string();
+    Source { path, file }
+}
+
+fn is_test(attributes: &[Attribute]) -> bool {
+    let is_test = |attribute: &Attribute| {
+        let condition = attribute.path().is_ident("cfg").then(|| attribute.parse_args::<syn::Path>());
+        condition.is_some_and(|condition| condition.is_ok_and(|name| name.is_ident("test")))
+    };
+    attributes.iter().any(is_test)
+}
