@@ -36,7 +36,7 @@ use crate::response::{Answer, Refusal, Visitor, answer, fit};
 use crate::seldom::Seldom;
 use crate::sessions::{SessionId, Sessions};
 
-/// What the clones of a layer share: its configuration, its sessions and the sign-ins under way.
+/// Holds the state that all clones of a layer share: the configuration, the sessions and the sign-ins under way.
 pub(crate) struct Auth {
     pub(crate) config: Config,
     pub(crate) sessions: Arc<Sessions>,

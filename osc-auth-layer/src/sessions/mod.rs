@@ -64,7 +64,7 @@ pub(crate) struct Timing {
     pub(crate) absolute_timeout: Duration,
 }
 
-/// What the engine needs.
+/// Configures the engine.
 pub(crate) struct Settings {
     pub(crate) timing: Timing,
     pub(crate) admission: Admission,

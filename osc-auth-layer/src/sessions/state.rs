@@ -1,7 +1,5 @@
 //! What of a session changes: whether it is alive, and what its next refresh spends.
 
-#[cfg(feature = "client")]
-use std::any::Any;
 use std::sync::Arc;
 
 use super::backoff::Backoff;
@@ -50,9 +48,9 @@ struct Particulars {
     has_lost_answer: bool,
     /// When a token that an API had refused was last refreshed.
     forced_at: Option<Timestamp>,
-    /// A value that a module above keeps with the session.
+    /// Values that the modules above keep with the session, which find them by type.
     #[cfg(feature = "client")]
-    extension: Option<Arc<dyn Any + Send + Sync>>,
+    extensions: http::Extensions,
 }
 
 impl State {
@@ -104,7 +102,7 @@ impl State {
         particulars.phase = phase;
         #[cfg(feature = "client")]
         {
-            particulars.extension = None;
+            particulars.extensions = http::Extensions::new();
         }
     }
 
@@ -151,10 +149,7 @@ impl State {
     #[cfg(feature = "client")]
     pub(super) fn extension<T: Default + Send + Sync + 'static>(&mut self) -> Arc<T> {
         match self.phase() {
-            Phase::Live => {
-                let kept = self.particulars().extension.get_or_insert_with(|| Arc::<T>::default());
-                kept.clone().downcast().unwrap_or_default()
-            }
+            Phase::Live => self.particulars().extensions.get_or_insert_default::<Arc<T>>().clone(),
             Phase::Refused | Phase::SignedOut | Phase::Dropped => Arc::default(),
         }
     }
