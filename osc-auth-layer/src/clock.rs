@@ -4,7 +4,7 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
@@ -58,7 +58,7 @@ impl Clock for SystemClock {
 }
 
 /// A time in milliseconds since the Unix epoch. Arithmetic saturates, so that a clock set to the year 1 or 9999 cannot panic.
-#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub(crate) struct Timestamp(u64);
 
 impl Timestamp {
@@ -99,6 +99,26 @@ impl From<Timestamp> for SystemTime {
 impl fmt::Debug for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} ms", self.0)
+    }
+}
+
+/// A moment by two clocks. The monotonic clock stands still while a machine sleeps, and the wall clock can be set back.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Moment(Instant, Timestamp);
+
+impl Moment {
+    pub(crate) fn now(clock: &dyn Clock) -> Self {
+        Self(Instant::now(), clock.now().into())
+    }
+
+    /// Returns the moment by the wall clock.
+    pub(crate) fn wall(self) -> Timestamp {
+        self.1
+    }
+
+    /// Returns the time since then, by the clock that ran faster.
+    pub(crate) fn age(self, clock: &dyn Clock) -> Duration {
+        self.0.elapsed().max(Timestamp::from(clock.now()).since(self.1))
     }
 }
 

@@ -92,8 +92,7 @@ pub use self::sessions::{OscSession, OscToken, OscUser, SessionError, SessionErr
 #[cfg(feature = "redis")]
 pub use self::store::redis::RedisStore;
 pub use self::store::{
-    ENDED_FOR, Ending, Expiry, Found, Leased, Record, Replaced, SessionStore, StoreError, StoreFuture,
-    Watcher, Watching,
+    Entry, Found, SessionStore, StoreError, StoreFuture, Swap, Swapped, Version, Watcher, Watching,
 };
 #[cfg(feature = "client")]
 pub use self::workspace::{ContextError, ContextErrorKind, OscContext};

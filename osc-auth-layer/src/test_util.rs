@@ -10,6 +10,8 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::HeaderValue;
 use tokio::sync::watch;
 
@@ -17,11 +19,40 @@ use crate::clock::Clock;
 use crate::layer::OscAuthLayer;
 use crate::oauth::{Credentials, Tokens, bearer};
 use crate::secret::Secret;
+use crate::sessions::{has_newer_members, with_newer_members};
 pub use crate::store::memory::{MemoryStore, Snapshot};
+use crate::store::{Entry, RecordKey, SessionStore, Swap, Swapped, Version};
 
-/// Tests that a [`SessionStore`](crate::SessionStore) keeps the promises of the trait.
+/// Tests that a [`SessionStore`] keeps the promises of the trait.
 pub mod store_contract {
     pub use crate::store::contract::run;
+}
+
+/// Rewrites a session's record as a newer version of the layer may: with a member in every object that this version does not know.
+/// `cookie` is the value of the session's cookie.
+#[doc(hidden)]
+pub async fn write_as_a_newer_version(store: &MemoryStore, cookie: &str) {
+    let (key, entry) = record_of(store, cookie).await;
+    let version = Version::random();
+    let value = with_newer_members(&entry.value, &key, store.namespace(), [entry.version, version]);
+    let value = value.expect("a record that this version can read");
+    let swap = Swap { expected: Some(entry.version), version, value: &value, expires_in: None };
+    let swapped = store.swap(&key.name.text(), swap).await;
+    assert!(matches!(swapped, Ok(Swapped::Done { .. })), "the record changed meanwhile");
+}
+
+/// Returns true if a session's record has everything that [`write_as_a_newer_version`] added.
+#[doc(hidden)]
+pub async fn has_members_of_a_newer_version(store: &MemoryStore, cookie: &str) -> bool {
+    let (key, entry) = record_of(store, cookie).await;
+    has_newer_members(&entry.value, &key, store.namespace(), entry.version)
+}
+
+async fn record_of(store: &MemoryStore, cookie: &str) -> (RecordKey, Entry) {
+    let id = URL_SAFE_NO_PAD.decode(cookie).ok().and_then(|id| id.try_into().ok());
+    let key = RecordKey::of(&id.expect("a session's cookie"));
+    let found = store.get(&key.name.text()).await.expect("the store works");
+    (key, found.entry.expect("a record"))
 }
 
 /// Describes the tokens of a session that [`OscAuthLayer::sign_in_for_test`] makes.

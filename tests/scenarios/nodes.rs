@@ -3,6 +3,7 @@
 
 mod clocks;
 mod crowded;
+mod deployment;
 mod endings;
 mod history;
 mod outage;

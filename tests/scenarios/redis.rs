@@ -54,12 +54,33 @@ fn assert_unavailable(answer: &Answer) {
 /// Returns the keys of all sessions' records, including the markers of ended sessions.
 async fn records(redis: &RedisServer) -> Vec<String> {
     let keys = redis.command(&["KEYS", "osc-auth:s:*"]).await;
-    keys.lines().map(str::to_owned).collect()
+    let mut records = Vec::new();
+    for key in keys.lines() {
+        // A used state has an empty value.
+        if redis.command(&["HSTRLEN", key, "value"]).await != "0" {
+            records.push(key.to_owned());
+        }
+    }
+    records
 }
 
-/// Returns a field of the only record, or `""` if it has none.
+/// Returns a member of the only record's header, or `""` if it has none.
 async fn field(redis: &RedisServer, name: &str) -> String {
     let records = records(redis).await;
     assert_eq!(records.len(), 1, "{records:?}");
-    redis.command(&["HGET", &records[0], name]).await
+    if name == "ended" {
+        let script = "return string.byte(redis.call('HGET', KEYS[1], 'value'), 2)";
+        let ending = redis.command(&["EVAL", script, "1", &records[0]]).await;
+        return ["", "signed-out", "replaced"][ending.trim().parse::<usize>().expect("a byte")].to_owned();
+    }
+    // The header follows four bytes and the body follows the header.
+    let script = "local v = redis.call('HGET', KEYS[1], 'value') \
+                  return string.sub(v, 5, 4 + string.byte(v, 3) * 256 + string.byte(v, 4))";
+    let header = redis.command(&["EVAL", script, "1", &records[0]]).await;
+    let header: serde_json::Value = serde_json::from_str(&header).unwrap_or_default();
+    match &header[name] {
+        serde_json::Value::Null => String::new(),
+        serde_json::Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
 }

@@ -92,6 +92,8 @@ impl Nodes {
     /// The pause between two looks of a node that waits for another node's refresh, if the store does not
     /// notify nodes.
     pub const LOOK: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_millis(100);
+    /// The pauses between two looks, with and without notifications.
+    pub const LOOKS: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_secs(1);
     /// The time that a node waits after it takes over a lease, so that a write of the last holder can still
     /// arrive.
     pub const TAKEOVER_PAUSE: RangeInclusive<Duration> = Duration::from_secs(4)..=Duration::from_secs(4);
@@ -131,6 +133,11 @@ impl Nodes {
 }
 
 impl Nodes {
+    /// Waits until a node has waited this often for another node's refresh.
+    pub async fn looks(&self, at: usize, at_least: usize) {
+        self.nodes[at].clock.slept(Self::LOOKS, at_least).await;
+    }
+
     /// Returns the token of a request to a node that takes over another node's lease.
     ///
     /// # Panics
@@ -266,7 +273,7 @@ impl<C: MovableClock> Nodes<C> {
     pub async fn settle_leases(&self) {
         for node in &self.nodes {
             let leased = usize::from(node.store.count(Op::Lease) > 0);
-            soon(node.store.asked(Op::Release, leased)).await;
+            soon(node.store.asked_any(&[Op::Replace, Op::Refuse, Op::Release], leased)).await;
         }
     }
 

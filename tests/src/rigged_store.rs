@@ -1,15 +1,14 @@
 //! A session store between one node and the shared store. It fails on demand.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::future::pending;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use osc_auth_layer::test_util::MemoryStore;
-use osc_auth_layer::{
-    Ending, Expiry, Found, Leased, Record, Replaced, SessionStore, StoreError, StoreFuture, Watcher,
-};
+use osc_auth_layer::{Found, SessionStore, StoreError, StoreFuture, Swap, Swapped, Version, Watcher};
+use serde_json::Value;
 use tokio::sync::watch;
 
 /// The operations of a [`SessionStore`].
@@ -33,8 +32,6 @@ pub enum Op {
     Release,
     /// Creates a value once for all nodes.
     Once,
-    /// Reads the store's time.
-    Now,
 }
 
 /// How an operation fails.
@@ -69,6 +66,39 @@ struct Rig {
     held: HashMap<Op, watch::Receiver<bool>>,
     aliases: HashMap<String, String>,
     names: Vec<String>,
+    /// The keys of values that no session has.
+    once: HashSet<String>,
+    /// The rotation of each record, as this node last saw it.
+    rotations: HashMap<String, u64>,
+}
+
+/// Returns the readable part of a session's record.
+pub fn header(value: &[u8]) -> Option<Value> {
+    let (length, rest) = value.get(2..)?.split_first_chunk::<2>()?;
+    serde_json::from_slice(rest.get(..u16::from_be_bytes(*length).into())?).ok()
+}
+
+impl Rig {
+    fn note(&mut self, key: &str, value: &[u8]) {
+        if let Some(rotation) = header(value).and_then(|header| header["rotation"].as_u64()) {
+            self.rotations.insert(key.to_owned(), rotation);
+        }
+    }
+
+    /// Returns what a swap means.
+    fn op_of(&self, key: &str, swap: &Swap<'_>) -> Op {
+        let Some(header) = header(swap.value) else {
+            return if swap.value.len() == 2 && swap.expected.is_some() { Op::End } else { Op::Once };
+        };
+        let is_new = header["rotation"].as_u64() > self.rotations.get(key).copied();
+        match (swap.expected, header["refused"].as_bool(), header["lease"].is_object()) {
+            (None, ..) => Op::Create,
+            (Some(_), Some(true), _) => Op::Refuse,
+            (Some(_), ..) if is_new => Op::Replace,
+            (Some(_), _, true) => Op::Lease,
+            (Some(_), _, false) => Op::Release,
+        }
+    }
 }
 
 /// Keeps the operations of one kind waiting, before they take effect, until it is released or dropped.
@@ -153,10 +183,21 @@ impl RiggedStore {
 
     /// Waits until at least this many operations of this kind were requested.
     pub async fn asked(&self, op: Op, at_least: usize) {
+        self.asked_any(&[op], at_least).await;
+    }
+
+    /// Waits until at least this many operations of these kinds were requested.
+    pub async fn asked_any(&self, ops: &[Op], at_least: usize) {
         let mut log = self.log.subscribe();
-        let enough = |log: &Vec<Op>| log.iter().filter(|&&logged| logged == op).count() >= at_least;
+        let enough = |log: &Vec<Op>| log.iter().filter(|logged| ops.contains(logged)).count() >= at_least;
         // This fails only if the sender is gone, and `self` holds the sender.
         let _ = log.wait_for(enough).await;
+    }
+
+    fn note(&self, key: &str, found: &Found) {
+        if let Some(entry) = &found.entry {
+            self.rig().note(key, &entry.value);
+        }
     }
 
     fn alias(&self, name: &str) -> String {
@@ -205,97 +246,49 @@ impl SessionStore for RiggedStore {
         self.namespace
     }
 
-    fn create<'s>(&'s self, name: &'s str, sealed: &'s [u8], expiry: Expiry) -> StoreFuture<'s, bool> {
-        self.rig().names.push(name.to_owned());
+    fn get<'s>(&'s self, key: &'s str) -> StoreFuture<'s, Found> {
         Box::pin(async move {
-            let name = self.alias(name);
-            self.meddle(Op::Create, self.store.create(&name, sealed, expiry)).await
+            let op = if self.rig().once.contains(key) { Op::Once } else { Op::Read };
+            let key = self.alias(key);
+            let found = self.meddle(op, self.store.get(&key)).await;
+            if let Ok(found) = &found {
+                self.note(&key, found);
+            }
+            found
         })
     }
 
-    fn read<'s>(&'s self, name: &'s str) -> StoreFuture<'s, Found> {
+    fn swap<'s>(&'s self, key: &'s str, swap: Swap<'s>) -> StoreFuture<'s, Swapped> {
+        let op = self.rig().op_of(key, &swap);
+        match op {
+            Op::Create => self.rig().names.push(key.to_owned()),
+            Op::Once => _ = self.rig().once.insert(key.to_owned()),
+            _ => {}
+        }
         Box::pin(async move {
-            let name = self.alias(name);
-            self.meddle(Op::Read, self.store.read(&name)).await
+            let key = self.alias(key);
+            let swapped = self.meddle(op, self.store.swap(&key, swap)).await;
+            match &swapped {
+                Ok(Swapped::Done { .. }) => self.rig().note(&key, swap.value),
+                Ok(Swapped::Conflict(found)) => self.note(&key, found),
+                Err(_) => {}
+            }
+            swapped
         })
     }
 
-    fn replace<'s>(
-        &'s self,
-        name: &'s str,
-        expected: u64,
-        version: u64,
-        sealed: &'s [u8],
-    ) -> StoreFuture<'s, Replaced> {
+    fn touch<'s>(&'s self, key: &'s str, expected: Version, expires_in: Duration) -> StoreFuture<'s, ()> {
         Box::pin(async move {
-            let name = self.alias(name);
-            self.meddle(Op::Replace, self.store.replace(&name, expected, version, sealed)).await
+            let key = self.alias(key);
+            self.meddle(Op::Touch, self.store.touch(&key, expected, expires_in)).await
         })
     }
 
-    fn refuse<'s>(&'s self, name: &'s str, version: u64) -> StoreFuture<'s, ()> {
+    fn delete<'s>(&'s self, key: &'s str, expected: Version) -> StoreFuture<'s, ()> {
         Box::pin(async move {
-            let name = self.alias(name);
-            self.meddle(Op::Refuse, self.store.refuse(&name, version)).await
+            let key = self.alias(key);
+            self.meddle(Op::Once, self.store.delete(&key, expected)).await
         })
-    }
-
-    fn touch<'s>(&'s self, name: &'s str) -> StoreFuture<'s, ()> {
-        Box::pin(async move {
-            let name = self.alias(name);
-            self.meddle(Op::Touch, self.store.touch(&name)).await
-        })
-    }
-
-    fn end<'s>(&'s self, name: &'s str, ending: Ending) -> StoreFuture<'s, Option<Record>> {
-        Box::pin(async move {
-            let name = self.alias(name);
-            self.meddle(Op::End, self.store.end(&name, ending)).await
-        })
-    }
-
-    fn lease<'s>(&'s self, name: &'s str, owner: &'s str, duration: Duration) -> StoreFuture<'s, Leased> {
-        Box::pin(async move {
-            let name = self.alias(name);
-            self.meddle(Op::Lease, self.store.lease(&name, owner, duration)).await
-        })
-    }
-
-    fn release<'s>(&'s self, name: &'s str, owner: &'s str) -> StoreFuture<'s, ()> {
-        Box::pin(async move {
-            let name = self.alias(name);
-            self.meddle(Op::Release, SessionStore::release(&self.store, &name, owner)).await
-        })
-    }
-
-    fn create_once<'s>(
-        &'s self,
-        name: &'s str,
-        value: &'s [u8],
-        lifetime: Duration,
-    ) -> StoreFuture<'s, bool> {
-        Box::pin(async move {
-            let name = self.alias(name);
-            self.meddle(Op::Once, self.store.create_once(&name, value, lifetime)).await
-        })
-    }
-
-    fn read_once<'s>(&'s self, name: &'s str) -> StoreFuture<'s, Option<Vec<u8>>> {
-        Box::pin(async move {
-            let name = self.alias(name);
-            self.meddle(Op::Once, self.store.read_once(&name)).await
-        })
-    }
-
-    fn remove_once<'s>(&'s self, name: &'s str) -> StoreFuture<'s, ()> {
-        Box::pin(async move {
-            let name = self.alias(name);
-            self.meddle(Op::Once, self.store.remove_once(&name)).await
-        })
-    }
-
-    fn now(&self) -> StoreFuture<'_, SystemTime> {
-        Box::pin(self.meddle(Op::Now, self.store.now()))
     }
 
     fn watch(&self, watcher: Watcher) {

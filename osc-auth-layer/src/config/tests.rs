@@ -3,6 +3,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::error::ConfigError;
+use crate::sessions::{Claims, OscUser};
 
 fn from(variables: &[(&'static str, &str)]) -> Result<crate::OscAuthLayer, ConfigError> {
     let variables: HashMap<_, _> = variables.iter().copied().collect();
@@ -105,7 +106,7 @@ fn allowed_workspaces_come_from_the_environment() {
     for (token, may_enter) in
         [("e30.eyJ0ZW5hbnRJZCI6InRlYW0ifQ.c", true), ("e30.eyJ0ZW5hbnRJZCI6Ingi.c", false)]
     {
-        let user = crate::sessions::OscUser::of(token, &issuer);
+        let user = Claims::of(token).map(|claims| OscUser::new(claims, &issuer));
         assert_eq!(layer.auth.sessions.admission.admits(user.as_ref()), may_enter);
     }
 }

@@ -144,7 +144,7 @@ async fn sign_in(
         Ok(tokens) => tokens,
         Err(error) => return Err(refusal(auth, &client, error).await),
     };
-    if !auth.sessions.admits(&tokens) {
+    if !auth.sessions.admits(&tokens, None) {
         tracing::info!("A user who is not allowed to use the app signed in. The layer revokes the grant.");
         let (token, hint) = tokens.revocable();
         auth.sessions.provider.revoke(client, token, hint);
@@ -180,7 +180,7 @@ async fn consume_once(auth: &Arc<Auth>, pending: &PendingSignIn, now: Timestamp)
         return Ok(auth.consume_once(pending.state(), pending.expires_at(), now));
     };
     let name = RecordName::once(&["state", pending.state()]);
-    let created = backing.create_once(&name, &[], LIFETIME).await;
+    let created = backing.create(&name, &[], LIFETIME).await;
     created.map_err(|_| Refusal::ProviderUnavailable)
 }
 

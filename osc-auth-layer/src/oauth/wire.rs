@@ -61,7 +61,7 @@ pub(crate) struct Grant {
 }
 
 /// The tokens in the answer to a grant.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Tokens {
     /// The access token in the form in which it is used: `Bearer <token>`, marked sensitive.
     pub(crate) bearer: HeaderValue,

@@ -7,6 +7,7 @@ use base64::Engine;
 use base64::alphabet::URL_SAFE;
 use base64::engine::DecodePaddingMode;
 use base64::engine::general_purpose::{GeneralPurpose, NO_PAD};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// Longer names are no workspace's and no user's.
@@ -17,9 +18,10 @@ const BASE64_URL: GeneralPurpose =
     GeneralPurpose::new(&URL_SAFE, NO_PAD.with_decode_padding_mode(DecodePaddingMode::Indifferent));
 
 /// The claims that say in whose name a token acts.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(crate) struct Claims {
     pub(crate) tenant_id: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) user_id: Option<String>,
 }
 

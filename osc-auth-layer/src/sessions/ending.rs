@@ -5,10 +5,13 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
+use super::record::{Ending, LEASE, Standing};
+use super::sealed;
+use super::stored::Read;
 use super::{OscToken, Phase, Session, SessionId, Sessions, Table};
 use crate::oauth::{Credentials, Grant};
 use crate::secret::Secret;
-use crate::store::{Backing, Ending, Record, RecordKey};
+use crate::store::{Found, RecordKey, StoreError, Swap, Swapped, Version};
 
 /// A token to revoke, in whose name, and its `token_type_hint` (RFC 7009 §2.1).
 type Revocable = (Arc<Credentials>, Secret, &'static str);
@@ -59,25 +62,29 @@ impl Sessions {
         self.end_record(session.id(), Ending::SignedOut, held_here).await;
     }
 
-    /// Tells the store that a session ended, and revokes what a signed-out one held. Returns after the first try; when
-    /// that fails others follow, and until one succeeds the session is refused here whatever the store says. All that
-    /// goes on when the caller goes away.
+    /// Ends the record in the store, and revokes the grant of a session that was signed out. Returns after the first try. If that
+    /// fails, others follow, and until one succeeds this node refuses the session whatever the store says. All of this goes on when
+    /// the caller goes away.
     async fn end_record(self: &Arc<Self>, id: &SessionId, ending: Ending, held_here: Option<Revocable>) {
         let Some(backing) = self.backing.clone() else {
             return;
         };
         let key = RecordKey::of(id.as_bytes());
         let Some(being_ended) = backing.begin_ending(key.name.clone()) else {
-            // Somebody else is on it.
+            // Another task does it already.
             return self.revoke(id, held_here);
         };
         // A request may have read it meanwhile.
         self.table.find(id).inspect(|session| session.end(&self.table, ending.into()));
+        // Over a version that this node knows, the store need not be read first. Otherwise only the record tells what to revoke.
+        let needs_no_read = held_here.is_some() || ending == Ending::Replaced;
+        let known = self.table.find(id).filter(|_| needs_no_read).and_then(|session| session.version());
         let (tried, first_try) = oneshot::channel::<()>();
         let (sessions, id) = (self.clone(), id.clone());
         self.beside(async move {
-            match backing.end(&key, ending).await {
-                Ok(record) => sessions.ended(&id, &key, ending, record, held_here),
+            let mut found = None;
+            match sessions.end_in_store(&key, ending, known, &mut found).await {
+                Ok(()) => sessions.ended(&id, ending, found, held_here),
                 Err(_) => {
                     tracing::warn!(
                         "The session store did not record that a session ended. This node refuses the session and retries."
@@ -86,8 +93,8 @@ impl Sessions {
                     drop(tried);
                     let engine = Arc::downgrade(&sessions);
                     drop(sessions);
-                    if let Some((sessions, record)) = end_again(engine, &backing, &key, ending).await {
-                        sessions.ended(&id, &key, ending, record, None);
+                    if let Some(sessions) = end_again(engine, &key, ending, known, &mut found).await {
+                        sessions.ended(&id, ending, found, None);
                     }
                 }
             }
@@ -97,27 +104,69 @@ impl Sessions {
         let _ = first_try.await;
     }
 
-    /// The store has taken the end of a session, and told what it held.
+    /// Swaps an ending in, first over the version that this node knows. Notes in `found` what the store held, if that was another
+    /// version.
+    async fn end_in_store(
+        &self,
+        key: &RecordKey,
+        ending: Ending,
+        known: Option<Version>,
+        found: &mut Option<Read>,
+    ) -> Result<(), StoreError> {
+        let Some(backing) = &self.backing else { return Ok(()) };
+        let mut lasts = self.timing.absolute_timeout;
+        let mut expected = known;
+        loop {
+            let held = match expected {
+                None => backing.get(&key.name).await?,
+                Some(version) => {
+                    let swap = Swap {
+                        expected,
+                        version: Version::random(),
+                        value: &sealed::ended(ending),
+                        expires_in: Some(lasts),
+                    };
+                    match backing.swap(&key.name, swap).await? {
+                        Swapped::Done { .. } => return Ok(()),
+                        Swapped::Conflict(Found { entry: Some(entry), .. }) if entry.version == version => {
+                            return Err(StoreError::new("it reported a conflict with the expected version"));
+                        }
+                        Swapped::Conflict(held) => held,
+                    }
+                }
+            };
+            let Found { entry: Some(entry), now } = held else { return Ok(()) };
+            expected = Some(entry.version);
+            // A record that this node cannot read ends as well.
+            if let Ok(read) = self.open(key, entry, now) {
+                if matches!(read.record().standing, Standing::Ended(_)) {
+                    return Ok(());
+                }
+                // For as long as the session could have lasted.
+                lasts = read.facts().ends_at.since(read.now()).max(LEASE);
+                *found = Some(read);
+            }
+        }
+    }
+
+    /// The store has recorded the end of a session.
     fn ended(
         self: &Arc<Self>,
         id: &SessionId,
-        key: &RecordKey,
         ending: Ending,
-        record: Option<Record>,
+        found: Option<Read>,
         held_here: Option<Revocable>,
     ) {
-        let opened =
-            self.backing.as_ref().zip(record).and_then(|(backing, record)| {
-                self.open(backing, key, &record).map(|opened| (record, opened))
-            });
         let mut held = held_here;
-        if let Some((record, opened)) = opened {
-            // Known here from now on, so that a store that is taken back to an older state does not revive it here.
-            let session = Session::unread(id.clone(), Arc::downgrade(self), &record, self.now());
+        if let Some(read) = found {
+            // Known here from now on, so that a store that is set back to an older state does not revive it here.
+            let session = Session::unread(id.clone(), Arc::downgrade(self), &read, self.now());
             self.keep(session).end(&self.table, ending.into());
-            // Another node may have refreshed it since.
-            let (token, hint) = opened.tokens.revocable();
-            held = Some((opened.credentials, token, hint));
+            if let Standing::Live(granted) = &read.record().standing {
+                // Another node may have refreshed it since.
+                let (token, hint) = granted.tokens.revocable();
+                held = Some((granted.credentials.clone(), token, hint));
+            }
         }
         if ending == Ending::SignedOut {
             self.revoke(id, held);
@@ -132,13 +181,14 @@ impl Sessions {
     }
 }
 
-/// Tries until the store takes it, the record has expired by itself, or the layer is gone.
+/// Tries until the store records the ending, the record has expired by itself, or the layer is gone.
 async fn end_again(
     engine: Weak<Sessions>,
-    backing: &Backing,
     key: &RecordKey,
     ending: Ending,
-) -> Option<(Arc<Sessions>, Option<Record>)> {
+    known: Option<Version>,
+    found: &mut Option<Read>,
+) -> Option<Arc<Sessions>> {
     let (mut pause, mut waited) = (END_AGAIN, Duration::ZERO);
     loop {
         let (sleep, longest) = {
@@ -148,8 +198,8 @@ async fn end_again(
         sleep.await;
         waited += pause;
         let sessions = engine.upgrade().filter(|_| waited < longest)?;
-        if let Ok(record) = backing.end(key, ending).await {
-            return Some((sessions, record));
+        if sessions.end_in_store(key, ending, known, found).await.is_ok() {
+            return Some(sessions);
         }
         pause = (pause * 2).min(END_AGAIN_AT_LATEST);
     }

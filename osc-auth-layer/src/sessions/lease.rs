@@ -1,219 +1,268 @@
-//! One refresh at a time among all nodes: the lease of a session's record, and what is written under it.
+//! One refresh at a time among all nodes: the lease in a session's record, and what is written under it.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_util::future::select;
 
+use super::claims::Claims;
+use super::record::{Held, LAST_WRITE, LEASE, Owner, Rotate, Standing, Take};
 use super::refresh::Plan;
+use super::sealed::{Content, Granted};
 use super::settle::Ended;
-use super::stored::{Opened, sealed};
+use super::stored::{Base, Put, Stored, has_token, is_off};
 use super::{OscToken, Phase, Session, Sessions};
-use crate::clock::Timestamp;
-use crate::oauth::{GRANT_TIME, Grant};
-use crate::secret::random_token;
-use crate::store::{BeforeRead, Ending, Leased, Record, Replaced, StoreError, Stored};
+use crate::clock::{Moment, Timestamp};
+use crate::oauth::{GRANT_TIME, Grant, Tokens};
+use crate::secret::random_bytes;
+use crate::store::{BeforeRead, StoreError, Version};
 
-/// Longer than the provider may take to answer, by enough for the answer to be written.
-const LEASE: Duration = Duration::from_secs(30);
 const WRITE_TIME: Duration = LEASE.saturating_sub(GRANT_TIME);
-/// A grant is not sent when its answer has less time than this.
+/// A grant is not sent if its answer has less time than this.
 const LEAST_GRANT_TIME: Duration = Duration::from_secs(10);
-/// A lease this young was confirmed just now.
+/// A lease this young need not be confirmed.
 const JUST_NOW: Duration = Duration::from_millis(500);
 const MOST_CONFIRMATIONS: usize = 3;
 
-/// Without word of changes, a node that waits for another's refresh looks this often.
+/// Without notifications, a node that waits for another node's refresh reads the record this often.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
-/// With it, this often: in case the other node died.
+/// With notifications it reads this often, in case the other node died.
 const LOOK_ANYWAY: Duration = Duration::from_secs(1);
 
-/// A write the store did not take is tried again, for what it holds is the only good refresh token there is.
+/// A failed write is retried, because it contains the only good refresh token.
 const WRITE_AGAIN: Duration = Duration::from_millis(100);
 const WRITE_AGAIN_AT_LATEST: Duration = Duration::from_secs(1);
 
-/// A lease the store did not take back is returned again.
-const RETURN_AGAIN: Duration = Duration::from_millis(200);
-const RETURN_AGAIN_AT_LATEST: Duration = Duration::from_millis(1600);
+/// A failed release is retried.
+const RELEASE_AGAIN: Duration = Duration::from_millis(200);
+const RELEASE_AGAIN_AT_LATEST: Duration = Duration::from_millis(1600);
 
-/// Who inherits a lease gives its last holder this long to write: after an outage of the store it may have a new refresh
-/// token, and the record a spent one.
-const LAST_WORD: Duration = Duration::from_secs(4);
-
-/// The lease of a session's record. It ends by itself when this process dies.
+/// The lease of a session's record. It ends by itself if this process dies.
 pub(super) struct Lease {
     sessions: Arc<Sessions>,
     session: Session,
-    owner: String,
-    /// Before the request that the store last confirmed it to; `None` when that is not to be relied on.
-    confirmed_at: Option<Moment>,
-    is_inherited: bool,
-    /// The store failed when it was asked: it may still come to what it was asked for.
+    owner: Owner,
+    /// The lease as the store last wrote it, and the moment before that request. `None` if it has to be confirmed first.
+    held: Option<(Held, Moment)>,
+    /// The last holder never released its lease, and may still have to write.
+    is_taken_over: bool,
+    /// The store failed when it was asked. It may still write the lease.
     is_in_doubt: bool,
+    /// The record that was written after the refresh releases the lease.
+    is_released: bool,
 }
 
-/// By both clocks: the monotonic one stands still while a machine sleeps, the other one may be set back.
-#[derive(Clone, Copy)]
-struct Moment(Instant, Timestamp);
-
-impl Moment {
-    fn now(sessions: &Sessions) -> Self {
-        Self(Instant::now(), sessions.now())
-    }
-
-    fn age(self, sessions: &Sessions) -> Duration {
-        self.0.elapsed().max(sessions.now().since(self.1))
-    }
-}
-
-/// Whether this node may refresh a session.
+/// Says whether this node may refresh a session.
 pub(super) enum Taken {
-    /// There is no store, so nobody to agree with.
+    /// There is no store, so there are no other nodes.
     Needless,
     Mine(Lease),
-    /// Another node refreshes it. What it does is seen by a change after this.
+    /// Another node refreshes it. Its result shows by a change after this.
     Theirs(Duration, BeforeRead),
+    /// The record changed, so the plan has to be made again.
+    Changed,
     Over,
 }
 
 impl Lease {
-    /// Takes the lease, and what the record holds under it.
+    /// Takes the lease.
     pub(super) async fn take(sessions: &Arc<Sessions>, session: &Session) -> Result<Taken, StoreError> {
         let Some((backing, stored)) = sessions.record_of(session) else {
             return Ok(Taken::Needless);
         };
+        let owner = *stored.owner.lock().get_or_insert_with(|| Owner(random_bytes()));
         let mut lease = Self {
             sessions: sessions.clone(),
             session: session.clone(),
-            owner: stored.lease_owner.lock().get_or_insert_with(random_token::<16>).clone(),
-            confirmed_at: None,
-            is_inherited: false,
+            owner,
+            held: None,
+            is_taken_over: false,
             is_in_doubt: false,
+            is_released: false,
         };
         let before = backing.before_read(&stored.key.name);
-        let asked = lease.ask(stored).await;
-        Ok(match asked {
-            Ok(Leased::Granted(_) | Leased::Inherited(_)) => Taken::Mine(lease),
-            Ok(Leased::Held(_, left)) => {
-                stored.lease_owner.lock().take();
-                Taken::Theirs(left, before)
+        match lease.ask().await {
+            Ok(Asked::Mine) => Ok(Taken::Mine(lease)),
+            Ok(Asked::Theirs(left)) => {
+                stored.owner.lock().take();
+                Ok(Taken::Theirs(left, before))
             }
-            Ok(Leased::Ended(_) | Leased::Absent) => Taken::Over,
+            Ok(Asked::Changed) => {
+                stored.owner.lock().take();
+                Ok(Taken::Changed)
+            }
+            Ok(Asked::Over) => Ok(Taken::Over),
             Err(error) => {
                 // It may be ours all the same.
                 lease.give_back();
-                return Err(error);
+                Err(error)
+            }
+        }
+    }
+
+    /// Returns true if a grant may be sent now: the lease is still ours, and outlasts the answer.
+    pub(super) async fn confirm(&mut self) -> Result<bool, StoreError> {
+        for _ in 0..MOST_CONFIRMATIONS {
+            // A process may have been stopped for any time between two lines.
+            if self.held.is_some_and(|(_, at)| at.age(&*self.sessions.clock) < JUST_NOW) {
+                return Ok(true);
+            }
+            match self.ask().await? {
+                Asked::Mine => self.await_last_write().await,
+                Asked::Theirs(_) | Asked::Changed | Asked::Over => return Ok(false),
+            }
+        }
+        // The store is so slow that no confirmation is fresh. One that leaves the provider enough time will do.
+        Ok(self.left() >= WRITE_TIME + LEAST_GRANT_TIME)
+    }
+
+    /// Returns how long the answer to a grant sent now may take, so that it can be written under this lease.
+    pub(super) fn grant_time(&self) -> Duration {
+        self.left().saturating_sub(WRITE_TIME)
+    }
+
+    fn left(&self) -> Duration {
+        self.held.map_or(Duration::ZERO, |(held, at)| held.left(at.age(&*self.sessions.clock)))
+    }
+
+    /// Takes or prolongs the lease.
+    async fn ask(&mut self) -> Result<Asked, StoreError> {
+        let asked = self.try_ask().await;
+        self.is_in_doubt |= asked.is_err();
+        asked
+    }
+
+    async fn try_ask(&mut self) -> Result<Asked, StoreError> {
+        let (sessions, session) = (self.sessions.clone(), self.session.clone());
+        // The store's time, if it has just answered. An estimate may be late, so it takes over no lease.
+        let mut exact: Option<Timestamp> = None;
+        loop {
+            let (Some(backing), Some(base)) = (sessions.backing.as_deref(), session.base(&sessions)) else {
+                return Ok(Asked::Over);
+            };
+            let rotation = base.content.record.rotation;
+            let now = match exact {
+                Some(now) => now,
+                None => backing.about_now().await?,
+            };
+            let (record, is_taken_over) = match base.content.record.take(self.owner, now) {
+                Take::Free(record) => (record, false),
+                Take::TakenOver(record) if exact.is_some() => (record, true),
+                Take::Held(left) if exact.is_some() => return Ok(Asked::Theirs(left)),
+                Take::TakenOver(_) | Take::Held(_) => match self.read().await? {
+                    Some(now) if session.lock().rotation() == rotation => {
+                        exact = Some(now);
+                        continue;
+                    }
+                    Some(_) => return Ok(Asked::Changed),
+                    None => return Ok(Asked::Over),
+                },
+                Take::Refused => return Ok(Asked::Changed),
+                Take::Ended(_) => return Ok(Asked::Over),
+            };
+            let asked_at = Moment::now(&*sessions.clock);
+            let until = now.plus(LEASE);
+            let (content, version) = (Content { record, facts: base.content.facts }, Version::random());
+            match sessions.put(&session, Some(base.version), version, &content, None).await? {
+                Put::Done(answered) => {
+                    session.wrote(version, content);
+                    self.is_taken_over |= is_taken_over;
+                    self.held = Some((Held::new(until, answered), asked_at));
+                    if !is_off(now, answered) {
+                        return Ok(Asked::Mine);
+                    }
+                    exact = Some(answered);
+                }
+                Put::Conflict(None) => {
+                    session.drop_out(&sessions.table);
+                    sessions.table.remove(session.id());
+                    return Ok(Asked::Over);
+                }
+                Put::Conflict(Some(read)) => {
+                    let now = read.now();
+                    sessions.absorb(&session, *read);
+                    if session.lock().rotation() != rotation {
+                        return Ok(Asked::Changed);
+                    }
+                    exact = Some(now);
+                }
+            }
+        }
+    }
+
+    /// Reads the record, and returns the store's time. `None` if there is no record.
+    async fn read(&self) -> Result<Option<Timestamp>, StoreError> {
+        let (sessions, session) = (&self.sessions, &self.session);
+        Ok(match sessions.look_up(session).await?? {
+            Some(read) => {
+                let now = read.now();
+                sessions.absorb(session, read);
+                Some(now)
+            }
+            None => {
+                session.drop_out(&sessions.table);
+                sessions.table.remove(session.id());
+                None
             }
         })
     }
 
-    /// Whether a grant may be sent now: the lease is still ours, and outlasts the answer. What the record holds by now is
-    /// the session's afterwards.
-    pub(super) async fn confirm(&mut self) -> Result<bool, StoreError> {
-        let session = self.session.clone();
-        let Some(stored) = session.stored() else {
-            return Ok(false);
-        };
-        for _ in 0..MOST_CONFIRMATIONS {
-            // A process may have been stopped for any time between two lines.
-            if self.is_younger_than(JUST_NOW) {
-                return Ok(true);
-            }
-            match self.ask(stored).await? {
-                Leased::Granted(_) => {}
-                Leased::Inherited(_) => self.hear_last_word().await,
-                Leased::Held(..) | Leased::Ended(_) | Leased::Absent => return Ok(false),
-            }
-        }
-        // The store is so slow that no confirmation is fresh; one that leaves the provider its time will do.
-        Ok(self.is_younger_than(LEASE - WRITE_TIME - LEAST_GRANT_TIME))
-    }
-
-    /// How long the answer to a grant sent now may take, so that it can be written under this lease.
-    pub(super) fn grant_time(&self) -> Duration {
-        let age = self.confirmed_at.map_or(LEASE, |at| at.age(&self.sessions));
-        LEASE.saturating_sub(WRITE_TIME + age)
-    }
-
-    fn is_younger_than(&self, age: Duration) -> bool {
-        self.confirmed_at.is_some_and(|at| at.age(&self.sessions) < age)
-    }
-
-    async fn ask(&mut self, stored: &Stored) -> Result<Leased, StoreError> {
-        let Some(backing) = &self.sessions.backing else {
-            return Ok(Leased::Absent);
-        };
-        let asked_at = Moment::now(&self.sessions);
-        let leased = backing.lease(&stored.key, &self.owner, LEASE).await;
-        self.is_in_doubt |= leased.is_err();
-        let leased = leased?;
-        match &leased {
-            Leased::Granted(record) | Leased::Inherited(record) => {
-                self.confirmed_at = Some(asked_at);
-                self.is_inherited |= matches!(leased, Leased::Inherited(_));
-                self.absorb(record)?;
-            }
-            Leased::Held(record, _) => self.absorb(record)?,
-            Leased::Ended(ending) => self.session.end(&self.sessions.table, (*ending).into()),
-            Leased::Absent => {
-                self.session.drop_out(&self.sessions.table);
-                self.sessions.table.remove(self.session.id());
-            }
-        }
-        Ok(leased)
-    }
-
-    fn absorb(&self, record: &Record) -> Result<(), StoreError> {
-        let opened =
-            self.open(record).ok_or_else(|| StoreError::new("a session record cannot be decrypted"))?;
-        self.sessions.absorb(&self.session, record, opened);
-        Ok(())
-    }
-
-    fn open(&self, record: &Record) -> Option<Opened> {
-        let backing = self.sessions.backing.as_ref()?;
-        self.sessions.open(backing, &self.session.stored()?.key, record)
-    }
-
-    /// Writes what a refresh brought, for as long as it takes: before the store has it, nobody may use it.
+    /// Writes the tokens of a refresh, for as long as it takes. Nobody may use them before the store has them.
     ///
-    /// When this node had lost its lease and another was faster, that one's tokens are the session's.
-    pub(super) async fn write(&self, plan: &Plan, token: &OscToken, grant: &Grant) -> Result<Written, Ended> {
-        let (sessions, session) = (&self.sessions, &self.session);
-        let Some((backing, stored)) = sessions.record_of(session) else {
+    /// If this node had lost its lease and another node was faster, that node's tokens are the session's.
+    pub(super) async fn write(
+        &mut self,
+        plan: &Plan,
+        token: &OscToken,
+        grant: &Grant,
+        user: Option<Claims>,
+    ) -> Result<Written, Ended> {
+        let (sessions, session) = (self.sessions.clone(), self.session.clone());
+        let (Some(backing), Some(Base { version: mut expected, content })) =
+            (sessions.backing.as_deref(), session.base(&sessions))
+        else {
             return Err(Ended::Dropped);
         };
-        // What was spent, whatever this node has read since.
-        let (mut expected, mut newest) = (plan.version, plan.version);
+        let Content { mut record, mut facts } = content;
+        let issued_at = backing.time_of(token.issue().issued_at());
+        let tokens = Tokens {
+            bearer: token.bearer(),
+            refresh_token: grant.refresh_token.clone(),
+            lifetime: token.issue().lifetime(),
+        };
+        let granted = Granted { tokens, credentials: grant.credentials.clone(), issued_at, user };
         let mut pause = WRITE_AGAIN;
+        let version = Version::random();
         loop {
-            let phase = session.lock().phase();
-            match phase {
+            match session.phase() {
                 Phase::SignedOut => return Err(Ended::SignedOut),
                 Phase::Dropped => return Err(Ended::Dropped),
                 Phase::Live | Phase::Refused => {}
             }
-            let version = newest + 1;
-            let sealed = sealed(sessions, &grant.credentials, token, grant.refresh_token.as_ref());
-            match backing.replace(&stored.key, expected, version, &sealed).await {
-                Ok(Replaced::Done) => return Ok(Written::Ours(version)),
-                Ok(Replaced::Ended(Ending::SignedOut)) => return Err(Ended::SignedOut),
-                Ok(Replaced::Ended(_) | Replaced::Absent) => return Err(Ended::Dropped),
-                Ok(Replaced::Conflict(record)) => {
-                    let Some(opened) = self.open(&record) else {
-                        return Err(Ended::Dropped);
+            let rotated = match record.rotate(plan.rotation, granted.clone(), self.owner) {
+                Rotate::Write(rotated) => rotated,
+                // Our own write, whose answer was lost.
+                Rotate::Superseded if has_token(&record, token) => {
+                    self.is_released = true;
+                    let content = Box::new(Content { record, facts });
+                    return Ok(Written::Ours { version: expected, content });
+                }
+                Rotate::Superseded => return Ok(Written::Theirs),
+                Rotate::Ended(ending) => return Err(ending.into()),
+            };
+            let content = Content { record: rotated, facts: facts.clone() };
+            match sessions.put(&session, Some(expected), version, &content, None).await {
+                Ok(Put::Done(_)) => {
+                    self.is_released = true;
+                    return Ok(Written::Ours { version, content: Box::new(content) });
+                }
+                Ok(Put::Conflict(None)) => return Err(Ended::Dropped),
+                Ok(Put::Conflict(Some(read))) => {
+                    expected = read.version();
+                    (record, facts) = {
+                        let content = read.into_content();
+                        (content.record, content.facts)
                     };
-                    if opened.tokens.bearer == token.bearer() && has_refresh_token(&opened, grant) {
-                        // Our own write, whose acknowledgement was lost.
-                        return Ok(Written::Ours(record.version));
-                    }
-                    // A store that was taken back holds what is older than what was spent.
-                    if record.version > plan.version && !has_refresh_token(&opened, &plan.grant) {
-                        sessions.absorb(session, &record, opened);
-                        return Ok(Written::Theirs);
-                    }
-                    newest = newest.max(record.version);
-                    expected = record.version;
                 }
                 Err(_) => {
                     if pause == WRITE_AGAIN {
@@ -230,80 +279,120 @@ impl Lease {
         }
     }
 
-    /// The provider refused what `version` held: so is the session, when this node still has the lease and the record
-    /// holds nothing else. Tells whether it has; another node may have spent the token, and be about to write.
-    pub(super) async fn refuse(&mut self, version: u64) -> Result<bool, StoreError> {
+    /// Records that the provider refused the refresh token of rotation `spent`. Returns false if another node may have spent the
+    /// token and may be about to write.
+    pub(super) async fn refuse(&mut self, spent: u64) -> Result<bool, StoreError> {
         let (sessions, session) = (self.sessions.clone(), self.session.clone());
-        let Some((backing, stored)) = sessions.record_of(&session) else {
-            return Ok(false);
-        };
-        match self.ask(stored).await? {
-            Leased::Granted(record) if record.version == version => {
-                backing.refuse(&stored.key, version).await?;
-                session.refuse(&sessions.table);
-                Ok(true)
+        loop {
+            let Some(base) = session.base(&sessions) else { return Ok(true) };
+            let Some(record) = base.content.record.refuse(spent, self.owner) else {
+                let is_decided = !matches!(base.content.record.standing, Standing::Live(_));
+                return Ok(is_decided || base.content.record.rotation > spent);
+            };
+            let (content, version) = (Content { record, facts: base.content.facts }, Version::random());
+            match sessions.put(&session, Some(base.version), version, &content, None).await? {
+                Put::Done(_) => {
+                    self.is_released = true;
+                    session.refuse(&sessions.table);
+                    session.wrote(version, content);
+                    return Ok(true);
+                }
+                Put::Conflict(Some(read)) => {
+                    if sessions.absorb(&session, *read) {
+                        return Err(StoreError::new("it was set back to an older state"));
+                    }
+                }
+                Put::Conflict(None) => {
+                    session.drop_out(&sessions.table);
+                    sessions.table.remove(session.id());
+                    return Ok(true);
+                }
             }
-            Leased::Inherited(_) => {
-                self.hear_last_word().await;
-                Ok(false)
-            }
-            Leased::Held(..) => Ok(false),
-            Leased::Granted(_) | Leased::Ended(_) | Leased::Absent => Ok(true),
         }
     }
 
-    /// Lets the last holder of an inherited lease write what it may have; the next [`confirm`](Self::confirm) reads it.
-    pub(super) async fn hear_last_word(&mut self) {
-        if std::mem::take(&mut self.is_inherited) {
-            self.sessions.clock.sleep(LAST_WORD).await;
-            self.confirmed_at = None;
+    /// After a takeover, waits for the write of the last holder. The next [`confirm`](Self::confirm) meets it.
+    pub(super) async fn await_last_write(&mut self) {
+        if std::mem::take(&mut self.is_taken_over) {
+            self.sessions.clock.sleep(LAST_WRITE).await;
+            self.held = None;
         }
     }
 
-    /// Gives the lease back, beside the caller, and until the store takes it: other nodes wait for it. Not that of a
-    /// session that was signed out here: the store may not know yet, and another node would spend what was spent.
+    /// Releases the lease beside the caller, until the store has recorded it, because other nodes wait for it.
+    ///
+    /// Keeps the lease of a session that was signed out here: the store may not know yet, and another node would send the refresh
+    /// token again. Also keeps a lease that was taken over before the last holder's time to write has passed.
     pub(super) fn give_back(self) {
-        let Some(stored) = self.session.stored() else {
-            return;
-        };
-        // A later refresh has an owner of its own, whose lease a late return does not touch.
-        stored.lease_owner.lock().take();
-        // Nor one whose last holder may still have to write: it runs out, and is inherited again.
-        if self.session.is_over() || self.is_inherited {
+        let Some(stored) = self.session.stored() else { return };
+        // A later run has another owner, whose lease a late release does not touch.
+        stored.owner.lock().take();
+        if self.is_released || self.session.is_over() || self.is_taken_over {
             return;
         }
         let sessions = self.sessions.clone();
         sessions.beside(async move {
-            let given_up_at = Moment::now(&self.sessions);
-            let (mut pause, mut is_in_doubt) = (RETURN_AGAIN, self.is_in_doubt);
-            while given_up_at.age(&self.sessions) < LEASE {
-                let Some((backing, stored)) = self.sessions.record_of(&self.session) else {
+            let given_up_at = Moment::now(&*self.sessions.clock);
+            let mut pause = RELEASE_AGAIN;
+            while given_up_at.age(&*self.sessions.clock) < LEASE {
+                if self.release().await.is_ok_and(|is_released| is_released) {
                     return;
-                };
-                if backing.release(&stored.key, &self.owner).await.is_ok() {
-                    if !is_in_doubt {
-                        return;
-                    }
-                    (is_in_doubt, pause) = (false, RETURN_AGAIN_AT_LATEST);
                 }
                 self.sessions.clock.sleep(pause).await;
-                pause = (pause * 2).min(RETURN_AGAIN_AT_LATEST);
+                pause = (pause * 2).min(RELEASE_AGAIN_AT_LATEST);
             }
         });
     }
-}
 
-/// Whose tokens the record holds after a refresh.
-pub(super) enum Written {
-    Ours(u64),
-    Theirs,
-}
-
-fn has_refresh_token(opened: &Opened, grant: &Grant) -> bool {
-    match (&opened.tokens.refresh_token, &grant.refresh_token) {
-        (Some(held), Some(granted)) => held.expose() == granted.expose(),
-        _ => false,
+    /// Returns true if the lease is released for good.
+    async fn release(&self) -> Result<bool, StoreError> {
+        let (sessions, session) = (&self.sessions, &self.session);
+        // A slow read may have hidden the lease from this node.
+        let is_known = |base: Base| base.content.record.release(self.owner).is_some();
+        if self.is_in_doubt || !session.base(sessions).is_some_and(is_known) {
+            match sessions.look_up(session).await? {
+                Ok(Some(read)) => _ = sessions.absorb(session, read),
+                // There is no record of this session, so there is no lease either.
+                Ok(None) | Err(_) => return Ok(true),
+            }
+        }
+        let Some(base) = session.base(sessions) else { return Ok(true) };
+        let record = match base.content.record.release(self.owner) {
+            Some(record) => record,
+            // A write of the lease may still be on its way. Another version makes it fail.
+            None if self.is_in_doubt => base.content.record,
+            None => return Ok(true),
+        };
+        if session.is_over() {
+            return Ok(true);
+        }
+        let (content, version) = (Content { record, facts: base.content.facts }, Version::random());
+        match sessions.put(session, Some(base.version), version, &content, None).await? {
+            Put::Done(_) => {
+                session.wrote(version, content);
+                Ok(true)
+            }
+            Put::Conflict(None) => Ok(true),
+            Put::Conflict(Some(read)) => {
+                sessions.absorb(session, *read);
+                Ok(false)
+            }
+        }
     }
+}
+
+/// The result of asking for the lease.
+enum Asked {
+    Mine,
+    Theirs(Duration),
+    Changed,
+    Over,
+}
+
+/// Says whose tokens the record holds after a refresh.
+pub(super) enum Written {
+    Ours { version: Version, content: Box<Content> },
+    Theirs,
 }
 
 /// Waits until another node's refresh is likely to be over.
@@ -313,11 +402,9 @@ pub(super) async fn their_refresh(
     left: Duration,
     before: BeforeRead,
 ) {
-    let Some((backing, stored)) = sessions.record_of(session) else {
-        return;
-    };
-    let is_told = backing.coherence().is_trusted(Instant::now());
-    let limit = left.min(if is_told { LOOK_ANYWAY } else { LOOK_EVERY });
-    let change = Box::pin(backing.coherence().change(&stored.key.name, before));
+    let Some((backing, Stored { key, .. })) = sessions.record_of(session) else { return };
+    let is_notified = backing.coherence().is_trusted(Instant::now());
+    let limit = left.min(if is_notified { LOOK_ANYWAY } else { LOOK_EVERY });
+    let change = Box::pin(backing.coherence().change(&key.name, before));
     select(change, sessions.clock.sleep(limit)).await;
 }

@@ -8,6 +8,7 @@ mod ending;
 mod handle;
 mod id;
 mod lease;
+mod record;
 mod refresh;
 mod registrations;
 mod sealed;
@@ -31,12 +32,15 @@ use tokio_util::task::TaskTracker;
 
 pub(crate) use self::admission::{Admission, Authorize};
 use self::breaker::Breaker;
+pub(crate) use self::claims::Claims;
 pub use self::handle::{OscSession, SessionError, SessionErrorKind};
 pub(crate) use self::id::SessionId;
 pub(crate) use self::refresh::{Cause, RETRY_AFTER, Refreshed};
 use self::registrations::StoredRegistrations;
+#[cfg(feature = "test-util")]
+pub(crate) use self::sealed::{has_newer_members, with_newer_members};
 #[cfg(any(test, fuzzing))]
-pub(crate) use self::sealed::Sealed;
+pub(crate) use self::sealed::{opened_for_test, sealed_for_test};
 pub(crate) use self::session::Session;
 use self::state::Phase;
 use self::table::Table;
@@ -170,9 +174,10 @@ impl Sessions {
         self.stopping.is_cancelled()
     }
 
-    /// Returns true if the user of these tokens may enter.
-    pub(crate) fn admits(&self, tokens: &Tokens) -> bool {
-        let user = OscUser::of(tokens.access_token(), self.provider.issuer.shared());
+    /// Returns true if the user of these tokens may enter. `known` are the claims of earlier tokens.
+    pub(crate) fn admits(&self, tokens: &Tokens, known: Option<Claims>) -> bool {
+        let claims = known.or_else(|| Claims::of(tokens.access_token()));
+        let user = claims.map(|claims| OscUser::new(claims, self.provider.issuer.shared()));
         self.admission.admits(user.as_ref())
     }
 
@@ -191,10 +196,11 @@ impl Sessions {
     ) -> Result<OscToken, StoreError> {
         let registered = self.provider.registered(credentials);
         let engine = Arc::downgrade(self);
+        let granted = tokens.clone();
         let token =
             Session::begin(tokens, registered, &self.timing, self.now(), engine, self.backing.is_some());
         let session = token.held_by();
-        if let Err(error) = session.create_record(self, &token).await {
+        if let Err(error) = session.create_record(self, granted).await {
             self.give_up(&token).await;
             return Err(error);
         }

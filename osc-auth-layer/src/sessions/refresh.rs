@@ -1,4 +1,19 @@
 //! Refreshing a session's token: once for all who wait, in a task that belongs to the session and not to a request.
+//!
+//! ```text
+//!           a newer token, an ending, a refusal or a back-off is known
+//!          ┌──────────────────────────────────────────────────────────► the result
+//!          │
+//!        plan ──► take the lease ──► wait for a last write ──► confirm ──► send ──► settle ──► the result
+//!          ▲            │              (after a takeover)         │        │  ▲        │
+//!          │            │                                         │        └──┘        │
+//!          │            │ another node has it:                    │   a lost answer:   │
+//!          │            │ wait for its result                     │   once more        │
+//!          └────────────┴─────────────────────────────────────────┴────────────────────┘
+//!                                the lease was lost, or another node was faster
+//! ```
+//!
+//! The lease is released by the record that `settle` writes, or else when the run ends. Without a store there is no lease.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -116,7 +131,7 @@ async fn run(sessions: Arc<Sessions>, session: Session, stale: OscToken, cause: 
 /// What to spend, and the version it was found in; or why nothing needs to be sent.
 pub(super) struct Plan {
     pub(super) grant: Grant,
-    pub(super) version: u64,
+    pub(super) rotation: u64,
 }
 
 fn plan(sessions: &Arc<Sessions>, session: &Session, stale: &OscToken) -> Result<Plan, Refreshed> {
@@ -126,7 +141,7 @@ fn plan(sessions: &Arc<Sessions>, session: &Session, stale: &OscToken) -> Result
         match (state.phase(), state.grant(&sessions.provider)) {
             (Phase::SignedOut | Phase::Dropped, _) | (Phase::Live, None) => return Err(Refreshed::Ended),
             (Phase::Refused, _) => return Err(Refreshed::Refused),
-            (Phase::Live, Some(grant)) => Plan { grant, version: state.version() },
+            (Phase::Live, Some(grant)) => Plan { grant, rotation: state.rotation() },
         }
     };
     // Somebody else refreshed meanwhile; a caller that comes late may find even that token due.
@@ -172,6 +187,7 @@ async fn refresh(sessions: &Arc<Sessions>, session: &Session, stale: &OscToken) 
                 }
                 continue;
             }
+            Ok(Taken::Changed) => continue,
             Ok(Taken::Over) => return Refreshed::Ended,
             Err(_) => return session.fail(sessions, None),
         };
@@ -218,7 +234,7 @@ async fn under_lease(
         Err(settled) => return Ok(settled),
     };
     if let Some(lease) = lease {
-        lease.hear_last_word().await;
+        lease.await_last_write().await;
     }
     let admission = sessions.breaker.admit(sessions.now(), session.caller(sessions));
     let admission = admission.map_err(Unsent::ProviderLeftAlone)?;
@@ -297,7 +313,7 @@ async fn spend(
         let mut time = GRANT_TIME;
         if let Some(lease) = lease {
             let is_confirmed = lease.confirm().await.map_err(|_| Unsent::StoreFailed)?;
-            if !is_confirmed || session.lock().version() != plan.version {
+            if !is_confirmed || session.lock().rotation() != plan.rotation {
                 return Err(Unsent::LeaseLost);
             }
             time = lease.grant_time();

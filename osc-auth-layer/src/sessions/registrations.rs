@@ -48,10 +48,10 @@ impl StoredRegistrations {
     }
 
     async fn read(&self, name: &RecordName) -> Result<Option<Registered>, StoreError> {
-        let Some(sealed) = self.backing.read_once(name).await? else {
+        let Some(entry) = self.backing.get(name).await?.entry else {
             return Ok(None);
         };
-        let opened = self.open(name, &sealed);
+        let opened = self.open(name, &entry.value);
         if opened.is_none() {
             tracing::error!(
                 "The app's registration in the session store cannot be decrypted. Give all nodes the same COOKIE_KEY."
@@ -85,7 +85,7 @@ impl StoredRegistrations {
     }
 
     fn place(&self, name: &RecordName) -> Vec<u8> {
-        [self.backing.store().namespace().as_bytes(), name.text().as_bytes()].concat()
+        [self.backing.namespace().as_bytes(), name.text().as_bytes()].concat()
     }
 }
 
@@ -114,9 +114,9 @@ impl Registrations for StoredRegistrations {
             let client = self.client_name(&credentials.id);
             let current = self.current_name(app, &registration.redirect_uris);
             // Written under the client's id first, because a callback on another node looks there.
-            self.backing.create_once(&client, &self.seal(&client, registered), lifetime).await?;
+            self.backing.create(&client, &self.seal(&client, registered), lifetime).await?;
             let sealed = self.seal(&current, registered);
-            let is_first = self.backing.create_once(&current, &sealed, lifetime).await?;
+            let is_first = self.backing.create(&current, &sealed, lifetime).await?;
             if is_first { Ok(None) } else { Ok(self.read(&current).await?) }
         })
     }
@@ -130,7 +130,7 @@ impl Registrations for StoredRegistrations {
             let (credentials, registration) = registered;
             let current = self.current_name(app, &registration.redirect_uris);
             if self.read(&current).await?.is_some_and(|(counts, _)| counts.id == credentials.id) {
-                self.backing.remove_once(&current).await?;
+                self.backing.remove(&current).await?;
             }
             Ok(())
         })

@@ -1,100 +1,293 @@
-//! The content of a session's record, as it is sealed.
+//! The form of a session's record in the store.
+//!
+//! | bytes | content |
+//! |---|---|
+//! | 1 | the number of the format |
+//! | 1 | the ending, or 0 for a session that has not ended. Nothing follows an ending. |
+//! | 2 | the length of the header |
+//! | … | the header: what the nodes need to agree on the refresh. It is readable, but cannot be altered. |
+//! | … | the body: the tokens, sealed |
+//!
+//! Header and body are JSON objects. Members that this version does not know are kept, so that nodes of two versions can share a
+//! session during a deployment.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::HeaderValue;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
+use super::claims::Claims;
+use super::record::{Ending, Lease, Owner, Record, Standing};
+use crate::clock::Timestamp;
 use crate::oauth::{AuthMethod, Credentials, Tokens, bearer};
 use crate::secret::Secret;
+use crate::store::{RecordKey, StoreError, Version};
 
-/// The content of a record.
-#[derive(Serialize, Deserialize)]
-pub(crate) struct Sealed {
-    /// The provider's issuer.
-    i: String,
-    c: SealedClient,
-    /// `Bearer <token>`.
-    t: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    r: Option<String>,
-    /// The token's lifetime, and its age when this was sealed, in milliseconds.
-    l: u64,
-    a: u64,
+const FORMAT: u8 = 1;
+
+/// What a provider granted to a session.
+#[derive(Clone, Debug)]
+pub(super) struct Granted {
+    pub(super) tokens: Tokens,
+    pub(super) credentials: Arc<Credentials>,
+    /// By the store's clock.
+    pub(super) issued_at: Timestamp,
+    /// The session's user, as far as earlier tokens named one.
+    pub(super) user: Option<Claims>,
 }
 
-/// A registered client's secret is in the record, so that every node can refresh the session.
-#[derive(Serialize, Deserialize)]
-struct SealedClient {
-    i: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    s: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    m: Option<String>,
+/// A record, and the facts that do not change with it.
+#[derive(Clone, Debug)]
+pub(super) struct Content {
+    pub(super) record: Record<Granted>,
+    pub(super) facts: Facts,
 }
 
-impl Sealed {
-    /// `registered` is true for a client that other nodes do not have in their configuration.
-    pub(crate) fn new(
-        issuer: &str,
-        client: &Credentials,
-        registered: bool,
-        bearer: &HeaderValue,
-        refresh_token: Option<&Secret>,
-        (lifetime, age): (Duration, Duration),
-    ) -> Self {
-        let secret = client.secret.as_ref().filter(|_| registered);
-        Self {
-            i: issuer.to_owned(),
-            c: SealedClient {
-                i: client.id.clone(),
-                s: secret.map(|secret| secret.expose().to_owned()),
-                m: client.auth_method.map(|method| method.name().to_owned()),
-            },
-            t: bearer.to_str().unwrap_or_default().to_owned(),
-            r: refresh_token.map(|token| token.expose().to_owned()),
-            l: millis(lifetime),
-            a: millis(age),
-        }
-    }
+/// The facts of a session that its record keeps.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Facts {
+    pub(super) issuer: Arc<str>,
+    /// The absolute timeout, by the store's clock.
+    pub(super) ends_at: Timestamp,
+    /// The time after the last use at which the store drops the record.
+    pub(super) kept_for: Duration,
+    /// `None` if this version knows every member.
+    pub(super) unknown: Option<Box<Unknown>>,
+}
 
-    pub(crate) fn to_bytes(&self) -> Vec<u8> {
-        serde_json::to_vec(self).expect("strings and numbers are valid JSON")
-    }
+/// Members that this version does not know, of each object in a record.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Unknown {
+    header: Map<String, Value>,
+    body: Map<String, Value>,
+    grant: Map<String, Value>,
+    user: Map<String, Value>,
+}
 
-    /// `None` for bytes that no layer of this version sealed.
-    pub(crate) fn of_bytes(bytes: &[u8]) -> Option<Self> {
-        serde_json::from_slice(bytes).ok()
-    }
+#[derive(Serialize, Deserialize)]
+struct Header {
+    rotation: u64,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    refused: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    lease: Option<HeaderLease>,
+    ends_at: Timestamp,
+    kept_for: u64,
+    #[serde(flatten)]
+    unknown: Map<String, Value>,
+}
 
-    pub(crate) fn issuer(&self) -> &str {
-        &self.i
-    }
+#[derive(Serialize, Deserialize)]
+struct HeaderLease {
+    owner: String,
+    until: Timestamp,
+}
 
-    pub(crate) fn client_id(&self) -> &str {
-        &self.c.i
-    }
+#[derive(Serialize, Deserialize)]
+struct Body {
+    issuer: String,
+    /// `None` if the provider refused the refresh token.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    grant: Option<BodyGrant>,
+    #[serde(flatten)]
+    unknown: Map<String, Value>,
+}
 
-    /// Returns the client as it was registered.
-    pub(crate) fn registered_client(&self) -> Arc<Credentials> {
-        Arc::new(Credentials {
-            id: self.c.i.clone(),
-            secret: self.c.s.as_deref().map(Secret::new),
-            auth_method: self.c.m.as_deref().and_then(AuthMethod::parse),
+#[derive(Serialize, Deserialize)]
+struct BodyGrant {
+    client_id: String,
+    /// The secret of a registered client. With it every node can refresh the session.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    client_secret: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    auth_method: Option<String>,
+    access_token: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    refresh_token: Option<String>,
+    issued_at: Timestamp,
+    /// In milliseconds.
+    lifetime: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    user: Option<BodyUser>,
+    #[serde(flatten)]
+    unknown: Map<String, Value>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct BodyUser {
+    #[serde(flatten)]
+    claims: Claims,
+    #[serde(flatten)]
+    unknown: Map<String, Value>,
+}
+
+/// Why a record is of no use to this node.
+#[derive(Debug, PartialEq)]
+pub(super) enum Unreadable {
+    /// A newer version of the layer wrote it.
+    Newer,
+    /// It was altered, or belongs to another session or app.
+    Altered,
+}
+
+impl From<Unreadable> for StoreError {
+    fn from(unreadable: Unreadable) -> Self {
+        Self::new(match unreadable {
+            Unreadable::Newer => "a newer version of osc-auth-layer wrote a session record; update this node",
+            Unreadable::Altered => "a session record cannot be decrypted",
         })
     }
+}
 
-    /// Returns the token's age when this was sealed.
-    pub(crate) fn age(&self) -> Duration {
-        Duration::from_millis(self.a)
+/// Returns the value that stands for an ended session.
+pub(super) fn ended(ending: Ending) -> [u8; 2] {
+    [
+        FORMAT,
+        match ending {
+            Ending::SignedOut => 1,
+            Ending::Replaced => 2,
+        },
+    ]
+}
+
+/// Writes a record that has not ended. `is_registered` is true for a client that other nodes do not have in their configuration.
+pub(super) fn seal(
+    content: &Content,
+    key: &RecordKey,
+    namespace: &str,
+    version: Version,
+    is_registered: bool,
+) -> Vec<u8> {
+    let Content { record, facts } = content;
+    let mut unknown = facts.unknown.as_deref().cloned().unwrap_or_default();
+    let grant = match &record.standing {
+        Standing::Live(granted) => Some(granted.to_body(is_registered, &mut unknown)),
+        Standing::Refused => None,
+        Standing::Ended(ending) => return ended(*ending).to_vec(),
+    };
+    let header = Header {
+        rotation: record.rotation,
+        refused: grant.is_none(),
+        lease: record
+            .lease
+            .as_ref()
+            .map(|lease| HeaderLease { owner: URL_SAFE_NO_PAD.encode(lease.owner.0), until: lease.until }),
+        ends_at: facts.ends_at,
+        kept_for: millis(facts.kept_for),
+        unknown: unknown.header,
+    };
+    let body = Body { issuer: facts.issuer.to_string(), grant, unknown: unknown.body };
+    let header = serde_json::to_vec(&header).expect("strings and numbers are valid JSON");
+    let body = serde_json::to_vec(&body).expect("strings and numbers are valid JSON");
+    let length = u16::try_from(header.len()).expect("a header is short").to_be_bytes();
+    let sealed = key.seal(namespace, version, &header, &body);
+    [&[FORMAT, 0], &length[..], &header, &sealed].concat()
+}
+
+/// Reads a record.
+pub(super) fn open(
+    value: &[u8],
+    key: &RecordKey,
+    namespace: &str,
+    version: Version,
+) -> Result<Content, Unreadable> {
+    let (ending, rest) = match value {
+        [FORMAT, ending, rest @ ..] => (*ending, rest),
+        [format, ..] if *format > FORMAT => return Err(Unreadable::Newer),
+        _ => return Err(Unreadable::Altered),
+    };
+    let ending = match ending {
+        0 => None,
+        1 => Some(Ending::SignedOut),
+        2 => Some(Ending::Replaced),
+        _ => return Err(Unreadable::Newer),
+    };
+    if let Some(ending) = ending {
+        return Ok(Content { record: Record::ended(ending), facts: Facts::default() });
     }
+    let (header, sealed) = split(rest).ok_or(Unreadable::Altered)?;
+    let body = key.open(namespace, version, header, sealed).ok_or(Unreadable::Altered)?;
+    // Sealed by a layer, but perhaps by a newer one.
+    content(header, &body).ok_or(Unreadable::Newer)
+}
 
-    /// Returns the tokens. `None` if no provider's response could have contained them.
-    pub(crate) fn tokens(self) -> Option<Tokens> {
-        let bearer = bearer(self.t.strip_prefix("Bearer ")?)?;
-        let refresh_token = self.r.map(Secret::new);
-        Some(Tokens { bearer, refresh_token, lifetime: Duration::from_millis(self.l) })
+fn split(rest: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (length, rest) = rest.split_first_chunk::<2>()?;
+    rest.split_at_checked(u16::from_be_bytes(*length).into())
+}
+
+fn content(header: &[u8], body: &[u8]) -> Option<Content> {
+    let header: Header = serde_json::from_slice(header).ok()?;
+    let body: Body = serde_json::from_slice(body).ok()?;
+    let lease = match header.lease {
+        Some(lease) => {
+            let owner = URL_SAFE_NO_PAD.decode(lease.owner).ok()?.try_into().ok()?;
+            Some(Lease { owner: Owner(owner), until: lease.until })
+        }
+        None => None,
+    };
+    let mut unknown = Unknown { header: header.unknown, body: body.unknown, ..Unknown::default() };
+    let standing = match body.grant {
+        Some(grant) if !header.refused => Standing::Live(grant.into_granted(&mut unknown)?),
+        _ => Standing::Refused,
+    };
+    let unknown = (unknown != Unknown::default()).then(|| Box::new(unknown));
+    Some(Content {
+        record: Record { rotation: header.rotation, standing, lease },
+        facts: Facts {
+            issuer: body.issuer.into(),
+            ends_at: header.ends_at,
+            kept_for: Duration::from_millis(header.kept_for),
+            unknown,
+        },
+    })
+}
+
+impl Granted {
+    fn to_body(&self, is_registered: bool, unknown: &mut Unknown) -> BodyGrant {
+        let (tokens, credentials) = (&self.tokens, &self.credentials);
+        let secret = credentials.secret.as_ref().filter(|_| is_registered);
+        let of_token = || Claims::of(tokens.access_token()).filter(|_| !unknown.user.is_empty());
+        let user = self.user.clone().or_else(of_token);
+        BodyGrant {
+            client_id: credentials.id.clone(),
+            client_secret: secret.map(|secret| secret.expose().to_owned()),
+            auth_method: credentials.auth_method.map(|method| method.name().to_owned()),
+            access_token: tokens.access_token().to_owned(),
+            refresh_token: tokens.refresh_token.as_ref().map(|token| token.expose().to_owned()),
+            issued_at: self.issued_at,
+            lifetime: millis(tokens.lifetime),
+            user: user.map(|claims| BodyUser { claims, unknown: std::mem::take(&mut unknown.user) }),
+            unknown: std::mem::take(&mut unknown.grant),
+        }
+    }
+}
+
+impl BodyGrant {
+    /// `None` if no provider's response could have contained these tokens.
+    fn into_granted(self, unknown: &mut Unknown) -> Option<Granted> {
+        unknown.grant = self.unknown;
+        let user = self.user.map(|user| {
+            unknown.user = user.unknown;
+            user.claims
+        });
+        Some(Granted {
+            tokens: Tokens {
+                bearer: bearer(&self.access_token)?,
+                refresh_token: self.refresh_token.map(Secret::new),
+                lifetime: Duration::from_millis(self.lifetime),
+            },
+            credentials: Arc::new(Credentials {
+                id: self.client_id,
+                secret: self.client_secret.map(Secret::new),
+                auth_method: self.auth_method.as_deref().and_then(AuthMethod::parse),
+            }),
+            issued_at: self.issued_at,
+            user,
+        })
     }
 }
 
@@ -102,36 +295,54 @@ fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn sealed() -> Sealed {
-        let client = Credentials { id: "id".into(), secret: Some(Secret::new("s3cret")), auth_method: None };
-        let bearer = HeaderValue::from_static("Bearer pat");
-        let times = (Duration::from_secs(3600), Duration::from_secs(1));
-        Sealed::new("https://app.osaas.io", &client, true, &bearer, Some(&Secret::new("rt")), times)
+/// Adds a member to every object of a record, as a newer version of the layer may.
+#[cfg(feature = "test-util")]
+pub(crate) fn with_newer_members(
+    value: &[u8],
+    key: &RecordKey,
+    namespace: &str,
+    [old, new]: [Version; 2],
+) -> Option<Vec<u8>> {
+    let mut content = open(value, key, namespace, old).ok()?;
+    let member = || Map::from_iter([("newer".to_owned(), Value::from("kept"))]);
+    let unknown = Unknown { header: member(), body: member(), grant: member(), user: member() };
+    content.facts.unknown = Some(Box::new(unknown));
+    if let Standing::Live(granted) = &mut content.record.standing {
+        granted.user = granted.user.take().or_else(|| Claims::of(granted.tokens.access_token()));
     }
+    Some(seal(&content, key, namespace, new, false))
+}
 
-    #[test]
-    fn a_record_returns_its_content() {
-        let opened = Sealed::of_bytes(&sealed().to_bytes()).expect("just written");
-        assert_eq!((opened.issuer(), opened.client_id()), ("https://app.osaas.io", "id"));
-        assert_eq!(opened.age(), Duration::from_secs(1));
-        let secret = opened.registered_client().secret.clone();
-        assert_eq!(secret.expect("the client's secret").expose(), "s3cret");
-        let tokens = opened.tokens().expect("its tokens");
-        assert_eq!(tokens.bearer, "Bearer pat");
-        assert!(tokens.bearer.is_sensitive());
-        assert_eq!(tokens.refresh_token.expect("the refresh token").expose(), "rt");
-    }
+/// Returns true if every object of a record still has what [`with_newer_members`] added.
+#[cfg(feature = "test-util")]
+pub(crate) fn has_newer_members(value: &[u8], key: &RecordKey, namespace: &str, version: Version) -> bool {
+    let unknown = open(value, key, namespace, version).ok().and_then(|content| content.facts.unknown);
+    unknown.is_some_and(|unknown| {
+        [&unknown.header, &unknown.body, &unknown.grant, &unknown.user]
+            .iter()
+            .all(|members| members.len() == 1)
+    })
+}
 
-    /// Another version of the layer may have sealed it, and `OscToken::bearer` promises never to panic.
-    #[test]
-    fn a_record_without_a_usable_bearer_gives_no_tokens() {
-        for bearer in ["", "Bearer ", "pat", "bearer pat", "Bearer p t", "Bearer \u{e9}", "Bearer a\n"] {
-            let tokens = Sealed { t: bearer.to_owned(), ..sealed() }.tokens();
-            assert!(tokens.is_none(), "{bearer:?}");
-        }
+/// Seals the record of a session with these tokens, for a client named `cli`.
+#[cfg(any(test, fuzzing))]
+pub(crate) fn sealed_for_test(tokens: Tokens, key: &RecordKey, namespace: &str, version: Version) -> Vec<u8> {
+    let credentials = Arc::new(Credentials { id: "cli".to_owned(), secret: None, auth_method: None });
+    let granted = Granted { tokens, credentials, issued_at: Timestamp::default(), user: None };
+    let facts = Facts { issuer: "https://id.example".into(), ..Facts::default() };
+    seal(&Content { record: Record::new(granted), facts }, key, namespace, version, false)
+}
+
+/// Opens a record, and returns its tokens.
+#[cfg(any(test, fuzzing))]
+pub(crate) fn opened_for_test(
+    value: &[u8],
+    key: &RecordKey,
+    namespace: &str,
+    version: Version,
+) -> Option<Tokens> {
+    match open(value, key, namespace, version).ok()?.record.standing {
+        Standing::Live(granted) => Some(granted.tokens),
+        Standing::Refused | Standing::Ended(_) => None,
     }
 }

@@ -9,12 +9,13 @@ use http::HeaderValue;
 use parking_lot::{Mutex, MutexGuard};
 use triomphe::ThinArc;
 
-use super::state::State;
+use super::state::{Phase, State};
+use super::stored::Stored;
 use super::token::{Freshness, Issue, LONGEST_QUIET, OscToken};
 use super::{SessionId, Sessions, Timing};
 use crate::clock::Timestamp;
 use crate::oauth::{Credentials, Tokens};
-use crate::store::{RecordKey, Stored};
+use crate::store::Version;
 
 /// One signed-in browser, with the token it had when it was looked up: one allocation, which is all that a request
 /// touches. The bytes are those of the access token, and none when there is none.
@@ -56,7 +57,7 @@ impl Session {
     ) -> OscToken {
         let id = SessionId::random();
         let issue = Issue::new(tokens.lifetime, now);
-        let stored = is_stored.then(|| Box::new(Stored::new(RecordKey::of(id.as_bytes()))));
+        let stored = is_stored.then(|| Box::new(Stored::new(&id)));
         let life = Life {
             engine,
             ends_at: now.plus(timing.absolute_timeout),
@@ -184,7 +185,7 @@ impl Session {
         is_news
     }
 
-    pub(crate) fn stored(&self) -> Option<&Stored> {
+    pub(super) fn stored(&self) -> Option<&Stored> {
         self.life().stored.as_deref()
     }
 
@@ -192,6 +193,15 @@ impl Session {
     #[cfg(feature = "client")]
     pub(crate) fn extension<T: Default + Send + Sync + 'static>(&self) -> Arc<T> {
         self.lock().extension()
+    }
+
+    /// Returns the version of the record that the store holds, as far as this node knows.
+    pub(super) fn version(&self) -> Option<Version> {
+        self.lock().in_store().map(|in_store| in_store.version)
+    }
+
+    pub(super) fn phase(&self) -> Phase {
+        self.lock().phase()
     }
 
     /// Ended for good, by the visitor or otherwise.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::claims::Claims;
 use super::lease::{Lease, Written};
+use super::record::Ending;
 use super::refresh::{Plan, RETRY_AFTER, Refreshed};
 use super::token::Issue;
 use super::{OscToken, OscUser, Phase, Session, Sessions, Table};
@@ -17,6 +18,15 @@ pub(super) enum Ended {
     Dropped,
 }
 
+impl From<Ending> for Ended {
+    fn from(ending: Ending) -> Self {
+        match ending {
+            Ending::SignedOut => Self::SignedOut,
+            Ending::Replaced => Self::Dropped,
+        }
+    }
+}
+
 /// Makes the answer the session's, before anybody gets to see it.
 pub(super) async fn settle(
     sessions: &Arc<Sessions>,
@@ -26,7 +36,7 @@ pub(super) async fn settle(
     lease: Option<&mut Lease>,
 ) -> Option<Refreshed> {
     match answer {
-        Ok(tokens) => store(sessions, session, &plan, tokens, lease.as_deref()).await,
+        Ok(tokens) => store(sessions, session, &plan, tokens, lease).await,
         Err(GrantError::Refused) => {
             tracing::info!(
                 "The provider refused the refresh token. Unless another node has a newer one, the session ends."
@@ -62,7 +72,7 @@ async fn store(
     session: &Session,
     plan: &Plan,
     tokens: Tokens,
-    lease: Option<&Lease>,
+    lease: Option<&mut Lease>,
 ) -> Option<Refreshed> {
     let (orphan, hint) = tokens.revocable();
     let Some(known) = identity(sessions, session, &tokens) else {
@@ -75,17 +85,22 @@ async fn store(
     // RFC 6749 §6: without a new refresh token the old one stays.
     let refresh_token = tokens.refresh_token.or_else(|| plan.grant.refresh_token.clone());
     let grant = Grant { refresh_token, credentials: plan.grant.credentials.clone() };
-    let written = match lease {
-        None => Ok(Written::Ours(0)),
-        Some(lease) => lease.write(plan, &token, &grant).await,
-    };
-    let rotated = match written {
-        Ok(Written::Ours(version)) => session.rotate(sessions, &token, grant, version, known),
-        Ok(Written::Theirs) => {
-            tracing::warn!("Another node refreshed the session at the same time. This node uses its token.");
-            return None;
-        }
-        Err(ended) => Err(ended),
+    let rotated = match lease {
+        None => session.rotate(sessions, &token, grant, 0, known),
+        Some(lease) => match lease.write(plan, &token, &grant, known.clone()).await {
+            Ok(Written::Ours { version, content }) => {
+                let rotated = session.rotate(sessions, &token, grant, content.record.rotation, known);
+                session.wrote(version, *content);
+                rotated
+            }
+            Ok(Written::Theirs) => {
+                tracing::warn!(
+                    "Another node refreshed the session at the same time. This node uses its token."
+                );
+                return None;
+            }
+            Err(ended) => Err(ended),
+        },
     };
     Some(match rotated {
         Ok(()) => {
@@ -138,15 +153,15 @@ async fn refuse(
         session.refuse(&sessions.table);
         return Some(Refreshed::Refused);
     };
-    match lease.refuse(plan.version).await {
+    match lease.refuse(plan.rotation).await {
         Err(_) => Some(session.fail(sessions, None)),
         Ok(false) => None,
         Ok(true) => {
             // Not looked at in the `match` itself: that would keep the session locked while it fails.
-            let (version, phase) = session.version_and_phase();
+            let (rotation, phase) = session.rotation_and_phase();
             match phase {
                 // Another node was faster, and that is why.
-                _ if version > plan.version => None,
+                _ if rotation > plan.rotation => None,
                 // A store that was taken back, and is not yet forward again.
                 Phase::Live => Some(session.fail(sessions, None)),
                 Phase::Refused => Some(Refreshed::Refused),
@@ -157,9 +172,9 @@ async fn refuse(
 }
 
 impl Session {
-    fn version_and_phase(&self) -> (u64, Phase) {
+    fn rotation_and_phase(&self) -> (u64, Phase) {
         let state = self.lock();
-        (state.version(), state.phase())
+        (state.rotation(), state.phase())
     }
 
     /// Makes what a refresh brought the session's own, unless it has ended meanwhile.
@@ -168,7 +183,7 @@ impl Session {
         sessions: &Sessions,
         token: &OscToken,
         grant: Grant,
-        version: u64,
+        rotation: u64,
         known: Option<Claims>,
     ) -> Result<(), Ended> {
         let mut state = self.lock();
@@ -178,8 +193,8 @@ impl Session {
             Phase::Live | Phase::Refused => {}
         }
         // This node may have read the new version already, and another may have gone on from it.
-        if version > state.version() || self.stored().is_none() {
-            state.renew(grant.refresh_token, sessions.provider.registered(grant.credentials), version);
+        if rotation > state.rotation() || self.stored().is_none() {
+            state.renew(grant.refresh_token, sessions.provider.registered(grant.credentials), rotation);
             state.know(known);
             sessions.table.show(&mut state, self, Some(token.clone()));
         }

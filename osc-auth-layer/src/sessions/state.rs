@@ -4,9 +4,12 @@ use std::sync::Arc;
 
 use super::backoff::Backoff;
 use super::claims::Claims;
+use super::record::{Ending, Lease};
+use super::sealed::Facts;
 use crate::clock::Timestamp;
 use crate::oauth::{Credentials, Grant, Provider};
 use crate::secret::Secret;
+use crate::store::Version;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) enum Phase {
@@ -18,6 +21,15 @@ pub(crate) enum Phase {
     SignedOut,
     /// Expired, replaced or pushed out: a refresh under way must not revive it, and revokes nothing.
     Dropped,
+}
+
+impl From<Ending> for Phase {
+    fn from(ending: Ending) -> Self {
+        match ending {
+            Ending::SignedOut => Self::SignedOut,
+            Ending::Replaced => Self::Dropped,
+        }
+    }
 }
 
 impl Phase {
@@ -33,11 +45,23 @@ pub(super) struct State {
     particulars: Option<Box<Particulars>>,
 }
 
+/// What the store last held of the session, besides its tokens.
+#[derive(Clone)]
+pub(super) struct InStore {
+    pub(super) version: Version,
+    pub(super) lease: Option<Lease>,
+    /// The time of the tokens, by the store's clock.
+    pub(super) issued_at: Timestamp,
+    pub(super) facts: Facts,
+}
+
 #[derive(Default)]
 struct Particulars {
     phase: Phase,
-    /// The newest version of the record that this process has seen; 0 without a store.
-    version: u64,
+    /// The newest rotation of the record that this process knows. 0 without a store.
+    rotation: u64,
+    /// What the store holds besides the tokens.
+    in_store: Option<Box<InStore>>,
     /// The registered client that the session was begun by; `None` when the client is in the configuration.
     registered: Option<Arc<Credentials>>,
     /// Of what failed since the last answer.
@@ -57,10 +81,10 @@ impl State {
     pub(super) fn new(
         refresh_token: Option<Secret>,
         registered: Option<Arc<Credentials>>,
-        version: u64,
+        rotation: u64,
     ) -> Self {
         let mut state = Self::default();
-        state.renew(refresh_token, registered, version);
+        state.renew(refresh_token, registered, rotation);
         state
     }
 
@@ -69,13 +93,13 @@ impl State {
         &mut self,
         refresh_token: Option<Secret>,
         registered: Option<Arc<Credentials>>,
-        version: u64,
+        rotation: u64,
     ) {
         self.refresh_token = refresh_token;
-        if self.particulars.is_some() || version > 0 || registered.is_some() {
+        if self.particulars.is_some() || rotation > 0 || registered.is_some() {
             let particulars = self.particulars();
             (particulars.phase, particulars.backoff) = (Phase::Live, None);
-            (particulars.version, particulars.registered) = (version, registered);
+            (particulars.rotation, particulars.registered) = (rotation, registered);
         }
     }
 
@@ -106,8 +130,16 @@ impl State {
         }
     }
 
-    pub(super) fn version(&self) -> u64 {
-        self.particulars.as_ref().map_or(0, |particulars| particulars.version)
+    pub(super) fn rotation(&self) -> u64 {
+        self.particulars.as_ref().map_or(0, |particulars| particulars.rotation)
+    }
+
+    pub(super) fn in_store(&self) -> Option<&InStore> {
+        self.particulars.as_ref()?.in_store.as_deref()
+    }
+
+    pub(super) fn note_in_store(&mut self, in_store: InStore) {
+        self.particulars().in_store = Some(Box::new(in_store));
     }
 
     pub(super) fn known(&self) -> Option<&Claims> {
@@ -171,7 +203,7 @@ mod tests {
             state.enter(phase);
             assert!(state.refresh_token.is_none(), "{phase:?}");
             state.renew(Some(Secret::new("newer")), None, 2);
-            assert_eq!((state.phase(), state.version()), (Phase::Live, 2));
+            assert_eq!((state.phase(), state.rotation()), (Phase::Live, 2));
             assert!(state.refresh_token.is_some() && state.backoff().is_none());
         }
     }

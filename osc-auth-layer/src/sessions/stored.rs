@@ -1,144 +1,223 @@
-//! A session whose record is in a store: read there, kept in the process's table, and never taken back to what is older.
+//! A session whose record is in a store: read there, kept in the process's table, and never replaced by an older state.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant, SystemTime};
 
 use parking_lot::Mutex;
 
-use super::sealed::Sealed;
+use super::record::{Ending, Owner, Record, Standing};
+use super::sealed::{self, Content, Facts, Granted, Unreadable};
 use super::session::{Life, touch_step};
+use super::state::InStore;
 use super::token::Issue;
 use super::{OscToken, Phase, Session, SessionId, Sessions, Timing};
 use crate::clock::Timestamp;
-use crate::oauth::{Credentials, Grant, Tokens};
-use crate::secret::Secret;
-use crate::store::{Backing, Ending, Expiry, Found, Record, RecordKey, StoreError, Stored};
+use crate::oauth::Tokens;
+use crate::store::{Backing, Entry, RecordKey, StoreError, Swap, Swapped, Version};
 
-/// What a record holds.
-pub(super) struct Opened {
-    pub(super) tokens: Tokens,
-    pub(super) credentials: Arc<Credentials>,
-    pub(super) issued_at: Timestamp,
+/// An estimate of the store's time that is off by more than this is not written into a record.
+const TIME_TOLERANCE: Duration = Duration::from_secs(1);
+
+/// What a session has if there is a store.
+pub(super) struct Stored {
+    pub(super) key: RecordKey,
+    /// See [`Coherence::stamp`](crate::store::Coherence::stamp).
+    pub(super) stamp: AtomicU64,
+    /// The name under which the lease was taken. It is kept until the lease is released, so that the run that follows a dead one
+    /// need not wait for the lease to end.
+    pub(super) owner: Mutex<Option<Owner>>,
 }
 
-impl From<Ending> for Phase {
-    fn from(ending: Ending) -> Self {
-        match ending {
-            Ending::SignedOut => Self::SignedOut,
-            Ending::Replaced => Self::Dropped,
-        }
+impl Stored {
+    pub(super) fn new(id: &SessionId) -> Self {
+        Self { key: RecordKey::of(id.as_bytes()), stamp: AtomicU64::new(0), owner: Mutex::default() }
     }
+}
+
+/// The record that this node believes to be in the store.
+pub(super) struct Base {
+    pub(super) version: Version,
+    pub(super) content: Content,
+}
+
+/// What a session's key holds.
+pub(super) struct Read {
+    version: Version,
+    content: Content,
+    expires_at: Timestamp,
+    now: Timestamp,
+}
+
+/// The result of [`Sessions::put`].
+pub(super) enum Put {
+    /// The record is in the store. Contains the store's time.
+    Done(Timestamp),
+    /// The store holds something else.
+    Conflict(Option<Box<Read>>),
 }
 
 impl Session {
-    /// Takes over what the store holds, unless this process has seen newer. Tells whether the store is behind.
-    pub(super) fn adopt(&self, sessions: &Sessions, record: &Record, opened: Opened) -> bool {
-        let now = sessions.now();
-        self.life().last_seen.fetch_max(seen_at(record, now).as_millis(), Ordering::Relaxed);
+    /// Returns the record that this node believes to be in the store. `None` if there is no store or nothing is known.
+    pub(super) fn base(&self, sessions: &Sessions) -> Option<Base> {
+        let state = self.lock();
+        let InStore { version, lease, issued_at, facts } = state.in_store()?.clone();
+        let standing = match state.phase() {
+            Phase::Refused => Standing::Refused,
+            Phase::SignedOut => Standing::Ended(Ending::SignedOut),
+            Phase::Dropped => Standing::Ended(Ending::Replaced),
+            Phase::Live => {
+                let grant = state.grant(&sessions.provider)?;
+                let token = sessions.table.current(self).or_else(|| self.token())?;
+                let lifetime = token.issue().lifetime();
+                let tokens = Tokens { bearer: token.bearer(), refresh_token: grant.refresh_token, lifetime };
+                let user = state.known().cloned();
+                Standing::Live(Granted { tokens, credentials: grant.credentials, issued_at, user })
+            }
+        };
+        let record = Record { rotation: state.rotation(), standing, lease };
+        Some(Base { version, content: Content { record, facts } })
+    }
+
+    /// Takes over a record of the store, unless this process knows a newer one. Returns true if the store is behind.
+    pub(super) fn adopt(&self, sessions: &Sessions, read: Read) -> bool {
+        let Read { version, content: Content { record, facts }, expires_at, now } = read;
+        let local_now = sessions.now();
+        let last_used = expires_at.minus(facts.kept_for);
+        self.life().last_seen.fetch_max(local_now.minus(now.since(last_used)).as_millis(), Ordering::Relaxed);
         let mut state = self.lock();
-        if state.phase().is_over() {
-            return false;
+        let own = match state.phase() {
+            Phase::Live => Standing::Live(()),
+            Phase::Refused => Standing::Refused,
+            Phase::SignedOut | Phase::Dropped => return false,
+        };
+        let own = Record { rotation: state.rotation(), standing: own, lease: None };
+        let outline = record.outline();
+        let issued_at = match (&record.standing, state.in_store()) {
+            (Standing::Live(granted), None) => granted.issued_at,
+            (Standing::Live(granted), Some(_)) if !own.is_newer_than(&outline) => granted.issued_at,
+            (_, in_store) => in_store.map(|in_store| in_store.issued_at).unwrap_or_default(),
+        };
+        if outline.is_newer_than(&own) {
+            match record.standing {
+                Standing::Live(Granted { tokens, credentials, issued_at, user }) => {
+                    let issue = Issue::new(tokens.lifetime, local_now.minus(now.since(issued_at)));
+                    let token = self.with_token(&tokens.bearer, issue);
+                    state.renew(
+                        tokens.refresh_token,
+                        sessions.provider.registered(credentials),
+                        record.rotation,
+                    );
+                    state.know(user);
+                    sessions.table.show(&mut state, self, Some(token));
+                }
+                Standing::Refused => {
+                    state.renew(None, None, record.rotation);
+                    state.enter(Phase::Refused);
+                    sessions.table.show(&mut state, self, None);
+                }
+                Standing::Ended(ending) => {
+                    state.enter(ending.into());
+                    sessions.table.show(&mut state, self, None);
+                    return false;
+                }
+            }
         }
-        if record.version > state.version() {
-            let Opened { tokens, credentials, issued_at } = opened;
-            let issue = Issue::new(tokens.lifetime, issued_at);
-            let token = self.with_token(&tokens.bearer, issue);
-            state.renew(tokens.refresh_token, sessions.provider.registered(credentials), record.version);
-            sessions.table.show(&mut state, self, Some(token));
-        }
-        if record.refused && record.version == state.version() {
-            state.enter(Phase::Refused);
-            sessions.table.show(&mut state, self, None);
-        }
-        record.version < state.version()
+        state.note_in_store(InStore { version, lease: record.lease, issued_at, facts });
+        own.is_newer_than(&outline)
     }
 
-    /// Writes the first version of its record.
-    pub(crate) async fn create_record(
-        &self,
-        sessions: &Sessions,
-        token: &OscToken,
-    ) -> Result<(), StoreError> {
-        let Some((backing, stored)) = sessions.record_of(self) else {
+    /// Notes that the store holds a record that this node wrote.
+    pub(super) fn wrote(&self, version: Version, content: Content) {
+        let Content { record, facts } = content;
+        let mut state = self.lock();
+        let issued_at = match record.standing {
+            Standing::Live(granted) => granted.issued_at,
+            _ => state.in_store().map(|in_store| in_store.issued_at).unwrap_or_default(),
+        };
+        state.note_in_store(InStore { version, lease: record.lease, issued_at, facts });
+    }
+
+    /// Writes the session's first record.
+    pub(super) async fn create_record(&self, sessions: &Sessions, tokens: Tokens) -> Result<(), StoreError> {
+        let Some((backing, _)) = sessions.record_of(self) else { return Ok(()) };
+        let Some(credentials) = self.lock().grant(&sessions.provider).map(|grant| grant.credentials) else {
             return Ok(());
         };
-        let Some((version, sealed)) = self.sealed(sessions, token) else {
-            return Ok(());
-        };
-        let sealed = backing.seal(&stored.key, version, &sealed);
-        match backing.create(&stored.key, &sealed, expiry(&sessions.timing)).await? {
-            true => Ok(()),
-            false => Err(StoreError::new("it already holds a session with this new id")),
+        let (mut now, mut expected) = (backing.about_now().await?, None);
+        loop {
+            let granted = Granted {
+                tokens: tokens.clone(),
+                credentials: credentials.clone(),
+                issued_at: self.token().map_or(now, |token| backing.time_of(token.issue().issued_at())),
+                user: None,
+            };
+            let facts = Facts {
+                issuer: sessions.provider.issuer.shared().clone(),
+                ends_at: now.plus(sessions.timing.absolute_timeout),
+                kept_for: kept_for(&sessions.timing),
+                unknown: None,
+            };
+            let content = Content { record: Record::new(granted), facts };
+            let version = Version::random();
+            let put = sessions.put(self, expected, version, &content, Some(content.facts.kept_for));
+            match put.await? {
+                Put::Done(answered) if is_off(now, answered) => (now, expected) = (answered, Some(version)),
+                Put::Done(_) => {
+                    self.wrote(version, content);
+                    return Ok(());
+                }
+                Put::Conflict(_) => {
+                    return Err(StoreError::new("it already holds a session with this new id"));
+                }
+            }
         }
     }
 
-    /// A session this process does not know yet: it has nothing before it adopts what was read.
-    pub(super) fn unread(id: SessionId, engine: Weak<Sessions>, record: &Record, now: Timestamp) -> Self {
+    /// A session that this process does not know yet. It has no token before it adopts what was read.
+    pub(super) fn unread(id: SessionId, engine: Weak<Sessions>, read: &Read, now: Timestamp) -> Self {
+        let stored = Stored::new(&id);
         let life = Life {
             engine,
-            ends_at: now.plus(record.ends_in),
-            last_seen: AtomicU64::new(seen_at(record, now).as_millis()),
+            ends_at: now.plus(read.content.facts.ends_at.since(read.now)),
+            last_seen: AtomicU64::new(0),
             state: Mutex::default(),
-            stored: Some(Box::new(Stored::new(RecordKey::of(id.as_bytes())))),
+            stored: Some(Box::new(stored)),
         };
         Self::bare(id, life)
     }
-
-    /// What its record is to hold. `None` once it ended.
-    fn sealed(&self, sessions: &Sessions, token: &OscToken) -> Option<(u64, Vec<u8>)> {
-        let state = self.lock();
-        if state.phase() != Phase::Live {
-            return None;
-        }
-        let Grant { refresh_token, credentials } = state.grant(&sessions.provider)?;
-        Some((state.version(), sealed(sessions, &credentials, token, refresh_token.as_ref())))
-    }
 }
 
-/// What a record is to hold.
-pub(super) fn sealed(
-    sessions: &Sessions,
-    credentials: &Credentials,
-    token: &OscToken,
-    refresh_token: Option<&Secret>,
-) -> Vec<u8> {
-    let (issue, provider) = (token.issue(), &sessions.provider);
-    let times = (issue.lifetime(), issue.age(sessions.now()));
-    let is_registered = !provider.has_static_client();
-    Sealed::new(provider.issuer.as_str(), credentials, is_registered, &token.bearer(), refresh_token, times)
-        .to_bytes()
+/// Returns true if an estimate of the store's time was off.
+pub(super) fn is_off(estimated: Timestamp, answered: Timestamp) -> bool {
+    estimated.since(answered).max(answered.since(estimated)) > TIME_TOLERANCE
 }
 
-fn seen_at(record: &Record, now: Timestamp) -> Timestamp {
-    now.minus(record.idle)
-}
-
-/// When a record goes by itself. Nodes tell the store of a session's use only now and then.
-pub(super) fn expiry(timing: &Timing) -> Expiry {
-    Expiry {
-        idle: timing.idle_timeout.saturating_add(2 * touch_step(timing)),
-        absolute: timing.absolute_timeout,
-    }
+/// How long the store keeps a record after its last use. Nodes report a use only now and then.
+pub(super) fn kept_for(timing: &Timing) -> Duration {
+    timing.idle_timeout.saturating_add(2 * touch_step(timing))
 }
 
 impl Sessions {
-    /// A session's record and the store it is in, when there is one.
+    /// A session's record and its store, if there is one.
     pub(super) fn record_of<'s>(&'s self, session: &'s Session) -> Option<(&'s Backing, &'s Stored)> {
         Some((self.backing.as_deref()?, session.stored()?))
     }
 
-    /// Whether what is known of this session is what the store holds.
+    /// Returns true if the process knows what the store holds of this session.
     pub(crate) fn is_current(&self, session: &Session) -> bool {
-        self.record_of(session).is_none_or(|(backing, stored)| backing.trusts(stored))
+        self.record_of(session).is_none_or(|(backing, stored)| {
+            backing.coherence().trusts(&stored.stamp, &stored.key.name, Instant::now())
+        })
     }
 
-    /// Whether the store has to be asked before this session is used.
+    /// Returns true if the store has to be asked before this session is used.
     pub(crate) fn must_read(&self, session: &Session) -> bool {
         let timed_out = || session.has_expired(&self.timing, self.now());
         self.record_of(session).is_some() && (!self.is_current(session) || timed_out()) && !session.is_over()
     }
 
-    /// The session as it is: from the table when that is known to be current, else from the store.
+    /// Returns the session: from the table if that is known to be current, else from the store.
     pub(crate) async fn find(self: &Arc<Self>, id: &SessionId) -> Result<Option<Session>, StoreError> {
         let known = self.table.find(id);
         match (&self.backing, known) {
@@ -167,42 +246,45 @@ impl Sessions {
             return Ok(None);
         }
         let before = backing.before_read(&key.name);
-        let found = backing.read(key).await?;
+        let found = backing.get(&key.name).await?;
         // Others may have read it meanwhile: one session, one entry.
         let known = known.or_else(|| self.table.find(id));
-        let session = match found {
-            Found::Live(record) => {
-                let Some(opened) = self.open(backing, key, &record) else {
-                    return Ok(None);
-                };
-                if !self.admits(&opened.tokens) {
-                    // Not ended: a mistake in the setting must not sign everybody out for good.
+        let Some(entry) = found.entry else {
+            if let Some(session) = known.and_then(|_| self.table.remove(id)) {
+                session.drop_out(&self.table);
+            }
+            return Ok(None);
+        };
+        let read = match self.open(key, entry, found.now) {
+            Ok(read) => read,
+            Err(Unreadable::Altered) => return Ok(None),
+            Err(Unreadable::Newer) => return Err(Unreadable::Newer.into()),
+        };
+        match &read.content.record.standing {
+            Standing::Ended(ending) => {
+                known.inspect(|session| session.end(&self.table, (*ending).into()));
+                return Ok(None);
+            }
+            Standing::Live(granted) => {
+                let claims = granted.user.clone();
+                if !self.admits(&granted.tokens, claims) {
+                    // The session does not end: a mistake in the setting must not sign everybody out for good.
                     tracing::debug!("the user of a session in the store may not use the app");
                     return Ok(None);
                 }
-                let session = match known {
-                    Some(session) => session,
-                    None => {
-                        let engine = Arc::downgrade(self);
-                        self.keep(Session::unread(id.clone(), engine, &record, self.now()))
-                    }
-                };
-                self.absorb(&session, &record, opened);
-                session
             }
-            Found::Ended(ending) => {
-                known.inspect(|session| session.end(&self.table, ending.into()));
-                return Ok(None);
-            }
-            Found::Absent => {
-                if let Some(session) = known.and_then(|_| self.table.remove(id)) {
-                    session.drop_out(&self.table);
-                }
-                return Ok(None);
+            Standing::Refused => {}
+        }
+        let session = match known {
+            Some(session) => session,
+            None => {
+                let engine = Arc::downgrade(self);
+                self.keep(Session::unread(id.clone(), engine, &read, self.now()))
             }
         };
+        self.absorb(&session, read);
         if backing.is_ending(&key.name) {
-            // Signed out here since the read began; the store may not know yet.
+            // Signed out here since the read began. The store may not know yet.
             session.end(&self.table, Phase::SignedOut);
             return Ok(None);
         }
@@ -212,47 +294,81 @@ impl Sessions {
         Ok(Some(session))
     }
 
-    /// Adopts what was read. A store that went back to what was before is brought forward again: what it holds may name a
-    /// refresh token that is spent.
-    pub(super) fn absorb(self: &Arc<Self>, session: &Session, record: &Record, opened: Opened) {
-        if !session.adopt(self, record, opened) {
-            return;
+    /// Adopts what was read. If the store was set back to an older state, returns true and writes the newer one again, because the
+    /// store may hold a refresh token that is spent.
+    pub(super) fn absorb(self: &Arc<Self>, session: &Session, read: Read) -> bool {
+        if !session.adopt(self, read) {
+            return false;
         }
-        let (sessions, session, behind) = (self.clone(), session.clone(), record.version);
+        let (sessions, session) = (self.clone(), session.clone());
         self.beside(async move {
-            let Some((backing, stored)) = sessions.record_of(&session) else {
-                return;
-            };
-            let sealed = sessions.table.current(&session).and_then(|token| session.sealed(&sessions, &token));
-            if let Some((version, sealed)) = sealed.filter(|(version, _)| *version > behind) {
-                let _ = backing.replace(&stored.key, behind, version, &sealed).await;
+            let Some(Base { version, content }) = session.base(&sessions) else { return };
+            let newer = Version::random();
+            if let Ok(Put::Done(_)) = sessions.put(&session, Some(version), newer, &content, None).await {
+                session.wrote(newer, content);
             }
         });
+        true
     }
 
-    /// Opens a record of ours. `None`, and a word in the log, for one that was altered or belongs to another app.
-    pub(super) fn open(&self, backing: &Backing, key: &RecordKey, record: &Record) -> Option<Opened> {
-        let Some(sealed) = backing.open(key, record).as_deref().and_then(Sealed::of_bytes) else {
+    /// Swaps a record into the store.
+    pub(super) async fn put(
+        &self,
+        session: &Session,
+        expected: Option<Version>,
+        version: Version,
+        content: &Content,
+        expires_in: Option<Duration>,
+    ) -> Result<Put, StoreError> {
+        let Some((backing, stored)) = self.record_of(session) else { return Ok(Put::Conflict(None)) };
+        let is_registered = !self.provider.has_static_client();
+        let value = sealed::seal(content, &stored.key, backing.namespace(), version, is_registered);
+        let swap = Swap { expected, version, value: &value, expires_in };
+        Ok(match backing.swap(&stored.key.name, swap).await? {
+            Swapped::Done { now } => Put::Done(now.into()),
+            Swapped::Conflict(found) => Put::Conflict(match found.entry {
+                Some(entry) => Some(Box::new(self.open(&stored.key, entry, found.now)?)),
+                None => None,
+            }),
+        })
+    }
+
+    /// Reads what the store holds of a session.
+    pub(super) async fn look_up(
+        &self,
+        session: &Session,
+    ) -> Result<Result<Option<Read>, Unreadable>, StoreError> {
+        let Some((backing, stored)) = self.record_of(session) else { return Ok(Ok(None)) };
+        let found = backing.get(&stored.key.name).await?;
+        Ok(found.entry.map(|entry| self.open(&stored.key, entry, found.now)).transpose())
+    }
+
+    /// Opens a record of this app. Logs if it was altered or belongs to another app.
+    pub(super) fn open(&self, key: &RecordKey, entry: Entry, now: SystemTime) -> Result<Read, Unreadable> {
+        let namespace = self.backing.as_ref().map_or("", |backing| backing.namespace());
+        let opened = sealed::open(&entry.value, key, namespace, entry.version);
+        if opened.as_ref().is_err_and(|error| *error == Unreadable::Altered) {
             tracing::error!(
                 "A session record in the store was altered, or another app wrote it. The session is refused. Check who \
                  writes to the store."
             );
-            return None;
-        };
-        if sealed.issuer() != self.provider.issuer.as_str() {
-            tracing::debug!("a session record in the store belongs to another provider");
-            return None;
         }
-        let credentials = match self.provider.static_client() {
-            None => sealed.registered_client(),
-            Some(client) if client.id == sealed.client_id() => client,
-            Some(_) => {
-                tracing::debug!("a session record in the store belongs to another client");
-                return None;
+        let mut content = opened?;
+        if let Standing::Live(granted) = &mut content.record.standing {
+            if *content.facts.issuer != *self.provider.issuer.as_str() {
+                tracing::debug!("a session record in the store belongs to another provider");
+                return Err(Unreadable::Altered);
             }
-        };
-        let issued_at = self.now().minus(record.age.saturating_add(sealed.age()));
-        Some(Opened { tokens: sealed.tokens()?, credentials, issued_at })
+            match self.provider.static_client() {
+                None => {}
+                Some(client) if client.id == granted.credentials.id => granted.credentials = client,
+                Some(_) => {
+                    tracing::debug!("a session record in the store belongs to another client");
+                    return Err(Unreadable::Altered);
+                }
+            }
+        }
+        Ok(Read { version: entry.version, content, expires_at: entry.expires_at.into(), now: now.into() })
     }
 
     /// Notes that a session was used, here and, now and then, in the store.
@@ -260,11 +376,41 @@ impl Sessions {
         if session.touch(&self.timing, now) && session.stored().is_some() {
             let (sessions, session) = (self.clone(), session.clone());
             self.beside(async move {
-                if let Some((backing, stored)) = sessions.record_of(&session) {
-                    // Missed, it is told again a little later; the store waits for longer than that.
-                    let _ = backing.touch(&stored.key).await;
+                if let (Some((backing, stored)), Some(version)) =
+                    (sessions.record_of(&session), session.version())
+                {
+                    // If this fails, a later use reports again. The store keeps the record for longer than that.
+                    let kept_for = kept_for(&sessions.timing);
+                    let _ = backing.touch(&stored.key.name, version, kept_for).await;
                 }
             });
         }
     }
+}
+
+impl Read {
+    pub(super) fn version(&self) -> Version {
+        self.version
+    }
+
+    pub(super) fn record(&self) -> &Record<Granted> {
+        &self.content.record
+    }
+
+    pub(super) fn facts(&self) -> &Facts {
+        &self.content.facts
+    }
+
+    pub(super) fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    pub(super) fn into_content(self) -> Content {
+        self.content
+    }
+}
+
+/// Returns true if both are the same tokens.
+pub(super) fn has_token(record: &Record<Granted>, token: &OscToken) -> bool {
+    matches!(&record.standing, Standing::Live(granted) if granted.tokens.access_token() == token.access_token())
 }

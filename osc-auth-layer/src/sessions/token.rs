@@ -188,10 +188,6 @@ impl Issue {
     pub(crate) fn lifetime(&self) -> Duration {
         Duration::from_millis(u64::from(self.lifetime) * u64::from(HUNDREDTH))
     }
-
-    pub(crate) fn age(&self, now: Timestamp) -> Duration {
-        now.since(self.issued_at)
-    }
 }
 
 /// Of a second, in milliseconds.

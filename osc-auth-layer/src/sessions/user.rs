@@ -40,12 +40,7 @@ pub struct OscUser {
 const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 impl OscUser {
-    /// `None` for a token that does not name its workspace.
-    pub(crate) fn of(access_token: &str, issuer: &Arc<str>) -> Option<Self> {
-        Some(Self::new(Claims::of(access_token)?, issuer))
-    }
-
-    pub(super) fn new(claims: Claims, issuer: &Arc<str>) -> Self {
+    pub(crate) fn new(claims: Claims, issuer: &Arc<str>) -> Self {
         Self { issuer: issuer.clone(), claims }
     }
 

@@ -1,20 +1,17 @@
-//! The store as the layer uses it: every operation with a deadline, every record opened and sealed on the way.
+//! The store as the layer uses it: every operation has a deadline, and every answer tells the store's time.
 
 use std::collections::HashSet;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, SystemTime};
 
 use futures_util::FutureExt;
 use futures_util::future::{Either, select};
 use parking_lot::Mutex;
 
 use super::coherence::BeforeRead;
-use super::{
-    Coherence, Ending, Expiry, Found, Leased, Record, RecordKey, RecordName, Replaced, SessionStore,
-    StoreError, StoreFuture,
-};
-use crate::clock::{Clock, Timestamp};
+use super::{Coherence, Found, RecordName, SessionStore, StoreError, StoreFuture, Swap, Swapped, Version};
+use crate::clock::{Clock, Moment, Timestamp};
 use crate::redact::line;
 use crate::seldom::Seldom;
 
@@ -26,6 +23,8 @@ pub(crate) struct Backing {
     store: Arc<dyn SessionStore>,
     clock: Arc<dyn Clock>,
     coherence: Arc<Coherence>,
+    /// The store's time in its last answer, and the moment of that answer.
+    time: Mutex<Option<(Timestamp, Moment)>>,
     /// The log line that says that the store fails.
     log: Seldom,
     /// The records whose end the store has not taken yet.
@@ -47,6 +46,7 @@ impl Backing {
             store,
             clock,
             coherence: Arc::new(Coherence::new()),
+            time: Mutex::default(),
             log: Seldom::default(),
             ending: Mutex::default(),
         }
@@ -76,102 +76,95 @@ impl Backing {
         &self.store
     }
 
-    /// Whether this session's record is known to be what the store holds.
-    pub(crate) fn trusts(&self, stored: &super::Stored) -> bool {
-        self.coherence.trusts(&stored.stamp, &stored.key.name, Instant::now())
-    }
-
     pub(crate) fn before_read(&self, name: &RecordName) -> BeforeRead {
         self.coherence.before_read(name)
     }
 
-    pub(crate) fn seal(&self, key: &RecordKey, version: u64, plain: &[u8]) -> Vec<u8> {
-        key.seal(self.store.namespace(), version, plain)
+    pub(crate) fn namespace(&self) -> &str {
+        self.store.namespace()
     }
 
-    pub(crate) fn open(&self, key: &RecordKey, record: &Record) -> Option<Vec<u8>> {
-        key.open(self.store.namespace(), record.version, &record.sealed)
+    pub(crate) async fn get(&self, name: &RecordName) -> Result<Found, StoreError> {
+        let key = name.text();
+        let found = self.within(|store| store.get(&key)).await?;
+        self.note_time(found.now);
+        Ok(found)
     }
 
+    /// Swaps. A conflict with the version that the caller writes means that an earlier try took effect.
+    pub(crate) async fn swap(&self, name: &RecordName, swap: Swap<'_>) -> Result<Swapped, StoreError> {
+        let key = name.text();
+        let swapped = self.within(|store| store.swap(&key, swap)).await?;
+        let (Swapped::Done { now } | Swapped::Conflict(Found { now, .. })) = &swapped;
+        self.note_time(*now);
+        let is_own = |found: &Found| found.entry.as_ref().is_some_and(|entry| entry.version == swap.version);
+        Ok(match swapped {
+            Swapped::Conflict(found) if is_own(&found) => Swapped::Done { now: found.now },
+            swapped => swapped,
+        })
+    }
+
+    pub(crate) async fn touch(
+        &self,
+        name: &RecordName,
+        expected: Version,
+        expires_in: Duration,
+    ) -> Result<(), StoreError> {
+        let key = name.text();
+        self.within(|store| store.touch(&key, expected, expires_in)).await
+    }
+
+    /// Makes an entry that nobody changes. Returns false if there is one already.
     pub(crate) async fn create(
-        &self,
-        key: &RecordKey,
-        sealed: &[u8],
-        expiry: Expiry,
-    ) -> Result<bool, StoreError> {
-        let name = key.name.text();
-        self.within(|store| store.create(&name, sealed, expiry)).await
-    }
-
-    pub(crate) async fn read(&self, key: &RecordKey) -> Result<Found, StoreError> {
-        let name = key.name.text();
-        self.within(|store| store.read(&name)).await
-    }
-
-    pub(crate) async fn replace(
-        &self,
-        key: &RecordKey,
-        expected: u64,
-        version: u64,
-        plain: &[u8],
-    ) -> Result<Replaced, StoreError> {
-        let sealed = self.seal(key, version, plain);
-        let name = key.name.text();
-        self.within(|store| store.replace(&name, expected, version, &sealed)).await
-    }
-
-    pub(crate) async fn refuse(&self, key: &RecordKey, version: u64) -> Result<(), StoreError> {
-        let name = key.name.text();
-        self.within(|store| store.refuse(&name, version)).await
-    }
-
-    pub(crate) async fn touch(&self, key: &RecordKey) -> Result<(), StoreError> {
-        let name = key.name.text();
-        self.within(|store| store.touch(&name)).await
-    }
-
-    pub(crate) async fn end(&self, key: &RecordKey, ending: Ending) -> Result<Option<Record>, StoreError> {
-        let name = key.name.text();
-        self.within(|store| store.end(&name, ending)).await
-    }
-
-    pub(crate) async fn lease(
-        &self,
-        key: &RecordKey,
-        owner: &str,
-        duration: Duration,
-    ) -> Result<Leased, StoreError> {
-        let name = key.name.text();
-        self.within(|store| store.lease(&name, owner, duration)).await
-    }
-
-    pub(crate) async fn release(&self, key: &RecordKey, owner: &str) -> Result<(), StoreError> {
-        let name = key.name.text();
-        self.within(|store| store.release(&name, owner)).await
-    }
-
-    pub(crate) async fn create_once(
         &self,
         name: &RecordName,
         value: &[u8],
         lifetime: Duration,
     ) -> Result<bool, StoreError> {
-        let name = name.text();
-        self.within(|store| store.create_once(&name, value, lifetime)).await
+        let swap = Swap { expected: None, version: Version::random(), value, expires_in: Some(lifetime) };
+        Ok(matches!(self.swap(name, swap).await?, Swapped::Done { .. }))
     }
 
-    pub(crate) async fn read_once(&self, name: &RecordName) -> Result<Option<Vec<u8>>, StoreError> {
-        let name = name.text();
-        self.within(|store| store.read_once(&name)).await
+    /// Removes an entry, whatever it is.
+    pub(crate) async fn remove(&self, name: &RecordName) -> Result<(), StoreError> {
+        let key = name.text();
+        match self.get(name).await?.entry {
+            Some(entry) => self.within(|store| store.delete(&key, entry.version)).await,
+            None => Ok(()),
+        }
     }
 
-    pub(crate) async fn remove_once(&self, name: &RecordName) -> Result<(), StoreError> {
-        let name = name.text();
-        self.within(|store| store.remove_once(&name)).await
-    }
-
+    /// Asks the store for its time.
     pub(crate) async fn now(&self) -> Result<Timestamp, StoreError> {
-        Ok(self.within(|store| store.now()).await?.into())
+        Ok(self.get(&RecordName::once(&["now"])).await?.now.into())
+    }
+
+    /// Returns the store's time, from its last answer if there was one.
+    pub(crate) async fn about_now(&self) -> Result<Timestamp, StoreError> {
+        match self.estimated_now() {
+            Some(now) => Ok(now),
+            None => self.now().await,
+        }
+    }
+
+    /// Returns the store's time in its last answer plus the time since. It is early by the time that the answer took to arrive. It
+    /// is late only after a jump of this machine's clock.
+    pub(crate) fn estimated_now(&self) -> Option<Timestamp> {
+        let (now, at) = (*self.time.lock())?;
+        Some(now.plus(at.age(&*self.clock)))
+    }
+
+    /// Returns the store's time for a recent time of this machine's clock.
+    pub(crate) fn time_of(&self, local: Timestamp) -> Timestamp {
+        let told = *self.time.lock();
+        match told {
+            Some((now, at)) => now.plus(local.since(at.wall())).minus(at.wall().since(local)),
+            None => local,
+        }
+    }
+
+    fn note_time(&self, now: SystemTime) {
+        *self.time.lock() = Some((now.into(), Moment::now(&*self.clock)));
     }
 
     /// Says in the log that the store fails, but not at every request.

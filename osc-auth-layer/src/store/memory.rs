@@ -1,17 +1,17 @@
 //! A session store in memory, for tests. Several layers can share it as the nodes of an app share Redis.
 
-mod entries;
 mod operations;
 
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
+use serde_json::Value;
 use tokio::sync::watch;
 
-use self::entries::Entries;
-use super::{StoreError, StoreFuture, Watcher, Watching};
+use super::{Entry, StoreError, StoreFuture, Version, Watcher, Watching};
 use crate::clock::{Clock, SystemClock, Timestamp};
 
 /// Keeps sessions in memory, to test apps that run on several nodes. Clones are the same [`SessionStore`](crate::SessionStore).
@@ -52,7 +52,22 @@ struct State {
     operations: usize,
 }
 
-/// Who wants to hear of changes, and does while the store is not silent.
+type Entries = HashMap<String, Kept>;
+
+#[derive(Clone)]
+struct Kept {
+    version: Version,
+    value: Vec<u8>,
+    expires_at: Timestamp,
+}
+
+impl Kept {
+    fn entry(&self) -> Entry {
+        Entry { version: self.version, value: self.value.clone(), expires_at: self.expires_at.into() }
+    }
+}
+
+/// A watcher, and its notifications while they are on.
 struct Ear {
     watcher: Watcher,
     watching: Option<Watching>,
@@ -130,10 +145,15 @@ impl MemoryStore {
         self.0.state.lock().operations
     }
 
-    /// Returns the number of sessions in the store.
+    /// Returns the number of sessions in the store that have not ended.
     #[must_use]
     pub fn sessions(&self) -> usize {
-        self.0.state.lock().entries.records.len()
+        {
+            let now = Timestamp::from(self.0.clock.now());
+            let state = self.0.state.lock();
+            let is_live = |kept: &&Kept| now < kept.expires_at && header(&kept.value).is_some();
+            state.entries.values().filter(is_live).count()
+        }
     }
 
     /// Returns the number of leases that are held, which is the number of refreshes under way.
@@ -141,8 +161,8 @@ impl MemoryStore {
     pub fn leases(&self) -> usize {
         let now = Timestamp::from(self.0.clock.now());
         let state = self.0.state.lock();
-        let leases = state.entries.records.values().filter_map(|entry| entry.lease.as_ref());
-        leases.filter(|lease| now < lease.until).count()
+        let until = |kept: &Kept| header(&kept.value)?["lease"]["until"].as_u64();
+        state.entries.values().filter_map(until).filter(|until| now < Timestamp::from_millis(*until)).count()
     }
 
     /// Returns a copy of the contents, for [`restore`](Self::restore).
@@ -162,13 +182,10 @@ impl MemoryStore {
     #[must_use]
     pub fn dump(&self) -> Vec<u8> {
         let state = self.0.state.lock();
-        let entries = &state.entries;
-        let records = entries.records.iter().map(|(name, entry)| (name, &entry.sealed));
-        let once = entries.once.iter().map(|(name, (value, _))| (name, value));
-        records.chain(once).flat_map(|(name, value)| [name.as_bytes(), value].concat()).collect()
+        state.entries.iter().flat_map(|(key, kept)| [key.as_bytes(), &kept.value].concat()).collect()
     }
 
-    /// One atomic operation; `work` returns its result and whether the record changed.
+    /// Does one atomic operation. `work` returns its result, and true if the watchers are to be notified.
     fn operate<'s, T: Send + 's>(
         &'s self,
         name: &'s str,
@@ -183,7 +200,7 @@ impl MemoryStore {
             if state.is_down {
                 return Err(StoreError::new("the test made it unavailable"));
             }
-            state.entries.expire(now);
+            state.entries.retain(|_, kept| now < kept.expires_at);
             let (result, changed) = work(&mut state.entries, now);
             if changed {
                 let told = state.watchers.iter().filter_map(|ear| ear.watching.as_ref());
@@ -192,6 +209,12 @@ impl MemoryStore {
             Ok(result)
         })
     }
+}
+
+/// Returns the readable part of a session's record.
+fn header(value: &[u8]) -> Option<Value> {
+    let (length, rest) = value.get(2..)?.split_first_chunk::<2>()?;
+    serde_json::from_slice(rest.get(..u16::from_be_bytes(*length).into())?).ok()
 }
 
 impl Ear {
@@ -216,7 +239,7 @@ impl fmt::Debug for MemoryStore {
 
 impl fmt::Debug for Snapshot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Snapshot").field("sessions", &self.0.records.len()).finish_non_exhaustive()
+        f.debug_struct("Snapshot").field("sessions", &self.0.len()).finish_non_exhaustive()
     }
 }
 

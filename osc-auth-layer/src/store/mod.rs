@@ -1,5 +1,4 @@
-//! Where sessions live when one process is not enough: behind the process's own table, sealed, in a store that all nodes
-//! share.
+//! The sessions that several nodes share: a store of a few verbs, what seals its values, and how its changes become known.
 
 mod backing;
 mod coherence;
@@ -15,181 +14,129 @@ mod watcher;
 use std::error::Error;
 use std::fmt;
 use std::pin::Pin;
-use std::sync::atomic::AtomicU64;
 use std::time::{Duration, SystemTime};
 
-use parking_lot::Mutex;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 pub(crate) use self::backing::Backing;
 pub(crate) use self::coherence::{BeforeRead, Coherence};
 pub(crate) use self::seal::{RecordKey, RecordName, SealingKey};
 pub use self::watcher::{Watcher, Watching};
-
-/// How long the mark of [`SessionStore::end`] stays: one hour. A refresh under way on another node learns from it how the
-/// session ended.
-pub const ENDED_FOR: Duration = Duration::from_secs(60 * 60);
+use crate::secret::random_bytes;
 
 /// The future that the methods of a [`SessionStore`] return.
 pub type StoreFuture<'s, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 's>>;
 
 /// Keeps the sessions of an app that runs on several nodes. Implement it for a store of your own.
 ///
-/// A store holds sealed bytes. The layer derives a record's name and key from the session id in the user's cookie, so the
-/// store and its backups are useless to a thief.
+/// A store keeps values of bytes under keys, each with a version and an expiry. The layer seals the values, and derives the key
+/// from the session id in the user's cookie. So the store and its backups contain no token that a thief could read.
 ///
 /// The layer relies on these promises. Test your store with [`store_contract`](crate::test_util::store_contract) (feature
 /// `test-util`):
 ///
-/// - Every method is atomic. Every later call of any node sees what a method acknowledged.
-/// - All times are the store's own, because the nodes' clocks may be hours apart.
-/// - Records and marks expire by themselves.
-/// - No write brings back a record that ended or expired.
+/// - Every method is atomic. Every later call of any node sees an acknowledged change.
+/// - All times are the store's own, because the clocks of the nodes may be hours apart.
+/// - Entries expire by themselves. An expired entry is absent.
 ///
-/// An operation that cannot finish fails with [`StoreError`]. The layer then keeps the session and answers as in an outage. The
-/// layer waits at most two seconds for an operation. An operation that the layer gave up may still take effect.
+/// An operation that cannot finish fails with [`StoreError`]. The layer then keeps the session and answers as in an outage. It
+/// waits at most two seconds for an operation. An operation that the layer gave up may still take effect.
 pub trait SessionStore: Send + Sync + 'static {
-    /// Returns a name that keeps the app apart from other apps in the same store. Records are sealed to it.
+    /// Returns a name that keeps the app apart from other apps in the same store. Values are sealed to it.
     fn namespace(&self) -> &str;
 
-    /// Writes version 1 of a new record. Returns false and changes nothing if a record or a mark has this name.
-    fn create<'s>(&'s self, name: &'s str, sealed: &'s [u8], expiry: Expiry) -> StoreFuture<'s, bool>;
+    /// Reads an entry without any change.
+    fn get<'s>(&'s self, key: &'s str) -> StoreFuture<'s, Found>;
 
-    /// Reads a record without any change.
-    fn read<'s>(&'s self, name: &'s str) -> StoreFuture<'s, Found>;
+    /// Writes an entry if the store holds the version that [`Swap::expected`] names, or if it holds none and none is expected.
+    /// Otherwise returns what the store holds and changes nothing.
+    fn swap<'s>(&'s self, key: &'s str, swap: Swap<'s>) -> StoreFuture<'s, Swapped>;
 
-    /// Replaces version `expected` of a record by `version`, and removes the mark of [`refuse`](Self::refuse).
-    ///
-    /// Changes nothing if the record has another version or does not exist. The lease and the idle time stay.
-    fn replace<'s>(
-        &'s self,
-        name: &'s str,
-        expected: u64,
-        version: u64,
-        sealed: &'s [u8],
-    ) -> StoreFuture<'s, Replaced>;
+    /// Notes that a session was used: the entry expires in `expires_in`, unless it expires later anyway. The version stays.
+    /// Does nothing if the store holds another version, or none.
+    fn touch<'s>(&'s self, key: &'s str, expected: Version, expires_in: Duration) -> StoreFuture<'s, ()>;
 
-    /// Marks `version` of a record as refused by the provider. Does nothing if the record has another version.
-    fn refuse<'s>(&'s self, name: &'s str, version: u64) -> StoreFuture<'s, ()>;
-
-    /// Notes that a session was used. Its idle time starts anew, and its version stays.
-    fn touch<'s>(&'s self, name: &'s str) -> StoreFuture<'s, ()>;
-
-    /// Ends a session: removes its record and returns it, and leaves a mark for [`ENDED_FOR`] that says how it ended.
-    ///
-    /// The first ending of a session counts. An unknown name gets no mark.
-    fn end<'s>(&'s self, name: &'s str, ending: Ending) -> StoreFuture<'s, Option<Record>>;
-
-    /// Takes the lease of a record for `owner`, or prolongs the owner's lease. No other owner gets it for `duration`.
-    ///
-    /// Returns the record as it is under the lease. The store remembers an expired lease, with the record's version at that
-    /// time, until its owner releases it or another owner takes the lease.
-    fn lease<'s>(&'s self, name: &'s str, owner: &'s str, duration: Duration) -> StoreFuture<'s, Leased>;
-
-    /// Releases the lease if `owner` still has it.
-    fn release<'s>(&'s self, name: &'s str, owner: &'s str) -> StoreFuture<'s, ()>;
-
-    /// Writes a value that is never changed. Returns false and changes nothing if the name is taken. These names are separate
-    /// from the records' names.
-    fn create_once<'s>(&'s self, name: &'s str, value: &'s [u8], lifetime: Duration)
-    -> StoreFuture<'s, bool>;
-
-    /// Reads a value that [`create_once`](Self::create_once) wrote.
-    fn read_once<'s>(&'s self, name: &'s str) -> StoreFuture<'s, Option<Vec<u8>>>;
-
-    /// Removes a value that [`create_once`](Self::create_once) wrote.
-    fn remove_once<'s>(&'s self, name: &'s str) -> StoreFuture<'s, ()>;
-
-    /// Returns the store's time, by which the nodes agree on the age of a pending sign-in.
-    ///
-    /// Default: this machine's time. That suffices if the nodes' clocks agree within minutes.
-    fn now(&self) -> StoreFuture<'_, SystemTime> {
-        Box::pin(std::future::ready(Ok(SystemTime::now())))
-    }
+    /// Removes an entry. Does nothing if the store holds another version, or none.
+    fn delete<'s>(&'s self, key: &'s str, expected: Version) -> StoreFuture<'s, ()>;
 
     /// Gives the store a [`Watcher`]. Each layer calls this once.
     ///
-    /// A store that notifies the layer of every change by any node saves a round trip per request. Default: it does not.
+    /// A store that notifies the layer of every [`swap`](Self::swap) and [`delete`](Self::delete) by any node saves a round trip
+    /// per request. Default: it does not.
     fn watch(&self, watcher: Watcher) {
         let _ = watcher;
     }
 }
 
-/// Says when a record expires.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Expiry {
-    /// The time without a [`touch`](SessionStore::touch) after which the record expires.
-    pub idle: Duration,
-    /// The time after its creation at which the record expires in any case.
-    pub absolute: Duration,
+/// The version of an entry: 16 random bytes of the writer's.
+///
+/// A version is no count, because a count repeats after a backup is restored. Two writes never have the same version, so a writer
+/// that finds its own version in a conflict knows that its write took effect.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Version([u8; 16]);
+
+impl Version {
+    /// Returns the version of these bytes.
+    #[must_use]
+    pub const fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(bytes)
+    }
+
+    /// Returns the bytes, for the store to keep.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8; 16] {
+        &self.0
+    }
+
+    pub(crate) fn random() -> Self {
+        Self(random_bytes())
+    }
 }
 
-/// Holds the record of a session.
+/// What the store holds under a key.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Record {
-    /// The version: 1 at first, and larger after every [`replace`](SessionStore::replace).
-    pub version: u64,
-    /// The bytes that the layer sealed.
-    pub sealed: Vec<u8>,
-    /// True if [`refuse`](SessionStore::refuse) marked this version.
-    pub refused: bool,
-    /// The time since this version was written.
-    pub age: Duration,
-    /// The time since the record was created or last touched.
-    pub idle: Duration,
-    /// The time left until [`Expiry::absolute`].
-    pub ends_in: Duration,
+pub struct Entry {
+    /// The version of the last [`SessionStore::swap`].
+    pub version: Version,
+    /// The bytes that the layer wrote.
+    pub value: Vec<u8>,
+    /// The time at which the entry expires.
+    pub expires_at: SystemTime,
 }
 
-/// Says how a session ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ending {
-    /// The user signed out. If a refresh is under way, the layer revokes its tokens at the provider.
-    SignedOut,
-    /// Another sign-in of the same browser replaced the session. Nothing is revoked, because both may have the same grant.
-    Replaced,
-}
-
-/// The result of [`SessionStore::read`].
+/// The result of [`SessionStore::get`].
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Found {
-    /// A live record.
-    Live(Record),
-    /// The mark of a session that ended.
-    Ended(Ending),
-    /// There is no record: it was never created, or it has expired.
-    Absent,
+pub struct Found {
+    /// The entry. `None` if there is none, or if it has expired.
+    pub entry: Option<Entry>,
+    /// The store's time.
+    pub now: SystemTime,
 }
 
-/// The result of [`SessionStore::replace`].
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Replaced {
-    /// The record now has the new version.
-    Done,
-    /// The record has another version than expected. Contains the record.
-    Conflict(Record),
-    /// The session ended.
-    Ended(Ending),
-    /// There is no record.
-    Absent,
+/// A change that [`SessionStore::swap`] makes.
+#[derive(Clone, Copy)]
+pub struct Swap<'s> {
+    /// The version that the entry must have. `None` if there must be no entry.
+    pub expected: Option<Version>,
+    /// The version that the entry gets.
+    pub version: Version,
+    /// The value that the entry gets.
+    pub value: &'s [u8],
+    /// The time after which the entry expires. `None` leaves the expiry as it is. A new entry always has one.
+    pub expires_in: Option<Duration>,
 }
 
-/// The result of [`SessionStore::lease`].
+/// The result of [`SessionStore::swap`].
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Leased {
-    /// The caller has the lease.
-    Granted(Record),
-    /// The caller has the lease. The previous lease expired without a release, and the record still has the version of that
-    /// time. So the previous owner died, or has not written its result yet.
-    Inherited(Record),
-    /// Another owner has the lease for this much longer.
-    Held(Record, Duration),
-    /// The session ended.
-    Ended(Ending),
-    /// There is no record.
-    Absent,
+pub enum Swapped {
+    /// The store holds the new entry.
+    Done {
+        /// The store's time.
+        now: SystemTime,
+    },
+    /// The store holds this instead, and changed nothing.
+    Conflict(Found),
 }
 
 /// Says that the store is unreachable or sent a malformed answer. The operation may or may not have taken effect.
@@ -221,30 +168,27 @@ impl Error for StoreError {
     }
 }
 
-impl fmt::Debug for Record {
+impl fmt::Debug for Version {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Record")
+        f.write_str(&URL_SAFE_NO_PAD.encode(self.0))
+    }
+}
+
+impl fmt::Debug for Entry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Entry")
             .field("version", &self.version)
-            .field("refused", &self.refused)
-            .field("age", &self.age)
-            .field("idle", &self.idle)
-            .field("ends_in", &self.ends_in)
+            .field("expires_at", &self.expires_at)
             .finish_non_exhaustive()
     }
 }
 
-/// What a session of the process's table has when a store stands behind it.
-pub(crate) struct Stored {
-    pub(crate) key: RecordKey,
-    /// See [`Coherence::stamp`].
-    pub(crate) stamp: AtomicU64,
-    /// In whose name the lease was taken: kept until it is given back, so that a refresh that died is followed by one
-    /// that need not wait for the lease to end.
-    pub(crate) lease_owner: Mutex<Option<String>>,
-}
-
-impl Stored {
-    pub(crate) fn new(key: RecordKey) -> Self {
-        Self { key, stamp: AtomicU64::new(0), lease_owner: Mutex::default() }
+impl fmt::Debug for Swap<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Swap")
+            .field("expected", &self.expected)
+            .field("version", &self.version)
+            .field("expires_in", &self.expires_in)
+            .finish_non_exhaustive()
     }
 }

@@ -7,6 +7,7 @@ use chacha20poly1305::{XChaCha20Poly1305, XNonce};
 use hkdf::Hkdf;
 use sha2::{Digest, Sha256};
 
+use super::Version;
 use crate::secret::random_bytes;
 
 const NONCE: usize = 24;
@@ -60,18 +61,24 @@ impl RecordKey {
         Self { name, key: SealingKey::derive(id, b"osc-auth-layer/v1 record key") }
     }
 
-    pub(crate) fn seal(&self, namespace: &str, version: u64, plain: &[u8]) -> Vec<u8> {
-        self.key.seal(plain, &self.place(namespace, version))
+    /// Seals `plain`. `header` stays readable, and cannot be altered.
+    pub(crate) fn seal(&self, namespace: &str, version: Version, header: &[u8], plain: &[u8]) -> Vec<u8> {
+        self.key.seal(plain, &self.place(namespace, version, header))
     }
 
-    /// `None` for what was sealed for another session, place or version, or was altered.
-    pub(crate) fn open(&self, namespace: &str, version: u64, sealed: &[u8]) -> Option<Vec<u8>> {
-        self.key.open(sealed, &self.place(namespace, version))
+    /// `None` for what was sealed for another session, namespace, version or header, or was altered.
+    pub(crate) fn open(
+        &self,
+        namespace: &str,
+        version: Version,
+        header: &[u8],
+        sealed: &[u8],
+    ) -> Option<Vec<u8>> {
+        self.key.open(sealed, &self.place(namespace, version, header))
     }
 
-    /// Goes into the seal: a record that was moved to another name, namespace or version does not open.
-    fn place(&self, namespace: &str, version: u64) -> Vec<u8> {
-        [framed(namespace.as_bytes()), framed(&self.name.0), framed(&version.to_be_bytes())].concat()
+    fn place(&self, namespace: &str, version: Version, header: &[u8]) -> Vec<u8> {
+        [namespace.as_bytes(), &self.name.0, version.as_bytes(), header].map(framed).concat()
     }
 }
 
@@ -127,6 +134,8 @@ mod tests {
 
     const PLAIN: &[u8] = b"access token, refresh token, secret";
 
+    const ONE: Version = Version::from_bytes([1; 16]);
+
     fn record(byte: u8) -> RecordKey {
         RecordKey::of(&[byte; 32])
     }
@@ -134,36 +143,37 @@ mod tests {
     #[test]
     fn s25_a_record_shows_nothing_of_what_it_holds() {
         let record = record(7);
-        let bytes = record.seal("app", 1, PLAIN);
+        let bytes = record.seal("app", ONE, b"", PLAIN);
         for part in PLAIN.split(|byte| *byte == b' ') {
             assert!(!bytes.windows(part.len()).any(|window| window == part), "{part:?}");
         }
-        assert_ne!(bytes, record.seal("app", 1, PLAIN), "each record has its own nonce");
+        assert_ne!(bytes, record.seal("app", ONE, b"", PLAIN), "each record has its own nonce");
         assert!(!record.name.text().contains(&URL_SAFE_NO_PAD.encode([7; 32])));
-        assert_eq!(record.open("app", 1, &bytes).as_deref(), Some(PLAIN));
+        assert_eq!(record.open("app", ONE, b"", &bytes).as_deref(), Some(PLAIN));
     }
 
     #[test]
-    fn s63_a_record_moved_to_another_name_namespace_or_version_does_not_open() {
+    fn s63_a_record_moved_to_another_name_namespace_version_or_header_does_not_open() {
         let (record, other) = (record(7), record(8));
         let renamed = RecordKey { name: other.name.clone(), key: record.key.clone() };
-        let bytes = record.seal("app", 1, PLAIN);
-        assert!(record.open("app", 1, &bytes).is_some());
-        assert!(other.open("app", 1, &bytes).is_none());
-        assert!(renamed.open("app", 1, &bytes).is_none());
-        assert!(record.open("other", 1, &bytes).is_none());
-        assert!(record.open("app", 2, &bytes).is_none());
+        let bytes = record.seal("app", ONE, b"header", PLAIN);
+        assert!(record.open("app", ONE, b"header", &bytes).is_some());
+        assert!(other.open("app", ONE, b"header", &bytes).is_none());
+        assert!(renamed.open("app", ONE, b"header", &bytes).is_none());
+        assert!(record.open("other", ONE, b"header", &bytes).is_none());
+        assert!(record.open("app", Version::from_bytes([2; 16]), b"header", &bytes).is_none());
+        assert!(record.open("app", ONE, b"other", &bytes).is_none());
     }
 
     #[test]
     fn an_altered_or_cut_record_does_not_open() {
         let record = record(7);
-        let bytes = record.seal("app", 1, PLAIN);
+        let bytes = record.seal("app", ONE, b"", PLAIN);
         for at in 0..bytes.len() {
             let mut altered = bytes.clone();
             altered[at] ^= 1;
-            assert!(record.open("app", 1, &altered).is_none(), "byte {at}");
-            assert!(record.open("app", 1, &bytes[..at]).is_none(), "cut at {at}");
+            assert!(record.open("app", ONE, b"", &altered).is_none(), "byte {at}");
+            assert!(record.open("app", ONE, b"", &bytes[..at]).is_none(), "cut at {at}");
         }
     }
 

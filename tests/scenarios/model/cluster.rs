@@ -196,6 +196,11 @@ impl Cluster {
     async fn sign_in(&mut self, at: usize) {
         let old = self.browser.clone();
         let mut browser = self.browser_at(at);
+        if !self.store_is_up {
+            // A sign-in that could not be recorded does not begin.
+            let answer = soon(browser.navigate("/auth/signin")).await;
+            return assert_eq!(answer.status(), StatusCode::BAD_GATEWAY);
+        }
         let answer = soon(browser.sign_in(&self.osc)).await;
         if answer.status() == StatusCode::SEE_OTHER {
             if self.signed_in {

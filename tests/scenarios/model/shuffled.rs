@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use osc_auth_layer::test_util::MemoryStore;
-use osc_auth_layer::{Ending, Expiry, Found, Leased, Record, Replaced, SessionStore, StoreFuture, Watcher};
+use osc_auth_layer::{Found, SessionStore, StoreFuture, Swap, Swapped, Version, Watcher};
 
 /// Lets other tasks run before and after each operation, for a time from a seed.
 #[derive(Clone)]
@@ -42,59 +42,20 @@ impl SessionStore for Shuffled {
         self.store.namespace()
     }
 
-    fn create<'s>(&'s self, name: &'s str, sealed: &'s [u8], expiry: Expiry) -> StoreFuture<'s, bool> {
-        self.operate(self.store.create(name, sealed, expiry))
+    fn get<'s>(&'s self, key: &'s str) -> StoreFuture<'s, Found> {
+        self.operate(self.store.get(key))
     }
 
-    fn read<'s>(&'s self, name: &'s str) -> StoreFuture<'s, Found> {
-        self.operate(self.store.read(name))
+    fn swap<'s>(&'s self, key: &'s str, swap: Swap<'s>) -> StoreFuture<'s, Swapped> {
+        self.operate(self.store.swap(key, swap))
     }
 
-    fn replace<'s>(
-        &'s self,
-        name: &'s str,
-        expected: u64,
-        version: u64,
-        sealed: &'s [u8],
-    ) -> StoreFuture<'s, Replaced> {
-        self.operate(self.store.replace(name, expected, version, sealed))
+    fn touch<'s>(&'s self, key: &'s str, expected: Version, expires_in: Duration) -> StoreFuture<'s, ()> {
+        self.operate(self.store.touch(key, expected, expires_in))
     }
 
-    fn refuse<'s>(&'s self, name: &'s str, version: u64) -> StoreFuture<'s, ()> {
-        self.operate(self.store.refuse(name, version))
-    }
-
-    fn touch<'s>(&'s self, name: &'s str) -> StoreFuture<'s, ()> {
-        self.operate(self.store.touch(name))
-    }
-
-    fn end<'s>(&'s self, name: &'s str, ending: Ending) -> StoreFuture<'s, Option<Record>> {
-        self.operate(self.store.end(name, ending))
-    }
-
-    fn lease<'s>(&'s self, name: &'s str, owner: &'s str, duration: Duration) -> StoreFuture<'s, Leased> {
-        self.operate(self.store.lease(name, owner, duration))
-    }
-
-    fn release<'s>(&'s self, name: &'s str, owner: &'s str) -> StoreFuture<'s, ()> {
-        self.operate(SessionStore::release(&self.store, name, owner))
-    }
-
-    fn create_once<'s>(
-        &'s self,
-        name: &'s str,
-        value: &'s [u8],
-        lifetime: Duration,
-    ) -> StoreFuture<'s, bool> {
-        self.operate(self.store.create_once(name, value, lifetime))
-    }
-
-    fn read_once<'s>(&'s self, name: &'s str) -> StoreFuture<'s, Option<Vec<u8>>> {
-        self.operate(self.store.read_once(name))
-    }
-
-    fn remove_once<'s>(&'s self, name: &'s str) -> StoreFuture<'s, ()> {
-        self.operate(self.store.remove_once(name))
+    fn delete<'s>(&'s self, key: &'s str, expected: Version) -> StoreFuture<'s, ()> {
+        self.operate(self.store.delete(key, expected))
     }
 
     fn watch(&self, watcher: Watcher) {

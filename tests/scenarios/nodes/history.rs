@@ -137,8 +137,8 @@ async fn a_write_never_revives_a_session_the_store_lost() {
         soon(nodes.node(0).store.asked(Op::Replace, 1)).await;
         // Ends the session as if its time had come.
         let name = nodes.node(0).store.created().pop().expect("a session");
-        nodes.store.end(&name, osc_auth_layer::Ending::Replaced).await.expect("the store works");
-        nodes.store_clock.advance(osc_auth_layer::ENDED_FOR);
+        let entry = nodes.store.get(&name).await.expect("the store works").entry.expect("a record");
+        nodes.store.delete(&name, entry.version).await.expect("the store works");
         writes.release();
         assert_refused(&soon(request).await, "unauthenticated");
         for at in 0..2 {

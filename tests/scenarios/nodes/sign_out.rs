@@ -130,9 +130,9 @@ async fn s30_a_sign_out_during_a_refresh_leaves_no_spent_token() {
         hold.release();
         assert_refused(&soon(first).await, "unauthenticated");
         soon(nodes.osc.wait_for_requests(Endpoint::Revoke, 1)).await;
-        let leases = nodes.node(1).store.count(Op::Lease);
+        let looks = nodes.node(1).clock.sleeps(Nodes::LOOKS);
         let second = nodes.waiting(1);
-        soon(nodes.node(1).store.asked(Op::Lease, leases + 1)).await;
+        soon(nodes.looks(1, looks + 1)).await;
 
         endings.release();
 
@@ -149,7 +149,7 @@ async fn s30_a_node_waiting_for_a_refresh_notices_the_sign_out() {
         nodes.pass(EXPIRED);
         let (hold, first) = nodes.held_up(0).await;
         let second = nodes.waiting(1);
-        soon(nodes.node(1).store.asked(Op::Lease, 1)).await;
+        soon(nodes.looks(1, 1)).await;
 
         sign_out(nodes.at(2)).await;
 

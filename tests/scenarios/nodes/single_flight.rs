@@ -9,7 +9,7 @@ use futures_util::future::join_all;
 use http::StatusCode;
 use mock_osc::Endpoint;
 use osc_auth_layer::Clock;
-use osc_tests::{AHEAD, EXPIRED, Nodes, Op, soon, token_of};
+use osc_tests::{AHEAD, EXPIRED, Nodes, soon, token_of};
 
 use super::{both_kinds, running};
 
@@ -51,7 +51,7 @@ async fn s40_while_one_node_refreshes_the_others_wait_for_its_token() {
         let (hold, first) = nodes.held_up(0).await;
         let others = [nodes.waiting(1), nodes.waiting(2)];
         for at in [1, 2] {
-            soon(nodes.node(at).store.asked(Op::Lease, 1)).await;
+            soon(nodes.looks(at, 1)).await;
         }
         hold.release();
 
@@ -73,7 +73,7 @@ async fn s40_a_cold_node_waits_for_a_refresh_elsewhere() {
         nodes.pass(EXPIRED);
         let (hold, first) = nodes.held_up(0).await;
         let stranger = nodes.waiting(1);
-        soon(nodes.node(1).store.asked(Op::Lease, 1)).await;
+        soon(nodes.looks(1, 1)).await;
         hold.release();
         let (first, other) = nodes.through(Nodes::LOOK, async { (first.await, stranger.await) }).await;
         assert_eq!(token_of(&first).unwrap().access_token(), token_of(&other).unwrap().access_token());

@@ -45,7 +45,7 @@ async fn a_change_elsewhere_costs_one_read() {
     nodes.warm_up().await;
     let old = nodes.token(0).await;
     soon(old.session().refresh(&old)).await.expect("a token");
-    soon(nodes.node(0).store.asked(Op::Release, 1)).await;
+    soon(nodes.node(0).store.asked(Op::Replace, 1)).await;
 
     assert_eq!(cost(&nodes, 1, 1).await, 1);
 
@@ -63,7 +63,7 @@ async fn a_change_to_another_session_costs_nothing() {
         soon(other.sign_in(&nodes.osc)).await;
         let token = token_of(&soon(other.fetch("/")).await).expect("a token");
         soon(token.session().refresh(&token)).await.expect("a token");
-        soon(nodes.node(at).store.asked(Op::Release, 1)).await;
+        soon(nodes.node(at).store.asked(Op::Replace, 1)).await;
     }
     for at in 0..2 {
         assert_eq!(cost(&nodes, at, 10).await, 0, "node {at}");

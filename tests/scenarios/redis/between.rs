@@ -28,13 +28,13 @@ async fn s52_a_change_notified_before_an_older_answer_is_not_missed() {
         let mut record = records(&cluster.redis).await;
         record.retain(|record| !known.contains(record));
 
-        // Node 1 sees this session for the first time. The answer with the record is a list of eight
+        // Node 1 sees this session for the first time. The answer with the record is a list of four
         // elements.
         wire.hold_answers();
         let mut first = cluster.waiting(1);
         tokio::select! {
             answer = &mut first => panic!("it does not ask Redis: {answer:?}"),
-            () = soon(wire.holds("*8\r\n")) => {}
+            () = soon(wire.holds("*4\r\n")) => {}
         }
         wire.forget_told();
         let old = cluster.token(0).await;

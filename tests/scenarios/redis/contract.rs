@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use osc_auth_layer::test_util::store_contract;
-use osc_auth_layer::{Builder, Expiry, Found, RedisStore, SessionStore};
+use osc_auth_layer::{Builder, RedisStore, SessionStore, Swap, Version};
 use osc_tests::{RedisServer, soon};
 
 use super::cluster::{Cluster, UNTOLD, open, provider, untold};
@@ -41,14 +41,14 @@ async fn a_redis_store_without_notifications_meets_the_contract() {
 async fn namespaces_do_not_see_each_other() {
     let redis = RedisServer::start().await;
     let (one, other) = (store(&redis).namespace("one"), store(&redis).namespace("other"));
-    let expiry = Expiry { idle: Duration::from_secs(60), absolute: Duration::from_secs(60) };
-    assert!(soon(one.create("name", b"one", expiry)).await.unwrap());
-    assert_eq!(soon(other.read("name")).await.unwrap(), Found::Absent);
-    assert!(soon(other.create("name", b"other", expiry)).await.unwrap());
-    let Found::Live(record) = soon(one.read("name")).await.unwrap() else { panic!("it was there") };
-    assert_eq!(record.sealed, b"one");
-    assert!(soon(one.create_once("name", b"one", expiry.idle)).await.unwrap());
-    assert_eq!(soon(other.read_once("name")).await.unwrap(), None);
+    let new = |value| {
+        let expires_in = Some(Duration::from_secs(60));
+        Swap { expected: None, version: Version::from_bytes([1; 16]), value, expires_in }
+    };
+    soon(one.swap("key", new(b"one"))).await.unwrap();
+    assert_eq!(soon(other.get("key")).await.unwrap().entry, None);
+    soon(other.swap("key", new(b"other"))).await.unwrap();
+    assert_eq!(soon(one.get("key")).await.unwrap().entry.expect("it is there").value, b"one");
 }
 
 #[tokio::test]

@@ -221,6 +221,6 @@ async fn s41_a_token_is_not_used_before_redis_has_it() {
             assert_eq!(cluster.token(at).await.access_token(), new.access_token());
         }
         assert_eq!(cluster.refreshes(), 1, "{outage:?}: the session lives on with one grant");
-        assert_eq!(field(&cluster.redis, "version").await, "2");
+        assert_eq!(field(&cluster.redis, "rotation").await, "2");
     }
 }

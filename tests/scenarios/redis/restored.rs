@@ -20,12 +20,12 @@ async fn s54_a_node_with_a_newer_version_updates_a_restored_redis() {
         until("node 1 sees it", async || cluster.token(1).await.access_token() == new.access_token()).await;
 
         cluster.redis.restore_dump(&before).await;
-        assert_eq!(field(&cluster.redis, "version").await, "1");
+        assert_eq!(field(&cluster.redis, "rotation").await, "1");
 
         // The node is either the one that refreshed or one that was notified.
         back(&cluster, seen_by).await;
         assert_eq!(cluster.token(seen_by).await.access_token(), new.access_token());
-        until("Redis gets the newer version", async || field(&cluster.redis, "version").await == "2").await;
+        until("Redis gets the newer version", async || field(&cluster.redis, "rotation").await == "2").await;
         for at in 0..3 {
             back(&cluster, at).await;
             until("all nodes see the change", async || {
@@ -52,7 +52,7 @@ async fn s54_a_signed_out_session_stays_ended_after_a_redis_restore() {
     until("node 1 sees it", async || token_of(&cluster.fetch(1).await).is_none()).await;
 
     cluster.redis.restore_dump(&before).await;
-    assert_ne!(field(&cluster.redis, "version").await, "", "the record is back");
+    assert_ne!(field(&cluster.redis, "rotation").await, "", "the record is back");
 
     for _ in 0..20 {
         for at in [0, 1] {

@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use osc_auth_layer::{
-    Ending, Expiry, Found, Leased, Record, RedisStore, Replaced, SessionStore, StoreFuture,
-};
+use osc_auth_layer::{Found, RedisStore, SessionStore, StoreFuture, Swap, Swapped, Version};
 
 /// A [`RedisStore`] that accepts no watcher.
 ///
@@ -17,58 +15,19 @@ impl SessionStore for Untold {
         SessionStore::namespace(&self.0)
     }
 
-    fn create<'s>(&'s self, name: &'s str, sealed: &'s [u8], expiry: Expiry) -> StoreFuture<'s, bool> {
-        self.0.create(name, sealed, expiry)
+    fn get<'s>(&'s self, key: &'s str) -> StoreFuture<'s, Found> {
+        self.0.get(key)
     }
 
-    fn read<'s>(&'s self, name: &'s str) -> StoreFuture<'s, Found> {
-        self.0.read(name)
+    fn swap<'s>(&'s self, key: &'s str, swap: Swap<'s>) -> StoreFuture<'s, Swapped> {
+        self.0.swap(key, swap)
     }
 
-    fn replace<'s>(
-        &'s self,
-        name: &'s str,
-        expected: u64,
-        version: u64,
-        sealed: &'s [u8],
-    ) -> StoreFuture<'s, Replaced> {
-        self.0.replace(name, expected, version, sealed)
+    fn touch<'s>(&'s self, key: &'s str, expected: Version, expires_in: Duration) -> StoreFuture<'s, ()> {
+        self.0.touch(key, expected, expires_in)
     }
 
-    fn refuse<'s>(&'s self, name: &'s str, version: u64) -> StoreFuture<'s, ()> {
-        self.0.refuse(name, version)
-    }
-
-    fn touch<'s>(&'s self, name: &'s str) -> StoreFuture<'s, ()> {
-        self.0.touch(name)
-    }
-
-    fn end<'s>(&'s self, name: &'s str, ending: Ending) -> StoreFuture<'s, Option<Record>> {
-        self.0.end(name, ending)
-    }
-
-    fn lease<'s>(&'s self, name: &'s str, owner: &'s str, duration: Duration) -> StoreFuture<'s, Leased> {
-        self.0.lease(name, owner, duration)
-    }
-
-    fn release<'s>(&'s self, name: &'s str, owner: &'s str) -> StoreFuture<'s, ()> {
-        self.0.release(name, owner)
-    }
-
-    fn create_once<'s>(
-        &'s self,
-        name: &'s str,
-        value: &'s [u8],
-        lifetime: Duration,
-    ) -> StoreFuture<'s, bool> {
-        self.0.create_once(name, value, lifetime)
-    }
-
-    fn read_once<'s>(&'s self, name: &'s str) -> StoreFuture<'s, Option<Vec<u8>>> {
-        self.0.read_once(name)
-    }
-
-    fn remove_once<'s>(&'s self, name: &'s str) -> StoreFuture<'s, ()> {
-        self.0.remove_once(name)
+    fn delete<'s>(&'s self, key: &'s str, expected: Version) -> StoreFuture<'s, ()> {
+        self.0.delete(key, expected)
     }
 }

@@ -27,7 +27,7 @@ async fn cost(cluster: &Cluster, at: usize, requests: usize) -> BTreeMap<String,
 
 /// Returns the commands of a read: one script, which reads the time and the record.
 fn reads(times: u64) -> BTreeMap<String, u64> {
-    ["evalsha", "time", "hmget"].into_iter().map(|command| (command.to_owned(), times)).collect()
+    ["evalsha", "time", "hmget", "pttl"].into_iter().map(|command| (command.to_owned(), times)).collect()
 }
 
 #[tokio::test]
@@ -86,7 +86,7 @@ async fn every_key_expires_by_itself() {
     }
     kinds.sort_unstable();
     kinds.dedup();
-    assert_eq!(kinds, ["o", "s", "w"], "sessions, values that exist once, heartbeats");
+    assert_eq!(kinds, ["s", "w"], "entries and heartbeats");
 }
 
 #[tokio::test]
@@ -117,8 +117,9 @@ async fn s25_redis_receives_no_token_session_id_or_secret() {
         traffic.extend(monitor.commands().await);
     }
 
+    let keys = redis.command(&["KEYS", "*"]).await;
     let mut held = String::new();
-    for key in redis.command(&["KEYS", "*"]).await.lines() {
+    for key in keys.lines() {
         let read = if redis.command(&["TYPE", key]).await == "hash" { "HGETALL" } else { "GET" };
         held += &format!("{key} {}\n", redis.command(&[read, key]).await);
     }
@@ -129,7 +130,8 @@ async fn s25_redis_receives_no_token_session_id_or_secret() {
     }
     secrets.extend(ids);
     assert!(secrets.len() > 20 && traffic.len() > 20, "{} {}", secrets.len(), traffic.len());
-    assert!(held.contains(":s:") && held.contains(":o:"), "{held}");
+    // Each sign-in has a record and a used state. The first nodes to need a client register one.
+    assert!(keys.lines().count() > 6, "{keys}");
     let traffic = traffic.join("\n");
     for secret in &secrets {
         assert!(!holds(held.as_bytes(), secret.as_bytes()), "Redis holds {secret}");

@@ -39,19 +39,19 @@ async fn s78_a_late_answer_is_used_by_the_next_request() {
 async fn s78_a_store_that_panics_in_a_write_costs_no_second_grant() {
     for trouble in [Trouble::Panics, Trouble::PanicsAfter] {
         for op in [Op::Replace, Op::Release, Op::Lease] {
+            // The pauses between two tries, but not the time that an operation of the store may take.
+            let pauses = Duration::from_millis(50)..=Duration::from_millis(1600);
             let nodes = Nodes::told(2).await;
             nodes.pass(EXPIRED);
             nodes.node(0).store.trouble_next(op, trouble, 1);
-            let answer =
-                nodes.through(Duration::from_millis(50)..=Duration::from_secs(2), nodes.fetch(0)).await;
+            let answer = nodes.through(pauses.clone(), nodes.fetch(0)).await;
             if token_of(&answer).is_none() {
                 // Without a lease, no request was sent.
                 assert_eq!(error_of(&answer), "temporarily_unavailable", "{op:?} {trouble:?}");
                 assert_eq!(nodes.refreshes(), 0, "{op:?} {trouble:?}");
                 nodes.pass(Duration::from_secs(2));
             }
-            let token =
-                nodes.through(Duration::from_millis(50)..=Duration::from_secs(2), nodes.token(0)).await;
+            let token = nodes.through(pauses, nodes.token(0)).await;
             assert!(nodes.osc.is_live(token.access_token()), "{op:?} {trouble:?}");
             assert_eq!(nodes.refreshes(), 1, "{op:?} {trouble:?}");
         }

@@ -1,97 +1,77 @@
-//! Records expire by themselves.
+//! The store's time, and entries that expire.
 
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
-use super::super::{Ending, Expiry, Found, Leased, Replaced};
-use super::{GRAIN, LONG, Nodes, create, ok, until};
+use super::{GRAIN, LONG, Node, Nodes, create, get, held, key, ok, swap, until};
 
 const SHORT: Duration = Duration::from_millis(500);
 
-/// Nothing brings back what expired.
-async fn is_gone(Nodes { here, there }: &Nodes, name: &str) {
-    assert_eq!(
-        ok(here.replace(name, 1, 2, b"2")).await,
-        Replaced::Absent,
-        "an expired record is not replaced"
-    );
-    let leased = ok(here.lease(name, "owner", LONG.idle)).await;
-    assert_eq!(leased, Leased::Absent, "there is no lease of an expired record");
-    ok(here.touch(name)).await;
-    assert_eq!(ok(here.end(name, Ending::SignedOut)).await, None, "what expired cannot end");
-    assert_eq!(
-        ok(there.read(name)).await,
-        Found::Absent,
-        "what expired is absent for every node, and leaves no mark"
-    );
+/// The precision that a store needs.
+const COARSE: Duration = Duration::from_secs(1);
+
+async fn now(node: &Node) -> SystemTime {
+    ok(node.get(&key())).await.now
 }
 
-pub(super) async fn an_idle_record_expires_whatever_is_written(nodes: &Nodes) {
-    let Nodes { here, there } = nodes;
+/// Returns the difference of two times.
+fn apart(one: SystemTime, other: SystemTime) -> Duration {
+    one.duration_since(other).unwrap_or_else(|error| error.duration())
+}
+
+/// Returns the time until an entry expires.
+async fn left(node: &Node, key: &str) -> Duration {
+    let found = ok(node.get(key)).await;
+    let entry = found.entry.expect("an entry stays until it is deleted or expires");
+    entry.expires_at.duration_since(found.now).expect("an entry that has expired is absent")
+}
+
+pub(super) async fn all_nodes_have_the_same_time(Nodes { here, there }: &Nodes) {
     let before = Instant::now();
-    let name = create(here, Expiry { idle: SHORT, ..LONG }).await;
-    let mut version = 1;
-    until(
-        "a record expires when it was not touched, however much it is read, written and leased",
-        async || {
-            ok(here.lease(&name, "owner", LONG.idle)).await;
-            ok(there.refuse(&name, version)).await;
-            let replaced = ok(there.replace(&name, version, version + 1, b"next")).await;
-            version += 1;
-            (replaced == Replaced::Absent && ok(here.read(&name)).await == Found::Absent).then_some(())
-        },
-    )
-    .await;
-    assert!(before.elapsed() + GRAIN >= SHORT, "a record does not expire before its idle time is over");
-    is_gone(nodes, &name).await;
+    let (first, second) = (now(here).await, now(there).await);
+    let most = before.elapsed() + COARSE;
+    assert!(apart(first, second) <= most, "the store's time is the same for all nodes");
+    until("the store's time goes on", async || (now(there).await > first).then_some(())).await;
+    let (passed, most) = (apart(first, now(here).await), before.elapsed() + COARSE);
+    assert!(passed <= most, "the store's time does not run faster than others: {passed:?}");
 }
 
-pub(super) async fn a_record_expires_in_the_end_however_much_it_is_used(nodes: &Nodes) {
-    let Nodes { here, there } = nodes;
+pub(super) async fn an_entry_expires_and_nothing_brings_it_back(Nodes { here, there }: &Nodes) {
     let before = Instant::now();
-    let name = create(here, Expiry { absolute: SHORT, ..LONG }).await;
-    let mut version = 1;
-    until(
-        "a record expires when its absolute time is over, however much it is used and written",
-        async || {
-            ok(there.touch(&name)).await;
-            ok(there.replace(&name, version, version + 1, b"next")).await;
-            version += 1;
-            match ok(here.read(&name)).await {
-                Found::Live(record) => {
-                    assert!(record.ends_in <= SHORT, "a record tells when it ends: {record:?}");
-                    None
-                }
-                found => (found == Found::Absent).then_some(()),
-            }
-        },
-    )
+    let (key, version) = create(here, SHORT).await;
+    until("an entry expires, and reading does not put that off", async || {
+        get(there, &key).await.is_none().then_some(())
+    })
     .await;
-    assert!(before.elapsed() + GRAIN >= SHORT, "a record does not expire before its absolute time is over");
-    is_gone(nodes, &name).await;
+    assert!(before.elapsed() + GRAIN >= SHORT, "an entry does not expire early");
+    let swapped = swap(here, &key, Some(version), b"2", Some(LONG)).await;
+    assert_eq!(swapped.expect_err("an expired entry is absent").entry, None, "an expired entry is absent");
+    ok(there.touch(&key, version, LONG)).await;
+    assert_eq!(get(here, &key).await, None, "a touch does not bring an expired entry back");
+    swap(there, &key, None, b"3", Some(LONG)).await.expect("the key of an expired entry is free");
 }
 
-pub(super) async fn a_record_in_use_does_not_expire(Nodes { here, there }: &Nodes) {
-    const IDLE: Duration = Duration::from_secs(1);
-    const TRIES: usize = 5;
-    let expiry = Expiry { idle: IDLE, ..LONG };
-    for _ in 0..TRIES {
-        let mut last = Instant::now();
-        let (used, unused) = (create(here, expiry).await, create(here, expiry).await);
-        let mut longest = Duration::ZERO;
-        until("a record expires when it was not touched", async || {
-            let next = Instant::now();
-            ok(there.touch(&used)).await;
-            longest = longest.max(last.elapsed());
-            last = next;
-            (ok(there.read(&unused)).await == Found::Absent).then_some(())
-        })
-        .await;
-        let found = ok(there.read(&used)).await;
-        // It had every right to expire when the machine stood still for so long.
-        if longest.max(last.elapsed()) < IDLE - GRAIN {
-            assert!(matches!(found, Found::Live(_)), "a record stays while it is touched: it is {found:?}");
-            return;
-        }
-    }
-    panic!("an operation takes far less than a second: in {TRIES} tries it never did");
+pub(super) async fn a_swap_moves_the_expiry_only_if_told_to(Nodes { here, there }: &Nodes) {
+    let (key, version) = create(here, LONG).await;
+    let kept = held(there, &key).await.expires_at;
+    let version = swap(there, &key, Some(version), b"2", None).await.expect("the expected version is there");
+    assert!(apart(held(here, &key).await.expires_at, kept) <= GRAIN, "a swap without an expiry leaves it");
+    swap(there, &key, Some(version), b"3", Some(LONG / 2)).await.expect("the expected version is there");
+    let left = left(here, &key).await;
+    assert!(
+        left <= LONG / 2 && left + super::PATIENCE >= LONG / 2,
+        "a swap may shorten the expiry: {left:?}"
+    );
+}
+
+pub(super) async fn a_touch_moves_the_expiry_and_never_back(Nodes { here, there }: &Nodes) {
+    let (key, version) = create(here, LONG / 2).await;
+    ok(there.touch(&key, version, LONG)).await;
+    let touched = left(here, &key).await;
+    assert!(touched > LONG / 2 && touched <= LONG, "a touch moves the expiry: {touched:?}");
+    ok(here.touch(&key, version, SHORT)).await;
+    assert!(left(there, &key).await > LONG / 2, "a touch never shortens the expiry");
+    let entry = held(there, &key).await;
+    assert_eq!((entry.version, &*entry.value), (version, &b"1"[..]), "a touch changes nothing else");
+    ok(here.touch(&key, crate::store::Version::random(), 2 * LONG)).await;
+    assert!(left(there, &key).await <= LONG, "a stale touch does nothing");
 }

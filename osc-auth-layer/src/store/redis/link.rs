@@ -74,8 +74,8 @@ impl Link {
         }
         let deadline = Instant::now() + self.timeout;
         match self.ask_once(request, deadline).await {
-            // It may have been dead for long: Redis and what is between close idle connections.
-            Err(Problem::Unreachable(_)) if request.is_repeatable => self.ask_once(request, deadline).await,
+            // Redis and proxies close idle connections. Every request may be repeated: a repeated swap meets its own version.
+            Err(Problem::Unreachable(_)) => self.ask_once(request, deadline).await,
             Err(problem) => Err(problem),
             Ok(answer) => Ok(answer),
         }

@@ -9,7 +9,7 @@ mod tracking;
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use redis::{ConnectionAddr, ConnectionInfo, IntoConnectionInfo, ProtocolVersion, Value};
 
@@ -18,7 +18,7 @@ use self::link::Link;
 use self::problem::Problem;
 use self::scripts::{Request, millis};
 use self::tracking::Tracking;
-use super::{ENDED_FOR, Ending, Expiry, Found, Leased, Record, Replaced, SessionStore, StoreFuture, Watcher};
+use super::{Found, SessionStore, StoreFuture, Swap, Swapped, Version, Watcher};
 use crate::error::ConfigError;
 use crate::secret::random_token;
 
@@ -112,15 +112,11 @@ impl RedisStore {
         Self { server, namespace, timeout, link, tracking: Arc::new(tracking) }
     }
 
-    fn session(&self, name: &str) -> String {
-        format!("{}:s:{name}", self.namespace)
+    fn key(&self, key: &str) -> String {
+        format!("{}:s:{key}", self.namespace)
     }
 
-    fn once(&self, name: &str) -> String {
-        format!("{}:o:{name}", self.namespace)
-    }
-
-    /// Sends a request and makes of the answer what `read` does.
+    /// Sends a request and reads the answer.
     fn run<'s, T: Send + 's>(
         &'s self,
         request: Request,
@@ -152,89 +148,31 @@ fn parse(url: &str) -> Result<ConnectionInfo, ConfigError> {
     Ok(server.set_tcp_settings(tcp))
 }
 
-fn done(_: Value) -> Result<(), Problem> {
-    Ok(())
-}
-
 impl SessionStore for RedisStore {
     fn namespace(&self) -> &str {
         &self.namespace
     }
 
-    fn create<'s>(&'s self, name: &'s str, sealed: &'s [u8], expiry: Expiry) -> StoreFuture<'s, bool> {
-        let request = Request::call(&scripts::CREATE, &self.session(name))
-            .arg(sealed)
-            .arg(millis(expiry.idle))
-            .arg(millis(expiry.absolute));
-        self.run(request, scripts::parse)
+    fn get<'s>(&'s self, key: &'s str) -> StoreFuture<'s, Found> {
+        self.run(Request::call(&scripts::GET, &self.key(key)), scripts::found)
     }
 
-    fn read<'s>(&'s self, name: &'s str) -> StoreFuture<'s, Found> {
-        self.run(Request::call(&scripts::READ, &self.session(name)).repeatable(), scripts::found)
+    fn swap<'s>(&'s self, key: &'s str, swap: Swap<'s>) -> StoreFuture<'s, Swapped> {
+        let expected = swap.expected.as_ref().map_or(&[][..], |version| version.as_bytes());
+        let expires_in =
+            swap.expires_in.map_or_else(String::new, |expires_in| millis(expires_in).to_string());
+        let request = Request::call(&scripts::SWAP, &self.key(key));
+        let request = request.arg(expected).arg(swap.version.as_bytes()).arg(swap.value).arg(expires_in);
+        self.run(request, scripts::swapped)
     }
 
-    fn replace<'s>(
-        &'s self,
-        name: &'s str,
-        expected: u64,
-        version: u64,
-        sealed: &'s [u8],
-    ) -> StoreFuture<'s, Replaced> {
-        let request =
-            Request::call(&scripts::REPLACE, &self.session(name)).arg(expected).arg(version).arg(sealed);
-        self.run(request, scripts::replaced)
+    fn touch<'s>(&'s self, key: &'s str, expected: Version, expires_in: Duration) -> StoreFuture<'s, ()> {
+        let request = Request::call(&scripts::TOUCH, &self.key(key));
+        self.run(request.arg(expected.as_bytes()).arg(millis(expires_in)), |_| Ok(()))
     }
 
-    fn refuse<'s>(&'s self, name: &'s str, version: u64) -> StoreFuture<'s, ()> {
-        self.run(Request::call(&scripts::REFUSE, &self.session(name)).arg(version).repeatable(), done)
-    }
-
-    fn touch<'s>(&'s self, name: &'s str) -> StoreFuture<'s, ()> {
-        self.run(Request::call(&scripts::TOUCH, &self.session(name)).repeatable(), done)
-    }
-
-    fn end<'s>(&'s self, name: &'s str, ending: Ending) -> StoreFuture<'s, Option<Record>> {
-        let request = Request::call(&scripts::END, &self.session(name))
-            .arg(scripts::mark(ending))
-            .arg(millis(ENDED_FOR));
-        self.run(request, |answer| {
-            Ok(match scripts::found(answer)? {
-                Found::Live(record) => Some(record),
-                Found::Ended(_) | Found::Absent => None,
-            })
-        })
-    }
-
-    fn lease<'s>(&'s self, name: &'s str, owner: &'s str, duration: Duration) -> StoreFuture<'s, Leased> {
-        let request = Request::call(&scripts::LEASE, &self.session(name)).arg(owner).arg(millis(duration));
-        self.run(request.repeatable(), scripts::leased)
-    }
-
-    fn release<'s>(&'s self, name: &'s str, owner: &'s str) -> StoreFuture<'s, ()> {
-        self.run(Request::call(&scripts::RELEASE, &self.session(name)).arg(owner).repeatable(), done)
-    }
-
-    fn create_once<'s>(
-        &'s self,
-        name: &'s str,
-        value: &'s [u8],
-        lifetime: Duration,
-    ) -> StoreFuture<'s, bool> {
-        let request =
-            Request::plain("SET", &self.once(name)).arg(value).arg("PX").arg(millis(lifetime)).arg("NX");
-        self.run(request, |answer| Ok(answer == Value::Okay))
-    }
-
-    fn read_once<'s>(&'s self, name: &'s str) -> StoreFuture<'s, Option<Vec<u8>>> {
-        self.run(Request::plain("GET", &self.once(name)).repeatable(), scripts::parse)
-    }
-
-    fn remove_once<'s>(&'s self, name: &'s str) -> StoreFuture<'s, ()> {
-        self.run(Request::plain("DEL", &self.once(name)).repeatable(), done)
-    }
-
-    fn now(&self) -> StoreFuture<'_, SystemTime> {
-        self.run(Request::time().repeatable(), scripts::time)
+    fn delete<'s>(&'s self, key: &'s str, expected: Version) -> StoreFuture<'s, ()> {
+        self.run(Request::call(&scripts::DELETE, &self.key(key)).arg(expected.as_bytes()), |_| Ok(()))
     }
 
     fn watch(&self, watcher: Watcher) {
@@ -289,7 +227,7 @@ mod tests {
     fn debug_and_keys_show_the_namespace_and_no_password() {
         let store = RedisStore::new("redis://ada:hunter2@localhost").expect("a valid URL");
         let store = store.timeout(Duration::MAX).namespace("app").timeout(Duration::from_millis(200));
-        assert_eq!((store.session("n"), store.once("n")), ("app:s:n".to_owned(), "app:o:n".to_owned()));
+        assert_eq!(store.key("n"), "app:s:n");
         let debug = format!("{store:?}");
         assert!(debug.contains("app") && !debug.contains("hunter2"), "{debug}");
     }

@@ -73,7 +73,7 @@ impl Sequence {
     pub(super) fn canary(&self, number: u64) -> Request {
         self.told.lock().canary = Some((number, Instant::now()));
         let key = format!("{}{number}", self.canaries);
-        Request::plain("SET", &key).arg("").arg("PX").arg(CANARY_LIFETIME_MILLIS).repeatable()
+        Request::plain("SET", &key).arg("").arg("PX").arg(CANARY_LIFETIME_MILLIS)
     }
 
     /// How many canaries arrived.

@@ -1,6 +1,5 @@
-if version then
-    local idle = redis.call('HGET', key, 'idle')
-    redis.call('HSET', key, 'touched', ms(now))
-    redis.call('PEXPIREAT', key, ms(math.min(now + tonumber(idle), tonumber(ends))))
+-- ARGV: expected version, expiry. The answer has no meaning.
+if version == ARGV[1] and redis.call('PTTL', key) < tonumber(ARGV[2]) then
+    redis.call('PEXPIRE', key, ARGV[2])
 end
 return 1
