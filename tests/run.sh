@@ -144,6 +144,10 @@ sign_in_with_other_providers() {
     cargo test --quiet -p osc-tests --all-features --test providers
 }
 
+check_every_order() {
+    cargo test --quiet --release -p osc-checker --test checker -- --nocapture --test-threads=1
+}
+
 check_peers() {
     cargo check --quiet --locked --manifest-path tests/peers/Cargo.toml
 }
@@ -170,6 +174,7 @@ step "Rust: unit tests, scenarios, documentation examples" \
     cargo test --quiet --workspace --all-features --no-fail-fast
 step "Scenarios with a session store that notifies of changes" scenarios_with memory
 step "Scenarios with a session store that is read at every request" scenarios_with untold
+step "Checker: session records in every order of events" check_every_order
 step "Providers by other authors: oidc-provider and Django OAuth Toolkit" sign_in_with_other_providers
 step "Features: each one alone" check_features
 step "Supply chain: licences, duplicates, sources" check_supply_chain
