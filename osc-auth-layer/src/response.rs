@@ -66,7 +66,8 @@ impl Refusal {
         }
     }
 
-    fn error(&self) -> &'static str {
+    /// Returns the error code of the answer.
+    pub(crate) fn error(&self) -> &'static str {
         match self {
             Self::Unauthenticated => "unauthenticated",
             Self::SessionEnded => "session_ended",

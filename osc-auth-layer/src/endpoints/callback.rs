@@ -42,13 +42,14 @@ pub(super) async fn serve(context: &Context<'_>) -> Result<Answer, Refusal> {
         // The pending sign-in stays, so that a reload can join the exchange.
         Either::Right(_) => return Err(Refusal::ProviderUnavailable),
     };
+    let Some(outcome) = outcome else { return Err(Refusal::ProviderUnavailable) };
     cookies.remove(&pending);
     match outcome {
-        Some(Outcome::SignedIn(sealed)) => {
-            let Some(id) = sealed.open(&pending) else {
+        Outcome::SignedIn { id, is_relayed } => {
+            let Some(id) = id.open(&pending) else {
                 return no_pending(context).await;
             };
-            if !is_live(auth, &id).await? {
+            if !is_live(auth, &id).await? || is_relayed && !delivery.claim().await? {
                 return no_pending(context).await;
             }
             // Dropped but not revoked, because the provider may have used the same grant for this sign-in.
@@ -61,16 +62,17 @@ pub(super) async fn serve(context: &Context<'_>) -> Result<Answer, Refusal> {
             context.cookies.add(config.cookies.build(session_cookie, id.cookie_value(), lifetime));
             Ok(see_other(&pending.return_to))
         }
-        Some(Outcome::Refused(refusal)) => Err(refusal),
-        Some(Outcome::Used) => no_pending(context).await,
-        None => Err(Refusal::ProviderUnavailable),
+        Outcome::Refused(refusal) => Err(refusal),
+        Outcome::Used => no_pending(context).await,
     }
 }
 
 /// Returns false if the session was signed out after it began.
 async fn is_live(auth: &Arc<Auth>, id: &SessionId) -> Result<bool, Refusal> {
-    if let Some(session) = auth.sessions.table.find(id) {
-        return Ok(auth.sessions.table.current(&session).is_some());
+    // Another request may be reading it, so a session without a token proves nothing.
+    let known = auth.sessions.table.find(id);
+    if known.is_some_and(|session| auth.sessions.table.current(&session).is_some()) {
+        return Ok(true);
     }
     let live = auth.sessions.live(id).await.map_err(|_| Refusal::ProviderUnavailable)?;
     Ok(live.is_some())

@@ -8,8 +8,9 @@ use tokio::sync::watch;
 use tracing::Instrument;
 
 use super::outcomes::{Fingerprint, Outcome, Place, SealedId};
-use super::pending::{LIFETIME, PendingSignIn};
+use super::pending::PendingSignIn;
 use super::query::Query;
+use super::relay::Relay;
 use crate::clock::Timestamp;
 use crate::endpoints::Auth;
 use crate::flight::landing;
@@ -18,17 +19,20 @@ use crate::redact::redacted;
 use crate::response::Refusal;
 use crate::secret::Secret;
 use crate::sessions::SessionId;
-use crate::store::RecordName;
 
 /// How long a session waits for its browser. After that its grant is revoked.
 const UNCLAIMED_FOR: Duration = Duration::from_secs(12);
+
+/// A session that no browser got is withdrawn before its grant is revoked. A store that fails is asked this often.
+const WITHDRAWALS: u32 = 10;
+const WITHDRAW_AGAIN: Duration = Duration::from_secs(1);
 
 /// A request's share in a sign-in.
 ///
 /// If it is dropped before the browser gets the session, the grant is revoked unless another request comes for it.
 pub(super) struct Delivery<'s> {
     auth: &'s Arc<Auth>,
-    pending: &'s PendingSignIn,
+    pending: &'s Arc<PendingSignIn>,
     outcome: watch::Receiver<Option<Outcome>>,
 }
 
@@ -40,6 +44,7 @@ impl<'s> Delivery<'s> {
         query: Query,
         now: Timestamp,
     ) -> Result<Option<Self>, Refusal> {
+        auth.sessions.sweeper.keep_going();
         let outcome = match auth.outcomes.enter(pending.state(), Fingerprint::of(&query), auth.sessions.now())
         {
             Place::Joined(outcome) => outcome,
@@ -61,9 +66,20 @@ impl<'s> Delivery<'s> {
         Ok(Some(Self { auth, pending, outcome }))
     }
 
-    /// Waits for the outcome. `None` if the exchange died with its runtime.
+    /// Waits for the outcome. `None` if another node has not told it, or if the exchange died with its runtime.
     pub(super) async fn outcome(&self) -> Option<Outcome> {
         landing(self.outcome.clone()).await
+    }
+
+    /// Notes for the node that began the session that this node hands it over. Returns false if that node has withdrawn it.
+    pub(super) async fn claim(&self) -> Result<bool, Refusal> {
+        match self.auth.sessions.backing.as_deref() {
+            None => Ok(true),
+            Some(backing) => {
+                let claimed = Relay::new(backing, self.pending).claim().await;
+                claimed.map_err(|_| Refusal::ProviderUnavailable)
+            }
+        }
     }
 
     /// Notes that the next answer gives the session to the browser.
@@ -75,8 +91,8 @@ impl<'s> Delivery<'s> {
 impl Drop for Delivery<'_> {
     fn drop(&mut self) {
         if self.auth.outcomes.leave(self.pending.state()) {
-            let (auth, state) = (self.auth.clone(), self.pending.state().to_owned());
-            self.auth.sessions.beside(async move { revoke_unless_claimed(&auth, &state).await });
+            let (auth, pending) = (self.auth.clone(), self.pending.clone());
+            self.auth.sessions.beside(async move { revoke_unless_claimed(&auth, &pending).await });
         }
     }
 }
@@ -88,37 +104,68 @@ async fn run(
     sender: &watch::Sender<Option<Outcome>>,
     now: Timestamp,
 ) {
-    let (outcome, unclaimed) = match sign_in(auth, pending, query, now).await {
-        Ok(Some(id)) => (Outcome::SignedIn(SealedId::seal(&id, pending)), Some(id)),
-        Ok(None) => (Outcome::Used, None),
-        Err(refusal) => (Outcome::Refused(refusal), None),
-    };
-    let is_forsaken = auth.outcomes.end(pending.state(), unclaimed, auth.sessions.now());
-    sender.send_replace(Some(outcome));
-    if is_forsaken {
-        revoke_unless_claimed(auth, pending.state()).await;
-    }
-}
-
-async fn revoke_unless_claimed(auth: &Arc<Auth>, state: &str) {
-    select(auth.sessions.clock.sleep(UNCLAIMED_FOR), Box::pin(auth.sessions.stopping.cancelled())).await;
-    if let Some(id) = auth.outcomes.take_unclaimed(state) {
-        tracing::debug!(session = %id.public(), "no browser received this session; the layer revokes its grant");
-        auth.sessions.sign_out(&id).await;
-    }
-}
-
-/// Exchanges the code of the provider's answer, and begins a session. `None` if the state was used before.
-async fn sign_in(
-    auth: &Arc<Auth>,
-    pending: &PendingSignIn,
-    query: &Query,
-    now: Timestamp,
-) -> Result<Option<SessionId>, Refusal> {
+    let mut relay = auth.sessions.backing.as_deref().map(|backing| Relay::new(backing, pending));
+    let fingerprint = Fingerprint::of(query);
     // Every answer uses up the state (RFC 9700 §4.2.4). So of two deliveries on two nodes, only one makes a token request.
-    if !consume_once(auth, pending, now).await? {
-        return Ok(None);
+    let is_first = match &mut relay {
+        Some(relay) => relay.consume_once().await.map_err(|_| Refusal::ProviderUnavailable),
+        None => Ok(auth.consume_once(pending.state(), pending.expires_at(), now)),
+    };
+    let signed_in = match is_first {
+        Ok(true) => sign_in(auth, pending, query).await,
+        Ok(false) => {
+            let outcome = match &relay {
+                Some(relay) => relay.outcome(fingerprint, &auth.sessions).await,
+                None => Ok(Outcome::Used),
+            };
+            // Without an outcome the browser keeps its pending sign-in, and can ask again.
+            let Ok(outcome) = outcome else { return auth.outcomes.forget(pending.state()) };
+            auth.outcomes.end(pending.state(), None, auth.sessions.now());
+            sender.send_replace(Some(outcome));
+            return;
+        }
+        Err(refusal) => Err(refusal),
+    };
+    let is_forsaken =
+        auth.outcomes.end(pending.state(), signed_in.as_ref().ok().cloned(), auth.sessions.now());
+    sender.send_replace(Some(match &signed_in {
+        Ok(id) => Outcome::SignedIn { id: SealedId::seal(id, pending), is_relayed: false },
+        Err(refusal) => Outcome::Refused(refusal.clone()),
+    }));
+    if let Some(relay) = &relay {
+        relay.publish(fingerprint, &signed_in, &auth.sessions).await;
     }
+    if is_forsaken {
+        revoke_unless_claimed(auth, pending).await;
+    }
+}
+
+async fn revoke_unless_claimed(auth: &Arc<Auth>, pending: &PendingSignIn) {
+    select(auth.sessions.clock.sleep(UNCLAIMED_FOR), Box::pin(auth.sessions.stopping.cancelled())).await;
+    let Some(id) = auth.outcomes.take_unclaimed(pending.state()) else { return };
+    if !withdraw(auth, pending).await {
+        return;
+    }
+    tracing::debug!(session = %id.public(), "no browser received this session; the layer revokes its grant");
+    auth.sessions.sign_out(&id).await;
+}
+
+/// Returns true if no other node gives the session to its browser. While the store does not say, the session stays: a browser may
+/// have it.
+async fn withdraw(auth: &Auth, pending: &PendingSignIn) -> bool {
+    let Some(backing) = auth.sessions.backing.as_deref() else { return true };
+    let relay = Relay::new(backing, pending);
+    for _ in 0..WITHDRAWALS {
+        match relay.withdraw().await {
+            Ok(is_withdrawn) => return is_withdrawn,
+            Err(_) => auth.sessions.clock.sleep(WITHDRAW_AGAIN).await,
+        }
+    }
+    false
+}
+
+/// Exchanges the code of the provider's answer, and begins a session.
+async fn sign_in(auth: &Arc<Auth>, pending: &PendingSignIn, query: &Query) -> Result<SessionId, Refusal> {
     check_issuer(query, pending)?;
     if let Some(error) = query.get("error") {
         let description = query.get("error_description").unwrap_or_default();
@@ -155,7 +202,7 @@ async fn sign_in(
     let token = begun.map_err(|_| Refusal::ProviderUnavailable)?;
     let id = token.held_by().id().clone();
     tracing::debug!(session = %id.public(), "signed in");
-    Ok(Some(id))
+    Ok(id)
 }
 
 /// Compares `iss` if it is present, and requires it if the provider announced it. Applies to error answers too (RFC 9207 §2.4).
@@ -172,16 +219,6 @@ fn check_issuer(query: &Query, pending: &PendingSignIn) -> Result<(), Refusal> {
             ))
         }
     }
-}
-
-/// Returns true for the first delivery of the state on any node.
-async fn consume_once(auth: &Arc<Auth>, pending: &PendingSignIn, now: Timestamp) -> Result<bool, Refusal> {
-    let Some(backing) = &auth.sessions.backing else {
-        return Ok(auth.consume_once(pending.state(), pending.expires_at(), now));
-    };
-    let name = RecordName::once(&["state", pending.state()]);
-    let created = backing.create(&name, &[], LIFETIME).await;
-    created.map_err(|_| Refusal::ProviderUnavailable)
 }
 
 async fn refusal(auth: &Auth, client: &Credentials, error: GrantError) -> Refusal {

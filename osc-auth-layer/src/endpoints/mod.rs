@@ -6,6 +6,7 @@ mod exchange;
 mod outcomes;
 pub(crate) mod pending;
 pub(crate) mod query;
+mod relay;
 pub(crate) mod return_to;
 mod route;
 mod session;
@@ -62,7 +63,6 @@ impl Auth {
 
     /// Returns true for the first use of `state` in this process.
     fn consume_once(&self, state: &str, expires_at: Timestamp, now: Timestamp) -> bool {
-        self.sessions.sweeper.keep_going();
         self.consumed.consume_once(state, expires_at, now)
     }
 

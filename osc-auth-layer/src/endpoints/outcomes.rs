@@ -4,6 +4,8 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use parking_lot::Mutex;
 use sha2::{Digest, Sha256};
 use tokio::sync::watch;
@@ -17,14 +19,18 @@ use crate::sessions::SessionId;
 use crate::store::SealingKey;
 
 /// How long a browser can get an outcome again.
-const KEPT_FOR: Duration = Duration::from_secs(60);
+pub(super) const KEPT_FOR: Duration = Duration::from_secs(60);
 /// The most outcomes. Each costs a request to the provider, so more in a minute mean an attack.
 const MOST: usize = 100_000;
 
 /// The outcome of a sign-in.
 #[derive(Clone, Debug)]
 pub(super) enum Outcome {
-    SignedIn(SealedId),
+    SignedIn {
+        id: SealedId,
+        /// Another node began the session.
+        is_relayed: bool,
+    },
     Refused(Refusal),
     /// The state was used before.
     Used,
@@ -62,6 +68,10 @@ impl Fingerprint {
             hash.update(value);
         }
         Self(hash.finalize().into())
+    }
+
+    pub(super) fn text(self) -> String {
+        URL_SAFE_NO_PAD.encode(self.0)
     }
 }
 
@@ -132,6 +142,11 @@ impl Outcomes {
         let Some(kept) = all.get_mut(state) else { return false };
         (kept.unclaimed, kept.until) = (unclaimed, Some(now.plus(KEPT_FOR)));
         kept.is_forsaken()
+    }
+
+    /// Forgets a sign-in whose outcome is not known. The next delivery asks again.
+    pub(super) fn forget(&self, state: &str) {
+        self.0.lock().remove(state);
     }
 
     /// Removes and returns the session, if no browser has it and no request waits for it.

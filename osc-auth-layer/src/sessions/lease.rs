@@ -48,6 +48,8 @@ pub(super) struct Lease {
     is_taken_over: bool,
     /// The store failed when it was asked. It may still write the lease.
     is_in_doubt: bool,
+    /// The store wrote the lease at least once.
+    was_written: bool,
     /// The record that was written after the refresh releases the lease.
     is_released: bool,
 }
@@ -78,17 +80,19 @@ impl Lease {
             held: None,
             is_taken_over: false,
             is_in_doubt: false,
+            was_written: false,
             is_released: false,
         };
         let before = backing.before_read(&stored.key.name);
         match lease.ask().await {
             Ok(Asked::Mine) => Ok(Taken::Mine(lease)),
+            // The store may have written the lease before it showed the change.
             Ok(Asked::Theirs(left)) => {
-                stored.owner.lock().take();
+                lease.give_back();
                 Ok(Taken::Theirs(left, before))
             }
             Ok(Asked::Changed) => {
-                stored.owner.lock().take();
+                lease.give_back();
                 Ok(Taken::Changed)
             }
             Ok(Asked::Over) => Ok(Taken::Over),
@@ -166,13 +170,16 @@ impl Lease {
             match sessions.put(&session, Some(base.version), version, &content, None).await? {
                 Put::Done(answered) => {
                     session.wrote(version, content);
+                    self.was_written = true;
                     self.is_taken_over |= is_taken_over;
                     self.held = Some((Held::new(until, answered), asked_at));
-                    if !is_off(now, answered) {
+                    // Corrected once. A store whose answers take a second would be off every time.
+                    if exact.is_some() || !is_off(now, answered) {
                         return Ok(Asked::Mine);
                     }
                     exact = Some(answered);
                 }
+                Put::Unreadable(unreadable) => return Err(unreadable.into()),
                 Put::Conflict(None) => {
                     session.drop_out(&sessions.table);
                     sessions.table.remove(session.id());
@@ -257,6 +264,8 @@ impl Lease {
                     return Ok(Written::Ours { version, content: Box::new(content) });
                 }
                 Ok(Put::Conflict(None)) => return Err(Ended::Dropped),
+                // Only a newer version of the layer can go on from here. Another look finds out.
+                Ok(Put::Unreadable(_)) => return Ok(Written::Theirs),
                 Ok(Put::Conflict(Some(read))) => {
                     expected = read.version();
                     (record, facts) = {
@@ -302,6 +311,7 @@ impl Lease {
                         return Err(StoreError::new("it was set back to an older state"));
                     }
                 }
+                Put::Unreadable(unreadable) => return Err(unreadable.into()),
                 Put::Conflict(None) => {
                     session.drop_out(&sessions.table);
                     sessions.table.remove(session.id());
@@ -327,7 +337,8 @@ impl Lease {
         let Some(stored) = self.session.stored() else { return };
         // A later run has another owner, whose lease a late release does not touch.
         stored.owner.lock().take();
-        if self.is_released || self.session.is_over() || self.is_taken_over {
+        let may_be_held = (self.was_written || self.is_in_doubt) && !self.is_released;
+        if !may_be_held || self.session.is_over() || self.is_taken_over {
             return;
         }
         let sessions = self.sessions.clone();
@@ -372,7 +383,7 @@ impl Lease {
                 session.wrote(version, content);
                 Ok(true)
             }
-            Put::Conflict(None) => Ok(true),
+            Put::Conflict(None) | Put::Unreadable(_) => Ok(true),
             Put::Conflict(Some(read)) => {
                 sessions.absorb(session, *read);
                 Ok(false)

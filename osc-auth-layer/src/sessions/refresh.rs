@@ -128,7 +128,7 @@ async fn run(sessions: Arc<Sessions>, session: Session, stale: OscToken, cause: 
     refreshed
 }
 
-/// What to spend, and the version it was found in; or why nothing needs to be sent.
+/// What to spend, and the rotation in which it was found.
 pub(super) struct Plan {
     pub(super) grant: Grant,
     pub(super) rotation: u64,

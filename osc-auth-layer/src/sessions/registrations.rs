@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::clock::Timestamp;
 use crate::oauth::{AuthMethod, Credentials, GrantError, Registered, Registration, Registrations};
 use crate::secret::Secret;
-use crate::store::{Backing, RecordName, SealingKey, StoreError};
+use crate::store::{Backing, RecordName, SealingKey, StoreError, Swap, Swapped, Version};
 
 /// How long a registration is kept that never expires. Every record in the store has to end at some time.
 const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
@@ -58,6 +58,27 @@ impl StoredRegistrations {
             );
         }
         Ok(opened)
+    }
+
+    /// Makes a registration the current one, unless there is one already. Returns the one that counts instead. One that no key
+    /// opens is of use to nobody, so it is replaced.
+    async fn make_current(
+        &self,
+        name: &RecordName,
+        sealed: &[u8],
+        lifetime: Duration,
+    ) -> Result<Option<Registered>, StoreError> {
+        let mut expected = None;
+        loop {
+            let version = Version::random();
+            let swap = Swap { expected, version, value: sealed, expires_in: Some(lifetime) };
+            let Swapped::Conflict(found) = self.backing.swap(name, swap).await? else { return Ok(None) };
+            let opened = found.entry.as_ref().and_then(|entry| self.open(name, &entry.value));
+            if opened.is_some() {
+                return Ok(opened);
+            }
+            expected = found.entry.map(|entry| entry.version);
+        }
     }
 
     fn seal(&self, name: &RecordName, (credentials, registration): &Registered) -> Vec<u8> {
@@ -115,9 +136,7 @@ impl Registrations for StoredRegistrations {
             let current = self.current_name(app, &registration.redirect_uris);
             // Written under the client's id first, because a callback on another node looks there.
             self.backing.create(&client, &self.seal(&client, registered), lifetime).await?;
-            let sealed = self.seal(&current, registered);
-            let is_first = self.backing.create(&current, &sealed, lifetime).await?;
-            if is_first { Ok(None) } else { Ok(self.read(&current).await?) }
+            Ok(self.make_current(&current, &self.seal(&current, registered), lifetime).await?)
         })
     }
 

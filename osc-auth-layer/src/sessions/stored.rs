@@ -14,7 +14,7 @@ use super::token::Issue;
 use super::{OscToken, Phase, Session, SessionId, Sessions, Timing};
 use crate::clock::Timestamp;
 use crate::oauth::Tokens;
-use crate::store::{Backing, Entry, RecordKey, StoreError, Swap, Swapped, Version};
+use crate::store::{Backing, Entry, Found, RecordKey, StoreError, Swap, Swapped, Version};
 
 /// An estimate of the store's time that is off by more than this is not written into a record.
 const TIME_TOLERANCE: Duration = Duration::from_secs(1);
@@ -55,6 +55,8 @@ pub(super) enum Put {
     Done(Timestamp),
     /// The store holds something else.
     Conflict(Option<Box<Read>>),
+    /// The store holds something that this node cannot read.
+    Unreadable(Unreadable),
 }
 
 impl Session {
@@ -162,12 +164,15 @@ impl Session {
             let version = Version::random();
             let put = sessions.put(self, expected, version, &content, Some(content.facts.kept_for));
             match put.await? {
-                Put::Done(answered) if is_off(now, answered) => (now, expected) = (answered, Some(version)),
+                // Corrected once. A store whose answers take a second would be off every time.
+                Put::Done(answered) if expected.is_none() && is_off(now, answered) => {
+                    (now, expected) = (answered, Some(version));
+                }
                 Put::Done(_) => {
                     self.wrote(version, content);
                     return Ok(());
                 }
-                Put::Conflict(_) => {
+                Put::Conflict(_) | Put::Unreadable(_) => {
                     return Err(StoreError::new("it already holds a session with this new id"));
                 }
             }
@@ -326,10 +331,13 @@ impl Sessions {
         let swap = Swap { expected, version, value: &value, expires_in };
         Ok(match backing.swap(&stored.key.name, swap).await? {
             Swapped::Done { now } => Put::Done(now.into()),
-            Swapped::Conflict(found) => Put::Conflict(match found.entry {
-                Some(entry) => Some(Box::new(self.open(&stored.key, entry, found.now)?)),
-                None => None,
-            }),
+            Swapped::Conflict(Found { entry: None, .. }) => Put::Conflict(None),
+            Swapped::Conflict(Found { entry: Some(entry), now }) => {
+                match self.open(&stored.key, entry, now) {
+                    Ok(read) => Put::Conflict(Some(Box::new(read))),
+                    Err(unreadable) => Put::Unreadable(unreadable),
+                }
+            }
         })
     }
 

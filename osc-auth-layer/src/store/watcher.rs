@@ -53,9 +53,9 @@ impl fmt::Debug for Watcher {
 pub struct Watching(Watcher);
 
 impl Watching {
-    /// Tells the layer that the record of this name was written, touched, leased or ended, or has expired.
-    pub fn changed(&self, name: &str) {
-        let Some(name) = RecordName::parse(name) else {
+    /// Tells the layer that a node swapped or deleted the entry of this key.
+    pub fn changed(&self, key: &str) {
+        let Some(name) = RecordName::parse(key) else {
             return;
         };
         self.0.tell(|coherence| coherence.changed(&name));

@@ -1,12 +1,14 @@
 //! s59: nodes whose clocks differ by hours agree on what has expired. s60: use of a session on one node
 //! counts on all nodes.
 
+use std::pin::Pin;
 use std::time::{Duration, SystemTime};
 
 use http::StatusCode;
 use mock_osc::MockOsc;
 use osc_auth_layer::Clock;
-use osc_tests::{EXPIRED, Nodes, Op, Trouble, callback, soon, token_of};
+use osc_auth_layer::test_util::{MemoryStore, TestClock};
+use osc_tests::{Browser, EXPIRED, Nodes, Op, Trouble, app, callback, layer_for, soon, token_of};
 
 use super::assert_refused;
 
@@ -243,4 +245,33 @@ async fn s59_a_sign_in_crosses_nodes_whose_clocks_differ() {
         let answer = soon(nodes.send(&browser, ends).navigate(&path)).await;
         assert_eq!(answer.status(), StatusCode::SEE_OTHER, "{begins}, {ends}: {answer:?}");
     }
+}
+
+/// A clock that is a second and a half later at each look.
+#[derive(Clone)]
+struct Hurried(TestClock);
+
+impl Clock for Hurried {
+    fn now(&self) -> SystemTime {
+        self.0.advance(Duration::from_millis(1500));
+        self.0.now()
+    }
+
+    fn sleep(&self, duration: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        self.0.sleep(duration)
+    }
+}
+
+#[tokio::test]
+async fn a_store_whose_answers_take_more_than_a_second_signs_in_and_refreshes() {
+    let osc = MockOsc::builder().start().await.expect("the mock");
+    let store = MemoryStore::with_clock(Hurried(TestClock::new()));
+    let layer = layer_for(&osc).clock(TestClock::new()).store(store).build().expect("it builds");
+    let mut browser = Browser::new(app(&layer));
+    assert_eq!(soon(browser.sign_in(&osc)).await.status(), StatusCode::SEE_OTHER);
+    let token = token_of(&soon(browser.fetch("/")).await).expect("a token");
+
+    let newer = soon(token.session().refresh(&token)).await.expect("a token");
+
+    assert_ne!(newer.access_token(), token.access_token());
 }

@@ -48,12 +48,7 @@ async fn a_record_in_a_newer_format_is_an_outage_and_no_sign_out() {
     let nodes = Nodes::untold(2).await;
     let token = nodes.token(0).await;
     let snapshot = nodes.store.snapshot();
-    let name = nodes.node(0).store.created().pop().expect("a session");
-    let entry = nodes.store.get(&name).await.expect("the store works").entry.expect("a record");
-    let version = Version::from_bytes([9; 16]);
-    let value = [&[2], &entry.value[1..]].concat();
-    let swap = Swap { expected: Some(entry.version), version, value: &value, expires_in: None };
-    nodes.store.swap(&name, swap).await.expect("the store works");
+    write_in_a_newer_format(&nodes).await;
 
     for at in 0..2 {
         let answer = nodes.fetch(at).await;
@@ -65,4 +60,27 @@ async fn a_record_in_a_newer_format_is_an_outage_and_no_sign_out() {
     for at in 0..2 {
         assert_eq!(nodes.token(at).await.access_token(), token.access_token());
     }
+}
+
+#[tokio::test]
+async fn a_refresh_that_meets_a_record_in_a_newer_format_ends() {
+    let nodes = Nodes::untold(1).await;
+    nodes.pass(EXPIRED);
+    let (hold, request) = nodes.held_up(0).await;
+    write_in_a_newer_format(&nodes).await;
+
+    hold.release();
+
+    let answer = soon(request).await;
+    assert_eq!(error_of(&answer), "temporarily_unavailable");
+    assert!(!answer.headers().contains_key("set-cookie"), "{answer:?}");
+}
+
+async fn write_in_a_newer_format(nodes: &Nodes) {
+    let name = nodes.node(0).store.created().pop().expect("a session");
+    let entry = nodes.store.get(&name).await.expect("the store works").entry.expect("a record");
+    let version = Version::from_bytes([9; 16]);
+    let value = [&[2], &entry.value[1..]].concat();
+    let swap = Swap { expected: Some(entry.version), version, value: &value, expires_in: None };
+    nodes.store.swap(&name, swap).await.expect("the store works");
 }

@@ -1,0 +1,196 @@
+//! The outcome of a sign-in in the store, for a browser whose next request arrives at another node.
+//!
+//! The entry of a used state is empty until its sign-in has an outcome. Then it holds one byte that says who hands the session
+//! over, and the outcome. That is sealed under the verifier, so that only the browser with the pending sign-in can open it.
+
+use std::time::{Duration, Instant};
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use futures_util::future::select;
+use serde::{Deserialize, Serialize};
+
+use super::outcomes::{Fingerprint, KEPT_FOR, Outcome, SealedId};
+use super::pending::{LIFETIME, PendingSignIn};
+use crate::clock::{Moment, Timestamp};
+use crate::response::Refusal;
+use crate::sessions::{SessionId, Sessions};
+use crate::store::{Backing, Entry, Found, RecordName, SealingKey, StoreError, Swap, Swapped, Version};
+
+/// No other node has handed the session over.
+const UNCLAIMED: u8 = b'u';
+/// Another node hands the session over, so the node that began it does not revoke its grant.
+const CLAIMED: u8 = b'c';
+/// The node that began the session revokes its grant. There is no outcome any more.
+const WITHDRAWN: u8 = b'w';
+
+/// How long to wait for the outcome of another node. An exchange and the writes around it take less, unless that node died.
+const LONGEST: Duration = Duration::from_secs(40);
+/// The first pause between two looks or tries. Each pause is twice as long as the last.
+const PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+/// Tries to publish. Another node waits for longer than they take.
+const TRIES: u32 = 6;
+
+#[derive(Serialize, Deserialize)]
+struct Plain {
+    fingerprint: String,
+    /// By the store's clock.
+    ended_at: Timestamp,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    session: Option<String>,
+    /// The error code of the refusal, if there is no session.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    refusal: Option<String>,
+}
+
+/// Nobody told the outcome in time. It may come later.
+pub(super) struct NotYet;
+
+/// A sign-in's entry in the store.
+pub(super) struct Relay<'r> {
+    backing: &'r Backing,
+    pending: &'r PendingSignIn,
+    name: RecordName,
+    /// The version of the entry that this node made.
+    consumed: Option<Version>,
+}
+
+impl<'r> Relay<'r> {
+    pub(super) fn new(backing: &'r Backing, pending: &'r PendingSignIn) -> Self {
+        Self { backing, pending, name: RecordName::once(&["state", pending.state()]), consumed: None }
+    }
+
+    /// Uses up the state. Returns true for the first delivery on any node.
+    pub(super) async fn consume_once(&mut self) -> Result<bool, StoreError> {
+        let version = Version::random();
+        let swap = Swap { expected: None, version, value: &[], expires_in: Some(LIFETIME) };
+        let swapped = self.backing.swap(&self.name, swap).await?;
+        self.consumed = matches!(swapped, Swapped::Done { .. }).then_some(version);
+        Ok(self.consumed.is_some())
+    }
+
+    /// Tells the other nodes. If this fails, they answer as in an outage.
+    pub(super) async fn publish(
+        &self,
+        fingerprint: Fingerprint,
+        signed_in: &Result<SessionId, Refusal>,
+        sessions: &Sessions,
+    ) {
+        let (Some(consumed), Ok(ended_at)) = (self.consumed, self.backing.about_now().await) else { return };
+        let (session, refusal) = match signed_in {
+            Ok(id) => (Some(URL_SAFE_NO_PAD.encode(id.as_bytes())), None),
+            Err(refusal) => (None, Some(refusal.error().to_owned())),
+        };
+        let plain = Plain { fingerprint: fingerprint.text(), ended_at, session, refusal };
+        let plain = serde_json::to_vec(&plain).expect("strings and numbers are valid JSON");
+        let sealed = self.key().seal(&plain, self.pending.state().as_bytes());
+        let value = [&[UNCLAIMED], &sealed[..]].concat();
+        let (mut pause, version) = (PAUSE, Version::random());
+        for _ in 0..TRIES {
+            if self.put(consumed, version, &value).await.is_ok() {
+                return;
+            }
+            sessions.clock.sleep(pause).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+
+    /// Waits for the outcome of the node that used up the state. `Err` if it is not known yet.
+    pub(super) async fn outcome(
+        &self,
+        fingerprint: Fingerprint,
+        sessions: &Sessions,
+    ) -> Result<Outcome, NotYet> {
+        let (begun, mut pause) = (Moment::now(&*sessions.clock), PAUSE);
+        while begun.age(&*sessions.clock) < LONGEST && !sessions.is_shutting_down() {
+            let before = self.backing.before_read(&self.name);
+            match self.backing.get(&self.name).await {
+                Ok(Found { entry: Some(entry), .. }) if entry.value.is_empty() => {}
+                Ok(Found { entry, now }) => {
+                    let opened = entry.and_then(|entry| self.open(&entry, fingerprint, now.into()));
+                    return Ok(opened.unwrap_or(Outcome::Used));
+                }
+                // The outcome may come all the same.
+                Err(_) => {}
+            }
+            if self.backing.coherence().is_trusted(Instant::now()) {
+                pause = LONGEST_PAUSE;
+            }
+            let change = Box::pin(self.backing.coherence().change(&self.name, before));
+            let stopping = Box::pin(sessions.stopping.cancelled());
+            select(select(change, sessions.clock.sleep(pause)), stopping).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+        Err(NotYet)
+    }
+
+    /// Opens an outcome of the same answer, if it is not too old.
+    fn open(&self, entry: &Entry, fingerprint: Fingerprint, now: Timestamp) -> Option<Outcome> {
+        let (_, sealed) = entry.value.split_first()?;
+        let plain = self.key().open(sealed, self.pending.state().as_bytes())?;
+        let plain: Plain = serde_json::from_slice(&plain).ok()?;
+        if plain.fingerprint != fingerprint.text() || now.since(plain.ended_at) > KEPT_FOR {
+            return None;
+        }
+        let Some(session) = plain.session else {
+            return Some(Outcome::Refused(refusal(plain.refusal.as_deref())));
+        };
+        let id = SessionId::new(URL_SAFE_NO_PAD.decode(session).ok()?.try_into().ok()?);
+        Some(Outcome::SignedIn { id: SealedId::seal(&id, self.pending), is_relayed: true })
+    }
+
+    /// Notes that this node hands the session over. Returns false if the node that began it has withdrawn it.
+    pub(super) async fn claim(&self) -> Result<bool, StoreError> {
+        loop {
+            let Some(entry) = self.backing.get(&self.name).await?.entry else { return Ok(false) };
+            match entry.value.first() {
+                Some(&CLAIMED) => return Ok(true),
+                Some(&UNCLAIMED) => {}
+                _ => return Ok(false),
+            }
+            let mut claimed = entry.value;
+            claimed[0] = CLAIMED;
+            if let Swapped::Done { .. } = self.put(entry.version, Version::random(), &claimed).await? {
+                return Ok(true);
+            }
+        }
+    }
+
+    /// Returns true if no other node hands the session over, and none will.
+    pub(super) async fn withdraw(&self) -> Result<bool, StoreError> {
+        loop {
+            let Some(entry) = self.backing.get(&self.name).await?.entry else { return Ok(true) };
+            match entry.value.first() {
+                Some(&CLAIMED) => return Ok(false),
+                Some(&WITHDRAWN) => return Ok(true),
+                _ => {}
+            }
+            if let Swapped::Done { .. } = self.put(entry.version, Version::random(), &[WITHDRAWN]).await? {
+                return Ok(true);
+            }
+        }
+    }
+
+    async fn put(&self, expected: Version, version: Version, value: &[u8]) -> Result<Swapped, StoreError> {
+        let swap = Swap { expected: Some(expected), version, value, expires_in: None };
+        self.backing.swap(&self.name, swap).await
+    }
+
+    fn key(&self) -> SealingKey {
+        let verifier = self.pending.verifier.expose().as_bytes();
+        SealingKey::derive(verifier, b"osc-auth-layer/v1 outcome of a sign-in for other nodes")
+    }
+}
+
+fn refusal(error: Option<&str>) -> Refusal {
+    let known = [
+        Refusal::AccessDenied,
+        Refusal::NotAllowed,
+        Refusal::ProviderUnavailable,
+        Refusal::Misconfigured,
+        Refusal::InvalidState,
+    ];
+    let found = known.into_iter().find(|refusal| error == Some(refusal.error()));
+    found.unwrap_or(Refusal::SignInFailed)
+}
