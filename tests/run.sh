@@ -104,7 +104,8 @@ scenarios_with() {
         --skip session::memory --skip session::leftovers --skip tower_services::readiness \
         --skip an_expired_session_is_no_session --skip s26_every_use_begins_the_idle_time_anew \
         --skip the_end_of_an_outage_lets_at_most_64_refreshes_loose_at_once \
-        --skip an_expired_state_is_refused --skip s23_the_newest_attempts_are_the_ones_that_are_kept --skip s49_ --skip model:: --skip nodes:: --skip redis:: --skip cluster::
+        --skip an_expired_state_is_refused --skip s23_the_newest_attempts_are_the_ones_that_are_kept --skip s49_ \
+        --skip a_used_state_is_refused_unless --skip s02_a_state_is_used_once_even_with_a_copied_cookie --skip model:: --skip nodes:: --skip redis:: --skip cluster::
 }
 
 # These collect their result explicitly, because errexit has no effect inside a step.

@@ -77,7 +77,8 @@ impl<'r> Relay<'r> {
         signed_in: &Result<SessionId, Refusal>,
         sessions: &Sessions,
     ) {
-        let (Some(consumed), Ok(ended_at)) = (self.consumed, self.backing.about_now().await) else { return };
+        let Some(consumed) = self.consumed else { return };
+        let ended_at = self.backing.time_of(sessions.now());
         let (session, refusal) = match signed_in {
             Ok(id) => (Some(URL_SAFE_NO_PAD.encode(id.as_bytes())), None),
             Err(refusal) => (None, Some(refusal.error().to_owned())),
@@ -103,7 +104,7 @@ impl<'r> Relay<'r> {
         sessions: &Sessions,
     ) -> Result<Outcome, NotYet> {
         let (begun, mut pause) = (Moment::now(&*sessions.clock), PAUSE);
-        while begun.age(&*sessions.clock) < LONGEST && !sessions.is_shutting_down() {
+        loop {
             let before = self.backing.before_read(&self.name);
             match self.backing.get(&self.name).await {
                 Ok(Found { entry: Some(entry), .. }) if entry.value.is_empty() => {}
@@ -114,6 +115,9 @@ impl<'r> Relay<'r> {
                 // The outcome may come all the same.
                 Err(_) => {}
             }
+            if sessions.is_shutting_down() || begun.age(&*sessions.clock) >= LONGEST {
+                return Err(NotYet);
+            }
             if self.backing.coherence().is_trusted(Instant::now()) {
                 pause = LONGEST_PAUSE;
             }
@@ -122,7 +126,6 @@ impl<'r> Relay<'r> {
             select(select(change, sessions.clock.sleep(pause)), stopping).await;
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
-        Err(NotYet)
     }
 
     /// Opens an outcome of the same answer, if it is not too old.
@@ -130,7 +133,7 @@ impl<'r> Relay<'r> {
         let (_, sealed) = entry.value.split_first()?;
         let plain = self.key().open(sealed, self.pending.state().as_bytes())?;
         let plain: Plain = serde_json::from_slice(&plain).ok()?;
-        if plain.fingerprint != fingerprint.text() || now.since(plain.ended_at) > KEPT_FOR {
+        if plain.fingerprint != fingerprint.text() || now.since(plain.ended_at) >= KEPT_FOR {
             return None;
         }
         let Some(session) = plain.session else {
