@@ -56,8 +56,9 @@ async fn records(redis: &RedisServer) -> Vec<String> {
     let keys = redis.command(&["KEYS", "osc-auth:s:*"]).await;
     let mut records = Vec::new();
     for key in keys.lines() {
-        // A record begins with the number of its format. A used state is empty, or begins with a letter.
-        let script = "return string.byte(redis.call('HGET', KEYS[1], 'value'), 1) or 0";
+        // A record begins with the number of its format. A used state is empty, or begins with a letter. An entry may have expired
+        // since.
+        let script = "return string.byte(redis.call('HGET', KEYS[1], 'value') or '', 1) or 0";
         if redis.command(&["EVAL", script, "1", key]).await == "1" {
             records.push(key.to_owned());
         }
