@@ -181,8 +181,7 @@ impl Lease {
                 }
                 Put::Unreadable(unreadable) => return Err(unreadable.into()),
                 Put::Conflict(None) => {
-                    session.drop_out(&sessions.table);
-                    sessions.table.remove(session.id());
+                    sessions.drop_gone(&session);
                     return Ok(Asked::Over);
                 }
                 Put::Conflict(Some(read)) => {
@@ -207,8 +206,7 @@ impl Lease {
                 Some(now)
             }
             None => {
-                session.drop_out(&sessions.table);
-                sessions.table.remove(session.id());
+                sessions.drop_gone(session);
                 None
             }
         })
@@ -313,8 +311,7 @@ impl Lease {
                 }
                 Put::Unreadable(unreadable) => return Err(unreadable.into()),
                 Put::Conflict(None) => {
-                    session.drop_out(&sessions.table);
-                    sessions.table.remove(session.id());
+                    sessions.drop_gone(&session);
                     return Ok(true);
                 }
             }

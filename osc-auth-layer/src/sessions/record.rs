@@ -13,7 +13,7 @@ pub(crate) const LEASE: Duration = Duration::from_secs(30);
 /// tokens to write, and those in the record are spent.
 pub(crate) const LAST_WRITE: Duration = Duration::from_secs(4);
 
-/// What the nodes know of a session. `G` is what the provider granted: the tokens.
+/// The state of a session that all nodes share. `G` is the type of the tokens.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Record<G> {
     /// One more than the number of refreshes.

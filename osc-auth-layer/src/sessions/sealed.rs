@@ -28,7 +28,7 @@ use crate::store::{RecordKey, StoreError, Version};
 
 const FORMAT: u8 = 1;
 
-/// What a provider granted to a session.
+/// The tokens of a session, and their client.
 #[derive(Clone, Debug)]
 pub(super) struct Granted {
     pub(super) tokens: Tokens,

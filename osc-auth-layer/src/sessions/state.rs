@@ -45,7 +45,7 @@ pub(super) struct State {
     particulars: Option<Box<Particulars>>,
 }
 
-/// What the store last held of the session, besides its tokens.
+/// The record in the store, as this node last saw it, without the tokens.
 #[derive(Clone)]
 pub(super) struct InStore {
     pub(super) version: Version,
@@ -60,7 +60,7 @@ struct Particulars {
     phase: Phase,
     /// The newest rotation of the record that this process knows. 0 without a store.
     rotation: u64,
-    /// What the store holds besides the tokens.
+    /// `None` without a store, or before the record is known.
     in_store: Option<Box<InStore>>,
     /// The registered client that the session was begun by; `None` when the client is in the configuration.
     registered: Option<Arc<Credentials>>,

@@ -19,7 +19,7 @@ use crate::store::{Backing, Entry, Found, RecordKey, StoreError, Swap, Swapped, 
 /// An estimate of the store's time that is off by more than this is not written into a record.
 const TIME_TOLERANCE: Duration = Duration::from_secs(1);
 
-/// What a session has if there is a store.
+/// The place of a session in the store, and its lease.
 pub(super) struct Stored {
     pub(super) key: RecordKey,
     /// See [`Coherence::stamp`](crate::store::Coherence::stamp).
@@ -41,7 +41,7 @@ pub(super) struct Base {
     pub(super) content: Content,
 }
 
-/// What a session's key holds.
+/// A record that was read from the store.
 pub(super) struct Read {
     version: Version,
     content: Content,
@@ -297,6 +297,12 @@ impl Sessions {
             backing.coherence().stamp(&stored.stamp, before);
         }
         Ok(Some(session))
+    }
+
+    /// Drops a session whose record is gone from the store.
+    pub(super) fn drop_gone(&self, session: &Session) {
+        session.drop_out(&self.table);
+        self.table.remove(session.id());
     }
 
     /// Adopts what was read. If the store was set back to an older state, returns true and writes the newer one again, because the

@@ -148,12 +148,10 @@ impl MemoryStore {
     /// Returns the number of sessions in the store that have not ended.
     #[must_use]
     pub fn sessions(&self) -> usize {
-        {
-            let now = Timestamp::from(self.0.clock.now());
-            let state = self.0.state.lock();
-            let is_live = |kept: &&Kept| now < kept.expires_at && header(&kept.value).is_some();
-            state.entries.values().filter(is_live).count()
-        }
+        let now = Timestamp::from(self.0.clock.now());
+        let state = self.0.state.lock();
+        let is_live = |kept: &&Kept| now < kept.expires_at && header(&kept.value).is_some();
+        state.entries.values().filter(is_live).count()
     }
 
     /// Returns the number of leases that are held, which is the number of refreshes under way.

@@ -94,7 +94,7 @@ impl Version {
     }
 }
 
-/// What the store holds under a key.
+/// A value in the store, with its version and expiry.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Entry {
     /// The version of the last [`SessionStore::swap`].

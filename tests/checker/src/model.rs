@@ -23,7 +23,7 @@ pub(crate) struct Config {
     pub(crate) without: Option<Guard>,
 }
 
-/// What the steps of a node depend on.
+/// The rules that every node follows.
 pub(crate) struct Rules {
     /// No node is ever frozen.
     pub(crate) is_prompt: bool,
@@ -347,7 +347,7 @@ impl State {
         }))
     }
 
-    /// What this node has spent is lost, unless the store has its successor.
+    /// The tokens that this node got for a refresh token are lost, unless the store has them.
     fn lose_tokens(&mut self, i: usize) {
         if let Some(token) = self.nodes[i].at_stake()
             && let Some(Some(sent)) = self.sent.get_mut(usize::from(token))

@@ -1,4 +1,4 @@
-//! What a node does with a record, step by step, as the layer does it.
+//! The steps of a node. They are the steps of the layer.
 
 use crate::guard::Guard;
 use crate::model::Rules;

@@ -43,7 +43,7 @@ pub(crate) struct Call {
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Reply {
-    /// What the store held after the request.
+    /// The entry after the request.
     pub(crate) entry: Option<Entry>,
     pub(crate) now: Tick,
 }
@@ -52,7 +52,7 @@ pub(crate) struct Reply {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Run {
     pub(crate) owner: Name,
-    /// What it spends.
+    /// The rotation of the refresh token that it sends.
     pub(crate) rotation: u64,
     pub(crate) token: Token,
     /// The last holder never released its lease.
@@ -113,9 +113,9 @@ pub(crate) struct Leaving {
     pub(crate) ending: Ending,
     /// The version that the node knew.
     pub(crate) known: Option<Name>,
-    /// What the node knew, to revoke.
+    /// The token that the node knew. The sign-out revokes it.
     pub(crate) held: Option<Token>,
-    /// What the store held, to revoke.
+    /// The token that the store held. The sign-out revokes it instead.
     pub(crate) found: Option<Token>,
     pub(crate) call: Option<Call>,
 }
@@ -134,7 +134,7 @@ pub(crate) struct Node {
     pub(crate) step: Step,
     pub(crate) call: Option<Call>,
     pub(crate) leaving: Option<Leaving>,
-    /// What a request of this node has read, and the node has not adopted yet.
+    /// The entry that a request has read. The node has not adopted it yet.
     pub(crate) reading: Option<Option<Entry>>,
     /// How early this node's estimate of the store's time is.
     pub(crate) lag: Tick,
