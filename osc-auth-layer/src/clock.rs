@@ -122,6 +122,25 @@ impl Moment {
     }
 }
 
+/// Pauses between tries. Each is twice as long as the last, up to a limit.
+#[derive(Clone, Debug)]
+pub(crate) struct Pauses {
+    next: Duration,
+    longest: Duration,
+}
+
+impl Pauses {
+    pub(crate) const fn new(first: Duration, longest: Duration) -> Self {
+        Self { next: first, longest }
+    }
+
+    pub(crate) fn next(&mut self) -> Duration {
+        let pause = self.next;
+        self.next = (pause * 2).min(self.longest);
+        pause
+    }
+}
+
 /// A [`Timestamp`] that threads share, in whole seconds to save four bytes a session. It overflows in 2106.
 ///
 /// Relaxed ordering is enough, because no other memory depends on the value.

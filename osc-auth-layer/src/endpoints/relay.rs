@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::outcomes::{Fingerprint, KEPT_FOR, Outcome, SealedId};
 use super::pending::{LIFETIME, PendingSignIn};
-use crate::clock::{Moment, Timestamp};
+use crate::clock::{Moment, Pauses, Timestamp};
 use crate::response::Refusal;
 use crate::sessions::{SessionId, Sessions};
 use crate::store::{Backing, Entry, Found, RecordName, SealingKey, StoreError, Swap, Swapped, Version};
@@ -87,13 +87,12 @@ impl<'r> Relay<'r> {
         let plain = serde_json::to_vec(&plain).expect("strings and numbers are valid JSON");
         let sealed = self.key().seal(&plain, self.pending.state().as_bytes());
         let value = [&[UNCLAIMED], &sealed[..]].concat();
-        let (mut pause, version) = (PAUSE, Version::random());
+        let (mut pauses, version) = (Pauses::new(PAUSE, LONGEST_PAUSE), Version::random());
         for _ in 0..TRIES {
             if self.put(consumed, version, &value).await.is_ok() {
                 return;
             }
-            sessions.clock.sleep(pause).await;
-            pause = (pause * 2).min(LONGEST_PAUSE);
+            sessions.clock.sleep(pauses.next()).await;
         }
     }
 

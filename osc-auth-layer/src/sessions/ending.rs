@@ -9,6 +9,7 @@ use super::record::{Ending, LEASE, Standing};
 use super::sealed;
 use super::stored::Read;
 use super::{OscToken, Phase, Session, SessionId, Sessions, Table};
+use crate::clock::Pauses;
 use crate::oauth::{Credentials, Grant};
 use crate::secret::Secret;
 use crate::store::{Found, RecordKey, StoreError, Swap, Swapped, Version};
@@ -17,8 +18,7 @@ use crate::store::{Found, RecordKey, StoreError, Swap, Swapped, Version};
 type Revocable = (Arc<Credentials>, Secret, &'static str);
 
 /// An ending that the store did not take is tried again until it does.
-const END_AGAIN: Duration = Duration::from_millis(500);
-const END_AGAIN_AT_LATEST: Duration = Duration::from_secs(30);
+const END_AGAIN: Pauses = Pauses::new(Duration::from_millis(500), Duration::from_secs(30));
 
 impl Sessions {
     /// Ends a session here and now, then in the store, and its grant at the provider beside the caller. A visitor who
@@ -189,8 +189,9 @@ async fn end_again(
     known: Option<Version>,
     found: &mut Option<Read>,
 ) -> Option<Arc<Sessions>> {
-    let (mut pause, mut waited) = (END_AGAIN, Duration::ZERO);
+    let (mut pauses, mut waited) = (END_AGAIN, Duration::ZERO);
     loop {
+        let pause = pauses.next();
         let (sleep, longest) = {
             let sessions = engine.upgrade()?;
             (sessions.clock.sleep(pause), sessions.timing.absolute_timeout)
@@ -201,7 +202,6 @@ async fn end_again(
         if sessions.end_in_store(key, ending, known, found).await.is_ok() {
             return Some(sessions);
         }
-        pause = (pause * 2).min(END_AGAIN_AT_LATEST);
     }
 }
 

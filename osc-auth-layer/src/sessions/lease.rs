@@ -12,7 +12,7 @@ use super::sealed::{Content, Granted};
 use super::settle::Ended;
 use super::stored::{Base, Put, Stored, has_token, is_off};
 use super::{OscToken, Phase, Session, Sessions};
-use crate::clock::{Moment, Timestamp};
+use crate::clock::{Moment, Pauses, Timestamp};
 use crate::oauth::{GRANT_TIME, Grant, Tokens};
 use crate::secret::random_bytes;
 use crate::store::{BeforeRead, StoreError, Version};
@@ -30,12 +30,10 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 const LOOK_ANYWAY: Duration = Duration::from_secs(1);
 
 /// A failed write is retried, because it contains the only good refresh token.
-const WRITE_AGAIN: Duration = Duration::from_millis(100);
-const WRITE_AGAIN_AT_LATEST: Duration = Duration::from_secs(1);
+const WRITE_AGAIN: Pauses = Pauses::new(Duration::from_millis(100), Duration::from_secs(1));
 
 /// A failed release is retried.
-const RELEASE_AGAIN: Duration = Duration::from_millis(200);
-const RELEASE_AGAIN_AT_LATEST: Duration = Duration::from_millis(1600);
+const RELEASE_AGAIN: Pauses = Pauses::new(Duration::from_millis(200), Duration::from_millis(1600));
 
 /// The lease of a session's record. It ends by itself if this process dies.
 pub(super) struct Lease {
@@ -236,7 +234,7 @@ impl Lease {
             lifetime: token.issue().lifetime(),
         };
         let granted = Granted { tokens, credentials: grant.credentials.clone(), issued_at, user };
-        let mut pause = WRITE_AGAIN;
+        let (mut pauses, mut is_first_failure) = (WRITE_AGAIN, true);
         let version = Version::random();
         loop {
             match session.phase() {
@@ -272,15 +270,14 @@ impl Lease {
                     };
                 }
                 Err(_) => {
-                    if pause == WRITE_AGAIN {
+                    if std::mem::take(&mut is_first_failure) {
                         tracing::warn!(
                             "The session store did not record a refreshed token. The layer retries."
                         );
                     } else {
                         tracing::debug!("the session store did not record a refreshed token");
                     }
-                    sessions.clock.sleep(pause).await;
-                    pause = (pause * 2).min(WRITE_AGAIN_AT_LATEST);
+                    sessions.clock.sleep(pauses.next()).await;
                 }
             }
         }
@@ -341,13 +338,12 @@ impl Lease {
         let sessions = self.sessions.clone();
         sessions.beside(async move {
             let given_up_at = Moment::now(&*self.sessions.clock);
-            let mut pause = RELEASE_AGAIN;
+            let mut pauses = RELEASE_AGAIN;
             while given_up_at.age(&*self.sessions.clock) < LEASE {
                 if self.release().await.is_ok_and(|is_released| is_released) {
                     return;
                 }
-                self.sessions.clock.sleep(pause).await;
-                pause = (pause * 2).min(RELEASE_AGAIN_AT_LATEST);
+                self.sessions.clock.sleep(pauses.next()).await;
             }
         });
     }
