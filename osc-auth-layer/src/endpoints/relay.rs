@@ -26,9 +26,10 @@ const WITHDRAWN: u8 = b'w';
 
 /// How long to wait for the outcome of another node. An exchange and the writes around it take less, unless that node died.
 const LONGEST: Duration = Duration::from_secs(40);
-/// The first pause between two looks or tries. Each pause is twice as long as the last.
-const PAUSE: Duration = Duration::from_millis(100);
-const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+/// The pauses between two looks or tries.
+const AGAIN: Pauses = Pauses::new(Duration::from_millis(100), LOOK_ANYWAY);
+/// With notifications, the entry is read this often, in case one gets lost.
+const LOOK_ANYWAY: Duration = Duration::from_secs(1);
 /// Tries to publish. Another node waits for longer than they take.
 const TRIES: u32 = 6;
 
@@ -87,7 +88,7 @@ impl<'r> Relay<'r> {
         let plain = serde_json::to_vec(&plain).expect("strings and numbers are valid JSON");
         let sealed = self.key().seal(&plain, self.pending.state().as_bytes());
         let value = [&[UNCLAIMED], &sealed[..]].concat();
-        let (mut pauses, version) = (Pauses::new(PAUSE, LONGEST_PAUSE), Version::random());
+        let (mut pauses, version) = (AGAIN, Version::random());
         for _ in 0..TRIES {
             if self.put(consumed, version, &value).await.is_ok() {
                 return;
@@ -102,7 +103,7 @@ impl<'r> Relay<'r> {
         fingerprint: Fingerprint,
         sessions: &Sessions,
     ) -> Result<Outcome, NotYet> {
-        let (begun, mut pause) = (Moment::now(&*sessions.clock), PAUSE);
+        let (begun, mut pauses) = (Moment::now(&*sessions.clock), AGAIN);
         loop {
             let before = self.backing.before_read(&self.name);
             match self.backing.get(&self.name).await {
@@ -117,13 +118,11 @@ impl<'r> Relay<'r> {
             if sessions.is_shutting_down() || begun.age(&*sessions.clock) >= LONGEST {
                 return Err(NotYet);
             }
-            if self.backing.coherence().is_trusted(Instant::now()) {
-                pause = LONGEST_PAUSE;
-            }
+            let is_notified = self.backing.coherence().is_trusted(Instant::now());
+            let pause = if is_notified { LOOK_ANYWAY } else { pauses.next() };
             let change = Box::pin(self.backing.coherence().change(&self.name, before));
             let stopping = Box::pin(sessions.stopping.cancelled());
             select(select(change, sessions.clock.sleep(pause)), stopping).await;
-            pause = (pause * 2).min(LONGEST_PAUSE);
         }
     }
 

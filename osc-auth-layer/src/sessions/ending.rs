@@ -216,7 +216,7 @@ impl Session {
         let token = sessions.table.current(self).or_else(|| self.token());
         let grant = state.grant(&sessions.provider);
         state.enter(Phase::SignedOut);
-        sessions.table.show(&mut state, self, None);
+        sessions.table.show(self, None);
         let Grant { refresh_token, credentials } = grant?;
         match refresh_token {
             Some(refresh_token) => Some((credentials, refresh_token, "refresh_token")),
@@ -235,6 +235,6 @@ impl Session {
         if !state.phase().is_over() {
             state.enter(phase);
         }
-        table.show(&mut state, self, None);
+        table.show(self, None);
     }
 }

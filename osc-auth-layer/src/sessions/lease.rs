@@ -5,14 +5,15 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::select;
 
+use super::change::{ChangeError, Changed, Circumstances, Decision};
 use super::claims::Claims;
-use super::record::{Held, LAST_WRITE, LEASE, Owner, Rotate, Standing, Take};
+use super::record::{Held, LAST_WRITE, LEASE, Owner, Record, Rotate, Standing, Take};
 use super::refresh::Plan;
-use super::sealed::{Content, Granted};
-use super::settle::Ended;
-use super::stored::{Base, Put, Stored, has_token, is_off};
-use super::{OscToken, Phase, Session, Sessions};
-use crate::clock::{Moment, Pauses, Timestamp};
+use super::sealed::Granted;
+use super::settle::{Ended, ended};
+use super::stored::{Base, Stored, has_token, is_off};
+use super::{OscToken, Session, Sessions};
+use crate::clock::{Moment, Pauses};
 use crate::oauth::{GRANT_TIME, Grant, Tokens};
 use crate::secret::random_bytes;
 use crate::store::{BeforeRead, StoreError, Version};
@@ -31,7 +32,6 @@ const LOOK_ANYWAY: Duration = Duration::from_secs(1);
 
 /// A failed write is retried, because it contains the only good refresh token.
 const WRITE_AGAIN: Pauses = Pauses::new(Duration::from_millis(100), Duration::from_secs(1));
-
 /// A failed release is retried.
 const RELEASE_AGAIN: Pauses = Pauses::new(Duration::from_millis(200), Duration::from_millis(1600));
 
@@ -135,79 +135,41 @@ impl Lease {
     }
 
     async fn try_ask(&mut self) -> Result<Asked, StoreError> {
-        let (sessions, session) = (self.sessions.clone(), self.session.clone());
-        // The store's time, if it has just answered. An estimate may be late, so it takes over no lease.
-        let mut exact: Option<Timestamp> = None;
+        let (sessions, session, owner) = (self.sessions.clone(), self.session.clone(), self.owner);
+        let rotation = session.lock().rotation();
+        let mut exact = None;
         loop {
-            let (Some(backing), Some(base)) = (sessions.backing.as_deref(), session.base(&sessions)) else {
-                return Ok(Asked::Over);
+            let mut asked_at = Moment::now(&*sessions.clock);
+            let decide = |record: &Record<Granted>, Circumstances { now, is_exact, .. }| {
+                asked_at = Moment::now(&*sessions.clock);
+                if record.rotation != rotation {
+                    return Decision::Leave(Asked::Changed);
+                }
+                match record.take(owner, now) {
+                    Take::Free(record) => Decision::Write(record, (now, false)),
+                    Take::TakenOver(record) if is_exact => Decision::Write(record, (now, true)),
+                    Take::Held(left) if is_exact => Decision::Leave(Asked::Theirs(left)),
+                    // An estimate may be late, so it takes over no lease.
+                    Take::TakenOver(_) | Take::Held(_) => Decision::Read,
+                    Take::Refused => Decision::Leave(Asked::Changed),
+                    Take::Ended(_) => Decision::Leave(Asked::Over),
+                }
             };
-            let rotation = base.content.record.rotation;
-            let now = match exact {
-                Some(now) => now,
-                None => backing.about_now().await?,
-            };
-            let (record, is_taken_over) = match base.content.record.take(self.owner, now) {
-                Take::Free(record) => (record, false),
-                Take::TakenOver(record) if exact.is_some() => (record, true),
-                Take::Held(left) if exact.is_some() => return Ok(Asked::Theirs(left)),
-                Take::TakenOver(_) | Take::Held(_) => match self.read().await? {
-                    Some(now) if session.lock().rotation() == rotation => {
-                        exact = Some(now);
-                        continue;
-                    }
-                    Some(_) => return Ok(Asked::Changed),
-                    None => return Ok(Asked::Over),
-                },
-                Take::Refused => return Ok(Asked::Changed),
-                Take::Ended(_) => return Ok(Asked::Over),
-            };
-            let asked_at = Moment::now(&*sessions.clock);
-            let until = now.plus(LEASE);
-            let (content, version) = (Content { record, facts: base.content.facts }, Version::random());
-            match sessions.put(&session, Some(base.version), version, &content, None).await? {
-                Put::Done(answered) => {
-                    session.wrote(version, content);
+            match sessions.change(&session, Version::random(), exact, decide).await? {
+                Changed::Written((now, is_takeover), answered) => {
                     self.was_written = true;
-                    self.is_taken_over |= is_taken_over;
-                    self.held = Some((Held::new(until, answered), asked_at));
+                    self.is_taken_over |= is_takeover;
+                    self.held = Some((Held::new(now.plus(LEASE), answered), asked_at));
                     // Corrected once. A store whose answers take a second would be off every time.
                     if exact.is_some() || !is_off(now, answered) {
                         return Ok(Asked::Mine);
                     }
                     exact = Some(answered);
                 }
-                Put::Unreadable(unreadable) => return Err(unreadable.into()),
-                Put::Conflict(None) => {
-                    sessions.drop_gone(&session);
-                    return Ok(Asked::Over);
-                }
-                Put::Conflict(Some(read)) => {
-                    let now = read.now();
-                    sessions.absorb(&session, *read);
-                    if session.lock().rotation() != rotation {
-                        return Ok(Asked::Changed);
-                    }
-                    exact = Some(now);
-                }
+                Changed::Left(asked) => return Ok(asked),
+                Changed::Gone => return Ok(Asked::Over),
             }
         }
-    }
-
-    /// Reads the record, and returns the store's time. `None` if there is no record.
-    async fn read(&self) -> Result<Option<Timestamp>, StoreError> {
-        let (sessions, session) = (&self.sessions, &self.session);
-        Ok(match sessions.look_up(session).await?? {
-            Some(read) => {
-                let now = read.now();
-                sessions.absorb(session, read);
-                Some(now)
-            }
-            None => {
-                sessions.drop_gone(session);
-                None
-            }
-        })
     }
 
     /// Writes the tokens of a refresh, for as long as it takes. Nobody may use them before the store has them.
@@ -220,62 +182,44 @@ impl Lease {
         grant: &Grant,
         user: Option<Claims>,
     ) -> Result<Written, Ended> {
-        let (sessions, session) = (self.sessions.clone(), self.session.clone());
-        let (Some(backing), Some(Base { version: mut expected, content })) =
-            (sessions.backing.as_deref(), session.base(&sessions))
-        else {
-            return Err(Ended::Dropped);
-        };
-        let Content { mut record, mut facts } = content;
-        let issued_at = backing.time_of(token.issue().issued_at());
+        let (sessions, session, owner) = (self.sessions.clone(), self.session.clone(), self.owner);
+        let Some(backing) = &sessions.backing else { return Err(Ended::Dropped) };
         let tokens = Tokens {
             bearer: token.bearer(),
             refresh_token: grant.refresh_token.clone(),
             lifetime: token.issue().lifetime(),
         };
+        let issued_at = backing.time_of(token.issue().issued_at());
         let granted = Granted { tokens, credentials: grant.credentials.clone(), issued_at, user };
-        let (mut pauses, mut is_first_failure) = (WRITE_AGAIN, true);
-        let version = Version::random();
+        let (version, mut pauses, mut is_told) = (Version::random(), WRITE_AGAIN, false);
         loop {
-            match session.phase() {
-                Phase::SignedOut => return Err(Ended::SignedOut),
-                Phase::Dropped => return Err(Ended::Dropped),
-                Phase::Live | Phase::Refused => {}
-            }
-            let rotated = match record.rotate(plan.rotation, granted.clone(), self.owner) {
-                Rotate::Write(rotated) => rotated,
+            let decide = |record: &Record<Granted>, _: Circumstances| match record.rotate(
+                plan.rotation,
+                granted.clone(),
+                owner,
+            ) {
+                Rotate::Write(rotated) => Decision::Write(rotated, ()),
                 // Our own write, whose answer was lost.
-                Rotate::Superseded if has_token(&record, token) => {
-                    self.is_released = true;
-                    let content = Box::new(Content { record, facts });
-                    return Ok(Written::Ours { version: expected, content });
-                }
-                Rotate::Superseded => return Ok(Written::Theirs),
-                Rotate::Ended(ending) => return Err(ending.into()),
+                Rotate::Superseded if has_token(record, token) => Decision::Leave(Ok(Written::Ours)),
+                Rotate::Superseded => Decision::Leave(Ok(Written::Theirs)),
+                Rotate::Ended(ending) => Decision::Leave(Err(ending.into())),
             };
-            let content = Content { record: rotated, facts: facts.clone() };
-            match sessions.put(&session, Some(expected), version, &content, None).await {
-                Ok(Put::Done(_)) => {
+            match sessions.change(&session, version, None, decide).await {
+                Ok(Changed::Written((), _)) => {
                     self.is_released = true;
-                    return Ok(Written::Ours { version, content: Box::new(content) });
+                    return ended(session.phase()).map(|()| Written::Ours);
                 }
-                Ok(Put::Conflict(None)) => return Err(Ended::Dropped),
+                Ok(Changed::Left(left)) => return left,
+                Ok(Changed::Gone) => return ended(session.phase()).and(Err(Ended::Dropped)),
                 // Only a newer version of the layer can go on from here. Another look finds out.
-                Ok(Put::Unreadable(_)) => return Ok(Written::Theirs),
-                Ok(Put::Conflict(Some(read))) => {
-                    expected = read.version();
-                    (record, facts) = {
-                        let content = read.into_content();
-                        (content.record, content.facts)
-                    };
-                }
-                Err(_) => {
-                    if std::mem::take(&mut is_first_failure) {
+                Err(ChangeError::Unreadable) => return Ok(Written::Theirs),
+                Err(ChangeError::Store) => {
+                    if std::mem::replace(&mut is_told, true) {
+                        tracing::debug!("the session store did not record a refreshed token");
+                    } else {
                         tracing::warn!(
                             "The session store did not record a refreshed token. The layer retries."
                         );
-                    } else {
-                        tracing::debug!("the session store did not record a refreshed token");
                     }
                     sessions.clock.sleep(pauses.next()).await;
                 }
@@ -286,33 +230,25 @@ impl Lease {
     /// Records that the provider refused the refresh token of rotation `spent`. Returns false if another node may have spent the
     /// token and may be about to write.
     pub(super) async fn refuse(&mut self, spent: u64) -> Result<bool, StoreError> {
-        let (sessions, session) = (self.sessions.clone(), self.session.clone());
-        loop {
-            let Some(base) = session.base(&sessions) else { return Ok(true) };
-            let Some(record) = base.content.record.refuse(spent, self.owner) else {
-                let is_decided = !matches!(base.content.record.standing, Standing::Live(_));
-                return Ok(is_decided || base.content.record.rotation > spent);
-            };
-            let (content, version) = (Content { record, facts: base.content.facts }, Version::random());
-            match sessions.put(&session, Some(base.version), version, &content, None).await? {
-                Put::Done(_) => {
-                    self.is_released = true;
-                    session.refuse(&sessions.table);
-                    session.wrote(version, content);
-                    return Ok(true);
-                }
-                Put::Conflict(Some(read)) => {
-                    if sessions.absorb(&session, *read) {
-                        return Err(StoreError::new("it was set back to an older state"));
-                    }
-                }
-                Put::Unreadable(unreadable) => return Err(unreadable.into()),
-                Put::Conflict(None) => {
-                    sessions.drop_gone(&session);
-                    return Ok(true);
-                }
+        let owner = self.owner;
+        let decide = |record: &Record<Granted>, at: Circumstances| match record.refuse(spent, owner) {
+            // Another node may have spent the token when the store was newer.
+            _ if at.is_set_back => Decision::Leave(None),
+            Some(refused) => Decision::Write(refused, ()),
+            None => Decision::Leave(Some(
+                record.rotation > spent || !matches!(record.standing, Standing::Live(_)),
+            )),
+        };
+        Ok(match self.sessions.change(&self.session, Version::random(), None, decide).await? {
+            Changed::Written((), _) => {
+                self.is_released = true;
+                true
             }
-        }
+            Changed::Left(is_decided) => {
+                is_decided.ok_or_else(|| StoreError::new("it was set back to an older state"))?
+            }
+            Changed::Gone => true,
+        })
     }
 
     /// After a takeover, waits for the write of the last holder. The next [`confirm`](Self::confirm) meets it.
@@ -340,48 +276,30 @@ impl Lease {
             let given_up_at = Moment::now(&*self.sessions.clock);
             let mut pauses = RELEASE_AGAIN;
             while given_up_at.age(&*self.sessions.clock) < LEASE {
-                if self.release().await.is_ok_and(|is_released| is_released) {
-                    return;
+                match self.release().await {
+                    // There is no record of this session, so there is no lease either.
+                    Ok(()) | Err(ChangeError::Unreadable) => return,
+                    Err(ChangeError::Store) => self.sessions.clock.sleep(pauses.next()).await,
                 }
-                self.sessions.clock.sleep(pauses.next()).await;
             }
         });
     }
 
-    /// Returns true if the lease is released for good.
-    async fn release(&self) -> Result<bool, StoreError> {
-        let (sessions, session) = (&self.sessions, &self.session);
+    async fn release(&self) -> Result<(), ChangeError> {
+        let (sessions, session, owner) = (&self.sessions, &self.session, self.owner);
         // A slow read may have hidden the lease from this node.
-        let is_known = |base: Base| base.content.record.release(self.owner).is_some();
+        let is_known = |base: Base| base.content.record.release(owner).is_some();
         if self.is_in_doubt || !session.base(sessions).is_some_and(is_known) {
-            match sessions.look_up(session).await? {
-                Ok(Some(read)) => _ = sessions.absorb(session, read),
-                // There is no record of this session, so there is no lease either.
-                Ok(None) | Err(_) => return Ok(true),
-            }
+            sessions.reread(session).await?;
         }
-        let Some(base) = session.base(sessions) else { return Ok(true) };
-        let record = match base.content.record.release(self.owner) {
-            Some(record) => record,
+        let decide = |record: &Record<Granted>, _: Circumstances| match record.release(owner) {
+            _ if session.is_over() => Decision::Leave(()),
+            Some(released) => Decision::Write(released, ()),
             // A write of the lease may still be on its way. Another version makes it fail.
-            None if self.is_in_doubt => base.content.record,
-            None => return Ok(true),
+            None if self.is_in_doubt => Decision::Write(record.clone(), ()),
+            None => Decision::Leave(()),
         };
-        if session.is_over() {
-            return Ok(true);
-        }
-        let (content, version) = (Content { record, facts: base.content.facts }, Version::random());
-        match sessions.put(session, Some(base.version), version, &content, None).await? {
-            Put::Done(_) => {
-                session.wrote(version, content);
-                Ok(true)
-            }
-            Put::Conflict(None) | Put::Unreadable(_) => Ok(true),
-            Put::Conflict(Some(read)) => {
-                sessions.absorb(session, *read);
-                Ok(false)
-            }
-        }
+        sessions.change(session, Version::random(), None, decide).await.map(drop)
     }
 }
 
@@ -395,7 +313,7 @@ enum Asked {
 
 /// Says whose tokens the record holds after a refresh.
 pub(super) enum Written {
-    Ours { version: Version, content: Box<Content> },
+    Ours,
     Theirs,
 }
 

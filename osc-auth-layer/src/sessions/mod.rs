@@ -3,6 +3,7 @@
 mod admission;
 mod backoff;
 mod breaker;
+mod change;
 mod claims;
 mod ending;
 mod handle;

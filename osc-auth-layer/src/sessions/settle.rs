@@ -27,6 +27,15 @@ impl From<Ending> for Ended {
     }
 }
 
+/// Fails if the session has ended for good.
+pub(super) fn ended(phase: Phase) -> Result<(), Ended> {
+    match phase {
+        Phase::SignedOut => Err(Ended::SignedOut),
+        Phase::Dropped => Err(Ended::Dropped),
+        Phase::Live | Phase::Refused => Ok(()),
+    }
+}
+
 /// Makes the answer the session's, before anybody gets to see it.
 pub(super) async fn settle(
     sessions: &Arc<Sessions>,
@@ -86,13 +95,9 @@ async fn store(
     let refresh_token = tokens.refresh_token.or_else(|| plan.grant.refresh_token.clone());
     let grant = Grant { refresh_token, credentials: plan.grant.credentials.clone() };
     let rotated = match lease {
-        None => session.rotate(sessions, &token, grant, 0, known),
-        Some(lease) => match lease.write(plan, &token, &grant, known.clone()).await {
-            Ok(Written::Ours { version, content }) => {
-                let rotated = session.rotate(sessions, &token, grant, content.record.rotation, known);
-                session.wrote(version, *content);
-                rotated
-            }
+        None => session.rotate(sessions, &token, grant, known),
+        Some(lease) => match lease.write(plan, &token, &grant, known).await {
+            Ok(Written::Ours) => Ok(()),
             Ok(Written::Theirs) => {
                 tracing::warn!(
                     "Another node refreshed the session at the same time. This node uses its token."
@@ -177,27 +182,19 @@ impl Session {
         (state.rotation(), state.phase())
     }
 
-    /// Makes what a refresh brought the session's own, unless it has ended meanwhile.
+    /// Makes what a refresh brought the session's own, where there is no store.
     fn rotate(
         &self,
         sessions: &Sessions,
         token: &OscToken,
         grant: Grant,
-        rotation: u64,
         known: Option<Claims>,
     ) -> Result<(), Ended> {
         let mut state = self.lock();
-        match state.phase() {
-            Phase::SignedOut => return Err(Ended::SignedOut),
-            Phase::Dropped => return Err(Ended::Dropped),
-            Phase::Live | Phase::Refused => {}
-        }
-        // This node may have read the new version already, and another may have gone on from it.
-        if rotation > state.rotation() || self.stored().is_none() {
-            state.renew(grant.refresh_token, sessions.provider.registered(grant.credentials), rotation);
-            state.know(known);
-            sessions.table.show(&mut state, self, Some(token.clone()));
-        }
+        ended(state.phase())?;
+        state.renew(grant.refresh_token, sessions.provider.registered(grant.credentials), 0);
+        state.know(known);
+        sessions.table.show(self, Some(token.clone()));
         Ok(())
     }
 
@@ -205,7 +202,7 @@ impl Session {
         let mut state = self.lock();
         if state.phase() == Phase::Live {
             state.enter(Phase::Refused);
-            table.show(&mut state, self, None);
+            table.show(self, None);
         }
     }
 

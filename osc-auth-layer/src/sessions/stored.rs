@@ -6,6 +6,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use parking_lot::Mutex;
 
+use super::change::Put;
 use super::record::{Ending, Owner, Record, Standing};
 use super::sealed::{self, Content, Facts, Granted, Unreadable};
 use super::session::{Life, touch_step};
@@ -14,7 +15,7 @@ use super::token::Issue;
 use super::{OscToken, Phase, Session, SessionId, Sessions, Timing};
 use crate::clock::Timestamp;
 use crate::oauth::Tokens;
-use crate::store::{Backing, Entry, Found, RecordKey, StoreError, Swap, Swapped, Version};
+use crate::store::{Backing, Entry, RecordKey, StoreError, Version};
 
 /// An estimate of the store's time that is off by more than this is not written into a record.
 const TIME_TOLERANCE: Duration = Duration::from_secs(1);
@@ -49,16 +50,6 @@ pub(super) struct Read {
     now: Timestamp,
 }
 
-/// The result of [`Sessions::put`].
-pub(super) enum Put {
-    /// The record is in the store. Contains the store's time.
-    Done(Timestamp),
-    /// The store holds something else.
-    Conflict(Option<Box<Read>>),
-    /// The store holds something that this node cannot read.
-    Unreadable(Unreadable),
-}
-
 impl Session {
     /// Returns the record that this node believes to be in the store. `None` if there is no store or nothing is known.
     pub(super) fn base(&self, sessions: &Sessions) -> Option<Base> {
@@ -81,12 +72,24 @@ impl Session {
         Some(Base { version, content: Content { record, facts } })
     }
 
-    /// Takes over a record of the store, unless this process knows a newer one. Returns true if the store is behind.
-    pub(super) fn adopt(&self, sessions: &Sessions, read: Read) -> bool {
-        let Read { version, content: Content { record, facts }, expires_at, now } = read;
+    /// Notes when the session was last used, on any node.
+    fn note_use(&self, read: &Read, local_now: Timestamp) {
+        let last_used = read.expires_at.minus(read.content.facts.kept_for);
+        let last_seen = local_now.minus(read.now.since(last_used));
+        self.life().last_seen.fetch_max(last_seen.as_millis(), Ordering::Relaxed);
+    }
+
+    /// Takes over a record that the store holds, unless this process knows a newer one. `now` is the store's time. Returns true if
+    /// the store is behind.
+    pub(super) fn adopt(
+        &self,
+        sessions: &Sessions,
+        version: Version,
+        content: Content,
+        now: Timestamp,
+    ) -> bool {
+        let Content { record, facts } = content;
         let local_now = sessions.now();
-        let last_used = expires_at.minus(facts.kept_for);
-        self.life().last_seen.fetch_max(local_now.minus(now.since(last_used)).as_millis(), Ordering::Relaxed);
         let mut state = self.lock();
         let own = match state.phase() {
             Phase::Live => Standing::Live(()),
@@ -111,33 +114,22 @@ impl Session {
                         record.rotation,
                     );
                     state.know(user);
-                    sessions.table.show(&mut state, self, Some(token));
+                    sessions.table.show(self, Some(token));
                 }
                 Standing::Refused => {
                     state.renew(None, None, record.rotation);
                     state.enter(Phase::Refused);
-                    sessions.table.show(&mut state, self, None);
+                    sessions.table.show(self, None);
                 }
                 Standing::Ended(ending) => {
                     state.enter(ending.into());
-                    sessions.table.show(&mut state, self, None);
+                    sessions.table.show(self, None);
                     return false;
                 }
             }
         }
         state.note_in_store(InStore { version, lease: record.lease, issued_at, facts });
         own.is_newer_than(&outline)
-    }
-
-    /// Notes that the store holds a record that this node wrote.
-    pub(super) fn wrote(&self, version: Version, content: Content) {
-        let Content { record, facts } = content;
-        let mut state = self.lock();
-        let issued_at = match record.standing {
-            Standing::Live(granted) => granted.issued_at,
-            _ => state.in_store().map(|in_store| in_store.issued_at).unwrap_or_default(),
-        };
-        state.note_in_store(InStore { version, lease: record.lease, issued_at, facts });
     }
 
     /// Writes the session's first record.
@@ -168,15 +160,21 @@ impl Session {
                 Put::Done(answered) if expected.is_none() && is_off(now, answered) => {
                     (now, expected) = (answered, Some(version));
                 }
-                Put::Done(_) => {
-                    self.wrote(version, content);
+                Put::Done(now) => {
+                    self.adopt(sessions, version, content, now);
                     return Ok(());
                 }
-                Put::Conflict(_) | Put::Unreadable(_) => {
+                Put::Conflict(_) => {
                     return Err(StoreError::new("it already holds a session with this new id"));
                 }
             }
         }
+    }
+
+    /// Adopts what was read. Returns true if the store is behind.
+    pub(super) fn adopt_read(&self, sessions: &Sessions, read: Read) -> bool {
+        self.note_use(&read, sessions.now());
+        self.adopt(sessions, read.version, read.content, read.now)
     }
 
     /// A session that this process does not know yet. It has no token before it adopts what was read.
@@ -287,7 +285,7 @@ impl Sessions {
                 self.keep(Session::unread(id.clone(), engine, &read, self.now()))
             }
         };
-        self.absorb(&session, read);
+        self.absorb(&session, Some(read));
         if backing.is_ending(&key.name) {
             // Signed out here since the read began. The store may not know yet.
             session.end(&self.table, Phase::SignedOut);
@@ -297,64 +295,6 @@ impl Sessions {
             backing.coherence().stamp(&stored.stamp, before);
         }
         Ok(Some(session))
-    }
-
-    /// Drops a session whose record is gone from the store.
-    pub(super) fn drop_gone(&self, session: &Session) {
-        session.drop_out(&self.table);
-        self.table.remove(session.id());
-    }
-
-    /// Adopts what was read. If the store was set back to an older state, returns true and writes the newer one again, because the
-    /// store may hold a refresh token that is spent.
-    pub(super) fn absorb(self: &Arc<Self>, session: &Session, read: Read) -> bool {
-        if !session.adopt(self, read) {
-            return false;
-        }
-        let (sessions, session) = (self.clone(), session.clone());
-        self.beside(async move {
-            let Some(Base { version, content }) = session.base(&sessions) else { return };
-            let newer = Version::random();
-            if let Ok(Put::Done(_)) = sessions.put(&session, Some(version), newer, &content, None).await {
-                session.wrote(newer, content);
-            }
-        });
-        true
-    }
-
-    /// Swaps a record into the store.
-    pub(super) async fn put(
-        &self,
-        session: &Session,
-        expected: Option<Version>,
-        version: Version,
-        content: &Content,
-        expires_in: Option<Duration>,
-    ) -> Result<Put, StoreError> {
-        let Some((backing, stored)) = self.record_of(session) else { return Ok(Put::Conflict(None)) };
-        let is_registered = !self.provider.has_static_client();
-        let value = sealed::seal(content, &stored.key, backing.namespace(), version, is_registered);
-        let swap = Swap { expected, version, value: &value, expires_in };
-        Ok(match backing.swap(&stored.key.name, swap).await? {
-            Swapped::Done { now } => Put::Done(now.into()),
-            Swapped::Conflict(Found { entry: None, .. }) => Put::Conflict(None),
-            Swapped::Conflict(Found { entry: Some(entry), now }) => {
-                match self.open(&stored.key, entry, now) {
-                    Ok(read) => Put::Conflict(Some(Box::new(read))),
-                    Err(unreadable) => Put::Unreadable(unreadable),
-                }
-            }
-        })
-    }
-
-    /// Reads what the store holds of a session.
-    pub(super) async fn look_up(
-        &self,
-        session: &Session,
-    ) -> Result<Result<Option<Read>, Unreadable>, StoreError> {
-        let Some((backing, stored)) = self.record_of(session) else { return Ok(Ok(None)) };
-        let found = backing.get(&stored.key.name).await?;
-        Ok(found.entry.map(|entry| self.open(&stored.key, entry, found.now)).transpose())
     }
 
     /// Opens a record of this app. Logs if it was altered or belongs to another app.
@@ -403,10 +343,6 @@ impl Sessions {
 }
 
 impl Read {
-    pub(super) fn version(&self) -> Version {
-        self.version
-    }
-
     pub(super) fn record(&self) -> &Record<Granted> {
         &self.content.record
     }
@@ -417,10 +353,6 @@ impl Read {
 
     pub(super) fn now(&self) -> Timestamp {
         self.now
-    }
-
-    pub(super) fn into_content(self) -> Content {
-        self.content
     }
 }
 

@@ -11,7 +11,6 @@ use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
 use parking_lot::RwLock;
 
-use super::state::State;
 use super::{OscToken, Session, SessionId, Timing};
 use crate::clock::Timestamp;
 
@@ -113,8 +112,8 @@ impl Table {
         self.look(session.id(), |found| found.is_same(session).then(|| found.token()))??
     }
 
-    /// The one way to another token, or to none. `_state` shows that the session is locked.
-    pub(super) fn show(&self, _state: &mut State, session: &Session, token: Option<OscToken>) {
+    /// Shows requests another token of the session, or none. The caller holds the session's lock, so that no older token follows.
+    pub(super) fn show(&self, session: &Session, token: Option<OscToken>) {
         let shown = token.map_or_else(|| session.without_token(), |token| token.held_by().clone());
         let hash = self.hash(session.id());
         let mut part = self.part(hash).write();
