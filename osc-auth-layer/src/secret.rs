@@ -4,9 +4,14 @@ use std::fmt;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::{Deserialize, Serialize};
 
 /// A token, code, verifier or client secret. It has no `Display` and no `PartialEq`, and `Debug` hides the value.
-#[derive(Clone)]
+///
+/// Serde writes the value itself, because sealed cookies and records contain it. Nothing else that contains a secret may be
+/// serialised.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(transparent)]
 pub(crate) struct Secret(Box<str>);
 
 impl Secret {

@@ -12,6 +12,7 @@ use crate::network::HttpClient;
 use crate::oauth::Issuer;
 use crate::request::public_path::PublicPaths;
 use crate::sessions::{Admission, Settings};
+use crate::store::Keyring;
 #[cfg(feature = "client")]
 use crate::workspace::Platform;
 
@@ -28,7 +29,7 @@ impl Builder {
         check_paths(&self)?;
         check_timing(&self.timing)?;
         let cookies = cookie_mode(&self.cookie_name, &public_urls)?;
-        let cookie_keys = cookie_keys(&self.cookie_keys, &self.client.0, self.store.is_some())?;
+        let secrets = cookie_keys(&self.cookie_keys, &self.client.0, self.store.is_some())?;
         check_limits(&self)?;
         #[cfg(feature = "client")]
         let platform = match &self.platform {
@@ -57,7 +58,7 @@ impl Builder {
             http,
             clock: self.clock,
             store: self.store,
-            registration_keys: cookie_keys.registrations().to_vec(),
+            registration_keys: Keyring::derive(&secrets, b"osc-auth-layer/v1 registration"),
             #[cfg(feature = "client")]
             extensions,
         };
@@ -76,7 +77,7 @@ impl Builder {
             scopes: self.scopes,
             authorization_params: self.authorization_params,
             cookies,
-            cookie_keys,
+            cookie_keys: Keyring::derive(&secrets, b"osc-auth-layer/v1 pending sign-in cookie"),
         };
         Ok((config, settings))
     }

@@ -3,12 +3,13 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use super::{Builder, CookieKeys};
+use super::Builder;
 use crate::error::{ConfigError, quoted};
 use crate::oauth::ClientConfig;
 use crate::request::cookie::CookieMode;
 use crate::request::origin::PublicUrl;
 use crate::request::public_path::is_ambiguous;
+use crate::secret::random_bytes;
 use crate::sessions::Timing;
 
 pub(super) fn check_limits(builder: &Builder) -> Result<(), ConfigError> {
@@ -205,30 +206,31 @@ pub(super) fn cookie_mode(name: &str, urls: &[PublicUrl]) -> Result<CookieMode, 
     })
 }
 
+/// Returns the secrets to derive keys from: one at least.
 pub(super) fn cookie_keys(
-    keys: &[Vec<u8>],
+    secrets: &[Vec<u8>],
     client: &ClientConfig,
     is_shared: bool,
-) -> Result<CookieKeys, ConfigError> {
-    if let Some(short) = keys.iter().find(|key| key.len() < 32) {
+) -> Result<Vec<Vec<u8>>, ConfigError> {
+    if let Some(short) = secrets.iter().find(|secret| secret.len() < 32) {
         let problem = format!("has only {} bytes", short.len());
         let remedy = "Use 32 random bytes or more. Set COOKIE_KEY to the output of openssl rand -base64 32.";
         return Err(ConfigError::invalid("COOKIE_KEY / cookie_key", problem, remedy));
     }
-    Ok(match (keys.split_first(), client) {
-        (Some((first, more)), _) => CookieKeys::derive(first, more.iter().map(Vec::as_slice)),
-        (None, ClientConfig::Static { secret: Some(secret), .. }) if secret.expose().len() >= 32 => {
-            CookieKeys::derive(secret.expose().as_bytes(), std::iter::empty())
+    if !secrets.is_empty() {
+        return Ok(secrets.to_vec());
+    }
+    match client {
+        ClientConfig::Static { secret: Some(secret), .. } if secret.expose().len() >= 32 => {
+            Ok(vec![secret.expose().as_bytes().to_vec()])
         }
-        _ if is_shared => {
-            return Err(ConfigError::missing(
-                "COOKIE_KEY / cookie_key",
-                "Give all nodes the same key, because a sign-in may begin on one node and end on another. Set COOKIE_KEY \
-                 to the output of openssl rand -base64 32.",
-            ));
-        }
-        _ => CookieKeys::random(),
-    })
+        _ if is_shared => Err(ConfigError::missing(
+            "COOKIE_KEY / cookie_key",
+            "Give all nodes the same key, because a sign-in may begin on one node and end on another. Set COOKIE_KEY to \
+             the output of openssl rand -base64 32.",
+        )),
+        _ => Ok(vec![random_bytes::<32>().to_vec()]),
+    }
 }
 
 /// Returns true for a scope token: printable ASCII without space, quote and backslash (RFC 6749 §3.3).

@@ -203,15 +203,6 @@ fn errors_and_debug_output_hide_passwords_in_urls() {
     }
 }
 
-#[test]
-fn equal_secrets_give_equal_keys_and_the_first_seals() {
-    let keys = |list: &[&'static [u8]]| CookieKeys::derive(list[0], list[1..].iter().copied());
-    let (old, new) = (&[1_u8; 32][..], &[2_u8; 32][..]);
-    assert!(keys(&[old]).sealing() == keys(&[old, new]).sealing());
-    assert!(keys(&[new, old]).opening().any(|key| key == keys(&[old]).sealing()));
-    assert!(CookieKeys::random().sealing() != CookieKeys::random().sealing());
-}
-
 #[cfg(feature = "client")]
 #[test]
 fn the_platform_follows_the_environment_or_the_setting() {

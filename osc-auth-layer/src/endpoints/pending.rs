@@ -21,16 +21,25 @@ const MOST: usize = 4;
 /// The most bytes of one cookie, with its name.
 const LARGEST: usize = 1024;
 
-/// The facts about a sign-in that its callback needs.
+/// The facts about a sign-in that its callback needs. Their names are short in the cookie, because that has to be.
+#[derive(Serialize, Deserialize)]
 pub(crate) struct PendingSignIn {
+    #[serde(rename = "s")]
     state: Secret,
+    #[serde(rename = "v")]
     pub(crate) verifier: Secret,
+    #[serde(rename = "i")]
     pub(crate) issuer: String,
+    #[serde(rename = "c")]
     pub(crate) client_id: String,
+    #[serde(rename = "u")]
     pub(crate) redirect_uri: String,
     /// True if the metadata announced that the callback has `iss` (RFC 9207 §2.3).
+    #[serde(rename = "e")]
     pub(crate) iss_due: bool,
+    #[serde(rename = "r")]
     pub(crate) return_to: String,
+    #[serde(rename = "t")]
     began_at: Timestamp,
 }
 
@@ -89,19 +98,6 @@ pub(crate) struct PendingCookies<'c> {
     pub(crate) session_cookie: &'c str,
 }
 
-/// The content of a sealed cookie. The names are short because the cookie has to be.
-#[derive(Serialize, Deserialize)]
-struct Sealed {
-    s: String,
-    v: String,
-    i: String,
-    c: String,
-    u: String,
-    e: bool,
-    r: String,
-    t: u64,
-}
-
 impl PendingCookies<'_> {
     fn name(&self, tag: &str) -> String {
         pending_name(self.session_cookie, tag)
@@ -118,14 +114,12 @@ impl PendingCookies<'_> {
             self.cookies.remove(self.config.cookies.removal(name));
         }
         let name = self.name(&pending.state()[..TAG]);
-        let mut sealed = seal(&pending);
-        // Sealing adds a nonce and a tag of 28 bytes together, and base64.
-        if name.len() + (sealed.len() + 28).div_ceil(3) * 4 > LARGEST {
+        let mut value = self.seal(&name, &pending);
+        if name.len() + value.len() > LARGEST {
             pending.return_to = default_return.to_owned();
-            sealed = seal(&pending);
+            value = self.seal(&name, &pending);
         }
-        let cookie = self.config.cookies.build(name, sealed, LIFETIME);
-        self.cookies.private(self.config.cookie_keys.sealing()).add(cookie);
+        self.cookies.add(self.config.cookies.build(name, value, LIFETIME));
     }
 
     /// Returns the sign-in that `state` belongs to, if this browser began it.
@@ -146,33 +140,12 @@ impl PendingCookies<'_> {
         names.filter(move |name| name.starts_with(&prefix))
     }
 
-    fn open(&self, name: &str) -> Option<PendingSignIn> {
-        let mut keys = self.config.cookie_keys.opening();
-        let cookie = keys.find_map(|key| self.cookies.private(key).get(name))?;
-        let sealed: Sealed = serde_json::from_str(cookie.value()).ok()?;
-        Some(PendingSignIn {
-            state: Secret::new(sealed.s),
-            verifier: Secret::new(sealed.v),
-            issuer: sealed.i,
-            client_id: sealed.c,
-            redirect_uri: sealed.u,
-            iss_due: sealed.e,
-            return_to: sealed.r,
-            began_at: Timestamp::from_millis(sealed.t),
-        })
+    fn seal(&self, name: &str, pending: &PendingSignIn) -> String {
+        URL_SAFE_NO_PAD.encode(self.config.cookie_keys.seal(pending, name.as_bytes()))
     }
-}
 
-fn seal(pending: &PendingSignIn) -> String {
-    let sealed = Sealed {
-        s: pending.state().to_owned(),
-        v: pending.verifier.expose().to_owned(),
-        i: pending.issuer.clone(),
-        c: pending.client_id.clone(),
-        u: pending.redirect_uri.clone(),
-        e: pending.iss_due,
-        r: pending.return_to.clone(),
-        t: pending.began_at.as_millis(),
-    };
-    serde_json::to_string(&sealed).expect("strings and numbers are valid JSON")
+    fn open(&self, name: &str) -> Option<PendingSignIn> {
+        let sealed = URL_SAFE_NO_PAD.decode(self.cookies.get(name)?.value()).ok()?;
+        self.config.cookie_keys.open(&sealed, name.as_bytes())
+    }
 }

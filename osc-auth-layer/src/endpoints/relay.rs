@@ -85,8 +85,7 @@ impl<'r> Relay<'r> {
             Err(refusal) => (None, Some(refusal.error().to_owned())),
         };
         let plain = Plain { fingerprint: fingerprint.text(), ended_at, session, refusal };
-        let plain = serde_json::to_vec(&plain).expect("strings and numbers are valid JSON");
-        let sealed = self.key().seal(&plain, self.pending.state().as_bytes());
+        let sealed = self.key().seal_json(&plain, self.pending.state().as_bytes());
         let value = [&[UNCLAIMED], &sealed[..]].concat();
         let (mut pauses, version) = (AGAIN, Version::random());
         for _ in 0..TRIES {
@@ -129,8 +128,7 @@ impl<'r> Relay<'r> {
     /// Opens an outcome of the same answer, if it is not too old.
     fn open(&self, entry: &Entry, fingerprint: Fingerprint, now: Timestamp) -> Option<Outcome> {
         let (_, sealed) = entry.value.split_first()?;
-        let plain = self.key().open(sealed, self.pending.state().as_bytes())?;
-        let plain: Plain = serde_json::from_slice(&plain).ok()?;
+        let plain: Plain = self.key().open_json(sealed, self.pending.state().as_bytes())?;
         if plain.fingerprint != fingerprint.text() || now.since(plain.ended_at) >= KEPT_FOR {
             return None;
         }

@@ -23,7 +23,7 @@ pub(crate) use self::error_code::{ErrorCode, Misconfiguration};
 pub(crate) use self::metadata::{Issuer, Metadata};
 #[cfg(feature = "client")]
 pub(crate) use self::metadata::{is_environment, is_safe};
-pub(crate) use self::registration::{Registered, Registration, Registrations};
+pub(crate) use self::registration::{Registered, Registrations};
 pub(crate) use self::wire::{AuthMethod, Credentials, Grant, GrantError, Tokens, bearer};
 use crate::clock::{Clock, Timestamp};
 use crate::flight::Flight;

@@ -61,7 +61,7 @@ pub(crate) fn request(
         "redirect_uris": redirect_uris,
         "grant_types": ["authorization_code", "refresh_token"],
         "response_types": ["code"],
-        "token_endpoint_auth_method": method.name(),
+        "token_endpoint_auth_method": method,
     });
     if !scopes.is_empty() {
         client["scope"] = scopes.join(" ").into();

@@ -7,7 +7,9 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::{HeaderValue, Method, StatusCode, header};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use serde::Deserialize;
+use serde::de::IntoDeserializer;
+use serde::de::value::StrDeserializer;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use serde_json::value::RawValue;
 use url::Url;
@@ -18,38 +20,32 @@ use crate::redact::redacted;
 use crate::secret::Secret;
 
 /// The app's current client id and secret, configured or registered.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Credentials {
+    #[serde(rename = "client_id")]
     pub(crate) id: String,
+    #[serde(rename = "client_secret", default, skip_serializing_if = "Option::is_none")]
     pub(crate) secret: Option<Secret>,
     /// The method that was configured or agreed on at registration. `None` leaves the choice to the metadata.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) auth_method: Option<AuthMethod>,
 }
 
 /// A client authentication method, as in `token_endpoint_auth_methods_supported` (RFC 8414 §2).
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) enum AuthMethod {
+    #[serde(rename = "client_secret_post")]
     Post,
+    #[serde(rename = "client_secret_basic")]
     Basic,
+    #[serde(rename = "none")]
     None,
 }
 
 impl AuthMethod {
     pub(crate) fn parse(name: &str) -> Option<Self> {
-        match name {
-            "client_secret_post" => Some(Self::Post),
-            "client_secret_basic" => Some(Self::Basic),
-            "none" => Some(Self::None),
-            _ => None,
-        }
-    }
-
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Post => "client_secret_post",
-            Self::Basic => "client_secret_basic",
-            Self::None => "none",
-        }
+        let name: StrDeserializer<'_, serde::de::value::Error> = name.into_deserializer();
+        Self::deserialize(name).ok()
     }
 }
 

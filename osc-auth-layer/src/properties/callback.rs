@@ -64,7 +64,7 @@ static STAGE: LazyLock<Mutex<Stage>> = LazyLock::new(|| {
         "s": STATE, "v": "v", "i": ISSUER, "c": CLIENT_ID, "u": format!("{PUBLIC_URL}/auth/callback"), "e": false,
         "r": "/", "t": NOW_MILLIS,
     });
-    let pending = sealed(&layer, NAME, &plain.to_string());
+    let pending = sealed(&layer.auth.config, NAME, &plain.to_string());
     Mutex::new(Stage { layer, runtime: runtime(), pending })
 });
 

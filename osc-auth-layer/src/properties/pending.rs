@@ -1,5 +1,7 @@
 use std::sync::LazyLock;
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::header;
 use serde_json::Value;
 use tower_cookies::{Cookie, Cookies};
@@ -7,6 +9,7 @@ use tower_cookies::{Cookie, Cookies};
 use super::{NOW_MILLIS, layer};
 use crate::OscAuthLayer;
 use crate::clock::Timestamp;
+use crate::config::Config;
 use crate::endpoints::pending::{PendingCookies, PendingSignIn};
 use crate::response::see_other;
 
@@ -37,16 +40,12 @@ pub fn pending_cookie(data: &[u8]) {
 }
 
 /// Seals `plain` for a cookie called `name`.
-pub(super) fn sealed(layer: &OscAuthLayer, name: &str, plain: &str) -> String {
-    let cookies = Cookies::default();
-    let key = layer.auth.config.cookie_keys.sealing();
-    cookies.private(key).add(Cookie::new(name.to_owned(), plain.to_owned()));
-    cookies.get(name).expect("just added").value().to_owned()
+pub(super) fn sealed(config: &Config, name: &str, plain: &str) -> String {
+    URL_SAFE_NO_PAD.encode(config.cookie_keys.sealing().seal(plain.as_bytes(), name.as_bytes()))
 }
 
 fn seal(pending: &PendingCookies<'_>, name: &str, plain: &str) {
-    let key = pending.config.cookie_keys.sealing();
-    pending.cookies.private(key).add(Cookie::new(name.to_owned(), plain.to_owned()));
+    pending.cookies.add(Cookie::new(name.to_owned(), sealed(pending.config, name, plain)));
 }
 
 fn plain(state: &str) -> String {

@@ -54,7 +54,7 @@ use crate::clock::{Clock, Timestamp};
 use crate::flight::Flights;
 use crate::network::HttpClient;
 use crate::oauth::{ClientConfig, Credentials, Issuer, Provider, Registrations, Tokens};
-use crate::store::{Backing, SealingKey, SessionStore, StoreError, Watcher};
+use crate::store::{Backing, Keyring, SessionStore, StoreError, Watcher};
 use crate::sweeper::Sweeper;
 
 /// The most refreshes that run at the same time.
@@ -79,8 +79,7 @@ pub(crate) struct Settings {
     pub(crate) http: HttpClient,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) store: Option<Arc<dyn SessionStore>>,
-    /// The keys for registrations in the store. The first key seals, every key opens.
-    pub(crate) registration_keys: Vec<SealingKey>,
+    pub(crate) registration_keys: Keyring,
     /// Values for the modules above, which find them by type.
     #[cfg(feature = "client")]
     pub(crate) extensions: http::Extensions,

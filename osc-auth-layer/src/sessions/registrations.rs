@@ -4,12 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
-use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
-use crate::oauth::{AuthMethod, Credentials, GrantError, Registered, Registration, Registrations};
-use crate::secret::Secret;
-use crate::store::{Backing, RecordName, SealingKey, StoreError, Swap, Swapped, Version};
+use crate::oauth::{Credentials, GrantError, Registered, Registrations};
+use crate::store::{Backing, Keyring, RecordName, StoreError, Swap, Swapped, Version};
 
 /// How long a registration is kept that never expires. Every record in the store has to end at some time.
 const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
@@ -17,23 +15,12 @@ const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 /// The registrations in the store.
 pub(super) struct StoredRegistrations {
     backing: Arc<Backing>,
-    /// The first key seals, every key opens.
-    keys: Vec<SealingKey>,
+    keys: Keyring,
     issuer: String,
 }
 
-#[derive(Serialize, Deserialize)]
-struct Sealed {
-    i: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    s: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    m: Option<String>,
-    r: Registration,
-}
-
 impl StoredRegistrations {
-    pub(super) fn new(backing: Arc<Backing>, keys: Vec<SealingKey>, issuer: String) -> Self {
+    pub(super) fn new(backing: Arc<Backing>, keys: Keyring, issuer: String) -> Self {
         Self { backing, keys, issuer }
     }
 
@@ -81,28 +68,13 @@ impl StoredRegistrations {
         }
     }
 
-    fn seal(&self, name: &RecordName, (credentials, registration): &Registered) -> Vec<u8> {
-        let sealed = Sealed {
-            i: credentials.id.clone(),
-            s: credentials.secret.as_ref().map(|secret| secret.expose().to_owned()),
-            m: credentials.auth_method.map(|method| method.name().to_owned()),
-            r: registration.clone(),
-        };
-        let plain = serde_json::to_vec(&sealed).expect("strings and numbers are valid JSON");
-        // There is always a key, because `build()` refuses a store without one.
-        self.keys[0].seal(&plain, &self.place(name))
+    fn open(&self, name: &RecordName, sealed: &[u8]) -> Option<Registered> {
+        let (credentials, registration): (Credentials, _) = self.keys.open(sealed, &self.place(name))?;
+        Some((Arc::new(credentials), registration))
     }
 
-    fn open(&self, name: &RecordName, sealed: &[u8]) -> Option<Registered> {
-        let place = self.place(name);
-        let plain = self.keys.iter().find_map(|key| key.open(sealed, &place))?;
-        let opened: Sealed = serde_json::from_slice(&plain).ok()?;
-        let credentials = Credentials {
-            id: opened.i,
-            secret: opened.s.map(Secret::new),
-            auth_method: opened.m.as_deref().and_then(AuthMethod::parse),
-        };
-        Some((Arc::new(credentials), opened.r))
+    fn seal(&self, name: &RecordName, (credentials, registration): &Registered) -> Vec<u8> {
+        self.keys.seal(&(&**credentials, registration), &self.place(name))
     }
 
     fn place(&self, name: &RecordName) -> Vec<u8> {

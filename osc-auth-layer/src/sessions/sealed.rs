@@ -22,7 +22,7 @@ use serde_json::{Map, Value};
 use super::claims::Claims;
 use super::record::{Ending, Lease, Owner, Record, Standing};
 use crate::clock::Timestamp;
-use crate::oauth::{AuthMethod, Credentials, Tokens, bearer};
+use crate::oauth::{Credentials, Tokens, bearer};
 use crate::secret::Secret;
 use crate::store::{RecordKey, StoreError, Version};
 
@@ -98,15 +98,12 @@ struct Body {
 
 #[derive(Serialize, Deserialize)]
 struct BodyGrant {
-    client_id: String,
-    /// The secret of a registered client. With it every node can refresh the session.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    client_secret: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    auth_method: Option<String>,
+    /// With the secret only for a registered client. With it every node can refresh the session.
+    #[serde(flatten)]
+    client: Credentials,
     access_token: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    refresh_token: Option<String>,
+    refresh_token: Option<Secret>,
     issued_at: Timestamp,
     /// In milliseconds.
     lifetime: u64,
@@ -249,15 +246,16 @@ fn content(header: &[u8], body: &[u8]) -> Option<Content> {
 impl Granted {
     fn to_body(&self, is_registered: bool, unknown: &mut Unknown) -> BodyGrant {
         let (tokens, credentials) = (&self.tokens, &self.credentials);
-        let secret = credentials.secret.as_ref().filter(|_| is_registered);
         let of_token = || Claims::of(tokens.access_token()).filter(|_| !unknown.user.is_empty());
         let user = self.user.clone().or_else(of_token);
         BodyGrant {
-            client_id: credentials.id.clone(),
-            client_secret: secret.map(|secret| secret.expose().to_owned()),
-            auth_method: credentials.auth_method.map(|method| method.name().to_owned()),
+            client: Credentials {
+                id: credentials.id.clone(),
+                secret: credentials.secret.clone().filter(|_| is_registered),
+                auth_method: credentials.auth_method,
+            },
             access_token: tokens.access_token().to_owned(),
-            refresh_token: tokens.refresh_token.as_ref().map(|token| token.expose().to_owned()),
+            refresh_token: tokens.refresh_token.clone(),
             issued_at: self.issued_at,
             lifetime: millis(tokens.lifetime),
             user: user.map(|claims| BodyUser { claims, unknown: std::mem::take(&mut unknown.user) }),
@@ -277,14 +275,10 @@ impl BodyGrant {
         Some(Granted {
             tokens: Tokens {
                 bearer: bearer(&self.access_token)?,
-                refresh_token: self.refresh_token.map(Secret::new),
+                refresh_token: self.refresh_token,
                 lifetime: Duration::from_millis(self.lifetime),
             },
-            credentials: Arc::new(Credentials {
-                id: self.client_id,
-                secret: self.client_secret.map(Secret::new),
-                auth_method: self.auth_method.as_deref().and_then(AuthMethod::parse),
-            }),
+            credentials: Arc::new(self.client),
             issued_at: self.issued_at,
             user,
         })

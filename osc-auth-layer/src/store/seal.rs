@@ -5,6 +5,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
 use hkdf::Hkdf;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 
 use super::Version;
@@ -110,8 +112,47 @@ impl SealingKey {
         self.cipher().decrypt(&XNonce::from(*nonce), Payload { msg: sealed, aad: place }).ok()
     }
 
+    /// Seals a value as JSON.
+    pub(crate) fn seal_json(&self, value: &impl Serialize, place: &[u8]) -> Vec<u8> {
+        let plain = serde_json::to_vec(value).expect("strings and numbers are valid JSON");
+        self.seal(&plain, place)
+    }
+
+    pub(crate) fn open_json<T: DeserializeOwned>(&self, sealed: &[u8], place: &[u8]) -> Option<T> {
+        serde_json::from_slice(&self.open(sealed, place)?).ok()
+    }
+
     fn cipher(&self) -> XChaCha20Poly1305 {
         XChaCha20Poly1305::new(&self.0.into())
+    }
+}
+
+/// The keys for one use, each derived from another secret. The first key seals, every key opens, so that secrets can be replaced.
+#[derive(Clone)]
+pub(crate) struct Keyring(Vec<SealingKey>);
+
+impl Keyring {
+    pub(crate) fn derive(secrets: &[Vec<u8>], label: &[u8]) -> Self {
+        Self(secrets.iter().map(|secret| SealingKey::derive(secret, label)).collect())
+    }
+
+    pub(crate) fn seal(&self, value: &impl Serialize, place: &[u8]) -> Vec<u8> {
+        self.sealing().seal_json(value, place)
+    }
+
+    pub(crate) fn sealing(&self) -> &SealingKey {
+        // The configuration has one secret at least.
+        &self.0[0]
+    }
+
+    pub(crate) fn open<T: DeserializeOwned>(&self, sealed: &[u8], place: &[u8]) -> Option<T> {
+        self.0.iter().find_map(|key| key.open_json(sealed, place))
+    }
+}
+
+impl std::fmt::Debug for Keyring {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "[{} redacted]", self.0.len())
     }
 }
 
@@ -175,6 +216,21 @@ mod tests {
             assert!(record.open("app", ONE, b"", &altered).is_none(), "byte {at}");
             assert!(record.open("app", ONE, b"", &bytes[..at]).is_none(), "cut at {at}");
         }
+    }
+
+    #[test]
+    fn the_first_key_of_a_ring_seals_and_every_key_opens() {
+        let ring = |secrets: &[u8]| {
+            let secrets: Vec<_> = secrets.iter().map(|byte| vec![*byte; 32]).collect();
+            Keyring::derive(&secrets, b"label")
+        };
+        let opens = |ring: &Keyring, sealed: &[u8]| ring.open::<String>(sealed, b"place").is_some();
+        let (old, new, both) = (ring(&[1]), ring(&[2]), ring(&[2, 1]));
+        assert!(opens(&both, &old.seal(&"value", b"place")) && opens(&both, &new.seal(&"value", b"place")));
+        let sealed = both.seal(&"value", b"place");
+        assert!(opens(&new, &sealed) && !opens(&old, &sealed));
+        assert!(both.open::<String>(&sealed, b"another place").is_none());
+        assert!(!opens(&Keyring::derive(&[vec![2; 32]], b"another label"), &sealed));
     }
 
     #[test]
