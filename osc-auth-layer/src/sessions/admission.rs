@@ -3,7 +3,8 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use super::OscUser;
+use super::{Claims, OscUser, Session, Sessions};
+use crate::oauth::Tokens;
 
 /// Returns true if the user may enter.
 pub(crate) type Authorize = Arc<dyn Fn(&OscUser) -> bool + Send + Sync>;
@@ -22,6 +23,37 @@ impl Admission {
         let may_enter =
             |rule: &Authorize, user| catch_unwind(AssertUnwindSafe(|| rule(user))).unwrap_or(false);
         self.0.iter().all(|rule| user.is_some_and(|user| may_enter(rule, user)))
+    }
+}
+
+impl Sessions {
+    /// Returns true if the user of these tokens may enter. `known` are the claims of earlier tokens.
+    pub(crate) fn admits(&self, tokens: &Tokens, known: Option<Claims>) -> bool {
+        let claims = known.or_else(|| Claims::of(tokens.access_token()));
+        let user = claims.map(|claims| OscUser::new(claims, self.provider.issuer.shared()));
+        self.admission.admits(user.as_ref())
+    }
+
+    /// Returns the user's claims after the refresh. `None` ends the session: it became another user's, or its user may no
+    /// longer enter.
+    pub(super) fn identity(&self, session: &Session, tokens: &Tokens) -> Option<Option<Claims>> {
+        let current = self.table.current(session);
+        let of_current = current.and_then(|token| Claims::of(token.access_token()));
+        let known = session.lock().known().cloned().or(of_current);
+        let refreshed = Claims::of(tokens.access_token());
+        let Ok(combined) = Claims::combined(known, refreshed.clone()) else {
+            tracing::error!(
+                "The provider's refresh returned a token of another user or workspace. The session ends. Report this to the \
+                 provider."
+            );
+            return None;
+        };
+        let user = combined.clone().map(|claims| OscUser::new(claims, self.provider.issuer.shared()));
+        if !self.admission.admits(user.as_ref()) {
+            tracing::info!("The user is no longer allowed to use the app. The session ends.");
+            return None;
+        }
+        Some(combined.filter(|combined| refreshed.as_ref() != Some(combined)))
     }
 }
 

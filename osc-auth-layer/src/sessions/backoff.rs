@@ -2,28 +2,31 @@
 
 use std::time::Duration;
 
-use crate::clock::Timestamp;
+use crate::clock::{Pauses, Timestamp};
 
-const FIRST: Duration = Duration::from_secs(1);
-const LONGEST: Duration = Duration::from_secs(60);
+const PAUSES: Pauses = Pauses::new(Duration::from_secs(1), Duration::from_secs(60));
 /// What a provider may ask for with `Retry-After`; beyond it we would be down for longer than it is.
 const LONGEST_ASKED: Duration = Duration::from_secs(300);
 
 /// Failures in a row, and the time before which there is no further try.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct Backoff {
-    failures: u32,
+    pauses: Pauses,
     failed_at: Timestamp,
     not_before: Timestamp,
+}
+
+impl Default for Backoff {
+    fn default() -> Self {
+        Self { pauses: PAUSES, failed_at: Timestamp::default(), not_before: Timestamp::default() }
+    }
 }
 
 impl Backoff {
     /// Notes a failure. `jitter` in 0..1 spreads the sessions of one outage over half of the delay.
     pub(crate) fn fail(&mut self, now: Timestamp, retry_after: Option<Duration>, jitter: f64) {
-        let doubled = FIRST.saturating_mul(1 << self.failures.min(6)).min(LONGEST);
         let asked = retry_after.unwrap_or_default().min(LONGEST_ASKED);
-        let delay = doubled.max(asked).mul_f64(1.0 + jitter.clamp(0.0, 1.0) / 2.0);
-        self.failures = self.failures.saturating_add(1);
+        let delay = self.pauses.next().max(asked).mul_f64(1.0 + jitter.clamp(0.0, 1.0) / 2.0);
         self.failed_at = now;
         self.not_before = now.plus(delay);
     }

@@ -9,10 +9,11 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
-use super::SessionId;
 use super::backoff::Backoff;
 use super::claims::Claims;
+use super::{Session, SessionId, Sessions};
 use crate::clock::Timestamp;
+use crate::oauth::{GrantError, Tokens};
 
 /// So many accounts that fail are an outage: fewer may have trouble of their own.
 const SEVERAL: usize = 3;
@@ -121,7 +122,7 @@ impl Breaker {
     }
 
     /// Lets a refresh through, during an outage as a probe.
-    pub(super) fn admit(&self, now: Timestamp, caller: Caller) -> Result<Admission<'_>, Closed> {
+    pub(super) fn admit(&self, now: Timestamp, caller: Caller) -> Result<Attempt<'_>, Closed> {
         let mut state = self.state.lock();
         let mut probe = None;
         if state.is_outage() {
@@ -136,25 +137,35 @@ impl Breaker {
             state.gate(kind).hold(now, limit);
             probe = Some(kind);
         }
-        Ok(Admission { breaker: self, account: Some(caller.account), probe })
+        Ok(Attempt { breaker: self, account: Some(caller.account), probe })
     }
 }
 
 /// A refresh that was let through, and has to say how it ended. One that is dropped without a word gives its place to
 /// another.
-pub(super) struct Admission<'b> {
+pub(super) struct Attempt<'b> {
     breaker: &'b Breaker,
     /// Taken when it has ended.
     account: Option<Account>,
     probe: Option<Probe>,
 }
 
-impl Admission<'_> {
+impl Attempt<'_> {
     /// The provider gave an answer that makes sense, be it a refusal.
     pub(super) fn answered(mut self) {
         self.account = None;
         *self.breaker.state.lock() = State::default();
         self.breaker.verdicts.send_replace(());
+    }
+
+    /// Learns from the provider's answer whether the provider is healthy.
+    pub(super) fn judge(self, answer: &Result<Tokens, GrantError>, now: Timestamp) {
+        match answer {
+            Ok(_) | Err(GrantError::Refused | GrantError::Misconfigured(_)) => self.answered(),
+            Err(GrantError::NotSent { .. } | GrantError::PossiblyProcessed { .. } | GrantError::TimedOut) => {
+                self.failed(now);
+            }
+        }
     }
 
     pub(super) fn failed(mut self, now: Timestamp) {
@@ -176,12 +187,32 @@ impl Admission<'_> {
     }
 }
 
-impl Drop for Admission<'_> {
+impl Drop for Attempt<'_> {
     fn drop(&mut self) {
         if let (Some(_), Some(probe)) = (self.account.take(), self.probe) {
             self.breaker.state.lock().gate(probe).open();
             self.breaker.verdicts.send_replace(());
         }
+    }
+}
+
+impl Session {
+    /// How long the provider is to be left alone, after it failed this session or all of them.
+    pub(crate) fn backing_off(&self, sessions: &Sessions) -> Option<Duration> {
+        let now = sessions.now();
+        let own = self.lock().backoff().and_then(|backoff| backoff.wait(now));
+        own.max(sessions.breaker.wait(now, || self.caller(sessions)))
+    }
+
+    pub(super) fn caller(&self, sessions: &Sessions) -> Caller {
+        let token = sessions.table.current(self);
+        // Without a user's name, colleagues would count as one account.
+        let claims = token.and_then(|token| Claims::of(token.access_token()));
+        let account = match claims.filter(|claims| claims.user_id.is_some()) {
+            Some(claims) => Account::User(claims),
+            None => Account::Unknown(self.id().clone()),
+        };
+        Caller { account, has_failed: self.lock().backoff().is_some() }
     }
 }
 

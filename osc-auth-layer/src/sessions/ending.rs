@@ -8,7 +8,7 @@ use tokio::sync::oneshot;
 use super::record::{Ending, LEASE, Standing};
 use super::sealed;
 use super::stored::Read;
-use super::{OscToken, Phase, Session, SessionId, Sessions, Table};
+use super::{OscToken, Session, SessionId, Sessions, Table};
 use crate::clock::Pauses;
 use crate::oauth::{Credentials, Grant};
 use crate::secret::Secret;
@@ -51,7 +51,7 @@ impl Sessions {
             return;
         }
         self.table.find(id).inspect(|session| session.drop_out(&self.table));
-        self.end_record(id, Ending::Replaced, None).await;
+        self.end_record(id, Ending::Dropped, None).await;
     }
 
     /// Ends a session whose cookie nobody will ever have.
@@ -75,9 +75,9 @@ impl Sessions {
             return self.revoke(id, held_here);
         };
         // A request may have read it meanwhile.
-        self.table.find(id).inspect(|session| session.end(&self.table, ending.into()));
+        self.table.find(id).inspect(|session| session.end(&self.table, ending));
         // Over a version that this node knows, the store need not be read first. Otherwise only the record tells what to revoke.
-        let needs_no_read = held_here.is_some() || ending == Ending::Replaced;
+        let needs_no_read = held_here.is_some() || ending == Ending::Dropped;
         let known = self.table.find(id).filter(|_| needs_no_read).and_then(|session| session.version());
         let (tried, first_try) = oneshot::channel::<()>();
         let (sessions, id) = (self.clone(), id.clone());
@@ -161,7 +161,7 @@ impl Sessions {
         if let Some(read) = found {
             // Known here from now on, so that a store that is set back to an older state does not revive it here.
             let session = Session::unread(id.clone(), Arc::downgrade(self), &read, self.now());
-            self.keep(session).end(&self.table, ending.into());
+            self.keep(session).end(&self.table, ending);
             if let Standing::Live(granted) = &read.record().standing {
                 // Another node may have refreshed it since.
                 let (token, hint) = granted.tokens.revocable();
@@ -209,13 +209,13 @@ impl Session {
     /// Ends the session for good by the visitor's wish. Returns what is left to revoke; a refresh under way finds out.
     pub(super) fn sign_out(&self, sessions: &Sessions) -> Option<Revocable> {
         let mut state = self.lock();
-        if state.phase().is_over() {
+        if matches!(state.standing(), Standing::Ended(_)) {
             return None;
         }
         // One that is not in the table yet has its token with it.
         let token = sessions.table.current(self).or_else(|| self.token());
         let grant = state.grant(&sessions.provider);
-        state.enter(Phase::SignedOut);
+        state.enter(Standing::Ended(Ending::SignedOut));
         sessions.table.show(self, None);
         let Grant { refresh_token, credentials } = grant?;
         match refresh_token {
@@ -226,15 +226,24 @@ impl Session {
 
     /// Ends the session without touching its grant at the provider.
     pub(crate) fn drop_out(&self, table: &Table) {
-        self.end(table, Phase::Dropped);
+        self.end(table, Ending::Dropped);
     }
 
     /// The store says that it ended, and how.
-    pub(super) fn end(&self, table: &Table, phase: Phase) {
+    pub(super) fn end(&self, table: &Table, ending: Ending) {
         let mut state = self.lock();
-        if !state.phase().is_over() {
-            state.enter(phase);
+        if !matches!(state.standing(), Standing::Ended(_)) {
+            state.enter(Standing::Ended(ending));
         }
         table.show(self, None);
+    }
+
+    /// The provider refused its refresh token.
+    pub(super) fn refuse(&self, table: &Table) {
+        let mut state = self.lock();
+        if state.standing() == Standing::Live(()) {
+            state.enter(Standing::Refused);
+            table.show(self, None);
+        }
     }
 }

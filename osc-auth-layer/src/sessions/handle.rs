@@ -7,9 +7,13 @@ use std::time::Duration;
 use super::refresh::{Cause, RETRY_AFTER, Refreshed};
 use super::token::{Freshness, OscToken};
 use super::{Session, SessionId, Sessions};
+use crate::clock::Timestamp;
 
 /// How long a job waits for the provider before it is told to come back.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// An API that refuses every token costs one grant in this time.
+const FORCE_AGAIN: Duration = Duration::from_secs(10);
 
 /// Gives long jobs, streams and sockets fresh tokens of a user's session, also after the request has ended.
 ///
@@ -136,6 +140,14 @@ impl OscSession {
         let sessions = self.engine()?;
         let session = sessions.live(&self.id).await.map_err(|_| SessionError::unavailable(RETRY_AFTER))?;
         Ok((sessions, session.ok_or(SessionError::ended())?))
+    }
+}
+
+impl Session {
+    /// How long no other refresh is forced, after a fresh token was refused too.
+    fn forced_lately(&self, now: Timestamp) -> Option<Duration> {
+        let forced_at = self.lock().forced_at().filter(|forced_at| *forced_at <= now)?;
+        FORCE_AGAIN.checked_sub(now.since(forced_at)).filter(|left| !left.is_zero())
     }
 }
 

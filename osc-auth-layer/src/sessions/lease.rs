@@ -7,10 +7,8 @@ use futures_util::future::select;
 
 use super::change::{ChangeError, Changed, Circumstances, Decision};
 use super::claims::Claims;
-use super::record::{Held, LAST_WRITE, LEASE, Owner, Record, Rotate, Standing, Take};
-use super::refresh::Plan;
+use super::record::{Ending, Held, LAST_WRITE, LEASE, Owner, Record, Rotate, Standing, Take};
 use super::sealed::Granted;
-use super::settle::{Ended, ended};
 use super::stored::{Base, Stored, has_token, is_off};
 use super::{OscToken, Session, Sessions};
 use crate::clock::{Moment, Pauses};
@@ -35,7 +33,8 @@ const WRITE_AGAIN: Pauses = Pauses::new(Duration::from_millis(100), Duration::fr
 /// A failed release is retried.
 const RELEASE_AGAIN: Pauses = Pauses::new(Duration::from_millis(200), Duration::from_millis(1600));
 
-/// The lease of a session's record. It ends by itself if this process dies.
+/// The lease of a session's record. It ends by itself if this process dies. Without a store there are no other nodes, so nothing is
+/// asked and nothing is written.
 pub(super) struct Lease {
     sessions: Arc<Sessions>,
     session: Session,
@@ -46,64 +45,59 @@ pub(super) struct Lease {
     is_taken_over: bool,
     /// The store failed when it was asked. It may still write the lease.
     is_in_doubt: bool,
-    /// The store wrote the lease at least once.
-    was_written: bool,
-    /// The record that was written after the refresh releases the lease.
-    is_released: bool,
+    /// The store may hold the lease: it wrote it, or the store failed, and no record that releases it was written since.
+    may_be_held: bool,
 }
 
 /// Says whether this node may refresh a session.
 pub(super) enum Taken {
-    /// There is no store, so there are no other nodes.
-    Needless,
     Mine(Lease),
-    /// Another node refreshes it. Its result shows by a change after this.
-    Theirs(Duration, BeforeRead),
+    Theirs(Theirs),
     /// The record changed, so the plan has to be made again.
     Changed,
-    Over,
+}
+
+/// The lease of another node.
+pub(super) struct Theirs {
+    left: Duration,
+    /// The node's result shows by a change after this.
+    before: BeforeRead,
 }
 
 impl Lease {
     /// Takes the lease.
     pub(super) async fn take(sessions: &Arc<Sessions>, session: &Session) -> Result<Taken, StoreError> {
-        let Some((backing, stored)) = sessions.record_of(session) else {
-            return Ok(Taken::Needless);
-        };
-        let owner = *stored.owner.lock().get_or_insert_with(|| Owner(random_bytes()));
         let mut lease = Self {
             sessions: sessions.clone(),
             session: session.clone(),
-            owner,
+            owner: Owner(random_bytes()),
             held: None,
             is_taken_over: false,
             is_in_doubt: false,
-            was_written: false,
-            is_released: false,
+            may_be_held: false,
         };
+        let Some((backing, stored)) = sessions.record_of(session) else {
+            return Ok(Taken::Mine(lease));
+        };
+        lease.owner = *stored.owner.lock().get_or_insert(lease.owner);
         let before = backing.before_read(&stored.key.name);
-        match lease.ask().await {
-            Ok(Asked::Mine) => Ok(Taken::Mine(lease)),
-            // The store may have written the lease before it showed the change.
-            Ok(Asked::Theirs(left)) => {
-                lease.give_back();
-                Ok(Taken::Theirs(left, before))
-            }
-            Ok(Asked::Changed) => {
-                lease.give_back();
-                Ok(Taken::Changed)
-            }
-            Ok(Asked::Over) => Ok(Taken::Over),
-            Err(error) => {
-                // It may be ours all the same.
-                lease.give_back();
-                Err(error)
-            }
+        let asked = lease.ask().await;
+        if let Ok(Asked::Mine) = asked {
+            return Ok(Taken::Mine(lease));
         }
+        // The store may have written the lease before it failed or showed the change.
+        lease.give_back();
+        Ok(match asked? {
+            Asked::Theirs(left) => Taken::Theirs(Theirs { left, before }),
+            Asked::Mine | Asked::Changed => Taken::Changed,
+        })
     }
 
     /// Returns true if a grant may be sent now: the lease is still ours, and outlasts the answer.
     pub(super) async fn confirm(&mut self) -> Result<bool, StoreError> {
+        if self.session.stored().is_none() {
+            return Ok(true);
+        }
         for _ in 0..MOST_CONFIRMATIONS {
             // A process may have been stopped for any time between two lines.
             if self.held.is_some_and(|(_, at)| at.age(&*self.sessions.clock) < JUST_NOW) {
@@ -111,7 +105,7 @@ impl Lease {
             }
             match self.ask().await? {
                 Asked::Mine => self.await_last_write().await,
-                Asked::Theirs(_) | Asked::Changed | Asked::Over => return Ok(false),
+                Asked::Theirs(_) | Asked::Changed => return Ok(false),
             }
         }
         // The store is so slow that no confirmation is fresh. One that leaves the provider enough time will do.
@@ -120,7 +114,10 @@ impl Lease {
 
     /// Returns how long the answer to a grant sent now may take, so that it can be written under this lease.
     pub(super) fn grant_time(&self) -> Duration {
-        self.left().saturating_sub(WRITE_TIME)
+        match self.session.stored() {
+            None => GRANT_TIME,
+            Some(_) => self.left().saturating_sub(WRITE_TIME),
+        }
     }
 
     fn left(&self) -> Duration {
@@ -131,6 +128,7 @@ impl Lease {
     async fn ask(&mut self) -> Result<Asked, StoreError> {
         let asked = self.try_ask().await;
         self.is_in_doubt |= asked.is_err();
+        self.may_be_held |= asked.is_err();
         asked
     }
 
@@ -151,13 +149,12 @@ impl Lease {
                     Take::Held(left) if is_exact => Decision::Leave(Asked::Theirs(left)),
                     // An estimate may be late, so it takes over no lease.
                     Take::TakenOver(_) | Take::Held(_) => Decision::Read,
-                    Take::Refused => Decision::Leave(Asked::Changed),
-                    Take::Ended(_) => Decision::Leave(Asked::Over),
+                    Take::Refused | Take::Ended(_) => Decision::Leave(Asked::Changed),
                 }
             };
             match sessions.change(&session, Version::random(), exact, decide).await? {
                 Changed::Written((now, is_takeover), answered) => {
-                    self.was_written = true;
+                    self.may_be_held = true;
                     self.is_taken_over |= is_takeover;
                     self.held = Some((Held::new(now.plus(LEASE), answered), asked_at));
                     // Corrected once. A store whose answers take a second would be off every time.
@@ -167,23 +164,27 @@ impl Lease {
                     exact = Some(answered);
                 }
                 Changed::Left(asked) => return Ok(asked),
-                Changed::Gone => return Ok(Asked::Over),
+                Changed::Gone => {
+                    session.drop_out(&sessions.table);
+                    return Ok(Asked::Changed);
+                }
             }
         }
     }
 
-    /// Writes the tokens of a refresh, for as long as it takes. Nobody may use them before the store has them.
-    ///
-    /// If this node had lost its lease and another node was faster, that node's tokens are the session's.
+    /// Writes the tokens that the refresh of rotation `spent` brought, for as long as it takes. Nobody may use them before the store
+    /// has them.
     pub(super) async fn write(
         &mut self,
-        plan: &Plan,
+        spent: u64,
         token: &OscToken,
         grant: &Grant,
         user: Option<Claims>,
-    ) -> Result<Written, Ended> {
+    ) -> Written {
         let (sessions, session, owner) = (self.sessions.clone(), self.session.clone(), self.owner);
-        let Some(backing) = &sessions.backing else { return Err(Ended::Dropped) };
+        let Some((backing, _)) = sessions.record_of(&session) else {
+            return session.rotate(&sessions, token, grant, user);
+        };
         let tokens = Tokens {
             bearer: token.bearer(),
             refresh_token: grant.refresh_token.clone(),
@@ -193,26 +194,24 @@ impl Lease {
         let granted = Granted { tokens, credentials: grant.credentials.clone(), issued_at, user };
         let (version, mut pauses, mut is_told) = (Version::random(), WRITE_AGAIN, false);
         loop {
-            let decide = |record: &Record<Granted>, _: Circumstances| match record.rotate(
-                plan.rotation,
-                granted.clone(),
-                owner,
-            ) {
-                Rotate::Write(rotated) => Decision::Write(rotated, ()),
-                // Our own write, whose answer was lost.
-                Rotate::Superseded if has_token(record, token) => Decision::Leave(Ok(Written::Ours)),
-                Rotate::Superseded => Decision::Leave(Ok(Written::Theirs)),
-                Rotate::Ended(ending) => Decision::Leave(Err(ending.into())),
+            let decide = |record: &Record<Granted>, _: Circumstances| {
+                match record.rotate(spent, granted.clone(), owner) {
+                    Rotate::Write(rotated) => Decision::Write(rotated, ()),
+                    // Our own write, whose answer was lost.
+                    Rotate::Superseded if has_token(record, token) => Decision::Leave(Written::Ours),
+                    Rotate::Superseded => Decision::Leave(Written::Theirs),
+                    Rotate::Ended(ending) => Decision::Leave(Written::Ended(ending)),
+                }
             };
             match sessions.change(&session, version, None, decide).await {
                 Ok(Changed::Written((), _)) => {
-                    self.is_released = true;
-                    return ended(session.phase()).map(|()| Written::Ours);
+                    self.may_be_held = false;
+                    return session.ending().map_or(Written::Ours, Written::Ended);
                 }
-                Ok(Changed::Left(left)) => return left,
-                Ok(Changed::Gone) => return ended(session.phase()).and(Err(Ended::Dropped)),
+                Ok(Changed::Left(written)) => return written,
+                Ok(Changed::Gone) => return Written::Ended(session.ending().unwrap_or(Ending::Dropped)),
                 // Only a newer version of the layer can go on from here. Another look finds out.
-                Err(ChangeError::Unreadable) => return Ok(Written::Theirs),
+                Err(ChangeError::Unreadable) => return Written::Theirs,
                 Err(ChangeError::Store) => {
                     if std::mem::replace(&mut is_told, true) {
                         tracing::debug!("the session store did not record a refreshed token");
@@ -230,6 +229,10 @@ impl Lease {
     /// Records that the provider refused the refresh token of rotation `spent`. Returns false if another node may have spent the
     /// token and may be about to write.
     pub(super) async fn refuse(&mut self, spent: u64) -> Result<bool, StoreError> {
+        if self.session.stored().is_none() {
+            self.session.refuse(&self.sessions.table);
+            return Ok(true);
+        }
         let owner = self.owner;
         let decide = |record: &Record<Granted>, at: Circumstances| match record.refuse(spent, owner) {
             // Another node may have spent the token when the store was newer.
@@ -241,7 +244,7 @@ impl Lease {
         };
         Ok(match self.sessions.change(&self.session, Version::random(), None, decide).await? {
             Changed::Written((), _) => {
-                self.is_released = true;
+                self.may_be_held = false;
                 true
             }
             Changed::Left(is_decided) => {
@@ -267,8 +270,7 @@ impl Lease {
         let Some(stored) = self.session.stored() else { return };
         // A later run has another owner, whose lease a late release does not touch.
         stored.owner.lock().take();
-        let may_be_held = (self.was_written || self.is_in_doubt) && !self.is_released;
-        if !may_be_held || self.session.is_over() || self.is_taken_over {
+        if !self.may_be_held || self.session.is_over() || self.is_taken_over {
             return;
         }
         let sessions = self.sessions.clone();
@@ -308,25 +310,38 @@ enum Asked {
     Mine,
     Theirs(Duration),
     Changed,
-    Over,
 }
 
-/// Says whose tokens the record holds after a refresh.
+/// Says whose tokens the session has after a refresh.
 pub(super) enum Written {
     Ours,
+    /// Another node was faster, so its tokens are the session's.
     Theirs,
+    Ended(Ending),
 }
 
-/// Waits until another node's refresh is likely to be over.
-pub(super) async fn their_refresh(
-    sessions: &Sessions,
-    session: &Session,
-    left: Duration,
-    before: BeforeRead,
-) {
-    let Some((backing, Stored { key, .. })) = sessions.record_of(session) else { return };
-    let is_notified = backing.coherence().is_trusted(Instant::now());
-    let limit = left.min(if is_notified { LOOK_ANYWAY } else { LOOK_EVERY });
-    let change = Box::pin(backing.coherence().change(&key.name, before));
-    select(change, sessions.clock.sleep(limit)).await;
+impl Theirs {
+    /// Waits until the refresh of the other node is likely to be over.
+    pub(super) async fn ends(self, sessions: &Sessions, session: &Session) {
+        let Some((backing, Stored { key, .. })) = sessions.record_of(session) else { return };
+        let is_notified = backing.coherence().is_trusted(Instant::now());
+        let limit = self.left.min(if is_notified { LOOK_ANYWAY } else { LOOK_EVERY });
+        let change = Box::pin(backing.coherence().change(&key.name, self.before));
+        select(change, sessions.clock.sleep(limit)).await;
+    }
+}
+
+impl Session {
+    /// Makes what a refresh brought the session's own, where there is no store.
+    fn rotate(&self, sessions: &Sessions, token: &OscToken, grant: &Grant, known: Option<Claims>) -> Written {
+        let mut state = self.lock();
+        if let Standing::Ended(ending) = state.standing() {
+            return Written::Ended(ending);
+        }
+        let registered = sessions.provider.registered(grant.credentials.clone());
+        state.renew(grant.refresh_token.clone(), registered, 0);
+        state.know(known);
+        sessions.table.show(self, Some(token.clone()));
+        Written::Ours
+    }
 }

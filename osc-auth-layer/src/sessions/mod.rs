@@ -14,7 +14,6 @@ mod refresh;
 mod registrations;
 mod sealed;
 mod session;
-mod settle;
 mod state;
 mod stored;
 mod table;
@@ -43,7 +42,6 @@ pub(crate) use self::sealed::{has_newer_members, with_newer_members};
 #[cfg(any(test, fuzzing))]
 pub(crate) use self::sealed::{opened_for_test, sealed_for_test};
 pub(crate) use self::session::Session;
-use self::state::Phase;
 use self::table::Table;
 pub(crate) use self::token::Freshness;
 #[cfg(any(test, fuzzing))]
@@ -172,13 +170,6 @@ impl Sessions {
 
     pub(crate) fn is_shutting_down(&self) -> bool {
         self.stopping.is_cancelled()
-    }
-
-    /// Returns true if the user of these tokens may enter. `known` are the claims of earlier tokens.
-    pub(crate) fn admits(&self, tokens: &Tokens, known: Option<Claims>) -> bool {
-        let claims = known.or_else(|| Claims::of(tokens.access_token()));
-        let user = claims.map(|claims| OscUser::new(claims, self.provider.issuer.shared()));
-        self.admission.admits(user.as_ref())
     }
 
     /// Starts a background task that `shutdown` waits for.

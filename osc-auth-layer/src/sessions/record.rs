@@ -22,12 +22,19 @@ pub(crate) struct Record<G> {
     pub(crate) lease: Option<Lease>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Standing<G> {
+/// What a session is good for. `G` is the type of the tokens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Standing<G = ()> {
     Live(G),
     /// The provider refused the refresh token.
     Refused,
     Ended(Ending),
+}
+
+impl Default for Standing {
+    fn default() -> Self {
+        Self::Live(())
+    }
 }
 
 /// How a session ended.
@@ -35,8 +42,8 @@ pub(crate) enum Standing<G> {
 pub(crate) enum Ending {
     /// The user signed out. Tokens that a refresh under way brings are revoked.
     SignedOut,
-    /// Another sign-in of the same browser took its place, perhaps with the same grant. Nothing is revoked.
-    Replaced,
+    /// It expired, or another sign-in of the same browser took its place, perhaps with the same grant. Nothing is revoked.
+    Dropped,
 }
 
 /// One node's right to refresh the session.

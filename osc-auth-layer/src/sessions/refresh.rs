@@ -13,22 +13,22 @@
 //!                                the lease was lost, or another node was faster
 //! ```
 //!
-//! The lease is released by the record that `settle` writes, or else when the run ends. Without a store there is no lease.
+//! The record that `settle` writes releases the lease. Otherwise the run releases it at its end. Without a store there is no lease.
+//! While an outage of the provider is suspected, a run waits for the answer to another one before it sends, and plans anew.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::{Either, select};
-use tokio::sync::SemaphorePermit;
+use tokio::sync::{SemaphorePermit, watch};
 use tracing::Instrument;
 
-use super::breaker::{Account, Admission, Caller, Closed, VERDICT_LIMIT};
-use super::claims::Claims;
-use super::lease::{Lease, Taken, their_refresh};
-use super::settle::settle;
-use super::{Freshness, OscToken, Phase, Session, Sessions};
-use crate::clock::Timestamp;
-use crate::oauth::{ErrorCode, GRANT_TIME, Grant, GrantError, Misconfiguration, Tokens};
+use super::breaker::{Closed, VERDICT_LIMIT};
+use super::lease::{Lease, Taken, Written};
+use super::record::{Ending, Standing};
+use super::token::Issue;
+use super::{Freshness, OscToken, Session, Sessions};
+use crate::oauth::{ErrorCode, Grant, GrantError, Misconfiguration, Tokens};
 
 /// What a refresh came to.
 #[derive(Clone, Debug)]
@@ -52,46 +52,18 @@ pub(crate) enum Cause {
     Rejection,
 }
 
-/// An API that refuses every token costs one grant in this time.
-const FORCE_AGAIN: Duration = Duration::from_secs(10);
-
 /// A second try after a lost answer comes within the seconds of grace that rotating providers give.
 const SECOND_TRY: Duration = Duration::from_millis(500);
 const SECOND_TRY_JITTER: Duration = Duration::from_secs(1);
 
-/// A refresh that has had no answer for this long gives its permit to another: refreshes that hang must not keep the
-/// others waiting.
+/// A run that has had no answer for this long gives its permit to another. Answers that hang must not keep the others waiting.
 const SLOW: Duration = Duration::from_secs(2);
 
 /// The delay named in the answer to a request that meets an outage, when nothing better is known.
 pub(crate) const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 impl Session {
-    /// How long the provider is to be left alone, after it failed this session or all of them.
-    pub(crate) fn backing_off(&self, sessions: &Sessions) -> Option<Duration> {
-        let now = sessions.now();
-        let own = self.lock().backoff().and_then(|backoff| backoff.wait(now));
-        own.max(sessions.breaker.wait(now, || self.caller(sessions)))
-    }
-
-    /// How long no other refresh is forced, after a fresh token was refused too.
-    pub(super) fn forced_lately(&self, now: Timestamp) -> Option<Duration> {
-        let forced_at = self.lock().forced_at().filter(|forced_at| *forced_at <= now)?;
-        FORCE_AGAIN.checked_sub(now.since(forced_at)).filter(|left| !left.is_zero())
-    }
-
-    fn caller(&self, sessions: &Sessions) -> Caller {
-        let token = sessions.table.current(self);
-        // Without a user's name, colleagues would count as one account.
-        let claims = token.and_then(|token| Claims::of(token.access_token()));
-        let account = match claims.filter(|claims| claims.user_id.is_some()) {
-            Some(claims) => Account::User(claims),
-            None => Account::Unknown(self.id().clone()),
-        };
-        Caller { account, has_failed: self.lock().backoff().is_some() }
-    }
-
-    /// Starts a refresh beside the request, unless one is under way, fruitless or too early.
+    /// Starts a refresh beside the request, unless one is under way, or is known to bring nothing now.
     pub(crate) fn refresh_beside(&self, sessions: &Arc<Sessions>, stale: &OscToken) {
         let has_none = self.lock().refresh_token.is_none();
         if !has_none && self.backing_off(sessions).is_none() && !sessions.is_shutting_down() {
@@ -121,145 +93,283 @@ async fn run(sessions: Arc<Sessions>, session: Session, stale: OscToken, cause: 
     let span = tracing::debug_span!("refresh", session = %session.id().public());
     let is_current = sessions.table.current(&session).is_some_and(|current| current.is_same(&stale));
     let is_forced = cause == Cause::Rejection && is_current && session.lock().refresh_token.is_some();
-    let refreshed = refresh(&sessions, &session, &stale).instrument(span).await;
+    let refreshed =
+        Run { sessions: &sessions, session: &session, stale: &stale }.refresh().instrument(span).await;
     if is_forced && matches!(refreshed, Refreshed::Token(_)) {
         session.lock().note_forced(sessions.now());
     }
     refreshed
 }
 
+/// One run of a refresh.
+struct Run<'r> {
+    sessions: &'r Arc<Sessions>,
+    session: &'r Session,
+    stale: &'r OscToken,
+}
+
 /// What to spend, and the rotation in which it was found.
-pub(super) struct Plan {
-    pub(super) grant: Grant,
-    pub(super) rotation: u64,
+struct Plan {
+    grant: Grant,
+    rotation: u64,
 }
 
-fn plan(sessions: &Arc<Sessions>, session: &Session, stale: &OscToken) -> Result<Plan, Refreshed> {
-    let now = sessions.now();
-    let plan = {
-        let state = session.lock();
-        match (state.phase(), state.grant(&sessions.provider)) {
-            (Phase::SignedOut | Phase::Dropped, _) | (Phase::Live, None) => return Err(Refreshed::Ended),
-            (Phase::Refused, _) => return Err(Refreshed::Refused),
-            (Phase::Live, Some(grant)) => Plan { grant, rotation: state.rotation() },
-        }
-    };
-    // Somebody else refreshed meanwhile; a caller that comes late may find even that token due.
-    let newer = sessions.table.current(session).filter(|current| !current.is_same(stale));
-    if let Some(newer) = newer.filter(|newer| newer.freshness(now, &sessions.timing) != Freshness::Due) {
-        return Err(Refreshed::Token(newer));
-    }
-    // It stays so: without a refresh token no node can get another.
-    if plan.grant.refresh_token.is_none() {
-        if !stale.issue().has_expired(now) {
-            return Err(Refreshed::Token(stale.clone()));
-        }
-        tracing::debug!("the token expired, and the provider gave no refresh token");
-        session.refuse(&sessions.table);
-        return Err(Refreshed::Refused);
-    }
-    if let Some(retry_after) = session.backing_off(sessions) {
-        return Err(Refreshed::Unavailable { retry_after });
-    }
-    if sessions.is_shutting_down() {
-        return Err(Refreshed::Unavailable { retry_after: RETRY_AFTER });
-    }
-    Ok(plan)
-}
-
-async fn refresh(sessions: &Arc<Sessions>, session: &Session, stale: &OscToken) -> Refreshed {
-    loop {
-        if let Err(settled) = plan(sessions, session, stale) {
-            return settled;
-        }
-        // Bounds what the end of an outage lets loose on the provider. Closed at shutdown.
-        let Ok(permit) = sessions.permits.acquire().await else {
-            return Refreshed::Unavailable { retry_after: RETRY_AFTER };
-        };
-        let mut lease = match Lease::take(sessions, session).await {
-            Ok(Taken::Needless) => None,
-            Ok(Taken::Mine(lease)) => Some(lease),
-            Ok(Taken::Theirs(left, before)) => {
-                drop(permit);
-                // It may be over already, and the record have shown it.
-                if plan(sessions, session, stale).is_ok() {
-                    their_refresh(sessions, session, left, before).await;
-                }
-                continue;
-            }
-            Ok(Taken::Changed) => continue,
-            Ok(Taken::Over) => return Refreshed::Ended,
-            Err(_) => return session.fail(sessions, None),
-        };
-        let mut permit = Some(permit);
-        let refreshed = under_lease(sessions, session, stale, &mut lease, &mut permit).await;
-        // Held until the answer is stored: while the store takes none, few refresh tokens are at stake.
-        drop(permit);
-        if let Some(lease) = lease {
-            lease.give_back();
-        }
-        match refreshed {
-            Ok(refreshed) => return refreshed,
-            Err(Unsent::LeaseLost) => tracing::debug!("another node took over the refresh"),
-            Err(Unsent::StoreFailed) => return session.fail(sessions, None),
-            Err(Unsent::ProviderLeftAlone(Closed::For(retry_after))) => {
-                return Refreshed::Unavailable { retry_after };
-            }
-            Err(Unsent::ProviderLeftAlone(Closed::UntilVerdict(mut verdict))) => {
-                let changed = Box::pin(verdict.changed());
-                select(changed, sessions.clock.sleep(VERDICT_LIMIT)).await;
-            }
-        }
-    }
-}
-
-/// Why a grant was not sent (again), or what it brought is not used.
-enum Unsent {
-    /// Another node took over: what it did is to be looked at.
-    LeaseLost,
+/// Why a run has no result yet.
+enum Unsettled {
+    /// Another node took over, so the plan has to be made again.
+    Changed,
     StoreFailed,
-    ProviderLeftAlone(Closed),
+    /// An outage of the provider is suspected. The receiver changes when another run has its answer.
+    Suspected(watch::Receiver<()>),
 }
 
-async fn under_lease(
-    sessions: &Arc<Sessions>,
-    session: &Session,
-    stale: &OscToken,
-    lease: &mut Option<Lease>,
-    permit: &mut Option<SemaphorePermit<'_>>,
-) -> Result<Refreshed, Unsent> {
-    // Things may have changed in the queue, and on other nodes.
-    let plan = match plan(sessions, session, stale) {
-        Ok(planned) => planned,
-        Err(settled) => return Ok(settled),
-    };
-    if let Some(lease) = lease {
-        lease.await_last_write().await;
+impl Run<'_> {
+    async fn refresh(&self) -> Refreshed {
+        let Self { sessions, session, .. } = *self;
+        loop {
+            if let Err(settled) = self.plan() {
+                return settled;
+            }
+            // Bounds what the end of an outage lets loose on the provider. Closed at shutdown.
+            let Ok(permit) = sessions.permits.acquire().await else {
+                return Refreshed::Unavailable { retry_after: RETRY_AFTER };
+            };
+            let mut lease = match Lease::take(sessions, session).await {
+                Ok(Taken::Mine(lease)) => lease,
+                Ok(Taken::Theirs(theirs)) => {
+                    drop(permit);
+                    // The record may have shown that it is over already.
+                    if self.plan().is_ok() {
+                        theirs.ends(sessions, session).await;
+                    }
+                    continue;
+                }
+                Ok(Taken::Changed) => continue,
+                Err(_) => return session.fail(sessions, None),
+            };
+            let mut permit = Some(permit);
+            let refreshed = self.under_lease(&mut lease, &mut permit).await;
+            // Kept until the answer is stored. So while the store fails, few refresh tokens are at stake.
+            drop(permit);
+            lease.give_back();
+            match refreshed {
+                Ok(refreshed) => return refreshed,
+                Err(Unsettled::Changed) => tracing::debug!("another node took over the refresh"),
+                Err(Unsettled::StoreFailed) => return session.fail(sessions, None),
+                Err(Unsettled::Suspected(mut verdict)) => {
+                    let changed = Box::pin(verdict.changed());
+                    select(changed, sessions.clock.sleep(VERDICT_LIMIT)).await;
+                }
+            }
+        }
     }
-    let admission = sessions.breaker.admit(sessions.now(), session.caller(sessions));
-    let admission = admission.map_err(Unsent::ProviderLeftAlone)?;
-    let mut sent = Sent::nothing(sessions, session);
-    let answer = spend(&mut sent, &plan, lease, permit).await;
-    let refreshed = match answer {
-        Ok(answer) => {
-            sent.stage = Stage::Answered;
-            judge(sessions, admission, &answer);
-            let settled = settle(sessions, session, plan, answer, lease.as_mut()).await;
-            settled.ok_or(Unsent::LeaseLost)
+
+    fn plan(&self) -> Result<Plan, Refreshed> {
+        let Self { sessions, session, stale } = *self;
+        let now = sessions.now();
+        let plan = {
+            let state = session.lock();
+            match (state.standing(), state.grant(&sessions.provider)) {
+                (Standing::Ended(_), _) | (Standing::Live(()), None) => return Err(Refreshed::Ended),
+                (Standing::Refused, _) => return Err(Refreshed::Refused),
+                (Standing::Live(()), Some(grant)) => Plan { grant, rotation: state.rotation() },
+            }
+        };
+        // Another run refreshed it meanwhile. For a caller that comes late, even that token may be due.
+        let newer = sessions.table.current(session).filter(|current| !current.is_same(stale));
+        if let Some(newer) = newer.filter(|newer| newer.freshness(now, &sessions.timing) != Freshness::Due) {
+            return Err(Refreshed::Token(newer));
         }
-        Err(unsent) => Err(unsent),
-    };
-    sent.stage = Stage::Settled;
-    refreshed
+        // Without a refresh token, no node can get another token.
+        if plan.grant.refresh_token.is_none() {
+            if !stale.issue().has_expired(now) {
+                return Err(Refreshed::Token(stale.clone()));
+            }
+            tracing::debug!("the token expired, and the provider gave no refresh token");
+            session.refuse(&sessions.table);
+            return Err(Refreshed::Refused);
+        }
+        if let Some(retry_after) = session.backing_off(sessions) {
+            return Err(Refreshed::Unavailable { retry_after });
+        }
+        if sessions.is_shutting_down() {
+            return Err(Refreshed::Unavailable { retry_after: RETRY_AFTER });
+        }
+        Ok(plan)
+    }
+
+    async fn under_lease(
+        &self,
+        lease: &mut Lease,
+        permit: &mut Option<SemaphorePermit<'_>>,
+    ) -> Result<Refreshed, Unsettled> {
+        let Self { sessions, session, .. } = *self;
+        // The session may have changed while this run waited for the permit and the lease.
+        let plan = match self.plan() {
+            Ok(planned) => planned,
+            Err(settled) => return Ok(settled),
+        };
+        lease.await_last_write().await;
+        let attempt = match sessions.breaker.admit(sessions.now(), session.caller(sessions)) {
+            Ok(attempt) => attempt,
+            Err(Closed::For(retry_after)) => return Ok(Refreshed::Unavailable { retry_after }),
+            Err(Closed::UntilVerdict(verdict)) => return Err(Unsettled::Suspected(verdict)),
+        };
+        let mut sent = Sent { sessions, session, stage: Stage::Settled };
+        let refreshed = match self.spend(&mut sent, &plan, lease, permit).await {
+            Ok(answer) => {
+                sent.stage = Stage::Answered;
+                attempt.judge(&answer, sessions.now());
+                self.settle(plan, answer, lease).await
+            }
+            Err(unsettled) => Err(unsettled),
+        };
+        sent.stage = Stage::Settled;
+        refreshed
+    }
+
+    /// Sends the grant. Sends it once more if the answer is lost, or may be another in a moment.
+    async fn spend(
+        &self,
+        sent: &mut Sent<'_>,
+        plan: &Plan,
+        lease: &mut Lease,
+        permit: &mut Option<SemaphorePermit<'_>>,
+    ) -> Result<Result<Tokens, GrantError>, Unsettled> {
+        let Self { sessions, session, .. } = *self;
+        let mut is_second = session.lock().take_lost_answer();
+        loop {
+            let prepared = match sessions.provider.prepare_refresh(&plan.grant).await {
+                Ok(prepared) => prepared,
+                Err(error) => return Ok(Err(error)),
+            };
+            let is_confirmed = lease.confirm().await.map_err(|_| Unsettled::StoreFailed)?;
+            if !is_confirmed || session.lock().rotation() != plan.rotation {
+                return Err(Unsettled::Changed);
+            }
+            sent.stage = Stage::Unanswered;
+            let answer = sessions.provider.send_refresh(prepared, &plan.grant, lease.grant_time());
+            let answer = match select(Box::pin(answer), sessions.clock.sleep(SLOW)).await {
+                Either::Left((answer, _)) => answer,
+                Either::Right(((), answer)) => {
+                    permit.take();
+                    answer.await
+                }
+            };
+            if is_second || !is_to_be_asked_again(sessions, &answer) {
+                return Ok(answer);
+            }
+            is_second = true;
+            let pause = SECOND_TRY + SECOND_TRY_JITTER.mul_f64(rand::random());
+            sessions.clock.sleep(pause).await;
+        }
+    }
+
+    /// Makes the answer the session's, before anybody gets to see it.
+    async fn settle(
+        &self,
+        plan: Plan,
+        answer: Result<Tokens, GrantError>,
+        lease: &mut Lease,
+    ) -> Result<Refreshed, Unsettled> {
+        let Self { sessions, session, .. } = *self;
+        match answer {
+            Ok(tokens) => self.store(plan, tokens, lease).await,
+            Err(GrantError::Refused) => {
+                tracing::info!(
+                    "The provider refused the refresh token. Unless another node has a newer one, the session ends."
+                );
+                self.refuse(&plan, lease).await
+            }
+            // Those credentials will never work again, and nobody can correct them.
+            Err(GrantError::Misconfigured(Misconfiguration::Code(ErrorCode::InvalidClient)))
+                if !sessions.provider.has_static_client() =>
+            {
+                tracing::warn!(
+                    "The provider no longer knows the app's registration. The session ends, and the next sign-in registers the \
+                     app again."
+                );
+                sessions.provider.forget_registration(&plan.grant.credentials.id).await;
+                self.refuse(&plan, lease).await
+            }
+            Err(GrantError::Misconfigured(error)) => {
+                tracing::error!(%error, "The provider refuses this client. Check CLIENT_ID and CLIENT_SECRET.");
+                Ok(session.fail(sessions, None))
+            }
+            Err(error) => {
+                tracing::warn!(
+                    "The provider is unavailable. The session is kept, and the layer retries the refresh."
+                );
+                Ok(session.fail(sessions, error.retry_after()))
+            }
+        }
+    }
+
+    async fn store(&self, plan: Plan, tokens: Tokens, lease: &mut Lease) -> Result<Refreshed, Unsettled> {
+        let Self { sessions, session, .. } = *self;
+        let (orphan, hint) = tokens.revocable();
+        let Some(known) = sessions.identity(session, &tokens) else {
+            sessions.provider.revoke(plan.grant.credentials, orphan, hint);
+            sessions.sign_out(session.id()).await;
+            return Ok(Refreshed::Refused);
+        };
+        let issue = Issue::new(tokens.lifetime, sessions.now());
+        let token = session.with_token(&tokens.bearer, issue);
+        // RFC 6749 §6: without a new refresh token the old one stays.
+        let refresh_token = tokens.refresh_token.or(plan.grant.refresh_token);
+        let grant = Grant { refresh_token, credentials: plan.grant.credentials };
+        match lease.write(plan.rotation, &token, &grant, known).await {
+            Written::Ours => {
+                tracing::debug!("refreshed");
+                // This node may have read a newer one already.
+                Ok(Refreshed::Token(sessions.table.current(session).unwrap_or(token)))
+            }
+            Written::Theirs => {
+                tracing::warn!(
+                    "Another node refreshed the session at the same time. This node uses its token."
+                );
+                Err(Unsettled::Changed)
+            }
+            Written::Ended(ending) => {
+                session.end(&sessions.table, ending);
+                // The provider may have answered the sign-in that took its place with the same grant.
+                if ending == Ending::SignedOut {
+                    tracing::debug!(
+                        "the user signed out during the refresh; the layer revokes the new token"
+                    );
+                    sessions.provider.revoke(grant.credentials, orphan, hint);
+                }
+                Ok(Refreshed::Ended)
+            }
+        }
+    }
+
+    async fn refuse(&self, plan: &Plan, lease: &mut Lease) -> Result<Refreshed, Unsettled> {
+        let Self { sessions, session, .. } = *self;
+        let Ok(is_decided) = lease.refuse(plan.rotation).await else {
+            return Ok(session.fail(sessions, None));
+        };
+        let (rotation, standing) = session.rotation_and_standing();
+        match standing {
+            // Another node was faster, and that is why, or it may be about to write.
+            _ if !is_decided || rotation > plan.rotation => Err(Unsettled::Changed),
+            // A store that was taken back, and is not yet forward again.
+            Standing::Live(()) => Ok(session.fail(sessions, None)),
+            Standing::Refused => Ok(Refreshed::Refused),
+            Standing::Ended(_) => Ok(Refreshed::Ended),
+        }
+    }
 }
 
-/// Tells the breaker whether the provider is healthy.
-fn judge(sessions: &Sessions, admission: Admission<'_>, answer: &Result<Tokens, GrantError>) {
+/// A lost answer can be had again within the provider's grace. An answer that only takes too long may still come, so
+/// sending the grant again could spend it twice. A provider that does not know a registration may know it in a moment.
+fn is_to_be_asked_again(sessions: &Sessions, answer: &Result<Tokens, GrantError>) -> bool {
     match answer {
-        Ok(_) | Err(GrantError::Refused | GrantError::Misconfigured(_)) => admission.answered(),
-        Err(GrantError::NotSent { .. } | GrantError::PossiblyProcessed { .. } | GrantError::TimedOut) => {
-            admission.failed(sessions.now());
+        Err(GrantError::PossiblyProcessed { .. }) => true,
+        Err(GrantError::Misconfigured(Misconfiguration::Code(ErrorCode::InvalidClient))) => {
+            !sessions.provider.has_static_client()
         }
+        Ok(_) | Err(_) => false,
     }
 }
 
@@ -277,12 +387,6 @@ enum Stage {
     Answered,
 }
 
-impl<'s> Sent<'s> {
-    fn nothing(sessions: &'s Arc<Sessions>, session: &'s Session) -> Self {
-        Self { sessions, session, stage: Stage::Settled }
-    }
-}
-
 impl Drop for Sent<'_> {
     fn drop(&mut self) {
         match self.stage {
@@ -295,55 +399,13 @@ impl Drop for Sent<'_> {
     }
 }
 
-/// Sends the grant, and once more when its answer cannot come any more or is not to be believed at once.
-async fn spend(
-    sent: &mut Sent<'_>,
-    plan: &Plan,
-    lease: &mut Option<Lease>,
-    permit: &mut Option<SemaphorePermit<'_>>,
-) -> Result<Result<Tokens, GrantError>, Unsent> {
-    let (sessions, session) = (sent.sessions, sent.session);
-    let mut is_second = session.lock().take_lost_answer();
-    loop {
-        let prepared = sessions.provider.prepare_refresh(&plan.grant).await;
-        let prepared = match prepared {
-            Ok(prepared) => prepared,
-            Err(error) => return Ok(Err(error)),
-        };
-        let mut time = GRANT_TIME;
-        if let Some(lease) = lease {
-            let is_confirmed = lease.confirm().await.map_err(|_| Unsent::StoreFailed)?;
-            if !is_confirmed || session.lock().rotation() != plan.rotation {
-                return Err(Unsent::LeaseLost);
-            }
-            time = lease.grant_time();
-        }
-        sent.stage = Stage::Unanswered;
-        let answer = Box::pin(sessions.provider.send_refresh(prepared, &plan.grant, time));
-        let answer = match select(answer, sessions.clock.sleep(SLOW)).await {
-            Either::Left((answer, _)) => answer,
-            Either::Right(((), answer)) => {
-                permit.take();
-                answer.await
-            }
-        };
-        if is_second || !is_to_be_asked_again(sessions, &answer) {
-            return Ok(answer);
-        }
-        is_second = true;
-        let pause = SECOND_TRY + SECOND_TRY_JITTER.mul_f64(rand::random());
-        sessions.clock.sleep(pause).await;
-    }
-}
-
-/// A lost answer can be had again within the provider's grace. An answer that only takes too long may still come, so
-/// sending the grant again could spend it twice. A provider that does not know a registration may know it in a moment.
-fn is_to_be_asked_again(sessions: &Sessions, answer: &Result<Tokens, GrantError>) -> bool {
-    match answer {
-        Err(GrantError::PossiblyProcessed { .. }) => true,
-        Err(GrantError::Misconfigured(Misconfiguration::Code(ErrorCode::InvalidClient))) => {
-            !sessions.provider.has_static_client()
-        }
-        Ok(_) | Err(_) => false,
+impl Session {
+    /// Notes that the provider or the store failed.
+    fn fail(&self, sessions: &Sessions, retry_after: Option<Duration>) -> Refreshed {
+        let now = sessions.now();
+        let mut state = self.lock();
+        let backoff = state.back_off();
+        backoff.fail(now, retry_after, rand::random());
+        Refreshed::Unavailable { retry_after: backoff.wait(now).unwrap_or(RETRY_AFTER) }
     }
 }

@@ -145,7 +145,7 @@ pub(super) fn ended(ending: Ending) -> [u8; 2] {
         FORMAT,
         match ending {
             Ending::SignedOut => 1,
-            Ending::Replaced => 2,
+            Ending::Dropped => 2,
         },
     ]
 }
@@ -199,7 +199,7 @@ pub(super) fn open(
     let ending = match ending {
         0 => None,
         1 => Some(Ending::SignedOut),
-        2 => Some(Ending::Replaced),
+        2 => Some(Ending::Dropped),
         _ => return Err(Unreadable::Newer),
     };
     if let Some(ending) = ending {

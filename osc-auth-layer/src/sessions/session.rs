@@ -9,7 +9,8 @@ use http::HeaderValue;
 use parking_lot::{Mutex, MutexGuard};
 use triomphe::ThinArc;
 
-use super::state::{Phase, State};
+use super::record::{Ending, Standing};
+use super::state::State;
 use super::stored::Stored;
 use super::token::{Freshness, Issue, LONGEST_QUIET, OscToken};
 use super::{SessionId, Sessions, Timing};
@@ -200,13 +201,26 @@ impl Session {
         self.lock().in_store().map(|in_store| in_store.version)
     }
 
-    pub(super) fn phase(&self) -> Phase {
-        self.lock().phase()
+    pub(super) fn rotation_and_standing(&self) -> (u64, Standing) {
+        let state = self.lock();
+        (state.rotation(), state.standing())
+    }
+
+    pub(super) fn standing(&self) -> Standing {
+        self.lock().standing()
+    }
+
+    /// How it ended for good. `None` if it has not.
+    pub(super) fn ending(&self) -> Option<Ending> {
+        match self.standing() {
+            Standing::Ended(ending) => Some(ending),
+            Standing::Live(()) | Standing::Refused => None,
+        }
     }
 
     /// Ended for good, by the visitor or otherwise.
     pub(crate) fn is_over(&self) -> bool {
-        self.lock().phase().is_over()
+        self.ending().is_some()
     }
 }
 

@@ -4,39 +4,12 @@ use std::sync::Arc;
 
 use super::backoff::Backoff;
 use super::claims::Claims;
-use super::record::{Ending, Lease};
+use super::record::{Lease, Standing};
 use super::sealed::Facts;
 use crate::clock::Timestamp;
 use crate::oauth::{Credentials, Grant, Provider};
 use crate::secret::Secret;
 use crate::store::Version;
-
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(crate) enum Phase {
-    #[default]
-    Live,
-    /// The provider said `invalid_grant`.
-    Refused,
-    /// By the visitor: what a refresh under way brings back is revoked.
-    SignedOut,
-    /// Expired, replaced or pushed out: a refresh under way must not revive it, and revokes nothing.
-    Dropped,
-}
-
-impl From<Ending> for Phase {
-    fn from(ending: Ending) -> Self {
-        match ending {
-            Ending::SignedOut => Self::SignedOut,
-            Ending::Replaced => Self::Dropped,
-        }
-    }
-}
-
-impl Phase {
-    pub(super) fn is_over(self) -> bool {
-        matches!(self, Self::SignedOut | Self::Dropped)
-    }
-}
 
 #[derive(Default)]
 pub(super) struct State {
@@ -57,7 +30,7 @@ pub(super) struct InStore {
 
 #[derive(Default)]
 struct Particulars {
-    phase: Phase,
+    standing: Standing,
     /// The newest rotation of the record that this process knows. 0 without a store.
     rotation: u64,
     /// `None` without a store, or before the record is known.
@@ -65,7 +38,7 @@ struct Particulars {
     /// The registered client that the session was begun by; `None` when the client is in the configuration.
     registered: Option<Arc<Credentials>>,
     /// Of what failed since the last answer.
-    backoff: Option<Backoff>,
+    backoff: Option<Box<Backoff>>,
     /// The user, as far as earlier tokens named one that the present token does not name.
     known: Option<Claims>,
     /// The last run of a refresh died after it had sent the grant, and before the answer came.
@@ -98,7 +71,7 @@ impl State {
         self.refresh_token = refresh_token;
         if self.particulars.is_some() || rotation > 0 || registered.is_some() {
             let particulars = self.particulars();
-            (particulars.phase, particulars.backoff) = (Phase::Live, None);
+            (particulars.standing, particulars.backoff) = (Standing::Live(()), None);
             (particulars.rotation, particulars.registered) = (rotation, registered);
         }
     }
@@ -114,16 +87,16 @@ impl State {
         self.particulars.get_or_insert_default()
     }
 
-    pub(super) fn phase(&self) -> Phase {
-        self.particulars.as_ref().map_or(Phase::Live, |particulars| particulars.phase)
+    pub(super) fn standing(&self) -> Standing {
+        self.particulars.as_ref().map_or(Standing::Live(()), |particulars| particulars.standing)
     }
 
     /// Ends it, for good or until a newer grant: nobody has a use for its refresh token, nor for its workspace and the
     /// service access tokens in that.
-    pub(super) fn enter(&mut self, phase: Phase) {
+    pub(super) fn enter(&mut self, standing: Standing) {
         self.refresh_token = None;
         let particulars = self.particulars();
-        particulars.phase = phase;
+        particulars.standing = standing;
         #[cfg(feature = "client")]
         {
             particulars.extensions = http::Extensions::new();
@@ -170,7 +143,7 @@ impl State {
     }
 
     pub(super) fn backoff(&self) -> Option<&Backoff> {
-        self.particulars.as_ref()?.backoff.as_ref()
+        self.particulars.as_ref()?.backoff.as_deref()
     }
 
     pub(super) fn back_off(&mut self) -> &mut Backoff {
@@ -180,9 +153,9 @@ impl State {
     /// Returns the value of this type. A session that has ended keeps none.
     #[cfg(feature = "client")]
     pub(super) fn extension<T: Default + Send + Sync + 'static>(&mut self) -> Arc<T> {
-        match self.phase() {
-            Phase::Live => self.particulars().extensions.get_or_insert_default::<Arc<T>>().clone(),
-            Phase::Refused | Phase::SignedOut | Phase::Dropped => Arc::default(),
+        match self.standing() {
+            Standing::Live(()) => self.particulars().extensions.get_or_insert_default::<Arc<T>>().clone(),
+            Standing::Refused | Standing::Ended(_) => Arc::default(),
         }
     }
 }
@@ -190,6 +163,10 @@ impl State {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sessions::record::Ending;
+
+    const NOT_LIVE: [Standing; 3] =
+        [Standing::Refused, Standing::Ended(Ending::SignedOut), Standing::Ended(Ending::Dropped)];
 
     #[cfg(feature = "client")]
     #[derive(Default)]
@@ -197,13 +174,13 @@ mod tests {
 
     #[test]
     fn what_is_not_alive_keeps_nothing_to_spend_until_it_is_granted_anew() {
-        for phase in [Phase::Refused, Phase::SignedOut, Phase::Dropped] {
+        for standing in NOT_LIVE {
             let mut state = State::new(Some(Secret::new("rt")), None, 1);
             state.back_off();
-            state.enter(phase);
-            assert!(state.refresh_token.is_none(), "{phase:?}");
+            state.enter(standing);
+            assert!(state.refresh_token.is_none(), "{standing:?}");
             state.renew(Some(Secret::new("newer")), None, 2);
-            assert_eq!((state.phase(), state.rotation()), (Phase::Live, 2));
+            assert_eq!((state.standing(), state.rotation()), (Standing::Live(()), 2));
             assert!(state.refresh_token.is_some() && state.backoff().is_none());
         }
     }
@@ -211,13 +188,13 @@ mod tests {
     #[cfg(feature = "client")]
     #[test]
     fn s61_the_workspace_goes_when_the_session_does_and_none_is_kept_after_it() {
-        for phase in [Phase::Refused, Phase::SignedOut, Phase::Dropped] {
+        for standing in NOT_LIVE {
             let mut state = State::default();
             let weak = Arc::downgrade(&state.extension::<Workspace>());
             assert!(weak.upgrade().is_some_and(|kept| Arc::ptr_eq(&kept, &state.extension::<Workspace>())));
-            state.enter(phase);
-            assert!(weak.upgrade().is_none(), "{phase:?}");
-            assert_eq!(Arc::strong_count(&state.extension::<Workspace>()), 1, "{phase:?}");
+            state.enter(standing);
+            assert!(weak.upgrade().is_none(), "{standing:?}");
+            assert_eq!(Arc::strong_count(&state.extension::<Workspace>()), 1, "{standing:?}");
         }
     }
 }

@@ -12,7 +12,7 @@ use super::sealed::{self, Content, Facts, Granted, Unreadable};
 use super::session::{Life, touch_step};
 use super::state::InStore;
 use super::token::Issue;
-use super::{OscToken, Phase, Session, SessionId, Sessions, Timing};
+use super::{OscToken, Session, SessionId, Sessions, Timing};
 use crate::clock::Timestamp;
 use crate::oauth::Tokens;
 use crate::store::{Backing, Entry, RecordKey, StoreError, Version};
@@ -55,11 +55,10 @@ impl Session {
     pub(super) fn base(&self, sessions: &Sessions) -> Option<Base> {
         let state = self.lock();
         let InStore { version, lease, issued_at, facts } = state.in_store()?.clone();
-        let standing = match state.phase() {
-            Phase::Refused => Standing::Refused,
-            Phase::SignedOut => Standing::Ended(Ending::SignedOut),
-            Phase::Dropped => Standing::Ended(Ending::Replaced),
-            Phase::Live => {
+        let standing = match state.standing() {
+            Standing::Refused => Standing::Refused,
+            Standing::Ended(ending) => Standing::Ended(ending),
+            Standing::Live(()) => {
                 let grant = state.grant(&sessions.provider)?;
                 let token = sessions.table.current(self).or_else(|| self.token())?;
                 let lifetime = token.issue().lifetime();
@@ -91,12 +90,10 @@ impl Session {
         let Content { record, facts } = content;
         let local_now = sessions.now();
         let mut state = self.lock();
-        let own = match state.phase() {
-            Phase::Live => Standing::Live(()),
-            Phase::Refused => Standing::Refused,
-            Phase::SignedOut | Phase::Dropped => return false,
-        };
-        let own = Record { rotation: state.rotation(), standing: own, lease: None };
+        let own = Record { rotation: state.rotation(), standing: state.standing(), lease: None };
+        if let Standing::Ended(_) = own.standing {
+            return false;
+        }
         let outline = record.outline();
         let issued_at = match (&record.standing, state.in_store()) {
             (Standing::Live(granted), None) => granted.issued_at,
@@ -118,11 +115,11 @@ impl Session {
                 }
                 Standing::Refused => {
                     state.renew(None, None, record.rotation);
-                    state.enter(Phase::Refused);
+                    state.enter(Standing::Refused);
                     sessions.table.show(self, None);
                 }
                 Standing::Ended(ending) => {
-                    state.enter(ending.into());
+                    state.enter(Standing::Ended(ending));
                     sessions.table.show(self, None);
                     return false;
                 }
@@ -265,7 +262,7 @@ impl Sessions {
         };
         match &read.content.record.standing {
             Standing::Ended(ending) => {
-                known.inspect(|session| session.end(&self.table, (*ending).into()));
+                known.inspect(|session| session.end(&self.table, *ending));
                 return Ok(None);
             }
             Standing::Live(granted) => {
@@ -288,7 +285,7 @@ impl Sessions {
         self.absorb(&session, Some(read));
         if backing.is_ending(&key.name) {
             // Signed out here since the read began. The store may not know yet.
-            session.end(&self.table, Phase::SignedOut);
+            session.end(&self.table, Ending::SignedOut);
             return Ok(None);
         }
         if let Some(stored) = session.stored() {

@@ -294,7 +294,7 @@ impl Model for Config {
             Action::SignOut(i) | Action::Replace(i) => {
                 state.left.sign_outs -= 1;
                 let is_sign_out = matches!(action, Action::SignOut(_));
-                state.leave(i, if is_sign_out { Ending::SignedOut } else { Ending::Replaced });
+                state.leave(i, if is_sign_out { Ending::SignedOut } else { Ending::Dropped });
             }
             Action::ForeignRead => state.foreign = Some(state.store.as_ref()?.version),
             Action::ForeignEnd => {

@@ -314,12 +314,12 @@ impl State {
     pub(crate) fn adopt(&mut self, rules: &Rules, i: usize, entry: Option<&Entry>) {
         match entry {
             Some(entry) => _ = self.absorb(rules, i, entry),
-            None => self.end_here(i, Ending::Replaced),
+            None => self.end_here(i, Ending::Dropped),
         }
     }
 
     fn drop_out(&mut self, i: usize) {
-        self.end_here(i, Ending::Replaced);
+        self.end_here(i, Ending::Dropped);
         self.nodes[i].step = Step::Idle;
     }
 
@@ -345,7 +345,7 @@ impl State {
         let known = self.nodes[i].known.clone();
         let held = known.as_ref().and_then(|known| token_of(&known.record));
         let version =
-            known.filter(|_| held.is_some() || ending == Ending::Replaced).map(|known| known.version);
+            known.filter(|_| held.is_some() || ending == Ending::Dropped).map(|known| known.version);
         // An ended session's version is never used.
         self.nodes[i].known.get_or_insert(Known { record: Record::ended(ending), version: 0 });
         self.end_here(i, ending);

@@ -17,7 +17,7 @@ fn user(name: &str) -> Caller {
     Caller { account: Account::User(claims), has_failed: false }
 }
 
-fn admitted(breaker: &Breaker, now: Timestamp, caller: Caller) -> Admission<'_> {
+fn admitted(breaker: &Breaker, now: Timestamp, caller: Caller) -> Attempt<'_> {
     breaker.admit(now, caller).unwrap_or_else(|_| panic!("it is not let through"))
 }
 
