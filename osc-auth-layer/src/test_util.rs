@@ -28,6 +28,13 @@ pub mod store_contract {
     pub use crate::store::contract::run;
 }
 
+/// Returns how many sessions and how many used states a layer has in memory.
+#[doc(hidden)]
+#[must_use]
+pub fn held(layer: &OscAuthLayer) -> (usize, usize) {
+    layer.auth.held()
+}
+
 /// Rewrites a session's record as a newer version of the layer may: with a member in every object that this version does not know.
 /// `cookie` is the value of the session's cookie.
 #[doc(hidden)]

@@ -11,7 +11,7 @@ use futures_util::FutureExt;
 use futures_util::future::select_all;
 use http::StatusCode;
 use mock_osc::{Endpoint, Hold, MockOsc};
-use osc_auth_layer::test_util::MemoryStore;
+use osc_auth_layer::test_util::{MemoryStore, held};
 use osc_auth_layer::{Builder, Clock, OscAuthLayer, OscToken};
 
 use crate::{Answer, App, Browser, Op, RiggedStore, WatchedClock, app, layer_for, soon, token_of};
@@ -29,15 +29,9 @@ pub struct Node<C = WatchedClock> {
 }
 
 impl<C> Node<C> {
-    /// Returns the number of sessions in the layer's memory, from the layer's `Debug` output.
-    ///
-    /// # Panics
-    /// If the output does not contain the number.
+    /// Returns the number of sessions in the layer's memory.
     pub fn sessions(&self) -> usize {
-        let text = format!("{:?}", self.layer);
-        let (_, rest) = text.rsplit_once(" sessions: ").expect("the layer says how many sessions it holds");
-        let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
-        digits.parse().expect("a number")
+        held(&self.layer).0
     }
 }
 

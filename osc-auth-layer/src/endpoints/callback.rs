@@ -46,15 +46,12 @@ pub(super) async fn serve(context: &Context<'_>) -> Result<Answer, Refusal> {
     cookies.remove(&pending);
     match outcome {
         Outcome::SignedIn { id, is_relayed } => {
-            let Some(id) = id.open(&pending) else {
-                return no_pending(context).await;
-            };
             if !is_live(auth, &id).await? || is_relayed && !delivery.claim().await? {
                 return no_pending(context).await;
             }
             // Dropped but not revoked, because the provider may have used the same grant for this sign-in.
             if let Some(old) = context.session_id().filter(|old| *old != id) {
-                auth.sessions.replace(&old).await;
+                auth.sessions.drop_out(&old).await;
             }
             // No wait follows, so this answer gives the session to the browser.
             delivery.hand_on();

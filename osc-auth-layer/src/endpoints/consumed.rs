@@ -32,6 +32,7 @@ impl ConsumedStates {
         forget_expired(&mut self.0.lock(), FORGOTTEN_AT_ONCE, now) == FORGOTTEN_AT_ONCE
     }
 
+    #[cfg(any(test, feature = "test-util"))]
     pub(crate) fn len(&self) -> usize {
         self.0.lock().len()
     }

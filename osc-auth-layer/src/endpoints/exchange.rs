@@ -7,7 +7,7 @@ use futures_util::future::select;
 use tokio::sync::watch;
 use tracing::Instrument;
 
-use super::outcomes::{Fingerprint, Outcome, Place, SealedId};
+use super::outcomes::{Fingerprint, Outcome, Place};
 use super::pending::PendingSignIn;
 use super::query::Query;
 use super::relay::Relay;
@@ -129,7 +129,7 @@ async fn run(
     let is_forsaken =
         auth.outcomes.end(pending.state(), signed_in.as_ref().ok().cloned(), auth.sessions.now());
     sender.send_replace(Some(match &signed_in {
-        Ok(id) => Outcome::SignedIn { id: SealedId::seal(id, pending), is_relayed: false },
+        Ok(id) => Outcome::SignedIn { id: id.clone(), is_relayed: false },
         Err(refusal) => Outcome::Refused(refusal.clone()),
     }));
     if let Some(relay) = &relay {

@@ -66,6 +66,12 @@ impl Auth {
         self.consumed.consume_once(state, expires_at, now)
     }
 
+    /// Returns the number of sessions and of used states in memory.
+    #[cfg(feature = "test-util")]
+    pub(crate) fn held(&self) -> (usize, usize) {
+        (self.sessions.table.len(), self.consumed.len())
+    }
+
     /// Drops expired sign-ins. Returns true if there may be more.
     pub(crate) fn sweep(&self, now: Timestamp) -> bool {
         let is_more_left = self.consumed.sweep(now);
@@ -81,7 +87,6 @@ impl fmt::Debug for Auth {
         f.debug_struct("Auth")
             .field("config", &self.config)
             .field("sessions", &self.sessions.table.len())
-            .field("consumed_states", &self.consumed.len())
             .finish_non_exhaustive()
     }
 }

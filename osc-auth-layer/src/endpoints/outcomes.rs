@@ -4,19 +4,15 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use parking_lot::Mutex;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use tokio::sync::watch;
 
-use super::pending::PendingSignIn;
 use super::query::Query;
 use crate::clock::Timestamp;
 use crate::response::Refusal;
-use crate::secret::Secret;
 use crate::sessions::SessionId;
-use crate::store::SealingKey;
 
 /// How long a browser can get an outcome again.
 pub(super) const KEPT_FOR: Duration = Duration::from_secs(60);
@@ -27,7 +23,7 @@ const MOST: usize = 100_000;
 #[derive(Clone, Debug)]
 pub(super) enum Outcome {
     SignedIn {
-        id: SealedId,
+        id: SessionId,
         /// Another node began the session.
         is_relayed: bool,
     },
@@ -36,27 +32,8 @@ pub(super) enum Outcome {
     Used,
 }
 
-/// A session's id, sealed under the verifier, so that only the browser with the pending sign-in can open it.
-#[derive(Clone, Debug)]
-pub(super) struct SealedId(Vec<u8>);
-
-impl SealedId {
-    pub(super) fn seal(id: &SessionId, pending: &PendingSignIn) -> Self {
-        Self(key(&pending.verifier).seal(id.as_bytes(), pending.state().as_bytes()))
-    }
-
-    pub(super) fn open(&self, pending: &PendingSignIn) -> Option<SessionId> {
-        let id = key(&pending.verifier).open(&self.0, pending.state().as_bytes())?;
-        Some(SessionId::new(id.try_into().ok()?))
-    }
-}
-
-fn key(verifier: &Secret) -> SealingKey {
-    SealingKey::derive(verifier.expose().as_bytes(), b"osc-auth-layer/v1 outcome of a sign-in")
-}
-
 /// A hash of the provider's answer. Two deliveries of a sign-in share an outcome only if their hashes are equal.
-#[derive(Clone, Copy, PartialEq)]
+#[derive(Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub(super) struct Fingerprint([u8; 32]);
 
 impl Fingerprint {
@@ -68,10 +45,6 @@ impl Fingerprint {
             hash.update(value);
         }
         Self(hash.finalize().into())
-    }
-
-    pub(super) fn text(self) -> String {
-        URL_SAFE_NO_PAD.encode(self.0)
     }
 }
 

@@ -5,12 +5,10 @@
 
 use std::time::{Duration, Instant};
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use futures_util::future::select;
 use serde::{Deserialize, Serialize};
 
-use super::outcomes::{Fingerprint, KEPT_FOR, Outcome, SealedId};
+use super::outcomes::{Fingerprint, KEPT_FOR, Outcome};
 use super::pending::{LIFETIME, PendingSignIn};
 use crate::clock::{Moment, Pauses, Timestamp};
 use crate::response::Refusal;
@@ -35,14 +33,11 @@ const TRIES: u32 = 6;
 
 #[derive(Serialize, Deserialize)]
 struct Plain {
-    fingerprint: String,
+    fingerprint: Fingerprint,
     /// By the store's clock.
     ended_at: Timestamp,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    session: Option<String>,
-    /// The error code of the refusal, if there is no session.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    refusal: Option<String>,
+    /// The id of the session, or the error code of the refusal.
+    outcome: Result<[u8; 32], String>,
 }
 
 /// Nobody told the outcome in time. It may come later.
@@ -80,11 +75,11 @@ impl<'r> Relay<'r> {
     ) {
         let Some(consumed) = self.consumed else { return };
         let ended_at = self.backing.time_of(sessions.now());
-        let (session, refusal) = match signed_in {
-            Ok(id) => (Some(URL_SAFE_NO_PAD.encode(id.as_bytes())), None),
-            Err(refusal) => (None, Some(refusal.error().to_owned())),
+        let outcome = match signed_in {
+            Ok(id) => Ok(*id.as_bytes()),
+            Err(refusal) => Err(refusal.error().to_owned()),
         };
-        let plain = Plain { fingerprint: fingerprint.text(), ended_at, session, refusal };
+        let plain = Plain { fingerprint, ended_at, outcome };
         let sealed = self.key().seal_json(&plain, self.pending.state().as_bytes());
         let value = [&[UNCLAIMED], &sealed[..]].concat();
         let (mut pauses, version) = (AGAIN, Version::random());
@@ -129,44 +124,42 @@ impl<'r> Relay<'r> {
     fn open(&self, entry: &Entry, fingerprint: Fingerprint, now: Timestamp) -> Option<Outcome> {
         let (_, sealed) = entry.value.split_first()?;
         let plain: Plain = self.key().open_json(sealed, self.pending.state().as_bytes())?;
-        if plain.fingerprint != fingerprint.text() || now.since(plain.ended_at) >= KEPT_FOR {
+        if plain.fingerprint != fingerprint || now.since(plain.ended_at) >= KEPT_FOR {
             return None;
         }
-        let Some(session) = plain.session else {
-            return Some(Outcome::Refused(refusal(plain.refusal.as_deref())));
-        };
-        let id = SessionId::new(URL_SAFE_NO_PAD.decode(session).ok()?.try_into().ok()?);
-        Some(Outcome::SignedIn { id: SealedId::seal(&id, self.pending), is_relayed: true })
+        Some(match plain.outcome {
+            Ok(id) => Outcome::SignedIn { id: SessionId::new(id), is_relayed: true },
+            Err(error) => Outcome::Refused(refusal(&error)),
+        })
     }
 
     /// Notes that this node hands the session over. Returns false if the node that began it has withdrawn it.
     pub(super) async fn claim(&self) -> Result<bool, StoreError> {
-        loop {
-            let Some(entry) = self.backing.get(&self.name).await?.entry else { return Ok(false) };
-            match entry.value.first() {
-                Some(&CLAIMED) => return Ok(true),
-                Some(&UNCLAIMED) => {}
-                _ => return Ok(false),
-            }
-            let mut claimed = entry.value;
-            claimed[0] = CLAIMED;
-            if let Swapped::Done { .. } = self.put(entry.version, Version::random(), &claimed).await? {
-                return Ok(true);
-            }
-        }
+        Ok(self.mark(CLAIMED).await? == Some(CLAIMED))
     }
 
     /// Returns true if no other node hands the session over, and none will.
     pub(super) async fn withdraw(&self) -> Result<bool, StoreError> {
+        Ok(self.mark(WITHDRAWN).await? != Some(CLAIMED))
+    }
+
+    /// Marks the entry, unless it is claimed or withdrawn already. Returns the mark that counts. `None` if there is no entry.
+    async fn mark(&self, mark: u8) -> Result<Option<u8>, StoreError> {
         loop {
-            let Some(entry) = self.backing.get(&self.name).await?.entry else { return Ok(true) };
-            match entry.value.first() {
-                Some(&CLAIMED) => return Ok(false),
-                Some(&WITHDRAWN) => return Ok(true),
-                _ => {}
+            let Some(Entry { mut value, version, .. }) = self.backing.get(&self.name).await?.entry else {
+                return Ok(None);
+            };
+            if let Some(&marked @ (CLAIMED | WITHDRAWN)) = value.first() {
+                return Ok(Some(marked));
             }
-            if let Swapped::Done { .. } = self.put(entry.version, Version::random(), &[WITHDRAWN]).await? {
-                return Ok(true);
+            match value.first_mut() {
+                Some(first) if mark == CLAIMED => *first = mark,
+                None if mark == CLAIMED => return Ok(None),
+                // Nobody may get an outcome that was withdrawn.
+                _ => value = vec![mark],
+            }
+            if let Swapped::Done { .. } = self.put(version, Version::random(), &value).await? {
+                return Ok(Some(mark));
             }
         }
     }
@@ -182,7 +175,7 @@ impl<'r> Relay<'r> {
     }
 }
 
-fn refusal(error: Option<&str>) -> Refusal {
+fn refusal(error: &str) -> Refusal {
     let known = [
         Refusal::AccessDenied,
         Refusal::NotAllowed,
@@ -190,6 +183,6 @@ fn refusal(error: Option<&str>) -> Refusal {
         Refusal::Misconfigured,
         Refusal::InvalidState,
     ];
-    let found = known.into_iter().find(|refusal| error == Some(refusal.error()));
+    let found = known.into_iter().find(|refusal| error == refusal.error());
     found.unwrap_or(Refusal::SignInFailed)
 }

@@ -28,13 +28,13 @@ const HEAD_START: Duration = Duration::from_secs(2);
 
 #[derive(Default)]
 pub(crate) struct Breaker {
-    state: Mutex<State>,
+    state: Mutex<Failures>,
     /// Changes when a probe ends.
     verdicts: watch::Sender<()>,
 }
 
 #[derive(Default)]
-struct State {
+struct Failures {
     /// The accounts whose refreshes failed since the last success.
     failed: HashSet<Account>,
     /// False while the failures may still be troubles of those accounts: until another account has tried in vain.
@@ -76,7 +76,7 @@ pub(super) enum Closed {
     UntilVerdict(watch::Receiver<()>),
 }
 
-impl State {
+impl Failures {
     fn is_outage(&self) -> bool {
         self.failed.len() >= SEVERAL
     }
@@ -154,7 +154,7 @@ impl Attempt<'_> {
     /// The provider gave an answer that makes sense, be it a refusal.
     pub(super) fn answered(mut self) {
         self.account = None;
-        *self.breaker.state.lock() = State::default();
+        *self.breaker.state.lock() = Failures::default();
         self.breaker.verdicts.send_replace(());
     }
 

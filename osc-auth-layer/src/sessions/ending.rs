@@ -21,21 +21,12 @@ type Revocable = (Arc<Credentials>, Secret, &'static str);
 const END_AGAIN: Pauses = Pauses::new(Duration::from_millis(500), Duration::from_secs(30));
 
 impl Sessions {
-    /// Ends a session here and now, then in the store, and its grant at the provider beside the caller. A visitor who
-    /// hangs up meanwhile is signed out all the same.
+    /// Signs a user out: here at once, then in the store, and at the provider beside the caller. Goes on if the caller goes away.
     ///
-    /// Tells whether the store knows, or will.
+    /// Returns false if the store does not know and will not be told, because it has failed for too many sign-outs.
     pub(crate) async fn sign_out(self: &Arc<Self>, id: &SessionId) -> bool {
-        let Some(backing) = &self.backing else {
-            let session = self.table.find(id);
-            let revocable = session.and_then(|session| session.sign_out(self));
-            self.table.remove(id);
-            self.revoke(id, revocable);
-            return true;
-        };
-        // Stays in the table, so that a store that is taken back to an older state does not revive it here.
         let known = self.table.find(id);
-        if known.is_none() && backing.has_too_many_endings() {
+        if known.is_none() && self.backing.as_ref().is_some_and(|backing| backing.has_too_many_endings()) {
             return false;
         }
         let held_here = known.and_then(|session| session.sign_out(self));
@@ -44,12 +35,7 @@ impl Sessions {
     }
 
     /// Ends a session in whose place another one of the same browser has begun.
-    pub(crate) async fn replace(self: &Arc<Self>, id: &SessionId) {
-        if self.backing.is_none() {
-            self.table.find(id).inspect(|session| session.drop_out(&self.table));
-            self.table.remove(id);
-            return;
-        }
+    pub(crate) async fn drop_out(self: &Arc<Self>, id: &SessionId) {
         self.table.find(id).inspect(|session| session.drop_out(&self.table));
         self.end_record(id, Ending::Dropped, None).await;
     }
@@ -67,8 +53,10 @@ impl Sessions {
     /// the caller goes away.
     async fn end_record(self: &Arc<Self>, id: &SessionId, ending: Ending, held_here: Option<Revocable>) {
         let Some(backing) = self.backing.clone() else {
-            return;
+            self.table.remove(id);
+            return self.revoke(id, held_here);
         };
+        // With a store, the session stays in the table, so that a store that is set back to an older state does not revive it here.
         let key = RecordKey::of(id.as_bytes());
         let Some(being_ended) = backing.begin_ending(key.name.clone()) else {
             // Another task does it already.

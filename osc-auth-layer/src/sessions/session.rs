@@ -10,7 +10,7 @@ use parking_lot::{Mutex, MutexGuard};
 use triomphe::ThinArc;
 
 use super::record::{Ending, Standing};
-use super::state::State;
+use super::state::SessionState;
 use super::stored::Stored;
 use super::token::{Freshness, Issue, LONGEST_QUIET, OscToken};
 use super::{SessionId, Sessions, Timing};
@@ -40,7 +40,7 @@ pub(super) struct Life {
     pub(super) ends_at: Timestamp,
     /// Milliseconds; written only when it would move by [`touch_step`], not at every request.
     pub(super) last_seen: AtomicU64,
-    pub(super) state: Mutex<State>,
+    pub(super) state: Mutex<SessionState>,
     /// Its record in the store, when there is one.
     pub(super) stored: Option<Box<Stored>>,
 }
@@ -63,7 +63,7 @@ impl Session {
             engine,
             ends_at: now.plus(timing.absolute_timeout),
             last_seen: AtomicU64::new(now.as_millis()),
-            state: Mutex::new(State::new(tokens.refresh_token, registered, u64::from(is_stored))),
+            state: Mutex::new(SessionState::new(tokens.refresh_token, registered, u64::from(is_stored))),
             stored,
         };
         let token = Self::bare(id, life).with_token(&tokens.bearer, issue);
@@ -109,7 +109,7 @@ impl Session {
         &self.seen().life
     }
 
-    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, SessionState> {
         self.life().state.lock()
     }
 

@@ -12,7 +12,7 @@ use crate::secret::Secret;
 use crate::store::Version;
 
 #[derive(Default)]
-pub(super) struct State {
+pub(super) struct SessionState {
     pub(super) refresh_token: Option<Secret>,
     /// A box of its own, since there are many sessions and most have nothing of all this.
     particulars: Option<Box<Particulars>>,
@@ -50,7 +50,7 @@ struct Particulars {
     extensions: http::Extensions,
 }
 
-impl State {
+impl SessionState {
     pub(super) fn new(
         refresh_token: Option<Secret>,
         registered: Option<Arc<Credentials>>,
@@ -175,7 +175,7 @@ mod tests {
     #[test]
     fn what_is_not_alive_keeps_nothing_to_spend_until_it_is_granted_anew() {
         for standing in NOT_LIVE {
-            let mut state = State::new(Some(Secret::new("rt")), None, 1);
+            let mut state = SessionState::new(Some(Secret::new("rt")), None, 1);
             state.back_off();
             state.enter(standing);
             assert!(state.refresh_token.is_none(), "{standing:?}");
@@ -189,7 +189,7 @@ mod tests {
     #[test]
     fn s61_the_workspace_goes_when_the_session_does_and_none_is_kept_after_it() {
         for standing in NOT_LIVE {
-            let mut state = State::default();
+            let mut state = SessionState::default();
             let weak = Arc::downgrade(&state.extension::<Workspace>());
             assert!(weak.upgrade().is_some_and(|kept| Arc::ptr_eq(&kept, &state.extension::<Workspace>())));
             state.enter(standing);

@@ -5,21 +5,14 @@ use std::time::Duration;
 use http::StatusCode;
 use mock_osc::MockOsc;
 use osc_auth_layer::OscAuthLayer;
-use osc_auth_layer::test_util::TestToken;
+use osc_auth_layer::test_util::{self, TestToken};
 use osc_tests::{Browser, Stage, WatchedClock, app, error_of, parameter, soon};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// Returns the number of sessions that the layer reports.
+/// Returns the number of sessions in the layer's memory.
 pub(super) fn held(layer: &OscAuthLayer) -> usize {
-    number_of(layer, "sessions")
-}
-
-fn number_of(layer: &OscAuthLayer, what: &str) -> usize {
-    let text = format!("{layer:?}");
-    let (_, rest) = text.rsplit_once(&format!(" {what}: ")).expect("the layer says how many it holds");
-    let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
-    digits.parse().expect("a number")
+    test_util::held(layer).0
 }
 
 #[tokio::test]
@@ -148,9 +141,9 @@ async fn s72_states_used_before_the_first_session_are_forgotten() {
         let answer = stranger.fetch(&format!("/auth/callback?error=access_denied&state={state}")).await;
         assert_eq!(error_of(&answer), "access_denied");
     }
-    assert_eq!((held(&stage.layer), number_of(&stage.layer, "consumed_states")), (0, 50));
+    assert_eq!(test_util::held(&stage.layer), (0, 50));
     stage.clock.slept(WatchedClock::SWEEP, 1).await;
     stage.pass(10 * MINUTE);
     stage.clock.slept(WatchedClock::SWEEP, 2).await;
-    assert_eq!(number_of(&stage.layer, "consumed_states"), 0);
+    assert_eq!(test_util::held(&stage.layer), (0, 0));
 }
