@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::clock::Timestamp;
 
 /// How long a node may refresh a session before another node takes over. It is longer than the provider may take to answer, by
@@ -47,7 +49,7 @@ pub(crate) enum Ending {
 }
 
 /// One node's right to refresh the session.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(crate) struct Lease {
     pub(crate) owner: Owner,
     /// The end of the lease, by the store's clock.
@@ -55,7 +57,7 @@ pub(crate) struct Lease {
 }
 
 /// The name of a run of the refresh: 16 random bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(crate) struct Owner(pub(crate) [u8; 16]);
 
 /// Says whether a node may refresh the session.

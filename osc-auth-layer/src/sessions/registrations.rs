@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 
 use crate::clock::Timestamp;
-use crate::oauth::{Credentials, GrantError, Registered, Registrations};
+use crate::oauth::{GrantError, Registered, Registrations};
 use crate::store::{Backing, Keyring, RecordName, StoreError, Swap, Swapped, Version};
 
 /// How long a registration is kept that never expires. Every record in the store has to end at some time.
@@ -69,12 +69,11 @@ impl StoredRegistrations {
     }
 
     fn open(&self, name: &RecordName, sealed: &[u8]) -> Option<Registered> {
-        let (credentials, registration): (Credentials, _) = self.keys.open(sealed, &self.place(name))?;
-        Some((Arc::new(credentials), registration))
+        self.keys.open(sealed, &self.place(name))
     }
 
-    fn seal(&self, name: &RecordName, (credentials, registration): &Registered) -> Vec<u8> {
-        self.keys.seal(&(&**credentials, registration), &self.place(name))
+    fn seal(&self, name: &RecordName, registered: &Registered) -> Vec<u8> {
+        self.keys.seal(registered, &self.place(name))
     }
 
     fn place(&self, name: &RecordName) -> Vec<u8> {

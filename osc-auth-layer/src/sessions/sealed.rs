@@ -14,13 +14,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::claims::Claims;
-use super::record::{Ending, Lease, Owner, Record, Standing};
+use super::record::{Ending, Lease, Record, Standing};
 use crate::clock::Timestamp;
 use crate::oauth::{Credentials, Tokens, bearer};
 use crate::secret::Secret;
@@ -64,7 +62,6 @@ pub(super) struct Unknown {
     header: Map<String, Value>,
     body: Map<String, Value>,
     grant: Map<String, Value>,
-    user: Map<String, Value>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -73,22 +70,16 @@ struct Header {
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     refused: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    lease: Option<HeaderLease>,
+    lease: Option<Lease>,
     ends_at: Timestamp,
-    kept_for: u64,
+    kept_for: Duration,
     #[serde(flatten)]
     unknown: Map<String, Value>,
 }
 
 #[derive(Serialize, Deserialize)]
-struct HeaderLease {
-    owner: String,
-    until: Timestamp,
-}
-
-#[derive(Serialize, Deserialize)]
 struct Body {
-    issuer: String,
+    issuer: Arc<str>,
     /// `None` if the provider refused the refresh token.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     grant: Option<BodyGrant>,
@@ -98,25 +89,16 @@ struct Body {
 
 #[derive(Serialize, Deserialize)]
 struct BodyGrant {
-    /// With the secret only for a registered client. With it every node can refresh the session.
+    /// With its secret if the client was registered, so that every node can refresh the session.
     #[serde(flatten)]
     client: Credentials,
-    access_token: String,
+    access_token: Secret,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     refresh_token: Option<Secret>,
     issued_at: Timestamp,
-    /// In milliseconds.
-    lifetime: u64,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    user: Option<BodyUser>,
+    lifetime: Duration,
     #[serde(flatten)]
-    unknown: Map<String, Value>,
-}
-
-#[derive(Serialize, Deserialize)]
-struct BodyUser {
-    #[serde(flatten)]
-    claims: Claims,
+    user: Option<Claims>,
     #[serde(flatten)]
     unknown: Map<String, Value>,
 }
@@ -159,24 +141,21 @@ pub(super) fn seal(
     is_registered: bool,
 ) -> Vec<u8> {
     let Content { record, facts } = content;
-    let mut unknown = facts.unknown.as_deref().cloned().unwrap_or_default();
+    let unknown = facts.unknown.as_deref().cloned().unwrap_or_default();
     let grant = match &record.standing {
-        Standing::Live(granted) => Some(granted.to_body(is_registered, &mut unknown)),
+        Standing::Live(granted) => Some(granted.to_body(is_registered, unknown.grant)),
         Standing::Refused => None,
         Standing::Ended(ending) => return ended(*ending).to_vec(),
     };
     let header = Header {
         rotation: record.rotation,
         refused: grant.is_none(),
-        lease: record
-            .lease
-            .as_ref()
-            .map(|lease| HeaderLease { owner: URL_SAFE_NO_PAD.encode(lease.owner.0), until: lease.until }),
+        lease: record.lease.clone(),
         ends_at: facts.ends_at,
-        kept_for: millis(facts.kept_for),
+        kept_for: facts.kept_for,
         unknown: unknown.header,
     };
-    let body = Body { issuer: facts.issuer.to_string(), grant, unknown: unknown.body };
+    let body = Body { issuer: facts.issuer.clone(), grant, unknown: unknown.body };
     let header = serde_json::to_vec(&header).expect("strings and numbers are valid JSON");
     let body = serde_json::to_vec(&body).expect("strings and numbers are valid JSON");
     let length = u16::try_from(header.len()).expect("a header is short").to_be_bytes();
@@ -219,74 +198,51 @@ fn split(rest: &[u8]) -> Option<(&[u8], &[u8])> {
 fn content(header: &[u8], body: &[u8]) -> Option<Content> {
     let header: Header = serde_json::from_slice(header).ok()?;
     let body: Body = serde_json::from_slice(body).ok()?;
-    let lease = match header.lease {
-        Some(lease) => {
-            let owner = URL_SAFE_NO_PAD.decode(lease.owner).ok()?.try_into().ok()?;
-            Some(Lease { owner: Owner(owner), until: lease.until })
-        }
-        None => None,
-    };
     let mut unknown = Unknown { header: header.unknown, body: body.unknown, ..Unknown::default() };
     let standing = match body.grant {
-        Some(grant) if !header.refused => Standing::Live(grant.into_granted(&mut unknown)?),
+        Some(mut grant) if !header.refused => {
+            unknown.grant = std::mem::take(&mut grant.unknown);
+            Standing::Live(grant.into_granted()?)
+        }
         _ => Standing::Refused,
     };
     let unknown = (unknown != Unknown::default()).then(|| Box::new(unknown));
     Some(Content {
-        record: Record { rotation: header.rotation, standing, lease },
-        facts: Facts {
-            issuer: body.issuer.into(),
-            ends_at: header.ends_at,
-            kept_for: Duration::from_millis(header.kept_for),
-            unknown,
-        },
+        record: Record { rotation: header.rotation, standing, lease: header.lease },
+        facts: Facts { issuer: body.issuer, ends_at: header.ends_at, kept_for: header.kept_for, unknown },
     })
 }
 
 impl Granted {
-    fn to_body(&self, is_registered: bool, unknown: &mut Unknown) -> BodyGrant {
+    fn to_body(&self, is_registered: bool, unknown: Map<String, Value>) -> BodyGrant {
         let (tokens, credentials) = (&self.tokens, &self.credentials);
-        let of_token = || Claims::of(tokens.access_token()).filter(|_| !unknown.user.is_empty());
-        let user = self.user.clone().or_else(of_token);
         BodyGrant {
             client: Credentials {
                 id: credentials.id.clone(),
                 secret: credentials.secret.clone().filter(|_| is_registered),
                 auth_method: credentials.auth_method,
             },
-            access_token: tokens.access_token().to_owned(),
+            access_token: Secret::new(tokens.access_token()),
             refresh_token: tokens.refresh_token.clone(),
             issued_at: self.issued_at,
-            lifetime: millis(tokens.lifetime),
-            user: user.map(|claims| BodyUser { claims, unknown: std::mem::take(&mut unknown.user) }),
-            unknown: std::mem::take(&mut unknown.grant),
+            lifetime: tokens.lifetime,
+            user: self.user.clone(),
+            unknown,
         }
     }
 }
 
 impl BodyGrant {
     /// `None` if no provider's response could have contained these tokens.
-    fn into_granted(self, unknown: &mut Unknown) -> Option<Granted> {
-        unknown.grant = self.unknown;
-        let user = self.user.map(|user| {
-            unknown.user = user.unknown;
-            user.claims
-        });
+    fn into_granted(self) -> Option<Granted> {
+        let bearer = bearer(self.access_token.expose())?;
         Some(Granted {
-            tokens: Tokens {
-                bearer: bearer(&self.access_token)?,
-                refresh_token: self.refresh_token,
-                lifetime: Duration::from_millis(self.lifetime),
-            },
+            tokens: Tokens { bearer, refresh_token: self.refresh_token, lifetime: self.lifetime },
             credentials: Arc::new(self.client),
             issued_at: self.issued_at,
-            user,
+            user: self.user,
         })
     }
-}
-
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Adds a member to every object of a record, as a newer version of the layer may.
@@ -299,11 +255,8 @@ pub(crate) fn with_newer_members(
 ) -> Option<Vec<u8>> {
     let mut content = open(value, key, namespace, old).ok()?;
     let member = || Map::from_iter([("newer".to_owned(), Value::from("kept"))]);
-    let unknown = Unknown { header: member(), body: member(), grant: member(), user: member() };
+    let unknown = Unknown { header: member(), body: member(), grant: member() };
     content.facts.unknown = Some(Box::new(unknown));
-    if let Standing::Live(granted) = &mut content.record.standing {
-        granted.user = granted.user.take().or_else(|| Claims::of(granted.tokens.access_token()));
-    }
     Some(seal(&content, key, namespace, new, false))
 }
 
@@ -312,9 +265,7 @@ pub(crate) fn with_newer_members(
 pub(crate) fn has_newer_members(value: &[u8], key: &RecordKey, namespace: &str, version: Version) -> bool {
     let unknown = open(value, key, namespace, version).ok().and_then(|content| content.facts.unknown);
     unknown.is_some_and(|unknown| {
-        [&unknown.header, &unknown.body, &unknown.grant, &unknown.user]
-            .iter()
-            .all(|members| members.len() == 1)
+        [&unknown.header, &unknown.body, &unknown.grant].iter().all(|members| members.len() == 1)
     })
 }
 
