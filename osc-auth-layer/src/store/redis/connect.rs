@@ -15,6 +15,7 @@ use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_util::task::AbortOnDropHandle;
 
+use super::problem::Problem;
 use crate::error::ConfigError;
 
 /// A Redis server, and what a connection to it begins with.
@@ -52,7 +53,7 @@ impl Server {
         &self,
         config: AsyncConnectionConfig,
         limit: Duration,
-    ) -> RedisResult<Connection> {
+    ) -> Result<Connection, Problem> {
         let config = config.set_connection_timeout(None);
         let connecting = async {
             match (&self.tls, self.info.addr()) {
@@ -66,9 +67,7 @@ impl Server {
                 }
             }
         };
-        timeout(limit, connecting)
-            .await
-            .unwrap_or_else(|_| Err(io::Error::from(io::ErrorKind::TimedOut).into()))
+        Ok(timeout(limit, connecting).await.map_err(|_| Problem::TimedOut)??)
     }
 
     async fn connect_tls(

@@ -8,7 +8,7 @@ use redis::{AsyncConnectionConfig, Value};
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use tokio::time::{sleep, timeout_at};
+use tokio::time::{sleep, timeout, timeout_at};
 
 use super::connect::{Connection, Server};
 use super::problem::Problem;
@@ -76,24 +76,20 @@ impl Link {
         match self.ask_once(request, deadline).await {
             // Redis and proxies close idle connections. Every request may be repeated: a repeated swap meets its own version.
             Err(Problem::Unreachable(_)) => self.ask_once(request, deadline).await,
-            Err(problem) => Err(problem),
-            Ok(answer) => Ok(answer),
+            answer => answer,
         }
     }
 
     async fn ask_once(self: &Arc<Self>, request: &Request, deadline: Instant) -> Result<Value, Problem> {
         let (mut connection, number) = self.connection(deadline).await?;
-        let problem = match timeout_at(deadline.into(), request.send(&mut connection.redis)).await {
-            Ok(Ok(answer)) => return Ok(answer),
-            Ok(Err(error)) => Problem::of(&error),
-            Err(_) => Problem::TimedOut,
-        };
-        if problem.is_of_the_connection() {
-            self.reconnect(Some(number), problem.clone());
-        } else {
-            self.tell_refusal(&problem);
-        }
-        Err(problem)
+        let answer = timeout_at(deadline.into(), request.send(&mut connection.redis)).await;
+        answer.unwrap_or(Err(Problem::TimedOut)).inspect_err(|problem| {
+            if problem.is_of_the_connection() {
+                self.reconnect(Some(number), problem.clone());
+            } else {
+                self.tell_refusal(problem);
+            }
+        })
     }
 
     /// Waits until there is a connection, though not when there has been none for the time-out already.
@@ -143,17 +139,15 @@ impl Link {
     }
 
     async fn open(&self) -> Result<Connection, Problem> {
-        let deadline = Instant::now() + self.timeout;
         let config = AsyncConnectionConfig::new().set_response_timeout(None);
         let connecting = async {
-            let connection = self.server.connect(config, self.timeout).await;
-            let mut connection = connection.map_err(|error| Problem::of(&error))?;
-            match self.probe.send(&mut connection.redis).await.map_err(|error| Problem::of(&error)) {
+            let mut connection = self.server.connect(config, self.timeout).await?;
+            match self.probe.send(&mut connection.redis).await {
                 Err(problem) if problem.is_of_the_connection() => Err(problem),
                 _ => Ok(connection),
             }
         };
-        timeout_at(deadline.into(), connecting).await.unwrap_or(Err(Problem::TimedOut))
+        timeout(self.timeout, connecting).await.unwrap_or(Err(Problem::TimedOut))
     }
 
     fn come_up(&self, connection: Connection) {

@@ -18,7 +18,7 @@ use self::link::Link;
 use self::problem::Problem;
 use self::scripts::{Request, millis};
 use self::tracking::Tracking;
-use super::{Found, SessionStore, StoreFuture, Swap, Swapped, Version, Watcher};
+use super::{Found, SessionStore, StoreError, StoreFuture, Swap, Swapped, Version, Watcher};
 use crate::error::ConfigError;
 use crate::secret::random_token;
 
@@ -124,7 +124,7 @@ impl RedisStore {
     ) -> StoreFuture<'s, T> {
         Box::pin(async move {
             self.tracking.keep_going();
-            Ok(read(self.link.ask(&request).await?)?)
+            self.link.ask(&request).await.and_then(read).map_err(StoreError::new)
         })
     }
 }

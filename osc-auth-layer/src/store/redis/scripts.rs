@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use redis::aio::MultiplexedConnection;
-use redis::{Cmd, ErrorKind, FromRedisValue, RedisResult, Script, ServerErrorKind, ToRedisArgs, Value};
+use redis::{Cmd, ErrorKind, FromRedisValue, Script, ServerErrorKind, ToRedisArgs, Value};
 
 use super::problem::Problem;
 use crate::store::{Entry, Found, Swapped, Version};
@@ -57,16 +57,15 @@ impl Request {
     }
 
     /// The first call of a script after the server's start finds that it does not know it.
-    pub(super) async fn send(&self, connection: &mut MultiplexedConnection) -> RedisResult<Value> {
-        let answer = self.command.query_async(connection).await;
-        match (self.script, &answer) {
-            (Some(script), Err(error)) if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) => {
+    pub(super) async fn send(&self, connection: &mut MultiplexedConnection) -> Result<Value, Problem> {
+        match (self.command.query_async(connection).await, self.script) {
+            (Err(error), Some(script)) if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) => {
                 let mut both = redis::pipe();
                 both.cmd("SCRIPT").arg("LOAD").arg(script.text).ignore().add_command(self.command.clone());
                 let (answer,) = both.query_async(connection).await?;
                 Ok(answer)
             }
-            _ => answer,
+            (answer, _) => Ok(answer?),
         }
     }
 }

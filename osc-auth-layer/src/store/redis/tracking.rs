@@ -96,12 +96,10 @@ impl Tracking {
                 Ok::<_, Infallible>(())
             },
         );
-        let connection = self.server.connect(config, self.timeout).await;
-        let mut connection = connection.map_err(|error| Problem::of(&error))?;
-        let mut command = redis::cmd("CLIENT");
-        command.arg("TRACKING").arg("ON").arg("BCAST");
-        sequence.prefixes().iter().for_each(|prefix| _ = command.arg("PREFIX").arg(prefix));
-        command.exec_async(&mut connection.redis).await.map_err(|error| Problem::of(&error))?;
+        let mut connection = self.server.connect(config, self.timeout).await?;
+        let [sessions, canaries] = sequence.prefixes();
+        let tracking = ["TRACKING", "ON", "BCAST", "PREFIX", sessions, "PREFIX", canaries];
+        redis::cmd("CLIENT").arg(&tracking).exec_async(&mut connection.redis).await?;
 
         let mut state = self.state.lock();
         state.watchers.iter().for_each(|watcher| sequence.begin(watcher));
