@@ -4,7 +4,7 @@ use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
-use redis::{AsyncConnectionConfig, Value};
+use redis::{AsyncConnectionConfig, ProtocolVersion, Value};
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -20,8 +20,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 const REPEAT_IN_LOG: Duration = Duration::from_secs(60);
 
 pub(super) struct Link {
-    server: Server,
-    timeout: Duration,
+    pub(super) server: Server,
+    pub(super) timeout: Duration,
     /// Written by each new connection: a replica, which could read, shows itself only when it is to write.
     probe: Request,
     stage: watch::Sender<Stage>,
@@ -69,8 +69,7 @@ impl Stage {
 }
 
 impl Link {
-    pub(super) fn new(server: Server, timeout: Duration, probe: String) -> Self {
-        let probe = Request::plain("SET", &probe).arg("").arg("PX").arg(1);
+    pub(super) fn new(server: Server, timeout: Duration, probe: Request) -> Self {
         let (since, cause) = (Instant::now(), Problem::TimedOut);
         let stage = Stage { connection: None, number: 0, since, cause, is_told: false, task: None };
         Self { server, timeout, probe, stage: watch::Sender::new(stage), refusal: Mutex::new(None) }
@@ -143,7 +142,7 @@ impl Link {
     async fn open(&self) -> Result<Connection, Problem> {
         let config = AsyncConnectionConfig::new().set_response_timeout(None);
         let connecting = async {
-            let mut connection = self.server.connect(config, self.timeout).await?;
+            let mut connection = self.server.connect(ProtocolVersion::RESP2, config).await?;
             match self.probe.send(&mut connection.redis).await {
                 Err(problem) if problem.is_of_the_connection() => Err(problem),
                 _ => Ok(connection),

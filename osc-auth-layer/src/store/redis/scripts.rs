@@ -45,10 +45,9 @@ impl Request {
         Self { command, script: Some(script) }
     }
 
-    pub(super) fn plain(command: &'static str, key: &str) -> Self {
-        let mut plain = redis::cmd(command);
-        plain.arg(key);
-        Self { command: plain, script: None }
+    /// Writes an empty key that soon expires.
+    pub(super) fn mark(key: &str, lifetime_millis: u64) -> Self {
+        Self { command: redis::cmd("SET"), script: None }.arg(key).arg("").arg("PX").arg(lifetime_millis)
     }
 
     pub(super) fn arg(mut self, argument: impl ToRedisArgs) -> Self {
