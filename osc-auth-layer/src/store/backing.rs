@@ -95,11 +95,12 @@ impl Backing {
     pub(crate) async fn swap(&self, name: &RecordName, swap: Swap<'_>) -> Result<Swapped, StoreError> {
         let key = name.text();
         let swapped = self.within(|store| store.swap(&key, swap)).await?;
-        let (Swapped::Done { now } | Swapped::Conflict(Found { now, .. })) = &swapped;
-        self.note_time(*now);
-        let is_own = |found: &Found| found.entry.as_ref().is_some_and(|entry| entry.version == swap.version);
+        let (Swapped::Done { now } | Swapped::Conflict(Found { now, .. })) = swapped;
+        self.note_time(now);
         Ok(match swapped {
-            Swapped::Conflict(found) if is_own(&found) => Swapped::Done { now: found.now },
+            Swapped::Conflict(Found { entry: Some(entry), .. }) if entry.version == swap.version => {
+                Swapped::Done { now }
+            }
             swapped => swapped,
         })
     }
@@ -157,10 +158,7 @@ impl Backing {
     /// Returns the store's time for a recent time of this machine's clock.
     pub(crate) fn time_of(&self, local: Timestamp) -> Timestamp {
         let told = *self.time.lock();
-        match told {
-            Some((now, at)) => now.plus(local.since(at.wall())).minus(at.wall().since(local)),
-            None => local,
-        }
+        told.map_or(local, |(now, at)| now.plus(local.since(at.wall())).minus(at.wall().since(local)))
     }
 
     fn note_time(&self, now: SystemTime) {
