@@ -73,8 +73,7 @@ impl Coherence {
     }
 
     pub(crate) fn confirm(&self, as_of: Instant) {
-        let until = self.millis(as_of + TRUST);
-        self.trusted_until.fetch_max(until, SeqCst);
+        self.trusted_until.fetch_max(self.millis(as_of + TRUST), SeqCst);
     }
 
     /// Changes may have gone untold: nothing read before is trusted.

@@ -1,6 +1,7 @@
 //! Makes connections. TLS is set up here, because redis-rs would install a rustls provider for the whole process.
 
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use futures_util::future::select_ok;
@@ -33,11 +34,8 @@ pub(super) struct Connection {
 
 impl Server {
     pub(super) fn new(info: ConnectionInfo) -> Result<Self, ConfigError> {
-        let tls = match info.addr() {
-            ConnectionAddr::TcpTls { .. } => Some(tls_connector()?),
-            _ => None,
-        };
-        Ok(Self { info, tls })
+        let is_tls = matches!(info.addr(), ConnectionAddr::TcpTls { .. });
+        Ok(Self { info, tls: is_tls.then(tls_connector).transpose()? })
     }
 
     /// Connects in this version of the protocol, and authenticates. Perhaps for ever: the caller sets the limit.
@@ -66,17 +64,15 @@ impl Server {
 
 async fn connect_tls(tls: &TlsConnector, host: &str, port: u16) -> io::Result<TlsStream<TcpStream>> {
     let name = ServerName::try_from(host.to_owned()).map_err(io::Error::other)?;
+    let connect = async |address| {
+        let stream = TcpStream::connect::<SocketAddr>(address).await?;
+        // An operation is one small packet, which must not wait for others to travel with.
+        stream.set_nodelay(true)?;
+        tls.connect(name.clone(), stream).await
+    };
     // The first address that answers wins, as with redis-rs: one that is dead must not use up the time.
-    let attempts = lookup_host((host, port)).await?.map(|address| {
-        let name = name.clone();
-        Box::pin(async move {
-            let stream = TcpStream::connect(address).await?;
-            // An operation is one small packet, which must not wait for others to travel with.
-            stream.set_nodelay(true)?;
-            tls.connect(name, stream).await
-        })
-    });
-    let attempts: Vec<_> = attempts.collect();
+    let addresses = lookup_host((host, port)).await?;
+    let attempts: Vec<_> = addresses.map(|address| Box::pin(connect(address))).collect();
     if attempts.is_empty() {
         return Err(io::Error::other("the host has no address"));
     }

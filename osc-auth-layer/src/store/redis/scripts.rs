@@ -85,10 +85,9 @@ fn time(millis: u64) -> Result<SystemTime, Problem> {
 
 /// Reads what `found()` in `prelude.lua` returns.
 pub(crate) fn found(answer: Value) -> Result<Found, Problem> {
-    let (now, version, value, left): (u64, Option<Vec<u8>>, Option<Vec<u8>>, i64) = parse(answer)?;
+    let (now, version, value, left): (u64, Option<[u8; 16]>, Option<Vec<u8>>, i64) = parse(answer)?;
     let entry = match (version, value) {
         (Some(version), Some(value)) => {
-            let version = version.try_into().map_err(|_| Problem::Nonsense)?;
             // A negative number says that there is no expiry.
             let left = u64::try_from(left).map_err(|_| Problem::Nonsense)?;
             let expires_at = time(now.saturating_add(left))?;

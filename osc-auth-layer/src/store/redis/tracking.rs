@@ -67,16 +67,6 @@ impl Tracking {
         }
     }
 
-    /// Whether anybody is left to be told. If not, the task must end, and another may be started.
-    fn is_wanted(&self) -> bool {
-        let mut state = self.state.lock();
-        state.watchers.retain(Watcher::is_watching);
-        if state.watchers.is_empty() {
-            (state.task, state.sequence) = (None, None);
-        }
-        !state.watchers.is_empty()
-    }
-
     /// Connects, and from then on tells every watcher of what changes.
     async fn listen(&self) -> Result<(Connection, Arc<Sequence>), Problem> {
         // Redis tells of what changes at the same moment prefix by prefix, in order: canaries must come after sessions.
@@ -135,8 +125,17 @@ async fn keep_listening(tracking: Weak<Tracking>) {
     }
 }
 
+/// `None` when nobody is left to be told. Then the task must end, and another may be started.
 fn wanted(tracking: &Weak<Tracking>) -> Option<Arc<Tracking>> {
-    tracking.upgrade().filter(|tracking| tracking.is_wanted())
+    let tracking = tracking.upgrade()?;
+    let mut state = tracking.state.lock();
+    state.watchers.retain(Watcher::is_watching);
+    if state.watchers.is_empty() {
+        *state = State::default();
+        return None;
+    }
+    drop(state);
+    Some(tracking)
 }
 
 /// Sends one canary after another until one does not arrive, or nobody wants to know any more.
