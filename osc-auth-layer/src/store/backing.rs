@@ -10,7 +10,7 @@ use futures_util::future::{Either, select};
 use parking_lot::Mutex;
 
 use super::coherence::BeforeRead;
-use super::{Coherence, Found, RecordName, SessionStore, StoreError, StoreFuture, Swap, Swapped, Version};
+use super::{Coherence, Found, RecordName, SessionStore, StoreError, Swap, Swapped, Version};
 use crate::clock::{Clock, Moment, Timestamp};
 use crate::redact::line;
 use crate::seldom::Seldom;
@@ -85,21 +85,20 @@ impl Backing {
     }
 
     pub(crate) async fn get(&self, name: &RecordName) -> Result<Found, StoreError> {
-        let key = name.text();
-        let found = self.within(|store| store.get(&key)).await?;
+        let found = self.within(async { self.store.get(&name.text()).await }).await?;
         self.note_time(found.now);
         Ok(found)
     }
 
     /// Swaps. A conflict with the version that the caller writes means that an earlier try took effect.
     pub(crate) async fn swap(&self, name: &RecordName, swap: Swap<'_>) -> Result<Swapped, StoreError> {
-        let key = name.text();
-        let swapped = self.within(|store| store.swap(&key, swap)).await?;
-        let (Swapped::Done { now } | Swapped::Conflict(Found { now, .. })) = &swapped;
-        self.note_time(*now);
-        let is_own = |found: &Found| found.entry.as_ref().is_some_and(|entry| entry.version == swap.version);
+        let swapped = self.within(async { self.store.swap(&name.text(), swap).await }).await?;
+        let (Swapped::Done { now } | Swapped::Conflict(Found { now, .. })) = swapped;
+        self.note_time(now);
         Ok(match swapped {
-            Swapped::Conflict(found) if is_own(&found) => Swapped::Done { now: found.now },
+            Swapped::Conflict(Found { entry: Some(entry), .. }) if entry.version == swap.version => {
+                Swapped::Done { now }
+            }
             swapped => swapped,
         })
     }
@@ -110,8 +109,7 @@ impl Backing {
         expected: Version,
         expires_in: Duration,
     ) -> Result<(), StoreError> {
-        let key = name.text();
-        self.within(|store| store.touch(&key, expected, expires_in)).await
+        self.within(async { self.store.touch(&name.text(), expected, expires_in).await }).await
     }
 
     /// Makes an entry that nobody changes. Returns false if there is one already.
@@ -127,9 +125,8 @@ impl Backing {
 
     /// Removes an entry, whatever it is.
     pub(crate) async fn remove(&self, name: &RecordName) -> Result<(), StoreError> {
-        let key = name.text();
         match self.get(name).await?.entry {
-            Some(entry) => self.within(|store| store.delete(&key, entry.version)).await,
+            Some(entry) => self.within(async { self.store.delete(&name.text(), entry.version).await }).await,
             None => Ok(()),
         }
     }
@@ -139,28 +136,20 @@ impl Backing {
         Ok(self.get(&RecordName::once(&["now"])).await?.now.into())
     }
 
-    /// Returns the store's time, from its last answer if there was one.
+    /// Returns the store's time in its last answer plus the time since, or asks if there was no answer yet. It is early by the
+    /// time that the answer took to arrive. It is late only after a jump of this machine's clock.
     pub(crate) async fn about_now(&self) -> Result<Timestamp, StoreError> {
-        match self.estimated_now() {
-            Some(now) => Ok(now),
+        let told = *self.time.lock();
+        match told {
+            Some((now, at)) => Ok(now.plus(at.age(&*self.clock))),
             None => self.now().await,
         }
-    }
-
-    /// Returns the store's time in its last answer plus the time since. It is early by the time that the answer took to arrive. It
-    /// is late only after a jump of this machine's clock.
-    pub(crate) fn estimated_now(&self) -> Option<Timestamp> {
-        let (now, at) = (*self.time.lock())?;
-        Some(now.plus(at.age(&*self.clock)))
     }
 
     /// Returns the store's time for a recent time of this machine's clock.
     pub(crate) fn time_of(&self, local: Timestamp) -> Timestamp {
         let told = *self.time.lock();
-        match told {
-            Some((now, at)) => now.plus(local.since(at.wall())).minus(at.wall().since(local)),
-            None => local,
-        }
+        told.map_or(local, |(now, at)| now.plus(local.since(at.wall())).minus(at.wall().since(local)))
     }
 
     fn note_time(&self, now: SystemTime) {
@@ -168,12 +157,12 @@ impl Backing {
     }
 
     /// Says in the log that the store fails, but not at every request.
-    async fn within<'s, T>(
-        &'s self,
-        operation: impl FnOnce(&'s dyn SessionStore) -> StoreFuture<'s, T>,
+    async fn within<T>(
+        &self,
+        operation: impl Future<Output = Result<T, StoreError>>,
     ) -> Result<T, StoreError> {
         // A store's panic must not take the layer's task with it: that may hold the only good refresh token there is.
-        let operation = Box::pin(AssertUnwindSafe(async { operation(&*self.store).await }).catch_unwind());
+        let operation = Box::pin(AssertUnwindSafe(operation).catch_unwind());
         let result = match select(operation, self.clock.sleep(DEADLINE)).await {
             Either::Left((Ok(result), _)) => result,
             Either::Left((Err(_), _)) => Err(StoreError::new("it panicked")),

@@ -26,18 +26,9 @@ pub(crate) struct Coherence {
     changes: Notify,
 }
 
-/// What was known before a read.
+/// What was known before a read: the epoch, and the count of changes.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct BeforeRead {
-    epoch: u32,
-    count: u32,
-}
-
-impl BeforeRead {
-    fn stamp(self) -> u64 {
-        u64::from(self.epoch) << 32 | u64::from(self.count)
-    }
-}
+pub(crate) struct BeforeRead(u64);
 
 impl Coherence {
     pub(crate) fn new() -> Self {
@@ -56,17 +47,18 @@ impl Coherence {
     }
 
     pub(crate) fn before_read(&self, name: &RecordName) -> BeforeRead {
-        BeforeRead { epoch: self.epoch.load(SeqCst), count: self.count(name).load(SeqCst) }
+        let (epoch, count) = (self.epoch.load(SeqCst), self.count(name).load(SeqCst));
+        BeforeRead(u64::from(epoch) << 32 | u64::from(count))
     }
 
     /// Stamps what was read.
     pub(crate) fn stamp(&self, stamp: &AtomicU64, before: BeforeRead) {
-        stamp.store(before.stamp(), SeqCst);
+        stamp.store(before.0, SeqCst);
     }
 
     /// Whether what carries this stamp is what the store holds, as far as anybody can know at `now`.
     pub(crate) fn trusts(&self, stamp: &AtomicU64, name: &RecordName, now: Instant) -> bool {
-        stamp.load(SeqCst) == self.before_read(name).stamp() && self.is_trusted(now)
+        stamp.load(SeqCst) == self.before_read(name).0 && self.is_trusted(now)
     }
 
     /// Whether changes are known to arrive.
@@ -81,8 +73,7 @@ impl Coherence {
     }
 
     pub(crate) fn confirm(&self, as_of: Instant) {
-        let until = self.millis(as_of + TRUST);
-        self.trusted_until.fetch_max(until, SeqCst);
+        self.trusted_until.fetch_max(self.millis(as_of + TRUST), SeqCst);
     }
 
     /// Changes may have gone untold: nothing read before is trusted.
@@ -95,8 +86,7 @@ impl Coherence {
     /// Waits until the record changes after `before`. Perhaps for ever: the caller sets the limit.
     pub(crate) async fn change(&self, name: &RecordName, before: BeforeRead) {
         loop {
-            let notified = self.changes.notified();
-            let mut notified = std::pin::pin!(notified);
+            let mut notified = std::pin::pin!(self.changes.notified());
             // Listens from here on, so no change is missed between the look and the wait.
             notified.as_mut().enable();
             if self.before_read(name) != before {
@@ -116,7 +106,7 @@ mod tests {
     use super::*;
 
     fn name(byte: u8) -> RecordName {
-        RecordName::new([byte; 32])
+        RecordName::once(&[&byte.to_string()])
     }
 
     fn confirmed() -> Coherence {

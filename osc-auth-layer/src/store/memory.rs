@@ -1,17 +1,15 @@
 //! A session store in memory, for tests. Several layers can share it as the nodes of an app share Redis.
 
-mod operations;
-
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use parking_lot::Mutex;
 use serde_json::Value;
 use tokio::sync::watch;
 
-use super::{Entry, StoreError, StoreFuture, Version, Watcher, Watching};
+use super::{Entry, Found, SessionStore, StoreError, StoreFuture, Swap, Swapped, Version, Watcher, Watching};
 use crate::clock::{Clock, SystemClock, Timestamp};
 
 /// Keeps sessions in memory, to test apps that run on several nodes. Clones are the same [`SessionStore`](crate::SessionStore).
@@ -47,31 +45,14 @@ struct Inner {
 #[derive(Default)]
 struct State {
     entries: Entries,
-    watchers: Vec<Ear>,
+    watchers: Vec<Watcher>,
+    /// The notifications of the watchers while they are on.
+    watching: Vec<Watching>,
     is_down: bool,
     operations: usize,
 }
 
-type Entries = HashMap<String, Kept>;
-
-#[derive(Clone)]
-struct Kept {
-    version: Version,
-    value: Vec<u8>,
-    expires_at: Timestamp,
-}
-
-impl Kept {
-    fn entry(&self) -> Entry {
-        Entry { version: self.version, value: self.value.clone(), expires_at: self.expires_at.into() }
-    }
-}
-
-/// A watcher, and its notifications while they are on.
-struct Ear {
-    watcher: Watcher,
-    watching: Option<Watching>,
-}
+type Entries = HashMap<String, Entry>;
 
 /// Holds the contents of a [`MemoryStore`] at one moment.
 #[derive(Clone)]
@@ -116,17 +97,15 @@ impl MemoryStore {
     /// Stops the notifications of changes. The layers know that they stopped.
     pub fn fall_silent(&self) {
         // Taken out first: dropping one calls into a layer.
-        let watching: Vec<_> = {
-            let mut state = self.0.state.lock();
-            state.watchers.iter_mut().filter_map(|ear| ear.watching.take()).collect()
-        };
+        let watching = std::mem::take(&mut self.0.state.lock().watching);
         drop(watching);
     }
 
     /// Resumes the notifications of changes.
     pub fn speak_up(&self) {
+        self.fall_silent();
         let mut state = self.0.state.lock();
-        state.watchers.iter_mut().for_each(|ear| ear.listen());
+        state.watching = state.watchers.iter().map(begin).collect();
     }
 
     /// Makes all operations wait until [`release`](Self::release).
@@ -148,9 +127,9 @@ impl MemoryStore {
     /// Returns the number of sessions in the store that have not ended.
     #[must_use]
     pub fn sessions(&self) -> usize {
-        let now = Timestamp::from(self.0.clock.now());
+        let now = self.0.clock.now();
         let state = self.0.state.lock();
-        let is_live = |kept: &&Kept| now < kept.expires_at && header(&kept.value).is_some();
+        let is_live = |entry: &&Entry| now < entry.expires_at && header(&entry.value).is_some();
         state.entries.values().filter(is_live).count()
     }
 
@@ -159,7 +138,7 @@ impl MemoryStore {
     pub fn leases(&self) -> usize {
         let now = Timestamp::from(self.0.clock.now());
         let state = self.0.state.lock();
-        let until = |kept: &Kept| header(&kept.value)?["lease"]["until"].as_u64();
+        let until = |entry: &Entry| header(&entry.value)?["lease"]["until"].as_u64();
         state.entries.values().filter_map(until).filter(|until| now < Timestamp::from_millis(*until)).count()
     }
 
@@ -180,7 +159,7 @@ impl MemoryStore {
     #[must_use]
     pub fn dump(&self) -> Vec<u8> {
         let state = self.0.state.lock();
-        state.entries.iter().flat_map(|(key, kept)| [key.as_bytes(), &kept.value].concat()).collect()
+        state.entries.iter().flat_map(|(key, entry)| [key.as_bytes(), &entry.value].concat()).collect()
     }
 
     /// Does one atomic operation. `work` returns its result, and true if the watchers are to be notified.
@@ -198,11 +177,10 @@ impl MemoryStore {
             if state.is_down {
                 return Err(StoreError::new("the test made it unavailable"));
             }
-            state.entries.retain(|_, kept| now < kept.expires_at);
+            state.entries.retain(|_, entry| SystemTime::from(now) < entry.expires_at);
             let (result, changed) = work(&mut state.entries, now);
             if changed {
-                let told = state.watchers.iter().filter_map(|ear| ear.watching.as_ref());
-                told.for_each(|watching| watching.changed(name));
+                state.watching.iter().for_each(|watching| watching.changed(name));
             }
             Ok(result)
         })
@@ -215,11 +193,65 @@ fn header(value: &[u8]) -> Option<Value> {
     serde_json::from_slice(rest.get(..u16::from_be_bytes(*length).into())?).ok()
 }
 
-impl Ear {
-    fn listen(&mut self) {
-        let watching = self.watching.get_or_insert_with(|| self.watcher.begin());
-        // Calls within a process do not get lost: what was confirmed once stays so.
-        watching.confirm(Instant::now() + Duration::from_secs(100 * 365 * 24 * 60 * 60));
+fn begin(watcher: &Watcher) -> Watching {
+    let watching = watcher.begin();
+    // Calls within a process do not get lost: what was confirmed once stays so.
+    watching.confirm(Instant::now() + Duration::from_secs(100 * 365 * 24 * 60 * 60));
+    watching
+}
+
+impl SessionStore for MemoryStore {
+    fn namespace(&self) -> &str {
+        "memory"
+    }
+
+    fn get<'s>(&'s self, key: &'s str) -> StoreFuture<'s, Found> {
+        self.operate(key, move |entries, now| {
+            (Found { entry: entries.get(key).cloned(), now: now.into() }, false)
+        })
+    }
+
+    fn swap<'s>(&'s self, key: &'s str, swap: Swap<'s>) -> StoreFuture<'s, Swapped> {
+        self.operate(key, move |entries, now| {
+            let held = entries.get(key);
+            if held.map(|entry| entry.version) != swap.expected {
+                return (Swapped::Conflict(Found { entry: held.cloned(), now: now.into() }), false);
+            }
+            let kept_until = held.map_or(now.into(), |entry| entry.expires_at);
+            let expires_at = swap.expires_in.map_or(kept_until, |expires_in| now.plus(expires_in).into());
+            let entry = Entry { version: swap.version, value: swap.value.to_vec(), expires_at };
+            entries.insert(key.to_owned(), entry);
+            (Swapped::Done { now: now.into() }, true)
+        })
+    }
+
+    fn touch<'s>(&'s self, key: &'s str, expected: Version, expires_in: Duration) -> StoreFuture<'s, ()> {
+        self.operate(key, move |entries, now| {
+            if let Some(entry) = entries.get_mut(key).filter(|entry| entry.version == expected) {
+                entry.expires_at = entry.expires_at.max(now.plus(expires_in).into());
+            }
+            ((), false)
+        })
+    }
+
+    fn delete<'s>(&'s self, key: &'s str, expected: Version) -> StoreFuture<'s, ()> {
+        self.operate(key, move |entries, _| {
+            let is_meant = entries.get(key).is_some_and(|entry| entry.version == expected);
+            if is_meant {
+                entries.remove(key);
+            }
+            ((), is_meant)
+        })
+    }
+
+    fn watch(&self, watcher: Watcher) {
+        if self.0.tells {
+            let mut state = self.0.state.lock();
+            if !state.is_down {
+                state.watching.push(begin(&watcher));
+            }
+            state.watchers.push(watcher);
+        }
     }
 }
 

@@ -15,15 +15,10 @@ use crate::secret::random_bytes;
 const NONCE: usize = 24;
 
 /// What a record is called in the store.
-#[derive(Clone, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct RecordName([u8; 32]);
 
 impl RecordName {
-    #[cfg(test)]
-    pub(crate) fn new(bytes: [u8; 32]) -> Self {
-        Self(bytes)
-    }
-
     /// The name of what exists once: `parts` say which kind, and which of it.
     pub(crate) fn once(parts: &[&str]) -> Self {
         let mut hash = Sha256::new_with_prefix(b"osc-auth-layer/v1 once");
@@ -33,9 +28,6 @@ impl RecordName {
 
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let mut bytes = [0; 32];
-        if text.len() != 43 {
-            return None;
-        }
         let length = URL_SAFE_NO_PAD.decode_slice(text, &mut bytes).ok()?;
         (length == bytes.len()).then_some(Self(bytes))
     }
@@ -57,10 +49,8 @@ pub(crate) struct RecordKey {
 
 impl RecordKey {
     pub(crate) fn of(id: &[u8; 32]) -> Self {
-        let mut hash = Sha256::new_with_prefix(b"osc-auth-layer/v1 record name");
-        hash.update(id);
-        let name = RecordName(hash.finalize().into());
-        Self { name, key: SealingKey::derive(id, b"osc-auth-layer/v1 record key") }
+        let name = Sha256::new_with_prefix(b"osc-auth-layer/v1 record name").chain_update(id).finalize();
+        Self { name: RecordName(name.into()), key: SealingKey::derive(id, b"osc-auth-layer/v1 record key") }
     }
 
     /// Seals `plain`. `header` stays readable, and cannot be altered.
@@ -158,15 +148,7 @@ impl std::fmt::Debug for Keyring {
 
 /// With its length in front: no two lists of parts read the same.
 fn framed(part: &[u8]) -> Vec<u8> {
-    let mut framed = (part.len() as u64).to_be_bytes().to_vec();
-    framed.extend_from_slice(part);
-    framed
-}
-
-impl std::fmt::Debug for RecordName {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.text())
-    }
+    [&(part.len() as u64).to_be_bytes(), part].concat()
 }
 
 #[cfg(test)]

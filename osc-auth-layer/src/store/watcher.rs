@@ -1,13 +1,12 @@
 //! Lets a store notify the layer of changes.
 
-use std::fmt;
 use std::sync::{Arc, Weak};
 use std::time::Instant;
 
 use super::{Coherence, RecordName};
 
 /// Notifies a layer of changes to records. See [`SessionStore::watch`](super::SessionStore::watch).
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct Watcher(Weak<Coherence>);
 
 impl Watcher {
@@ -26,22 +25,12 @@ impl Watcher {
     /// Call it when the store's notifications are on. Drop the value as soon as a notification may have been missed.
     #[must_use = "dropping it says that changes go untold"]
     pub fn begin(&self) -> Watching {
-        self.forget();
-        Watching(self.clone())
-    }
-
-    fn forget(&self) {
         self.tell(Coherence::forget);
+        Watching(self.clone())
     }
 
     fn tell(&self, news: impl FnOnce(&Coherence)) {
         self.0.upgrade().as_deref().map(news);
-    }
-}
-
-impl fmt::Debug for Watcher {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Watcher")
     }
 }
 
@@ -55,9 +44,7 @@ pub struct Watching(Watcher);
 impl Watching {
     /// Tells the layer that a node swapped or deleted the entry of this key.
     pub fn changed(&self, key: &str) {
-        let Some(name) = RecordName::parse(key) else {
-            return;
-        };
+        let Some(name) = RecordName::parse(key) else { return };
         self.0.tell(|coherence| coherence.changed(&name));
     }
 
@@ -70,6 +57,6 @@ impl Watching {
 
 impl Drop for Watching {
     fn drop(&mut self) {
-        self.0.forget();
+        self.0.tell(Coherence::forget);
     }
 }

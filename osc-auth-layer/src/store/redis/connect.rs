@@ -1,8 +1,8 @@
 //! Makes connections. TLS is set up here, because redis-rs would install a rustls provider for the whole process.
 
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures_util::future::select_ok;
 use redis::aio::MultiplexedConnection;
@@ -11,8 +11,8 @@ use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, RootCertStore};
 use tokio::net::{TcpStream, lookup_host};
-use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::error::ConfigError;
@@ -34,72 +34,49 @@ pub(super) struct Connection {
 
 impl Server {
     pub(super) fn new(info: ConnectionInfo) -> Result<Self, ConfigError> {
-        let tls = match info.addr() {
-            ConnectionAddr::TcpTls { .. } => Some(tls_connector()?),
-            _ => None,
-        };
-        Ok(Self { info, tls })
+        let is_tls = matches!(info.addr(), ConnectionAddr::TcpTls { .. });
+        Ok(Self { info, tls: is_tls.then(tls_connector).transpose()? })
     }
 
-    /// The same server, spoken to in another version of the protocol.
-    pub(super) fn speaking(&self, protocol: ProtocolVersion) -> Self {
-        let redis = self.info.redis_settings().clone().set_protocol(protocol);
-        Self { info: self.info.clone().set_redis_settings(redis), tls: self.tls.clone() }
-    }
-
-    /// Connects and authenticates, within `limit`.
+    /// Connects in this version of the protocol, and authenticates. Perhaps for ever: the caller sets the limit.
     pub(super) async fn connect(
         &self,
+        protocol: ProtocolVersion,
         config: AsyncConnectionConfig,
-        limit: Duration,
     ) -> RedisResult<Connection> {
         let config = config.set_connection_timeout(None);
-        let connecting = async {
-            match (&self.tls, self.info.addr()) {
-                (Some(tls), ConnectionAddr::TcpTls { host, port, .. }) => {
-                    self.connect_tls(tls, host, *port, config).await
-                }
-                _ => {
-                    let client = Client::open(self.info.clone())?;
-                    let redis = client.get_multiplexed_async_connection_with_config(&config).await?;
-                    Ok(Connection { redis, _driver: None })
-                }
+        let settings = self.info.redis_settings().clone().set_protocol(protocol);
+        let (redis, driver) = match (&self.tls, self.info.addr()) {
+            (Some(tls), ConnectionAddr::TcpTls { host, port, .. }) => {
+                let stream = connect_tls(tls, host, *port).await?;
+                let (redis, driver) =
+                    MultiplexedConnection::new_with_config(&settings, stream, config).await?;
+                (redis, Some(Arc::new(AbortOnDropHandle::new(tokio::spawn(driver)))))
+            }
+            _ => {
+                let client = Client::open(self.info.clone().set_redis_settings(settings))?;
+                (client.get_multiplexed_async_connection_with_config(&config).await?, None)
             }
         };
-        timeout(limit, connecting)
-            .await
-            .unwrap_or_else(|_| Err(io::Error::from(io::ErrorKind::TimedOut).into()))
+        Ok(Connection { redis, _driver: driver })
     }
+}
 
-    async fn connect_tls(
-        &self,
-        tls: &TlsConnector,
-        host: &str,
-        port: u16,
-        config: AsyncConnectionConfig,
-    ) -> RedisResult<Connection> {
-        let name = ServerName::try_from(host.to_owned()).map_err(io::Error::other)?;
-        let addresses = lookup_host((host, port)).await?;
-        // The first address that answers wins, as with redis-rs: one that is dead must not use up the time.
-        let attempts = addresses.map(|address| {
-            let name = name.clone();
-            Box::pin(async move {
-                let stream = TcpStream::connect(address).await?;
-                // An operation is one small packet, which must not wait for others to travel with.
-                stream.set_nodelay(true)?;
-                tls.connect(name, stream).await
-            })
-        });
-        let attempts: Vec<_> = attempts.collect();
-        if attempts.is_empty() {
-            return Err(io::Error::other("the host has no address").into());
-        }
-        let (stream, _) = select_ok(attempts).await?;
-        let (redis, driver) =
-            MultiplexedConnection::new_with_config(self.info.redis_settings(), stream, config).await?;
-        let driver = AbortOnDropHandle::new(tokio::spawn(driver));
-        Ok(Connection { redis, _driver: Some(Arc::new(driver)) })
+async fn connect_tls(tls: &TlsConnector, host: &str, port: u16) -> io::Result<TlsStream<TcpStream>> {
+    let name = ServerName::try_from(host.to_owned()).map_err(io::Error::other)?;
+    let connect = async |address| {
+        let stream = TcpStream::connect::<SocketAddr>(address).await?;
+        // An operation is one small packet, which must not wait for others to travel with.
+        stream.set_nodelay(true)?;
+        tls.connect(name.clone(), stream).await
+    };
+    // The first address that answers wins, as with redis-rs: one that is dead must not use up the time.
+    let addresses = lookup_host((host, port)).await?;
+    let attempts: Vec<_> = addresses.map(|address| Box::pin(connect(address))).collect();
+    if attempts.is_empty() {
+        return Err(io::Error::other("the host has no address"));
     }
+    Ok(select_ok(attempts).await?.0)
 }
 
 /// Trusts the certificates that the system trusts, or those of the file in `SSL_CERT_FILE`.

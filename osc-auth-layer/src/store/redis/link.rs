@@ -4,23 +4,24 @@ use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
-use redis::{AsyncConnectionConfig, Value};
+use redis::{AsyncConnectionConfig, ProtocolVersion, Value};
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use tokio::time::{sleep, timeout_at};
+use tokio::time::{sleep, timeout, timeout_at};
 
 use super::connect::{Connection, Server};
 use super::problem::Problem;
 use super::scripts::Request;
+use crate::clock::Pauses;
 
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 const REPEAT_IN_LOG: Duration = Duration::from_secs(60);
 
 pub(super) struct Link {
-    server: Server,
-    timeout: Duration,
+    pub(super) server: Server,
+    pub(super) timeout: Duration,
     /// Written by each new connection: a replica, which could read, shows itself only when it is to write.
     probe: Request,
     stage: watch::Sender<Stage>,
@@ -28,42 +29,49 @@ pub(super) struct Link {
     refusal: Mutex<Option<(Problem, Instant)>>,
 }
 
-enum Stage {
-    Up {
-        connection: Connection,
-        number: u64,
-    },
-    Down {
-        since: Instant,
-        cause: Problem,
-        /// Whether `cause` is in the log.
-        is_told: bool,
-        /// Connects. Gone or finished: nobody has asked yet, or its runtime is gone.
-        task: Option<JoinHandle<()>>,
-        /// Of the connection to come.
-        number: u64,
-    },
+/// The connection, or why there is none.
+struct Stage {
+    connection: Option<Connection>,
+    /// Of the connection, or of the one to come.
+    number: u64,
+    /// When the connection was lost.
+    since: Instant,
+    cause: Problem,
+    /// Whether `cause` is in the log.
+    is_told: bool,
+    /// Connects. Gone or finished: nobody has asked yet, or its runtime is gone.
+    task: Option<JoinHandle<()>>,
 }
 
 impl Stage {
-    fn connection(&self) -> Option<(Connection, u64)> {
-        match self {
-            Self::Up { connection, number } => Some((connection.clone(), *number)),
-            Self::Down { .. } => None,
+    fn connection(&self) -> Result<(Connection, u64), Problem> {
+        self.connection.clone().map(|connection| (connection, self.number)).ok_or_else(|| self.cause.clone())
+    }
+
+    /// Returns whether there is a connection now.
+    fn note(&mut self, opened: Result<Connection, Problem>) -> bool {
+        match opened {
+            Ok(connection) => {
+                if self.is_told {
+                    tracing::info!("RedisStore is connected again.");
+                }
+                self.connection = Some(connection);
+            }
+            Err(problem) => {
+                if !self.is_told || self.cause != problem {
+                    tracing::warn!(cause = %problem, "RedisStore cannot connect. It retries, and sessions are kept.");
+                }
+                (self.cause, self.is_told) = (problem, true);
+            }
         }
+        self.connection.is_some()
     }
 }
 
 impl Link {
-    pub(super) fn new(server: Server, timeout: Duration, probe: String) -> Self {
-        let probe = Request::plain("SET", &probe).arg("").arg("PX").arg(1);
-        let stage = Stage::Down {
-            since: Instant::now(),
-            cause: Problem::TimedOut,
-            is_told: false,
-            task: None,
-            number: 0,
-        };
+    pub(super) fn new(server: Server, timeout: Duration, probe: Request) -> Self {
+        let (since, cause) = (Instant::now(), Problem::TimedOut);
+        let stage = Stage { connection: None, number: 0, since, cause, is_told: false, task: None };
         Self { server, timeout, probe, stage: watch::Sender::new(stage), refusal: Mutex::new(None) }
     }
 
@@ -76,24 +84,20 @@ impl Link {
         match self.ask_once(request, deadline).await {
             // Redis and proxies close idle connections. Every request may be repeated: a repeated swap meets its own version.
             Err(Problem::Unreachable(_)) => self.ask_once(request, deadline).await,
-            Err(problem) => Err(problem),
-            Ok(answer) => Ok(answer),
+            answer => answer,
         }
     }
 
     async fn ask_once(self: &Arc<Self>, request: &Request, deadline: Instant) -> Result<Value, Problem> {
         let (mut connection, number) = self.connection(deadline).await?;
-        let problem = match timeout_at(deadline.into(), request.send(&mut connection.redis)).await {
-            Ok(Ok(answer)) => return Ok(answer),
-            Ok(Err(error)) => Problem::of(&error),
-            Err(_) => Problem::TimedOut,
-        };
-        if problem.is_of_the_connection() {
-            self.reconnect(Some(number), problem.clone());
-        } else {
-            self.tell_refusal(&problem);
-        }
-        Err(problem)
+        let answer = timeout_at(deadline.into(), request.send(&mut connection.redis)).await;
+        answer.unwrap_or(Err(Problem::TimedOut)).inspect_err(|problem| {
+            if problem.is_of_the_connection() {
+                self.reconnect(Some(number), problem.clone());
+            } else {
+                self.tell_refusal(problem);
+            }
+        })
     }
 
     /// Waits until there is a connection, though not when there has been none for the time-out already.
@@ -102,33 +106,25 @@ impl Link {
     }
 
     async fn connection(self: &Arc<Self>, deadline: Instant) -> Result<(Connection, u64), Problem> {
-        let connection = self.stage.borrow().connection();
-        if let Some(connection) = connection {
-            return Ok(connection);
+        let connected = self.stage.borrow().connection();
+        if connected.is_ok() {
+            return connected;
         }
         self.reconnect(None, Problem::TimedOut);
+        let deadline = deadline.min(self.stage.borrow().since + self.timeout);
         let mut stage = self.stage.subscribe();
-        let deadline = match &*stage.borrow() {
-            Stage::Up { .. } => deadline,
-            Stage::Down { since, .. } => deadline.min(*since + self.timeout),
-        };
-        let is_up = stage.wait_for(|stage| matches!(stage, Stage::Up { .. }));
+        let is_up = stage.wait_for(|stage| stage.connection.is_some());
         // The sender is in `self`, so only the time can run out.
         let _ = timeout_at(deadline.into(), is_up).await.map(drop);
-        match &*self.stage.borrow() {
-            Stage::Up { connection, number } => Ok((connection.clone(), *number)),
-            Stage::Down { cause, .. } => Err(cause.clone()),
-        }
+        self.stage.borrow().connection()
     }
 
     /// Makes another connection in place of the one of this number, or when there is none and nobody makes one.
     fn reconnect(self: &Arc<Self>, lost: Option<u64>, cause: Problem) {
         self.stage.send_if_modified(|stage| {
-            let (is_due, next) = match stage {
-                Stage::Up { number, .. } => (lost == Some(*number), *number + 1),
-                Stage::Down { task, number, .. } => {
-                    (task.as_ref().is_none_or(JoinHandle::is_finished), *number)
-                }
+            let is_due = match stage.connection {
+                Some(_) => lost == Some(stage.number),
+                None => stage.task.as_ref().is_none_or(JoinHandle::is_finished),
             };
             if is_due {
                 let is_told = lost.is_some();
@@ -136,54 +132,29 @@ impl Link {
                     tracing::warn!(%cause, "RedisStore lost its connection. It reconnects, and sessions are kept.");
                 }
                 let task = Some(tokio::spawn(connect(Arc::downgrade(self))));
-                *stage = Stage::Down { since: Instant::now(), cause, is_told, task, number: next };
+                let (number, since) = (stage.number + 1, Instant::now());
+                *stage = Stage { connection: None, number, since, cause, is_told, task };
             }
             is_due
         });
     }
 
     async fn open(&self) -> Result<Connection, Problem> {
-        let deadline = Instant::now() + self.timeout;
         let config = AsyncConnectionConfig::new().set_response_timeout(None);
         let connecting = async {
-            let connection = self.server.connect(config, self.timeout).await;
-            let mut connection = connection.map_err(|error| Problem::of(&error))?;
-            match self.probe.send(&mut connection.redis).await.map_err(|error| Problem::of(&error)) {
+            let mut connection = self.server.connect(ProtocolVersion::RESP2, config).await?;
+            match self.probe.send(&mut connection.redis).await {
                 Err(problem) if problem.is_of_the_connection() => Err(problem),
                 _ => Ok(connection),
             }
         };
-        timeout_at(deadline.into(), connecting).await.unwrap_or(Err(Problem::TimedOut))
-    }
-
-    fn come_up(&self, connection: Connection) {
-        self.stage.send_modify(|stage| {
-            if let Stage::Down { is_told, number, .. } = stage {
-                if *is_told {
-                    tracing::info!("RedisStore is connected again.");
-                }
-                *stage = Stage::Up { connection, number: *number };
-            }
-        });
-    }
-
-    fn stay_down(&self, problem: Problem) {
-        self.stage.send_if_modified(|stage| {
-            if let Stage::Down { cause, is_told, .. } = stage {
-                if !*is_told || *cause != problem {
-                    tracing::warn!(cause = %problem, "RedisStore cannot connect. It retries, and sessions are kept.");
-                }
-                (*cause, *is_told) = (problem, true);
-            }
-            false
-        });
+        timeout(self.timeout, connecting).await.unwrap_or(Err(Problem::TimedOut))
     }
 
     /// Requests in plenty may be refused for one reason: it is logged once, and then once a minute.
     fn tell_refusal(&self, problem: &Problem) {
         let (mut refusal, now) = (self.refusal.lock(), Instant::now());
-        let is_known = |(last, at): &(Problem, Instant)| last == problem && now - *at < REPEAT_IN_LOG;
-        if !refusal.as_ref().is_some_and(is_known) {
+        if refusal.as_ref().is_none_or(|(last, at)| last != problem || now - *at >= REPEAT_IN_LOG) {
             tracing::error!(cause = %problem, "Redis refused an operation. The cause says what to change.");
             *refusal = Some((problem.clone(), now));
         }
@@ -192,15 +163,14 @@ impl Link {
 
 /// Tries until it succeeds or nobody has the store any more.
 async fn connect(link: Weak<Link>) {
-    let mut pause = FIRST_PAUSE;
+    let mut pauses = Pauses::new(FIRST_PAUSE, LONGEST_PAUSE);
     while let Some(link) = link.upgrade() {
-        match link.open().await {
-            Ok(connection) => return link.come_up(connection),
-            Err(problem) => link.stay_down(problem),
+        let opened = link.open().await;
+        if link.stage.send_if_modified(|stage| stage.note(opened)) {
+            return;
         }
         drop(link);
         // Else all nodes would come back to a restarted server at the same moment.
-        sleep(pause.mul_f64(0.5 + rand::random::<f64>() / 2.0)).await;
-        pause = (pause * 2).min(LONGEST_PAUSE);
+        sleep(pauses.next().mul_f64(0.5 + rand::random::<f64>() / 2.0)).await;
     }
 }

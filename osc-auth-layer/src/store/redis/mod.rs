@@ -11,14 +11,14 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use redis::{ConnectionAddr, ConnectionInfo, IntoConnectionInfo, ProtocolVersion, Value};
+use redis::{ConnectionAddr, ConnectionInfo, IntoConnectionInfo, Value};
 
 use self::connect::Server;
 use self::link::Link;
 use self::problem::Problem;
 use self::scripts::{Request, millis};
 use self::tracking::Tracking;
-use super::{Found, SessionStore, StoreFuture, Swap, Swapped, Version, Watcher};
+use super::{Found, SessionStore, StoreError, StoreFuture, Swap, Swapped, Version, Watcher};
 use crate::error::ConfigError;
 use crate::secret::random_token;
 
@@ -58,9 +58,7 @@ const LONGEST_TIMEOUT: Duration = Duration::from_secs(60);
 /// ```
 #[derive(Clone)]
 pub struct RedisStore {
-    server: Server,
     namespace: Arc<str>,
-    timeout: Duration,
     link: Arc<Link>,
     tracking: Arc<Tracking>,
 }
@@ -93,7 +91,7 @@ impl RedisStore {
     /// it cannot open. A change signs all users out.
     #[must_use]
     pub fn namespace(self, name: impl Into<String>) -> Self {
-        Self::with(self.server, name.into().into(), self.timeout)
+        Self::with(self.link.server.clone(), name.into().into(), self.link.timeout)
     }
 
     /// Sets how long an operation may take, including the wait for a connection. It also limits the time to connect.
@@ -101,15 +99,15 @@ impl RedisStore {
     /// Default: 1 second. Values are clamped to between 10 ms and 60 seconds. The layer itself waits two seconds at most.
     #[must_use]
     pub fn timeout(self, timeout: Duration) -> Self {
-        Self::with(self.server, self.namespace, timeout.clamp(SHORTEST_TIMEOUT, LONGEST_TIMEOUT))
+        let timeout = timeout.clamp(SHORTEST_TIMEOUT, LONGEST_TIMEOUT);
+        Self::with(self.link.server.clone(), self.namespace, timeout)
     }
 
     fn with(server: Server, namespace: Arc<str>, timeout: Duration) -> Self {
-        let probe = format!("{namespace}:w:{}", random_token::<12>());
-        let link = Arc::new(Link::new(server.speaking(ProtocolVersion::RESP2), timeout, probe));
-        let listener = server.speaking(ProtocolVersion::RESP3);
-        let tracking = Tracking::new(listener, timeout, &namespace, link.clone());
-        Self { server, namespace, timeout, link, tracking: Arc::new(tracking) }
+        let probe = Request::mark(&format!("{namespace}:w:{}", random_token::<12>()), 1);
+        let link = Arc::new(Link::new(server, timeout, probe));
+        let tracking = Arc::new(Tracking::new(namespace.clone(), link.clone()));
+        Self { namespace, link, tracking }
     }
 
     fn key(&self, key: &str) -> String {
@@ -124,7 +122,7 @@ impl RedisStore {
     ) -> StoreFuture<'s, T> {
         Box::pin(async move {
             self.tracking.keep_going();
-            Ok(read(self.link.ask(&request).await?)?)
+            self.link.ask(&request).await.and_then(read).map_err(StoreError::new)
         })
     }
 }
@@ -184,7 +182,7 @@ impl fmt::Debug for RedisStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RedisStore")
             .field("namespace", &self.namespace)
-            .field("timeout", &self.timeout)
+            .field("timeout", &self.link.timeout)
             .finish_non_exhaustive()
     }
 }

@@ -6,7 +6,6 @@ use std::fmt;
 use redis::{ErrorKind, RedisError};
 
 use crate::redact::line;
-use crate::store::StoreError;
 
 /// The texts of the server and the library's own are not passed on: they quote what was sent, even a password.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,8 +27,8 @@ pub(crate) enum Problem {
 /// What the server answers to everything, or to every write, for as long as the state lasts.
 const NOT_SERVING: [&str; 4] = ["READONLY", "LOADING", "MASTERDOWN", "CLUSTERDOWN"];
 
-impl Problem {
-    pub(super) fn of(error: &RedisError) -> Self {
+impl From<RedisError> for Problem {
+    fn from(error: RedisError) -> Self {
         match error.kind() {
             ErrorKind::AuthenticationFailed => Self::Unauthenticated,
             ErrorKind::Parse | ErrorKind::UnexpectedReturnType => Self::Nonsense,
@@ -41,7 +40,9 @@ impl Problem {
             _ => Self::of_server(error.code().unwrap_or("ERR"), error.detail().unwrap_or_default()),
         }
     }
+}
 
+impl Problem {
     fn of_server(code: &str, detail: &str) -> Self {
         // Before 7.2 Redis gives what a script met a code of its own: `ERR Error running script (…): -READONLY …`.
         let met = |state: &&&str| code == **state || detail.contains(&format!("-{state} "));
@@ -66,63 +67,46 @@ impl Problem {
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
+        let text: &str = match self {
             Self::Unreachable(reason) => {
-                write!(f, "Redis cannot be reached ({reason}); check host, port and TLS in REDIS_URL")
+                &format!("Redis cannot be reached ({reason}); check host, port and TLS in REDIS_URL")
             }
-            Self::TimedOut => {
-                f.write_str("Redis did not answer in time; check host, port and TLS in REDIS_URL")
-            }
-            Self::Unauthenticated => {
-                f.write_str("Redis refuses the user or password; check them in REDIS_URL")
-            }
-            Self::NotServing("READONLY") => {
-                f.write_str("Redis is a read-only replica; point REDIS_URL to the primary")
-            }
-            Self::NotServing(state) => write!(f, "Redis is not ready ({state})"),
+            Self::TimedOut => "Redis did not answer in time; check host, port and TLS in REDIS_URL",
+            Self::Unauthenticated => "Redis refuses the user or password; check them in REDIS_URL",
+            Self::NotServing("READONLY") => "Redis is a read-only replica; point REDIS_URL to the primary",
+            Self::NotServing(state) => &format!("Redis is not ready ({state})"),
             Self::Refused(code) => match code.as_str() {
-                "NOPERM" => {
-                    f.write_str("Redis denies the user in REDIS_URL a command or key (NOPERM); check the ACL")
-                }
-                "OOM" => f.write_str("Redis is out of memory (OOM); raise its maxmemory"),
-                "MOVED" | "CROSSSLOT" => {
-                    write!(
-                        f,
-                        "REDIS_URL points to a Redis Cluster ({code}), which RedisStore does not support"
-                    )
-                }
-                code => write!(f, "Redis answered with the error {code}"),
+                "NOPERM" => "Redis denies the user in REDIS_URL a command or key (NOPERM); check the ACL",
+                "OOM" => "Redis is out of memory (OOM); raise its maxmemory",
+                "MOVED" | "CROSSSLOT" => &format!(
+                    "REDIS_URL points to a Redis Cluster ({code}), which RedisStore does not support"
+                ),
+                code => &format!("Redis answered with the error {code}"),
             },
-            Self::Nonsense => {
-                f.write_str("the server at REDIS_URL does not answer like Redis; check host and port")
-            }
-            Self::Untold => f.write_str("Redis did not notify about a change within a second"),
-            Self::NoRuntime => f.write_str("RedisStore was called outside a Tokio runtime"),
-        }
+            Self::Nonsense => "the server at REDIS_URL does not answer like Redis; check host and port",
+            Self::Untold => "Redis did not notify about a change within a second",
+            Self::NoRuntime => "RedisStore was called outside a Tokio runtime",
+        };
+        f.write_str(text)
     }
 }
 
 impl Error for Problem {}
 
-impl From<Problem> for StoreError {
-    fn from(problem: Problem) -> Self {
-        Self::new(problem)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::StoreError;
 
     fn answered(code: &str, detail: &str) -> Problem {
-        Problem::of(&redis::make_extension_error(code.to_owned(), Some(detail.to_owned())))
+        redis::make_extension_error(code.to_owned(), Some(detail.to_owned())).into()
     }
 
     #[test]
     fn a_servers_answer_is_told_by_its_code_alone() {
         let secret = "unknown command 'HELLO', with args beginning with: '3' 'AUTH' 'default' 'hunter2'";
         for code in ["ERR", "WRONGTYPE", "NOPERM", "WRONGPASS", "hunter2", "READONLY"] {
-            let told = StoreError::from(answered(code, secret)).to_string();
+            let told = StoreError::new(answered(code, secret)).to_string();
             assert!(!told.contains("hunter2"), "{told}");
         }
         assert_eq!(answered("WRONGTYPE", ""), Problem::Refused("WRONGTYPE".to_owned()));
@@ -141,9 +125,9 @@ mod tests {
     #[test]
     fn what_is_wrong_with_the_connection_is_told_from_what_is_not() {
         let refused = std::io::Error::from(std::io::ErrorKind::ConnectionRefused);
-        assert!(Problem::of(&refused.into()).is_of_the_connection());
+        assert!(Problem::from(RedisError::from(refused)).is_of_the_connection());
         let late = std::io::Error::from(std::io::ErrorKind::TimedOut);
-        assert_eq!(Problem::of(&late.into()), Problem::TimedOut);
+        assert_eq!(Problem::from(RedisError::from(late)), Problem::TimedOut);
         assert!(!answered("OOM", "command not allowed").is_of_the_connection());
     }
 }

@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use redis::aio::MultiplexedConnection;
-use redis::{Cmd, ErrorKind, FromRedisValue, RedisResult, Script, ServerErrorKind, ToRedisArgs, Value};
+use redis::{Cmd, ErrorKind, FromRedisValue, Script, ServerErrorKind, ToRedisArgs, Value};
 
 use super::problem::Problem;
 use crate::store::{Entry, Found, Swapped, Version};
@@ -45,10 +45,9 @@ impl Request {
         Self { command, script: Some(script) }
     }
 
-    pub(super) fn plain(command: &'static str, key: &str) -> Self {
-        let mut plain = redis::cmd(command);
-        plain.arg(key);
-        Self { command: plain, script: None }
+    /// Writes an empty key that soon expires.
+    pub(super) fn mark(key: &str, lifetime_millis: u64) -> Self {
+        Self { command: redis::cmd("SET"), script: None }.arg(key).arg("").arg("PX").arg(lifetime_millis)
     }
 
     pub(super) fn arg(mut self, argument: impl ToRedisArgs) -> Self {
@@ -57,16 +56,15 @@ impl Request {
     }
 
     /// The first call of a script after the server's start finds that it does not know it.
-    pub(super) async fn send(&self, connection: &mut MultiplexedConnection) -> RedisResult<Value> {
-        let answer = self.command.query_async(connection).await;
-        match (self.script, &answer) {
-            (Some(script), Err(error)) if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) => {
+    pub(super) async fn send(&self, connection: &mut MultiplexedConnection) -> Result<Value, Problem> {
+        match (self.command.query_async(connection).await, self.script) {
+            (Err(error), Some(script)) if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) => {
                 let mut both = redis::pipe();
                 both.cmd("SCRIPT").arg("LOAD").arg(script.text).ignore().add_command(self.command.clone());
                 let (answer,) = both.query_async(connection).await?;
                 Ok(answer)
             }
-            _ => answer,
+            (answer, _) => Ok(answer?),
         }
     }
 }
@@ -87,10 +85,9 @@ fn time(millis: u64) -> Result<SystemTime, Problem> {
 
 /// Reads what `found()` in `prelude.lua` returns.
 pub(crate) fn found(answer: Value) -> Result<Found, Problem> {
-    let (now, version, value, left): (u64, Option<Vec<u8>>, Option<Vec<u8>>, i64) = parse(answer)?;
+    let (now, version, value, left): (u64, Option<[u8; 16]>, Option<Vec<u8>>, i64) = parse(answer)?;
     let entry = match (version, value) {
         (Some(version), Some(value)) => {
-            let version = version.try_into().map_err(|_| Problem::Nonsense)?;
             // A negative number says that there is no expiry.
             let left = u64::try_from(left).map_err(|_| Problem::Nonsense)?;
             let expires_at = time(now.saturating_add(left))?;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use parking_lot::Mutex;
+use redis::aio::{AsyncPushSender, SendError};
 use redis::{PushInfo, PushKind, Value};
 use tokio::sync::watch;
 
@@ -21,8 +22,10 @@ const CANARY_LIFETIME_MILLIS: u64 = 2000;
 pub(super) struct Sequence {
     sessions: String,
     canaries: String,
-    told: Mutex<Told>,
-    progress: watch::Sender<Progress>,
+    /// `None` from the end on.
+    told: Mutex<Option<Told>>,
+    /// How many canaries arrived. `None` from the end on.
+    arrived: watch::Sender<Option<u64>>,
 }
 
 #[derive(Default)]
@@ -30,28 +33,16 @@ struct Told {
     ears: Vec<(Watcher, Watching)>,
     /// The canary under way, and when it was sent.
     canary: Option<(u64, Instant)>,
-    is_over: bool,
-}
-
-#[derive(Default)]
-struct Progress {
-    arrived: u64,
-    is_over: bool,
 }
 
 impl Sequence {
     pub(super) fn new(sessions: String, canaries: String) -> Self {
-        Self { sessions, canaries, told: Mutex::default(), progress: watch::Sender::default() }
-    }
-
-    /// The names of what is to be told.
-    pub(super) fn prefixes(&self) -> [&str; 2] {
-        [&self.sessions, &self.canaries]
+        let (told, arrived) = (Mutex::new(Some(Told::default())), watch::Sender::new(Some(0)));
+        Self { sessions, canaries, told, arrived }
     }
 
     pub(super) fn begin(&self, watcher: &Watcher) {
-        let mut told = self.told.lock();
-        if !told.is_over {
+        if let Some(told) = &mut *self.told.lock() {
             told.ears.retain(|(watcher, _)| watcher.is_watching());
             told.ears.push((watcher.clone(), watcher.begin()));
         }
@@ -59,35 +50,26 @@ impl Sequence {
 
     /// Something may go untold from here on.
     pub(super) fn end(&self) {
-        let ears = {
-            let mut told = self.told.lock();
-            told.is_over = true;
-            std::mem::take(&mut told.ears)
-        };
+        let told = self.told.lock().take();
         // Calls into the layers, which must not find the lock taken.
-        drop(ears);
-        self.progress.send_modify(|progress| progress.is_over = true);
+        drop(told);
+        self.arrived.send_replace(None);
     }
 
     /// The canary of this number, larger than those before, about to be sent.
     pub(super) fn canary(&self, number: u64) -> Request {
-        self.told.lock().canary = Some((number, Instant::now()));
-        let key = format!("{}{number}", self.canaries);
-        Request::plain("SET", &key).arg("").arg("PX").arg(CANARY_LIFETIME_MILLIS)
-    }
-
-    /// How many canaries arrived.
-    pub(super) fn arrived(&self) -> u64 {
-        self.progress.borrow().arrived
+        if let Some(told) = &mut *self.told.lock() {
+            told.canary = Some((number, Instant::now()));
+        }
+        Request::mark(&format!("{}{number}", self.canaries), CANARY_LIFETIME_MILLIS)
     }
 
     /// Waits for a canary's arrival, or the end.
     pub(super) async fn arrival(&self, number: u64) -> Result<(), Problem> {
-        let mut progress = self.progress.subscribe();
-        let progress = progress.wait_for(|progress| progress.arrived >= number || progress.is_over).await;
+        let mut arrived = self.arrived.subscribe();
         // The sender is in `self`, so waiting cannot fail.
-        match progress {
-            Ok(progress) if !progress.is_over => Ok(()),
+        match arrived.wait_for(|arrived| arrived.is_none_or(|arrived| arrived >= number)).await {
+            Ok(arrived) if arrived.is_some() => Ok(()),
             _ => Err(Problem::Unreachable("the connection broke off".to_owned())),
         }
     }
@@ -97,8 +79,9 @@ impl Sequence {
             (PushKind::Invalidate, [Value::Array(keys)]) => self.hear_keys(keys),
             // The database was emptied, by FLUSHALL or by a replica's first synchronisation.
             (PushKind::Invalidate, [Value::Nil]) => {
-                let mut told = self.told.lock();
-                told.ears.iter_mut().for_each(|(watcher, watching)| *watching = watcher.begin());
+                for (watcher, watching) in self.told.lock().iter_mut().flat_map(|told| &mut told.ears) {
+                    *watching = watcher.begin();
+                }
             }
             (PushKind::Invalidate | PushKind::Disconnection, _) => self.end(),
             _ => {}
@@ -107,6 +90,7 @@ impl Sequence {
 
     fn hear_keys(&self, keys: &[Value]) {
         let mut told = self.told.lock();
+        let Some(told) = &mut *told else { return };
         let names = |prefix| keys.iter().filter_map(move |key| name(key, prefix));
         for name in names(&self.sessions) {
             told.ears.iter().for_each(|(_, watching)| watching.changed(name));
@@ -115,7 +99,7 @@ impl Sequence {
             |(number, _): &mut (u64, _)| names(&self.canaries).any(|name| name.parse() == Ok(*number));
         if let Some((number, sent)) = told.canary.take_if(is_canary) {
             told.ears.iter().for_each(|(_, watching)| watching.confirm(sent));
-            self.progress.send_modify(|progress| progress.arrived = number);
+            self.arrived.send_replace(Some(number));
         }
     }
 }
@@ -130,10 +114,11 @@ fn name<'k>(key: &'k Value, prefix: &str) -> Option<&'k str> {
 /// The connection's end of a sequence, which ends with the connection, be it by a panic or because the runtime went.
 pub(super) struct Listener(pub(super) Arc<Sequence>);
 
-impl Listener {
+impl AsyncPushSender for Listener {
     /// Runs in the connection's own task: in order, at once, and with no queue that could grow.
-    pub(super) fn hear(&self, push: &PushInfo) {
-        self.0.hear(push);
+    fn send(&self, push: PushInfo) -> Result<(), SendError> {
+        self.0.hear(&push);
+        Ok(())
     }
 }
 
@@ -162,12 +147,12 @@ mod tests {
         let _ = sequence.canary(2);
         for other in ["app:w:id:1", "app:w:di:2", "app:w:id:", "app:s:2", "2"] {
             sequence.hear(&keys(&[other]));
-            assert_eq!(sequence.arrived(), 0, "{other}");
+            assert_eq!(*sequence.arrived.borrow(), Some(0), "{other}");
         }
         sequence.hear(&keys(&["app:w:id:1", "app:w:id:2"]));
-        assert_eq!(sequence.arrived(), 2);
+        assert_eq!(*sequence.arrived.borrow(), Some(2));
         sequence.hear(&keys(&["app:w:id:3"]));
-        assert_eq!(sequence.arrived(), 2, "it was not sent");
+        assert_eq!(*sequence.arrived.borrow(), Some(2), "it was not sent");
     }
 
     #[tokio::test]
@@ -178,7 +163,7 @@ mod tests {
         for (push, ends) in [(emptied, false), (odd, true), (lost, true)] {
             let sequence = sequence();
             sequence.hear(&push);
-            assert_eq!(sequence.told.lock().is_over, ends, "{push:?}");
+            assert_eq!(sequence.told.lock().is_none(), ends, "{push:?}");
         }
         let sequence = Arc::new(sequence());
         drop(Listener(sequence.clone()));

@@ -1,16 +1,15 @@
 //! Listens to what changes, on a connection of its own, as long as somebody wants to know.
 
-use std::convert::Infallible;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
-use redis::AsyncConnectionConfig;
+use redis::{AsyncConnectionConfig, ProtocolVersion};
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
-use tokio::time::{sleep, timeout_at};
+use tokio::time::{sleep, timeout, timeout_at};
 
-use super::connect::{Connection, Server};
+use super::connect::Connection;
 use super::link::Link;
 use super::problem::Problem;
 use super::sequence::{Listener, Sequence};
@@ -28,11 +27,7 @@ const LINK_PAUSE: Duration = Duration::from_millis(250);
 const FAILURES_TO_LOG: u32 = 6;
 
 pub(super) struct Tracking {
-    /// Speaks RESP3, whose push messages bring the notifications.
-    server: Server,
-    timeout: Duration,
-    sessions: String,
-    canaries: String,
+    namespace: Arc<str>,
     link: Arc<Link>,
     state: Mutex<State>,
 }
@@ -45,20 +40,17 @@ struct State {
 }
 
 impl Tracking {
-    pub(super) fn new(server: Server, timeout: Duration, namespace: &str, link: Arc<Link>) -> Self {
-        // Redis tells of what changes at the same moment prefix by prefix, in order: canaries must come after sessions.
-        let (sessions, canaries) = (format!("{namespace}:s:"), format!("{namespace}:w:"));
-        Self { server, timeout, sessions, canaries, link, state: Mutex::default() }
+    pub(super) fn new(namespace: Arc<str>, link: Arc<Link>) -> Self {
+        Self { namespace, link, state: Mutex::default() }
     }
 
     pub(super) fn watch(self: &Arc<Self>, watcher: Watcher) {
-        {
-            let mut state = self.state.lock();
-            if let Some(sequence) = &state.sequence {
-                sequence.begin(&watcher);
-            }
-            state.watchers.push(watcher);
+        let mut state = self.state.lock();
+        if let Some(sequence) = &state.sequence {
+            sequence.begin(&watcher);
         }
+        state.watchers.push(watcher);
+        drop(state);
         self.keep_going();
     }
 
@@ -75,33 +67,22 @@ impl Tracking {
         }
     }
 
-    /// Whether anybody is left to be told. If not, the task must end, and another may be started.
-    fn is_wanted(&self) -> bool {
-        let mut state = self.state.lock();
-        state.watchers.retain(Watcher::is_watching);
-        if state.watchers.is_empty() {
-            (state.task, state.sequence) = (None, None);
-        }
-        !state.watchers.is_empty()
-    }
-
     /// Connects, and from then on tells every watcher of what changes.
     async fn listen(&self) -> Result<(Connection, Arc<Sequence>), Problem> {
-        let canaries = format!("{}{}:", self.canaries, random_token::<12>());
-        let sequence = Arc::new(Sequence::new(self.sessions.clone(), canaries));
-        let listener = Listener(sequence.clone());
-        let config = AsyncConnectionConfig::new().set_response_timeout(Some(self.timeout)).set_push_sender(
-            move |push| {
-                listener.hear(&push);
-                Ok::<_, Infallible>(())
-            },
-        );
-        let connection = self.server.connect(config, self.timeout).await;
-        let mut connection = connection.map_err(|error| Problem::of(&error))?;
-        let mut command = redis::cmd("CLIENT");
-        command.arg("TRACKING").arg("ON").arg("BCAST");
-        sequence.prefixes().iter().for_each(|prefix| _ = command.arg("PREFIX").arg(prefix));
-        command.exec_async(&mut connection.redis).await.map_err(|error| Problem::of(&error))?;
+        // Redis tells of what changes at the same moment prefix by prefix, in order: canaries must come after sessions.
+        let sessions = format!("{}:s:", self.namespace);
+        let canaries = format!("{}:w:{}:", self.namespace, random_token::<12>());
+        let mut tracking = redis::cmd("CLIENT");
+        tracking.arg(&["TRACKING", "ON", "BCAST", "PREFIX", &sessions, "PREFIX", &canaries]);
+        let sequence = Arc::new(Sequence::new(sessions, canaries));
+        let config = AsyncConnectionConfig::new()
+            .set_response_timeout(Some(self.link.timeout))
+            .set_push_sender(Listener(sequence.clone()));
+        // RESP3 has the push messages that bring the notifications.
+        let connecting = self.link.server.connect(ProtocolVersion::RESP3, config);
+        let mut connection =
+            timeout(self.link.timeout, connecting).await.map_err(|_| Problem::TimedOut)??;
+        tracking.exec_async(&mut connection.redis).await?;
 
         let mut state = self.state.lock();
         state.watchers.iter().for_each(|watcher| sequence.begin(watcher));
@@ -118,20 +99,14 @@ async fn keep_listening(tracking: Weak<Tracking>) {
             sleep(LINK_PAUSE).await;
             continue;
         }
-        let listening = strong.listen().await;
-        drop(strong);
-        let problem = match listening {
-            Ok((_connection, sequence)) => {
-                let problem = follow(&tracking, &sequence, &mut is_logged).await;
-                sequence.end();
-                if sequence.arrived() > 0 {
-                    failures = 0;
-                }
-                let Some(problem) = problem else { return };
-                problem
-            }
-            Err(problem) => problem,
+        let following = async {
+            let (_connection, sequence) = strong.listen().await?;
+            drop(strong);
+            let followed = follow(&tracking, &sequence, &mut failures, &mut is_logged).await;
+            sequence.end();
+            followed
         };
+        let Err(problem) = following.await else { return };
         failures += 1;
         let is_refused = matches!(problem, Problem::Refused(_) | Problem::Nonsense);
         tracing::debug!(cause = %problem, "Redis stopped sending notifications of changes");
@@ -150,33 +125,42 @@ async fn keep_listening(tracking: Weak<Tracking>) {
     }
 }
 
+/// `None` when nobody is left to be told. Then the task must end, and another may be started.
 fn wanted(tracking: &Weak<Tracking>) -> Option<Arc<Tracking>> {
-    tracking.upgrade().filter(|tracking| tracking.is_wanted())
+    let tracking = tracking.upgrade()?;
+    let mut state = tracking.state.lock();
+    state.watchers.retain(Watcher::is_watching);
+    if state.watchers.is_empty() {
+        *state = State::default();
+        return None;
+    }
+    drop(state);
+    Some(tracking)
 }
 
-/// Sends one canary after another until one does not arrive. `None` when nobody wants to know any more.
-async fn follow(tracking: &Weak<Tracking>, sequence: &Sequence, is_logged: &mut bool) -> Option<Problem> {
-    for number in 1.. {
-        let strong = wanted(tracking)?;
+/// Sends one canary after another until one does not arrive, or nobody wants to know any more.
+async fn follow(
+    tracking: &Weak<Tracking>,
+    sequence: &Sequence,
+    failures: &mut u32,
+    is_logged: &mut bool,
+) -> Result<(), Problem> {
+    let mut number = 0;
+    while let Some(strong) = wanted(tracking) {
+        number += 1;
         let sent = Instant::now();
         let arrival = async {
             strong.link.ask(&sequence.canary(number)).await?;
             sequence.arrival(number).await
         };
-        match timeout_at((sent + CANARY_LIMIT).into(), arrival).await {
-            Ok(Ok(())) => {}
-            Ok(Err(problem)) => return Some(problem),
-            Err(_) => break,
-        }
+        timeout_at((sent + CANARY_LIMIT).into(), arrival).await.unwrap_or(Err(Problem::Untold))?;
         drop(strong);
+        *failures = 0;
         if std::mem::take(is_logged) {
             tracing::info!("Redis sends notifications of changes again.");
         }
         // The next one is not under way yet, so this ends early only with the sequence.
-        if let Ok(Err(problem)) = timeout_at((sent + CANARY_EVERY).into(), sequence.arrival(number + 1)).await
-        {
-            return Some(problem);
-        }
+        timeout_at((sent + CANARY_EVERY).into(), sequence.arrival(number + 1)).await.unwrap_or(Ok(()))?;
     }
-    Some(Problem::Untold)
+    Ok(())
 }
