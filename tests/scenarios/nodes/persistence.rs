@@ -127,6 +127,25 @@ async fn s41_a_failed_write_is_retried_and_done_once() {
 }
 
 #[tokio::test]
+async fn a_refresh_asks_the_store_twice() {
+    let nodes = Nodes::told(2).await;
+    nodes.warm_up().await;
+    let store = &nodes.node(0).store;
+    let others = [Op::Create, Op::Read, Op::Refuse, Op::Touch, Op::End, Op::Release, Op::Once];
+    let count = || {
+        let of_others: usize = others.into_iter().map(|op| store.count(op)).sum();
+        [store.count(Op::Lease), store.count(Op::Replace), of_others]
+    };
+    let old = nodes.token(0).await;
+    let [leases, writes, of_others] = count();
+
+    let new = soon(old.session().refresh(&old)).await.expect("a token");
+
+    assert_ne!(new.access_token(), old.access_token());
+    assert_eq!(count(), [leases + 1, writes + 1, of_others], "it takes the lease and writes the tokens");
+}
+
+#[tokio::test]
 async fn s41_a_write_that_was_overtaken_is_not_repeated() {
     let nodes = Nodes::told(2).await;
     nodes.warm_up().await;

@@ -65,6 +65,12 @@ impl HalfWire {
         let _ = self.state.subscribe().wait_for(|state| contains(&state.told, text)).await;
     }
 
+    /// Returns how often notifications named this text.
+    pub(super) fn times_told(&self, text: &str) -> usize {
+        let state = self.state.borrow();
+        state.told.windows(text.len()).filter(|window| *window == text.as_bytes()).count()
+    }
+
     /// Clears the record of notifications.
     pub(super) fn forget_told(&self) {
         self.state.send_modify(|state| state.told.clear());

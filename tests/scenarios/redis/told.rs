@@ -11,7 +11,7 @@ use osc_tests::{RedisServer, error_of, figure, milliseconds, soon, token_of};
 use super::FORCE_AGAIN;
 use super::cluster::{Cluster, open, plain, provider};
 use super::half_wire::HalfWire;
-use super::{STALENESS, assert_refused, field, until};
+use super::{STALENESS, assert_refused, field, records, until};
 
 const ROUNDS: usize = 20;
 const KILLS: usize = 20;
@@ -60,6 +60,26 @@ async fn s53_a_rotation_is_seen_by_a_warm_node_within_milliseconds() {
     assert!(times.iter().all(|time| *time < Duration::from_secs(1)), "{times:?}");
     assert_eq!(cluster.refreshes(), ROUNDS);
     print("time until a rotation reaches another node", times);
+}
+
+#[tokio::test]
+async fn a_refresh_sends_two_notifications() {
+    let redis = RedisServer::start().await;
+    let wire = HalfWire::to(redis.addr()).await;
+    let url = |number, addr| open(number, if number == 1 { wire.addr } else { addr });
+    let cluster = Cluster::with(redis, provider().await, 2, url, plain).await.sign_in().await;
+    cluster.warm_up().await;
+    let record = records(&cluster.redis).await.pop().expect("a record");
+    let old = cluster.token(0).await;
+    wire.forget_told();
+
+    let new = soon(old.session().refresh(&old)).await.expect("a token");
+
+    until("node 1 has the new token", async || cluster.token(1).await.access_token() == new.access_token())
+        .await;
+    let notifications = wire.times_told(&record);
+    assert_eq!(notifications, 2, "one for the lease, one for the tokens");
+    figure([&"notifications per refresh", &notifications, &"2"]);
 }
 
 #[tokio::test]
