@@ -40,7 +40,7 @@ pub(crate) fn decide<B>(auth: &Arc<Auth>, request: &Request<B>) -> Decision {
         return Decision::Later(Box::pin(serve(auth.clone(), endpoint, visitor, head)));
     }
     let found = match authenticate(auth, request) {
-        Ok(Found::Usable(Usable::Token(token))) => return Decision::Now(Verdict::Pass(Some(token))),
+        Ok(Lookup::Usable(Usable::Token(token))) => return Decision::Now(Verdict::Pass(Some(token))),
         Ok(found) => found,
         Err(refusal) => return Decision::Now(refuse(auth, request, refusal)),
     };
@@ -68,7 +68,7 @@ fn refuse<B>(auth: &Auth, request: &Request<B>, refusal: Refusal) -> Verdict {
     Verdict::Answer(Box::new(answer(&auth.config, &visitor, refusal)))
 }
 
-enum Found {
+enum Lookup {
     Usable(Usable),
     /// A session that has to be read from the store.
     Unread(SessionId),
@@ -80,7 +80,7 @@ enum Usable {
     Stale(Session, OscToken),
 }
 
-fn authenticate<B>(auth: &Arc<Auth>, request: &Request<B>) -> Result<Found, Refusal> {
+fn authenticate<B>(auth: &Arc<Auth>, request: &Request<B>) -> Result<Lookup, Refusal> {
     let (uri, headers) = (request.uri(), request.headers());
     let id = auth
         .config
@@ -99,10 +99,10 @@ fn authenticate<B>(auth: &Arc<Auth>, request: &Request<B>) -> Result<Found, Refu
         }
     });
     match looked {
-        Some(Ok(token)) => Ok(Found::Usable(Usable::Token(token))),
-        Some(Err(session)) if auth.sessions.must_read(&session) => Ok(Found::Unread(id)),
-        Some(Err(session)) => Ok(Found::Usable(assess(&auth.sessions, &session)?)),
-        None if auth.sessions.backing.is_some() => Ok(Found::Unread(id)),
+        Some(Ok(token)) => Ok(Lookup::Usable(Usable::Token(token))),
+        Some(Err(session)) if auth.sessions.must_read(&session) => Ok(Lookup::Unread(id)),
+        Some(Err(session)) => Ok(Lookup::Usable(assess(&auth.sessions, &session)?)),
+        None if auth.sessions.backing.is_some() => Ok(Lookup::Unread(id)),
         None => Err(Refusal::Unauthenticated),
     }
 }
@@ -137,7 +137,7 @@ fn current(sessions: &Sessions, session: &Session) -> Result<OscToken, Refusal> 
     current.ok_or_else(|| if session.is_over() { Refusal::Unauthenticated } else { Refusal::SessionEnded })
 }
 
-async fn wait(auth: Arc<Auth>, found: Found, visitor: Visitor, is_public: bool) -> Verdict {
+async fn wait(auth: Arc<Auth>, found: Lookup, visitor: Visitor, is_public: bool) -> Verdict {
     match resolve(&auth.sessions, found, is_public).await {
         Ok(token) => Verdict::Pass(Some(token)),
         Err(_) if is_public => Verdict::Pass(None),
@@ -146,11 +146,11 @@ async fn wait(auth: Arc<Auth>, found: Found, visitor: Visitor, is_public: bool) 
 }
 
 /// Reads the session from the store and refreshes its token, where that is necessary.
-async fn resolve(sessions: &Arc<Sessions>, found: Found, is_public: bool) -> Result<OscToken, Refusal> {
+async fn resolve(sessions: &Arc<Sessions>, found: Lookup, is_public: bool) -> Result<OscToken, Refusal> {
     let began_at = Instant::now();
     let usable = match found {
-        Found::Usable(usable) => usable,
-        Found::Unread(id) => read(sessions, &id, is_public).await?,
+        Lookup::Usable(usable) => usable,
+        Lookup::Unread(id) => read(sessions, &id, is_public).await?,
     };
     let (session, stale) = match usable {
         Usable::Token(token) => return Ok(token),
