@@ -93,7 +93,7 @@ fn authenticate<B>(auth: &Arc<Auth>, request: &Request<B>) -> Result<Lookup, Ref
     }
     let now = auth.sessions.now();
     let looked = auth.sessions.table.look(&id, |session| {
-        match session.is_quiet(now) && auth.sessions.is_current(session) {
+        match session.needs_no_check(now) && auth.sessions.is_current(session) {
             true => session.token().ok_or_else(|| session.clone()),
             false => Err(session.clone()),
         }
@@ -117,7 +117,7 @@ fn assess(sessions: &Arc<Sessions>, session: &Session) -> Result<Usable, Refusal
     let token = current(sessions, session)?;
     match token.freshness(now, &sessions.timing) {
         Freshness::Fresh => {
-            token.be_quiet(&sessions.timing);
+            token.skip_checks(&sessions.timing);
             Ok(Usable::Token(token))
         }
         Freshness::Ahead => {

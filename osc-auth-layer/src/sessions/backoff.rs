@@ -1,11 +1,11 @@
-//! When to ask the provider again after it failed.
+//! The pauses after failures of the provider.
 
 use std::time::Duration;
 
 use crate::clock::{Pauses, Timestamp};
 
 const PAUSES: Pauses = Pauses::new(Duration::from_secs(1), Duration::from_secs(60));
-/// What a provider may ask for with `Retry-After`; beyond it we would be down for longer than it is.
+/// The longest `Retry-After` that counts. With a longer one, the app would be down for longer than the provider.
 const LONGEST_ASKED: Duration = Duration::from_secs(300);
 
 /// Failures in a row, and the time before which there is no further try.
@@ -41,7 +41,7 @@ impl Backoff {
         self.not_before = Timestamp::default();
     }
 
-    /// How long still to wait; `None` when there may be a try. A clock that went back waits for nothing.
+    /// Returns how long to wait for the next try. `None` if there may be one now, also after the clock went back.
     pub(crate) fn wait(&self, now: Timestamp) -> Option<Duration> {
         self.wait_beyond(now, Duration::ZERO)
     }

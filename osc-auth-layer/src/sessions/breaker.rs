@@ -15,13 +15,13 @@ use super::{Session, SessionId, Sessions};
 use crate::clock::Timestamp;
 use crate::oauth::{GrantError, Tokens};
 
-/// So many accounts that fail are an outage: fewer may have trouble of their own.
+/// This many accounts that fail mean an outage. Fewer may have trouble of their own.
 const SEVERAL: usize = 3;
-/// Accounts beyond this many tell nothing new about an outage.
+/// More accounts than this tell nothing new about an outage.
 const MOST_REMEMBERED: usize = 1000;
 /// While an outage is only suspected, a probe without an answer after this long no longer keeps the next one waiting.
 pub(super) const VERDICT_LIMIT: Duration = Duration::from_secs(2);
-/// The same in an outage.
+/// The same in a sure outage.
 const PROBE_LIMIT: Duration = Duration::from_secs(10);
 /// In an outage, an account that has not failed may try this much earlier than the others: it tells more.
 const HEAD_START: Duration = Duration::from_secs(2);
@@ -37,10 +37,10 @@ pub(crate) struct Breaker {
 struct Failures {
     /// The accounts whose refreshes failed since the last success.
     failed: HashSet<Account>,
-    /// False while the failures may still be troubles of those accounts: until another account has tried in vain.
+    /// False while the failures may be troubles of those accounts. True after another account failed too.
     is_sure: bool,
-    /// Until the layer is sure, gates the tries of accounts that have not failed. No failure of others closes it: an
-    /// account that keeps failing must not keep others from showing that the provider works.
+    /// Gates the tries of accounts that have not failed, until the layer is sure. Failures of others do not close it, because an
+    /// account that keeps failing must not stop others from showing that the provider works.
     first_try: Backoff,
     /// Gates all other tries.
     step: Backoff,
@@ -55,7 +55,7 @@ pub(super) enum Account {
     Unknown(SessionId),
 }
 
-/// Who wants to refresh.
+/// The account that wants to refresh, and its history.
 pub(super) struct Caller {
     pub(super) account: Account,
     /// The last refresh of this session failed.
@@ -105,8 +105,8 @@ impl Failures {
 }
 
 impl Breaker {
-    /// How long this caller has to leave the provider alone. `None` if it may start a refresh, which may then have to
-    /// wait for a verdict.
+    /// Returns how long this caller has to leave the provider alone. `None` if it may start a refresh, which may then have to wait
+    /// for a verdict.
     pub(super) fn wait(&self, now: Timestamp, caller: impl FnOnce() -> Caller) -> Option<Duration> {
         let is_outage = self.state.lock().is_outage();
         if !is_outage {
@@ -141,8 +141,7 @@ impl Breaker {
     }
 }
 
-/// A refresh that was let through, and has to say how it ended. One that is dropped without a word gives its place to
-/// another.
+/// A refresh that was let through, and has to report how it ended. If it is dropped before that, another may take its place.
 pub(super) struct Attempt<'b> {
     breaker: &'b Breaker,
     /// Taken when it has ended.
@@ -197,7 +196,7 @@ impl Drop for Attempt<'_> {
 }
 
 impl Session {
-    /// How long the provider is to be left alone, after it failed this session or all of them.
+    /// Returns how long the provider is to be left alone, after it failed this session or all sessions.
     pub(crate) fn backing_off(&self, sessions: &Sessions) -> Option<Duration> {
         let now = sessions.now();
         let own = self.lock().backoff().and_then(|backoff| backoff.wait(now));

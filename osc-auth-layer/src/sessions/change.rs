@@ -11,7 +11,7 @@ use super::{Session, Sessions};
 use crate::clock::Timestamp;
 use crate::store::{Found, StoreError, Swap, Swapped, Version};
 
-/// What to do with a record.
+/// The decision about a record.
 pub(super) enum Decision<W, L> {
     /// Write this one in its place.
     Write(Record<Granted>, W),
@@ -20,7 +20,7 @@ pub(super) enum Decision<W, L> {
     Read,
 }
 
-/// What a decision may depend on besides the record.
+/// The circumstances of a decision, besides the record.
 #[derive(Clone, Copy)]
 pub(super) struct Circumstances {
     /// The store's time.
@@ -31,7 +31,7 @@ pub(super) struct Circumstances {
     pub(super) is_set_back: bool,
 }
 
-/// What the store was found to hold.
+/// The result of a look at the store.
 #[derive(Clone, Copy)]
 pub(super) struct Absorbed {
     /// The store's time.
@@ -39,7 +39,7 @@ pub(super) struct Absorbed {
     is_set_back: bool,
 }
 
-/// What became of a decision.
+/// The result of a change.
 pub(super) enum Changed<W, L> {
     /// The store holds the record that was decided on. Contains the store's time.
     Written(W, Timestamp),

@@ -1,4 +1,4 @@
-//! How sessions are ended by their visitors: here at once, then in the store, then at the provider.
+//! The ends of sessions: here at once, then in the store, then at the provider.
 
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -17,7 +17,7 @@ use crate::store::{Found, RecordKey, StoreError, Swap, Swapped, Version};
 /// A token to revoke, in whose name, and its `token_type_hint` (RFC 7009 §2.1).
 type Revocable = (Arc<Credentials>, Secret, &'static str);
 
-/// An ending that the store did not take is tried again until it does.
+/// The pauses between tries to record an ending.
 const END_AGAIN: Pauses = Pauses::new(Duration::from_millis(500), Duration::from_secs(30));
 
 impl Sessions {
@@ -194,7 +194,7 @@ async fn end_again(
 }
 
 impl Session {
-    /// Ends the session for good by the visitor's wish. Returns what is left to revoke; a refresh under way finds out.
+    /// Ends the session for good by the user's wish. Returns the token to revoke. A refresh under way finds out by itself.
     pub(super) fn sign_out(&self, sessions: &Sessions) -> Option<Revocable> {
         let mut state = self.lock();
         if matches!(state.standing(), Standing::Ended(_)) {
@@ -217,7 +217,7 @@ impl Session {
         self.end(table, Ending::Dropped);
     }
 
-    /// The store says that it ended, and how.
+    /// Ends the session for good.
     pub(super) fn end(&self, table: &Table, ending: Ending) {
         let mut state = self.lock();
         if !matches!(state.standing(), Standing::Ended(_)) {
@@ -226,7 +226,7 @@ impl Session {
         table.show(self, None);
     }
 
-    /// The provider refused its refresh token.
+    /// Ends the session until newer tokens come, because the provider refused its refresh token.
     pub(super) fn refuse(&self, table: &Table) {
         let mut state = self.lock();
         if state.standing() == Standing::Live(()) {

@@ -144,7 +144,7 @@ impl OscSession {
 }
 
 impl Session {
-    /// How long no other refresh is forced, after a fresh token was refused too.
+    /// Returns how long no other refresh is forced, after an API refused a fresh token too.
     fn forced_lately(&self, now: Timestamp) -> Option<Duration> {
         let forced_at = self.lock().forced_at().filter(|forced_at| *forced_at <= now)?;
         FORCE_AGAIN.checked_sub(now.since(forced_at)).filter(|left| !left.is_zero())

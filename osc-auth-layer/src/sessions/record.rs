@@ -24,7 +24,7 @@ pub(crate) struct Record<G> {
     pub(crate) lease: Option<Lease>,
 }
 
-/// What a session is good for. `G` is the type of the tokens.
+/// The use of a session. `G` is the type of the tokens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Standing<G = ()> {
     Live(G),

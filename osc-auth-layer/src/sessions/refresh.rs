@@ -30,7 +30,7 @@ use super::token::Issue;
 use super::{Freshness, OscToken, Session, Sessions};
 use crate::oauth::{ErrorCode, Grant, GrantError, Misconfiguration, Tokens};
 
-/// What a refresh came to.
+/// The result of a refresh.
 #[derive(Clone, Debug)]
 pub(crate) enum Refreshed {
     Token(OscToken),
@@ -108,7 +108,7 @@ struct Run<'r> {
     stale: &'r OscToken,
 }
 
-/// What to spend, and the rotation in which it was found.
+/// The grant to spend, and the rotation in which it was found.
 struct Plan {
     grant: Grant,
     rotation: u64,

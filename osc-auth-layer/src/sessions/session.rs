@@ -12,20 +12,20 @@ use triomphe::ThinArc;
 use super::record::{Ending, Standing};
 use super::state::SessionState;
 use super::stored::Stored;
-use super::token::{Freshness, Issue, LONGEST_QUIET, OscToken};
+use super::token::{Freshness, Issue, LONGEST_UNCHECKED, OscToken};
 use super::{SessionId, Sessions, Timing};
 use crate::clock::Timestamp;
 use crate::oauth::{Credentials, Tokens};
 use crate::store::Version;
 
-/// One signed-in browser, with the token it had when it was looked up: one allocation, which is all that a request
-/// touches. The bytes are those of the access token, and none when there is none.
+/// One signed-in browser, with its token at the time of the look-up. It is one allocation, the only one that a request touches.
+/// The bytes are those of the access token, and empty without one.
 ///
-/// A refresh makes another one of these, with the same [`Life`], and puts it in the place of this one in the table.
+/// A refresh makes another value with the same [`Life`], and puts it into the table instead of this one.
 #[derive(Clone)]
 pub(crate) struct Session(ThinArc<Seen, u8>);
 
-/// In this order, so that requests touch one line of the cache: the count of references, and what follows it.
+/// In this order, the members that a request reads share a line of the cache with the count of references.
 #[repr(C)]
 struct Seen {
     issue: Issue,
@@ -33,21 +33,20 @@ struct Seen {
     life: triomphe::Arc<Life>,
 }
 
-/// What a session keeps while its tokens come and go. There are many sessions, so this is kept small.
+/// The parts of a session that outlast its tokens. There are many sessions, so this is kept small.
 pub(super) struct Life {
     pub(super) engine: Weak<Sessions>,
     /// The absolute time-out.
     pub(super) ends_at: Timestamp,
-    /// Milliseconds; written only when it would move by [`touch_step`], not at every request.
+    /// In milliseconds. Written when it would move by [`touch_step`], not at every request.
     pub(super) last_seen: AtomicU64,
     pub(super) state: Mutex<SessionState>,
-    /// Its record in the store, when there is one.
+    /// Its place in the store, if there is a store.
     pub(super) stored: Option<Box<Stored>>,
 }
 
 impl Session {
-    /// A session that begins `now`, with a fresh id. `registered` is the client it belongs to, unless that is in the
-    /// configuration.
+    /// Begins a session with a new id. `registered` is its client, unless that is in the configuration.
     pub(crate) fn begin(
         tokens: Tokens,
         registered: Option<Arc<Credentials>>,
@@ -67,17 +66,17 @@ impl Session {
             stored,
         };
         let token = Self::bare(id, life).with_token(&tokens.bearer, issue);
-        token.be_quiet(timing);
+        token.skip_checks(timing);
         token
     }
 
-    /// Has no token yet.
+    /// Makes a session without a token.
     pub(super) fn bare(id: SessionId, life: Life) -> Self {
         let life = triomphe::Arc::new(life);
         Self(ThinArc::from_header_and_slice(Seen { issue: Issue::default(), id, life }, &[]))
     }
 
-    /// The same session with another token.
+    /// Returns the same session with another token.
     pub(super) fn with_token(&self, bearer: &HeaderValue, issue: Issue) -> OscToken {
         let access_token = bearer.as_bytes().strip_prefix(b"Bearer ").unwrap_or_default();
         OscToken::of(self.seen_anew(issue, access_token))
@@ -92,7 +91,7 @@ impl Session {
         Self(ThinArc::from_header_and_slice(seen, access_token))
     }
 
-    /// The token it had when it was looked up.
+    /// Returns its token at the time of the look-up.
     pub(crate) fn token(&self) -> Option<OscToken> {
         (!self.access_token().is_empty()).then(|| OscToken::of(self.clone()))
     }
@@ -113,12 +112,12 @@ impl Session {
         self.life().state.lock()
     }
 
-    /// With whatever token.
+    /// Returns true if both are the same session. Their tokens may differ.
     pub(super) fn is_same(&self, other: &Self) -> bool {
         triomphe::Arc::ptr_eq(&self.seen().life, &other.seen().life)
     }
 
-    /// Whether somebody beside its one holder has it, with this or another token.
+    /// Returns true if anybody but the caller holds the session, with this or another token.
     pub(super) fn is_shared(&self) -> bool {
         ThinArc::strong_count(&self.0) > 1 || triomphe::Arc::strong_count(&self.seen().life) > 1
     }
@@ -135,26 +134,26 @@ impl Session {
         &self.seen().issue
     }
 
-    /// Whether requests just get its token, and nothing else has to be looked at.
-    pub(crate) fn is_quiet(&self, now: Timestamp) -> bool {
-        self.issue().is_quiet(now)
+    /// Returns true if a request gets the token without any other check.
+    pub(crate) fn needs_no_check(&self, now: Timestamp) -> bool {
+        self.issue().needs_no_check(now)
     }
 
-    /// Until when requests just get its token: until that is due to be refreshed, the session ends, or its use is news
-    /// again.
-    pub(super) fn quiet_until(&self, timing: &Timing) -> Timestamp {
+    /// Returns the time until which requests get the token without any other check: until it is due for a refresh, the session
+    /// ends, or a use has to be noted.
+    pub(super) fn unchecked_until(&self, timing: &Timing) -> Timestamp {
         let news_at = self.last_seen().plus(touch_step(timing));
         let ahead_at = self.issue().ahead_at(timing, self.jitter());
         news_at.min(self.life().ends_at).min(ahead_at)
     }
 
-    /// What to do about its token `now`.
+    /// Says what to do about its token.
     pub(super) fn freshness(&self, now: Timestamp, timing: &Timing) -> Freshness {
         self.issue().freshness(now, timing, self.jitter())
     }
 
-    /// In 0..1, and another for each token. The hash is keyed at random, so that the moments of refreshes tell nothing of
-    /// the id.
+    /// Returns a number in 0..1 that differs for each token. The hash is keyed at random, so that the times of refreshes reveal
+    /// nothing about the id.
     pub(super) fn jitter(&self) -> f64 {
         static HASHER: LazyLock<foldhash::quality::RandomState> = LazyLock::new(Default::default);
         let hash = HASHER.hash_one((self.id(), self.issue().issued_at().as_millis()));
@@ -165,17 +164,17 @@ impl Session {
         Timestamp::from_millis(self.life().last_seen.load(Ordering::Relaxed))
     }
 
-    /// When it ends if nobody uses it again.
+    /// Returns the time at which it ends if nobody uses it again.
     pub(crate) fn ends_at(&self, timing: &Timing) -> Timestamp {
         self.life().ends_at.min(self.last_seen().plus(timing.idle_timeout))
     }
 
-    /// Idle or absolute time-out. A clock that went back expires nothing.
+    /// Returns true after the idle or the absolute timeout. A clock that went back expires nothing.
     pub(crate) fn has_expired(&self, timing: &Timing, now: Timestamp) -> bool {
         now >= self.life().ends_at || now.since(self.last_seen()) >= timing.idle_timeout
     }
 
-    /// Notes that the session was used; tells whether that was news.
+    /// Notes a use of the session. Returns true if that moved the time of the last use.
     pub(crate) fn touch(&self, timing: &Timing, now: Timestamp) -> bool {
         let last_seen = self.last_seen();
         // A clock that went back is believed at once, or the session would seem seen in the future.
@@ -210,7 +209,7 @@ impl Session {
         self.lock().standing()
     }
 
-    /// How it ended for good. `None` if it has not.
+    /// Returns how it ended for good. `None` if it has not.
     pub(super) fn ending(&self) -> Option<Ending> {
         match self.standing() {
             Standing::Ended(ending) => Some(ending),
@@ -218,13 +217,13 @@ impl Session {
         }
     }
 
-    /// Ended for good, by the visitor or otherwise.
+    /// Returns true if it ended for good, by the user or otherwise.
     pub(crate) fn is_over(&self) -> bool {
         self.ending().is_some()
     }
 }
 
-/// The idle time may be off by this much: a write per request would cost more than it is worth.
+/// Returns how far the noted time of the last use may be off. A write at every request would cost too much.
 pub(super) fn touch_step(timing: &Timing) -> Duration {
-    (timing.idle_timeout / 32).min(LONGEST_QUIET)
+    (timing.idle_timeout / 32).min(LONGEST_UNCHECKED)
 }

@@ -1,4 +1,4 @@
-//! What of a session changes: whether it is alive, and what its next refresh spends.
+//! The changing part of a session: whether it is alive, and what its next refresh spends.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use crate::store::Version;
 #[derive(Default)]
 pub(super) struct SessionState {
     pub(super) refresh_token: Option<Secret>,
-    /// A box of its own, since there are many sessions and most have nothing of all this.
+    /// In a box of its own, because there are many sessions and most need nothing of this.
     particulars: Option<Box<Particulars>>,
 }
 
@@ -35,11 +35,11 @@ struct Particulars {
     rotation: u64,
     /// `None` without a store, or before the record is known.
     in_store: Option<Box<InStore>>,
-    /// The registered client that the session was begun by; `None` when the client is in the configuration.
+    /// The registered client of the session. `None` if the client is in the configuration.
     registered: Option<Arc<Credentials>>,
-    /// Of what failed since the last answer.
+    /// Counts the failures since the last answer.
     backoff: Option<Box<Backoff>>,
-    /// The user, as far as earlier tokens named one that the present token does not name.
+    /// The user that earlier tokens named, if the present token does not.
     known: Option<Claims>,
     /// The last run of a refresh died after it had sent the grant, and before the answer came.
     has_lost_answer: bool,
@@ -61,7 +61,7 @@ impl SessionState {
         state
     }
 
-    /// Begins anew with what the provider granted last.
+    /// Begins anew with the tokens of the provider's last answer.
     pub(super) fn renew(
         &mut self,
         refresh_token: Option<Secret>,
@@ -76,7 +76,7 @@ impl SessionState {
         }
     }
 
-    /// `None` for a session of a registered client that is not known: there is no such session.
+    /// Returns the next refresh's grant. `None` only if the registered client is not known, which no session has.
     pub(super) fn grant(&self, provider: &Provider) -> Option<Grant> {
         let registered = || self.particulars.as_ref()?.registered.clone();
         let credentials = provider.static_client().or_else(registered)?;
@@ -91,8 +91,7 @@ impl SessionState {
         self.particulars.as_ref().map_or(Standing::Live(()), |particulars| particulars.standing)
     }
 
-    /// Ends it, for good or until a newer grant: nobody has a use for its refresh token, nor for its workspace and the
-    /// service access tokens in that.
+    /// Ends it, for good or until newer tokens come. Drops its refresh token, and its workspace with the service access tokens.
     pub(super) fn enter(&mut self, standing: Standing) {
         self.refresh_token = None;
         let particulars = self.particulars();

@@ -1,4 +1,4 @@
-//! The process's sessions, found by id: bounded, and swept of the expired ones.
+//! The table of the process's sessions by id. It is bounded, and expired sessions are swept out.
 
 #[cfg(test)]
 mod tests;
@@ -20,8 +20,8 @@ const PER_PART: usize = 256;
 /// Enough for the threads of a small table not to wait for each other.
 const FEWEST_PARTS: usize = 16;
 
-/// More of them would not stay in the cache, and finding the part would cost a request as much as finding the session. Those
-/// of a million sessions hold 16,000 each, which move in a millisecond or two when one has to grow.
+/// More parts would not stay in the cache, and finding the part would cost a request as much as finding the session. With a
+/// million sessions a part holds 16,000, which move within two milliseconds when it grows.
 const MOST_PARTS: usize = 64;
 
 /// How many sessions are compared to find the one unused for longest. If a twentieth of all is unused, the sample misses it
@@ -34,11 +34,12 @@ const SAMPLED_PARTS: usize = 32;
 /// How many places for a session a sweep looks at before requests have their turn.
 const SLICE: usize = 2_048;
 
-/// In parts, each under a lock of its own, and keyed at random in each process. Only ids that this process made or found in
-/// the store are ever inserted, so nobody can aim at a part.
+/// The sessions with their current tokens. Nearly every request needs just that, and one look brings it.
 ///
-/// A set of sessions with their current tokens, since that is what nearly every request comes for: so one look brings it.
-/// A token changes under the session's own lock, hence nobody may take a session's lock inside of the table's.
+/// The table has parts, each under its own lock, and hashes are keyed at random in each process. Only ids that this process made
+/// or found in the store are inserted, so nobody can aim at a part.
+///
+/// A token changes under the session's lock, so nobody may take a session's lock inside the table's.
 pub(crate) struct Table {
     parts: Box<[Part]>,
     hasher: RandomState,
@@ -91,7 +92,7 @@ impl Table {
         self.look(id, Session::clone)
     }
 
-    /// Returns the session that has its place: one that was there already stays.
+    /// Inserts a session, unless there is one with this id already. Returns the one that is in the table.
     pub(crate) fn insert(&self, session: Session, timing: &Timing, now: Timestamp) -> Session {
         self.make_room(timing, now);
         let hash = self.hash(session.id());
@@ -106,7 +107,7 @@ impl Table {
         }
     }
 
-    /// The token that requests get; `None` once the session ended or its refresh was refused.
+    /// Returns the token that requests get. `None` after the session ended or its refresh was refused.
     pub(crate) fn current(&self, session: &Session) -> Option<OscToken> {
         // Another one may have taken its place, read from the store.
         self.look(session.id(), |found| found.is_same(session).then(|| found.token()))??

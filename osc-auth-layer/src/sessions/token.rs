@@ -34,7 +34,7 @@ use crate::oauth::bearer;
 pub struct OscToken(Session);
 
 impl OscToken {
-    /// Of a session that has one.
+    /// Returns the token of a session that has one.
     pub(super) fn of(session: Session) -> Self {
         Self(session)
     }
@@ -88,14 +88,14 @@ impl OscToken {
         self.0.issue()
     }
 
-    /// What to do about it `now`.
+    /// Says what to do about the token.
     pub(crate) fn freshness(&self, now: Timestamp, timing: &Timing) -> Freshness {
         self.0.freshness(now, timing)
     }
 
-    /// From now on requests just get it, until something has to be looked at.
-    pub(crate) fn be_quiet(&self, timing: &Timing) {
-        self.issue().be_quiet_until(self.0.quiet_until(timing));
+    /// Lets requests get the token without any other check, until one is due.
+    pub(crate) fn skip_checks(&self, timing: &Timing) {
+        self.issue().set_unchecked_until(self.0.unchecked_until(timing));
     }
 
     pub(crate) fn is_same(&self, other: &Self) -> bool {
@@ -112,10 +112,10 @@ impl fmt::Debug for OscToken {
     }
 }
 
-/// A session's use is news after a minute at most.
-pub(crate) const LONGEST_QUIET: Duration = Duration::from_secs(60);
+/// A session is checked after a minute at the latest.
+pub(crate) const LONGEST_UNCHECKED: Duration = Duration::from_secs(60);
 
-/// What to do about a token now.
+/// Says what to do about a token.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Freshness {
     Fresh,
@@ -125,35 +125,36 @@ pub(crate) enum Freshness {
     Due,
 }
 
-/// The moments in a token's life, fixed when it is issued but for the first.
+/// The times in a token's life. Only the first one changes.
 #[derive(Debug, Default)]
 #[repr(C)]
 pub(crate) struct Issue {
-    /// Until then requests just get the token, and nothing else has to be looked at.
-    quiet_until: AtomicSeconds,
+    /// Until then, requests get the token without any other check.
+    unchecked_until: AtomicSeconds,
     /// In hundredths of a second.
     lifetime: u32,
     issued_at: Timestamp,
 }
 
 impl Issue {
-    /// What claims to live for longer than 16 months is taken to live that long.
+    /// A lifetime of more than 16 months counts as 16 months.
     pub(crate) fn new(lifetime: Duration, issued_at: Timestamp) -> Self {
         let lifetime = u32::try_from(lifetime.as_millis() / u128::from(HUNDREDTH)).unwrap_or(u32::MAX);
         Self { lifetime, issued_at, ..Self::default() }
     }
 
-    /// A moment after which something may have to be done is never far: at a clock that went back, it is looked at anew.
-    pub(super) fn is_quiet(&self, now: Timestamp) -> bool {
-        let until = self.quiet_until.get();
-        now < until && until.since(now) <= LONGEST_QUIET
+    /// Returns true if no check is due. The next check is never far away, so one that seems to be means that the clock went back.
+    pub(super) fn needs_no_check(&self, now: Timestamp) -> bool {
+        let until = self.unchecked_until.get();
+        now < until && until.since(now) <= LONGEST_UNCHECKED
     }
 
-    fn be_quiet_until(&self, until: Timestamp) {
-        self.quiet_until.set(until);
+    fn set_unchecked_until(&self, until: Timestamp) {
+        self.unchecked_until.set(until);
     }
 
-    /// A clock that went back behind the issue tells nothing about the token any more: it is used, and replaced.
+    /// Says what to do about the token. If the clock went back to before its issue, nothing is known about the token. Then it is used
+    /// and refreshed.
     pub(super) fn freshness(&self, now: Timestamp, timing: &Timing, jitter: f64) -> Freshness {
         if now >= self.expires_at().minus(leeway(self.lifetime(), timing)) {
             Freshness::Due
@@ -164,8 +165,8 @@ impl Issue {
         }
     }
 
-    /// From then on it is refreshed beside requests. `jitter` in 0..1 brings that up to half of its distance nearer to the
-    /// leeway, so that sessions that began together do not refresh together.
+    /// Returns the time from which on it is refreshed beside requests. `jitter` in 0..1 moves that nearer to the leeway, by half of the
+    /// distance at most, so that sessions that began together do not refresh together.
     pub(super) fn ahead_at(&self, timing: &Timing, jitter: f64) -> Timestamp {
         let lifetime = self.lifetime();
         let ahead = timing.refresh_ahead.min(lifetime / 2);
@@ -190,10 +191,10 @@ impl Issue {
     }
 }
 
-/// Of a second, in milliseconds.
+/// A hundredth of a second, in milliseconds.
 const HUNDREDTH: u32 = 10;
 
-/// From so long before its expiry on, requests wait for another token.
+/// Returns the time before the expiry from which on requests wait for another token.
 fn leeway(lifetime: Duration, timing: &Timing) -> Duration {
     timing.refresh_leeway.min(lifetime / 4)
 }

@@ -15,7 +15,7 @@ use crate::clock::{Clock, Moment, Timestamp};
 use crate::redact::line;
 use crate::seldom::Seldom;
 
-/// Whatever a store promises of itself.
+/// The longest time for an operation, whatever limit the store sets itself.
 const DEADLINE: Duration = Duration::from_secs(2);
 const MOST_ENDINGS: usize = 10_000;
 
@@ -31,7 +31,7 @@ pub(crate) struct Backing {
     ending: Mutex<HashSet<RecordName>>,
 }
 
-/// A record's end that the store is being told.
+/// The end of a record that is not in the store yet.
 pub(crate) struct BeingEnded(Arc<Backing>, RecordName);
 
 impl Drop for BeingEnded {
@@ -52,18 +52,18 @@ impl Backing {
         }
     }
 
-    /// `None` when that record's end is being told already.
+    /// Begins to end a record. `None` if another task does that already.
     pub(crate) fn begin_ending(self: &Arc<Self>, name: RecordName) -> Option<BeingEnded> {
         self.ending.lock().insert(name.clone()).then(|| BeingEnded(self.clone(), name))
     }
 
-    /// Whether the ends of sessions nobody knows here have to wait: while the store is away, strangers may sign out of
-    /// any number of sessions they made up.
+    /// Returns true if no more sessions can be ended that this process does not know. While the store is unreachable, strangers
+    /// may sign out of any number of sessions that they made up.
     pub(crate) fn has_too_many_endings(&self) -> bool {
         self.ending.lock().len() >= MOST_ENDINGS
     }
 
-    /// Whether this process knows better than the store that the session is over.
+    /// Returns true if this process ends the record, although the store may not know.
     pub(crate) fn is_ending(&self, name: &RecordName) -> bool {
         self.ending.lock().contains(name)
     }

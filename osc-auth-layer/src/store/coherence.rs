@@ -1,4 +1,4 @@
-//! Whether what this process knows of a record is still what the store holds.
+//! Tells whether this process knows the newest version of a record.
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::SeqCst};
 use std::time::{Duration, Instant};
@@ -7,33 +7,32 @@ use tokio::sync::Notify;
 
 use super::RecordName;
 
-/// How long a confirmation that changes arrive is good for.
+/// The time for which a confirmation is good.
 const TRUST: Duration = Duration::from_secs(1);
 
-/// Names share counters: a change to another record of the same counter costs a read that would not be needed.
+/// Names share counters. So a change to another record may cause a read that is not needed.
 const COUNTERS: usize = 1 << 16;
 
-/// Counts the changes to records. What was read carries the count from *before* the read was sent, as its stamp, and is
-/// current for as long as the count has not moved: so a change that is told between a read's answer and its use is not
-/// missed.
+/// Counts the changes to records. A record that was read is stamped with the count from *before* the read, and is current until the
+/// count changes. So no change between the read's answer and its use is missed.
 pub(crate) struct Coherence {
-    /// Of the sequence of changes under way; a break begins another. Stamps of an earlier one are worth nothing.
+    /// The number of the unbroken sequence of notifications. Stamps of an earlier sequence are worth nothing.
     epoch: AtomicU32,
-    /// Milliseconds after `start`; 0 while nothing can be trusted.
+    /// In milliseconds after `start`. 0 while nothing can be trusted.
     trusted_until: AtomicU64,
     start: Instant,
     counts: Box<[AtomicU32]>,
     changes: Notify,
 }
 
-/// What was known before a read: the epoch, and the count of changes.
+/// The epoch and the count of changes before a read.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct BeforeRead(u64);
 
 impl Coherence {
     pub(crate) fn new() -> Self {
         Self {
-            // A stamp of 0, that of what was never read, is of no epoch.
+            // A record that was never read has the stamp 0, which belongs to no epoch.
             epoch: AtomicU32::new(1),
             trusted_until: AtomicU64::new(0),
             start: Instant::now(),
@@ -51,22 +50,22 @@ impl Coherence {
         BeforeRead(u64::from(epoch) << 32 | u64::from(count))
     }
 
-    /// Stamps what was read.
+    /// Stamps a record that was read.
     pub(crate) fn stamp(&self, stamp: &AtomicU64, before: BeforeRead) {
         stamp.store(before.0, SeqCst);
     }
 
-    /// Whether what carries this stamp is what the store holds, as far as anybody can know at `now`.
+    /// Returns true if a record with this stamp is current, as far as a node can know.
     pub(crate) fn trusts(&self, stamp: &AtomicU64, name: &RecordName, now: Instant) -> bool {
         stamp.load(SeqCst) == self.before_read(name).0 && self.is_trusted(now)
     }
 
-    /// Whether changes are known to arrive.
+    /// Returns true if notifications are known to arrive.
     pub(crate) fn is_trusted(&self, now: Instant) -> bool {
         self.millis(now) < self.trusted_until.load(SeqCst)
     }
 
-    /// The record changed.
+    /// Notes a change of the record.
     pub(crate) fn changed(&self, name: &RecordName) {
         self.count(name).fetch_add(1, SeqCst);
         self.changes.notify_waiters();

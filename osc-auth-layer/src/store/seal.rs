@@ -1,4 +1,4 @@
-//! What makes a store useless to a thief: a record's name and key come from the session id, which only the browser has.
+//! Makes a store useless to a thief. The name and the key of a record come from the session id, which only the browser has.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -14,7 +14,7 @@ use crate::secret::random_bytes;
 
 const NONCE: usize = 24;
 
-/// What a record is called in the store.
+/// The name of a record in the store.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct RecordName([u8; 32]);
 
@@ -41,7 +41,7 @@ impl RecordName {
     }
 }
 
-/// A session's record: where it is, and what opens it.
+/// The name of a session's record, and the key that opens it.
 pub(crate) struct RecordKey {
     pub(crate) name: RecordName,
     key: SealingKey,
@@ -74,7 +74,7 @@ impl RecordKey {
     }
 }
 
-/// An AEAD key. Nonces are random: 192 bits of them never meet.
+/// An AEAD key. Nonces are random, and 192 bits are enough that two are never equal.
 #[derive(Clone)]
 pub(crate) struct SealingKey([u8; 32]);
 
