@@ -104,11 +104,11 @@ impl Provider {
         match cached {
             Some(cached) if cached.is_fresh(self.now()) => Ok(cached.metadata),
             Some(stale) => {
-                self.metadata_flight.start(&self.tasks, fetch);
+                self.metadata_flight.start(&(), &self.tasks, fetch);
                 Ok(stale.metadata)
             }
             None => {
-                let fetched = self.metadata_flight.join(&self.tasks, fetch).await;
+                let fetched = self.metadata_flight.join(&(), &self.tasks, fetch).await;
                 fetched.unwrap_or(Err(GrantError::NotSent { retry_after: None }))
             }
         }
