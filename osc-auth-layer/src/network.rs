@@ -1,6 +1,5 @@
 //! Sends all HTTP requests of the crate. Returns a bounded answer or the kind of failure.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -89,10 +88,7 @@ impl HttpClient {
             .user_agent(concat!("osc-auth-layer/", env!("CARGO_PKG_VERSION")))
             // Close idle connections before the provider does. If it closes one under a request, the answer is lost.
             .pool_idle_timeout(Duration::from_secs(15));
-        let builder = match configure {
-            Some(configure) => configure(builder),
-            None => builder,
-        };
+        let builder = if let Some(configure) = configure { configure(builder) } else { builder };
         builder
             .redirect(reqwest::redirect::Policy::none())
             .retry(reqwest::retry::never())
@@ -125,10 +121,7 @@ impl HttpClient {
     ) -> Result<WireResponse, NetworkError> {
         let WireRequest { method, url, headers, body } = request;
         let builder = self.client.request(method, url).headers(headers).timeout(time);
-        let builder = match body {
-            Some(body) => builder.body(body),
-            None => builder,
-        };
+        let builder = if let Some(body) = body { builder.body(body) } else { builder };
         let mut response = builder.send().await.map_err(failure)?;
         let mut body = BytesMut::new();
         while let Some(chunk) = response.chunk().await.map_err(failure)? {
@@ -137,15 +130,9 @@ impl HttpClient {
             }
             body.extend_from_slice(&chunk);
         }
-        Ok(WireResponse {
-            status: response.status(),
-            retry_after: response
-                .headers()
-                .get(header::RETRY_AFTER)
-                .and_then(|value| value.to_str().ok())
-                .and_then(|value| retry_after(value, self.clock.now())),
-            body: body.freeze(),
-        })
+        let delay = response.headers().get(header::RETRY_AFTER).and_then(|value| value.to_str().ok());
+        let retry_after = delay.and_then(|value| retry_after(value, self.clock.now()));
+        Ok(WireResponse { status: response.status(), retry_after, body: body.freeze() })
     }
 }
 
@@ -187,8 +174,8 @@ fn retry_after(value: &str, now: SystemTime) -> Option<Duration> {
 pub(crate) fn is_loopback_url(url: &Url) -> bool {
     match url.host() {
         Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
-        Some(Host::Ipv4(address)) => IpAddr::V4(address).is_loopback(),
-        Some(Host::Ipv6(address)) => IpAddr::V6(address).is_loopback(),
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
         None => false,
     }
 }
