@@ -122,18 +122,15 @@ impl Provider {
             }
             _ => None,
         };
+        let cached = |metadata, is_fallback| CachedMetadata {
+            metadata: Arc::new(metadata),
+            checked_at: self.now(),
+            good_for: METADATA_LIFETIME,
+            is_fallback,
+        };
         let mut cache = self.metadata.lock();
         match parsed {
-            Some(Ok(metadata)) => {
-                let metadata = Arc::new(metadata);
-                *cache = Some(CachedMetadata {
-                    metadata: metadata.clone(),
-                    checked_at: self.now(),
-                    good_for: METADATA_LIFETIME,
-                    is_fallback: false,
-                });
-                return Ok(metadata);
-            }
+            Some(Ok(metadata)) => return Ok(cache.insert(cached(metadata, false)).metadata.clone()),
             Some(Err(problem)) => {
                 tracing::error!(
                     issuer = self.issuer.as_str(),
@@ -150,12 +147,7 @@ impl Provider {
                     "The provider's metadata could not be fetched. Check the network and OSC_ISSUER."
                 );
                 if self.issuer.known_endpoints {
-                    cache.get_or_insert_with(|| CachedMetadata {
-                        metadata: Arc::new(Metadata::known(&self.issuer)),
-                        checked_at: self.now(),
-                        good_for: RETRY_METADATA,
-                        is_fallback: true,
-                    });
+                    cache.get_or_insert_with(|| cached(Metadata::known(&self.issuer), true));
                 }
             }
         }
@@ -247,15 +239,9 @@ impl Provider {
     pub(crate) fn revoke(self: &Arc<Self>, credentials: Arc<Credentials>, token: Secret, hint: &'static str) {
         let provider = self.clone();
         let revocation = async move {
-            let Ok(metadata) = provider.metadata().await else {
-                return;
-            };
-            let Some(endpoint) = metadata.revocation_endpoint.clone() else {
-                return;
-            };
-            let Some(method) = metadata.revocation_auth_method(&credentials) else {
-                return;
-            };
+            let Ok(metadata) = provider.metadata().await else { return };
+            let Some(endpoint) = metadata.revocation_endpoint.clone() else { return };
+            let Some(method) = metadata.revocation_auth_method(&credentials) else { return };
             let fields = [("token", token.expose()), ("token_type_hint", hint)];
             let request = wire::client_request(endpoint, &credentials, method, &fields);
             match provider.http.send(request).await {
