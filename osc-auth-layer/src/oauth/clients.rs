@@ -129,24 +129,21 @@ impl Provider {
             Some(registered) => registered,
             None => self.register_anew(metadata, name, redirect_uris, scopes).await?,
         };
-        let counts = match shared {
+        let registered = match shared {
             None => {
                 tracing::warn!(
                     client_id = %line(&registered.0.id, 64),
                     "This process alone keeps the app's registration. After a restart the app registers again and every \
                      user has to sign in. Configure a session store or set CLIENT_ID."
                 );
-                None
+                registered
             }
-            Some(shared) => match shared.share(name, &registered, now).await {
-                Ok(counts) => counts,
-                Err(error) => {
-                    *unshared.lock() = Some(registered);
-                    return Err(error);
-                }
-            },
+            Some(shared) => {
+                let counts = shared.share(name, &registered, now).await;
+                let counts = counts.inspect_err(|_| *unshared.lock() = Some(registered.clone()))?;
+                counts.unwrap_or(registered)
+            }
         };
-        let registered = counts.unwrap_or(registered);
         made.lock().push(registered.clone());
         Ok(registered)
     }
@@ -168,9 +165,9 @@ impl Provider {
         let request = registration::request(endpoint, name, redirect_uris, method, scopes);
         let response = self.http.send(request).await?;
         match registration::parse(&response, redirect_uris, self.now()) {
-            Some((credentials, registration)) => {
-                tracing::info!(client_id = %line(&credentials.id, 64), "Registered the app with the provider.");
-                Ok((Arc::new(credentials), registration))
+            Some(registered) => {
+                tracing::info!(client_id = %line(&registered.0.id, 64), "Registered the app with the provider.");
+                Ok(registered)
             }
             None if response.status.is_client_error() && response.status != StatusCode::TOO_MANY_REQUESTS => {
                 Err(GrantError::Misconfigured(Misconfiguration::RegistrationRefused))
@@ -181,10 +178,7 @@ impl Provider {
 
     /// Returns the client if it is configured.
     pub(crate) fn static_client(&self) -> Option<Arc<Credentials>> {
-        match &self.client {
-            Clients::Static(credentials) => Some(credentials.clone()),
-            Clients::Registered { .. } => None,
-        }
+        if let Clients::Static(credentials) = &self.client { Some(credentials.clone()) } else { None }
     }
 
     /// Returns the client that a session has to remember. `None` if the client is configured.
@@ -214,13 +208,8 @@ impl Provider {
     /// Forgets a registration that the provider no longer knows, so that the next sign-in makes another one. Returns false
     /// if the client is configured.
     pub(crate) async fn forget_registration(&self, id: &str) -> bool {
-        let Clients::Registered { name, made, shared, .. } = &self.client else {
-            return false;
-        };
-        let forgotten = {
-            let mut made = made.lock();
-            made.iter().position(|(client, _)| client.id == id).map(|at| made.remove(at))
-        };
+        let Clients::Registered { name, made, shared, .. } = &self.client else { return false };
+        let forgotten = made.lock().extract_if(.., |(client, _)| client.id == id).next();
         if let (Some(shared), Some(forgotten)) = (shared, forgotten) {
             // If the store fails, the next sign-in finds the registration again, and the provider refuses it again.
             let _ = shared.supersede(name, &forgotten).await;
