@@ -51,10 +51,12 @@ pub(crate) enum Refusal {
     Forbidden,
 }
 
+/// The error code of an answer, its status, and whether a new sign-in can help. During an outage a sign-in would replace a
+/// session that is still good, and the app chooses the status.
+type Kind = (&'static str, StatusCode, bool);
+
 impl Refusal {
-    /// Returns the error code of the answer, its status, and whether a new sign-in can help. During an outage a sign-in would
-    /// replace a session that is still good. The app chooses the status for an outage.
-    fn kind(&self, outage_status: StatusCode) -> (&'static str, StatusCode, bool) {
+    fn kind(&self, outage_status: StatusCode) -> Kind {
         match self {
             Self::Unauthenticated => ("unauthenticated", StatusCode::UNAUTHORIZED, true),
             Self::SessionEnded => ("session_ended", StatusCode::UNAUTHORIZED, true),
@@ -185,17 +187,16 @@ fn is_navigation(headers: &HeaderMap) -> bool {
 
 /// Makes the answer to a refused request.
 pub(crate) fn answer(config: &Config, visitor: &Visitor, refusal: Refusal) -> Answer {
-    let (error, status, offers_signin) = refusal.kind(config.outage_status);
+    let kind = refusal.kind(config.outage_status);
     let needs_signin = matches!(refusal, Refusal::Unauthenticated | Refusal::SessionEnded);
     let mut response =
         if config.redirect_to_signin && needs_signin && visitor.is_navigation && visitor.is_safe {
             see_other(&visitor.signin_link())
         } else {
-            let signin = offers_signin.then(|| visitor.signin_link());
-            page_or_json(visitor.is_navigation, status, error, &refusal.description(), signin)
+            page_or_json(visitor, kind, &refusal.description())
         };
     if response.status() == StatusCode::UNAUTHORIZED {
-        response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge(visitor, offers_signin));
+        response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge(visitor, kind.2));
     }
     let headers = response.headers_mut();
     match refusal {
@@ -265,14 +266,9 @@ fn challenge(visitor: &Visitor, offers_signin: bool) -> HeaderValue {
     HeaderValue::try_from(challenge).unwrap_or(HeaderValue::from_static("Cookie realm=\"osc\""))
 }
 
-fn page_or_json(
-    is_page: bool,
-    status: StatusCode,
-    error: &str,
-    description: &str,
-    signin: Option<String>,
-) -> Answer {
-    if is_page {
+fn page_or_json(visitor: &Visitor, (error, status, offers_signin): Kind, description: &str) -> Answer {
+    let signin = offers_signin.then(|| visitor.signin_link());
+    if visitor.is_navigation {
         let mut response = own(status, page::render(error, description, signin.as_deref()));
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
