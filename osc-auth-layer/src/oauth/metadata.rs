@@ -16,7 +16,7 @@ const SETTING: &str = "OSC_ISSUER / issuer";
 #[derive(Debug)]
 pub(crate) struct Issuer {
     text: Arc<str>,
-    url: Url,
+    pub(crate) url: Url,
     /// True if the provider has OSC's endpoint paths and its way of client authentication.
     pub(crate) known_endpoints: bool,
 }
@@ -65,11 +65,6 @@ impl Issuer {
     /// Returns the issuer without a copy.
     pub(crate) fn shared(&self) -> &Arc<str> {
         &self.text
-    }
-
-    #[cfg(feature = "client")]
-    pub(crate) fn url(&self) -> &Url {
-        &self.url
     }
 
     /// Makes the request for the metadata. The well-known path goes between host and path (RFC 8414 §3.1).

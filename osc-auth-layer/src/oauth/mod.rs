@@ -42,7 +42,8 @@ const RETRY_METADATA: Duration = Duration::from_secs(60);
 pub(crate) struct Provider {
     pub(crate) issuer: Issuer,
     client: Clients,
-    http: HttpClient,
+    /// Also for other services than the provider's.
+    pub(crate) http: HttpClient,
     clock: Arc<dyn Clock>,
     tasks: TaskTracker,
     metadata: Mutex<Option<CachedMetadata>>,
@@ -82,12 +83,6 @@ impl Provider {
             metadata: Mutex::default(),
             metadata_flight: Flight::default(),
         }
-    }
-
-    /// Returns the HTTP client, for other services than the provider's.
-    #[cfg(feature = "client")]
-    pub(crate) fn http(&self) -> &HttpClient {
-        &self.http
     }
 
     fn now(&self) -> Timestamp {
@@ -192,7 +187,9 @@ impl Provider {
             ("code_verifier", verifier.expose()),
         ];
         let request = self.prepare(credentials, &fields).await?;
-        self.send(request, credentials, &[code, verifier.clone()], GRANT_TIME).await
+        let response = self.http.send_within(request, GRANT_TIME).await?;
+        let sent: Vec<_> = [&code, verifier].into_iter().chain(&credentials.secret).collect();
+        wire::parse_tokens(&response, &sent)
     }
 
     /// Makes the request that uses a refresh token (RFC 6749 §6). Fetches the metadata first if necessary.
@@ -209,7 +206,9 @@ impl Provider {
         grant: &Grant,
         time: Duration,
     ) -> Result<Tokens, GrantError> {
-        self.send(request, &grant.credentials, grant.refresh_token.as_slice(), time).await
+        let response = self.http.send_within(request, time).await?;
+        let sent: Vec<_> = grant.refresh_token.iter().chain(&grant.credentials.secret).collect();
+        wire::parse_tokens(&response, &sent)
     }
 
     async fn prepare(
@@ -220,18 +219,6 @@ impl Provider {
         let metadata = self.metadata().await?;
         let method = metadata.token_auth_method(credentials).ok_or_else(no_common_method)?;
         Ok(wire::client_request(metadata.token_endpoint.clone(), credentials, method, fields))
-    }
-
-    async fn send(
-        &self,
-        request: WireRequest,
-        credentials: &Credentials,
-        secrets: &[Secret],
-        time: Duration,
-    ) -> Result<Tokens, GrantError> {
-        let response = self.http.send_within(request, time).await?;
-        let sent: Vec<_> = secrets.iter().chain(&credentials.secret).collect();
-        wire::parse_tokens(&response, &sent)
     }
 
     /// Revokes a token in the background, if the provider announces a revocation endpoint (RFC 7009 §2.1). A failure is only
