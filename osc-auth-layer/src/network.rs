@@ -20,10 +20,8 @@ pub(crate) struct Limits {
     pub(crate) bytes: usize,
 }
 
-impl Limits {
-    /// The limits for the provider. Token and metadata answers are far shorter than 64 KiB.
-    pub(crate) const PROVIDER: Self = Self { time: Duration::from_secs(10), bytes: 64 * 1024 };
-}
+/// The limits for the provider. Token and metadata answers are far shorter than 64 KiB.
+const PROVIDER: Limits = Limits { time: Duration::from_secs(10), bytes: 64 * 1024 };
 
 /// A request as a value.
 #[derive(Clone)]
@@ -94,7 +92,7 @@ impl HttpClient {
             .retry(reqwest::retry::never())
             .connect_timeout(CONNECT_TIMEOUT)
             .build()
-            .map(|client| Self { client, clock, limits: Limits::PROVIDER })
+            .map(|client| Self { client, clock, limits: PROVIDER })
             .map_err(|error| {
                 let problem = format!("does not give a usable HTTP client ({})", with_causes(&error.without_url()));
                 let remedy = "Check the proxy and certificate settings. The system needs root certificates (Debian: \
