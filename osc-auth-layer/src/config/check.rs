@@ -109,17 +109,13 @@ pub(super) fn public_urls(texts: &[String]) -> Result<Vec<PublicUrl>, ConfigErro
         let remedy = "Use https for all of them, or run another process for localhost.";
         return Err(ConfigError::invalid(SETTING, "mixes https and plain http", remedy));
     }
-    if let Some(url) =
-        urls.iter().enumerate().find_map(|(n, url)| urls[..n].iter().find(|other| other.origin == url.origin))
-    {
+    let mut origins = HashSet::new();
+    if let Some(url) = urls.iter().find(|url| !origins.insert(&url.origin)) {
         let remedy = "List each origin once, because a request's host selects one of them.";
         return Err(ConfigError::invalid(SETTING, format!("names {} twice", url.origin), remedy));
     }
     Ok(urls)
 }
-
-/// How many of the paths in [`paths`], counted from the start, the layer serves itself.
-const OWN_PATHS: usize = 4;
 
 pub(super) fn paths(builder: &Builder) -> Result<(), ConfigError> {
     let own = [
@@ -127,12 +123,11 @@ pub(super) fn paths(builder: &Builder) -> Result<(), ConfigError> {
         ("callback_path", &builder.callback_path),
         ("signout_path", &builder.signout_path),
         ("session_path", &builder.session_path),
-        ("after_signin", &builder.after_signin),
-        ("after_signout", &builder.after_signout),
     ];
+    let after = [("after_signin", &builder.after_signin), ("after_signout", &builder.after_signout)];
     let public = builder.public_paths.exact.iter().map(|path| ("public_path", path));
     let prefixes = builder.public_paths.prefixes.iter().map(|path| ("public_prefix", path));
-    for (setting, path) in own.into_iter().chain(public).chain(prefixes) {
+    for (setting, path) in own.into_iter().chain(after).chain(public).chain(prefixes) {
         if is_ambiguous(path) || path.contains(['?', '#']) && !setting.starts_with("after_") {
             let problem = format!("is {path:?}, which is not a plain path");
             let remedy =
@@ -140,7 +135,7 @@ pub(super) fn paths(builder: &Builder) -> Result<(), ConfigError> {
             return Err(ConfigError::invalid(setting, problem, remedy));
         }
     }
-    for (setting, path) in &own[..OWN_PATHS] {
+    for (setting, path) in own {
         // axum's router would read these characters as captures.
         if path.contains([':', '{', '}']) {
             let problem = format!("is {path:?}, which looks like a pattern");
@@ -151,8 +146,8 @@ pub(super) fn paths(builder: &Builder) -> Result<(), ConfigError> {
         let remedy = "Call optional() to make every path public.";
         return Err(ConfigError::invalid("public_prefix", "is \"/\"", remedy));
     }
-    let paths: HashSet<_> = own[..OWN_PATHS].iter().map(|(_, path)| path).collect();
-    if paths.len() < OWN_PATHS {
+    let paths: HashSet<_> = own.iter().map(|(_, path)| path).collect();
+    if paths.len() < own.len() {
         let remedy = "Give sign-in, callback, sign-out and session a different path each.";
         return Err(ConfigError::invalid("signin_path", "equals another path of the layer", remedy));
     }
