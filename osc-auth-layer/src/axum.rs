@@ -148,11 +148,9 @@ impl IntoResponse for crate::workspace::ContextError {
     fn into_response(self) -> Response {
         let body =
             serde_json::json!({ "error": self.kind().as_str(), "error_description": self.to_string() });
-        let mut response = json(self.response_status(), body.to_string());
-        if let Some(delay) = self.retry_after() {
-            response.headers_mut().insert(header::RETRY_AFTER, delay.as_secs().max(1).into());
-        }
-        response
+        let delay =
+            self.retry_after().map(|delay| [(header::RETRY_AFTER, delay.as_secs().max(1).to_string())]);
+        (delay, json(self.response_status(), body.to_string())).into_response()
     }
 }
 

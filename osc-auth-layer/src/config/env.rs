@@ -18,26 +18,21 @@ impl Builder {
                 Client::public(id)
             }
             (None, Some(_), Some(_)) => {
-                return Err(ConfigError::missing(
-                    "CLIENT_ID",
-                    "Set the id that belongs to CLIENT_SECRET. Or unset CLIENT_SECRET, and the app registers itself as OSC_APP_NAME.",
-                ));
+                let remedy = "Set the id that belongs to CLIENT_SECRET. Or unset CLIENT_SECRET, and the app registers itself \
+                              as OSC_APP_NAME.";
+                return Err(ConfigError::missing("CLIENT_ID", remedy));
             }
             (None, None, Some(name)) => Client::register(name),
             (None, _, None) => {
-                return Err(ConfigError::missing(
-                    "CLIENT_ID",
-                    "Create an OAuth app in the OSC console (My Apps, OAuth Apps) and set CLIENT_ID and CLIENT_SECRET. \
-                     Or set OSC_APP_NAME, and the app registers itself under that name.",
-                ));
+                let remedy = "Create an OAuth app in the OSC console (My Apps, OAuth Apps) and set CLIENT_ID and \
+                              CLIENT_SECRET. Or set OSC_APP_NAME, and the app registers itself under that name.";
+                return Err(ConfigError::missing("CLIENT_ID", remedy));
             }
         };
         if matches!(client.0, ClientConfig::Register { .. }) && text("COOKIE_KEY")?.is_none() {
-            return Err(ConfigError::missing(
-                "COOKIE_KEY",
-                "An app that registers itself needs a key. Set COOKIE_KEY to the output of openssl rand -base64 32, the \
-                 same for all its instances.",
-            ));
+            let remedy = "An app that registers itself needs a key. Set COOKIE_KEY to the output of openssl rand -base64 32, \
+                          the same for all its instances.";
+            return Err(ConfigError::missing("COOKIE_KEY", remedy));
         }
         let mut builder = Self::new(client);
         builder.auth_method =
