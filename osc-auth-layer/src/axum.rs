@@ -48,18 +48,18 @@ use crate::sessions::{OscSession, OscToken, OscUser};
 #[non_exhaustive]
 pub struct MissingToken;
 
-/// Every 401 needs a challenge (RFC 9110 §15.5.2).
-const CHALLENGE: &str = "Cookie realm=\"osc\"";
+/// Makes an answer of JSON. Every 401 needs a challenge (RFC 9110 §15.5.2).
+fn json(status: StatusCode, body: impl Into<Body>) -> Response {
+    let headers = [(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-store")];
+    let challenge = [(header::WWW_AUTHENTICATE, "Cookie realm=\"osc\"")];
+    let challenge = (status == StatusCode::UNAUTHORIZED).then_some(challenge);
+    (status, headers, challenge, body.into()).into_response()
+}
 
 impl IntoResponse for MissingToken {
     fn into_response(self) -> Response {
         let body = r#"{"error":"unauthenticated","error_description":"Sign in to continue."}"#;
-        let headers = [
-            (header::CONTENT_TYPE, "application/json"),
-            (header::CACHE_CONTROL, "no-store"),
-            (header::WWW_AUTHENTICATE, CHALLENGE),
-        ];
-        (StatusCode::UNAUTHORIZED, headers, body).into_response()
+        json(StatusCode::UNAUTHORIZED, body)
     }
 }
 
@@ -70,27 +70,6 @@ impl std::fmt::Display for MissingToken {
 }
 
 impl std::error::Error for MissingToken {}
-
-/// Implements the extractors for `$type`. `$of` makes the value from the token in the request's extensions.
-macro_rules! extract {
-    ($type:ty, $of:expr) => {
-        impl<S: Sync> FromRequestParts<S> for $type {
-            type Rejection = MissingToken;
-
-            async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, MissingToken> {
-                parts.extensions.get::<OscToken>().map($of).ok_or(MissingToken)
-            }
-        }
-
-        impl<S: Sync> OptionalFromRequestParts<S> for $type {
-            type Rejection = Infallible;
-
-            async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Option<Self>, Infallible> {
-                Ok(parts.extensions.get::<OscToken>().map($of))
-            }
-        }
-    };
-}
 
 /// Answers 401 or 500 when a handler asks for an [`OscUser`] and the request has none.
 #[derive(Clone, Copy, Debug)]
@@ -112,9 +91,7 @@ impl IntoResponse for MissingUser {
                      Use Option<OscUser> with this provider."
                 );
                 let body = r#"{"error":"user_unknown","error_description":"This app cannot tell who you are. The app's log says why."}"#;
-                let headers =
-                    [(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-store")];
-                (StatusCode::INTERNAL_SERVER_ERROR, headers, body).into_response()
+                json(StatusCode::INTERNAL_SERVER_ERROR, body)
             }
         }
     }
@@ -131,27 +108,37 @@ impl std::fmt::Display for MissingUser {
 
 impl std::error::Error for MissingUser {}
 
-impl<S: Sync> FromRequestParts<S> for OscUser {
-    type Rejection = MissingUser;
+/// Implements the extractors for `$type`. `$of` makes the value from the token in the request's extensions. `$missing` makes
+/// the rejection, from the token if there is one.
+macro_rules! extract {
+    ($type:ty, $of:expr, $rejection:ty, $missing:expr) => {
+        impl<S: Sync> FromRequestParts<S> for $type {
+            type Rejection = $rejection;
 
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, MissingUser> {
-        let token = parts.extensions.get::<OscToken>().ok_or(MissingUser::NotSignedIn)?;
-        token.user().ok_or(MissingUser::Unknown)
-    }
+            async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, $rejection> {
+                let token = parts.extensions.get::<OscToken>();
+                token.and_then($of).ok_or_else(|| $missing(token))
+            }
+        }
+
+        impl<S: Sync> OptionalFromRequestParts<S> for $type {
+            type Rejection = Infallible;
+
+            async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Option<Self>, Infallible> {
+                Ok(parts.extensions.get::<OscToken>().and_then($of))
+            }
+        }
+    };
 }
 
-impl<S: Sync> OptionalFromRequestParts<S> for OscUser {
-    type Rejection = Infallible;
-
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Option<Self>, Infallible> {
-        Ok(parts.extensions.get::<OscToken>().and_then(OscToken::user))
-    }
-}
-
-extract!(OscToken, OscToken::clone);
-extract!(OscSession, OscToken::session);
+extract!(OscToken, |token| Some(token.clone()), MissingToken, |_| MissingToken);
+extract!(OscSession, |token| Some(token.session()), MissingToken, |_| MissingToken);
 #[cfg(feature = "client")]
-extract!(crate::workspace::OscContext, OscToken::context);
+extract!(crate::workspace::OscContext, |token| Some(token.context()), MissingToken, |_| MissingToken);
+extract!(OscUser, OscToken::user, MissingUser, |token: Option<&_>| match token {
+    Some(_) => MissingUser::Unknown,
+    None => MissingUser::NotSignedIn,
+});
 
 /// Lets handlers return `Result<_, ContextError>`. The status is
 /// [`response_status`](crate::ContextError::response_status), the body JSON with `error` and `error_description`.
@@ -161,19 +148,9 @@ impl IntoResponse for crate::workspace::ContextError {
     fn into_response(self) -> Response {
         let body =
             serde_json::json!({ "error": self.kind().as_str(), "error_description": self.to_string() });
-        let headers = [
-            (header::CONTENT_TYPE, http::HeaderValue::from_static("application/json")),
-            (header::CACHE_CONTROL, http::HeaderValue::from_static("no-store")),
-        ];
-        let mut response = (self.response_status(), headers, body.to_string()).into_response();
-        if response.status() == StatusCode::UNAUTHORIZED {
-            let challenge = http::HeaderValue::from_static(CHALLENGE);
-            response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
-        }
-        if let Some(delay) = self.retry_after() {
-            response.headers_mut().insert(header::RETRY_AFTER, delay.as_secs().max(1).into());
-        }
-        response
+        let delay =
+            self.retry_after().map(|delay| [(header::RETRY_AFTER, delay.as_secs().max(1).to_string())]);
+        (delay, json(self.response_status(), body.to_string())).into_response()
     }
 }
 

@@ -14,58 +14,16 @@ use tokio_util::task::TaskTracker;
 /// How often a waiter starts work whose task died, for example with its runtime.
 const MOST_STARTS: usize = 3;
 
+/// The result of a run, once it has one.
+type Run<T> = watch::Receiver<Option<T>>;
+
 /// Work with at most one run at a time.
-pub(crate) struct Flight<T>(Mutex<Option<watch::Receiver<Option<T>>>>);
+pub(crate) type Flight<T> = Flights<(), T>;
 
-impl<T> Default for Flight<T> {
-    fn default() -> Self {
-        Self(Mutex::new(None))
-    }
-}
+/// Work with at most one run at a time for each key. Finished runs are removed.
+pub(crate) struct Flights<K, T>(Arc<Mutex<HashMap<K, Run<T>>>>);
 
-impl<T: Clone + Send + Sync + 'static> Flight<T> {
-    /// Starts `work` unless a run is under way. Use [`landing`] to wait for the result.
-    ///
-    /// `None` outside a Tokio runtime, where no task can start.
-    pub(crate) fn start<F>(
-        &self,
-        tracker: &TaskTracker,
-        work: impl FnOnce() -> F,
-    ) -> Option<watch::Receiver<Option<T>>>
-    where
-        F: Future<Output = T> + Send + 'static,
-    {
-        let mut current = self.0.lock();
-        if let Some(receiver) = current.as_ref().filter(|receiver| is_under_way(receiver)) {
-            return Some(receiver.clone());
-        }
-        let runtime = Handle::try_current().ok()?;
-        let (sender, receiver) = watch::channel(None);
-        let work = work();
-        drop(tracker.spawn_on(
-            async move {
-                let result = work.await;
-                sender.send_replace(Some(result));
-            },
-            &runtime,
-        ));
-        *current = Some(receiver.clone());
-        Some(receiver)
-    }
-
-    /// Joins the run under way or starts one, and waits for its result. `None` if no run could finish.
-    pub(crate) async fn join<F>(&self, tracker: &TaskTracker, work: impl Fn() -> F) -> Option<T>
-    where
-        F: Future<Output = T> + Send + 'static,
-    {
-        land(|| self.start(tracker, &work)).await
-    }
-}
-
-/// Flights by key. Finished flights are removed.
-pub(crate) struct Flights<K, T>(Arc<Mutex<HashMap<K, Flight<T>>>>);
-
-impl<K: Eq + Hash, T> Default for Flights<K, T> {
+impl<K, T> Default for Flights<K, T> {
     fn default() -> Self {
         Self(Arc::default())
     }
@@ -76,57 +34,57 @@ where
     K: Clone + Eq + Hash + Send + Sync + 'static,
     T: Clone + Send + Sync + 'static,
 {
-    /// Works like [`Flight::start`].
-    pub(crate) fn start<F>(
-        &self,
-        key: &K,
-        tracker: &TaskTracker,
-        work: impl FnOnce() -> F,
-    ) -> Option<watch::Receiver<Option<T>>>
+    /// Starts `work` unless a run is under way. Use [`landing`] to wait for the result.
+    ///
+    /// `None` outside a Tokio runtime, where no task can start.
+    pub(crate) fn start<F>(&self, key: &K, tracker: &TaskTracker, work: impl FnOnce() -> F) -> Option<Run<T>>
     where
         F: Future<Output = T> + Send + 'static,
     {
-        let work = || {
-            let (work, flights, key) = (work(), self.0.clone(), key.clone());
-            async move {
-                let result = work.await;
-                flights.lock().remove(&key);
-                result
-            }
+        let mut runs = self.0.lock();
+        if let Some(run) = runs.get(key).filter(|run| is_under_way(run)) {
+            return Some(run.clone());
+        }
+        let runtime = Handle::try_current().ok()?;
+        let (sender, run) = watch::channel(None);
+        runs.insert(key.clone(), run.clone());
+        let (work, all, key) = (work(), self.0.clone(), key.clone());
+        let task = async move {
+            let result = work.await;
+            // Before anyone learns the result, because the next run may start then.
+            all.lock().remove(&key);
+            sender.send_replace(Some(result));
         };
-        self.0.lock().entry(key.clone()).or_default().start(tracker, work)
+        drop(tracker.spawn_on(task, &runtime));
+        Some(run)
     }
 
-    /// Works like [`Flight::join`].
+    /// Joins the run under way or starts one, and waits for its result. Starts another run if its task died. `None` if no
+    /// run could finish.
     pub(crate) async fn join<F>(&self, key: &K, tracker: &TaskTracker, work: impl Fn() -> F) -> Option<T>
     where
         F: Future<Output = T> + Send + 'static,
     {
-        land(|| self.start(key, tracker, &work)).await
-    }
-}
-
-/// Starts a run and waits for its result. Starts another run if the task died.
-async fn land<T: Clone>(start: impl Fn() -> Option<watch::Receiver<Option<T>>>) -> Option<T> {
-    for _ in 0..MOST_STARTS {
-        if let Some(result) = landing(start()?).await {
-            return Some(result);
+        for _ in 0..MOST_STARTS {
+            if let Some(result) = landing(self.start(key, tracker, &work)?).await {
+                return Some(result);
+            }
         }
+        tracing::error!(
+            "A background task of the layer died repeatedly. Unless the runtime is shutting down, report this as a bug."
+        );
+        None
     }
-    tracing::error!(
-        "A background task of the layer died repeatedly. Unless the runtime is shutting down, report this as a bug."
-    );
-    None
 }
 
 /// Returns true while the run's task is alive and has not sent its result.
-fn is_under_way<T>(receiver: &watch::Receiver<Option<T>>) -> bool {
-    receiver.borrow().is_none() && receiver.has_changed().is_ok()
+fn is_under_way<T>(run: &Run<T>) -> bool {
+    run.borrow().is_none() && run.has_changed().is_ok()
 }
 
 /// Waits for the result of a run. `None` if its task died without a result.
-pub(crate) async fn landing<T: Clone>(mut receiver: watch::Receiver<Option<T>>) -> Option<T> {
-    receiver.wait_for(Option::is_some).await.ok()?.clone()
+pub(crate) async fn landing<T: Clone>(mut run: Run<T>) -> Option<T> {
+    run.wait_for(Option::is_some).await.ok()?.clone()
 }
 
 #[cfg(test)]
@@ -146,13 +104,13 @@ mod tests {
                 runs.fetch_add(1, Ordering::SeqCst) + 1
             }
         };
-        let receivers: Vec<_> = (0..100).map(|_| flight.start(&tracker, work).unwrap()).collect();
+        let receivers: Vec<_> = (0..100).map(|_| flight.start(&(), &tracker, work).unwrap()).collect();
         go.notify_one();
         for receiver in receivers {
             assert_eq!(landing(receiver).await, Some(1));
         }
         go.notify_one();
-        assert_eq!(flight.join(&tracker, work).await, Some(2));
+        assert_eq!(flight.join(&(), &tracker, work).await, Some(2));
     }
 
     #[tokio::test]
@@ -184,7 +142,7 @@ mod tests {
             let done = done.clone();
             async move { done.notify_one() }
         };
-        drop(flight.start(&tracker, work));
+        drop(flight.start(&(), &tracker, work));
         done.notified().await;
     }
 
@@ -198,24 +156,25 @@ mod tests {
                 assert!(runs.fetch_add(1, Ordering::SeqCst) > 0, "the first run dies");
             }
         };
-        assert_eq!(flight.join(&tracker, work).await, Some(()));
+        assert_eq!(flight.join(&(), &tracker, work).await, Some(()));
         assert_eq!(runs.load(Ordering::SeqCst), 2);
     }
 
     #[test]
     fn nothing_starts_outside_a_runtime() {
         let flight: Flight<()> = Flight::default();
-        assert!(flight.start(&TaskTracker::new(), || async {}).is_none());
+        assert!(flight.start(&(), &TaskTracker::new(), || async {}).is_none());
     }
 
     #[test]
     fn a_run_restarts_after_its_runtime_ended() {
         let (flight, tracker) = (Arc::new(Flight::default()), TaskTracker::new());
         let first = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        let receiver = first.block_on(async { flight.start(&tracker, std::future::pending::<u8>).unwrap() });
+        let receiver =
+            first.block_on(async { flight.start(&(), &tracker, std::future::pending::<u8>).unwrap() });
         drop(first);
         let second = tokio::runtime::Builder::new_current_thread().build().unwrap();
         assert_eq!(second.block_on(landing(receiver)), None);
-        assert_eq!(second.block_on(flight.join(&tracker, || async { 2_u8 })), Some(2));
+        assert_eq!(second.block_on(flight.join(&(), &tracker, || async { 2_u8 })), Some(2));
     }
 }

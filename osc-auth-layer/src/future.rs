@@ -15,6 +15,8 @@ use crate::body::ResponseBody;
 use crate::gate::Verdict;
 use crate::response::Answer;
 
+const ONCE: &str = "a future is not polled after it completed";
+
 pin_project! {
     /// Resolves to the response of [`OscAuth`](crate::OscAuth).
     pub struct ResponseFuture<S, ReqBody>
@@ -28,30 +30,25 @@ pin_project! {
 
 pin_project! {
     #[project = StateProj]
-    #[project_replace = StateReplaced]
     enum State<S, ReqBody>
     where
         S: Service<Request<ReqBody>>,
     {
         Inner { #[pin] future: S::Future },
         Answer { answer: Option<Box<Answer>> },
-        Undecided { undecided: Box<Undecided<S, ReqBody>> },
-        Readying { waiting: Box<Waiting<S, ReqBody>> },
-        Done,
+        Waiting { waiting: Box<Waiting<S, ReqBody>> },
     }
 }
 
-/// A request that waits for a decision. Its service is a clone that is not ready, so it holds no permit that others need.
-struct Undecided<S, ReqBody> {
-    /// Only ever polled through `&mut`, so sharing the future is sound although the box is not `Sync`.
-    verdict: SyncWrapper<BoxFuture<'static, Verdict>>,
-    waiting: Waiting<S, ReqBody>,
-}
-
-/// A request that may pass and waits until the clone is ready.
+/// A request that waits for a decision, and then until its service is ready. The service is a clone that is not ready, so it
+/// holds no permit that others need.
 struct Waiting<S, ReqBody> {
+    /// `None` once the request may pass. Only ever polled through `&mut`, so sharing the future is sound although the box is
+    /// not `Sync`.
+    verdict: Option<SyncWrapper<BoxFuture<'static, Verdict>>>,
     service: S,
-    request: Request<ReqBody>,
+    /// `None` once the service has it.
+    request: Option<Request<ReqBody>>,
 }
 
 impl<S, ReqBody> ResponseFuture<S, ReqBody>
@@ -63,14 +60,13 @@ where
     }
 
     pub(crate) fn answer(answer: Box<Answer>) -> Self {
-        let answer = Some(answer);
-        Self { state: State::Answer { answer } }
+        Self { state: State::Answer { answer: Some(answer) } }
     }
 
     pub(crate) fn later(verdict: BoxFuture<'static, Verdict>, service: S, request: Request<ReqBody>) -> Self {
-        let waiting = Waiting { service, request };
-        let undecided = Box::new(Undecided { verdict: SyncWrapper::new(verdict), waiting });
-        Self { state: State::Undecided { undecided } }
+        let verdict = Some(SyncWrapper::new(verdict));
+        let waiting = Box::new(Waiting { verdict, service, request: Some(request) });
+        Self { state: State::Waiting { waiting } }
     }
 }
 
@@ -89,37 +85,26 @@ where
                     return Poll::Ready(Ok(response.map(ResponseBody::inner)));
                 }
                 StateProj::Answer { answer } => {
-                    let answer = answer.take().expect("a future is not polled after it completed");
+                    let answer = answer.take().expect(ONCE);
                     return Poll::Ready(Ok(answer.map(ResponseBody::own)));
                 }
-                StateProj::Undecided { undecided } => {
-                    let verdict = ready!(undecided.verdict.get_mut().as_mut().poll(cx));
-                    let StateReplaced::Undecided { undecided } = state.as_mut().project_replace(State::Done)
-                    else {
-                        unreachable!("the state was just matched");
-                    };
-                    let mut waiting = undecided.waiting;
-                    match verdict {
+                StateProj::Waiting { waiting } => match &mut waiting.verdict {
+                    Some(verdict) => match ready!(verdict.get_mut().as_mut().poll(cx)) {
                         Verdict::Answer(answer) => State::Answer { answer: Some(answer) },
                         Verdict::Pass(token) => {
-                            if let Some(token) = token {
-                                waiting.request.extensions_mut().insert(token);
+                            if let (Some(token), Some(request)) = (token, &mut waiting.request) {
+                                request.extensions_mut().insert(token);
                             }
-                            let waiting = Box::new(waiting);
-                            State::Readying { waiting }
+                            waiting.verdict = None;
+                            continue;
                         }
+                    },
+                    None => {
+                        ready!(waiting.service.poll_ready(cx))?;
+                        let request = waiting.request.take().expect(ONCE);
+                        State::Inner { future: waiting.service.call(request) }
                     }
-                }
-                StateProj::Readying { waiting } => {
-                    ready!(waiting.service.poll_ready(cx))?;
-                    let StateReplaced::Readying { waiting } = state.as_mut().project_replace(State::Done)
-                    else {
-                        unreachable!("the state was just matched");
-                    };
-                    let Waiting { mut service, request } = *waiting;
-                    State::Inner { future: service.call(request) }
-                }
-                StateProj::Done => panic!("polled after it completed"),
+                },
             };
             state.set(next);
         }

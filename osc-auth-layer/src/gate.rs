@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use futures_util::future::{BoxFuture, Either, select};
-use http::{HeaderMap, Method, Request, header};
+use futures_util::future::{BoxFuture, Either, FutureExt, select};
+use http::{HeaderValue, Method, Request, header};
 
-use crate::endpoints::{self, Auth, Endpoint, route};
+use crate::endpoints::{self, Auth, route};
 use crate::request::cookie::BadCookie;
 use crate::request::origin;
 use crate::response::{Answer, Refusal, Visitor, answer};
@@ -37,7 +37,8 @@ pub(crate) fn decide<B>(auth: &Arc<Auth>, request: &Request<B>) -> Decision {
     if let Some(endpoint) = route(&auth.config, request.uri().path()) {
         let visitor = Visitor::of(&auth.config, request).without_return();
         let head = endpoints::head(&auth.config, endpoint, request);
-        return Decision::Later(Box::pin(serve(auth.clone(), endpoint, visitor, head)));
+        let answer = endpoints::serve(auth.clone(), endpoint, visitor, head);
+        return Decision::Later(Box::pin(answer.map(|answer| Verdict::Answer(Box::new(answer)))));
     }
     let found = match authenticate(auth, request) {
         Ok(Lookup::Usable(Usable::Token(token))) => return Decision::Now(Verdict::Pass(Some(token))),
@@ -47,15 +48,6 @@ pub(crate) fn decide<B>(auth: &Arc<Auth>, request: &Request<B>) -> Decision {
     let is_public = auth.config.public_paths.matches(request.uri().path());
     let visitor = Visitor::of(&auth.config, request);
     Decision::Later(Box::pin(wait(auth.clone(), found, visitor, is_public)))
-}
-
-async fn serve(
-    auth: Arc<Auth>,
-    endpoint: Endpoint,
-    visitor: Visitor,
-    head: Result<Request<()>, Refusal>,
-) -> Verdict {
-    Verdict::Answer(Box::new(endpoints::serve(auth, endpoint, visitor, head).await))
 }
 
 fn refuse<B>(auth: &Auth, request: &Request<B>, refusal: Refusal) -> Verdict {
@@ -187,11 +179,8 @@ async fn read(sessions: &Arc<Sessions>, id: &SessionId, is_public: bool) -> Resu
     } else {
         reading.await
     };
-    match read {
-        Ok(Some(session)) => assess(sessions, &session),
-        Ok(None) => Err(Refusal::Unauthenticated),
-        Err(_) => Err(unavailable),
-    }
+    let session = read.map_err(|_| unavailable)?.ok_or(Refusal::Unauthenticated)?;
+    assess(sessions, &session)
 }
 
 /// Returns true for an upgrade that a page of another origin requests.
@@ -201,16 +190,9 @@ async fn read(sessions: &Arc<Sessions>, id: &SessionId, is_public: bool) -> Resu
 fn is_foreign_upgrade<B>(auth: &Auth, request: &Request<B>) -> bool {
     let headers = request.headers();
     let upgrades = headers.contains_key(header::UPGRADE) || request.method() == Method::CONNECT;
-    upgrades && has_foreign_origin(auth, request, headers)
-}
-
-/// Returns true if the request has a foreign `Origin`, or several. A browser sends only one.
-fn has_foreign_origin<B>(auth: &Auth, request: &Request<B>, headers: &HeaderMap) -> bool {
     let configured = &auth.config.public_urls;
+    let is_own = |origin: &HeaderValue| origin::is_own(origin.as_bytes(), configured, request.uri(), headers);
+    // A browser sends only one `Origin`.
     let mut origins = headers.get_all(header::ORIGIN).iter();
-    match (origins.next(), origins.next()) {
-        (None, _) => false,
-        (Some(origin), None) => !origin::is_own(origin.as_bytes(), configured, request.uri(), headers),
-        (Some(_), Some(_)) => true,
-    }
+    upgrades && origins.next().is_some_and(|origin| !is_own(origin) || origins.next().is_some())
 }

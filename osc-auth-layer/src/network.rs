@@ -1,6 +1,5 @@
 //! Sends all HTTP requests of the crate. Returns a bounded answer or the kind of failure.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -21,10 +20,8 @@ pub(crate) struct Limits {
     pub(crate) bytes: usize,
 }
 
-impl Limits {
-    /// The limits for the provider. Token and metadata answers are far shorter than 64 KiB.
-    pub(crate) const PROVIDER: Self = Self { time: Duration::from_secs(10), bytes: 64 * 1024 };
-}
+/// The limits for the provider. Token and metadata answers are far shorter than 64 KiB.
+const PROVIDER: Limits = Limits { time: Duration::from_secs(10), bytes: 64 * 1024 };
 
 /// A request as a value.
 #[derive(Clone)]
@@ -89,16 +86,13 @@ impl HttpClient {
             .user_agent(concat!("osc-auth-layer/", env!("CARGO_PKG_VERSION")))
             // Close idle connections before the provider does. If it closes one under a request, the answer is lost.
             .pool_idle_timeout(Duration::from_secs(15));
-        let builder = match configure {
-            Some(configure) => configure(builder),
-            None => builder,
-        };
+        let builder = if let Some(configure) = configure { configure(builder) } else { builder };
         builder
             .redirect(reqwest::redirect::Policy::none())
             .retry(reqwest::retry::never())
             .connect_timeout(CONNECT_TIMEOUT)
             .build()
-            .map(|client| Self { client, clock, limits: Limits::PROVIDER })
+            .map(|client| Self { client, clock, limits: PROVIDER })
             .map_err(|error| {
                 let problem = format!("does not give a usable HTTP client ({})", with_causes(&error.without_url()));
                 let remedy = "Check the proxy and certificate settings. The system needs root certificates (Debian: \
@@ -125,10 +119,7 @@ impl HttpClient {
     ) -> Result<WireResponse, NetworkError> {
         let WireRequest { method, url, headers, body } = request;
         let builder = self.client.request(method, url).headers(headers).timeout(time);
-        let builder = match body {
-            Some(body) => builder.body(body),
-            None => builder,
-        };
+        let builder = if let Some(body) = body { builder.body(body) } else { builder };
         let mut response = builder.send().await.map_err(failure)?;
         let mut body = BytesMut::new();
         while let Some(chunk) = response.chunk().await.map_err(failure)? {
@@ -137,15 +128,9 @@ impl HttpClient {
             }
             body.extend_from_slice(&chunk);
         }
-        Ok(WireResponse {
-            status: response.status(),
-            retry_after: response
-                .headers()
-                .get(header::RETRY_AFTER)
-                .and_then(|value| value.to_str().ok())
-                .and_then(|value| retry_after(value, self.clock.now())),
-            body: body.freeze(),
-        })
+        let delay = response.headers().get(header::RETRY_AFTER).and_then(|value| value.to_str().ok());
+        let retry_after = delay.and_then(|value| retry_after(value, self.clock.now()));
+        Ok(WireResponse { status: response.status(), retry_after, body: body.freeze() })
     }
 }
 
@@ -187,8 +172,8 @@ fn retry_after(value: &str, now: SystemTime) -> Option<Duration> {
 pub(crate) fn is_loopback_url(url: &Url) -> bool {
     match url.host() {
         Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
-        Some(Host::Ipv4(address)) => IpAddr::V4(address).is_loopback(),
-        Some(Host::Ipv6(address)) => IpAddr::V6(address).is_loopback(),
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
         None => false,
     }
 }

@@ -33,14 +33,10 @@ pub(crate) fn redacted(text: &str, longest: usize, secrets: &[&str]) -> String {
     let parts: Vec<_> = parts.iter().filter_map(|form| Parts::of(form)).collect();
     let repeats = |text: &str| readings(text).iter().any(|read| parts.iter().any(|parts| parts.are_in(read)));
     let text: String = text.chars().take(LONGEST_READ).map(printable).collect();
-    let words: Vec<_> = text.split_whitespace().collect();
-    let is_withheld: Vec<_> = words.iter().map(|word| repeats(word)).collect();
-    let shown = words.iter().zip(&is_withheld).map(|(word, is_withheld)| match is_withheld {
-        true => "[withheld]",
-        false => word,
-    });
-    let mut line = shown.collect::<Vec<_>>().join(" ");
-    let is_all_withheld = !words.is_empty() && is_withheld.iter().all(|is_withheld| *is_withheld);
+    let words: Vec<_> = text.split_whitespace().map(|word| (!repeats(word)).then_some(word)).collect();
+    let shown: Vec<_> = words.iter().map(|word| word.unwrap_or("[withheld]")).collect();
+    let mut line = shown.join(" ");
+    let is_all_withheld = !words.is_empty() && words.iter().all(Option::is_none);
     // A secret may consist of several words.
     if is_all_withheld || repeats(&line) {
         WITHHELD.clone_into(&mut line);
@@ -77,15 +73,12 @@ fn printable(c: char) -> char {
 }
 
 /// Returns a secret as it is and in its JSON form, each turned into one line.
-fn forms(secret: &str) -> Vec<String> {
+fn forms(secret: &str) -> [String; 2] {
     let escaped = serde_json::Value::from(secret).to_string();
-    let one_line = |form: &str| {
+    [secret, &escaped[1..escaped.len() - 1]].map(|form| {
         let text: String = form.chars().map(printable).collect();
         text.split_whitespace().collect::<Vec<_>>().join(" ")
-    };
-    let mut forms = vec![one_line(secret), one_line(&escaped[1..escaped.len() - 1])];
-    forms.dedup();
-    forms
+    })
 }
 
 /// All parts of a secret that would give it away.

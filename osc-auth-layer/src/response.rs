@@ -51,37 +51,34 @@ pub(crate) enum Refusal {
     Forbidden,
 }
 
+/// The error code of an answer, its status, and whether a new sign-in can help. During an outage a sign-in would replace a
+/// session that is still good, and the app chooses the status.
+type Kind = (&'static str, StatusCode, bool);
+
 impl Refusal {
-    fn status(&self, config: &Config) -> StatusCode {
+    fn kind(&self, outage_status: StatusCode) -> Kind {
         match self {
-            Self::Unauthenticated | Self::SessionEnded | Self::AccessDenied | Self::SignInFailed => {
-                StatusCode::UNAUTHORIZED
+            Self::Unauthenticated => ("unauthenticated", StatusCode::UNAUTHORIZED, true),
+            Self::SessionEnded => ("session_ended", StatusCode::UNAUTHORIZED, true),
+            Self::TemporarilyUnavailable { .. } => ("temporarily_unavailable", outage_status, false),
+            Self::ProviderUnavailable => ("provider_unavailable", StatusCode::BAD_GATEWAY, true),
+            Self::Misconfigured | Self::UnknownHost { .. } => {
+                ("misconfigured", StatusCode::INTERNAL_SERVER_ERROR, false)
             }
-            Self::TemporarilyUnavailable { .. } => config.outage_status,
-            Self::ProviderUnavailable => StatusCode::BAD_GATEWAY,
-            Self::Misconfigured | Self::UnknownHost { .. } => StatusCode::INTERNAL_SERVER_ERROR,
-            Self::InvalidState | Self::InvalidRequest(_) | Self::BadCookie(_) => StatusCode::BAD_REQUEST,
-            Self::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
-            Self::Forbidden | Self::NotAllowed => StatusCode::FORBIDDEN,
+            Self::InvalidState => ("invalid_state", StatusCode::BAD_REQUEST, true),
+            Self::AccessDenied => ("access_denied", StatusCode::UNAUTHORIZED, true),
+            Self::NotAllowed => ("not_allowed", StatusCode::FORBIDDEN, true),
+            Self::SignInFailed => ("sign_in_failed", StatusCode::UNAUTHORIZED, true),
+            Self::InvalidRequest(_) | Self::BadCookie(_) => {
+                ("invalid_request", StatusCode::BAD_REQUEST, true)
+            }
+            Self::MethodNotAllowed { .. } => ("method_not_allowed", StatusCode::METHOD_NOT_ALLOWED, false),
+            Self::Forbidden => ("forbidden", StatusCode::FORBIDDEN, false),
         }
     }
 
-    /// Returns the error code of the answer.
     pub(crate) fn error(&self) -> &'static str {
-        match self {
-            Self::Unauthenticated => "unauthenticated",
-            Self::SessionEnded => "session_ended",
-            Self::TemporarilyUnavailable { .. } => "temporarily_unavailable",
-            Self::ProviderUnavailable => "provider_unavailable",
-            Self::Misconfigured | Self::UnknownHost { .. } => "misconfigured",
-            Self::InvalidState => "invalid_state",
-            Self::AccessDenied => "access_denied",
-            Self::NotAllowed => "not_allowed",
-            Self::SignInFailed => "sign_in_failed",
-            Self::InvalidRequest(_) | Self::BadCookie(_) => "invalid_request",
-            Self::MethodNotAllowed { .. } => "method_not_allowed",
-            Self::Forbidden => "forbidden",
-        }
+        self.kind(StatusCode::default()).0
     }
 
     /// Tells the user what failed and what to do. Contains only the layer's own words. The provider's words go to the log.
@@ -121,26 +118,6 @@ impl Refusal {
                 "The request came from another site. This address accepts requests from this app's own pages only."
             }
         })
-    }
-
-    /// Returns true if a new sign-in can help. During an outage it would replace a session that is still good.
-    fn offers_signin(&self) -> bool {
-        match self {
-            Self::TemporarilyUnavailable { .. }
-            | Self::Misconfigured
-            | Self::UnknownHost { .. }
-            | Self::MethodNotAllowed { .. }
-            | Self::Forbidden => false,
-            Self::Unauthenticated
-            | Self::SessionEnded
-            | Self::ProviderUnavailable
-            | Self::InvalidState
-            | Self::AccessDenied
-            | Self::NotAllowed
-            | Self::SignInFailed
-            | Self::InvalidRequest(_)
-            | Self::BadCookie(_) => true,
-        }
     }
 }
 
@@ -188,13 +165,9 @@ impl Visitor {
     }
 
     fn signin_link(&self) -> String {
-        match &self.return_to {
-            None => self.signin.clone(),
-            Some(return_to) => {
-                let query: String = form_urlencoded::byte_serialize(return_to.as_bytes()).collect();
-                format!("{}?return_to={query}", self.signin)
-            }
-        }
+        let Some(return_to) = &self.return_to else { return self.signin.clone() };
+        let query: String = form_urlencoded::byte_serialize(return_to.as_bytes()).collect();
+        format!("{}?return_to={query}", self.signin)
     }
 }
 
@@ -214,18 +187,16 @@ fn is_navigation(headers: &HeaderMap) -> bool {
 
 /// Makes the answer to a refused request.
 pub(crate) fn answer(config: &Config, visitor: &Visitor, refusal: Refusal) -> Answer {
-    let status = refusal.status(config);
+    let kind = refusal.kind(config.outage_status);
     let needs_signin = matches!(refusal, Refusal::Unauthenticated | Refusal::SessionEnded);
     let mut response =
         if config.redirect_to_signin && needs_signin && visitor.is_navigation && visitor.is_safe {
             see_other(&visitor.signin_link())
         } else {
-            let mut response = body(visitor, &refusal);
-            *response.status_mut() = status;
-            response
+            page_or_json(visitor, kind, &refusal.description())
         };
     if response.status() == StatusCode::UNAUTHORIZED {
-        response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge(visitor, refusal.offers_signin()));
+        response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge(visitor, kind.2));
     }
     let headers = response.headers_mut();
     match refusal {
@@ -262,7 +233,8 @@ pub(crate) fn fit(mut answer: Answer) -> Answer {
         let (name, cookies) = cookies.remove_entry_mult();
         let cookies: Vec<_> = cookies.collect();
         for cookie in cookies {
-            if total > MOST_HEADERS && is_removal(&cookie) {
+            let is_removal = memchr::memmem::find(cookie.as_bytes(), b"; Max-Age=0").is_some();
+            if total > MOST_HEADERS && is_removal {
                 total -= size(&name, &cookie);
             } else {
                 headers.append(&name, cookie);
@@ -283,10 +255,6 @@ fn size(name: &HeaderName, value: &HeaderValue) -> usize {
     name.as_str().len() + value.len() + 4
 }
 
-fn is_removal(cookie: &HeaderValue) -> bool {
-    memchr::memmem::find(cookie.as_bytes(), b"; Max-Age=0").is_some()
-}
-
 /// Returns the challenge that every 401 needs (RFC 9110 §11.6.1). It names the cookie and, if a sign-in helps, its address.
 ///
 /// A `Bearer` challenge would ask for a token in a header that the layer never reads.
@@ -298,39 +266,32 @@ fn challenge(visitor: &Visitor, offers_signin: bool) -> HeaderValue {
     HeaderValue::try_from(challenge).unwrap_or(HeaderValue::from_static("Cookie realm=\"osc\""))
 }
 
-fn body(visitor: &Visitor, refusal: &Refusal) -> Answer {
-    let signin = refusal.offers_signin().then(|| visitor.signin_link());
+fn page_or_json(visitor: &Visitor, (error, status, offers_signin): Kind, description: &str) -> Answer {
+    let signin = offers_signin.then(|| visitor.signin_link());
     if visitor.is_navigation {
-        let page = page::render(refusal.error(), &refusal.description(), signin.as_deref());
-        let mut response = own(page.into());
+        let mut response = own(status, page::render(error, description, signin.as_deref()));
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
-        headers.insert(header::CONTENT_SECURITY_POLICY, page::content_security_policy());
+        headers.insert(header::CONTENT_SECURITY_POLICY, page::POLICY.clone());
         headers.insert(header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
-        response
-    } else {
-        let mut json = json!({
-            "error": refusal.error(),
-            "error_description": refusal.description(),
-        });
-        if let Some(signin) = signin {
-            json["signin"] = signin.into();
-        }
-        json_answer(StatusCode::OK, &json)
+        return response;
     }
+    let mut json = json!({ "error": error, "error_description": description });
+    if let Some(signin) = signin {
+        json["signin"] = signin.into();
+    }
+    json_answer(status, &json)
 }
 
 pub(crate) fn json_answer(status: StatusCode, json: &Value) -> Answer {
-    let mut response = own(json.to_string().into());
-    *response.status_mut() = status;
+    let mut response = own(status, json.to_string());
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
 }
 
 /// Redirects by 303, never 307, so that the browser does not repeat a form's body at the target (RFC 9700 §4.12).
 pub(crate) fn see_other(location: &str) -> Answer {
-    let mut response = own(Bytes::new());
-    *response.status_mut() = StatusCode::SEE_OTHER;
+    let mut response = own(StatusCode::SEE_OTHER, Bytes::new());
     insert(response.headers_mut(), header::LOCATION, location);
     response
 }
@@ -338,8 +299,9 @@ pub(crate) fn see_other(location: &str) -> Answer {
 /// Makes an answer with the headers that every answer of the layer has.
 ///
 /// `Referrer-Policy` matters because the callback's URL contains a code. Pages that it leads to must not see the code.
-fn own(body: Bytes) -> Answer {
-    let mut response = Response::new(body);
+fn own(status: StatusCode, body: impl Into<Bytes>) -> Answer {
+    let mut response = Response::new(body.into());
+    *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
@@ -350,9 +312,7 @@ fn own(body: Bytes) -> Answer {
 
 fn insert(headers: &mut HeaderMap, name: HeaderName, value: &str) {
     match HeaderValue::from_str(value) {
-        Ok(value) => {
-            headers.append(name, value);
-        }
+        Ok(value) => _ = headers.append(name, value),
         Err(_) => tracing::error!(
             %name,
             "The layer left out a header, because its value holds invalid characters. Check the configured paths and URLs."

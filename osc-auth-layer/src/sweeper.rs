@@ -44,22 +44,18 @@ impl Sweeper {
             *task = Some(runtime.spawn(keep_sweeping(Arc::downgrade(self), self.clock.clone())));
         }
     }
-
-    /// Sweeps one slice of the sweep of this number. `None` if there is no such sweep.
-    fn slice(&self, number: usize, now: Timestamp) -> Option<bool> {
-        self.sweeps.lock().get_mut(number).map(|sweep| sweep(now))
-    }
 }
 
 async fn keep_sweeping(sweeper: Weak<Sweeper>, clock: Arc<dyn Clock>) {
-    let mut time = SweepTime::from(Timestamp::from(clock.now()));
+    let mut time = SweepTime { believed: clock.now().into(), doubted: 0 };
     loop {
         clock.sleep(SWEEP_EVERY).await;
         let now = time.next(clock.now().into());
         let mut number = 0;
         loop {
             let Some(sweeper) = sweeper.upgrade() else { return };
-            match sweeper.slice(number, now) {
+            let slice = sweeper.sweeps.lock().get_mut(number).map(|sweep| sweep(now));
+            match slice {
                 None => break,
                 Some(true) => {}
                 Some(false) => number += 1,
@@ -77,12 +73,6 @@ async fn keep_sweeping(sweeper: Weak<Sweeper>, clock: Arc<dyn Clock>) {
 struct SweepTime {
     believed: Timestamp,
     doubted: u32,
-}
-
-impl From<Timestamp> for SweepTime {
-    fn from(believed: Timestamp) -> Self {
-        Self { believed, doubted: 0 }
-    }
 }
 
 impl SweepTime {
@@ -110,7 +100,7 @@ mod tests {
 
     #[test]
     fn small_steps_of_the_clock_are_followed_in_both_directions() {
-        let mut time = SweepTime::from(at(1000));
+        let mut time = SweepTime { believed: at(1000), doubted: 0 };
         for now in [1001, 1002, 1010, 1010, 1024, 500, 501, 0] {
             assert_eq!(time.next(at(now)), at(now));
         }
@@ -118,7 +108,7 @@ mod tests {
 
     #[test]
     fn a_clock_jump_that_reverts_is_ignored() {
-        let mut time = SweepTime::from(at(0));
+        let mut time = SweepTime { believed: at(0), doubted: 0 };
         for minute in 1..=30 {
             assert_eq!(time.next(at(DAY + minute)), at(minute));
         }
@@ -127,7 +117,7 @@ mod tests {
 
     #[test]
     fn a_lasting_clock_jump_is_followed_after_half_an_hour() {
-        let mut time = SweepTime::from(at(0));
+        let mut time = SweepTime { believed: at(0), doubted: 0 };
         for minute in 1..=30 {
             assert_eq!(time.next(at(DAY + minute)), at(minute));
         }

@@ -2,15 +2,11 @@
 
 use sync_wrapper::SyncWrapper;
 
-use super::check::{
-    check_authorization_params, check_client, check_limits, check_paths, check_timing, cookie_keys,
-    cookie_mode, parse_public_urls,
-};
+use super::check;
 use super::{Builder, Config};
 use crate::error::ConfigError;
 use crate::network::HttpClient;
 use crate::oauth::Issuer;
-use crate::request::public_path::PublicPaths;
 use crate::sessions::{Admission, Settings};
 use crate::store::Keyring;
 #[cfg(feature = "client")]
@@ -20,34 +16,29 @@ impl Builder {
     /// Checks the settings. Sends nothing.
     pub(crate) fn check(mut self) -> Result<(Config, Settings), ConfigError> {
         let issuer = Issuer::new(self.issuer.as_deref(), self.environment.as_deref(), self.known_endpoints)?;
-        check_client(&self.client.0)?;
+        check::client(&self.client.0)?;
         if let Some(method) = self.auth_method {
             method.apply(&mut self.client.0)?;
         }
-        check_authorization_params(&self.authorization_params)?;
-        let public_urls = parse_public_urls(&self.public_urls)?;
-        check_paths(&self)?;
-        check_timing(&self.timing)?;
-        let cookies = cookie_mode(&self.cookie_name, &public_urls)?;
-        let secrets = cookie_keys(&self.cookie_keys, &self.client.0, self.store.is_some())?;
-        check_limits(&self)?;
+        check::authorization_params(&self.authorization_params)?;
+        let public_urls = check::public_urls(&self.public_urls)?;
+        check::paths(&self)?;
+        check::timing(&self.timing)?;
+        let cookies = check::cookie_mode(&self.cookie_name, &public_urls)?;
+        let secrets = check::cookie_keys(&self.cookie_keys, &self.client.0, self.store.is_some())?;
+        check::limits(&self)?;
         #[cfg(feature = "client")]
-        let platform = match &self.platform {
-            Some(base) => Some(Platform::at(base)?),
-            None => Platform::of(&issuer),
+        let extensions = {
+            let platform = self.platform.as_deref().map(Platform::at).transpose()?;
+            let mut extensions = http::Extensions::new();
+            if let Some(platform) = platform.or_else(|| Platform::of(&issuer)) {
+                extensions.insert(platform);
+            }
+            extensions
         };
         let http = HttpClient::new(self.configure_http.map(SyncWrapper::into_inner), self.clock.clone())?;
-        let mut public_paths = PublicPaths::default();
-        self.public_paths.iter().for_each(|path| public_paths.allow(path));
-        self.public_prefixes.iter().for_each(|prefix| public_paths.allow_below(prefix));
-        if self.optional {
-            public_paths.allow_every();
-        }
-        #[cfg(feature = "client")]
-        let mut extensions = http::Extensions::new();
-        #[cfg(feature = "client")]
-        if let Some(platform) = platform {
-            extensions.insert(platform);
+        for prefix in &mut self.public_paths.prefixes {
+            prefix.truncate(prefix.trim_end_matches('/').len());
         }
         let settings = Settings {
             timing: self.timing,
@@ -71,7 +62,7 @@ impl Builder {
             session_path: self.session_path,
             after_signin: self.after_signin,
             after_signout: self.after_signout,
-            public_paths,
+            public_paths: self.public_paths,
             redirect_to_signin: self.redirect_to_signin,
             outage_status: self.outage_status,
             scopes: self.scopes,

@@ -7,8 +7,8 @@ use sync_wrapper::SyncWrapper;
 use super::{Client, ClientAuthMethod};
 use crate::clock::{Clock, SystemClock};
 use crate::error::quoted;
-use crate::sessions::OscUser;
-use crate::sessions::{Authorize, Timing};
+use crate::request::public_path::PublicPaths;
+use crate::sessions::{Authorize, OscUser, Timing};
 use crate::store::SessionStore;
 
 type ConfigureHttp = Box<dyn FnOnce(reqwest::ClientBuilder) -> reqwest::ClientBuilder + Send>;
@@ -45,9 +45,7 @@ pub struct Builder {
     pub(super) authorize: Vec<Authorize>,
     pub(super) after_signin: String,
     pub(super) after_signout: String,
-    pub(super) public_paths: Vec<String>,
-    pub(super) public_prefixes: Vec<String>,
-    pub(super) optional: bool,
+    pub(super) public_paths: PublicPaths,
     pub(super) redirect_to_signin: bool,
     pub(super) outage_status: StatusCode,
     pub(super) timing: Timing,
@@ -80,9 +78,7 @@ impl Builder {
             authorize: Vec::new(),
             after_signin: "/".to_owned(),
             after_signout: "/".to_owned(),
-            public_paths: Vec::new(),
-            public_prefixes: Vec::new(),
-            optional: false,
+            public_paths: PublicPaths::default(),
             redirect_to_signin: false,
             outage_status: StatusCode::UNAUTHORIZED,
             timing: Timing {
@@ -106,18 +102,16 @@ impl Builder {
     ///
     /// Default: `https://app.osaas.io`, OSC's production. The provider's metadata must name exactly the same `issuer`.
     /// Cannot be combined with [`environment`](Self::environment).
-    pub fn issuer(mut self, issuer: impl Into<String>) -> Self {
-        self.issuer = Some(issuer.into());
-        self
+    pub fn issuer(self, issuer: impl Into<String>) -> Self {
+        Self { issuer: Some(issuer.into()), ..self }
     }
 
     /// Selects an OSC environment by name, such as `prod`, `stage` or `dev`. Default: `prod`.
     ///
     /// The issuer of `prod` is `https://app.osaas.io`, that of any other environment `https://app.{name}.osaas.io`.
     /// Cannot be combined with [`issuer`](Self::issuer).
-    pub fn environment(mut self, name: impl Into<String>) -> Self {
-        self.environment = Some(name.into());
-        self
+    pub fn environment(self, name: impl Into<String>) -> Self {
+        Self { environment: Some(name.into()), ..self }
     }
 
     /// Sets how a client with a secret authenticates at the token, revocation and pushed-authorization endpoints. Needed
@@ -126,18 +120,16 @@ impl Builder {
     /// Default: a method that the provider announces, preferably `client_secret_post`. A method that you set is used
     /// even if the provider does not announce it. A client that registers itself agrees on a method when it registers, so
     /// it cannot have this setting.
-    pub fn auth_method(mut self, method: ClientAuthMethod) -> Self {
-        self.auth_method = Some(method);
-        self
+    pub fn auth_method(self, method: ClientAuthMethod) -> Self {
+        Self { auth_method: Some(method), ..self }
     }
 
     /// Falls back to OSC's endpoint paths below the issuer (`/api/connect/authorize`, …) while the provider's metadata
     /// cannot be fetched.
     ///
     /// Default: only for OSC's own issuers. The layer never falls back if the metadata names another `issuer`.
-    pub fn known_endpoints(mut self) -> Self {
-        self.known_endpoints = true;
-        self
+    pub fn known_endpoints(self) -> Self {
+        Self { known_endpoints: true, ..self }
     }
 
     /// Adds a URL under which browsers find the app's root, for example `https://app.example.com`. Repeatable.
@@ -165,13 +157,12 @@ impl Builder {
     /// Sets the scopes that sign-in asks for (RFC 6749 §3.3).
     ///
     /// Default: none. Then the provider decides; some providers answer `access_denied`.
-    pub fn scopes<I>(mut self, scopes: I) -> Self
+    pub fn scopes<I>(self, scopes: I) -> Self
     where
         I: IntoIterator,
         I::Item: Into<String>,
     {
-        self.scopes = scopes.into_iter().map(Into::into).collect();
-        self
+        Self { scopes: scopes.into_iter().map(Into::into).collect(), ..self }
     }
 
     /// Adds a constant parameter to each authorization request, such as `prompt=consent` for a provider that issues a
@@ -194,22 +185,19 @@ impl Builder {
     /// sees it, of at most 320 bytes. A path that two parsers could read differently is ignored in favour of
     /// [`after_signin`](Self::after_signin). Examples are `//`, dot segments, an escaped `/`, `\`, `.` or `%`, and
     /// characters that normalise to one of these.
-    pub fn signin_path(mut self, path: impl Into<String>) -> Self {
-        self.signin_path = path.into();
-        self
+    pub fn signin_path(self, path: impl Into<String>) -> Self {
+        Self { signin_path: path.into(), ..self }
     }
 
     /// Sets the path of the redirect URI (RFC 6749 §3.1.2). Default: `/auth/callback`. Register the whole URL, such as
     /// `https://app.example.com/auth/callback`, with the provider.
-    pub fn callback_path(mut self, path: impl Into<String>) -> Self {
-        self.callback_path = path.into();
-        self
+    pub fn callback_path(self, path: impl Into<String>) -> Self {
+        Self { callback_path: path.into(), ..self }
     }
 
     /// Sets the path that signs the user out. Default: `/auth/signout`. It accepts `POST` from the same origin only.
-    pub fn signout_path(mut self, path: impl Into<String>) -> Self {
-        self.signout_path = path.into();
-        self
+    pub fn signout_path(self, path: impl Into<String>) -> Self {
+        Self { signout_path: path.into(), ..self }
     }
 
     /// Sets the path that tells the app's scripts whether the user is signed in. Default: `/auth/session`.
@@ -224,9 +212,8 @@ impl Builder {
     /// `workspace` and `user` are null if they are unknown. `expires_at` is the time, in seconds since 1970, at which the
     /// session ends if nobody uses it. A request to this path never refreshes, never redirects and does not count as
     /// use of the session.
-    pub fn session_path(mut self, path: impl Into<String>) -> Self {
-        self.session_path = path.into();
-        self
+    pub fn session_path(self, path: impl Into<String>) -> Self {
+        Self { session_path: path.into(), ..self }
     }
 
     /// Admits only users for whom `may_enter` returns true. Repeatable: then every rule must admit the user. Default: every
@@ -265,16 +252,14 @@ impl Builder {
     }
 
     /// Sets the path, below the public URL, that a sign-in without `return_to` leads to. Default: `/`.
-    pub fn after_signin(mut self, path: impl Into<String>) -> Self {
-        self.after_signin = path.into();
-        self
+    pub fn after_signin(self, path: impl Into<String>) -> Self {
+        Self { after_signin: path.into(), ..self }
     }
 
     /// Sets the path, below the public URL, that a sign-out leads to. Default: `/`. Make it
     /// [public](Self::public_path), or the user is asked to sign in again at once.
-    pub fn after_signout(mut self, path: impl Into<String>) -> Self {
-        self.after_signout = path.into();
-        self
+    pub fn after_signout(self, path: impl Into<String>) -> Self {
+        Self { after_signout: path.into(), ..self }
     }
 
     /// Lets requests for exactly this path pass without a session. Requests with a session still get their token.
@@ -282,7 +267,7 @@ impl Builder {
     ///
     /// The layer compares the raw path, byte by byte.
     pub fn public_path(mut self, path: impl Into<String>) -> Self {
-        self.public_paths.push(path.into());
+        self.public_paths.exact.push(path.into());
         self
     }
 
@@ -292,7 +277,7 @@ impl Builder {
     /// A path that another parser could read differently is never public. Examples are `..`, `//`, `;`, `%2f`, a `%`
     /// without two hex digits, an escape that is not UTF-8, and a fullwidth `．`.
     pub fn public_prefix(mut self, prefix: impl Into<String>) -> Self {
-        self.public_prefixes.push(prefix.into());
+        self.public_paths.prefixes.push(prefix.into());
         self
     }
 
@@ -301,7 +286,7 @@ impl Builder {
     /// Risk: the layer no longer protects any path. Each handler has to ask for an `OscToken`. The extractors of feature
     /// `axum` then answer 401 with JSON, not with a page for browsers.
     pub fn optional(mut self) -> Self {
-        self.optional = true;
+        self.public_paths.every = true;
         self
     }
 
@@ -309,18 +294,16 @@ impl Builder {
     ///
     /// Only `GET` and `HEAD` requests that navigate the browser are redirected. API calls always get 401. An outage never
     /// redirects.
-    pub fn redirect_to_signin(mut self) -> Self {
-        self.redirect_to_signin = true;
-        self
+    pub fn redirect_to_signin(self) -> Self {
+        Self { redirect_to_signin: true, ..self }
     }
 
     /// Sets the status of the answer `temporarily_unavailable`: the token has expired and the provider or the store is
     /// unreachable. Default: 401.
     ///
     /// We recommend 503, because clients retry it. Any 4xx or 5xx is accepted.
-    pub fn outage_status(mut self, status: StatusCode) -> Self {
-        self.outage_status = status;
-        self
+    pub fn outage_status(self, status: StatusCode) -> Self {
+        Self { outage_status: status, ..self }
     }
 
     /// Sets how long before its expiry a token is no longer handed out. Requests then wait for the refresh.
@@ -363,18 +346,16 @@ impl Builder {
     /// needed; without a store its user has to sign in again.
     ///
     /// The layer notes the use of a session at most once a minute. So give room for at least twice the sign-ins of a minute.
-    pub fn max_sessions(mut self, sessions: usize) -> Self {
-        self.max_sessions = sessions;
-        self
+    pub fn max_sessions(self, sessions: usize) -> Self {
+        Self { max_sessions: sessions, ..self }
     }
 
     /// Sets the session cookie's name. Default: `osc_session`. Up to 64 letters, digits, `_` and `-`.
     ///
     /// The layer adds the prefix `__Host-`, or on plain-http loopback the suffix `_<port>`. Two apps below different
     /// paths of one host need different names. Otherwise they sign each other's users out.
-    pub fn cookie_name(mut self, name: impl Into<String>) -> Self {
-        self.cookie_name = name.into();
-        self
+    pub fn cookie_name(self, name: impl Into<String>) -> Self {
+        Self { cookie_name: name.into(), ..self }
     }
 
     /// Adds a key for sealed cookies: 32 random bytes or more. All nodes of an app need the same keys.
@@ -396,9 +377,8 @@ impl Builder {
     ///
     /// All nodes need the same client and the same [`cookie_key`](Self::cookie_key)s, because a sign-in may begin on one node
     /// and end on another. A key is required unless the client secret has 32 characters or more.
-    pub fn store(mut self, store: impl SessionStore) -> Self {
-        self.store = Some(Arc::new(store));
-        self
+    pub fn store(self, store: impl SessionStore) -> Self {
+        Self { store: Some(Arc::new(store)), ..self }
     }
 
     /// Changes the HTTP client that talks to the provider: a proxy, further root certificates, a user agent, …
@@ -408,12 +388,11 @@ impl Builder {
     /// - no redirects and no retries;
     /// - 5 seconds to connect;
     /// - 10 seconds for an answer, 25 seconds for a token request, and 30 seconds for OSC's platform (feature `client`).
-    pub fn configure_http<F>(mut self, configure: F) -> Self
+    pub fn configure_http<F>(self, configure: F) -> Self
     where
         F: FnOnce(reqwest::ClientBuilder) -> reqwest::ClientBuilder + Send + 'static,
     {
-        self.configure_http = Some(SyncWrapper::new(Box::new(configure)));
-        self
+        Self { configure_http: Some(SyncWrapper::new(Box::new(configure))), ..self }
     }
 
     /// Sets the base URL of the platform's services, for tests: service `S` is at `{base}/S`. It must be `https`, or on
@@ -421,15 +400,13 @@ impl Builder {
     ///
     /// Default: the platform of the issuer's environment. Issuers other than OSC's have none.
     #[cfg(feature = "client")]
-    pub fn platform(mut self, base: impl Into<String>) -> Self {
-        self.platform = Some(base.into());
-        self
+    pub fn platform(self, base: impl Into<String>) -> Self {
+        Self { platform: Some(base.into()), ..self }
     }
 
     /// Sets the clock, for tests. Default: the system's clock and Tokio's timer.
-    pub fn clock(mut self, clock: impl Clock) -> Self {
-        self.clock = Arc::new(clock);
-        self
+    pub fn clock(self, clock: impl Clock) -> Self {
+        Self { clock: Arc::new(clock), ..self }
     }
 }
 

@@ -12,7 +12,7 @@ use crate::request::public_path::is_ambiguous;
 use crate::secret::random_bytes;
 use crate::sessions::Timing;
 
-pub(super) fn check_limits(builder: &Builder) -> Result<(), ConfigError> {
+pub(super) fn limits(builder: &Builder) -> Result<(), ConfigError> {
     if builder.max_sessions == 0 {
         return Err(ConfigError::invalid("max_sessions", "is 0", "Set it to 1 or more."));
     }
@@ -22,16 +22,13 @@ pub(super) fn check_limits(builder: &Builder) -> Result<(), ConfigError> {
     }
     if let Some(scope) = builder.scopes.iter().find(|scope| !is_scope(scope)) {
         let problem = format!("contains {scope:?}, which is not a scope token");
-        return Err(ConfigError::invalid(
-            "scopes",
-            problem,
-            "Pass each scope as an item of its own (RFC 6749 §3.3).",
-        ));
+        let remedy = "Pass each scope as an item of its own (RFC 6749 §3.3).";
+        return Err(ConfigError::invalid("scopes", problem, remedy));
     }
     Ok(())
 }
 
-pub(super) fn check_client(client: &ClientConfig) -> Result<(), ConfigError> {
+pub(super) fn client(client: &ClientConfig) -> Result<(), ConfigError> {
     match client {
         ClientConfig::Static { id, .. } if id.trim().is_empty() => Err(ConfigError::missing(
             "CLIENT_ID",
@@ -74,7 +71,7 @@ const RESERVED_PARAMS: [&str; 16] = [
 /// The most bytes of added parameters. They are part of a sign-in's `Location` header, and proxies limit headers.
 const LONGEST_PARAMS: usize = 512;
 
-pub(super) fn check_authorization_params(params: &[(String, String)]) -> Result<(), ConfigError> {
+pub(super) fn authorization_params(params: &[(String, String)]) -> Result<(), ConfigError> {
     const SETTING: &str = "authorization_param";
     for (at, (name, _)) in params.iter().enumerate() {
         if name.is_empty() {
@@ -99,7 +96,7 @@ pub(super) fn check_authorization_params(params: &[(String, String)]) -> Result<
     Ok(())
 }
 
-pub(super) fn parse_public_urls(texts: &[String]) -> Result<Vec<PublicUrl>, ConfigError> {
+pub(super) fn public_urls(texts: &[String]) -> Result<Vec<PublicUrl>, ConfigError> {
     const SETTING: &str = "PUBLIC_URL / public_url";
     let parse = |text: &String| {
         PublicUrl::parse(text).map_err(|problem| {
@@ -109,34 +106,29 @@ pub(super) fn parse_public_urls(texts: &[String]) -> Result<Vec<PublicUrl>, Conf
         })
     };
     let urls = texts.iter().map(parse).collect::<Result<Vec<_>, _>>()?;
-    if urls.iter().any(PublicUrl::is_secure) && !urls.iter().all(PublicUrl::is_secure) {
+    if urls.iter().any(|url| url.is_secure != urls[0].is_secure) {
         let remedy = "Use https for all of them, or run another process for localhost.";
         return Err(ConfigError::invalid(SETTING, "mixes https and plain http", remedy));
     }
-    if let Some(url) =
-        urls.iter().enumerate().find_map(|(n, url)| urls[..n].iter().find(|other| other.origin == url.origin))
-    {
+    let mut origins = HashSet::new();
+    if let Some(url) = urls.iter().find(|url| !origins.insert(&url.origin)) {
         let remedy = "List each origin once, because a request's host selects one of them.";
         return Err(ConfigError::invalid(SETTING, format!("names {} twice", url.origin), remedy));
     }
     Ok(urls)
 }
 
-/// How many of the paths in `check_paths`, counted from the start, the layer serves itself.
-const OWN_PATHS: usize = 4;
-
-pub(super) fn check_paths(builder: &Builder) -> Result<(), ConfigError> {
+pub(super) fn paths(builder: &Builder) -> Result<(), ConfigError> {
     let own = [
         ("signin_path", &builder.signin_path),
         ("callback_path", &builder.callback_path),
         ("signout_path", &builder.signout_path),
         ("session_path", &builder.session_path),
-        ("after_signin", &builder.after_signin),
-        ("after_signout", &builder.after_signout),
     ];
-    let public = builder.public_paths.iter().map(|path| ("public_path", path));
-    let prefixes = builder.public_prefixes.iter().map(|path| ("public_prefix", path));
-    for (setting, path) in own.into_iter().chain(public).chain(prefixes) {
+    let after = [("after_signin", &builder.after_signin), ("after_signout", &builder.after_signout)];
+    let public = builder.public_paths.exact.iter().map(|path| ("public_path", path));
+    let prefixes = builder.public_paths.prefixes.iter().map(|path| ("public_prefix", path));
+    for (setting, path) in own.into_iter().chain(after).chain(public).chain(prefixes) {
         if is_ambiguous(path) || path.contains(['?', '#']) && !setting.starts_with("after_") {
             let problem = format!("is {path:?}, which is not a plain path");
             let remedy =
@@ -144,36 +136,32 @@ pub(super) fn check_paths(builder: &Builder) -> Result<(), ConfigError> {
             return Err(ConfigError::invalid(setting, problem, remedy));
         }
     }
-    for (setting, path) in &own[..OWN_PATHS] {
+    for (setting, path) in own {
         // axum's router would read these characters as captures.
         if path.contains([':', '{', '}']) {
             let problem = format!("is {path:?}, which looks like a pattern");
             return Err(ConfigError::invalid(setting, problem, "Use a path without ':', '{' and '}'."));
         }
     }
-    if builder.public_prefixes.iter().any(|prefix| prefix == "/") {
+    if builder.public_paths.prefixes.iter().any(|prefix| prefix == "/") {
         let remedy = "Call optional() to make every path public.";
         return Err(ConfigError::invalid("public_prefix", "is \"/\"", remedy));
     }
-    let paths: HashSet<_> = own[..OWN_PATHS].iter().map(|(_, path)| path).collect();
-    if paths.len() < OWN_PATHS {
+    let paths: HashSet<_> = own.iter().map(|(_, path)| path).collect();
+    if paths.len() < own.len() {
         let remedy = "Give sign-in, callback, sign-out and session a different path each.";
         return Err(ConfigError::invalid("signin_path", "equals another path of the layer", remedy));
     }
     Ok(())
 }
 
-pub(super) fn check_timing(timing: &Timing) -> Result<(), ConfigError> {
+pub(super) fn timing(timing: &Timing) -> Result<(), ConfigError> {
     if timing.refresh_ahead <= timing.refresh_leeway {
-        return Err(ConfigError::invalid(
-            "refresh_ahead",
-            "is not longer than refresh_leeway",
-            "Make it longer, so that tokens are refreshed before requests have to wait.",
-        ));
+        let remedy = "Make it longer, so that tokens are refreshed before requests have to wait.";
+        return Err(ConfigError::invalid("refresh_ahead", "is not longer than refresh_leeway", remedy));
     }
-    for (setting, timeout) in
-        [("idle_timeout", timing.idle_timeout), ("absolute_timeout", timing.absolute_timeout)]
-    {
+    let timeouts = [("idle_timeout", timing.idle_timeout), ("absolute_timeout", timing.absolute_timeout)];
+    for (setting, timeout) in timeouts {
         if timeout < Duration::from_secs(1) {
             return Err(ConfigError::invalid(setting, "is shorter than a second", "Use one second or more."));
         }
@@ -182,26 +170,20 @@ pub(super) fn check_timing(timing: &Timing) -> Result<(), ConfigError> {
 }
 
 pub(super) fn cookie_mode(name: &str, urls: &[PublicUrl]) -> Result<CookieMode, ConfigError> {
+    const SETTING: &str = "cookie_name";
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
     if name.is_empty() || name.len() > 64 || !name.bytes().all(plain) {
         let problem = format!("is {name:?}, which is not a valid name");
-        return Err(ConfigError::invalid(
-            "cookie_name",
-            problem,
-            "Use up to 64 letters, digits, '_' and '-'.",
-        ));
+        return Err(ConfigError::invalid(SETTING, problem, "Use up to 64 letters, digits, '_' and '-'."));
     }
     let lower = name.to_ascii_lowercase();
     if lower.starts_with("__host-") || lower.starts_with("__secure-") {
-        return Err(ConfigError::invalid(
-            "cookie_name",
-            "has a prefix",
-            "Leave the prefix out. The layer adds __Host- itself.",
-        ));
+        let remedy = "Leave the prefix out. The layer adds __Host- itself.";
+        return Err(ConfigError::invalid(SETTING, "has a prefix", remedy));
     }
     Ok(match urls.first() {
-        Some(url) if url.is_secure() => CookieMode::secure(name),
-        Some(url) => CookieMode::loopback(name, url.port()),
+        Some(url) if url.is_secure => CookieMode::secure(name),
+        Some(url) => CookieMode::loopback(name, url.port),
         None => CookieMode::any_loopback_port(name),
     })
 }

@@ -18,39 +18,27 @@ impl Builder {
                 Client::public(id)
             }
             (None, Some(_), Some(_)) => {
-                return Err(ConfigError::missing(
-                    "CLIENT_ID",
-                    "Set the id that belongs to CLIENT_SECRET. Or unset CLIENT_SECRET, and the app registers itself as OSC_APP_NAME.",
-                ));
+                let remedy = "Set the id that belongs to CLIENT_SECRET. Or unset CLIENT_SECRET, and the app registers itself \
+                              as OSC_APP_NAME.";
+                return Err(ConfigError::missing("CLIENT_ID", remedy));
             }
             (None, None, Some(name)) => Client::register(name),
             (None, _, None) => {
-                return Err(ConfigError::missing(
-                    "CLIENT_ID",
-                    "Create an OAuth app in the OSC console (My Apps, OAuth Apps) and set CLIENT_ID and CLIENT_SECRET. \
-                     Or set OSC_APP_NAME, and the app registers itself under that name.",
-                ));
+                let remedy = "Create an OAuth app in the OSC console (My Apps, OAuth Apps) and set CLIENT_ID and \
+                              CLIENT_SECRET. Or set OSC_APP_NAME, and the app registers itself under that name.";
+                return Err(ConfigError::missing("CLIENT_ID", remedy));
             }
         };
-        let registers = matches!(client.0, ClientConfig::Register { .. });
-        if registers && text("COOKIE_KEY")?.is_none() {
-            return Err(ConfigError::missing(
-                "COOKIE_KEY",
-                "An app that registers itself needs a key. Set COOKIE_KEY to the output of openssl rand -base64 32, the \
-                 same for all its instances.",
-            ));
+        if matches!(client.0, ClientConfig::Register { .. }) && text("COOKIE_KEY")?.is_none() {
+            let remedy = "An app that registers itself needs a key. Set COOKIE_KEY to the output of openssl rand -base64 32, \
+                          the same for all its instances.";
+            return Err(ConfigError::missing("COOKIE_KEY", remedy));
         }
         let mut builder = Self::new(client);
-        if let Some(method) = text("CLIENT_AUTH_METHOD")? {
-            builder = builder.auth_method(ClientAuthMethod::parse(&method)?);
-        }
-        if let Some(issuer) = text("OSC_ISSUER")? {
-            builder = builder.issuer(issuer);
-        }
-        let public_urls = text("PUBLIC_URL")?.unwrap_or_default();
-        for url in public_urls.split([',', ' ']).filter(|url| !url.is_empty()) {
-            builder = builder.public_url(url);
-        }
+        builder.auth_method =
+            text("CLIENT_AUTH_METHOD")?.map(|method| ClientAuthMethod::parse(&method)).transpose()?;
+        builder.issuer = text("OSC_ISSUER")?;
+        builder.public_urls = list(&text("PUBLIC_URL")?.unwrap_or_default());
         if builder.public_urls.is_empty()
             && let Some(host) = text("OSC_HOSTNAME")?
         {
@@ -59,31 +47,31 @@ impl Builder {
                 let remedy = "Set PUBLIC_URL to the URL that browsers use, such as https://app.example.com.";
                 return Err(ConfigError::invalid("OSC_HOSTNAME", problem, remedy));
             }
-            builder = builder.public_url(format!("https://{host}"));
+            builder.public_urls.push(format!("https://{host}"));
             builder.is_osc_hostname = true;
         }
         #[cfg(feature = "client")]
-        if let Some(base) = text("OSC_PLATFORM")? {
-            builder = builder.platform(base);
+        {
+            builder.platform = text("OSC_PLATFORM")?;
         }
         if let Some(workspaces) = text("ALLOWED_WORKSPACES")? {
-            let names = workspaces.split([',', ' ']).filter(|name| !name.is_empty());
-            builder = builder.allowed_workspaces(names);
+            builder = builder.allowed_workspaces(list(&workspaces));
         }
         if let Some(key) = text("COOKIE_KEY")? {
             let bytes = STANDARD.decode(&key).or_else(|_| STANDARD_NO_PAD.decode(&key));
             // Not the decoder's own error, which would quote a byte of the key.
-            let bytes = bytes.map_err(|_| {
-                ConfigError::invalid(
-                    "COOKIE_KEY / cookie_key",
-                    "is not base64",
-                    "Set it to the output of openssl rand -base64 32.",
-                )
-            })?;
-            builder = builder.cookie_key(bytes);
+            builder.cookie_keys.push(bytes.map_err(|_| {
+                let remedy = "Set it to the output of openssl rand -base64 32.";
+                ConfigError::invalid("COOKIE_KEY / cookie_key", "is not base64", remedy)
+            })?);
         }
         Ok(builder)
     }
+}
+
+/// Splits a list at commas and spaces.
+fn list(text: &str) -> Vec<String> {
+    text.split([',', ' ']).filter(|item| !item.is_empty()).map(str::to_owned).collect()
 }
 
 /// Returns true for a bare host name (RFC 1123 §2.1), without scheme, port or path.

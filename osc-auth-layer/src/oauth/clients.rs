@@ -31,15 +31,18 @@ pub(crate) enum ClientConfig {
 
 pub(super) enum Clients {
     Static(Arc<Credentials>),
-    Registered {
-        name: String,
-        made: Mutex<Vec<Registered>>,
-        flight: Flight<Result<Registered, GrantError>>,
-        /// The registrations that all nodes share, if there is a store.
-        shared: Option<Arc<dyn Registrations>>,
-        /// A registration that could not be shared yet. The next sign-in shares it instead of making another one.
-        unshared: Mutex<Option<Registered>>,
-    },
+    Registered(Arc<Registrar>),
+}
+
+#[derive(Default)]
+pub(super) struct Registrar {
+    name: String,
+    made: Mutex<Vec<Registered>>,
+    flight: Flight<Result<Registered, GrantError>>,
+    /// The registrations that all nodes share, if there is a store.
+    shared: Option<Arc<dyn Registrations>>,
+    /// A registration that could not be shared yet. The next sign-in shares it instead of making another one.
+    unshared: Mutex<Option<Registered>>,
 }
 
 impl Clients {
@@ -48,13 +51,9 @@ impl Clients {
             ClientConfig::Static { id, secret, auth_method } => {
                 Self::Static(Arc::new(Credentials { id, secret, auth_method }))
             }
-            ClientConfig::Register { name } => Self::Registered {
-                name,
-                made: Mutex::default(),
-                flight: Flight::default(),
-                shared,
-                unshared: Mutex::default(),
-            },
+            ClientConfig::Register { name } => {
+                Self::Registered(Arc::new(Registrar { name, shared, ..Registrar::default() }))
+            }
         }
     }
 }
@@ -68,13 +67,13 @@ impl Provider {
         redirect_uris: &[String],
         scopes: &[String],
     ) -> Result<Arc<Credentials>, GrantError> {
-        let (made, flight) = match &self.client {
+        let registrar = match &self.client {
             Clients::Static(credentials) => return Ok(credentials.clone()),
-            Clients::Registered { made, flight, .. } => (made, flight),
+            Clients::Registered(registrar) => registrar,
         };
         let usable = || {
             let now = self.now();
-            let made = made.lock();
+            let made = registrar.made.lock();
             let serving = made.iter().rev().find(|(_, registration)| registration.serves(redirect_uri, now));
             serving.map(|(credentials, _)| credentials.clone())
         };
@@ -84,11 +83,11 @@ impl Provider {
                 return Ok(credentials);
             }
             let register = || {
-                let (provider, metadata) = (self.clone(), metadata.clone());
+                let (provider, registrar, metadata) = (self.clone(), registrar.clone(), metadata.clone());
                 let (redirect_uris, scopes) = (redirect_uris.to_vec(), scopes.to_vec());
-                async move { provider.register(&metadata, &redirect_uris, &scopes).await }
+                async move { provider.register(&registrar, &metadata, &redirect_uris, &scopes).await }
             };
-            let Some(registered) = flight.join(&self.tasks, register).await else { break };
+            let Some(registered) = registrar.flight.join(&(), &self.tasks, register).await else { break };
             let (credentials, registration) = registered?;
             // Usable even if it has expired by this clock: the provider has just made it, so the clock is wrong.
             if registration.covers(redirect_uri) {
@@ -101,13 +100,11 @@ impl Provider {
     /// Finds another node's registration or makes one, and keeps it.
     async fn register(
         &self,
+        Registrar { name, made, shared, unshared, .. }: &Registrar,
         metadata: &Metadata,
         redirect_uris: &[String],
         scopes: &[String],
     ) -> Result<Registered, GrantError> {
-        let Clients::Registered { name, made, shared, unshared, .. } = &self.client else {
-            return Err(GrantError::NotSent { retry_after: None });
-        };
         if !make_room(&mut made.lock(), self.now()) {
             tracing::error!("Sign-ins came from too many loopback hosts and ports. Set PUBLIC_URL.");
             return Err(GrantError::Misconfigured(Misconfiguration::TooManyRedirectUris));
@@ -129,24 +126,21 @@ impl Provider {
             Some(registered) => registered,
             None => self.register_anew(metadata, name, redirect_uris, scopes).await?,
         };
-        let counts = match shared {
+        let registered = match shared {
             None => {
                 tracing::warn!(
                     client_id = %line(&registered.0.id, 64),
                     "This process alone keeps the app's registration. After a restart the app registers again and every \
                      user has to sign in. Configure a session store or set CLIENT_ID."
                 );
-                None
+                registered
             }
-            Some(shared) => match shared.share(name, &registered, now).await {
-                Ok(counts) => counts,
-                Err(error) => {
-                    *unshared.lock() = Some(registered);
-                    return Err(error);
-                }
-            },
+            Some(shared) => {
+                let counts = shared.share(name, &registered, now).await;
+                let counts = counts.inspect_err(|_| *unshared.lock() = Some(registered.clone()))?;
+                counts.unwrap_or(registered)
+            }
         };
-        let registered = counts.unwrap_or(registered);
         made.lock().push(registered.clone());
         Ok(registered)
     }
@@ -168,9 +162,9 @@ impl Provider {
         let request = registration::request(endpoint, name, redirect_uris, method, scopes);
         let response = self.http.send(request).await?;
         match registration::parse(&response, redirect_uris, self.now()) {
-            Some((credentials, registration)) => {
-                tracing::info!(client_id = %line(&credentials.id, 64), "Registered the app with the provider.");
-                Ok((Arc::new(credentials), registration))
+            Some(registered) => {
+                tracing::info!(client_id = %line(&registered.0.id, 64), "Registered the app with the provider.");
+                Ok(registered)
             }
             None if response.status.is_client_error() && response.status != StatusCode::TOO_MANY_REQUESTS => {
                 Err(GrantError::Misconfigured(Misconfiguration::RegistrationRefused))
@@ -181,10 +175,7 @@ impl Provider {
 
     /// Returns the client if it is configured.
     pub(crate) fn static_client(&self) -> Option<Arc<Credentials>> {
-        match &self.client {
-            Clients::Static(credentials) => Some(credentials.clone()),
-            Clients::Registered { .. } => None,
-        }
+        if let Clients::Static(credentials) = &self.client { Some(credentials.clone()) } else { None }
     }
 
     /// Returns the client that a session has to remember. `None` if the client is configured.
@@ -198,32 +189,26 @@ impl Provider {
 
     /// Returns the client that a pending sign-in was begun with, perhaps on another node.
     pub(crate) async fn client_by_id(&self, id: &str) -> Result<Option<Arc<Credentials>>, GrantError> {
-        let (made, shared) = match &self.client {
-            Clients::Static(credentials) => {
-                return Ok(Some(credentials.clone()).filter(|credentials| credentials.id == id));
-            }
-            Clients::Registered { made, shared, .. } => (made, shared),
+        let registrar = match &self.client {
+            Clients::Static(client) => return Ok((client.id == id).then(|| client.clone())),
+            Clients::Registered(registrar) => registrar,
         };
-        let known = made.lock().iter().find(|(client, _)| client.id == id).map(|(client, _)| client.clone());
-        match shared {
-            Some(shared) if known.is_none() => Ok(shared.by_id(id).await?.map(|(client, _)| client)),
-            _ => Ok(known),
-        }
+        let known = registrar.made.lock().iter().find(|(client, _)| client.id == id).cloned();
+        let found = match &registrar.shared {
+            Some(shared) if known.is_none() => shared.by_id(id).await?,
+            _ => known,
+        };
+        Ok(found.map(|(client, _)| client))
     }
 
     /// Forgets a registration that the provider no longer knows, so that the next sign-in makes another one. Returns false
     /// if the client is configured.
     pub(crate) async fn forget_registration(&self, id: &str) -> bool {
-        let Clients::Registered { name, made, shared, .. } = &self.client else {
-            return false;
-        };
-        let forgotten = {
-            let mut made = made.lock();
-            made.iter().position(|(client, _)| client.id == id).map(|at| made.remove(at))
-        };
-        if let (Some(shared), Some(forgotten)) = (shared, forgotten) {
+        let Clients::Registered(registrar) = &self.client else { return false };
+        let forgotten = registrar.made.lock().extract_if(.., |(client, _)| client.id == id).next();
+        if let (Some(shared), Some(forgotten)) = (&registrar.shared, forgotten) {
             // If the store fails, the next sign-in finds the registration again, and the provider refuses it again.
-            let _ = shared.supersede(name, &forgotten).await;
+            let _ = shared.supersede(&registrar.name, &forgotten).await;
         }
         true
     }

@@ -2,10 +2,15 @@
 
 use std::fmt;
 
+use serde::de::value::{Error, StrDeserializer};
+use serde::{Deserialize, Serialize};
+
 use crate::redact::redacted;
 
-/// An error code in an answer of the provider.
-#[derive(Clone, Copy, Debug, PartialEq)]
+/// An error code in an answer of the provider. The known codes: RFC 6749 §4.1.2.1 and §5.2, RFC 7591 §3.2.2. RFC 9126 §2.3
+/// adds none.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub(crate) enum ErrorCode {
     AccessDenied,
     InvalidClient,
@@ -22,30 +27,13 @@ pub(crate) enum ErrorCode {
     UnsupportedGrantType,
     UnsupportedResponseType,
     /// Any other.
+    #[serde(rename = "an unknown error", skip_deserializing)]
     Other,
 }
 
-/// The known codes: RFC 6749 §4.1.2.1 and §5.2, RFC 7591 §3.2.2. RFC 9126 §2.3 adds none.
-const KNOWN: [(&str, ErrorCode); 14] = [
-    ("access_denied", ErrorCode::AccessDenied),
-    ("invalid_client", ErrorCode::InvalidClient),
-    ("invalid_client_metadata", ErrorCode::InvalidClientMetadata),
-    ("invalid_grant", ErrorCode::InvalidGrant),
-    ("invalid_redirect_uri", ErrorCode::InvalidRedirectUri),
-    ("invalid_request", ErrorCode::InvalidRequest),
-    ("invalid_scope", ErrorCode::InvalidScope),
-    ("invalid_software_statement", ErrorCode::InvalidSoftwareStatement),
-    ("server_error", ErrorCode::ServerError),
-    ("temporarily_unavailable", ErrorCode::TemporarilyUnavailable),
-    ("unapproved_software_statement", ErrorCode::UnapprovedSoftwareStatement),
-    ("unauthorized_client", ErrorCode::UnauthorizedClient),
-    ("unsupported_grant_type", ErrorCode::UnsupportedGrantType),
-    ("unsupported_response_type", ErrorCode::UnsupportedResponseType),
-];
-
 impl ErrorCode {
     pub(crate) fn of(text: &str) -> Self {
-        KNOWN.iter().find(|(name, _)| *name == text).map_or(Self::Other, |(_, code)| *code)
+        Self::deserialize(StrDeserializer::<Error>::new(text)).unwrap_or(Self::Other)
     }
 
     /// Returns the code for a log line. A known code is shown as it is, an unknown one is redacted.
@@ -59,8 +47,7 @@ impl ErrorCode {
 
 impl fmt::Display for ErrorCode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = KNOWN.iter().find(|(_, code)| code == self).map(|(name, _)| *name);
-        f.write_str(name.unwrap_or("an unknown error"))
+        self.serialize(f)
     }
 }
 
@@ -103,12 +90,39 @@ impl fmt::Display for Misconfiguration {
 mod tests {
     use super::*;
 
+    const KNOWN: [(&str, ErrorCode); 14] = [
+        ("access_denied", ErrorCode::AccessDenied),
+        ("invalid_client", ErrorCode::InvalidClient),
+        ("invalid_client_metadata", ErrorCode::InvalidClientMetadata),
+        ("invalid_grant", ErrorCode::InvalidGrant),
+        ("invalid_redirect_uri", ErrorCode::InvalidRedirectUri),
+        ("invalid_request", ErrorCode::InvalidRequest),
+        ("invalid_scope", ErrorCode::InvalidScope),
+        ("invalid_software_statement", ErrorCode::InvalidSoftwareStatement),
+        ("server_error", ErrorCode::ServerError),
+        ("temporarily_unavailable", ErrorCode::TemporarilyUnavailable),
+        ("unapproved_software_statement", ErrorCode::UnapprovedSoftwareStatement),
+        ("unauthorized_client", ErrorCode::UnauthorizedClient),
+        ("unsupported_grant_type", ErrorCode::UnsupportedGrantType),
+        ("unsupported_response_type", ErrorCode::UnsupportedResponseType),
+    ];
+
     #[test]
     fn only_exact_codes_are_recognised() {
         for (name, code) in KNOWN {
             assert_eq!((ErrorCode::of(name), code.to_string().as_str()), (code, name));
         }
-        for other in ["", "Invalid_Grant", "invalid_grant ", "invalid_grantx", "rt-123"] {
+        assert_eq!(ErrorCode::Other.to_string(), "an unknown error");
+        for other in [
+            "",
+            "other",
+            "an unknown error",
+            "InvalidGrant",
+            "Invalid_Grant",
+            "invalid_grant ",
+            "invalid_grantx",
+            "rt-123",
+        ] {
             assert_eq!(ErrorCode::of(other), ErrorCode::Other, "{other:?}");
         }
     }

@@ -8,8 +8,7 @@ use url::Url;
 
 use super::wire::{AuthMethod, Credentials};
 use crate::error::{ConfigError, quoted};
-use crate::network::WireRequest;
-use crate::network::is_loopback_url;
+use crate::network::{WireRequest, is_loopback_url};
 
 const SETTING: &str = "OSC_ISSUER / issuer";
 
@@ -17,7 +16,7 @@ const SETTING: &str = "OSC_ISSUER / issuer";
 #[derive(Debug)]
 pub(crate) struct Issuer {
     text: Arc<str>,
-    url: Url,
+    pub(crate) url: Url,
     /// True if the provider has OSC's endpoint paths and its way of client authentication.
     pub(crate) known_endpoints: bool,
 }
@@ -35,13 +34,11 @@ impl Issuer {
             }
             (Some(issuer), None) => issuer.trim().to_owned(),
             (None, None | Some("prod")) => "https://app.osaas.io".to_owned(),
+            (None, Some(name)) if is_environment(name) => format!("https://app.{name}.osaas.io"),
             (None, Some(name)) => {
-                if !is_environment(name) {
-                    let problem = format!("is {name:?}, which is not a name");
-                    let remedy = "Use a name such as prod, stage or dev.";
-                    return Err(ConfigError::invalid("environment", problem, remedy));
-                }
-                format!("https://app.{name}.osaas.io")
+                let problem = format!("is {name:?}, which is not a name");
+                let remedy = "Use a name such as prod, stage or dev.";
+                return Err(ConfigError::invalid("environment", problem, remedy));
             }
         };
         let invalid = |problem: &str| {
@@ -53,11 +50,8 @@ impl Issuer {
             return Err(invalid("is not https (http only on loopback)"));
         }
         // RFC 8414 §2 allows neither query nor fragment.
-        if url.query().is_some()
-            || url.fragment().is_some()
-            || !url.username().is_empty()
-            || url.password().is_some()
-        {
+        let names_a_user = !url.username().is_empty() || url.password().is_some();
+        if url.query().is_some() || url.fragment().is_some() || names_a_user {
             return Err(invalid("has a query, a fragment or a user name"));
         }
         let known_endpoints = known_endpoints || is_osc(&url);
@@ -71,11 +65,6 @@ impl Issuer {
     /// Returns the issuer without a copy.
     pub(crate) fn shared(&self) -> &Arc<str> {
         &self.text
-    }
-
-    #[cfg(feature = "client")]
-    pub(crate) fn url(&self) -> &Url {
-        &self.url
     }
 
     /// Makes the request for the metadata. The well-known path goes between host and path (RFC 8414 §3.1).
@@ -161,9 +150,7 @@ impl Metadata {
             return Err(format!("names the issuer {named:?} instead of {:?}", issuer.text));
         }
         let endpoint = |name: &str| {
-            let Some(text) = text(name)? else {
-                return Ok(None);
-            };
+            let Some(text) = text(name)? else { return Ok(None) };
             match Url::parse(text) {
                 Ok(url) if is_safe(&url) && url.fragment().is_none() => Ok(Some(url)),
                 _ => Err(format!("has a {name} that is not an https URL")),
@@ -200,28 +187,21 @@ impl Metadata {
         if credentials.secret.is_none() {
             return Some(AuthMethod::None);
         }
-        if let Some(agreed) = credentials.auth_method {
-            return Some(agreed);
-        }
-        match announced {
+        credentials.auth_method.or_else(|| match announced {
             // By RFC 8414 §2 a missing list means `client_secret_basic`. OSC expects the secret in the body.
             None if self.osc_dialect => Some(AuthMethod::Post),
             None => Some(AuthMethod::Basic),
             Some(methods) => {
                 [AuthMethod::Post, AuthMethod::Basic].into_iter().find(|method| methods.contains(method))
             }
-        }
+        })
     }
 
     /// Returns the method that a registration asks for (RFC 7591 §2).
     pub(crate) fn registrable_auth_method(&self) -> AuthMethod {
-        match self.token_auth_methods.as_deref() {
-            None => AuthMethod::Post,
-            Some(methods) => [AuthMethod::Post, AuthMethod::Basic, AuthMethod::None]
-                .into_iter()
-                .find(|method| methods.contains(method))
-                .unwrap_or(AuthMethod::Post),
-        }
+        let announced = self.token_auth_methods.as_deref().unwrap_or_default();
+        let preferred = [AuthMethod::Post, AuthMethod::Basic, AuthMethod::None];
+        preferred.into_iter().find(|method| announced.contains(method)).unwrap_or(AuthMethod::Post)
     }
 }
 

@@ -42,7 +42,8 @@ const RETRY_METADATA: Duration = Duration::from_secs(60);
 pub(crate) struct Provider {
     pub(crate) issuer: Issuer,
     client: Clients,
-    http: HttpClient,
+    /// Also for other services than the provider's.
+    pub(crate) http: HttpClient,
     clock: Arc<dyn Clock>,
     tasks: TaskTracker,
     metadata: Mutex<Option<CachedMetadata>>,
@@ -84,12 +85,6 @@ impl Provider {
         }
     }
 
-    /// Returns the HTTP client, for other services than the provider's.
-    #[cfg(feature = "client")]
-    pub(crate) fn http(&self) -> &HttpClient {
-        &self.http
-    }
-
     fn now(&self) -> Timestamp {
         self.clock.now().into()
     }
@@ -104,11 +99,11 @@ impl Provider {
         match cached {
             Some(cached) if cached.is_fresh(self.now()) => Ok(cached.metadata),
             Some(stale) => {
-                self.metadata_flight.start(&self.tasks, fetch);
+                self.metadata_flight.start(&(), &self.tasks, fetch);
                 Ok(stale.metadata)
             }
             None => {
-                let fetched = self.metadata_flight.join(&self.tasks, fetch).await;
+                let fetched = self.metadata_flight.join(&(), &self.tasks, fetch).await;
                 fetched.unwrap_or(Err(GrantError::NotSent { retry_after: None }))
             }
         }
@@ -122,18 +117,15 @@ impl Provider {
             }
             _ => None,
         };
+        let cached = |metadata, is_fallback| CachedMetadata {
+            metadata: Arc::new(metadata),
+            checked_at: self.now(),
+            good_for: METADATA_LIFETIME,
+            is_fallback,
+        };
         let mut cache = self.metadata.lock();
         match parsed {
-            Some(Ok(metadata)) => {
-                let metadata = Arc::new(metadata);
-                *cache = Some(CachedMetadata {
-                    metadata: metadata.clone(),
-                    checked_at: self.now(),
-                    good_for: METADATA_LIFETIME,
-                    is_fallback: false,
-                });
-                return Ok(metadata);
-            }
+            Some(Ok(metadata)) => return Ok(cache.insert(cached(metadata, false)).metadata.clone()),
             Some(Err(problem)) => {
                 tracing::error!(
                     issuer = self.issuer.as_str(),
@@ -150,12 +142,7 @@ impl Provider {
                     "The provider's metadata could not be fetched. Check the network and OSC_ISSUER."
                 );
                 if self.issuer.known_endpoints {
-                    cache.get_or_insert_with(|| CachedMetadata {
-                        metadata: Arc::new(Metadata::known(&self.issuer)),
-                        checked_at: self.now(),
-                        good_for: RETRY_METADATA,
-                        is_fallback: true,
-                    });
+                    cache.get_or_insert_with(|| cached(Metadata::known(&self.issuer), true));
                 }
             }
         }
@@ -200,7 +187,9 @@ impl Provider {
             ("code_verifier", verifier.expose()),
         ];
         let request = self.prepare(credentials, &fields).await?;
-        self.send(request, credentials, &[code, verifier.clone()], GRANT_TIME).await
+        let response = self.http.send_within(request, GRANT_TIME).await?;
+        let sent: Vec<_> = [&code, verifier].into_iter().chain(&credentials.secret).collect();
+        wire::parse_tokens(&response, &sent)
     }
 
     /// Makes the request that uses a refresh token (RFC 6749 §6). Fetches the metadata first if necessary.
@@ -217,7 +206,9 @@ impl Provider {
         grant: &Grant,
         time: Duration,
     ) -> Result<Tokens, GrantError> {
-        self.send(request, &grant.credentials, grant.refresh_token.as_slice(), time).await
+        let response = self.http.send_within(request, time).await?;
+        let sent: Vec<_> = grant.refresh_token.iter().chain(&grant.credentials.secret).collect();
+        wire::parse_tokens(&response, &sent)
     }
 
     async fn prepare(
@@ -230,32 +221,14 @@ impl Provider {
         Ok(wire::client_request(metadata.token_endpoint.clone(), credentials, method, fields))
     }
 
-    async fn send(
-        &self,
-        request: WireRequest,
-        credentials: &Credentials,
-        secrets: &[Secret],
-        time: Duration,
-    ) -> Result<Tokens, GrantError> {
-        let response = self.http.send_within(request, time).await?;
-        let sent: Vec<_> = secrets.iter().chain(&credentials.secret).collect();
-        wire::parse_tokens(&response, &sent)
-    }
-
     /// Revokes a token in the background, if the provider announces a revocation endpoint (RFC 7009 §2.1). A failure is only
     /// logged.
     pub(crate) fn revoke(self: &Arc<Self>, credentials: Arc<Credentials>, token: Secret, hint: &'static str) {
         let provider = self.clone();
         let revocation = async move {
-            let Ok(metadata) = provider.metadata().await else {
-                return;
-            };
-            let Some(endpoint) = metadata.revocation_endpoint.clone() else {
-                return;
-            };
-            let Some(method) = metadata.revocation_auth_method(&credentials) else {
-                return;
-            };
+            let Ok(metadata) = provider.metadata().await else { return };
+            let Some(endpoint) = metadata.revocation_endpoint.clone() else { return };
+            let Some(method) = metadata.revocation_auth_method(&credentials) else { return };
             let fields = [("token", token.expose()), ("token_type_hint", hint)];
             let request = wire::client_request(endpoint, &credentials, method, &fields);
             match provider.http.send(request).await {

@@ -70,11 +70,7 @@ pub(crate) fn request(
 }
 
 /// Reads the answer to a registration (RFC 7591 §3.2). `None` if it contains no usable client.
-pub(crate) fn parse(
-    response: &WireResponse,
-    redirect_uris: &[String],
-    now: Timestamp,
-) -> Option<(Credentials, Registration)> {
+pub(crate) fn parse(response: &WireResponse, redirect_uris: &[String], now: Timestamp) -> Option<Registered> {
     let answer: Value = serde_json::from_slice(&response.body).ok()?;
     let text = |name: &str| Some(answer.get(name)?.as_str()?).filter(|text| !text.is_empty());
     if !response.status.is_success() {
@@ -89,12 +85,12 @@ pub(crate) fn parse(
         Some(name) => Some(AuthMethod::parse(name)?),
         None => None,
     };
-    let expires_at = answer.get("client_secret_expires_at").and_then(Value::as_u64).filter(|at| *at > 0);
     let credentials = Credentials {
         id: text("client_id")?.to_owned(),
         secret: text("client_secret").map(Secret::new),
         auth_method,
     };
+    let expires_at = answer.get("client_secret_expires_at").and_then(Value::as_u64).filter(|at| *at > 0);
     let secret_expires_at = expires_at.map(|at| Timestamp::from_millis(at.saturating_mul(1000)));
     let registration = Registration {
         redirect_uris: redirect_uris.to_vec(),
@@ -102,23 +98,22 @@ pub(crate) fn parse(
         // The margin shrinks for a secret that lives only briefly, so that it can be used at all.
         margin: secret_expires_at.map_or(MARGIN, |at| MARGIN.min(at.since(now) / 2)),
     };
-    Some((credentials, registration))
+    Some((Arc::new(credentials), registration))
 }
 
 /// A client that the provider made, and its registration.
 pub(crate) type Registered = (Arc<Credentials>, Registration);
 
+/// What the shared registrations answer.
+type Answer<'r, T> = BoxFuture<'r, Result<T, GrantError>>;
+
 /// The registrations that all nodes of an app share. The first one counts.
 pub(crate) trait Registrations: Send + Sync {
     /// Returns the registration for sign-ins that return to these URIs.
-    fn current<'r>(
-        &'r self,
-        app: &'r str,
-        redirect_uris: &'r [String],
-    ) -> BoxFuture<'r, Result<Option<Registered>, GrantError>>;
+    fn current<'r>(&'r self, app: &'r str, redirect_uris: &'r [String]) -> Answer<'r, Option<Registered>>;
 
     /// Returns the registration of this client id.
-    fn by_id<'r>(&'r self, client_id: &'r str) -> BoxFuture<'r, Result<Option<Registered>, GrantError>>;
+    fn by_id<'r>(&'r self, client_id: &'r str) -> Answer<'r, Option<Registered>>;
 
     /// Shares a registration. If another node was faster, returns that node's registration, which counts instead.
     fn share<'r>(
@@ -126,14 +121,10 @@ pub(crate) trait Registrations: Send + Sync {
         app: &'r str,
         registered: &'r Registered,
         now: Timestamp,
-    ) -> BoxFuture<'r, Result<Option<Registered>, GrantError>>;
+    ) -> Answer<'r, Option<Registered>>;
 
     /// Removes `registered` if it is still the one that counts, so that another one can take its place.
-    fn supersede<'r>(
-        &'r self,
-        app: &'r str,
-        registered: &'r Registered,
-    ) -> BoxFuture<'r, Result<(), GrantError>>;
+    fn supersede<'r>(&'r self, app: &'r str, registered: &'r Registered) -> Answer<'r, ()>;
 }
 
 #[cfg(test)]
@@ -141,7 +132,7 @@ mod tests {
     use super::*;
     use http::StatusCode;
 
-    fn parsed(status: u16, body: &Value) -> Option<(Credentials, Registration)> {
+    fn parsed(status: u16, body: &Value) -> Option<Registered> {
         let response = WireResponse {
             status: StatusCode::from_u16(status).unwrap(),
             retry_after: None,

@@ -102,7 +102,6 @@ impl From<NetworkError> for GrantError {
     }
 }
 
-/// From the store in which nodes share registrations.
 /// Makes a form POST of the client, authenticated by `method` (RFC 6749 §2.3.1).
 pub(crate) fn client_request(
     url: Url,
@@ -121,9 +120,7 @@ pub(crate) fn client_request(
             form.append_pair("client_id", &credentials.id);
             form.append_pair("client_secret", secret.expose());
         }
-        (_, AuthMethod::None) | (None, _) => {
-            form.append_pair("client_id", &credentials.id);
-        }
+        (_, AuthMethod::None) | (None, _) => _ = form.append_pair("client_id", &credentials.id),
     }
     request.body("application/x-www-form-urlencoded", form.finish())
 }
@@ -151,12 +148,9 @@ pub(crate) fn parse_tokens(response: &WireResponse, sent: &[&Secret]) -> Result<
     if response.status.is_success() {
         return tokens(&response.body).ok_or(nonsense);
     }
-    if !response.status.is_client_error() {
-        return Err(nonsense);
-    }
     let answer: Option<Value> = serde_json::from_slice(&response.body).ok();
     let text = |field| answer.as_ref()?.get(field)?.as_str();
-    let Some(code) = text("error") else {
+    let Some(code) = text("error").filter(|_| response.status.is_client_error()) else {
         return Err(nonsense);
     };
     let sent: Vec<_> = sent.iter().map(|secret| secret.expose()).collect();
@@ -234,10 +228,8 @@ fn lifetime(expires_in: Option<&Value>) -> Duration {
         Some(Value::String(text)) => text.trim().parse().ok(),
         _ => None,
     };
-    match seconds.filter(|seconds| !seconds.is_nan()) {
-        Some(seconds) => Duration::from_secs_f64(seconds.clamp(SHORTEST, LONGEST)),
-        None => DEFAULT_LIFETIME,
-    }
+    let seconds = seconds.filter(|seconds| !seconds.is_nan()).map(|seconds| seconds.clamp(SHORTEST, LONGEST));
+    seconds.map_or(DEFAULT_LIFETIME, Duration::from_secs_f64)
 }
 
 /// Reads the `request_uri` from the answer to a pushed authorization request (RFC 9126 §2.2). `sent` are the secrets that the

@@ -72,7 +72,9 @@ pub fn token_answer(data: &[u8]) {
     if let Some((client, registration)) =
         registration::parse(&response, &["https://app.example/cb".to_owned()], now)
     {
-        assert!(status.is_success() && !client.id.is_empty() && said("client_id") == Some(client.id));
+        assert!(
+            status.is_success() && !client.id.is_empty() && said("client_id").as_deref() == Some(&*client.id)
+        );
         assert!(!registration.serves("https://evil.example/cb", now));
         registration.ends_in(now);
     }

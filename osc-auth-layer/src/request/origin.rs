@@ -2,7 +2,7 @@
 //! configured URLs (RFC 9700 §4.13).
 
 use http::uri::Authority;
-use http::{HeaderMap, Uri, header};
+use http::{HeaderMap, HeaderName, Uri, header};
 use url::Url;
 
 use crate::network::is_loopback_url;
@@ -17,15 +17,15 @@ pub(crate) struct PublicUrl {
     pub(crate) origin: String,
     /// The path below which the app is mounted, without a trailing slash. Empty at the root.
     pub(crate) base_path: String,
-    secure: bool,
-    port: u16,
+    pub(crate) is_secure: bool,
+    pub(crate) port: u16,
 }
 
 impl PublicUrl {
     /// Parses `https://host[:port][/path]`, or `http://` on loopback. The error says what is wrong.
     pub(crate) fn parse(text: &str) -> Result<Self, &'static str> {
         let url = Url::parse(text.trim()).map_err(|_| "is not an absolute URL")?;
-        let secure = match url.scheme() {
+        let is_secure = match url.scheme() {
             "https" => true,
             "http" if is_loopback_url(&url) => false,
             "http" => return Err("is plain http on a host that is not loopback"),
@@ -37,29 +37,15 @@ impl PublicUrl {
         if !url.username().is_empty() || url.password().is_some() {
             return Err("contains a user name or a password");
         }
-        let base_path = url.path().trim_end_matches('/').to_owned();
         if crate::request::public_path::is_ambiguous(url.path()) {
             return Err("has an ambiguous path");
         }
         Ok(Self {
             origin: url.origin().ascii_serialization(),
-            base_path,
-            secure,
+            base_path: url.path().trim_end_matches('/').to_owned(),
+            is_secure,
             port: url.port_or_known_default().unwrap_or(0),
         })
-    }
-
-    fn loopback(authority: &Authority) -> Option<Self> {
-        let url = format!("http://{authority}");
-        Self::parse(&url).ok().filter(|url| !url.secure)
-    }
-
-    pub(crate) fn is_secure(&self) -> bool {
-        self.secure
-    }
-
-    pub(crate) fn port(&self) -> u16 {
-        self.port
     }
 
     /// Returns the URL that browsers use for the app's own `path`.
@@ -69,9 +55,8 @@ impl PublicUrl {
 
     /// Returns the origin of `authority` with this URL's scheme, in the form that a browser sends.
     fn origin_of(&self, authority: &str) -> Option<String> {
-        let scheme = if self.secure { "https" } else { "http" };
-        let url = Url::parse(&format!("{scheme}://{authority}")).ok()?;
-        Some(url.origin().ascii_serialization())
+        let scheme = if self.is_secure { "https" } else { "http" };
+        Some(Url::parse(&format!("{scheme}://{authority}")).ok()?.origin().ascii_serialization())
     }
 }
 
@@ -89,18 +74,12 @@ pub(crate) enum Origin {
 /// Selects the public URL of a request. If none is configured, only a loopback host counts.
 pub(crate) fn select(configured: &[PublicUrl], uri: &Uri, headers: &HeaderMap) -> Origin {
     let Some(first) = configured.first() else {
-        return match derive(uri, headers) {
-            Some(url) => Origin::Known(url),
-            None => Origin::Unknown,
-        };
+        return derive(uri, headers).map_or(Origin::Unknown, Origin::Known);
     };
     // All configured URLs have the same scheme.
     let mut origins = authorities(uri, headers).filter_map(|authority| first.origin_of(authority));
     let named = origins.find_map(|origin| configured.iter().find(|url| url.origin == origin));
-    match named {
-        Some(url) => Origin::Known(url.clone()),
-        None => Origin::Elsewhere(first.clone()),
-    }
+    named.map_or_else(|| Origin::Elsewhere(first.clone()), |url| Origin::Known(url.clone()))
 }
 
 /// Returns the host that the visitor opened, if the request names it and it is not a configured one.
@@ -134,14 +113,15 @@ fn direct_authority<'r>(uri: &'r Uri, headers: &'r HeaderMap) -> Option<&'r str>
 }
 
 fn derive(uri: &Uri, headers: &HeaderMap) -> Option<PublicUrl> {
-    let proxied = headers.keys().any(|name| {
-        let name = name.as_str();
-        name == "forwarded" || name == "via" || name.starts_with("x-forwarded-")
-    });
-    if proxied {
+    let is_of_a_proxy = |name: &HeaderName| {
+        matches!(name.as_str(), "forwarded" | "via") || name.as_str().starts_with("x-forwarded-")
+    };
+    if headers.keys().any(is_of_a_proxy) {
         return None;
     }
-    PublicUrl::loopback(&direct_authority(uri, headers)?.parse().ok()?)
+    let authority: Authority = direct_authority(uri, headers)?.parse().ok()?;
+    // Plain http is accepted on loopback only.
+    PublicUrl::parse(&format!("http://{authority}")).ok()
 }
 
 /// Returns the port that the request names, for the cookie's name on loopback. 80 if it names none.
@@ -153,14 +133,12 @@ pub(crate) fn port(uri: &Uri, headers: &HeaderMap) -> u16 {
 
 /// Returns true if `origin`, the value of an `Origin` header, is one of the app's own.
 pub(crate) fn is_own(origin: &[u8], configured: &[PublicUrl], uri: &Uri, headers: &HeaderMap) -> bool {
-    let Ok(origin) = std::str::from_utf8(origin) else {
-        return false;
-    };
+    let is_it = |url: &PublicUrl| url.origin.as_bytes() == origin;
     if configured.is_empty() {
         // The scheme counts. A page that an attacker injects into plain http must not act in the https app.
-        return derive(uri, headers).is_some_and(|url| url.origin == origin);
+        return derive(uri, headers).is_some_and(|url| is_it(&url));
     }
-    configured.iter().any(|url| url.origin == origin)
+    configured.iter().any(is_it)
 }
 
 #[cfg(test)]

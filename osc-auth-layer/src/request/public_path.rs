@@ -7,25 +7,13 @@ use crate::redact::is_visible;
 /// The paths and prefixes that the app declared public.
 #[derive(Debug, Default)]
 pub(crate) struct PublicPaths {
-    exact: Vec<String>,
-    prefixes: Vec<String>,
-    every: bool,
+    pub(crate) exact: Vec<String>,
+    /// Each is public with everything below it, by whole segments. Without a trailing slash.
+    pub(crate) prefixes: Vec<String>,
+    pub(crate) every: bool,
 }
 
 impl PublicPaths {
-    pub(crate) fn allow_every(&mut self) {
-        self.every = true;
-    }
-
-    pub(crate) fn allow(&mut self, path: &str) {
-        self.exact.push(path.to_owned());
-    }
-
-    /// Allows `prefix` and everything below it, by whole segments.
-    pub(crate) fn allow_below(&mut self, prefix: &str) {
-        self.prefixes.push(prefix.trim_end_matches('/').to_owned());
-    }
-
     pub(crate) fn matches(&self, path: &str) -> bool {
         self.every
             || self.exact.iter().any(|public| public == path)
@@ -116,11 +104,8 @@ mod tests {
     }
 
     fn paths() -> PublicPaths {
-        let mut paths = PublicPaths::default();
-        paths.allow("/");
-        paths.allow("/about");
-        paths.allow_below("/static");
-        paths
+        let exact = vec!["/".to_owned(), "/about".to_owned()];
+        PublicPaths { exact, prefixes: vec!["/static".to_owned()], every: false }
     }
 
     #[test]
@@ -269,8 +254,7 @@ mod tests {
 
     #[test]
     fn optional_makes_every_path_public() {
-        let mut paths = PublicPaths::default();
-        paths.allow_every();
+        let paths = PublicPaths { every: true, ..PublicPaths::default() };
         assert!(paths.matches("/anything/../at/all"));
     }
 }

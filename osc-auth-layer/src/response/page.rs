@@ -11,17 +11,13 @@ const STYLE: &str = include_str!("page.css");
 const PAGE: &str = include_str!("page.html");
 
 /// Allows only the page's own style sheet, and forbids framing.
-static POLICY: LazyLock<HeaderValue> = LazyLock::new(|| {
+pub(super) static POLICY: LazyLock<HeaderValue> = LazyLock::new(|| {
     let hash = STANDARD.encode(Sha256::digest(STYLE));
     let policy = format!(
         "default-src 'none'; style-src 'sha256-{hash}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     );
     HeaderValue::try_from(policy).expect("a policy of ASCII text is valid in a header")
 });
-
-pub(super) fn content_security_policy() -> HeaderValue {
-    POLICY.clone()
-}
 
 pub(super) fn render(error: &str, description: &str, signin: Option<&str>) -> String {
     let title = match error {
@@ -34,43 +30,32 @@ pub(super) fn render(error: &str, description: &str, signin: Option<&str>) -> St
         "invalid_state" | "sign_in_failed" => "Sign-in failed",
         _ => "The request failed",
     };
-    let action = match signin {
-        Some(signin) => {
-            let label = if error == "provider_unavailable" { "Try again" } else { "Sign in with OSC" };
-            format!("<a class=\"button\" href=\"{}\">{label}</a>", escape(signin))
-        }
-        None => String::new(),
-    };
+    let action = signin.map(|signin| {
+        let label = if error == "provider_unavailable" { "Try again" } else { "Sign in with OSC" };
+        format!("<a class=\"button\" href=\"{}\">{label}</a>", escape(signin))
+    });
+    let (action, description, error) = (action.unwrap_or_default(), escape(description), escape(error));
     // One pass over the template, so that placeholders inside values are not replaced.
     let mut page = String::with_capacity(PAGE.len() + STYLE.len() + 512);
     for part in PAGE.split("{{") {
         let (name, rest) = part.split_once("}}").unwrap_or(("", part));
-        page.push_str(&match name {
-            "style" => STYLE.to_owned(),
-            "title" => escape(title),
-            "description" => escape(description),
-            "action" => action.clone(),
-            "error" => escape(error),
-            _ => String::new(),
-        });
-        page.push_str(rest);
+        page += match name {
+            "style" => STYLE,
+            "title" => title,
+            "description" => &description,
+            "action" => &action,
+            "error" => &error,
+            _ => "",
+        };
+        page += rest;
     }
     page
 }
 
 fn escape(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '"' => escaped.push_str("&quot;"),
-            '\'' => escaped.push_str("&#39;"),
-            c => escaped.push(c),
-        }
-    }
-    escaped
+    // `&` comes first, because the entities contain it.
+    let entities = [('&', "&amp;"), ('<', "&lt;"), ('>', "&gt;"), ('"', "&quot;"), ('\'', "&#39;")];
+    entities.iter().fold(text.to_owned(), |text, (c, entity)| text.replace(*c, entity))
 }
 
 #[cfg(test)]
@@ -87,8 +72,7 @@ mod tests {
 
     #[test]
     fn s39_the_page_loads_nothing_and_cannot_be_framed() {
-        let policy = content_security_policy();
-        let policy = policy.to_str().unwrap();
+        let policy = POLICY.to_str().unwrap();
         assert!(policy.contains("default-src 'none'") && policy.contains("frame-ancestors 'none'"));
         let page = render("unauthenticated", "Sign in to continue.", None);
         assert!(page.contains(&format!("<style>{STYLE}</style>")), "{page}");

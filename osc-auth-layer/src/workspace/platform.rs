@@ -22,7 +22,7 @@ impl Platform {
     /// Returns the platform that accepts the tokens of this issuer. Only OSC's own issuers have one. The token of another
     /// issuer must not go to OSC.
     pub(crate) fn of(issuer: &Issuer) -> Option<Self> {
-        let url = issuer.url();
+        let url = &issuer.url;
         let labels: Vec<_> = url.host_str()?.split('.').collect();
         let name = match labels.as_slice() {
             ["app", "osaas", "io"] => "prod",

@@ -108,7 +108,7 @@ impl TokenSource {
         match self {
             Self::Session(session) => {
                 let engine = session.engine().map_err(|error| ContextError::of_session(doing, &error))?;
-                Ok(engine.provider.http().with_limits(LIMITS))
+                Ok(engine.provider.http.with_limits(LIMITS))
             }
             Self::Bare(bare) => Ok(bare.http.clone()),
         }

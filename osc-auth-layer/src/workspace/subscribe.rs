@@ -50,7 +50,7 @@ impl OscContext {
                 activated
             }
         };
-        let activated = workspace.service(service_id).activating.join(&workspace.tasks, activate).await;
+        let activated = workspace.service(service_id).activating.join(&(), &workspace.tasks, activate).await;
         activated.unwrap_or_else(|| Err(no_runtime(doing)))
     }
 
@@ -107,7 +107,7 @@ impl OscContext {
                 Ok(subscriptions)
             }
         };
-        let read = workspace.reading.join(&workspace.tasks, read).await;
+        let read = workspace.reading.join(&(), &workspace.tasks, read).await;
         read.unwrap_or_else(|| Err(no_runtime(doing)))
     }
 }

@@ -57,7 +57,7 @@ impl Visit<'_> for Answers {
 
     fn visit_impl_item_fn(&mut self, function: &ImplItemFn) {
         let target = match (self.of.as_str(), function.sig.ident.to_string().as_str()) {
-            ("Refusal", "error") => Some(Target::Code),
+            ("Refusal", "kind") => Some(Target::Code),
             ("Refusal", "description") | ("BadCookie", "problem") => Some(Target::Text),
             ("ContextErrorKind", "as_str") => Some(Target::Kind),
             _ => None,
