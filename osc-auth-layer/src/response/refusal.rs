@@ -1,0 +1,105 @@
+//! The reasons why the layer refuses a request, with their codes, status and texts.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use http::{Method, StatusCode};
+
+use crate::request::cookie::BadCookie;
+
+/// The reason why the layer refuses a request.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Refusal {
+    Unauthenticated,
+    SessionEnded,
+    TemporarilyUnavailable {
+        retry_after: Duration,
+    },
+    ProviderUnavailable,
+    Misconfigured,
+    /// The visitor opened the app at a host that `PUBLIC_URL` does not name.
+    UnknownHost {
+        host: String,
+    },
+    InvalidState,
+    AccessDenied,
+    /// The user may not enter this app.
+    NotAllowed,
+    SignInFailed,
+    InvalidRequest(&'static str),
+    BadCookie(BadCookie),
+    MethodNotAllowed {
+        allow: Method,
+    },
+    Forbidden,
+}
+
+/// The error code of an answer, its status, and whether a new sign-in can help. During an outage a sign-in would replace a
+/// session that is still good, and the app chooses the status.
+pub(super) type Kind = (&'static str, StatusCode, bool);
+
+impl Refusal {
+    pub(super) fn kind(&self, outage_status: StatusCode) -> Kind {
+        match self {
+            Self::Unauthenticated => ("unauthenticated", StatusCode::UNAUTHORIZED, true),
+            Self::SessionEnded => ("session_ended", StatusCode::UNAUTHORIZED, true),
+            Self::TemporarilyUnavailable { .. } => ("temporarily_unavailable", outage_status, false),
+            Self::ProviderUnavailable => ("provider_unavailable", StatusCode::BAD_GATEWAY, true),
+            Self::Misconfigured | Self::UnknownHost { .. } => {
+                ("misconfigured", StatusCode::INTERNAL_SERVER_ERROR, false)
+            }
+            Self::InvalidState => ("invalid_state", StatusCode::BAD_REQUEST, true),
+            Self::AccessDenied => ("access_denied", StatusCode::UNAUTHORIZED, true),
+            Self::NotAllowed => ("not_allowed", StatusCode::FORBIDDEN, true),
+            Self::SignInFailed => ("sign_in_failed", StatusCode::UNAUTHORIZED, true),
+            Self::InvalidRequest(_) | Self::BadCookie(_) => {
+                ("invalid_request", StatusCode::BAD_REQUEST, true)
+            }
+            Self::MethodNotAllowed { .. } => ("method_not_allowed", StatusCode::METHOD_NOT_ALLOWED, false),
+            Self::Forbidden => ("forbidden", StatusCode::FORBIDDEN, false),
+        }
+    }
+
+    pub(crate) fn error(&self) -> &'static str {
+        self.kind(StatusCode::default()).0
+    }
+
+    /// Tells the user what failed and what to do. Contains only the layer's own words. The provider's words go to the log.
+    pub(super) fn description(&self) -> Cow<'static, str> {
+        Cow::Borrowed(match self {
+            Self::UnknownHost { host } => {
+                return Cow::Owned(format!(
+                    "You opened this app at {host}, which is not one of its addresses. Its operator has to add it to \
+                     PUBLIC_URL."
+                ));
+            }
+            Self::Unauthenticated => "Sign in to continue.",
+            Self::SessionEnded => "Open Source Cloud ended your session. Sign in again.",
+            Self::TemporarilyUnavailable { .. } => {
+                "This app cannot reach Open Source Cloud or its own session store. You are still signed in. Try again \
+                 shortly."
+            }
+            Self::ProviderUnavailable => {
+                "This app cannot reach Open Source Cloud or its own session store, so it cannot sign you in. Try again \
+                 shortly."
+            }
+            Self::Misconfigured => {
+                "Sign-in is not set up correctly in this app. Its operator finds the reason in the app's log."
+            }
+            Self::InvalidState => {
+                "This sign-in was used already, took longer than ten minutes, or began in another browser. Sign in again."
+            }
+            Self::AccessDenied => "The access that this app asked for was declined. You are not signed in.",
+            Self::NotAllowed => {
+                "This account is not allowed to use this app. Sign in with another account or workspace."
+            }
+            Self::SignInFailed => "Open Source Cloud did not complete the sign-in. Try again.",
+            Self::InvalidRequest(problem) => problem,
+            Self::BadCookie(bad) => bad.problem(),
+            Self::MethodNotAllowed { .. } => "This address does not accept this HTTP method.",
+            Self::Forbidden => {
+                "The request came from another site. This address accepts requests from this app's own pages only."
+            }
+        })
+    }
+}
