@@ -6,13 +6,13 @@ use std::time::Duration;
 use http::{HeaderValue, Method, StatusCode};
 use serde_json::json;
 
-use super::answer::Doing;
+use super::answer::{Doing, token_of};
 use super::cache::{Access, Workspace};
 use super::context::OscContext;
 use super::error::{ContextError, ContextErrorKind};
 use super::instance::is_service_id;
 use super::platform::Platform;
-use super::reply::Answer;
+use super::reply::{Answer, UNREADABLE};
 use super::request::{Api, PlatformRequest, ServiceRequest};
 use super::service_token::ServiceAccessToken;
 use crate::clock::Timestamp;
@@ -29,29 +29,17 @@ pub(super) enum Unsubscribed {
     Refuse,
 }
 
-/// The error of a request that got no answer.
-pub(super) struct Lost {
-    pub(super) error: NetworkError,
-    only_reads: bool,
-}
-
-impl Lost {
-    pub(super) fn into_error(self, doing: Doing<'_>) -> ContextError {
-        ContextError::of_network(doing, self.error, self.only_reads)
-    }
-}
-
 impl OscContext {
     /// Sends a request with the personal access token. If the platform refuses the token, refreshes it and tries once more.
-    pub(super) async fn ask_platform(
+    pub(super) async fn ask_platform<'a>(
         &self,
-        doing: Doing<'_>,
+        doing: Doing<'a>,
         request: impl FnOnce(&Platform) -> PlatformRequest,
-    ) -> Result<Answer, ContextError> {
+    ) -> Result<Answer<'a>, ContextError> {
         let request = request(&self.source.platform(doing)?);
         let token = self.source.token(doing).await?;
         let send = |token: HeaderValue| self.send(doing, request.authorized(token.clone()), token);
-        let answer = send(token.bearer()).await?.map_err(|lost| lost.into_error(doing))?;
+        let answer = send(token.bearer()).await?;
         if !answer.is(StatusCode::UNAUTHORIZED) {
             return Ok(answer);
         }
@@ -60,59 +48,47 @@ impl OscContext {
             return Ok(answer);
         }
         let Some(newer) = self.source.newer(doing, &token).await? else {
-            return Ok(answer.sent_by(&self.source));
+            return Ok(Answer { is_to_bare_token: self.session().is_none(), ..answer });
         };
-        let answer = send(newer.bearer()).await?.map_err(|lost| lost.into_error(doing))?;
+        let answer = send(newer.bearer()).await?;
         if answer.is(StatusCode::UNAUTHORIZED) {
             workspace.refreshed_in_vain(self.now(doing)?);
         }
-        Ok(answer.also_to(token.bearer()))
+        Ok(answer.hiding(token_of(&token.bearer())))
     }
 
     /// Sends a request with a service access token. If the service refuses the token, gets a new one and tries once more.
-    pub(super) async fn ask_service(
+    pub(super) async fn ask_service<'a>(
         &self,
-        doing: Doing<'_>,
+        doing: Doing<'a>,
         service_id: &str,
         unsubscribed: Unsubscribed,
         request: impl Fn(&Api) -> Option<ServiceRequest> + Send + Sync,
-    ) -> Result<Answer, ContextError> {
-        let sent = self.try_service(doing, service_id, unsubscribed, request).await?;
-        sent.map_err(|lost| lost.into_error(doing))
-    }
-
-    /// Works like [`ask_service`](Self::ask_service), but leaves it to the caller what a lost answer means.
-    pub(super) async fn try_service(
-        &self,
-        doing: Doing<'_>,
-        service_id: &str,
-        unsubscribed: Unsubscribed,
-        request: impl Fn(&Api) -> Option<ServiceRequest> + Send + Sync,
-    ) -> Result<Result<Answer, Lost>, ContextError> {
+    ) -> Result<Answer<'a>, ContextError> {
         let access = self.access(doing, service_id, unsubscribed).await?;
-        let sent = self.send_to_service(doing, &access, &request).await?;
-        if !is_unauthorized(&sent) {
-            return Ok(sent);
+        let answer = self.send_to_service(doing, &access, &request).await?;
+        if !answer.is(StatusCode::UNAUTHORIZED) {
+            return Ok(answer);
         }
         let workspace = self.workspace(doing).await?;
         if !workspace.may_renew(service_id, self.now(doing)?) {
-            return Ok(sent);
+            return Ok(answer);
         }
         workspace.drop_access(&access);
         let newer = self.access(doing, service_id, unsubscribed).await?;
-        let sent = self.send_to_service(doing, &newer, &request).await?;
-        if is_unauthorized(&sent) {
+        let answer = self.send_to_service(doing, &newer, &request).await?;
+        if answer.is(StatusCode::UNAUTHORIZED) {
             workspace.renewed_in_vain(service_id, self.now(doing)?);
         }
-        Ok(sent.map(|answer| answer.also_to(access.token.bearer())))
+        Ok(answer.hiding(access.token.token()))
     }
 
-    async fn send_to_service(
+    async fn send_to_service<'a>(
         &self,
-        doing: Doing<'_>,
+        doing: Doing<'a>,
         access: &Access,
         request: &(impl Fn(&Api) -> Option<ServiceRequest> + Send + Sync),
-    ) -> Result<Result<Answer, Lost>, ContextError> {
+    ) -> Result<Answer<'a>, ContextError> {
         let Some(request) = request(&access.api) else {
             return Err(doing.error(
                 ContextErrorKind::UnexpectedAnswer,
@@ -126,12 +102,12 @@ impl OscContext {
     }
 
     /// Sends a request. Retries an idempotent one once if the connection breaks before the answer (RFC 9110 §9.2.2).
-    async fn send(
+    async fn send<'a>(
         &self,
-        doing: Doing<'_>,
+        doing: Doing<'a>,
         request: WireRequest,
         token: HeaderValue,
-    ) -> Result<Result<Answer, Lost>, ContextError> {
+    ) -> Result<Answer<'a>, ContextError> {
         let http = self.source.http(doing)?;
         let only_reads = request.method.is_safe();
         let again = request.method.is_idempotent().then(|| request.clone());
@@ -144,10 +120,8 @@ impl OscContext {
             }
             (first, _) => (first, false),
         };
-        Ok(match response {
-            Ok(response) => Ok(Answer::new(response, token, is_repeat)),
-            Err(error) => Err(Lost { error, only_reads }),
-        })
+        let secrets = vec![token_of(&token).to_owned()];
+        Ok(Answer { doing, response, secrets, only_reads, is_repeat, is_to_bare_token: false })
     }
 
     /// Returns the cached knowledge about the workspace. Fails if the session has ended.
@@ -235,16 +209,13 @@ impl OscContext {
                 .request(Method::POST, "token", &["servicetoken"])
                 .body(&json!({ "serviceId": service_id }))
         };
-        let body = self.ask_platform(doing, request).await?.success(doing)?;
-        let token = ServiceAccessToken::parse(service_id, &api, &body, self.now(doing)?);
-        let access = Arc::new(Access { api, token: token.ok_or_else(|| ContextError::unexpected(doing))? });
+        let answer = self.ask_platform(doing, request).await?;
+        let token = ServiceAccessToken::parse(service_id, &api, answer.success()?, self.now(doing)?);
+        let token = token.ok_or_else(|| doing.error(ContextErrorKind::UnexpectedAnswer, UNREADABLE))?;
+        let access = Arc::new(Access { api, token });
         workspace.keep(service_id, &access);
         Ok(access)
     }
-}
-
-fn is_unauthorized(sent: &Result<Answer, Lost>) -> bool {
-    sent.as_ref().is_ok_and(|answer| answer.is(StatusCode::UNAUTHORIZED))
 }
 
 pub(super) fn check_service_id(doing: Doing<'_>, service_id: &str) -> Result<(), ContextError> {

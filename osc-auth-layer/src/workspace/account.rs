@@ -32,7 +32,7 @@ impl OscContext {
         }
         let doing = Doing::new("read the plan");
         let request = |platform: &Platform| platform.request(Method::GET, "money", &["mytenantplan"]);
-        let plan: TenantPlan = self.ask_platform(doing, request).await?.read(doing)?;
+        let plan: TenantPlan = self.ask_platform(doing, request).await?.read()?;
         Ok(plan.plan_type)
     }
 
@@ -43,7 +43,7 @@ impl OscContext {
     pub async fn token_balance(&self) -> Result<TokenBalance, ContextError> {
         let doing = Doing::new("read the token balance");
         let request = |platform: &Platform| platform.request(Method::GET, "money", &["mytokencount"]);
-        self.ask_platform(doing, request).await?.read(doing)
+        self.ask_platform(doing, request).await?.read()
     }
 
     /// Lists the workspace's own apps, which OSC builds and runs (*My Apps* in the console).
@@ -53,6 +53,6 @@ impl OscContext {
     pub async fn my_apps(&self) -> Result<Vec<App>, ContextError> {
         let doing = Doing::new("list the apps");
         let request = |platform: &Platform| platform.request(Method::GET, "deploy", &["myapps"]);
-        self.ask_platform(doing, request).await?.read_list(doing)
+        self.ask_platform(doing, request).await?.read_list()
     }
 }

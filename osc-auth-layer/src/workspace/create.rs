@@ -14,7 +14,7 @@ use super::instances::{check_name, object};
 use super::reply::Answer;
 use super::request::Api;
 use super::taken::says_taken;
-use crate::network::NetworkError;
+use crate::network::{NetworkError, WireResponse};
 
 /// A request for an instance: its service, its name and its options.
 #[derive(Clone)]
@@ -91,48 +91,47 @@ impl OscContext {
     pub(super) async fn create(&self, doing: Doing<'_>, order: &Order) -> Result<Instance, ContextError> {
         let Order { service_id, name, body, .. } = order;
         let request = |api: &Api| Some(api.instances(Method::POST).body(body));
-        let answer = match self.try_service(doing, service_id, Unsubscribed::Activate, request).await? {
-            Ok(answer) => answer,
-            Err(lost) if lost.error == NetworkError::NotSent => return Err(lost.into_error(doing)),
-            Err(lost) => return Err(maybe_created(lost.into_error(doing))),
-        };
-        match verdict(doing, name, answer) {
-            Verdict::Created(instance) => Ok(instance),
-            Verdict::Failed(error) => Err(error),
-            Verdict::NotShown(error) => match self.look(doing, service_id, name).await {
-                Ok(Some(instance)) => Ok(instance),
-                _ => Err(maybe_created(error)),
-            },
+        let answer = self.ask_service(doing, service_id, Unsubscribed::Activate, request).await?;
+        if let Some(instance) = verdict(name, &answer)? {
+            return Ok(instance);
         }
+        let found = self.look(doing, service_id, name).await.ok().flatten();
+        found.ok_or_else(|| maybe_created(doing.error(ContextErrorKind::MaybeCreated, "")))
     }
 }
 
-enum Verdict {
-    Created(Instance),
-    /// A successful answer that does not contain the instance.
-    NotShown(ContextError),
-    Failed(ContextError),
-}
-
-fn verdict(doing: Doing<'_>, name: &str, answer: Answer) -> Verdict {
-    let status = answer.status();
-    let is_explained = answer.is_explained();
-    let error = match answer.read(doing) {
-        Ok(instance) => return Verdict::Created(instance),
+/// Returns the instance of a successful answer, or `None` if the answer does not contain it.
+fn verdict(name: &str, answer: &Answer<'_>) -> Result<Option<Instance>, ContextError> {
+    let error = match answer.read() {
+        Ok(instance) => return Ok(Some(instance)),
         Err(error) => error,
     };
+    let response = match &answer.response {
+        Ok(response) => response,
+        Err(NetworkError::NotSent) => return Err(error),
+        Err(_) => return Err(maybe_created(error)),
+    };
+    let status = response.status;
     if status.is_server_error() {
         // A gateway's page does not say what happened in the service behind it.
-        let is_unclear = status == StatusCode::GATEWAY_TIMEOUT || !is_explained;
-        return Verdict::Failed(if is_unclear { maybe_created(error) } else { error });
+        let is_unclear = status == StatusCode::GATEWAY_TIMEOUT || !is_explained(response);
+        return Err(if is_unclear { maybe_created(error) } else { error });
     }
     if status.is_success() && error.kind() == ContextErrorKind::UnexpectedAnswer {
-        return Verdict::NotShown(error);
+        return Ok(None);
     }
     let is_taken = status == StatusCode::CONFLICT
         || ((status.is_client_error() || status.is_success())
             && error.reason().is_some_and(|reason| says_taken(reason, name)));
-    Verdict::Failed(if is_taken { taken(error) } else { error })
+    Err(if is_taken { taken(error) } else { error })
+}
+
+/// Returns true if the service itself says what is wrong, or that it is unavailable for now (RFC 9110 §15.6.4). A page or
+/// a plain text may come from a gateway instead.
+fn is_explained(response: &WireResponse) -> bool {
+    let json: Value = serde_json::from_slice(&response.body).unwrap_or_default();
+    ["reason", "message"].iter().any(|field| json[field].is_string())
+        || (response.status == StatusCode::SERVICE_UNAVAILABLE && response.retry_after.is_some())
 }
 
 fn maybe_created(error: ContextError) -> ContextError {
@@ -147,8 +146,6 @@ pub(super) fn taken(error: ContextError) -> ContextError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::network::WireResponse;
-    use http::HeaderValue;
     use std::time::Duration;
 
     fn judge(status: u16, retry_after: Option<u64>, body: &str) -> Result<String, ContextErrorKind> {
@@ -157,12 +154,16 @@ mod tests {
             retry_after: retry_after.map(Duration::from_secs),
             body: body.to_owned().into(),
         };
-        let answer = Answer::new(response, HeaderValue::from_static("Bearer a-service-access-token"), false);
-        match verdict(Doing::new("create"), "store", answer) {
-            Verdict::Created(instance) => Ok(instance.name),
-            Verdict::NotShown(_) => Ok(String::new()),
-            Verdict::Failed(error) => Err(error.kind()),
-        }
+        let answer = Answer {
+            doing: Doing::new("create"),
+            response: Ok(response),
+            secrets: vec!["a-service-access-token".to_owned()],
+            only_reads: false,
+            is_repeat: false,
+            is_to_bare_token: false,
+        };
+        let shown = verdict("store", &answer).map_err(|error| error.kind())?;
+        Ok(shown.map(|instance| instance.name).unwrap_or_default())
     }
 
     #[test]

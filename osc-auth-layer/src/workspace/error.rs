@@ -154,28 +154,16 @@ impl ContextError {
     }
 
     pub(super) fn of_network(doing: impl fmt::Display, error: NetworkError, only_reads: bool) -> Self {
+        use ContextErrorKind::{Unavailable, UnexpectedAnswer};
         let (kind, why) = match error {
-            NetworkError::NotSent => (ContextErrorKind::Unavailable, "Open Source Cloud is unreachable"),
-            NetworkError::PossiblyProcessed | NetworkError::TimedOut if only_reads => {
-                (ContextErrorKind::Unavailable, "Open Source Cloud did not answer")
-            }
-            NetworkError::PossiblyProcessed | NetworkError::TimedOut => (
-                ContextErrorKind::Unavailable,
-                "Open Source Cloud did not answer; the request may have been carried out",
-            ),
-            NetworkError::TooLong => {
-                (ContextErrorKind::UnexpectedAnswer, "Open Source Cloud sent an oversized answer")
+            NetworkError::NotSent => (Unavailable, "Open Source Cloud is unreachable"),
+            NetworkError::TooLong => (UnexpectedAnswer, "Open Source Cloud sent an oversized answer"),
+            _ if only_reads => (Unavailable, "Open Source Cloud did not answer"),
+            NetworkError::PossiblyProcessed | NetworkError::TimedOut => {
+                (Unavailable, "Open Source Cloud did not answer; the request may have been carried out")
             }
         };
         Self::new(kind, doing, why)
-    }
-
-    pub(super) fn unexpected(doing: impl fmt::Display) -> Self {
-        Self::new(
-            ContextErrorKind::UnexpectedAnswer,
-            doing,
-            "Open Source Cloud sent an answer that the layer cannot read",
-        )
     }
 
     /// Returns the kind of error, which says what to do.

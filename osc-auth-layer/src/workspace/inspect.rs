@@ -35,7 +35,7 @@ impl OscContext {
     ) -> Result<InstanceHealth, ContextError> {
         let instance = instance.into();
         let doing = Doing::new("read the health of").of(service_id).to(instance.name());
-        self.follow(doing, service_id, instance, "health", Method::GET, as_it_is).await?.read(doing)
+        self.follow(doing, service_id, instance, "health", Method::GET, as_it_is).await?.read()
     }
 
     /// Returns the latest lines of an instance's log. The platform decides how many.
@@ -84,7 +84,7 @@ impl OscContext {
     ) -> Result<Vec<String>, ContextError> {
         let doing = Doing::new("read the logs of").of(service_id).to(instance.name());
         let answer = self.follow(doing, service_id, instance, "logs", Method::GET, ask).await?;
-        Ok(lines(&answer.success(doing)?))
+        Ok(lines(answer.success()?))
     }
 
     /// Returns the TCP ports under which an instance is reachable from outside. Use this for a database: its address is here,
@@ -101,7 +101,7 @@ impl OscContext {
         let instance = instance.into();
         let doing = Doing::new("read the ports of").of(service_id).to(instance.name());
         let ask = ServiceRequest::saying_json;
-        self.follow(doing, service_id, instance, "ports", Method::GET, ask).await?.read_list(doing)
+        self.follow(doing, service_id, instance, "ports", Method::GET, ask).await?.read_list()
     }
 
     /// Returns the number of replicas of an instance.
@@ -118,7 +118,7 @@ impl OscContext {
         let instance = instance.into();
         let doing = Doing::new("read the scaling of").of(service_id).to(instance.name());
         let ask = ServiceRequest::by_authorization;
-        self.follow(doing, service_id, instance, "scale", Method::GET, ask).await?.read(doing)
+        self.follow(doing, service_id, instance, "scale", Method::GET, ask).await?.read()
     }
 
     /// Sets the number of replicas of an instance. 0 stops it.
@@ -138,7 +138,7 @@ impl OscContext {
         let ask = |request: ServiceRequest| {
             request.by_authorization().body(&json!({ "desiredReplicas": replicas }))
         };
-        self.follow(doing, service_id, instance, "scale", Method::PUT, ask).await?.done(doing)
+        self.follow(doing, service_id, instance, "scale", Method::PUT, ask).await?.done()
     }
 
     /// Returns the address under which other instances and apps on OSC reach this instance.
@@ -155,7 +155,7 @@ impl OscContext {
         let instance = instance.into();
         let doing = Doing::new("read the internal endpoint of").of(service_id).to(instance.name());
         let ask = ServiceRequest::saying_json;
-        self.follow(doing, service_id, instance, "internalEndpoint", Method::GET, ask).await?.read(doing)
+        self.follow(doing, service_id, instance, "internalEndpoint", Method::GET, ask).await?.read()
     }
 }
 

@@ -32,7 +32,7 @@ impl OscContext {
         let doing = Doing::new("list the instances").of(service_id);
         let request = |api: &Api| Some(api.instances(Method::GET));
         let answer = self.ask_service(doing, service_id, Unsubscribed::Refuse, request).await?;
-        answer.read_list(doing)
+        answer.read_list()
     }
 
     /// Returns an instance, or `None` if there is none of this name.
@@ -73,7 +73,7 @@ impl OscContext {
         }
         let ask = |request: ServiceRequest| request.saying_json().body(&body);
         let answer = self.follow(doing, service_id, instance, "self", Method::PATCH, ask).await?;
-        match answer.read(doing) {
+        match answer.read() {
             // OSC does not document the body of a successful answer, so an unreadable body is not a failure.
             Err(error) if error.kind() == ContextErrorKind::UnexpectedAnswer && error.status().is_none() => {
                 self.look(doing, service_id, instance.name()).await?.ok_or_else(|| missing(doing))
@@ -94,7 +94,7 @@ impl OscContext {
         let doing = Doing::new("remove").of(service_id).to(name);
         check_name(doing, name)?;
         let request = |api: &Api| Some(api.instance(Method::DELETE, name));
-        self.ask_service(doing, service_id, Unsubscribed::Refuse, request).await?.done_removing(doing)?;
+        self.ask_service(doing, service_id, Unsubscribed::Refuse, request).await?.done_removing()?;
         self.workspace(doing).await?.starts.lock().forget(service_id, name);
         Ok(())
     }
@@ -112,19 +112,19 @@ impl OscContext {
     ) -> Result<(), ContextError> {
         let instance = instance.into();
         let doing = Doing::new("restart").of(service_id).to(instance.name());
-        self.follow(doing, service_id, instance, "restart", Method::POST, as_it_is).await?.done(doing)
+        self.follow(doing, service_id, instance, "restart", Method::POST, as_it_is).await?.done()
     }
 
     /// Sends a request to one of an instance's links. Looks the instance up first if only its name is known.
-    pub(super) async fn follow(
+    pub(super) async fn follow<'a>(
         &self,
-        doing: Doing<'_>,
+        doing: Doing<'a>,
         service_id: &str,
         instance: InstanceRef<'_>,
         relation: &'static str,
         method: Method,
         ask: impl Fn(ServiceRequest) -> ServiceRequest + Send + Sync,
-    ) -> Result<Answer, ContextError> {
+    ) -> Result<Answer<'a>, ContextError> {
         let name = instance.name();
         check_name(doing, name)?;
         let looked_up;
@@ -165,7 +165,7 @@ impl OscContext {
         if answer.is(StatusCode::NOT_FOUND) {
             return Ok(None);
         }
-        answer.read(doing).map(Some)
+        answer.read().map(Some)
     }
 }
 

@@ -28,7 +28,7 @@ impl OscContext {
         let request = |platform: &Platform| {
             platform.request(Method::GET, "deploy", &[MYSECRETS, service_id]).without_content_type()
         };
-        let stored: Vec<Stored> = self.ask_platform(doing, request).await?.read_list(doing)?;
+        let stored: Vec<Stored> = self.ask_platform(doing, request).await?.read_list()?;
         Ok(stored.into_iter().map(|secret| secret.secret_name).collect())
     }
 
@@ -58,7 +58,7 @@ impl OscContext {
             let body = json!({ "secretName": name, "secretData": value });
             platform.request(Method::POST, "deploy", &[MYSECRETS, service_id]).body(&body)
         };
-        self.ask_platform(doing, request).await?.done_hiding(doing, &[value])
+        self.ask_platform(doing, request).await?.hiding(value).done()
     }
 
     /// Changes the value of a stored secret. Instances read it when they start, so restart those that refer to it.
@@ -81,7 +81,7 @@ impl OscContext {
             let body = json!({ "secretData": value });
             platform.request(Method::PUT, "deploy", &[MYSECRETS, service_id, name]).body(&body)
         };
-        self.ask_platform(doing, request).await?.done_hiding(doing, &[value])
+        self.ask_platform(doing, request).await?.hiding(value).done()
     }
 
     /// Removes a secret. Instances that refer to it may fail to start the next time.
@@ -93,7 +93,7 @@ impl OscContext {
         check(doing, service_id, name, "-")?;
         let request =
             |platform: &Platform| platform.request(Method::DELETE, "deploy", &[MYSECRETS, service_id, name]);
-        self.ask_platform(doing, request).await?.done_removing(doing)
+        self.ask_platform(doing, request).await?.done_removing()
     }
 }
 

@@ -56,7 +56,7 @@ impl OscContext {
             let body = json!({ "services": [service_id] });
             platform.request(Method::DELETE, "catalog", &["mysubscriptions", service_id]).body(&body)
         };
-        self.ask_platform(doing, request).await?.done_removing(doing)?;
+        self.ask_platform(doing, request).await?.done_removing()?;
         workspace.forget_subscriptions();
         workspace.drop_service(service_id);
         Ok(())

@@ -67,7 +67,7 @@ impl OscContext {
             let body = json!({ "services": [service_id] });
             platform.request(Method::POST, "catalog", &["mysubscriptions"]).body(&body)
         };
-        self.ask_platform(doing, request).await?.done(doing)?;
+        self.ask_platform(doing, request).await?.done()?;
         for look in 1.. {
             let subscriptions = self.read_subscriptions(doing, workspace, None).await?;
             if let Some(subscription) = cache::find(&subscriptions, service_id) {
@@ -102,7 +102,7 @@ impl OscContext {
                 let request =
                     |platform: &Platform| platform.request(Method::GET, "catalog", &["mysubscriptions"]);
                 let answer = context.ask_platform(doing, request).await?;
-                let subscriptions: Subscriptions = answer.read_list(doing)?.into();
+                let subscriptions: Subscriptions = answer.read_list()?.into();
                 workspace.learn(&subscriptions);
                 Ok(subscriptions)
             }

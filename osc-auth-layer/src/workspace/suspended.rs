@@ -65,7 +65,7 @@ impl OscContext {
     pub async fn suspended_instances(&self) -> Result<Vec<SuspendedInstance>, ContextError> {
         let doing = Doing::new("list the suspended instances");
         let request = |platform: &Platform| platform.request(Method::GET, "deploy", &[MYSUSPENDED]);
-        self.ask_platform(doing, request).await?.read_list(doing)
+        self.ask_platform(doing, request).await?.read_list()
     }
 
     /// Resumes a suspended instance.
@@ -97,7 +97,7 @@ impl OscContext {
             let path = [MYSUSPENDED, service_id, name, "resume"];
             platform.request(Method::POST, "deploy", &path).without_content_type()
         };
-        self.ask_platform(doing, request).await?.done(doing)?;
+        self.ask_platform(doing, request).await?.done()?;
         let workspace = self.workspace(doing).await?;
         // The subscription may have ended when its last instance was suspended.
         workspace.forget_subscriptions();
