@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{HeaderValue, Method, StatusCode};
+use http::{Method, StatusCode};
 use serde_json::json;
 
 use super::answer::{Doing, token_of};
@@ -11,74 +11,72 @@ use super::cache::{Access, Workspace};
 use super::context::OscContext;
 use super::error::{ContextError, ContextErrorKind};
 use super::instance::is_service_id;
-use super::platform::Platform;
 use super::reply::{Answer, UNREADABLE};
 use super::request::{Api, PlatformRequest, ServiceRequest};
 use super::service_token::ServiceAccessToken;
-use crate::clock::Timestamp;
+use super::source::TokenSource;
 use crate::network::{Limits, NetworkError, WireRequest};
 
 /// Wider than for the provider, because logs are long and creating an instance takes time.
 pub(crate) const LIMITS: Limits = Limits { time: Duration::from_secs(30), bytes: 4 * 1024 * 1024 };
-
-/// Says what to do about a service that the workspace does not subscribe to.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Unsubscribed {
-    Activate,
-    /// For calls that only read: they must not change the workspace.
-    Refuse,
-}
 
 impl OscContext {
     /// Sends a request with the personal access token. If the platform refuses the token, refreshes it and tries once more.
     pub(super) async fn ask_platform<'a>(
         &self,
         doing: Doing<'a>,
-        request: impl FnOnce(&Platform) -> PlatformRequest,
+        request: PlatformRequest,
     ) -> Result<Answer<'a>, ContextError> {
-        let request = request(&self.source.platform(doing)?);
-        let token = self.source.token(doing).await?;
-        let send = |token: HeaderValue| self.send(doing, request.authorized(token.clone()), token);
-        let answer = send(token.bearer()).await?;
+        let (bearer, refreshable) = match &self.source {
+            TokenSource::Session(session) => {
+                let token = session.token().await.map_err(|error| ContextError::of_session(doing, &error))?;
+                (token.bearer(), Some((session, token)))
+            }
+            TokenSource::Bare(bare) => (bare.bearer.clone(), None),
+        };
+        let answer = self.send(doing, request.authorized(bearer.clone()), token_of(&bearer)).await?;
         if !answer.is(StatusCode::UNAUTHORIZED) {
             return Ok(answer);
         }
+        let Some((session, refused)) = refreshable else {
+            return Ok(Answer { is_to_bare_token: true, ..answer });
+        };
         let workspace = self.workspace(doing).await?;
         if !workspace.may_refresh(self.now(doing)?) {
             return Ok(answer);
         }
-        let Some(newer) = self.source.newer(doing, &token).await? else {
-            return Ok(Answer { is_to_bare_token: self.session().is_none(), ..answer });
+        let newer = match session.refresh(&refused).await {
+            Ok(newer) => newer.bearer(),
+            Err(error) if error.kind().is_about_the_token() => return Ok(answer),
+            Err(error) => return Err(ContextError::of_session(doing, &error)),
         };
-        let answer = send(newer.bearer()).await?;
+        let answer = self.send(doing, request.authorized(newer.clone()), token_of(&newer)).await?;
         if answer.is(StatusCode::UNAUTHORIZED) {
             workspace.refreshed_in_vain(self.now(doing)?);
         }
-        Ok(answer.hiding(token_of(&token.bearer())))
+        Ok(answer.hiding(token_of(&bearer)))
     }
 
     /// Sends a request with a service access token. If the service refuses the token, gets a new one and tries once more.
     pub(super) async fn ask_service<'a>(
         &self,
         doing: Doing<'a>,
-        service_id: &str,
-        unsubscribed: Unsubscribed,
-        request: impl Fn(&Api) -> Option<ServiceRequest> + Send + Sync,
+        request: impl Fn(&Api) -> Option<ServiceRequest>,
     ) -> Result<Answer<'a>, ContextError> {
-        let access = self.access(doing, service_id, unsubscribed).await?;
+        let access = self.access(doing).await?;
         let answer = self.send_to_service(doing, &access, &request).await?;
         if !answer.is(StatusCode::UNAUTHORIZED) {
             return Ok(answer);
         }
         let workspace = self.workspace(doing).await?;
-        if !workspace.may_renew(service_id, self.now(doing)?) {
+        if !workspace.may_renew(doing.service_id(), self.now(doing)?) {
             return Ok(answer);
         }
         workspace.drop_access(&access);
-        let newer = self.access(doing, service_id, unsubscribed).await?;
+        let newer = self.access(doing).await?;
         let answer = self.send_to_service(doing, &newer, &request).await?;
         if answer.is(StatusCode::UNAUTHORIZED) {
-            workspace.renewed_in_vain(service_id, self.now(doing)?);
+            workspace.renewed_in_vain(doing.service_id(), self.now(doing)?);
         }
         Ok(answer.hiding(access.token.token()))
     }
@@ -87,7 +85,7 @@ impl OscContext {
         &self,
         doing: Doing<'a>,
         access: &Access,
-        request: &(impl Fn(&Api) -> Option<ServiceRequest> + Send + Sync),
+        request: &impl Fn(&Api) -> Option<ServiceRequest>,
     ) -> Result<Answer<'a>, ContextError> {
         let Some(request) = request(&access.api) else {
             return Err(doing.error(
@@ -97,8 +95,7 @@ impl OscContext {
         };
         // The token comes from a cache or after a wait, so the user may have signed out meanwhile.
         self.workspace(doing).await?;
-        let bearer = access.token.bearer();
-        self.send(doing, request.authorized(bearer.clone()), bearer).await
+        self.send(doing, request.authorized(access.token.bearer()), access.token.token()).await
     }
 
     /// Sends a request. Retries an idempotent one once if the connection breaks before the answer (RFC 9110 §9.2.2).
@@ -106,9 +103,9 @@ impl OscContext {
         &self,
         doing: Doing<'a>,
         request: WireRequest,
-        token: HeaderValue,
+        token: &str,
     ) -> Result<Answer<'a>, ContextError> {
-        let http = self.source.http(doing)?;
+        let http = self.http(doing)?;
         let only_reads = request.method.is_safe();
         let again = request.method.is_idempotent().then(|| request.clone());
         let (response, is_repeat) = match (http.send(request).await, again) {
@@ -120,61 +117,34 @@ impl OscContext {
             }
             (first, _) => (first, false),
         };
-        let secrets = vec![token_of(&token).to_owned()];
+        let secrets = vec![token.to_owned()];
         Ok(Answer { doing, response, secrets, only_reads, is_repeat, is_to_bare_token: false })
     }
 
-    /// Returns the cached knowledge about the workspace. Fails if the session has ended.
-    pub(super) async fn workspace(&self, doing: Doing<'_>) -> Result<Arc<Workspace>, ContextError> {
-        self.source.workspace(doing).await
-    }
-
-    pub(super) fn now(&self, doing: Doing<'_>) -> Result<Timestamp, ContextError> {
-        Ok(self.source.clock(doing)?.now().into())
-    }
-
-    pub(super) async fn sleep(&self, doing: Doing<'_>, duration: Duration) -> Result<(), ContextError> {
-        let slept = self.source.clock(doing)?.sleep(duration);
-        slept.await;
-        Ok(())
-    }
-
     /// Returns the API of a service and a token for it, from the cache if possible.
-    pub(super) async fn access(
-        &self,
-        doing: Doing<'_>,
-        service_id: &str,
-        unsubscribed: Unsubscribed,
-    ) -> Result<Arc<Access>, ContextError> {
-        check_service_id(doing, service_id)?;
+    pub(super) async fn access(&self, doing: Doing<'_>) -> Result<Arc<Access>, ContextError> {
+        let service_id = check_service_id(doing)?;
         let workspace = self.workspace(doing).await?;
-        let now = self.now(doing)?;
-        if let Some(access) = workspace.access(service_id, now) {
+        if let Some(access) = workspace.access(service_id, self.now(doing)?) {
             return Ok(access);
         }
         let was_known = workspace.subscription(service_id).is_some();
-        match self.open(doing, &workspace, service_id, unsubscribed).await {
-            // The cached subscription may be out of date.
-            Err(error)
-                if was_known
-                    && matches!(error.kind(), ContextErrorKind::Refused | ContextErrorKind::NotFound) =>
-            {
-                workspace.forget_subscriptions();
-                self.open(doing, &workspace, service_id, unsubscribed).await
-            }
-            opened => opened,
+        let opened = self.open(doing, &workspace).await;
+        let is_refused = |error: &ContextError| {
+            matches!(error.kind(), ContextErrorKind::Refused | ContextErrorKind::NotFound)
+        };
+        // The cached subscription may be out of date.
+        if was_known && opened.as_ref().is_err_and(is_refused) {
+            workspace.forget_subscriptions();
+            return self.open(doing, &workspace).await;
         }
+        opened
     }
 
-    async fn open(
-        &self,
-        doing: Doing<'_>,
-        workspace: &Arc<Workspace>,
-        service_id: &str,
-        unsubscribed: Unsubscribed,
-    ) -> Result<Arc<Access>, ContextError> {
-        let subscription = self.subscribed(doing, workspace, service_id, unsubscribed).await?;
-        let Some(api) = self.source.platform(doing)?.api(service_id, &subscription.api_url) else {
+    async fn open(&self, doing: Doing<'_>, workspace: &Arc<Workspace>) -> Result<Arc<Access>, ContextError> {
+        let service_id = doing.service_id();
+        let subscription = self.subscribed(doing, workspace).await?;
+        let Some(api) = self.platform(doing)?.api(service_id, &subscription.api_url) else {
             tracing::error!(
                 service_id,
                 "The catalog names an API address that is not the service's own. The layer sent no token there."
@@ -204,11 +174,8 @@ impl OscContext {
         if let Some(access) = workspace.access(service_id, self.now(doing)?) {
             return Ok(access);
         }
-        let request = |platform: &Platform| {
-            platform
-                .request(Method::POST, "token", &["servicetoken"])
-                .body(&json!({ "serviceId": service_id }))
-        };
+        let request = self.platform(doing)?.request(Method::POST, "token", &["servicetoken"]);
+        let request = request.body(&json!({ "serviceId": service_id }));
         let answer = self.ask_platform(doing, request).await?;
         let token = ServiceAccessToken::parse(service_id, &api, answer.success()?, self.now(doing)?);
         let token = token.ok_or_else(|| doing.error(ContextErrorKind::UnexpectedAnswer, UNREADABLE))?;
@@ -218,11 +185,11 @@ impl OscContext {
     }
 }
 
-pub(super) fn check_service_id(doing: Doing<'_>, service_id: &str) -> Result<(), ContextError> {
-    if is_service_id(service_id) {
-        return Ok(());
-    }
-    Err(doing.error(ContextErrorKind::InvalidInput, "the service id is not valid; it looks like minio-minio"))
+/// Returns the id of the service that the call is about, if it is well-formed.
+pub(super) fn check_service_id(doing: Doing<'_>) -> Result<&str, ContextError> {
+    let why = "the service id is not valid; it looks like minio-minio";
+    let id = Some(doing.service_id()).filter(|id| is_service_id(id));
+    id.ok_or_else(|| doing.error(ContextErrorKind::InvalidInput, why))
 }
 
 pub(super) fn no_runtime(doing: Doing<'_>) -> ContextError {

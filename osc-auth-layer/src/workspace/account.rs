@@ -7,7 +7,6 @@ use super::answer::Doing;
 use super::catalog::{App, TokenBalance};
 use super::context::OscContext;
 use super::error::ContextError;
-use super::platform::Platform;
 use super::status::Plan;
 
 impl OscContext {
@@ -31,7 +30,7 @@ impl OscContext {
             plan_type: Plan,
         }
         let doing = Doing::new("read the plan");
-        let request = |platform: &Platform| platform.request(Method::GET, "money", &["mytenantplan"]);
+        let request = self.platform(doing)?.request(Method::GET, "money", &["mytenantplan"]);
         let plan: TenantPlan = self.ask_platform(doing, request).await?.read()?;
         Ok(plan.plan_type)
     }
@@ -42,7 +41,7 @@ impl OscContext {
     /// [Those of any call](OscContext#errors-of-any-call).
     pub async fn token_balance(&self) -> Result<TokenBalance, ContextError> {
         let doing = Doing::new("read the token balance");
-        let request = |platform: &Platform| platform.request(Method::GET, "money", &["mytokencount"]);
+        let request = self.platform(doing)?.request(Method::GET, "money", &["mytokencount"]);
         self.ask_platform(doing, request).await?.read()
     }
 
@@ -52,7 +51,7 @@ impl OscContext {
     /// [Those of any call](OscContext#errors-of-any-call).
     pub async fn my_apps(&self) -> Result<Vec<App>, ContextError> {
         let doing = Doing::new("list the apps");
-        let request = |platform: &Platform| platform.request(Method::GET, "deploy", &["myapps"]);
+        let request = self.platform(doing)?.request(Method::GET, "deploy", &["myapps"]);
         self.ask_platform(doing, request).await?.read_list()
     }
 }

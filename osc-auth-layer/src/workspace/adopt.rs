@@ -119,7 +119,7 @@ impl OscContext {
         deadline: Duration,
     ) -> Result<Creation, ContextError> {
         let doing = Doing::new("create").of(service_id).to(name);
-        let order = Arc::new(Order::new(doing, service_id, name, options)?);
+        let order = Arc::new(Order::new(doing, options)?);
         let workspace = self.workspace(doing).await?;
         let until = self.now(doing)?.plus(deadline);
         let mut claim = Claim::new(&workspace, &order);

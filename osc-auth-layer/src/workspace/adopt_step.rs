@@ -64,7 +64,7 @@ impl OscContext {
         order: &Order,
         has_asked: bool,
     ) -> Result<Option<Progress>, ContextError> {
-        let looked = self.look(doing, &order.service_id, &order.name).await;
+        let looked = self.look(doing).await;
         let now = self.now(doing)?;
         let start = workspace.starts.lock().get(order, now);
         let found = match looked {
@@ -101,7 +101,7 @@ impl OscContext {
         let now = self.now(doing)?;
         let earlier = workspace.starts.lock().get(order, now);
         workspace.starts.lock().begin(order, now);
-        let error = match self.create(doing, order).await {
+        let error = match self.create(doing, &order.body).await {
             Ok(instance) => {
                 workspace.starts.lock().succeed(order, now);
                 return Ok(Progress::Created(instance));

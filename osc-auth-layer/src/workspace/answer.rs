@@ -10,17 +10,19 @@ use serde_json::Value;
 use super::error::{ContextError, ContextErrorKind};
 use crate::redact::{line, redacted};
 
-/// Describes a call for its errors and log lines: a verb, and the service and name that it is about.
+/// Describes a call: a verb for its errors and log lines, and the service and name that it is about.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Doing<'a> {
     verb: &'static str,
     service: Option<&'a str>,
     name: Option<&'a str>,
+    /// True if the call may activate the service. Calls that only read must not change the workspace.
+    pub(super) activates: bool,
 }
 
 impl<'a> Doing<'a> {
     pub(super) fn new(verb: &'static str) -> Self {
-        Self { verb, service: None, name: None }
+        Self { verb, service: None, name: None, activates: false }
     }
 
     pub(super) fn of(self, service: &'a str) -> Self {
@@ -29,6 +31,18 @@ impl<'a> Doing<'a> {
 
     pub(super) fn to(self, name: &'a str) -> Self {
         Self { name: Some(name), ..self }
+    }
+
+    pub(super) fn activating(self) -> Self {
+        Self { activates: true, ..self }
+    }
+
+    pub(super) fn service_id(&self) -> &'a str {
+        self.service.unwrap_or_default()
+    }
+
+    pub(super) fn name(&self) -> &'a str {
+        self.name.unwrap_or_default()
     }
 
     pub(super) fn error(&self, kind: ContextErrorKind, why: &'static str) -> ContextError {

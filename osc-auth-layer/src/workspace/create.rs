@@ -5,7 +5,6 @@ use serde::Serialize;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use super::access::Unsubscribed;
 use super::answer::Doing;
 use super::context::OscContext;
 use super::error::{ContextError, ContextErrorKind};
@@ -27,17 +26,12 @@ pub(super) struct Order {
 }
 
 impl Order {
-    pub(super) fn new(
-        doing: Doing<'_>,
-        service_id: &str,
-        name: &str,
-        options: impl Serialize,
-    ) -> Result<Self, ContextError> {
+    pub(super) fn new(doing: Doing<'_>, options: impl Serialize) -> Result<Self, ContextError> {
         let mut body = object(doing, options)?;
-        check_name(doing, name)?;
+        let name = check_name(doing)?;
         body["name"] = name.into();
         let digest = Sha256::digest(body.to_string()).into();
-        Ok(Self { service_id: service_id.to_owned(), name: name.to_owned(), body, digest })
+        Ok(Self { service_id: doing.service_id().to_owned(), name: name.to_owned(), body, digest })
     }
 
     pub(super) fn key(&self) -> (String, String) {
@@ -78,8 +72,8 @@ impl OscContext {
         options: impl Serialize,
     ) -> Result<Instance, ContextError> {
         let doing = Doing::new("create").of(service_id).to(name);
-        let order = Order::new(doing, service_id, name, options)?;
-        let created = self.create(doing, &order).await;
+        let order = Order::new(doing, options)?;
+        let created = self.create(doing, &order.body).await;
         if created.as_ref().is_err_and(|error| error.kind() == ContextErrorKind::MaybeCreated) {
             let workspace = self.workspace(doing).await?;
             workspace.starts.lock().begin(&order, self.now(doing)?);
@@ -88,20 +82,19 @@ impl OscContext {
     }
 
     /// Sends the request. If a successful answer does not contain the instance, looks it up.
-    pub(super) async fn create(&self, doing: Doing<'_>, order: &Order) -> Result<Instance, ContextError> {
-        let Order { service_id, name, body, .. } = order;
+    pub(super) async fn create(&self, doing: Doing<'_>, body: &Value) -> Result<Instance, ContextError> {
         let request = |api: &Api| Some(api.instances(Method::POST).body(body));
-        let answer = self.ask_service(doing, service_id, Unsubscribed::Activate, request).await?;
-        if let Some(instance) = verdict(name, &answer)? {
+        let answer = self.ask_service(doing.activating(), request).await?;
+        if let Some(instance) = verdict(&answer)? {
             return Ok(instance);
         }
-        let found = self.look(doing, service_id, name).await.ok().flatten();
+        let found = self.look(doing).await.ok().flatten();
         found.ok_or_else(|| maybe_created(doing.error(ContextErrorKind::MaybeCreated, "")))
     }
 }
 
 /// Returns the instance of a successful answer, or `None` if the answer does not contain it.
-fn verdict(name: &str, answer: &Answer<'_>) -> Result<Option<Instance>, ContextError> {
+fn verdict(answer: &Answer<'_>) -> Result<Option<Instance>, ContextError> {
     let error = match answer.read() {
         Ok(instance) => return Ok(Some(instance)),
         Err(error) => error,
@@ -122,7 +115,7 @@ fn verdict(name: &str, answer: &Answer<'_>) -> Result<Option<Instance>, ContextE
     }
     let is_taken = status == StatusCode::CONFLICT
         || ((status.is_client_error() || status.is_success())
-            && error.reason().is_some_and(|reason| says_taken(reason, name)));
+            && error.reason().is_some_and(|reason| says_taken(reason, answer.doing.name())));
     Err(if is_taken { taken(error) } else { error })
 }
 
@@ -155,14 +148,14 @@ mod tests {
             body: body.to_owned().into(),
         };
         let answer = Answer {
-            doing: Doing::new("create"),
+            doing: Doing::new("create").to("store"),
             response: Ok(response),
             secrets: vec!["a-service-access-token".to_owned()],
             only_reads: false,
             is_repeat: false,
             is_to_bare_token: false,
         };
-        let shown = verdict("store", &answer).map_err(|error| error.kind())?;
+        let shown = verdict(&answer).map_err(|error| error.kind())?;
         Ok(shown.map(|instance| instance.name).unwrap_or_default())
     }
 
@@ -205,8 +198,8 @@ mod tests {
 
     #[test]
     fn different_options_give_different_digests() {
-        let doing = Doing::new("create");
-        let order = |options: Value| Order::new(doing, "a", "b", options).unwrap().digest;
+        let doing = Doing::new("create").of("a").to("b");
+        let order = |options: Value| Order::new(doing, options).unwrap().digest;
         let one = order(serde_json::json!({ "x": 1, "y": 2 }));
         assert_eq!(one, order(serde_json::json!({ "y": 2, "x": 1, "name": "other" })));
         assert_ne!(one, order(serde_json::json!({ "x": 1 })));

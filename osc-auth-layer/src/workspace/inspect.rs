@@ -1,5 +1,6 @@
 //! Reads an instance's health, logs, ports, replicas and internal address through its links.
 
+use std::convert::identity;
 use std::time::Duration;
 
 use http::Method;
@@ -11,7 +12,6 @@ use super::error::ContextError;
 #[cfg(doc)]
 use super::error::ContextErrorKind;
 use super::instance::{InstanceHealth, InstanceRef, InternalEndpoint, Port, Scaling};
-use super::instances::as_it_is;
 use super::request::ServiceRequest;
 
 impl OscContext {
@@ -33,9 +33,8 @@ impl OscContext {
         service_id: &str,
         instance: impl Into<InstanceRef<'a>>,
     ) -> Result<InstanceHealth, ContextError> {
-        let instance = instance.into();
-        let doing = Doing::new("read the health of").of(service_id).to(instance.name());
-        self.follow(doing, service_id, instance, "health", Method::GET, as_it_is).await?.read()
+        let doing = Doing::new("read the health of").of(service_id);
+        self.follow(doing, instance.into(), "health", Method::GET, identity).await?.read()
     }
 
     /// Returns the latest lines of an instance's log. The platform decides how many.
@@ -48,7 +47,7 @@ impl OscContext {
         service_id: &str,
         instance: impl Into<InstanceRef<'a>>,
     ) -> Result<Vec<String>, ContextError> {
-        self.logs(service_id, instance.into(), as_it_is).await
+        self.logs(service_id, instance.into(), identity).await
     }
 
     /// Returns the lines that an instance logged during the last `period`. The period is rounded up to whole seconds.
@@ -80,10 +79,10 @@ impl OscContext {
         &self,
         service_id: &str,
         instance: InstanceRef<'_>,
-        ask: impl Fn(ServiceRequest) -> ServiceRequest + Send + Sync,
+        ask: impl Fn(ServiceRequest) -> ServiceRequest,
     ) -> Result<Vec<String>, ContextError> {
-        let doing = Doing::new("read the logs of").of(service_id).to(instance.name());
-        let answer = self.follow(doing, service_id, instance, "logs", Method::GET, ask).await?;
+        let doing = Doing::new("read the logs of").of(service_id);
+        let answer = self.follow(doing, instance, "logs", Method::GET, ask).await?;
         Ok(lines(answer.success()?))
     }
 
@@ -98,10 +97,9 @@ impl OscContext {
         service_id: &str,
         instance: impl Into<InstanceRef<'a>>,
     ) -> Result<Vec<Port>, ContextError> {
-        let instance = instance.into();
-        let doing = Doing::new("read the ports of").of(service_id).to(instance.name());
+        let doing = Doing::new("read the ports of").of(service_id);
         let ask = ServiceRequest::saying_json;
-        self.follow(doing, service_id, instance, "ports", Method::GET, ask).await?.read_list()
+        self.follow(doing, instance.into(), "ports", Method::GET, ask).await?.read_list()
     }
 
     /// Returns the number of replicas of an instance.
@@ -115,10 +113,9 @@ impl OscContext {
         service_id: &str,
         instance: impl Into<InstanceRef<'a>>,
     ) -> Result<Scaling, ContextError> {
-        let instance = instance.into();
-        let doing = Doing::new("read the scaling of").of(service_id).to(instance.name());
+        let doing = Doing::new("read the scaling of").of(service_id);
         let ask = ServiceRequest::by_authorization;
-        self.follow(doing, service_id, instance, "scale", Method::GET, ask).await?.read()
+        self.follow(doing, instance.into(), "scale", Method::GET, ask).await?.read()
     }
 
     /// Sets the number of replicas of an instance. 0 stops it.
@@ -133,12 +130,11 @@ impl OscContext {
         instance: impl Into<InstanceRef<'a>>,
         replicas: u32,
     ) -> Result<(), ContextError> {
-        let instance = instance.into();
-        let doing = Doing::new("scale").of(service_id).to(instance.name());
+        let doing = Doing::new("scale").of(service_id);
         let ask = |request: ServiceRequest| {
             request.by_authorization().body(&json!({ "desiredReplicas": replicas }))
         };
-        self.follow(doing, service_id, instance, "scale", Method::PUT, ask).await?.done()
+        self.follow(doing, instance.into(), "scale", Method::PUT, ask).await?.done()
     }
 
     /// Returns the address under which other instances and apps on OSC reach this instance.
@@ -152,10 +148,9 @@ impl OscContext {
         service_id: &str,
         instance: impl Into<InstanceRef<'a>>,
     ) -> Result<InternalEndpoint, ContextError> {
-        let instance = instance.into();
-        let doing = Doing::new("read the internal endpoint of").of(service_id).to(instance.name());
+        let doing = Doing::new("read the internal endpoint of").of(service_id);
         let ask = ServiceRequest::saying_json;
-        self.follow(doing, service_id, instance, "internalEndpoint", Method::GET, ask).await?.read()
+        self.follow(doing, instance.into(), "internalEndpoint", Method::GET, ask).await?.read()
     }
 }
 
@@ -163,16 +158,11 @@ impl OscContext {
 fn lines(body: &[u8]) -> Vec<String> {
     let text = |text: &str| text.lines().map(str::to_owned).collect();
     match serde_json::from_slice(body) {
-        Ok(Value::Array(lines)) => lines.into_iter().map(line).collect(),
+        Ok(Value::Array(lines)) => {
+            lines.iter().map(|line| line.as_str().map_or_else(|| line.to_string(), str::to_owned)).collect()
+        }
         Ok(Value::String(logged)) => text(&logged),
         _ => text(&String::from_utf8_lossy(body)),
-    }
-}
-
-fn line(value: Value) -> String {
-    match value {
-        Value::String(line) => line,
-        other => other.to_string(),
     }
 }
 

@@ -2,7 +2,6 @@
 
 use serde::Serialize;
 
-use super::access::Unsubscribed;
 use super::answer::Doing;
 use super::catalog::ServiceType;
 use super::context::OscContext;
@@ -23,7 +22,7 @@ impl OscContext {
         options: impl Serialize,
     ) -> Result<Instance, ContextError> {
         let doing = Doing::new("create").of(service_id).to(name);
-        self.check_has_jobs(doing, service_id, Unsubscribed::Activate).await?;
+        self.check_has_jobs(doing.activating()).await?;
         self.create_instance(service_id, name, options).await
     }
 
@@ -34,7 +33,7 @@ impl OscContext {
     /// and [`NotSupported`](ContextErrorKind::NotSupported).
     pub async fn list_jobs(&self, service_id: &str) -> Result<Vec<Instance>, ContextError> {
         let doing = Doing::new("list the jobs").of(service_id);
-        self.check_has_jobs(doing, service_id, Unsubscribed::Refuse).await?;
+        self.check_has_jobs(doing).await?;
         self.list_instances(service_id).await
     }
 
@@ -46,8 +45,8 @@ impl OscContext {
     /// and [`NotSupported`](ContextErrorKind::NotSupported).
     pub async fn get_job(&self, service_id: &str, name: &str) -> Result<Option<Instance>, ContextError> {
         let doing = Doing::new("look up").of(service_id).to(name);
-        self.check_has_jobs(doing, service_id, Unsubscribed::Refuse).await?;
-        self.look(doing, service_id, name).await
+        self.check_has_jobs(doing).await?;
+        self.look(doing).await
     }
 
     /// Removes a job, even if it is not done.
@@ -58,18 +57,13 @@ impl OscContext {
     /// [`NotFound`](ContextErrorKind::NotFound).
     pub async fn remove_job(&self, service_id: &str, name: &str) -> Result<(), ContextError> {
         let doing = Doing::new("remove").of(service_id).to(name);
-        self.check_has_jobs(doing, service_id, Unsubscribed::Refuse).await?;
+        self.check_has_jobs(doing).await?;
         self.remove_instance(service_id, name).await
     }
 
-    async fn check_has_jobs(
-        &self,
-        doing: Doing<'_>,
-        service_id: &str,
-        unsubscribed: Unsubscribed,
-    ) -> Result<(), ContextError> {
+    async fn check_has_jobs(&self, doing: Doing<'_>) -> Result<(), ContextError> {
         let workspace = self.workspace(doing).await?;
-        let subscription = self.subscribed(doing, &workspace, service_id, unsubscribed).await?;
+        let subscription = self.subscribed(doing, &workspace).await?;
         if subscription.service_type == ServiceType::Job {
             return Ok(());
         }

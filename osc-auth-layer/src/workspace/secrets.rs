@@ -8,7 +8,6 @@ use super::access::check_service_id;
 use super::answer::Doing;
 use super::context::OscContext;
 use super::error::{ContextError, ContextErrorKind};
-use super::platform::Platform;
 
 const MYSECRETS: &str = "mysecrets";
 
@@ -24,11 +23,10 @@ impl OscContext {
             secret_name: String,
         }
         let doing = Doing::new("list the secrets").of(service_id);
-        check_service_id(doing, service_id)?;
-        let request = |platform: &Platform| {
-            platform.request(Method::GET, "deploy", &[MYSECRETS, service_id]).without_content_type()
-        };
-        let stored: Vec<Stored> = self.ask_platform(doing, request).await?.read_list()?;
+        check_service_id(doing)?;
+        let request = self.platform(doing)?.request(Method::GET, "deploy", &[MYSECRETS, service_id]);
+        let answer = self.ask_platform(doing, request.without_content_type()).await?;
+        let stored: Vec<Stored> = answer.read_list()?;
         Ok(stored.into_iter().map(|secret| secret.secret_name).collect())
     }
 
@@ -53,11 +51,9 @@ impl OscContext {
     /// [`NotFound`](ContextErrorKind::NotFound): OSC has no such service.
     pub async fn save_secret(&self, service_id: &str, name: &str, value: &str) -> Result<(), ContextError> {
         let doing = Doing::new("save the secret").of(service_id).to(name);
-        check(doing, service_id, name, value)?;
-        let request = |platform: &Platform| {
-            let body = json!({ "secretName": name, "secretData": value });
-            platform.request(Method::POST, "deploy", &[MYSECRETS, service_id]).body(&body)
-        };
+        check(doing, value)?;
+        let request = self.platform(doing)?.request(Method::POST, "deploy", &[MYSECRETS, service_id]);
+        let request = request.body(&json!({ "secretName": name, "secretData": value }));
         self.ask_platform(doing, request).await?.hiding(value).done()
     }
 
@@ -76,11 +72,9 @@ impl OscContext {
     /// [`NotFound`](ContextErrorKind::NotFound): there is no such secret.
     pub async fn update_secret(&self, service_id: &str, name: &str, value: &str) -> Result<(), ContextError> {
         let doing = Doing::new("change the secret").of(service_id).to(name);
-        check(doing, service_id, name, value)?;
-        let request = |platform: &Platform| {
-            let body = json!({ "secretData": value });
-            platform.request(Method::PUT, "deploy", &[MYSECRETS, service_id, name]).body(&body)
-        };
+        check(doing, value)?;
+        let request = self.platform(doing)?.request(Method::PUT, "deploy", &[MYSECRETS, service_id, name]);
+        let request = request.body(&json!({ "secretData": value }));
         self.ask_platform(doing, request).await?.hiding(value).done()
     }
 
@@ -90,23 +84,19 @@ impl OscContext {
     /// [`NotFound`](ContextErrorKind::NotFound): there is no such secret.
     pub async fn remove_secret(&self, service_id: &str, name: &str) -> Result<(), ContextError> {
         let doing = Doing::new("remove the secret").of(service_id).to(name);
-        check(doing, service_id, name, "-")?;
-        let request =
-            |platform: &Platform| platform.request(Method::DELETE, "deploy", &[MYSECRETS, service_id, name]);
+        check(doing, "-")?;
+        let request = self.platform(doing)?.request(Method::DELETE, "deploy", &[MYSECRETS, service_id, name]);
         self.ask_platform(doing, request).await?.done_removing()
     }
 }
 
 /// Checks the arguments. A name becomes a segment of a path, where `.` and `..` would mean another path.
-fn check(doing: Doing<'_>, service_id: &str, name: &str, value: &str) -> Result<(), ContextError> {
-    check_service_id(doing, service_id)?;
-    if name.is_empty() || value.is_empty() {
-        return Err(
-            doing.error(ContextErrorKind::InvalidInput, "the name or the value of the secret is empty")
-        );
-    }
-    if matches!(name, "." | "..") {
-        return Err(doing.error(ContextErrorKind::InvalidInput, "a secret cannot be named . or .."));
-    }
-    Ok(())
+fn check(doing: Doing<'_>, value: &str) -> Result<(), ContextError> {
+    check_service_id(doing)?;
+    let why = match doing.name() {
+        name if name.is_empty() || value.is_empty() => "the name or the value of the secret is empty",
+        "." | ".." => "a secret cannot be named . or ..",
+        _ => return Ok(()),
+    };
+    Err(doing.error(ContextErrorKind::InvalidInput, why))
 }

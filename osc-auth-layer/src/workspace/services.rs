@@ -3,14 +3,13 @@
 use http::Method;
 use serde_json::json;
 
-use super::access::{Unsubscribed, check_service_id};
+use super::access::check_service_id;
 use super::answer::Doing;
 use super::catalog::Subscription;
 use super::context::OscContext;
 use super::error::ContextError;
 #[cfg(doc)]
 use super::error::ContextErrorKind;
-use super::platform::Platform;
 use super::service_token::ServiceAccessToken;
 
 impl OscContext {
@@ -33,7 +32,7 @@ impl OscContext {
         let workspace = self.workspace(doing).await?;
         // The cached subscription may have been ended elsewhere.
         workspace.forget_subscriptions();
-        self.subscribed(doing, &workspace, service_id, Unsubscribed::Activate).await
+        self.subscribed(doing.activating(), &workspace).await
     }
 
     /// Ends the subscription to a service. This also ends its service access tokens.
@@ -50,12 +49,11 @@ impl OscContext {
     /// [`NotFound`](ContextErrorKind::NotFound): there is no such subscription.
     pub async fn remove_subscription(&self, service_id: &str) -> Result<(), ContextError> {
         let doing = Doing::new("end the subscription").of(service_id);
-        check_service_id(doing, service_id)?;
+        check_service_id(doing)?;
         let workspace = self.workspace(doing).await?;
-        let request = |platform: &Platform| {
-            let body = json!({ "services": [service_id] });
-            platform.request(Method::DELETE, "catalog", &["mysubscriptions", service_id]).body(&body)
-        };
+        let path = ["mysubscriptions", service_id];
+        let request = self.platform(doing)?.request(Method::DELETE, "catalog", &path);
+        let request = request.body(&json!({ "services": [service_id] }));
         self.ask_platform(doing, request).await?.done_removing()?;
         workspace.forget_subscriptions();
         workspace.drop_service(service_id);
@@ -79,7 +77,7 @@ impl OscContext {
     /// [`NotFound`](ContextErrorKind::NotFound): OSC has no such service.
     pub async fn service_access_token(&self, service_id: &str) -> Result<ServiceAccessToken, ContextError> {
         let doing = Doing::new("get access to the service").of(service_id);
-        let access = self.access(doing, service_id, Unsubscribed::Activate).await?;
+        let access = self.access(doing.activating()).await?;
         // The user may have signed out meanwhile.
         self.workspace(doing).await?;
         Ok(access.token.clone())
@@ -98,7 +96,7 @@ impl OscContext {
     ) -> Result<ServiceAccessToken, ContextError> {
         let doing = Doing::new("get access to the service").of(rejected.service_id());
         self.workspace(doing).await?.drop_token(rejected);
-        let access = self.access(doing, rejected.service_id(), Unsubscribed::Refuse).await?;
+        let access = self.access(doing).await?;
         self.workspace(doing).await?;
         Ok(access.token.clone())
     }

@@ -1,20 +1,20 @@
 //! The source of a context's personal access token: a user's session, or a token that your code gave.
-//!
-//! This module is the client's only access to the engine.
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::HeaderValue;
 
 use super::access::LIMITS;
 use super::answer::Doing;
 use super::cache::Workspace;
+use super::context::OscContext;
 use super::error::{ContextError, ContextErrorKind};
 use super::platform::Platform;
-use crate::clock::Clock;
+use crate::clock::{Clock, Timestamp};
 use crate::network::HttpClient;
-use crate::sessions::{OscSession, OscToken};
+use crate::sessions::{OscSession, Sessions};
 
 #[derive(Clone)]
 pub(super) enum TokenSource {
@@ -32,72 +32,22 @@ pub(super) struct BareToken {
     pub(super) workspace: Arc<Workspace>,
 }
 
-/// A personal access token in the form in which it is sent.
-#[derive(Clone)]
-pub(super) struct PersonalToken {
-    bearer: HeaderValue,
-    /// The session's token, which a refresh replaces.
-    of_session: Option<OscToken>,
-}
-
-impl PersonalToken {
-    pub(super) fn bearer(&self) -> HeaderValue {
-        self.bearer.clone()
-    }
-
-    fn of(token: OscToken) -> Self {
-        Self { bearer: token.bearer(), of_session: Some(token) }
-    }
-}
-
-impl TokenSource {
-    /// Returns a token. A session's token has not expired.
-    pub(super) async fn token(&self, doing: Doing<'_>) -> Result<PersonalToken, ContextError> {
-        match self {
-            Self::Session(session) => {
-                let token = session.token().await.map_err(|error| ContextError::of_session(doing, &error))?;
-                Ok(PersonalToken::of(token))
-            }
-            Self::Bare(bare) => Ok(PersonalToken { bearer: bare.bearer.clone(), of_session: None }),
-        }
-    }
-
-    /// Returns a newer token than the refused one, or `None` if the source cannot get one.
-    pub(super) async fn newer(
-        &self,
-        doing: Doing<'_>,
-        refused: &PersonalToken,
-    ) -> Result<Option<PersonalToken>, ContextError> {
-        let (Self::Session(session), Some(refused)) = (self, &refused.of_session) else {
-            return Ok(None);
-        };
-        match session.refresh(refused).await {
-            Ok(newer) => Ok(Some(PersonalToken::of(newer))),
-            Err(error) if error.kind().is_about_the_token() => Ok(None),
-            Err(error) => Err(ContextError::of_session(doing, &error)),
-        }
-    }
-
+impl OscContext {
     /// Returns the cached knowledge about the workspace. Fails if the session has ended.
     pub(super) async fn workspace(&self, doing: Doing<'_>) -> Result<Arc<Workspace>, ContextError> {
-        match self {
-            Self::Session(session) => {
+        match &self.source {
+            TokenSource::Session(session) => {
                 let live = session.live().await;
                 let (_, session) = live.map_err(|error| ContextError::of_session(doing, &error))?;
                 Ok(session.extension())
             }
-            Self::Bare(bare) => Ok(bare.workspace.clone()),
+            TokenSource::Bare(bare) => Ok(bare.workspace.clone()),
         }
     }
 
     pub(super) fn platform(&self, doing: Doing<'_>) -> Result<Platform, ContextError> {
-        let platform = match self {
-            Self::Session(session) => {
-                let engine = session.engine().map_err(|error| ContextError::of_session(doing, &error))?;
-                engine.extensions.get::<Platform>().cloned()
-            }
-            Self::Bare(bare) => Some(bare.platform.clone()),
-        };
+        let of_engine = |engine: &Sessions| engine.extensions.get::<Platform>().cloned();
+        let platform = self.part(doing, of_engine, |bare| Some(bare.platform.clone()))?;
         platform.ok_or_else(|| {
             let why = "no platform is known for this issuer; set OSC_PLATFORM (or Builder::platform) to its base URL";
             doing.error(ContextErrorKind::NotConfigured, why)
@@ -105,23 +55,33 @@ impl TokenSource {
     }
 
     pub(super) fn http(&self, doing: Doing<'_>) -> Result<HttpClient, ContextError> {
-        match self {
-            Self::Session(session) => {
-                let engine = session.engine().map_err(|error| ContextError::of_session(doing, &error))?;
-                Ok(engine.provider.http().with_limits(LIMITS))
-            }
-            Self::Bare(bare) => Ok(bare.http.clone()),
-        }
+        self.part(doing, |engine| engine.provider.http().with_limits(LIMITS), |bare| bare.http.clone())
     }
 
-    /// Returns only the clock, so that a sleeping task does not keep the layer alive.
-    pub(super) fn clock(&self, doing: Doing<'_>) -> Result<Arc<dyn Clock>, ContextError> {
-        match self {
-            Self::Session(session) => {
+    pub(super) fn now(&self, doing: Doing<'_>) -> Result<Timestamp, ContextError> {
+        self.part(doing, |engine| engine.clock.now().into(), |bare| bare.clock.now().into())
+    }
+
+    /// Sleeps. Holds nothing of the engine meanwhile, so that a sleeping task does not keep the layer alive.
+    pub(super) async fn sleep(&self, doing: Doing<'_>, duration: Duration) -> Result<(), ContextError> {
+        let sleep =
+            self.part(doing, |engine| engine.clock.sleep(duration), |bare| bare.clock.sleep(duration))?;
+        sleep.await;
+        Ok(())
+    }
+
+    fn part<T>(
+        &self,
+        doing: Doing<'_>,
+        of_engine: impl FnOnce(&Sessions) -> T,
+        of_bare: impl FnOnce(&BareToken) -> T,
+    ) -> Result<T, ContextError> {
+        match &self.source {
+            TokenSource::Session(session) => {
                 let engine = session.engine().map_err(|error| ContextError::of_session(doing, &error))?;
-                Ok(engine.clock.clone())
+                Ok(of_engine(&engine))
             }
-            Self::Bare(bare) => Ok(bare.clock.clone()),
+            TokenSource::Bare(bare) => Ok(of_bare(bare)),
         }
     }
 }

@@ -184,7 +184,7 @@ mod tests {
     use serde_json::{Value, json};
 
     fn order(name: &str, options: Value) -> Order {
-        Order::new(Doing::new("create"), "a", name, options).unwrap()
+        Order::new(Doing::new("create").of("a").to(name), options).unwrap()
     }
 
     fn at(seconds: u64) -> Timestamp {

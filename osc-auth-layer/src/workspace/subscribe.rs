@@ -7,12 +7,11 @@ use http::Method;
 use serde_json::json;
 
 use super::Subscription;
-use super::access::{Unsubscribed, check_service_id, no_runtime};
+use super::access::{check_service_id, no_runtime};
 use super::answer::Doing;
 use super::cache::{self, Subscriptions, Workspace};
 use super::context::OscContext;
 use super::error::{ContextError, ContextErrorKind};
-use super::platform::Platform;
 
 /// How often the client looks for a subscription after its activation. It may turn up a moment later.
 const LOOKS_AFTER_ACTIVATION: usize = 5;
@@ -23,10 +22,8 @@ impl OscContext {
         &self,
         doing: Doing<'_>,
         workspace: &Arc<Workspace>,
-        service_id: &str,
-        unsubscribed: Unsubscribed,
     ) -> Result<Subscription, ContextError> {
-        check_service_id(doing, service_id)?;
+        let service_id = check_service_id(doing)?;
         let times = workspace.times_learnt();
         if let Some(subscription) = workspace.subscription(service_id) {
             return Ok(subscription);
@@ -35,7 +32,7 @@ impl OscContext {
         if let Some(subscription) = cache::find(&subscriptions, service_id) {
             return Ok(subscription);
         }
-        if unsubscribed == Unsubscribed::Refuse {
+        if !doing.activates {
             let why = "the workspace does not subscribe to the service; activate the service first";
             return Err(doing.error(ContextErrorKind::NotSubscribed, why));
         }
@@ -63,10 +60,8 @@ impl OscContext {
         if let Some(subscription) = workspace.subscription(service_id) {
             return Ok(subscription);
         }
-        let request = |platform: &Platform| {
-            let body = json!({ "services": [service_id] });
-            platform.request(Method::POST, "catalog", &["mysubscriptions"]).body(&body)
-        };
+        let request = self.platform(doing)?.request(Method::POST, "catalog", &["mysubscriptions"]);
+        let request = request.body(&json!({ "services": [service_id] }));
         self.ask_platform(doing, request).await?.done()?;
         for look in 1.. {
             let subscriptions = self.read_subscriptions(doing, workspace, None).await?;
@@ -99,8 +94,7 @@ impl OscContext {
                     return Ok(learnt);
                 }
                 let doing = Doing::new("read the subscriptions");
-                let request =
-                    |platform: &Platform| platform.request(Method::GET, "catalog", &["mysubscriptions"]);
+                let request = context.platform(doing)?.request(Method::GET, "catalog", &["mysubscriptions"]);
                 let answer = context.ask_platform(doing, request).await?;
                 let subscriptions: Subscriptions = answer.read_list()?.into();
                 workspace.learn(&subscriptions);

@@ -13,7 +13,6 @@ use super::error::ContextError;
 #[cfg(doc)]
 use super::error::ContextErrorKind;
 use super::instances::check_name;
-use super::platform::Platform;
 
 const MYSUSPENDED: &str = "mysuspended";
 
@@ -64,7 +63,7 @@ impl OscContext {
     /// [Those of any call](OscContext#errors-of-any-call).
     pub async fn suspended_instances(&self) -> Result<Vec<SuspendedInstance>, ContextError> {
         let doing = Doing::new("list the suspended instances");
-        let request = |platform: &Platform| platform.request(Method::GET, "deploy", &[MYSUSPENDED]);
+        let request = self.platform(doing)?.request(Method::GET, "deploy", &[MYSUSPENDED]);
         self.ask_platform(doing, request).await?.read_list()
     }
 
@@ -91,12 +90,10 @@ impl OscContext {
     /// [`NotFound`](ContextErrorKind::NotFound): no suspended instance has this name.
     pub async fn resume_instance(&self, service_id: &str, name: &str) -> Result<(), ContextError> {
         let doing = Doing::new("resume").of(service_id).to(name);
-        check_service_id(doing, service_id)?;
-        check_name(doing, name)?;
-        let request = |platform: &Platform| {
-            let path = [MYSUSPENDED, service_id, name, "resume"];
-            platform.request(Method::POST, "deploy", &path).without_content_type()
-        };
+        check_service_id(doing)?;
+        check_name(doing)?;
+        let path = [MYSUSPENDED, service_id, name, "resume"];
+        let request = self.platform(doing)?.request(Method::POST, "deploy", &path).without_content_type();
         self.ask_platform(doing, request).await?.done()?;
         let workspace = self.workspace(doing).await?;
         // The subscription may have ended when its last instance was suspended.

@@ -89,7 +89,7 @@ impl OscContext {
         let (seen, patience) = (Mutex::default(), Patience::since(self.now(doing)?));
         let looking = async {
             loop {
-                let health = self.look_at_health(doing, service_id, instance.name(), &mut known).await;
+                let health = self.look_at_health(doing, &mut known).await;
                 let looked = health.and_then(|health| {
                     let Some(health) = health else { return Ok(None) };
                     saw(&seen, health.status.as_str());
@@ -207,15 +207,13 @@ impl OscContext {
     async fn look_at_health(
         &self,
         doing: Doing<'_>,
-        service_id: &str,
-        name: &str,
         known: &mut Option<Instance>,
     ) -> Result<Option<InstanceHealth>, ContextError> {
         let instance = match known {
             Some(instance) => instance,
-            None => known.insert(self.find_again(doing, service_id, name).await?),
+            None => known.insert(self.find_again(doing).await?),
         };
-        match self.instance_health(service_id, &*instance).await {
+        match self.instance_health(doing.service_id(), &*instance).await {
             Ok(health) => Ok(Some(health)),
             // The health may turn up later than the instance, or the instance was removed. The next look will tell.
             Err(error) if error.kind() == ContextErrorKind::NotFound => {
@@ -227,16 +225,12 @@ impl OscContext {
     }
 
     /// Looks up an instance that should exist. An instance that was resumed a moment ago may still be missing.
-    async fn find_again(
-        &self,
-        doing: Doing<'_>,
-        service_id: &str,
-        name: &str,
-    ) -> Result<Instance, ContextError> {
-        if let Some(instance) = self.look(doing, service_id, name).await? {
+    async fn find_again(&self, doing: Doing<'_>) -> Result<Instance, ContextError> {
+        if let Some(instance) = self.look(doing).await? {
             return Ok(instance);
         }
-        let resumed_at = self.workspace(doing).await?.starts.lock().resumed_at(service_id, name);
+        let workspace = self.workspace(doing).await?;
+        let resumed_at = workspace.starts.lock().resumed_at(doing.service_id(), doing.name());
         let now = self.now(doing)?;
         if resumed_at.is_some_and(|at| now.since(at) < SETTLING) {
             return Err(doing.error(
