@@ -84,22 +84,27 @@ impl ContextErrorKind {
     /// Returns the name for programs, such as `name_taken`. The JSON answer in axum uses it as `error`.
     #[must_use]
     pub fn as_str(self) -> &'static str {
+        self.row().0
+    }
+
+    /// Returns the name for programs, and the status with which an app can answer its own client.
+    fn row(self) -> (&'static str, StatusCode) {
         match self {
-            Self::InvalidInput => "invalid_input",
-            Self::NotConfigured => "not_configured",
-            Self::SessionEnded => "session_ended",
-            Self::InvalidToken => "invalid_token",
-            Self::NotSubscribed => "not_subscribed",
-            Self::NameTaken => "name_taken",
-            Self::MaybeCreated => "maybe_created",
-            Self::NotFound => "not_found",
-            Self::Refused => "refused",
-            Self::PlanRequired => "plan_required",
-            Self::NotSupported => "not_supported",
-            Self::Failed => "failed",
-            Self::DeadlineExceeded => "deadline_exceeded",
-            Self::Unavailable => "unavailable",
-            Self::UnexpectedAnswer => "unexpected_answer",
+            Self::InvalidInput => ("invalid_input", StatusCode::BAD_REQUEST),
+            Self::NotConfigured => ("not_configured", StatusCode::INTERNAL_SERVER_ERROR),
+            Self::SessionEnded => ("session_ended", StatusCode::UNAUTHORIZED),
+            Self::InvalidToken => ("invalid_token", StatusCode::INTERNAL_SERVER_ERROR),
+            Self::NotSubscribed => ("not_subscribed", StatusCode::NOT_FOUND),
+            Self::NameTaken => ("name_taken", StatusCode::CONFLICT),
+            Self::MaybeCreated => ("maybe_created", StatusCode::GATEWAY_TIMEOUT),
+            Self::NotFound => ("not_found", StatusCode::NOT_FOUND),
+            Self::Refused => ("refused", StatusCode::FORBIDDEN),
+            Self::PlanRequired => ("plan_required", StatusCode::PAYMENT_REQUIRED),
+            Self::NotSupported => ("not_supported", StatusCode::UNPROCESSABLE_ENTITY),
+            Self::Failed => ("failed", StatusCode::BAD_GATEWAY),
+            Self::DeadlineExceeded => ("deadline_exceeded", StatusCode::GATEWAY_TIMEOUT),
+            Self::Unavailable => ("unavailable", StatusCode::BAD_GATEWAY),
+            Self::UnexpectedAnswer => ("unexpected_answer", StatusCode::BAD_GATEWAY),
         }
     }
 }
@@ -143,12 +148,11 @@ impl ContextError {
     }
 
     pub(super) fn of_session(doing: impl fmt::Display, error: &SessionError) -> Self {
+        use ContextErrorKind::{Refused, SessionEnded, Unavailable};
         let kind = match error.kind() {
-            SessionErrorKind::Ended => ContextErrorKind::SessionEnded,
-            SessionErrorKind::Unavailable => ContextErrorKind::Unavailable,
-            SessionErrorKind::NotRefreshable | SessionErrorKind::FreshTokenRejected => {
-                ContextErrorKind::Refused
-            }
+            SessionErrorKind::Ended => SessionEnded,
+            SessionErrorKind::Unavailable => Unavailable,
+            SessionErrorKind::NotRefreshable | SessionErrorKind::FreshTokenRejected => Refused,
         };
         Self::new(kind, doing, error.to_string()).retry_in(error.retry_after())
     }
@@ -214,24 +218,7 @@ impl ContextError {
     /// | `DeadlineExceeded`, `MaybeCreated` | 504 |
     #[must_use]
     pub fn response_status(&self) -> StatusCode {
-        match self.kind() {
-            ContextErrorKind::InvalidInput => StatusCode::BAD_REQUEST,
-            ContextErrorKind::SessionEnded => StatusCode::UNAUTHORIZED,
-            ContextErrorKind::PlanRequired => StatusCode::PAYMENT_REQUIRED,
-            ContextErrorKind::Refused => StatusCode::FORBIDDEN,
-            ContextErrorKind::NotFound | ContextErrorKind::NotSubscribed => StatusCode::NOT_FOUND,
-            ContextErrorKind::NameTaken => StatusCode::CONFLICT,
-            ContextErrorKind::NotSupported => StatusCode::UNPROCESSABLE_ENTITY,
-            ContextErrorKind::NotConfigured | ContextErrorKind::InvalidToken => {
-                StatusCode::INTERNAL_SERVER_ERROR
-            }
-            ContextErrorKind::Unavailable | ContextErrorKind::UnexpectedAnswer | ContextErrorKind::Failed => {
-                StatusCode::BAD_GATEWAY
-            }
-            ContextErrorKind::DeadlineExceeded | ContextErrorKind::MaybeCreated => {
-                StatusCode::GATEWAY_TIMEOUT
-            }
-        }
+        self.kind().row().1
     }
 }
 
