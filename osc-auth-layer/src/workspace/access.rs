@@ -7,7 +7,7 @@ use http::{Method, StatusCode};
 use serde_json::json;
 
 use super::answer::{Doing, token_of};
-use super::cache::{Access, Workspace};
+use super::cache::{Access, NO_REFRESH_FOR, NO_RENEWAL_FOR, Workspace};
 use super::context::OscContext;
 use super::error::{ContextError, ContextErrorKind};
 use super::instance::is_service_id;
@@ -42,7 +42,7 @@ impl OscContext {
             return Ok(Answer { is_to_bare_token: true, ..answer });
         };
         let workspace = self.workspace(doing).await?;
-        if !workspace.may_refresh(self.now(doing)?) {
+        if !workspace.refreshed_in_vain.is_over(NO_REFRESH_FOR, self.now(doing)?) {
             return Ok(answer);
         }
         let newer = match session.refresh(&refused).await {
@@ -52,7 +52,7 @@ impl OscContext {
         };
         let answer = self.send(doing, request.authorized(newer.clone()), token_of(&newer)).await?;
         if answer.is(StatusCode::UNAUTHORIZED) {
-            workspace.refreshed_in_vain(self.now(doing)?);
+            workspace.refreshed_in_vain.note(self.now(doing)?);
         }
         Ok(answer.hiding(token_of(&bearer)))
     }
@@ -69,14 +69,15 @@ impl OscContext {
             return Ok(answer);
         }
         let workspace = self.workspace(doing).await?;
-        if !workspace.may_renew(doing.service_id(), self.now(doing)?) {
+        let service = workspace.service(doing.service_id());
+        if !service.renewed_in_vain.is_over(NO_RENEWAL_FOR, self.now(doing)?) {
             return Ok(answer);
         }
         workspace.drop_access(&access);
         let newer = self.access(doing).await?;
         let answer = self.send_to_service(doing, &newer, &request).await?;
         if answer.is(StatusCode::UNAUTHORIZED) {
-            workspace.renewed_in_vain(doing.service_id(), self.now(doing)?);
+            service.renewed_in_vain.note(self.now(doing)?);
         }
         Ok(answer.hiding(access.token.token()))
     }
@@ -180,7 +181,7 @@ impl OscContext {
         let token = ServiceAccessToken::parse(service_id, &api, answer.success()?, self.now(doing)?);
         let token = token.ok_or_else(|| doing.error(ContextErrorKind::UnexpectedAnswer, UNREADABLE))?;
         let access = Arc::new(Access { api, token });
-        workspace.keep(service_id, &access);
+        *workspace.service(service_id).access.lock() = Some(access.clone());
         Ok(access)
     }
 }

@@ -10,6 +10,9 @@ use serde_json::Value;
 use super::error::{ContextError, ContextErrorKind};
 use crate::redact::{line, redacted};
 
+/// Service and name.
+pub(super) type Key = (String, String);
+
 /// Describes a call: a verb for its errors and log lines, and the service and name that it is about.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Doing<'a> {
@@ -43,6 +46,10 @@ impl<'a> Doing<'a> {
 
     pub(super) fn name(&self) -> &'a str {
         self.name.unwrap_or_default()
+    }
+
+    pub(super) fn key(&self) -> Key {
+        (self.service_id().to_owned(), self.name().to_owned())
     }
 
     pub(super) fn error(&self, kind: ContextErrorKind, why: &'static str) -> ContextError {

@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -33,11 +32,11 @@ pub(crate) struct Workspace {
     subscriptions: Mutex<Learnt>,
     pub(super) reading: Flight<Result<Subscriptions, ContextError>>,
     services: Mutex<HashMap<String, Arc<Service>>>,
-    refreshed_in_vain_at: Mutex<Option<Timestamp>>,
+    /// When the platform refused a new personal access token as well.
+    pub(super) refreshed_in_vain: InVain,
     pub(super) starts: Mutex<Starts>,
     /// The creates under way, by service and name.
     pub(super) creating: Flights<(String, String), Step>,
-    calls: AtomicU64,
 }
 
 #[derive(Default)]
@@ -49,16 +48,32 @@ struct Learnt {
 
 /// How long no refresh follows one whose token was refused too. Otherwise, while the platform refuses every token, each
 /// call would spend a refresh token.
-const NO_REFRESH_FOR: Duration = Duration::from_secs(60);
+pub(super) const NO_REFRESH_FOR: Duration = Duration::from_secs(60);
 
 /// How long a service's token is not renewed after a new token was refused too. OSC limits how many tokens it issues.
-const NO_RENEWAL_FOR: Duration = Duration::from_secs(15);
+pub(super) const NO_RENEWAL_FOR: Duration = Duration::from_secs(15);
+
+/// When a new token was refused as well.
+#[derive(Default)]
+pub(super) struct InVain(Mutex<Option<Timestamp>>);
+
+impl InVain {
+    pub(super) fn note(&self, now: Timestamp) {
+        *self.0.lock() = Some(now);
+    }
+
+    /// Returns true if a period has passed since then, or if the clock was set back to before it.
+    pub(super) fn is_over(&self, period: Duration, now: Timestamp) -> bool {
+        self.0.lock().is_none_or(|at| now < at || now.since(at) >= period)
+    }
+}
 
 /// The cached knowledge about one service.
 #[derive(Default)]
 pub(super) struct Service {
-    access: Mutex<Option<Arc<Access>>>,
-    renewed_in_vain_at: Mutex<Option<Timestamp>>,
+    pub(super) access: Mutex<Option<Arc<Access>>>,
+    /// When the service refused a new token as well.
+    pub(super) renewed_in_vain: InVain,
     pub(super) opening: Flight<Result<Arc<Access>, ContextError>>,
     pub(super) activating: Flight<Result<Subscription, ContextError>>,
 }
@@ -89,31 +104,6 @@ impl Workspace {
         self.subscriptions.lock().subscriptions = None;
     }
 
-    /// Returns a number that identifies a call that creates or adopts.
-    pub(super) fn next_call(&self) -> u64 {
-        self.calls.fetch_add(1, Ordering::Relaxed)
-    }
-
-    /// Returns true if a refused personal access token may be refreshed now.
-    pub(super) fn may_refresh(&self, now: Timestamp) -> bool {
-        is_over(*self.refreshed_in_vain_at.lock(), NO_REFRESH_FOR, now)
-    }
-
-    /// Notes that the platform refused a new token as well.
-    pub(super) fn refreshed_in_vain(&self, now: Timestamp) {
-        *self.refreshed_in_vain_at.lock() = Some(now);
-    }
-
-    /// Returns true if a refused service access token may be renewed now.
-    pub(super) fn may_renew(&self, service_id: &str, now: Timestamp) -> bool {
-        is_over(*self.service(service_id).renewed_in_vain_at.lock(), NO_RENEWAL_FOR, now)
-    }
-
-    /// Notes that the service refused a new token as well.
-    pub(super) fn renewed_in_vain(&self, service_id: &str, now: Timestamp) {
-        *self.service(service_id).renewed_in_vain_at.lock() = Some(now);
-    }
-
     /// Returns the entry of a service, and adds it if it is missing. Call it only for a service that the workspace subscribes
     /// to, or is about to. Otherwise made-up ids would fill the memory.
     pub(super) fn service(&self, service_id: &str) -> Arc<Service> {
@@ -125,10 +115,6 @@ impl Workspace {
         let service = self.services.lock().get(service_id)?.clone();
         let access = service.access.lock().clone();
         access.filter(|access| access.token.is_fresh(now))
-    }
-
-    pub(super) fn keep(&self, service_id: &str, access: &Arc<Access>) {
-        *self.service(service_id).access.lock() = Some(access.clone());
     }
 
     /// Drops an access that was refused. Keeps a newer one.
@@ -147,11 +133,6 @@ impl Workspace {
     pub(super) fn drop_service(&self, service_id: &str) {
         self.services.lock().remove(service_id);
     }
-}
-
-/// Returns true if a period has passed, or if the clock was set back to before its start.
-fn is_over(start: Option<Timestamp>, length: Duration, now: Timestamp) -> bool {
-    start.is_none_or(|at| now < at || now.since(at) >= length)
 }
 
 pub(super) fn find(subscriptions: &[Subscription], service_id: &str) -> Option<Subscription> {

@@ -5,7 +5,7 @@ use serde::Serialize;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use super::answer::Doing;
+use super::answer::{Doing, Key};
 use super::context::OscContext;
 use super::error::{ContextError, ContextErrorKind};
 use super::instance::Instance;
@@ -16,10 +16,8 @@ use super::taken::says_taken;
 use crate::network::{NetworkError, WireResponse};
 
 /// A request for an instance: its service, its name and its options.
-#[derive(Clone)]
 pub(super) struct Order {
-    pub(super) service_id: String,
-    pub(super) name: String,
+    pub(super) key: Key,
     pub(super) body: Value,
     /// A hash of name and options. It tells orders apart without keeping the options, which may contain passwords.
     pub(super) digest: [u8; 32],
@@ -28,14 +26,9 @@ pub(super) struct Order {
 impl Order {
     pub(super) fn new(doing: Doing<'_>, options: impl Serialize) -> Result<Self, ContextError> {
         let mut body = object(doing, options)?;
-        let name = check_name(doing)?;
-        body["name"] = name.into();
+        body["name"] = check_name(doing)?.into();
         let digest = Sha256::digest(body.to_string()).into();
-        Ok(Self { service_id: doing.service_id().to_owned(), name: name.to_owned(), body, digest })
-    }
-
-    pub(super) fn key(&self) -> (String, String) {
-        (self.service_id.clone(), self.name.clone())
+        Ok(Self { key: doing.key(), body, digest })
     }
 }
 
@@ -89,7 +82,7 @@ impl OscContext {
             return Ok(instance);
         }
         let found = self.look(doing).await.ok().flatten();
-        found.ok_or_else(|| maybe_created(doing.error(ContextErrorKind::MaybeCreated, "")))
+        found.ok_or_else(|| doing.error(ContextErrorKind::MaybeCreated, MAYBE_CREATED))
     }
 }
 
@@ -127,9 +120,11 @@ fn is_explained(response: &WireResponse) -> bool {
         || (response.status == StatusCode::SERVICE_UNAVAILABLE && response.retry_after.is_some())
 }
 
+const MAYBE_CREATED: &str =
+    "it may have been created; look for it in a few minutes before you create it again";
+
 fn maybe_created(error: ContextError) -> ContextError {
-    let why = "it may have been created; look for it in a few minutes before you create it again";
-    error.with_kind(ContextErrorKind::MaybeCreated, why)
+    error.with_kind(ContextErrorKind::MaybeCreated, MAYBE_CREATED)
 }
 
 pub(super) fn taken(error: ContextError) -> ContextError {

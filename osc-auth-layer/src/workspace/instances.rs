@@ -93,7 +93,7 @@ impl OscContext {
         let doing = Doing::new("remove").of(service_id).to(name);
         check_name(doing)?;
         self.ask_service(doing, |api| Some(api.instance(Method::DELETE, name))).await?.done_removing()?;
-        self.workspace(doing).await?.starts.lock().forget(service_id, name);
+        self.workspace(doing).await?.starts.lock().forget(&doing.key());
         Ok(())
     }
 

@@ -63,15 +63,14 @@ impl OscContext {
         let request = self.platform(doing)?.request(Method::POST, "catalog", &["mysubscriptions"]);
         let request = request.body(&json!({ "services": [service_id] }));
         self.ask_platform(doing, request).await?.done()?;
-        for look in 1.. {
+        for look in 0..LOOKS_AFTER_ACTIVATION {
+            if look > 0 {
+                self.sleep(doing, BETWEEN_LOOKS).await?;
+            }
             let subscriptions = self.read_subscriptions(doing, workspace, None).await?;
             if let Some(subscription) = cache::find(&subscriptions, service_id) {
                 return Ok(subscription);
             }
-            if look == LOOKS_AFTER_ACTIVATION {
-                break;
-            }
-            self.sleep(doing, BETWEEN_LOOKS).await?;
         }
         let why = "Open Source Cloud activated the service but does not list it; try again later";
         Err(doing.error(ContextErrorKind::UnexpectedAnswer, why))

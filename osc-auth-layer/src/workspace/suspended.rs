@@ -98,7 +98,7 @@ impl OscContext {
         let workspace = self.workspace(doing).await?;
         // The subscription may have ended when its last instance was suspended.
         workspace.forget_subscriptions();
-        workspace.starts.lock().resumed(service_id, name, self.now(doing)?);
+        workspace.starts.lock().resumed(doing.key(), self.now(doing)?);
         Ok(())
     }
 }
