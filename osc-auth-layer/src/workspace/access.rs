@@ -8,13 +8,12 @@ use serde_json::json;
 
 use super::answer::{Doing, token_of};
 use super::cache::{Access, NO_REFRESH_FOR, NO_RENEWAL_FOR, Workspace};
-use super::context::OscContext;
+use super::context::{OscContext, TokenSource};
 use super::error::{ContextError, ContextErrorKind};
 use super::instance::is_service_id;
 use super::reply::{Answer, UNREADABLE};
 use super::request::{Api, PlatformRequest, ServiceRequest};
 use super::service_token::ServiceAccessToken;
-use super::source::TokenSource;
 use crate::network::{Limits, NetworkError, WireRequest};
 
 /// Wider than for the provider, because logs are long and creating an instance takes time.
@@ -73,7 +72,8 @@ impl OscContext {
         if !service.renewed_in_vain.is_over(NO_RENEWAL_FOR, self.now(doing)?) {
             return Ok(answer);
         }
-        workspace.drop_access(&access);
+        // Not a newer one.
+        service.access.lock().take_if(|cached| Arc::ptr_eq(cached, &access));
         let newer = self.access(doing).await?;
         let answer = self.send_to_service(doing, &newer, &request).await?;
         if answer.is(StatusCode::UNAUTHORIZED) {

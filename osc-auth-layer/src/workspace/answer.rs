@@ -53,7 +53,7 @@ impl<'a> Doing<'a> {
     }
 
     pub(super) fn error(&self, kind: ContextErrorKind, why: &'static str) -> ContextError {
-        ContextError::new(kind, self, why)
+        ContextError::new(kind, *self, why)
     }
 }
 

@@ -7,9 +7,8 @@ use std::sync::Arc;
 use sync_wrapper::SyncWrapper;
 
 use super::LIMITS;
-use super::context::OscContext;
+use super::context::{BareToken, OscContext, TokenSource};
 use super::platform::Platform;
-use super::source::{BareToken, TokenSource};
 use crate::clock::{Clock, SystemClock};
 use crate::error::{ConfigError, text};
 use crate::network::HttpClient;
@@ -139,12 +138,15 @@ impl ContextBuilder {
         })?;
         let issuer = Issuer::new(None, self.environment.as_deref(), false)?;
         let platform = match &self.platform {
-            Some(base) => Some(Platform::at(base)?),
-            None => Platform::of(&issuer),
+            Some(base) => Platform::at(base)?,
+            None => Platform::of(&issuer).ok_or_else(|| {
+                ConfigError::invalid(
+                    "environment",
+                    "has no platform",
+                    "Use a name such as prod, stage or dev.",
+                )
+            })?,
         };
-        let platform = platform.ok_or_else(|| {
-            ConfigError::invalid("environment", "has no platform", "Use a name such as prod, stage or dev.")
-        })?;
         let http = HttpClient::new(self.configure_http.map(SyncWrapper::into_inner), self.clock.clone())?;
         let bare = BareToken {
             bearer,

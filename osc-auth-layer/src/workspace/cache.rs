@@ -8,6 +8,7 @@ use parking_lot::Mutex;
 use tokio_util::task::TaskTracker;
 
 use super::adopt_step::Step;
+use super::answer::Key;
 use super::catalog::Subscription;
 use super::error::ContextError;
 use super::request::Api;
@@ -36,7 +37,7 @@ pub(crate) struct Workspace {
     pub(super) refreshed_in_vain: InVain,
     pub(super) starts: Mutex<Starts>,
     /// The creates under way, by service and name.
-    pub(super) creating: Flights<(String, String), Step>,
+    pub(super) creating: Flights<Key, Step>,
 }
 
 #[derive(Default)]
@@ -115,18 +116,6 @@ impl Workspace {
         let service = self.services.lock().get(service_id)?.clone();
         let access = service.access.lock().clone();
         access.filter(|access| access.token.is_fresh(now))
-    }
-
-    /// Drops an access that was refused. Keeps a newer one.
-    pub(super) fn drop_access(&self, refused: &Arc<Access>) {
-        let service = self.service(refused.token.service_id());
-        service.access.lock().take_if(|access| Arc::ptr_eq(access, refused));
-    }
-
-    /// Drops a token that was refused to the app itself. Keeps a newer one.
-    pub(super) fn drop_token(&self, refused: &ServiceAccessToken) {
-        let service = self.service(refused.service_id());
-        service.access.lock().take_if(|access| access.token.token() == refused.token());
     }
 
     /// Drops the entry of a service that does not exist or is no longer subscribed to.

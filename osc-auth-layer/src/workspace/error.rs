@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use http::StatusCode;
 
+use super::answer::Doing;
 use crate::network::NetworkError;
 use crate::sessions::{SessionError, SessionErrorKind};
 
@@ -110,11 +111,7 @@ impl ContextErrorKind {
 }
 
 impl ContextError {
-    pub(super) fn new(
-        kind: ContextErrorKind,
-        doing: impl fmt::Display,
-        why: impl Into<Cow<'static, str>>,
-    ) -> Self {
+    pub(super) fn new(kind: ContextErrorKind, doing: Doing<'_>, why: impl Into<Cow<'static, str>>) -> Self {
         let why = why.into();
         let doing = doing.to_string();
         let problem =
@@ -147,7 +144,7 @@ impl ContextError {
         self
     }
 
-    pub(super) fn of_session(doing: impl fmt::Display, error: &SessionError) -> Self {
+    pub(super) fn of_session(doing: Doing<'_>, error: &SessionError) -> Self {
         use ContextErrorKind::{Refused, SessionEnded, Unavailable};
         let kind = match error.kind() {
             SessionErrorKind::Ended => SessionEnded,
@@ -157,7 +154,7 @@ impl ContextError {
         Self::new(kind, doing, error.to_string()).retry_in(error.retry_after())
     }
 
-    pub(super) fn of_network(doing: impl fmt::Display, error: NetworkError, only_reads: bool) -> Self {
+    pub(super) fn of_network(doing: Doing<'_>, error: NetworkError, only_reads: bool) -> Self {
         use ContextErrorKind::{Unavailable, UnexpectedAnswer};
         let (kind, why) = match error {
             NetworkError::NotSent => (Unavailable, "Open Source Cloud is unreachable"),

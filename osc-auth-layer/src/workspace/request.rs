@@ -32,7 +32,6 @@ fn json(request: WireRequest) -> WireRequest {
 }
 
 /// A request that carries the personal access token.
-#[derive(Clone)]
 pub(crate) struct PlatformRequest(WireRequest);
 
 impl PlatformRequest {
@@ -91,7 +90,6 @@ impl Api {
 }
 
 /// A request that carries a service access token.
-#[derive(Clone)]
 pub(crate) struct ServiceRequest {
     request: WireRequest,
     header: HeaderName,
@@ -120,7 +118,7 @@ impl ServiceRequest {
         self
     }
 
-    pub(super) fn authorized(&self, service_access_token: HeaderValue) -> WireRequest {
-        self.request.clone().header(self.header.clone(), service_access_token)
+    pub(super) fn authorized(self, service_access_token: HeaderValue) -> WireRequest {
+        self.request.header(self.header, service_access_token)
     }
 }

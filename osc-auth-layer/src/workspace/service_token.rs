@@ -139,10 +139,8 @@ fn jwt_expiry(token: &str) -> Option<f64> {
     struct Claims {
         exp: f64,
     }
-    let mut parts = token.split('.');
-    let (_, payload, _, None) = (parts.next()?, parts.next()?, parts.next()?, parts.next()) else {
-        return None;
-    };
+    let parts: Vec<_> = token.split('.').collect();
+    let [_, payload, _] = parts[..] else { return None };
     let claims = URL_SAFE_NO_PAD.decode(payload.trim_end_matches('=')).ok()?;
     Some(serde_json::from_slice::<Claims>(&claims).ok()?.exp)
 }

@@ -78,10 +78,8 @@ impl Starts {
     /// Notes that the create was not carried out, and restores the earlier knowledge.
     pub(super) fn undo(&mut self, order: &Order, earlier: Option<Start>) {
         let key = (order.key.clone(), order.digest);
-        match earlier {
-            Some(earlier) => self.creates.insert(key, earlier),
-            None => self.creates.remove(&key),
-        };
+        self.creates.remove(&key);
+        self.creates.extend(earlier.map(|earlier| (key, earlier)));
     }
 
     pub(super) fn get(&self, order: &Order, now: Timestamp) -> Option<Start> {
