@@ -89,10 +89,8 @@ impl OscContext {
         request: &impl Fn(&Api) -> Option<ServiceRequest>,
     ) -> Result<Answer<'a>, ContextError> {
         let Some(request) = request(&access.api) else {
-            return Err(doing.error(
-                ContextErrorKind::UnexpectedAnswer,
-                "Open Source Cloud named an address that does not belong to the service",
-            ));
+            let why = "Open Source Cloud named an address that does not belong to the service";
+            return Err(doing.error(ContextErrorKind::UnexpectedAnswer, why));
         };
         // The token comes from a cache or after a wait, so the user may have signed out meanwhile.
         self.workspace(doing).await?;
@@ -106,7 +104,8 @@ impl OscContext {
         request: WireRequest,
         token: &str,
     ) -> Result<Answer<'a>, ContextError> {
-        let http = self.http(doing)?;
+        let http =
+            self.part(doing, |engine| engine.provider.http().with_limits(LIMITS), |bare| bare.http.clone())?;
         let only_reads = request.method.is_safe();
         let again = request.method.is_idempotent().then(|| request.clone());
         let (response, is_repeat) = match (http.send(request).await, again) {
@@ -150,10 +149,8 @@ impl OscContext {
                 service_id,
                 "The catalog names an API address that is not the service's own. The layer sent no token there."
             );
-            return Err(doing.error(
-                ContextErrorKind::UnexpectedAnswer,
-                "Open Source Cloud named an API address that does not belong to the service",
-            ));
+            let why = "Open Source Cloud named an API address that does not belong to the service";
+            return Err(doing.error(ContextErrorKind::UnexpectedAnswer, why));
         };
         let ask = || {
             let (context, workspace) = (self.clone(), workspace.clone());

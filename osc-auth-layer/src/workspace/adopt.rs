@@ -6,11 +6,11 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::access::no_runtime;
-use super::adopt_step::{Progress, is_taken};
+use super::adopt_step::Progress;
 use super::answer::Doing;
 use super::cache::Workspace;
 use super::context::OscContext;
-use super::create::Order;
+use super::create::{Order, TAKEN};
 use super::error::{ContextError, ContextErrorKind};
 use super::instance::Instance;
 use super::starts::Start;
@@ -157,7 +157,9 @@ impl OscContext {
             let is_mine = Arc::ptr_eq(&step.order, order);
             if step.order.digest != order.digest {
                 match step.outcome {
-                    Ok(Progress::Created(_) | Progress::TurnedUp(_)) => return Err(is_taken(doing)),
+                    Ok(Progress::Created(_) | Progress::TurnedUp(_)) => {
+                        return Err(doing.error(ContextErrorKind::NameTaken, TAKEN));
+                    }
                     // The other order did not create an instance, or its outcome is unclear. This order takes its own turn.
                     _ => continue,
                 }

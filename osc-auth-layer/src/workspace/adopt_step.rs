@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::answer::Doing;
 use super::cache::Workspace;
 use super::context::OscContext;
-use super::create::{Order, taken};
+use super::create::{Order, TAKEN};
 use super::error::{ContextError, ContextErrorKind};
 use super::instance::Instance;
 use super::starts::{Next, next};
@@ -85,7 +85,7 @@ impl OscContext {
             (Next::Wait, _) => Ok(Some(Progress::NotYet)),
             (Next::Taken | Next::Adopt, _) => {
                 workspace.starts.lock().undo(order, None);
-                Err(is_taken(doing))
+                Err(doing.error(ContextErrorKind::NameTaken, TAKEN))
             }
         }
     }
@@ -135,8 +135,4 @@ impl OscContext {
         let suspended = self.suspended_instances().await.unwrap_or_default();
         suspended.iter().any(|it| it.service_id == doing.service_id() && it.name == doing.name())
     }
-}
-
-pub(super) fn is_taken(doing: Doing<'_>) -> ContextError {
-    taken(doing.error(ContextErrorKind::NameTaken, ""))
 }

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use http::HeaderValue;
 
-use super::access::LIMITS;
 use super::answer::Doing;
 use super::cache::Workspace;
 use super::error::{ContextError, ContextErrorKind};
@@ -125,10 +124,6 @@ impl OscContext {
         })
     }
 
-    pub(super) fn http(&self, doing: Doing<'_>) -> Result<HttpClient, ContextError> {
-        self.part(doing, |engine| engine.provider.http().with_limits(LIMITS), |bare| bare.http.clone())
-    }
-
     pub(super) fn now(&self, doing: Doing<'_>) -> Result<Timestamp, ContextError> {
         self.part(doing, |engine| engine.clock.now().into(), |bare| bare.clock.now().into())
     }
@@ -141,7 +136,8 @@ impl OscContext {
         Ok(())
     }
 
-    fn part<T>(
+    /// Returns what a call needs from the session's engine, or from the settings of a context without a session.
+    pub(super) fn part<T>(
         &self,
         doing: Doing<'_>,
         of_engine: impl FnOnce(&Sessions) -> T,

@@ -90,46 +90,40 @@ impl OscContext {
 fn verdict(answer: &Answer<'_>) -> Result<Option<Instance>, ContextError> {
     let error = match answer.read() {
         Ok(instance) => return Ok(Some(instance)),
+        Err(error) if error.kind() == ContextErrorKind::UnexpectedAnswer && answer.is_success() => {
+            return Ok(None);
+        }
         Err(error) => error,
     };
-    let response = match &answer.response {
-        Ok(response) => response,
-        Err(NetworkError::NotSent) => return Err(error),
-        Err(_) => return Err(maybe_created(error)),
+    let is_unclear = match &answer.response {
+        Ok(response) => response.status.is_server_error() && !is_explained(response),
+        Err(lost) => *lost != NetworkError::NotSent,
     };
-    let status = response.status;
-    if status.is_server_error() {
-        // A gateway's page does not say what happened in the service behind it.
-        let is_unclear = status == StatusCode::GATEWAY_TIMEOUT || !is_explained(response);
-        return Err(if is_unclear { maybe_created(error) } else { error });
+    if is_unclear {
+        return Err(error.with_kind(ContextErrorKind::MaybeCreated, MAYBE_CREATED));
     }
-    if status.is_success() && error.kind() == ContextErrorKind::UnexpectedAnswer {
-        return Ok(None);
-    }
-    let is_taken = status == StatusCode::CONFLICT
-        || ((status.is_client_error() || status.is_success())
-            && error.reason().is_some_and(|reason| says_taken(reason, answer.doing.name())));
-    Err(if is_taken { taken(error) } else { error })
+    let is_taken = error.status().is_some_and(|status| {
+        let says_taken = || error.reason().is_some_and(|reason| says_taken(reason, answer.doing.name()));
+        status == StatusCode::CONFLICT || ((status.is_client_error() || status.is_success()) && says_taken())
+    });
+    Err(if is_taken { error.with_kind(ContextErrorKind::NameTaken, TAKEN) } else { error })
 }
 
 /// Returns true if the service itself says what is wrong, or that it is unavailable for now (RFC 9110 §15.6.4). A page or
-/// a plain text may come from a gateway instead.
+/// a plain text may come from a gateway instead, which does not know what happened in the service behind it.
 fn is_explained(response: &WireResponse) -> bool {
     let json: Value = serde_json::from_slice(&response.body).unwrap_or_default();
-    ["reason", "message"].iter().any(|field| json[field].is_string())
-        || (response.status == StatusCode::SERVICE_UNAVAILABLE && response.retry_after.is_some())
+    let has_reason = ["reason", "message"].iter().any(|field| json[field].is_string());
+    match response.status {
+        StatusCode::GATEWAY_TIMEOUT => false,
+        StatusCode::SERVICE_UNAVAILABLE => has_reason || response.retry_after.is_some(),
+        _ => has_reason,
+    }
 }
 
 const MAYBE_CREATED: &str =
     "it may have been created; look for it in a few minutes before you create it again";
-
-fn maybe_created(error: ContextError) -> ContextError {
-    error.with_kind(ContextErrorKind::MaybeCreated, MAYBE_CREATED)
-}
-
-pub(super) fn taken(error: ContextError) -> ContextError {
-    error.with_kind(ContextErrorKind::NameTaken, "the name is taken")
-}
+pub(super) const TAKEN: &str = "the name is taken";
 
 #[cfg(test)]
 mod tests {

@@ -76,7 +76,7 @@ impl OscContext {
         let answer = self.follow(doing, instance, "self", Method::PATCH, ask).await?;
         match answer.read() {
             // OSC does not document the body of a successful answer, so an unreadable body is not a failure.
-            Err(error) if error.kind() == ContextErrorKind::UnexpectedAnswer && error.status().is_none() => {
+            Err(error) if error.kind() == ContextErrorKind::UnexpectedAnswer && answer.is_success() => {
                 self.look(doing).await?.ok_or_else(|| missing(doing))
             }
             updated => updated,

@@ -34,6 +34,10 @@ impl Answer<'_> {
         self.response.as_ref().is_ok_and(|response| response.status == status)
     }
 
+    pub(super) fn is_success(&self) -> bool {
+        self.response.as_ref().is_ok_and(|response| response.status.is_success())
+    }
+
     /// Returns the body of a successful answer.
     pub(super) fn success(&self) -> Result<&Bytes, ContextError> {
         use ContextErrorKind as Kind;
