@@ -8,12 +8,11 @@ use serde_json::json;
 
 use super::answer::{Doing, token_of};
 use super::cache::{Access, NO_REFRESH_FOR, NO_RENEWAL_FOR, Workspace};
-use super::context::{OscContext, TokenSource};
-use super::error::{ContextError, ContextErrorKind};
+use super::context::TokenSource;
 use super::instance::is_service_id;
 use super::reply::{Answer, UNREADABLE};
 use super::request::{Api, PlatformRequest, ServiceRequest};
-use super::service_token::ServiceAccessToken;
+use super::{ContextError, ContextErrorKind, OscContext, ServiceAccessToken};
 use crate::network::{Limits, NetworkError, WireRequest};
 
 /// Wider than for the provider, because logs are long and creating an instance takes time.

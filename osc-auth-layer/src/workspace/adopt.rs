@@ -9,12 +9,10 @@ use super::access::no_runtime;
 use super::adopt_step::Progress;
 use super::answer::Doing;
 use super::cache::Workspace;
-use super::context::OscContext;
 use super::create::{Order, TAKEN};
-use super::error::{ContextError, ContextErrorKind};
-use super::instance::Instance;
 use super::starts::Start;
 use super::wait::BETWEEN_LOOKS;
+use super::{ContextError, ContextErrorKind, Instance, OscContext};
 use crate::clock::Timestamp;
 
 /// Says whether [`OscContext::create_or_adopt_instance`] created the instance or found it.

@@ -4,12 +4,10 @@ use std::sync::Arc;
 
 use super::answer::Doing;
 use super::cache::Workspace;
-use super::context::OscContext;
 use super::create::{Order, TAKEN};
-use super::error::{ContextError, ContextErrorKind};
-use super::instance::Instance;
 use super::starts::{Next, next};
 use super::wait::pause_after;
+use super::{ContextError, ContextErrorKind, Instance, OscContext};
 use crate::clock::Timestamp;
 
 /// The result of one look for the name and, if it is free, of one create.

@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
-use super::error::{ContextError, ContextErrorKind};
+use super::{ContextError, ContextErrorKind};
 use crate::redact::{line, redacted};
 
 /// Service and name.

@@ -6,9 +6,8 @@ use std::sync::Arc;
 
 use sync_wrapper::SyncWrapper;
 
-use super::LIMITS;
-use super::context::{BareToken, OscContext, TokenSource};
-use super::platform::Platform;
+use super::context::{BareToken, TokenSource};
+use super::{LIMITS, OscContext, Platform};
 use crate::clock::{Clock, SystemClock};
 use crate::error::{ConfigError, text};
 use crate::network::HttpClient;

@@ -9,11 +9,9 @@ use tokio_util::task::TaskTracker;
 
 use super::adopt_step::Step;
 use super::answer::Key;
-use super::catalog::Subscription;
-use super::error::ContextError;
 use super::request::Api;
-use super::service_token::ServiceAccessToken;
 use super::starts::Starts;
+use super::{ContextError, ServiceAccessToken, Subscription};
 use crate::clock::Timestamp;
 use crate::flight::{Flight, Flights};
 

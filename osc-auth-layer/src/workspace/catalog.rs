@@ -5,9 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Number, Value};
 
 use super::answer::{Doing, or_default};
-use super::context::OscContext;
-use super::error::ContextError;
-use super::status::Plan;
+use super::{ContextError, OscContext, Plan};
 
 /// Describes a service that the workspace subscribes to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

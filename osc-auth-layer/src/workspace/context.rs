@@ -8,8 +8,7 @@ use http::HeaderValue;
 
 use super::answer::Doing;
 use super::cache::Workspace;
-use super::error::{ContextError, ContextErrorKind};
-use super::platform::Platform;
+use super::{ContextError, ContextErrorKind, Platform};
 use crate::clock::{Clock, Timestamp};
 use crate::network::HttpClient;
 use crate::sessions::{OscSession, OscToken, Sessions};

@@ -6,13 +6,11 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::answer::{Doing, Key};
-use super::context::OscContext;
-use super::error::{ContextError, ContextErrorKind};
-use super::instance::Instance;
 use super::instances::{check_name, object};
 use super::reply::Answer;
 use super::request::Api;
 use super::taken::says_taken;
+use super::{ContextError, ContextErrorKind, Instance, OscContext};
 use crate::network::{NetworkError, WireResponse};
 
 /// A request for an instance: its service, its name and its options.

@@ -6,13 +6,11 @@ use std::time::Duration;
 use http::Method;
 use serde_json::{Value, json};
 
-use super::answer::Doing;
-use super::context::OscContext;
-use super::error::ContextError;
 #[cfg(doc)]
-use super::error::ContextErrorKind;
-use super::instance::{InstanceHealth, InstanceRef, InternalEndpoint, Port, Scaling};
+use super::ContextErrorKind;
+use super::answer::Doing;
 use super::request::ServiceRequest;
+use super::{ContextError, InstanceHealth, InstanceRef, InternalEndpoint, OscContext, Port, Scaling};
 
 impl OscContext {
     /// Returns the health of an instance.

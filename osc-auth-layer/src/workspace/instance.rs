@@ -7,7 +7,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
 use super::answer::or_default;
-use super::status::{InstanceStatus, JobStatus};
+use super::{InstanceStatus, JobStatus};
 
 /// Describes an instance or a job of a service.
 ///

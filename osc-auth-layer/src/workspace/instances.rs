@@ -8,12 +8,10 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::answer::Doing;
-use super::catalog::ServiceType;
-use super::context::OscContext;
-use super::error::{ContextError, ContextErrorKind};
-use super::instance::{Instance, InstanceRef, is_name};
+use super::instance::is_name;
 use super::reply::Answer;
 use super::request::{Api, ServiceRequest};
+use super::{ContextError, ContextErrorKind, Instance, InstanceRef, OscContext, ServiceType};
 
 impl OscContext {
     /// Lists the instances of a service. Suspended instances are not among them: see

@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::answer::{Doing, reason};
-use super::error::{ContextError, ContextErrorKind};
+use super::{ContextError, ContextErrorKind};
 use crate::network::{NetworkError, WireResponse};
 
 /// What came of a request, with the secrets that were sent for it, so that no error repeats one.

@@ -6,8 +6,7 @@ use serde_json::json;
 
 use super::access::check_service_id;
 use super::answer::Doing;
-use super::context::OscContext;
-use super::error::{ContextError, ContextErrorKind};
+use super::{ContextError, ContextErrorKind, OscContext};
 
 const MYSECRETS: &str = "mysecrets";
 

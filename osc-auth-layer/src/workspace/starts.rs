@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use super::Instance;
 use super::answer::Key;
 use super::create::Order;
-use super::instance::Instance;
 use crate::clock::Timestamp;
 
 /// Long enough: the cluster starts a node within minutes.

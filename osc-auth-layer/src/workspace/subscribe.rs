@@ -9,10 +9,7 @@ use serde_json::json;
 use super::access::{check_service_id, no_runtime};
 use super::answer::Doing;
 use super::cache::{self, Subscriptions, Workspace};
-use super::catalog::Subscription;
-use super::context::OscContext;
-use super::error::{ContextError, ContextErrorKind};
-use super::service_token::ServiceAccessToken;
+use super::{ContextError, ContextErrorKind, OscContext, ServiceAccessToken, Subscription};
 
 /// How often the client looks for a subscription after its activation. It may turn up a moment later.
 const LOOKS_AFTER_ACTIVATION: usize = 5;

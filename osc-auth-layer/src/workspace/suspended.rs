@@ -6,13 +6,12 @@ use http::Method;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+#[cfg(doc)]
+use super::ContextErrorKind;
 use super::access::check_service_id;
 use super::answer::{Doing, or_default};
-use super::context::OscContext;
-use super::error::ContextError;
-#[cfg(doc)]
-use super::error::ContextErrorKind;
 use super::instances::check_name;
+use super::{ContextError, OscContext};
 
 const MYSUSPENDED: &str = "mysuspended";
 

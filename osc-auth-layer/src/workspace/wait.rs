@@ -8,11 +8,11 @@ use http::StatusCode;
 use parking_lot::Mutex;
 
 use super::answer::Doing;
-use super::context::OscContext;
-use super::error::{ContextError, ContextErrorKind};
-use super::instance::{Instance, InstanceHealth, InstanceRef};
 use super::instances::missing;
-use super::status::{InstanceStatus, JobStatus};
+use super::{
+    ContextError, ContextErrorKind, Instance, InstanceHealth, InstanceRef, InstanceStatus, JobStatus,
+    OscContext,
+};
 use crate::clock::Timestamp;
 
 pub(super) const BETWEEN_LOOKS: Duration = Duration::from_secs(1);
