@@ -12,7 +12,7 @@ use super::context::TokenSource;
 use super::instance::is_service_id;
 use super::reply::{Answer, UNREADABLE};
 use super::request::{Api, PlatformRequest, ServiceRequest};
-use super::{ContextError, ContextErrorKind, OscContext, ServiceAccessToken};
+use super::{ContextError, ContextErrorKind, OscContext, Outcome, ServiceAccessToken};
 use crate::network::{Limits, NetworkError, WireRequest};
 
 /// Wider than for the provider, because logs are long and creating an instance takes time.
@@ -24,7 +24,7 @@ impl OscContext {
         &self,
         doing: Doing<'a>,
         request: PlatformRequest,
-    ) -> Result<Answer<'a>, ContextError> {
+    ) -> Outcome<Answer<'a>> {
         let (bearer, refreshable) = match &self.source {
             TokenSource::Session(session) => {
                 let token = session.token().await.map_err(|error| ContextError::of_session(doing, &error))?;
@@ -60,7 +60,7 @@ impl OscContext {
         &self,
         doing: Doing<'a>,
         request: impl Fn(&Api) -> Option<ServiceRequest>,
-    ) -> Result<Answer<'a>, ContextError> {
+    ) -> Outcome<Answer<'a>> {
         let access = self.access(doing).await?;
         let answer = self.send_to_service(doing, &access, &request).await?;
         if !answer.is(StatusCode::UNAUTHORIZED) {
@@ -86,7 +86,7 @@ impl OscContext {
         doing: Doing<'a>,
         access: &Access,
         request: &impl Fn(&Api) -> Option<ServiceRequest>,
-    ) -> Result<Answer<'a>, ContextError> {
+    ) -> Outcome<Answer<'a>> {
         let Some(request) = request(&access.api) else {
             let why = "Open Source Cloud named an address that does not belong to the service";
             return Err(doing.error(ContextErrorKind::UnexpectedAnswer, why));
@@ -97,12 +97,7 @@ impl OscContext {
     }
 
     /// Sends a request. Retries an idempotent one once if the connection breaks before the answer (RFC 9110 §9.2.2).
-    async fn send<'a>(
-        &self,
-        doing: Doing<'a>,
-        request: WireRequest,
-        token: &str,
-    ) -> Result<Answer<'a>, ContextError> {
+    async fn send<'a>(&self, doing: Doing<'a>, request: WireRequest, token: &str) -> Outcome<Answer<'a>> {
         let http =
             self.part(doing, |engine| engine.provider.http().with_limits(LIMITS), |bare| bare.http.clone())?;
         let only_reads = request.method.is_safe();
@@ -121,7 +116,7 @@ impl OscContext {
     }
 
     /// Returns the API of a service and a token for it, from the cache if possible.
-    pub(super) async fn access(&self, doing: Doing<'_>) -> Result<Arc<Access>, ContextError> {
+    pub(super) async fn access(&self, doing: Doing<'_>) -> Outcome<Arc<Access>> {
         let service_id = check_service_id(doing)?;
         let workspace = self.workspace(doing).await?;
         if let Some(access) = workspace.access(service_id, self.now(doing)?) {
@@ -140,7 +135,7 @@ impl OscContext {
         opened
     }
 
-    async fn open(&self, doing: Doing<'_>, workspace: &Arc<Workspace>) -> Result<Arc<Access>, ContextError> {
+    async fn open(&self, doing: Doing<'_>, workspace: &Arc<Workspace>) -> Outcome<Arc<Access>> {
         let service_id = doing.service_id();
         let subscription = self.subscribed(doing, workspace).await?;
         let Some(api) = self.platform(doing)?.api(service_id, &subscription.api_url) else {
@@ -160,12 +155,7 @@ impl OscContext {
         opened.unwrap_or_else(|| Err(no_runtime(doing)))
     }
 
-    async fn ask_for_token(
-        &self,
-        workspace: &Workspace,
-        service_id: &str,
-        api: Api,
-    ) -> Result<Arc<Access>, ContextError> {
+    async fn ask_for_token(&self, workspace: &Workspace, service_id: &str, api: Api) -> Outcome<Arc<Access>> {
         let doing = Doing::new("get access to the service").of(service_id);
         // An earlier run may have ended between the caller's look at the cache and this run.
         if let Some(access) = workspace.access(service_id, self.now(doing)?) {
@@ -183,7 +173,7 @@ impl OscContext {
 }
 
 /// Returns the id of the service that the call is about, if it is well-formed.
-pub(super) fn check_service_id(doing: Doing<'_>) -> Result<&str, ContextError> {
+pub(super) fn check_service_id(doing: Doing<'_>) -> Outcome<&str> {
     let why = "the service id is not valid; it looks like minio-minio";
     let id = Some(doing.service_id()).filter(|id| is_service_id(id));
     id.ok_or_else(|| doing.error(ContextErrorKind::InvalidInput, why))

@@ -12,7 +12,7 @@ use super::cache::Workspace;
 use super::create::{Order, TAKEN};
 use super::starts::Start;
 use super::wait::BETWEEN_LOOKS;
-use super::{ContextError, ContextErrorKind, Instance, OscContext};
+use super::{ContextError, ContextErrorKind, Instance, OscContext, Outcome};
 use crate::clock::Timestamp;
 
 /// Says whether [`OscContext::create_or_adopt_instance`] created the instance or found it.
@@ -143,7 +143,7 @@ impl OscContext {
         workspace: &Arc<Workspace>,
         order: &Arc<Order>,
         until: Timestamp,
-    ) -> Result<Creation, ContextError> {
+    ) -> Outcome<Creation> {
         let mut has_asked = false;
         loop {
             let step = || {

@@ -7,7 +7,7 @@ use super::cache::Workspace;
 use super::create::{Order, TAKEN};
 use super::starts::{Next, next};
 use super::wait::pause_after;
-use super::{ContextError, ContextErrorKind, Instance, OscContext};
+use super::{ContextError, ContextErrorKind, Instance, OscContext, Outcome};
 use crate::clock::Timestamp;
 
 /// The result of one look for the name and, if it is free, of one create.
@@ -17,7 +17,7 @@ pub(super) struct Step {
     pub(super) order: Arc<Order>,
     /// True if the step sent the create.
     pub(super) has_asked: bool,
-    pub(super) outcome: Result<Progress, ContextError>,
+    pub(super) outcome: Outcome<Progress>,
 }
 
 #[derive(Clone)]
@@ -61,7 +61,7 @@ impl OscContext {
         workspace: &Workspace,
         order: &Order,
         has_asked: bool,
-    ) -> Result<Option<Progress>, ContextError> {
+    ) -> Outcome<Option<Progress>> {
         let looked = self.look(doing).await;
         let now = self.now(doing)?;
         let start = workspace.starts.lock().get(order, now);
@@ -89,12 +89,7 @@ impl OscContext {
     }
 
     /// Sends the create and remembers it until its outcome is clear.
-    async fn ask_for(
-        &self,
-        doing: Doing<'_>,
-        workspace: &Workspace,
-        order: &Order,
-    ) -> Result<Progress, ContextError> {
+    async fn ask_for(&self, doing: Doing<'_>, workspace: &Workspace, order: &Order) -> Outcome<Progress> {
         let now = self.now(doing)?;
         let earlier = workspace.starts.lock().get(order, now);
         workspace.starts.lock().begin(order, now);

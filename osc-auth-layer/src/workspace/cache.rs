@@ -11,7 +11,7 @@ use super::adopt_step::Step;
 use super::answer::Key;
 use super::request::Api;
 use super::starts::Starts;
-use super::{ContextError, ServiceAccessToken, Subscription};
+use super::{Outcome, ServiceAccessToken, Subscription};
 use crate::clock::Timestamp;
 use crate::flight::{Flight, Flights};
 
@@ -29,7 +29,7 @@ pub(crate) struct Workspace {
     /// Separate from the layer's tasks, so that shutdown does not wait for them. All of them can be repeated.
     pub(super) tasks: TaskTracker,
     subscriptions: Mutex<Learnt>,
-    pub(super) reading: Flight<Result<Subscriptions, ContextError>>,
+    pub(super) reading: Flight<Outcome<Subscriptions>>,
     services: Mutex<HashMap<String, Arc<Service>>>,
     /// When the platform refused a new personal access token as well.
     pub(super) refreshed_in_vain: InVain,
@@ -73,8 +73,8 @@ pub(super) struct Service {
     pub(super) access: Mutex<Option<Arc<Access>>>,
     /// When the service refused a new token as well.
     pub(super) renewed_in_vain: InVain,
-    pub(super) opening: Flight<Result<Arc<Access>, ContextError>>,
-    pub(super) activating: Flight<Result<Subscription, ContextError>>,
+    pub(super) opening: Flight<Outcome<Arc<Access>>>,
+    pub(super) activating: Flight<Outcome<Subscription>>,
 }
 
 impl Workspace {

@@ -8,7 +8,7 @@ use http::HeaderValue;
 
 use super::answer::Doing;
 use super::cache::Workspace;
-use super::{ContextError, ContextErrorKind, Platform};
+use super::{ContextError, ContextErrorKind, Outcome, Platform};
 use crate::clock::{Clock, Timestamp};
 use crate::network::HttpClient;
 use crate::sessions::{OscSession, OscToken, Sessions};
@@ -103,7 +103,7 @@ impl OscContext {
     }
 
     /// Returns the cached knowledge about the workspace. Fails if the session has ended.
-    pub(super) async fn workspace(&self, doing: Doing<'_>) -> Result<Arc<Workspace>, ContextError> {
+    pub(super) async fn workspace(&self, doing: Doing<'_>) -> Outcome<Arc<Workspace>> {
         match &self.source {
             TokenSource::Session(session) => {
                 let live = session.live().await;
@@ -114,7 +114,7 @@ impl OscContext {
         }
     }
 
-    pub(super) fn platform(&self, doing: Doing<'_>) -> Result<Platform, ContextError> {
+    pub(super) fn platform(&self, doing: Doing<'_>) -> Outcome<Platform> {
         let of_engine = |engine: &Sessions| engine.extensions.get::<Platform>().cloned();
         let platform = self.part(doing, of_engine, |bare| Some(bare.platform.clone()))?;
         platform.ok_or_else(|| {
@@ -123,12 +123,12 @@ impl OscContext {
         })
     }
 
-    pub(super) fn now(&self, doing: Doing<'_>) -> Result<Timestamp, ContextError> {
+    pub(super) fn now(&self, doing: Doing<'_>) -> Outcome<Timestamp> {
         self.part(doing, |engine| engine.clock.now().into(), |bare| bare.clock.now().into())
     }
 
     /// Sleeps. Holds nothing of the engine meanwhile, so that a sleeping task does not keep the layer alive.
-    pub(super) async fn sleep(&self, doing: Doing<'_>, duration: Duration) -> Result<(), ContextError> {
+    pub(super) async fn sleep(&self, doing: Doing<'_>, duration: Duration) -> Outcome<()> {
         let sleep =
             self.part(doing, |engine| engine.clock.sleep(duration), |bare| bare.clock.sleep(duration))?;
         sleep.await;
@@ -141,7 +141,7 @@ impl OscContext {
         doing: Doing<'_>,
         of_engine: impl FnOnce(&Sessions) -> T,
         of_bare: impl FnOnce(&BareToken) -> T,
-    ) -> Result<T, ContextError> {
+    ) -> Outcome<T> {
         match &self.source {
             TokenSource::Session(session) => {
                 let engine = session.engine().map_err(|error| ContextError::of_session(doing, &error))?;

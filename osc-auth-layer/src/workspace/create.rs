@@ -10,7 +10,7 @@ use super::instances::{check_name, object};
 use super::reply::Answer;
 use super::request::Api;
 use super::taken::says_taken;
-use super::{ContextError, ContextErrorKind, Instance, OscContext};
+use super::{ContextError, ContextErrorKind, Instance, OscContext, Outcome};
 use crate::network::{NetworkError, WireResponse};
 
 /// A request for an instance: its service, its name and its options.
@@ -22,7 +22,7 @@ pub(super) struct Order {
 }
 
 impl Order {
-    pub(super) fn new(doing: Doing<'_>, options: impl Serialize) -> Result<Self, ContextError> {
+    pub(super) fn new(doing: Doing<'_>, options: impl Serialize) -> Outcome<Self> {
         let mut body = object(doing, options)?;
         body["name"] = check_name(doing)?.into();
         let digest = Sha256::digest(body.to_string()).into();
@@ -73,7 +73,7 @@ impl OscContext {
     }
 
     /// Sends the request. If a successful answer does not contain the instance, looks it up.
-    pub(super) async fn create(&self, doing: Doing<'_>, body: &Value) -> Result<Instance, ContextError> {
+    pub(super) async fn create(&self, doing: Doing<'_>, body: &Value) -> Outcome<Instance> {
         let request = |api: &Api| Some(api.instances(Method::POST).body(body));
         let answer = self.ask_service(doing.activating(), request).await?;
         if let Some(instance) = verdict(&answer)? {
@@ -85,7 +85,7 @@ impl OscContext {
 }
 
 /// Returns the instance of a successful answer, or `None` if the answer does not contain it.
-fn verdict(answer: &Answer<'_>) -> Result<Option<Instance>, ContextError> {
+fn verdict(answer: &Answer<'_>) -> Outcome<Option<Instance>> {
     let error = match answer.read() {
         Ok(instance) => return Ok(Some(instance)),
         Err(error) if error.kind() == ContextErrorKind::UnexpectedAnswer && answer.is_success() => {

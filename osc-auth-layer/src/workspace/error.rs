@@ -30,6 +30,9 @@ use crate::sessions::{SessionError, SessionErrorKind};
 #[derive(Clone)]
 pub struct ContextError(Box<Problem>);
 
+/// What comes of a call or of a part of it.
+pub(super) type Outcome<T> = Result<T, ContextError>;
+
 #[derive(Clone)]
 struct Problem {
     kind: ContextErrorKind,

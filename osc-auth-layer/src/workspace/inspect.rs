@@ -10,7 +10,9 @@ use serde_json::{Value, json};
 use super::ContextErrorKind;
 use super::answer::Doing;
 use super::request::ServiceRequest;
-use super::{ContextError, InstanceHealth, InstanceRef, InternalEndpoint, OscContext, Port, Scaling};
+use super::{
+    ContextError, InstanceHealth, InstanceRef, InternalEndpoint, OscContext, Outcome, Port, Scaling,
+};
 
 impl OscContext {
     /// Returns the health of an instance.
@@ -78,7 +80,7 @@ impl OscContext {
         service_id: &str,
         instance: InstanceRef<'_>,
         ask: impl Fn(ServiceRequest) -> ServiceRequest,
-    ) -> Result<Vec<String>, ContextError> {
+    ) -> Outcome<Vec<String>> {
         let doing = Doing::new("read the logs of").of(service_id);
         let answer = self.follow(doing, instance, "logs", Method::GET, ask).await?;
         Ok(lines(answer.success()?))

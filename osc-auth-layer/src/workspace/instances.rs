@@ -11,7 +11,7 @@ use super::answer::Doing;
 use super::instance::is_name;
 use super::reply::Answer;
 use super::request::{Api, ServiceRequest};
-use super::{ContextError, ContextErrorKind, Instance, InstanceRef, OscContext, ServiceType};
+use super::{ContextError, ContextErrorKind, Instance, InstanceRef, OscContext, Outcome, ServiceType};
 
 impl OscContext {
     /// Lists the instances of a service. Suspended instances are not among them: see
@@ -164,7 +164,7 @@ impl OscContext {
         self.remove_instance(service_id, name).await
     }
 
-    async fn check_has_jobs(&self, doing: Doing<'_>) -> Result<(), ContextError> {
+    async fn check_has_jobs(&self, doing: Doing<'_>) -> Outcome<()> {
         let workspace = self.workspace(doing).await?;
         let subscription = self.subscribed(doing, &workspace).await?;
         if subscription.service_type == ServiceType::Job {
@@ -181,7 +181,7 @@ impl OscContext {
         relation: &'static str,
         method: Method,
         ask: impl Fn(ServiceRequest) -> ServiceRequest,
-    ) -> Result<Answer<'a>, ContextError> {
+    ) -> Outcome<Answer<'a>> {
         let doing = doing.to(instance.name());
         let name = check_name(doing)?;
         let instance = match instance {
@@ -205,7 +205,7 @@ impl OscContext {
     }
 
     /// Looks for the instance that a call is about.
-    pub(super) async fn look(&self, doing: Doing<'_>) -> Result<Option<Instance>, ContextError> {
+    pub(super) async fn look(&self, doing: Doing<'_>) -> Outcome<Option<Instance>> {
         let name = check_name(doing)?;
         let answer = self.ask_service(doing, |api| Some(api.instance(Method::GET, name))).await?;
         if answer.is(StatusCode::NOT_FOUND) { Ok(None) } else { answer.read().map(Some) }
@@ -217,13 +217,13 @@ pub(super) fn missing(doing: Doing<'_>) -> ContextError {
 }
 
 /// Returns the name of the instance that the call is about, if it is well-formed.
-pub(super) fn check_name(doing: Doing<'_>) -> Result<&str, ContextError> {
+pub(super) fn check_name(doing: Doing<'_>) -> Outcome<&str> {
     let why = "a name may contain only lowercase letters and digits";
     let name = Some(doing.name()).filter(|name| is_name(name));
     name.ok_or_else(|| doing.error(ContextErrorKind::InvalidInput, why))
 }
 
-pub(super) fn object(doing: Doing<'_>, options: impl Serialize) -> Result<Value, ContextError> {
+pub(super) fn object(doing: Doing<'_>, options: impl Serialize) -> Outcome<Value> {
     let options = serde_json::to_value(options).ok().filter(Value::is_object);
     options.ok_or_else(|| doing.error(ContextErrorKind::InvalidInput, "the options are not a JSON object"))
 }

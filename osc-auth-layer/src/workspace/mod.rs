@@ -90,6 +90,7 @@ pub use self::adopt::Creation;
 pub use self::builder::ContextBuilder;
 pub use self::catalog::{App, ServiceType, Subscription, TokenBalance};
 pub use self::context::OscContext;
+use self::error::Outcome;
 pub use self::error::{ContextError, ContextErrorKind};
 pub use self::instance::{
     Instance, InstanceHealth, InstanceRef, InternalEndpoint, InternalPort, Port, Scaling,

@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::answer::{Doing, reason};
-use super::{ContextError, ContextErrorKind};
+use super::{ContextError, ContextErrorKind, Outcome};
 use crate::network::{NetworkError, WireResponse};
 
 /// What came of a request, with the secrets that were sent for it, so that no error repeats one.
@@ -39,7 +39,7 @@ impl Answer<'_> {
     }
 
     /// Returns the body of a successful answer.
-    pub(super) fn success(&self) -> Result<&Bytes, ContextError> {
+    pub(super) fn success(&self) -> Outcome<&Bytes> {
         use ContextErrorKind as Kind;
         let lost = |error: &NetworkError| ContextError::of_network(self.doing, *error, self.only_reads);
         let response = self.response.as_ref().map_err(lost)?;
@@ -65,7 +65,7 @@ impl Answer<'_> {
     }
 
     /// Reads the JSON of a successful answer.
-    pub(super) fn read<T: DeserializeOwned>(&self) -> Result<T, ContextError> {
+    pub(super) fn read<T: DeserializeOwned>(&self) -> Outcome<T> {
         serde_json::from_slice(self.success()?).map_err(|error| {
             self.declined().unwrap_or_else(|| {
                 // Only the position: the error's text may quote the answer.
@@ -81,7 +81,7 @@ impl Answer<'_> {
     }
 
     /// Reads the JSON list of a successful answer. Skips malformed entries, so that one of them does not hide the others.
-    pub(super) fn read_list<T: DeserializeOwned>(&self) -> Result<Vec<T>, ContextError> {
+    pub(super) fn read_list<T: DeserializeOwned>(&self) -> Outcome<Vec<T>> {
         let entries: Vec<Value> = self.read()?;
         let given = entries.len();
         let read: Vec<T> =
@@ -97,13 +97,13 @@ impl Answer<'_> {
     }
 
     /// Checks that the answer is a success, and ignores its body.
-    pub(super) fn done(&self) -> Result<(), ContextError> {
+    pub(super) fn done(&self) -> Outcome<()> {
         self.success()?;
         self.declined().map_or(Ok(()), Err)
     }
 
     /// Works like [`done`](Self::done) for a removal. If a repeated request finds nothing, the first one has succeeded.
-    pub(super) fn done_removing(&self) -> Result<(), ContextError> {
+    pub(super) fn done_removing(&self) -> Outcome<()> {
         if self.is_repeat && self.is(StatusCode::NOT_FOUND) { Ok(()) } else { self.done() }
     }
 

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::access::check_service_id;
 use super::answer::Doing;
-use super::{ContextError, ContextErrorKind, OscContext};
+use super::{ContextError, ContextErrorKind, OscContext, Outcome};
 
 const MYSECRETS: &str = "mysecrets";
 
@@ -90,7 +90,7 @@ impl OscContext {
 }
 
 /// Checks the arguments. A name becomes a segment of a path, where `.` and `..` would mean another path.
-fn check(doing: Doing<'_>, value: &str) -> Result<(), ContextError> {
+fn check(doing: Doing<'_>, value: &str) -> Outcome<()> {
     check_service_id(doing)?;
     let why = match doing.name() {
         name if name.is_empty() || value.is_empty() => "the name or the value of the secret is empty",

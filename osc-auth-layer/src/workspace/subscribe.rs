@@ -9,7 +9,7 @@ use serde_json::json;
 use super::access::{check_service_id, no_runtime};
 use super::answer::Doing;
 use super::cache::{self, Subscriptions, Workspace};
-use super::{ContextError, ContextErrorKind, OscContext, ServiceAccessToken, Subscription};
+use super::{ContextError, ContextErrorKind, OscContext, Outcome, ServiceAccessToken, Subscription};
 
 /// How often the client looks for a subscription after its activation. It may turn up a moment later.
 const LOOKS_AFTER_ACTIVATION: usize = 5;
@@ -110,7 +110,7 @@ impl OscContext {
         &self,
         doing: Doing<'_>,
         workspace: &Arc<Workspace>,
-    ) -> Result<Subscription, ContextError> {
+    ) -> Outcome<Subscription> {
         let service_id = check_service_id(doing)?;
         let times = workspace.times_learnt();
         if let Some(subscription) = workspace.subscription(service_id) {
@@ -139,11 +139,7 @@ impl OscContext {
         activated.unwrap_or_else(|| Err(no_runtime(doing)))
     }
 
-    async fn activate(
-        &self,
-        workspace: &Arc<Workspace>,
-        service_id: &str,
-    ) -> Result<Subscription, ContextError> {
+    async fn activate(&self, workspace: &Arc<Workspace>, service_id: &str) -> Outcome<Subscription> {
         let doing = Doing::new("activate the service").of(service_id);
         if let Some(subscription) = workspace.subscription(service_id) {
             return Ok(subscription);
@@ -173,7 +169,7 @@ impl OscContext {
         doing: Doing<'_>,
         workspace: &Arc<Workspace>,
         unless_since: Option<u64>,
-    ) -> Result<Subscriptions, ContextError> {
+    ) -> Outcome<Subscriptions> {
         let read = || {
             let (context, workspace) = (self.clone(), workspace.clone());
             async move {

@@ -11,7 +11,7 @@ use super::answer::Doing;
 use super::instances::missing;
 use super::{
     ContextError, ContextErrorKind, Instance, InstanceHealth, InstanceRef, InstanceStatus, JobStatus,
-    OscContext,
+    OscContext, Outcome,
 };
 use crate::clock::Timestamp;
 
@@ -135,15 +135,15 @@ impl OscContext {
     }
 
     /// Looks until there is a result, a final error, or the deadline has passed. Adds the last status to the error.
-    async fn look_until<L, T, F: Future<Output = Result<L, ContextError>>>(
+    async fn look_until<L, T, F: Future<Output = Outcome<L>>>(
         &self,
         doing: Doing<'_>,
         deadline: Duration,
         goal: &str,
         seen: &Mutex<Seen>,
         look: impl Fn() -> F,
-        mut judge: impl FnMut(L) -> Result<Option<T>, ContextError>,
-    ) -> Result<T, ContextError> {
+        mut judge: impl FnMut(L) -> Outcome<Option<T>>,
+    ) -> Outcome<T> {
         let since = self.now(doing)?;
         let looking = async {
             loop {
@@ -172,8 +172,8 @@ impl OscContext {
         &self,
         doing: Doing<'_>,
         deadline: Duration,
-        work: impl Future<Output = Result<T, ContextError>>,
-    ) -> Result<Option<T>, ContextError> {
+        work: impl Future<Output = Outcome<T>>,
+    ) -> Outcome<Option<T>> {
         match select(pin!(work), pin!(self.sleep(doing, deadline))).await {
             Either::Left((done, _)) => done.map(Some),
             Either::Right((late, _)) => late.map(|()| None),
@@ -185,7 +185,7 @@ impl OscContext {
         &self,
         doing: Doing<'_>,
         known: &Mutex<Option<Instance>>,
-    ) -> Result<Option<InstanceHealth>, ContextError> {
+    ) -> Outcome<Option<InstanceHealth>> {
         let cached = known.lock().take();
         let instance = match cached {
             Some(instance) => instance,
@@ -201,7 +201,7 @@ impl OscContext {
     }
 
     /// Looks up an instance that should exist. An instance that was resumed a moment ago may still be missing.
-    async fn find_again(&self, doing: Doing<'_>) -> Result<Instance, ContextError> {
+    async fn find_again(&self, doing: Doing<'_>) -> Outcome<Instance> {
         if let Some(instance) = self.look(doing).await? {
             return Ok(instance);
         }
@@ -216,7 +216,7 @@ impl OscContext {
     }
 
     /// Sleeps. Fails early if the session ends meanwhile.
-    pub(super) async fn pause(&self, doing: Doing<'_>, pause: Duration) -> Result<(), ContextError> {
+    pub(super) async fn pause(&self, doing: Doing<'_>, pause: Duration) -> Outcome<()> {
         let mut left = pause;
         while !left.is_zero() {
             let step = left.min(BETWEEN_LOOKS);
