@@ -10,9 +10,7 @@ use serde_json::{Value, json};
 use super::ContextErrorKind;
 use super::answer::Doing;
 use super::request::ServiceRequest;
-use super::{
-    ContextError, InstanceHealth, InstanceRef, InternalEndpoint, OscContext, Outcome, Port, Scaling,
-};
+use super::{ContextError, InstanceHealth, InstanceRef, InternalEndpoint, OscContext, Port, Scaling};
 
 impl OscContext {
     /// Returns the health of an instance.
@@ -47,7 +45,9 @@ impl OscContext {
         service_id: &str,
         instance: impl Into<InstanceRef<'a>>,
     ) -> Result<Vec<String>, ContextError> {
-        self.logs(service_id, instance.into(), identity).await
+        let doing = Doing::new("read the logs of").of(service_id);
+        let answer = self.follow(doing, instance.into(), "logs", Method::GET, identity).await?;
+        Ok(lines(answer.success()?))
     }
 
     /// Returns the lines that an instance logged during the last `period`. The period is rounded up to whole seconds.
@@ -70,19 +70,10 @@ impl OscContext {
         instance: impl Into<InstanceRef<'a>>,
         period: Duration,
     ) -> Result<Vec<String>, ContextError> {
+        let doing = Doing::new("read the logs of").of(service_id);
         let seconds = period.as_secs() + u64::from(period.subsec_nanos() > 0);
         let ask = |request: ServiceRequest| request.query("sinceSeconds", &seconds.max(1).to_string());
-        self.logs(service_id, instance.into(), ask).await
-    }
-
-    async fn logs(
-        &self,
-        service_id: &str,
-        instance: InstanceRef<'_>,
-        ask: impl Fn(ServiceRequest) -> ServiceRequest,
-    ) -> Outcome<Vec<String>> {
-        let doing = Doing::new("read the logs of").of(service_id);
-        let answer = self.follow(doing, instance, "logs", Method::GET, ask).await?;
+        let answer = self.follow(doing, instance.into(), "logs", Method::GET, ask).await?;
         Ok(lines(answer.success()?))
     }
 

@@ -36,12 +36,8 @@ pub struct Instance {
     #[serde(default, deserialize_with = "or_default")]
     pub url: Option<String>,
     /// The instance's links (`_links`) by relation. See [`link`](Self::link).
-    #[serde(
-        rename = "_links",
-        default,
-        deserialize_with = "or_default",
-        skip_serializing_if = "Map::is_empty"
-    )]
+    #[serde(rename = "_links", default, deserialize_with = "or_default")]
+    #[serde(skip_serializing_if = "Map::is_empty")]
     pub links: Map<String, Value>,
     /// All other fields: the service's own options.
     #[serde(flatten)]

@@ -45,11 +45,7 @@ impl Answer<'_> {
         let response = self.response.as_ref().map_err(lost)?;
         let (kind, why) = match response.status {
             status if status.is_success() => return Ok(&response.body),
-            StatusCode::UNAUTHORIZED if self.is_to_bare_token => {
-                let why =
-                    "the personal access token expired or was revoked; create another in the OSC console";
-                (Kind::InvalidToken, why)
-            }
+            StatusCode::UNAUTHORIZED if self.is_to_bare_token => (Kind::InvalidToken, INVALID_TOKEN),
             StatusCode::NOT_FOUND => (Kind::NotFound, "Open Source Cloud did not find it"),
             StatusCode::PAYMENT_REQUIRED => (Kind::PlanRequired, "the workspace's plan does not include it"),
             StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_EARLY | StatusCode::TOO_MANY_REQUESTS => {
@@ -125,5 +121,7 @@ impl Answer<'_> {
     }
 }
 
+const INVALID_TOKEN: &str =
+    "the personal access token expired or was revoked; create another in the OSC console";
 const REFUSED: &str = "Open Source Cloud refused the request";
 pub(super) const UNREADABLE: &str = "Open Source Cloud sent an answer that the layer cannot read";

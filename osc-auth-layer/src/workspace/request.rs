@@ -52,11 +52,6 @@ impl PlatformRequest {
     pub(super) fn authorized(&self, personal_access_token: HeaderValue) -> WireRequest {
         self.0.clone().header(PAT, personal_access_token)
     }
-
-    #[cfg(test)]
-    pub(super) fn url(&self) -> &Url {
-        &self.0.url
-    }
 }
 
 /// The API of one service, which is the only address for its service access token.

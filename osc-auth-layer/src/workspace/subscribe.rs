@@ -125,14 +125,10 @@ impl OscContext {
             return Err(doing.error(ContextErrorKind::NotSubscribed, why));
         }
         let activate = || {
-            let (context, workspace) = (self.clone(), workspace.clone());
-            let service_id = service_id.to_owned();
+            let (context, workspace, id) = (self.clone(), workspace.clone(), service_id.to_owned());
             async move {
-                let activated = context.activate(&workspace, &service_id).await;
-                if activated.is_err() {
-                    workspace.drop_service(&service_id);
-                }
-                activated
+                let activated = context.activate(&workspace, &id).await;
+                activated.inspect_err(|_| workspace.drop_service(&id))
             }
         };
         let activated = workspace.service(service_id).activating.join(&workspace.tasks, activate).await;
