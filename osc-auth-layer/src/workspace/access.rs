@@ -7,7 +7,7 @@ use http::{Method, StatusCode};
 use serde_json::json;
 
 use super::answer::{Doing, token_of};
-use super::cache::{Access, NO_REFRESH_FOR, NO_RENEWAL_FOR, Workspace};
+use super::cache::{NO_REFRESH_FOR, NO_RENEWAL_FOR, Workspace, is_over};
 use super::context::TokenSource;
 use super::instance::is_service_id;
 use super::reply::{Answer, UNREADABLE};
@@ -40,7 +40,7 @@ impl OscContext {
             return Ok(Answer { is_to_bare_token: true, ..answer });
         };
         let workspace = self.workspace(doing).await?;
-        if !workspace.refreshed_in_vain.is_over(NO_REFRESH_FOR, self.now(doing)?) {
+        if !is_over(*workspace.refreshed_in_vain_at.lock(), NO_REFRESH_FOR, self.now(doing)?) {
             return Ok(answer);
         }
         let newer = match session.refresh(&refused).await {
@@ -50,7 +50,7 @@ impl OscContext {
         };
         let answer = self.send(doing, request.authorized(newer.clone()), token_of(&newer)).await?;
         if answer.is(StatusCode::UNAUTHORIZED) {
-            workspace.refreshed_in_vain.note(self.now(doing)?);
+            *workspace.refreshed_in_vain_at.lock() = Some(self.now(doing)?);
         }
         Ok(answer.hiding(token_of(&bearer)))
     }
@@ -61,39 +61,39 @@ impl OscContext {
         doing: Doing<'a>,
         request: impl Fn(&Api) -> Option<ServiceRequest>,
     ) -> Outcome<Answer<'a>> {
-        let access = self.access(doing).await?;
-        let answer = self.send_to_service(doing, &access, &request).await?;
+        let token = self.access(doing).await?;
+        let answer = self.send_to_service(doing, &token, &request).await?;
         if !answer.is(StatusCode::UNAUTHORIZED) {
             return Ok(answer);
         }
         let workspace = self.workspace(doing).await?;
         let service = workspace.service(doing.service_id());
-        if !service.renewed_in_vain.is_over(NO_RENEWAL_FOR, self.now(doing)?) {
+        if !is_over(*service.renewed_in_vain_at.lock(), NO_RENEWAL_FOR, self.now(doing)?) {
             return Ok(answer);
         }
-        // Not a newer one.
-        service.access.lock().take_if(|cached| Arc::ptr_eq(cached, &access));
+        // Drops the refused token, and keeps a newer one.
+        service.token.lock().take_if(|cached| cached.token() == token.token());
         let newer = self.access(doing).await?;
         let answer = self.send_to_service(doing, &newer, &request).await?;
         if answer.is(StatusCode::UNAUTHORIZED) {
-            service.renewed_in_vain.note(self.now(doing)?);
+            *service.renewed_in_vain_at.lock() = Some(self.now(doing)?);
         }
-        Ok(answer.hiding(access.token.token()))
+        Ok(answer.hiding(token.token()))
     }
 
     async fn send_to_service<'a>(
         &self,
         doing: Doing<'a>,
-        access: &Access,
+        token: &ServiceAccessToken,
         request: &impl Fn(&Api) -> Option<ServiceRequest>,
     ) -> Outcome<Answer<'a>> {
-        let Some(request) = request(&access.api) else {
+        let Some(request) = request(token.api()) else {
             let why = "Open Source Cloud named an address that does not belong to the service";
             return Err(doing.error(ContextErrorKind::UnexpectedAnswer, why));
         };
         // The token comes from a cache or after a wait, so the user may have signed out meanwhile.
         self.workspace(doing).await?;
-        self.send(doing, request.authorized(access.token.bearer()), access.token.token()).await
+        self.send(doing, request.authorized(token.bearer()), token.token()).await
     }
 
     /// Sends a request. Retries an idempotent one once if the connection breaks before the answer (RFC 9110 §9.2.2).
@@ -115,12 +115,12 @@ impl OscContext {
         Ok(Answer { doing, response, secrets, only_reads, is_repeat, is_to_bare_token: false })
     }
 
-    /// Returns the API of a service and a token for it, from the cache if possible.
-    pub(super) async fn access(&self, doing: Doing<'_>) -> Outcome<Arc<Access>> {
+    /// Returns a token for a service, from the cache if possible.
+    pub(super) async fn access(&self, doing: Doing<'_>) -> Outcome<ServiceAccessToken> {
         let service_id = check_service_id(doing)?;
         let workspace = self.workspace(doing).await?;
-        if let Some(access) = workspace.access(service_id, self.now(doing)?) {
-            return Ok(access);
+        if let Some(token) = workspace.token(service_id, self.now(doing)?) {
+            return Ok(token);
         }
         let was_known = workspace.subscription(service_id).is_some();
         let opened = self.open(doing, &workspace).await;
@@ -135,7 +135,7 @@ impl OscContext {
         opened
     }
 
-    async fn open(&self, doing: Doing<'_>, workspace: &Arc<Workspace>) -> Outcome<Arc<Access>> {
+    async fn open(&self, doing: Doing<'_>, workspace: &Arc<Workspace>) -> Outcome<ServiceAccessToken> {
         let service_id = doing.service_id();
         let subscription = self.subscribed(doing, workspace).await?;
         let Some(api) = self.platform(doing)?.api(service_id, &subscription.api_url) else {
@@ -149,26 +149,30 @@ impl OscContext {
         let ask = || {
             let (context, workspace) = (self.clone(), workspace.clone());
             let (service_id, api) = (service_id.to_owned(), api.clone());
-            async move { context.ask_for_token(&workspace, &service_id, api).await }
+            async move { context.ask_for_token(&workspace, &service_id, &api).await }
         };
         let opened = workspace.service(service_id).opening.join(&workspace.tasks, ask).await;
         opened.unwrap_or_else(|| Err(no_runtime(doing)))
     }
 
-    async fn ask_for_token(&self, workspace: &Workspace, service_id: &str, api: Api) -> Outcome<Arc<Access>> {
+    async fn ask_for_token(
+        &self,
+        workspace: &Workspace,
+        service_id: &str,
+        api: &Api,
+    ) -> Outcome<ServiceAccessToken> {
         let doing = Doing::new("get access to the service").of(service_id);
         // An earlier run may have ended between the caller's look at the cache and this run.
-        if let Some(access) = workspace.access(service_id, self.now(doing)?) {
-            return Ok(access);
+        if let Some(token) = workspace.token(service_id, self.now(doing)?) {
+            return Ok(token);
         }
         let request = self.platform(doing)?.request(Method::POST, "token", &["servicetoken"]);
         let request = request.body(&json!({ "serviceId": service_id }));
         let answer = self.ask_platform(doing, request).await?;
-        let token = ServiceAccessToken::parse(service_id, &api, answer.success()?, self.now(doing)?);
+        let token = ServiceAccessToken::parse(service_id, api, answer.success()?, self.now(doing)?);
         let token = token.ok_or_else(|| doing.error(ContextErrorKind::UnexpectedAnswer, UNREADABLE))?;
-        let access = Arc::new(Access { api, token });
-        *workspace.service(service_id).access.lock() = Some(access.clone());
-        Ok(access)
+        *workspace.service(service_id).token.lock() = Some(token.clone());
+        Ok(token)
     }
 }
 

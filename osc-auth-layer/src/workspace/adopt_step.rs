@@ -48,8 +48,7 @@ impl OscContext {
                 // If nothing was created, the next step asks again.
                 (!matches!(created, Ok(Progress::Later(_))), created)
             }
-            Ok(progress) => (false, Ok(progress.unwrap_or(Progress::NotYet))),
-            Err(error) => (false, Err(error)),
+            looked => (false, looked.map(|progress| progress.unwrap_or(Progress::NotYet))),
         };
         Step { order, has_asked, outcome }
     }
@@ -95,7 +94,10 @@ impl OscContext {
         workspace.starts.lock().begin(order, now);
         let error = match self.create(doing, &order.body).await {
             Ok(instance) => {
-                workspace.starts.lock().succeed(order, now);
+                let mut starts = workspace.starts.lock();
+                // No other create for the name was carried out.
+                starts.forget(&order.key);
+                starts.begin(order, now);
                 return Ok(Progress::Created(instance));
             }
             Err(error) => error,

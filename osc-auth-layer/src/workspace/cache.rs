@@ -9,19 +9,12 @@ use tokio_util::task::TaskTracker;
 
 use super::adopt_step::Step;
 use super::answer::Key;
-use super::request::Api;
 use super::starts::Starts;
 use super::{Outcome, ServiceAccessToken, Subscription};
 use crate::clock::Timestamp;
 use crate::flight::{Flight, Flights};
 
 pub(super) type Subscriptions = Arc<[Subscription]>;
-
-/// The API of a service and a token for it.
-pub(super) struct Access {
-    pub(super) api: Api,
-    pub(super) token: ServiceAccessToken,
-}
 
 /// A session's cached knowledge about its workspace.
 #[derive(Default)]
@@ -32,7 +25,7 @@ pub(crate) struct Workspace {
     pub(super) reading: Flight<Outcome<Subscriptions>>,
     services: Mutex<HashMap<String, Arc<Service>>>,
     /// When the platform refused a new personal access token as well.
-    pub(super) refreshed_in_vain: InVain,
+    pub(super) refreshed_in_vain_at: Mutex<Option<Timestamp>>,
     pub(super) starts: Mutex<Starts>,
     /// The creates under way, by service and name.
     pub(super) creating: Flights<Key, Step>,
@@ -52,28 +45,13 @@ pub(super) const NO_REFRESH_FOR: Duration = Duration::from_secs(60);
 /// How long a service's token is not renewed after a new token was refused too. OSC limits how many tokens it issues.
 pub(super) const NO_RENEWAL_FOR: Duration = Duration::from_secs(15);
 
-/// When a new token was refused as well.
-#[derive(Default)]
-pub(super) struct InVain(Mutex<Option<Timestamp>>);
-
-impl InVain {
-    pub(super) fn note(&self, now: Timestamp) {
-        *self.0.lock() = Some(now);
-    }
-
-    /// Returns true if a period has passed since then, or if the clock was set back to before it.
-    pub(super) fn is_over(&self, period: Duration, now: Timestamp) -> bool {
-        self.0.lock().is_none_or(|at| now < at || now.since(at) >= period)
-    }
-}
-
 /// The cached knowledge about one service.
 #[derive(Default)]
 pub(super) struct Service {
-    pub(super) access: Mutex<Option<Arc<Access>>>,
+    pub(super) token: Mutex<Option<ServiceAccessToken>>,
     /// When the service refused a new token as well.
-    pub(super) renewed_in_vain: InVain,
-    pub(super) opening: Flight<Outcome<Arc<Access>>>,
+    pub(super) renewed_in_vain_at: Mutex<Option<Timestamp>>,
+    pub(super) opening: Flight<Outcome<ServiceAccessToken>>,
     pub(super) activating: Flight<Outcome<Subscription>>,
 }
 
@@ -110,16 +88,21 @@ impl Workspace {
         services.entry(service_id.to_owned()).or_default().clone()
     }
 
-    pub(super) fn access(&self, service_id: &str, now: Timestamp) -> Option<Arc<Access>> {
+    pub(super) fn token(&self, service_id: &str, now: Timestamp) -> Option<ServiceAccessToken> {
         let service = self.services.lock().get(service_id)?.clone();
-        let access = service.access.lock().clone();
-        access.filter(|access| access.token.is_fresh(now))
+        let token = service.token.lock().clone();
+        token.filter(|token| token.is_fresh(now))
     }
 
     /// Drops the entry of a service that does not exist or is no longer subscribed to.
     pub(super) fn drop_service(&self, service_id: &str) {
         self.services.lock().remove(service_id);
     }
+}
+
+/// Returns true if a period has passed, or if the clock was set back to before its start.
+pub(super) fn is_over(start: Option<Timestamp>, length: Duration, now: Timestamp) -> bool {
+    start.is_none_or(|at| now < at || now.since(at) >= length)
 }
 
 pub(super) fn find(subscriptions: &[Subscription], service_id: &str) -> Option<Subscription> {

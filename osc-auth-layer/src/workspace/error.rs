@@ -7,7 +7,6 @@ use std::time::Duration;
 use http::StatusCode;
 
 use super::answer::Doing;
-use crate::network::NetworkError;
 use crate::sessions::{SessionError, SessionErrorKind};
 
 /// Says why a call of an [`OscContext`](crate::OscContext) failed.
@@ -155,19 +154,6 @@ impl ContextError {
             SessionErrorKind::NotRefreshable | SessionErrorKind::FreshTokenRejected => Refused,
         };
         Self::new(kind, doing, error.to_string()).retry_in(error.retry_after())
-    }
-
-    pub(super) fn of_network(doing: Doing<'_>, error: NetworkError, only_reads: bool) -> Self {
-        use ContextErrorKind::{Unavailable, UnexpectedAnswer};
-        let (kind, why) = match error {
-            NetworkError::NotSent => (Unavailable, "Open Source Cloud is unreachable"),
-            NetworkError::TooLong => (UnexpectedAnswer, "Open Source Cloud sent an oversized answer"),
-            _ if only_reads => (Unavailable, "Open Source Cloud did not answer"),
-            NetworkError::PossiblyProcessed | NetworkError::TimedOut => {
-                (Unavailable, "Open Source Cloud did not answer; the request may have been carried out")
-            }
-        };
-        Self::new(kind, doing, why)
     }
 
     /// Returns the kind of error, which says what to do.

@@ -41,8 +41,20 @@ impl Answer<'_> {
     /// Returns the body of a successful answer.
     pub(super) fn success(&self) -> Outcome<&Bytes> {
         use ContextErrorKind as Kind;
-        let lost = |error: &NetworkError| ContextError::of_network(self.doing, *error, self.only_reads);
-        let response = self.response.as_ref().map_err(lost)?;
+        let response = self.response.as_ref().map_err(|lost| {
+            let (kind, why) = match lost {
+                NetworkError::NotSent => (Kind::Unavailable, "Open Source Cloud is unreachable"),
+                NetworkError::TooLong => {
+                    (Kind::UnexpectedAnswer, "Open Source Cloud sent an oversized answer")
+                }
+                _ if self.only_reads => (Kind::Unavailable, "Open Source Cloud did not answer"),
+                NetworkError::PossiblyProcessed | NetworkError::TimedOut => (
+                    Kind::Unavailable,
+                    "Open Source Cloud did not answer; the request may have been carried out",
+                ),
+            };
+            self.doing.error(kind, why)
+        })?;
         let (kind, why) = match response.status {
             status if status.is_success() => return Ok(&response.body),
             StatusCode::UNAUTHORIZED if self.is_to_bare_token => (Kind::InvalidToken, INVALID_TOKEN),

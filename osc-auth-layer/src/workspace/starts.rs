@@ -62,12 +62,6 @@ impl Starts {
         self.creates.insert((order.key.clone(), order.digest), Start { at: now, needs_proof: false });
     }
 
-    /// Notes that this create was carried out, and no other one for the name.
-    pub(super) fn succeed(&mut self, order: &Order, now: Timestamp) {
-        self.forget(&order.key);
-        self.begin(order, now);
-    }
-
     /// Notes that the platform says the name is taken.
     pub(super) fn doubt(&mut self, order: &Order) {
         if let Some(start) = self.creates.get_mut(&(order.key.clone(), order.digest)) {

@@ -80,10 +80,10 @@ impl OscContext {
     /// [`NotFound`](ContextErrorKind::NotFound): OSC has no such service.
     pub async fn service_access_token(&self, service_id: &str) -> Result<ServiceAccessToken, ContextError> {
         let doing = Doing::new("get access to the service").of(service_id);
-        let access = self.access(doing.activating()).await?;
+        let token = self.access(doing.activating()).await?;
         // The user may have signed out meanwhile.
         self.workspace(doing).await?;
-        Ok(access.token.clone())
+        Ok(token)
     }
 
     /// Returns a newer token than `rejected`. Call it when the service refuses a token that has not expired.
@@ -99,11 +99,11 @@ impl OscContext {
     ) -> Result<ServiceAccessToken, ContextError> {
         let doing = Doing::new("get access to the service").of(rejected.service_id());
         let service = self.workspace(doing).await?.service(rejected.service_id());
-        // Not a newer one.
-        service.access.lock().take_if(|cached| cached.token.token() == rejected.token());
-        let access = self.access(doing).await?;
+        // Drops the refused token, and keeps a newer one.
+        service.token.lock().take_if(|cached| cached.token() == rejected.token());
+        let token = self.access(doing).await?;
         self.workspace(doing).await?;
-        Ok(access.token.clone())
+        Ok(token)
     }
 
     pub(super) async fn subscribed(
