@@ -3,136 +3,103 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{HeaderValue, Method, StatusCode};
+use http::{Method, StatusCode};
 use serde_json::json;
 
-use super::answer::Doing;
-use super::cache::{Access, Workspace};
-use super::context::OscContext;
-use super::error::{ContextError, ContextErrorKind};
+use super::answer::{Doing, token_of};
+use super::cache::{NO_REFRESH_FOR, NO_RENEWAL_FOR, Workspace, is_over};
+use super::context::TokenSource;
 use super::instance::is_service_id;
-use super::platform::Platform;
-use super::reply::Answer;
+use super::reply::{Answer, UNREADABLE};
 use super::request::{Api, PlatformRequest, ServiceRequest};
-use super::service_token::ServiceAccessToken;
-use crate::clock::Timestamp;
+use super::{ContextError, ContextErrorKind, OscContext, Outcome, ServiceAccessToken};
 use crate::network::{Limits, NetworkError, WireRequest};
 
 /// Wider than for the provider, because logs are long and creating an instance takes time.
 pub(crate) const LIMITS: Limits = Limits { time: Duration::from_secs(30), bytes: 4 * 1024 * 1024 };
 
-/// Says what to do about a service that the workspace does not subscribe to.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Unsubscribed {
-    Activate,
-    /// For calls that only read: they must not change the workspace.
-    Refuse,
-}
-
-/// The error of a request that got no answer.
-pub(super) struct Lost {
-    pub(super) error: NetworkError,
-    only_reads: bool,
-}
-
-impl Lost {
-    pub(super) fn into_error(self, doing: Doing<'_>) -> ContextError {
-        ContextError::of_network(doing, self.error, self.only_reads)
-    }
-}
-
 impl OscContext {
     /// Sends a request with the personal access token. If the platform refuses the token, refreshes it and tries once more.
-    pub(super) async fn ask_platform(
+    pub(super) async fn ask_platform<'a>(
         &self,
-        doing: Doing<'_>,
-        request: impl FnOnce(&Platform) -> PlatformRequest,
-    ) -> Result<Answer, ContextError> {
-        let request = request(&self.source.platform(doing)?);
-        let token = self.source.token(doing).await?;
-        let send = |token: HeaderValue| self.send(doing, request.authorized(token.clone()), token);
-        let answer = send(token.bearer()).await?.map_err(|lost| lost.into_error(doing))?;
+        doing: Doing<'a>,
+        request: PlatformRequest,
+    ) -> Outcome<Answer<'a>> {
+        let (bearer, refreshable) = match &self.source {
+            TokenSource::Session(session) => {
+                let token = session.token().await.map_err(|error| ContextError::of_session(doing, &error))?;
+                (token.bearer(), Some((session, token)))
+            }
+            TokenSource::Bare(bare) => (bare.bearer.clone(), None),
+        };
+        let answer = self.send(doing, request.authorized(bearer.clone()), token_of(&bearer)).await?;
+        if !answer.is(StatusCode::UNAUTHORIZED) {
+            return Ok(answer);
+        }
+        let Some((session, refused)) = refreshable else {
+            return Ok(Answer { is_to_bare_token: true, ..answer });
+        };
+        let workspace = self.workspace(doing).await?;
+        if !is_over(*workspace.refreshed_in_vain_at.lock(), NO_REFRESH_FOR, self.now(doing)?) {
+            return Ok(answer);
+        }
+        let newer = match session.refresh(&refused).await {
+            Ok(newer) => newer.bearer(),
+            Err(error) if error.kind().is_about_the_token() => return Ok(answer),
+            Err(error) => return Err(ContextError::of_session(doing, &error)),
+        };
+        let answer = self.send(doing, request.authorized(newer.clone()), token_of(&newer)).await?;
+        if answer.is(StatusCode::UNAUTHORIZED) {
+            *workspace.refreshed_in_vain_at.lock() = Some(self.now(doing)?);
+        }
+        Ok(answer.hiding(token_of(&bearer)))
+    }
+
+    /// Sends a request with a service access token. If the service refuses the token, gets a new one and tries once more.
+    pub(super) async fn ask_service<'a>(
+        &self,
+        doing: Doing<'a>,
+        request: impl Fn(&Api) -> Option<ServiceRequest>,
+    ) -> Outcome<Answer<'a>> {
+        let token = self.access(doing).await?;
+        let answer = self.send_to_service(doing, &token, &request).await?;
         if !answer.is(StatusCode::UNAUTHORIZED) {
             return Ok(answer);
         }
         let workspace = self.workspace(doing).await?;
-        if !workspace.may_refresh(self.now(doing)?) {
+        let service = workspace.service(doing.service_id());
+        if !is_over(*service.renewed_in_vain_at.lock(), NO_RENEWAL_FOR, self.now(doing)?) {
             return Ok(answer);
         }
-        let Some(newer) = self.source.newer(doing, &token).await? else {
-            return Ok(answer.sent_by(&self.source));
-        };
-        let answer = send(newer.bearer()).await?.map_err(|lost| lost.into_error(doing))?;
+        // Drops the refused token, and keeps a newer one.
+        service.token.lock().take_if(|cached| cached.token() == token.token());
+        let newer = self.access(doing).await?;
+        let answer = self.send_to_service(doing, &newer, &request).await?;
         if answer.is(StatusCode::UNAUTHORIZED) {
-            workspace.refreshed_in_vain(self.now(doing)?);
+            *service.renewed_in_vain_at.lock() = Some(self.now(doing)?);
         }
-        Ok(answer.also_to(token.bearer()))
+        Ok(answer.hiding(token.token()))
     }
 
-    /// Sends a request with a service access token. If the service refuses the token, gets a new one and tries once more.
-    pub(super) async fn ask_service(
+    async fn send_to_service<'a>(
         &self,
-        doing: Doing<'_>,
-        service_id: &str,
-        unsubscribed: Unsubscribed,
-        request: impl Fn(&Api) -> Option<ServiceRequest> + Send + Sync,
-    ) -> Result<Answer, ContextError> {
-        let sent = self.try_service(doing, service_id, unsubscribed, request).await?;
-        sent.map_err(|lost| lost.into_error(doing))
-    }
-
-    /// Works like [`ask_service`](Self::ask_service), but leaves it to the caller what a lost answer means.
-    pub(super) async fn try_service(
-        &self,
-        doing: Doing<'_>,
-        service_id: &str,
-        unsubscribed: Unsubscribed,
-        request: impl Fn(&Api) -> Option<ServiceRequest> + Send + Sync,
-    ) -> Result<Result<Answer, Lost>, ContextError> {
-        let access = self.access(doing, service_id, unsubscribed).await?;
-        let sent = self.send_to_service(doing, &access, &request).await?;
-        if !is_unauthorized(&sent) {
-            return Ok(sent);
-        }
-        let workspace = self.workspace(doing).await?;
-        if !workspace.may_renew(service_id, self.now(doing)?) {
-            return Ok(sent);
-        }
-        workspace.drop_access(&access);
-        let newer = self.access(doing, service_id, unsubscribed).await?;
-        let sent = self.send_to_service(doing, &newer, &request).await?;
-        if is_unauthorized(&sent) {
-            workspace.renewed_in_vain(service_id, self.now(doing)?);
-        }
-        Ok(sent.map(|answer| answer.also_to(access.token.bearer())))
-    }
-
-    async fn send_to_service(
-        &self,
-        doing: Doing<'_>,
-        access: &Access,
-        request: &(impl Fn(&Api) -> Option<ServiceRequest> + Send + Sync),
-    ) -> Result<Result<Answer, Lost>, ContextError> {
-        let Some(request) = request(&access.api) else {
-            return Err(doing.error(
-                ContextErrorKind::UnexpectedAnswer,
-                "Open Source Cloud named an address that does not belong to the service",
-            ));
+        doing: Doing<'a>,
+        token: &ServiceAccessToken,
+        request: &impl Fn(&Api) -> Option<ServiceRequest>,
+    ) -> Outcome<Answer<'a>> {
+        let Some(request) = request(token.api()) else {
+            let why = "Open Source Cloud named an address that does not belong to the service";
+            return Err(doing.error(ContextErrorKind::UnexpectedAnswer, why));
         };
         // The token comes from a cache or after a wait, so the user may have signed out meanwhile.
         self.workspace(doing).await?;
-        let bearer = access.token.bearer();
-        self.send(doing, request.authorized(bearer.clone()), bearer).await
+        self.send(doing, request.authorized(token.bearer()), token.token()).await
     }
 
     /// Sends a request. Retries an idempotent one once if the connection breaks before the answer (RFC 9110 §9.2.2).
-    async fn send(
-        &self,
-        doing: Doing<'_>,
-        request: WireRequest,
-        token: HeaderValue,
-    ) -> Result<Result<Answer, Lost>, ContextError> {
-        let http = self.source.http(doing)?;
+    async fn send<'a>(&self, doing: Doing<'a>, request: WireRequest, token: &str) -> Outcome<Answer<'a>> {
+        let http =
+            self.part(doing, |engine| engine.provider.http.with_limits(LIMITS), |bare| bare.http.clone())?;
         let only_reads = request.method.is_safe();
         let again = request.method.is_idempotent().then(|| request.clone());
         let (response, is_repeat) = match (http.send(request).await, again) {
@@ -144,76 +111,45 @@ impl OscContext {
             }
             (first, _) => (first, false),
         };
-        Ok(match response {
-            Ok(response) => Ok(Answer::new(response, token, is_repeat)),
-            Err(error) => Err(Lost { error, only_reads }),
-        })
+        let secrets = vec![token.to_owned()];
+        Ok(Answer { doing, response, secrets, only_reads, is_repeat, is_to_bare_token: false })
     }
 
-    /// Returns the cached knowledge about the workspace. Fails if the session has ended.
-    pub(super) async fn workspace(&self, doing: Doing<'_>) -> Result<Arc<Workspace>, ContextError> {
-        self.source.workspace(doing).await
-    }
-
-    pub(super) fn now(&self, doing: Doing<'_>) -> Result<Timestamp, ContextError> {
-        Ok(self.source.clock(doing)?.now().into())
-    }
-
-    pub(super) async fn sleep(&self, doing: Doing<'_>, duration: Duration) -> Result<(), ContextError> {
-        let slept = self.source.clock(doing)?.sleep(duration);
-        slept.await;
-        Ok(())
-    }
-
-    /// Returns the API of a service and a token for it, from the cache if possible.
-    pub(super) async fn access(
-        &self,
-        doing: Doing<'_>,
-        service_id: &str,
-        unsubscribed: Unsubscribed,
-    ) -> Result<Arc<Access>, ContextError> {
-        check_service_id(doing, service_id)?;
+    /// Returns a token for a service, from the cache if possible.
+    pub(super) async fn access(&self, doing: Doing<'_>) -> Outcome<ServiceAccessToken> {
+        let service_id = check_service_id(doing)?;
         let workspace = self.workspace(doing).await?;
-        let now = self.now(doing)?;
-        if let Some(access) = workspace.access(service_id, now) {
-            return Ok(access);
+        if let Some(token) = workspace.token(service_id, self.now(doing)?) {
+            return Ok(token);
         }
         let was_known = workspace.subscription(service_id).is_some();
-        match self.open(doing, &workspace, service_id, unsubscribed).await {
-            // The cached subscription may be out of date.
-            Err(error)
-                if was_known
-                    && matches!(error.kind(), ContextErrorKind::Refused | ContextErrorKind::NotFound) =>
-            {
-                workspace.forget_subscriptions();
-                self.open(doing, &workspace, service_id, unsubscribed).await
-            }
-            opened => opened,
+        let opened = self.open(doing, &workspace).await;
+        let is_refused = |error: &ContextError| {
+            matches!(error.kind(), ContextErrorKind::Refused | ContextErrorKind::NotFound)
+        };
+        // The cached subscription may be out of date.
+        if was_known && opened.as_ref().is_err_and(is_refused) {
+            workspace.forget_subscriptions();
+            return self.open(doing, &workspace).await;
         }
+        opened
     }
 
-    async fn open(
-        &self,
-        doing: Doing<'_>,
-        workspace: &Arc<Workspace>,
-        service_id: &str,
-        unsubscribed: Unsubscribed,
-    ) -> Result<Arc<Access>, ContextError> {
-        let subscription = self.subscribed(doing, workspace, service_id, unsubscribed).await?;
-        let Some(api) = self.source.platform(doing)?.api(service_id, &subscription.api_url) else {
+    async fn open(&self, doing: Doing<'_>, workspace: &Arc<Workspace>) -> Outcome<ServiceAccessToken> {
+        let service_id = doing.service_id();
+        let subscription = self.subscribed(doing, workspace).await?;
+        let Some(api) = self.platform(doing)?.api(service_id, &subscription.api_url) else {
             tracing::error!(
                 service_id,
                 "The catalog names an API address that is not the service's own. The layer sent no token there."
             );
-            return Err(doing.error(
-                ContextErrorKind::UnexpectedAnswer,
-                "Open Source Cloud named an API address that does not belong to the service",
-            ));
+            let why = "Open Source Cloud named an API address that does not belong to the service";
+            return Err(doing.error(ContextErrorKind::UnexpectedAnswer, why));
         };
         let ask = || {
             let (context, workspace) = (self.clone(), workspace.clone());
             let (service_id, api) = (service_id.to_owned(), api.clone());
-            async move { context.ask_for_token(&workspace, &service_id, api).await }
+            async move { context.ask_for_token(&workspace, &service_id, &api).await }
         };
         let opened = workspace.service(service_id).opening.join(&(), &workspace.tasks, ask).await;
         opened.unwrap_or_else(|| Err(no_runtime(doing)))
@@ -223,35 +159,28 @@ impl OscContext {
         &self,
         workspace: &Workspace,
         service_id: &str,
-        api: Api,
-    ) -> Result<Arc<Access>, ContextError> {
+        api: &Api,
+    ) -> Outcome<ServiceAccessToken> {
         let doing = Doing::new("get access to the service").of(service_id);
         // An earlier run may have ended between the caller's look at the cache and this run.
-        if let Some(access) = workspace.access(service_id, self.now(doing)?) {
-            return Ok(access);
+        if let Some(token) = workspace.token(service_id, self.now(doing)?) {
+            return Ok(token);
         }
-        let request = |platform: &Platform| {
-            platform
-                .request(Method::POST, "token", &["servicetoken"])
-                .body(&json!({ "serviceId": service_id }))
-        };
-        let body = self.ask_platform(doing, request).await?.success(doing)?;
-        let token = ServiceAccessToken::parse(service_id, &api, &body, self.now(doing)?);
-        let access = Arc::new(Access { api, token: token.ok_or_else(|| ContextError::unexpected(doing))? });
-        workspace.keep(service_id, &access);
-        Ok(access)
+        let request = self.platform(doing)?.request(Method::POST, "token", &["servicetoken"]);
+        let request = request.body(&json!({ "serviceId": service_id }));
+        let answer = self.ask_platform(doing, request).await?;
+        let token = ServiceAccessToken::parse(service_id, api, answer.success()?, self.now(doing)?);
+        let token = token.ok_or_else(|| doing.error(ContextErrorKind::UnexpectedAnswer, UNREADABLE))?;
+        *workspace.service(service_id).token.lock() = Some(token.clone());
+        Ok(token)
     }
 }
 
-fn is_unauthorized(sent: &Result<Answer, Lost>) -> bool {
-    sent.as_ref().is_ok_and(|answer| answer.is(StatusCode::UNAUTHORIZED))
-}
-
-pub(super) fn check_service_id(doing: Doing<'_>, service_id: &str) -> Result<(), ContextError> {
-    if is_service_id(service_id) {
-        return Ok(());
-    }
-    Err(doing.error(ContextErrorKind::InvalidInput, "the service id is not valid; it looks like minio-minio"))
+/// Returns the id of the service that the call is about, if it is well-formed.
+pub(super) fn check_service_id(doing: Doing<'_>) -> Outcome<&str> {
+    let why = "the service id is not valid; it looks like minio-minio";
+    let id = Some(doing.service_id()).filter(|id| is_service_id(id));
+    id.ok_or_else(|| doing.error(ContextErrorKind::InvalidInput, why))
 }
 
 pub(super) fn no_runtime(doing: Doing<'_>) -> ContextError {

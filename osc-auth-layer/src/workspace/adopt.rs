@@ -3,19 +3,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::future::{Either, select};
 use serde::Serialize;
 
 use super::access::no_runtime;
-use super::adopt_step::{Progress, is_taken};
+use super::adopt_step::Progress;
 use super::answer::Doing;
 use super::cache::Workspace;
-use super::context::OscContext;
-use super::create::Order;
-use super::error::{ContextError, ContextErrorKind};
-use super::instance::Instance;
+use super::create::{Order, TAKEN};
 use super::starts::Start;
 use super::wait::BETWEEN_LOOKS;
+use super::{ContextError, ContextErrorKind, Instance, OscContext, Outcome};
 use crate::clock::Timestamp;
 
 /// Says whether [`OscContext::create_or_adopt_instance`] created the instance or found it.
@@ -46,22 +43,15 @@ impl Creation {
 }
 
 /// Counts a call among the concurrent calls for the same instance, until its future ends or is dropped.
-struct Claim {
-    workspace: Arc<Workspace>,
-    order: Arc<Order>,
+struct Claim<'a> {
+    workspace: &'a Workspace,
+    order: &'a Order,
     has_it: bool,
 }
 
-impl Claim {
-    fn new(workspace: &Arc<Workspace>, order: &Arc<Order>) -> Self {
-        workspace.starts.lock().enter(order);
-        Self { workspace: workspace.clone(), order: order.clone(), has_it: false }
-    }
-}
-
-impl Drop for Claim {
+impl Drop for Claim<'_> {
     fn drop(&mut self) {
-        self.workspace.starts.lock().leave(&self.order, self.has_it);
+        self.workspace.starts.lock().leave(self.order, self.has_it);
     }
 }
 
@@ -119,23 +109,32 @@ impl OscContext {
         deadline: Duration,
     ) -> Result<Creation, ContextError> {
         let doing = Doing::new("create").of(service_id).to(name);
-        let order = Arc::new(Order::new(doing, service_id, name, options)?);
+        let order = Arc::new(Order::new(doing, options)?);
         let workspace = self.workspace(doing).await?;
         let until = self.now(doing)?.plus(deadline);
-        let mut claim = Claim::new(&workspace, &order);
-        let settled = std::pin::pin!(self.settle(doing, &workspace, &order, until));
-        let late = std::pin::pin!(self.sleep(doing, deadline));
-        match select(settled, late).await {
-            Either::Left((settled, _)) => {
-                claim.has_it = settled.is_ok();
-                settled
-            }
-            Either::Right((Err(error), _)) => Err(error),
-            Either::Right((Ok(()), _)) => {
-                let start = workspace.starts.lock().get(&order, self.now(doing)?);
-                Err(too_late(doing, start.as_ref()))
-            }
+        workspace.starts.lock().enter(&order);
+        let mut claim = Claim { workspace: &workspace, order: &order, has_it: false };
+        let settling = self.settle(doing, &workspace, &order, until);
+        if let Some(creation) = self.within(doing, deadline, settling).await? {
+            claim.has_it = true;
+            return Ok(creation);
         }
+        let start = workspace.starts.lock().get(&order, self.now(doing)?);
+        let (kind, why) = match start {
+            Some(Start { needs_proof: true, .. }) => {
+                let why = "the name is taken, but no instance with this name appeared by the deadline";
+                (ContextErrorKind::NameTaken, why)
+            }
+            Some(_) => {
+                let why =
+                    "it did not appear by the deadline but still may; look for it before you create it again";
+                (ContextErrorKind::MaybeCreated, why)
+            }
+            None => {
+                (ContextErrorKind::DeadlineExceeded, "Open Source Cloud was unreachable until the deadline")
+            }
+        };
+        Err(doing.error(kind, why))
     }
 
     async fn settle(
@@ -144,20 +143,21 @@ impl OscContext {
         workspace: &Arc<Workspace>,
         order: &Arc<Order>,
         until: Timestamp,
-    ) -> Result<Creation, ContextError> {
-        let me = workspace.next_call();
+    ) -> Outcome<Creation> {
         let mut has_asked = false;
         loop {
             let step = || {
                 let (context, workspace, order) = (self.clone(), workspace.clone(), order.clone());
-                async move { context.step(&workspace, &order, me, has_asked, until).await }
+                async move { context.step(&workspace, order, has_asked, until).await }
             };
-            let step = workspace.creating.join(&order.key(), &workspace.tasks, step).await;
+            let step = workspace.creating.join(&order.key, &workspace.tasks, step).await;
             let step = step.ok_or_else(|| no_runtime(doing))?;
-            let is_mine = step.by == me;
-            if step.digest != order.digest {
+            let is_mine = Arc::ptr_eq(&step.order, order);
+            if step.order.digest != order.digest {
                 match step.outcome {
-                    Ok(Progress::Created(_) | Progress::TurnedUp(_)) => return Err(is_taken(doing)),
+                    Ok(Progress::Created(_) | Progress::TurnedUp(_)) => {
+                        return Err(doing.error(ContextErrorKind::NameTaken, TAKEN));
+                    }
                     // The other order did not create an instance, or its outcome is unclear. This order takes its own turn.
                     _ => continue,
                 }
@@ -175,23 +175,5 @@ impl OscContext {
             };
             self.pause(doing, pause).await?;
         }
-    }
-}
-
-fn too_late(doing: Doing<'_>, start: Option<&Start>) -> ContextError {
-    match start {
-        Some(start) if start.needs_proof => {
-            let why = "the name is taken, but no instance with this name appeared by the deadline";
-            doing.error(ContextErrorKind::NameTaken, why)
-        }
-        Some(_) => {
-            let why =
-                "it did not appear by the deadline but still may; look for it before you create it again";
-            doing.error(ContextErrorKind::MaybeCreated, why)
-        }
-        None => doing.error(
-            ContextErrorKind::DeadlineExceeded,
-            "Open Source Cloud was unreachable until the deadline",
-        ),
     }
 }

@@ -1,24 +1,23 @@
 //! One step towards an instance that is created or adopted. The calls of a session for the same name share a step.
 
+use std::sync::Arc;
+
 use super::answer::Doing;
 use super::cache::Workspace;
-use super::context::OscContext;
-use super::create::{Order, taken};
-use super::error::{ContextError, ContextErrorKind};
-use super::instance::Instance;
+use super::create::{Order, TAKEN};
 use super::starts::{Next, next};
-use super::wait::Patience;
+use super::wait::pause_after;
+use super::{ContextError, ContextErrorKind, Instance, OscContext, Outcome};
 use crate::clock::Timestamp;
 
 /// The result of one look for the name and, if it is free, of one create.
 #[derive(Clone)]
 pub(super) struct Step {
-    /// The call that took the step.
-    pub(super) by: u64,
-    pub(super) digest: [u8; 32],
+    /// The order of the call that took the step.
+    pub(super) order: Arc<Order>,
     /// True if the step sent the create.
     pub(super) has_asked: bool,
-    pub(super) outcome: Result<Progress, ContextError>,
+    pub(super) outcome: Outcome<Progress>,
 }
 
 #[derive(Clone)]
@@ -36,24 +35,22 @@ impl OscContext {
     pub(super) async fn step(
         &self,
         workspace: &Workspace,
-        order: &Order,
-        by: u64,
+        order: Arc<Order>,
         has_asked: bool,
         until: Timestamp,
     ) -> Step {
-        let doing = Doing::new("create").of(&order.service_id).to(&order.name);
-        let looked = self.look_for(doing, workspace, order, has_asked).await;
+        let doing = Doing::new("create").of(&order.key.0).to(&order.key.1);
+        let looked = self.look_for(doing, workspace, &order, has_asked).await;
         let is_late = self.now(doing).is_ok_and(|now| now >= until);
         let (has_asked, outcome) = match looked {
             Ok(None) if !is_late => {
-                let created = self.ask_for(doing, workspace, order).await;
+                let created = self.ask_for(doing, workspace, &order).await;
                 // If nothing was created, the next step asks again.
                 (!matches!(created, Ok(Progress::Later(_))), created)
             }
-            Ok(progress) => (false, Ok(progress.unwrap_or(Progress::NotYet))),
-            Err(error) => (false, Err(error)),
+            looked => (false, looked.map(|progress| progress.unwrap_or(Progress::NotYet))),
         };
-        Step { by, digest: order.digest, has_asked, outcome }
+        Step { order, has_asked, outcome }
     }
 
     /// Looks for the name. Returns `None` if it is time to create the instance.
@@ -63,22 +60,21 @@ impl OscContext {
         workspace: &Workspace,
         order: &Order,
         has_asked: bool,
-    ) -> Result<Option<Progress>, ContextError> {
-        let looked = self.look(doing, &order.service_id, &order.name).await;
+    ) -> Outcome<Option<Progress>> {
+        let looked = self.look(doing).await;
         let now = self.now(doing)?;
         let start = workspace.starts.lock().get(order, now);
         let found = match looked {
             Ok(found) => found,
-            // The create will activate the service.
-            Err(error) if error.kind() == ContextErrorKind::NotSubscribed => None,
-            Err(error) if error.kind() == ContextErrorKind::Unavailable => {
-                return Ok(Some(Progress::Later(error)));
-            }
-            Err(error) => {
-                let patience = start.filter(|_| has_asked).map(|start| Patience::since(start.at));
-                let pause = patience.and_then(|patience| patience.pause(&error, now));
-                return pause.map_or(Err(error), |_| Ok(Some(Progress::NotYet)));
-            }
+            Err(error) => match (error.kind(), &start) {
+                // The create will activate the service.
+                (ContextErrorKind::NotSubscribed, _) => None,
+                (ContextErrorKind::Unavailable, _) => return Ok(Some(Progress::Later(error))),
+                (_, Some(start)) if has_asked && pause_after(&error, start.at, now).is_some() => {
+                    return Ok(Some(Progress::NotYet));
+                }
+                _ => return Err(error),
+            },
         };
         match (next(found.as_ref(), start.as_ref(), order, has_asked), found) {
             (Next::Create, _) => Ok(None),
@@ -86,24 +82,22 @@ impl OscContext {
             (Next::Wait, _) => Ok(Some(Progress::NotYet)),
             (Next::Taken | Next::Adopt, _) => {
                 workspace.starts.lock().undo(order, None);
-                Err(is_taken(doing))
+                Err(doing.error(ContextErrorKind::NameTaken, TAKEN))
             }
         }
     }
 
     /// Sends the create and remembers it until its outcome is clear.
-    async fn ask_for(
-        &self,
-        doing: Doing<'_>,
-        workspace: &Workspace,
-        order: &Order,
-    ) -> Result<Progress, ContextError> {
+    async fn ask_for(&self, doing: Doing<'_>, workspace: &Workspace, order: &Order) -> Outcome<Progress> {
         let now = self.now(doing)?;
         let earlier = workspace.starts.lock().get(order, now);
         workspace.starts.lock().begin(order, now);
-        let error = match self.create(doing, order).await {
+        let error = match self.create(doing, &order.body).await {
             Ok(instance) => {
-                workspace.starts.lock().succeed(order, now);
+                let mut starts = workspace.starts.lock();
+                // No other create for the name was carried out.
+                starts.forget(&order.key);
+                starts.begin(order, now);
                 return Ok(Progress::Created(instance));
             }
             Err(error) => error,
@@ -116,7 +110,14 @@ impl OscContext {
                     Some(earlier) => workspace.starts.lock().undo(order, Some(earlier)),
                     None => workspace.starts.lock().doubt(order),
                 }
-                self.unless_suspended(doing, workspace, order, error).await
+                // A suspended instance is in no list and will not turn up.
+                if self.is_suspended(doing).await {
+                    workspace.starts.lock().forget(&order.key);
+                    let why = "a suspended instance has this name; resume it or choose another name";
+                    return Err(error.with_kind(ContextErrorKind::NameTaken, why));
+                }
+                tracing::debug!(%doing, "the name is taken, but the instance has not appeared yet");
+                Ok(Progress::NotYet)
             }
             kind => {
                 workspace.starts.lock().undo(order, earlier);
@@ -125,26 +126,8 @@ impl OscContext {
         }
     }
 
-    /// Fails if a suspended instance has the name: it is in no list and will not turn up. Otherwise the wait goes on.
-    async fn unless_suspended(
-        &self,
-        doing: Doing<'_>,
-        workspace: &Workspace,
-        order: &Order,
-        error: ContextError,
-    ) -> Result<Progress, ContextError> {
+    async fn is_suspended(&self, doing: Doing<'_>) -> bool {
         let suspended = self.suspended_instances().await.unwrap_or_default();
-        let is_it = suspended.iter().any(|it| it.service_id == order.service_id && it.name == order.name);
-        if is_it {
-            workspace.starts.lock().forget(&order.service_id, &order.name);
-            let why = "a suspended instance has this name; resume it or choose another name";
-            return Err(error.with_kind(ContextErrorKind::NameTaken, why));
-        }
-        tracing::debug!(%doing, "the name is taken, but the instance has not appeared yet");
-        Ok(Progress::NotYet)
+        suspended.iter().any(|it| it.service_id == doing.service_id() && it.name == doing.name())
     }
-}
-
-pub(super) fn is_taken(doing: Doing<'_>) -> ContextError {
-    taken(doing.error(ContextErrorKind::NameTaken, ""))
 }

@@ -1,28 +1,31 @@
-//! Turns answers of the platform into results and errors, without I/O.
+//! Describes calls, and reads fields and reasons of answers, without I/O.
 
 use std::fmt;
 
-use bytes::Bytes;
-use http::{HeaderValue, StatusCode};
+use http::HeaderValue;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
-use super::error::{ContextError, ContextErrorKind};
-use crate::network::WireResponse;
+use super::{ContextError, ContextErrorKind};
 use crate::redact::{line, redacted};
 
-/// Describes a call for its errors and log lines: a verb, and the service and name that it is about.
+/// Service and name.
+pub(super) type Key = (String, String);
+
+/// Describes a call: a verb for its errors and log lines, and the service and name that it is about.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Doing<'a> {
     verb: &'static str,
     service: Option<&'a str>,
     name: Option<&'a str>,
+    /// True if the call may activate the service. Calls that only read must not change the workspace.
+    pub(super) activates: bool,
 }
 
 impl<'a> Doing<'a> {
     pub(super) fn new(verb: &'static str) -> Self {
-        Self { verb, service: None, name: None }
+        Self { verb, service: None, name: None, activates: false }
     }
 
     pub(super) fn of(self, service: &'a str) -> Self {
@@ -33,8 +36,24 @@ impl<'a> Doing<'a> {
         Self { name: Some(name), ..self }
     }
 
+    pub(super) fn activating(self) -> Self {
+        Self { activates: true, ..self }
+    }
+
+    pub(super) fn service_id(&self) -> &'a str {
+        self.service.unwrap_or_default()
+    }
+
+    pub(super) fn name(&self) -> &'a str {
+        self.name.unwrap_or_default()
+    }
+
+    pub(super) fn key(&self) -> Key {
+        (self.service_id().to_owned(), self.name().to_owned())
+    }
+
     pub(super) fn error(&self, kind: ContextErrorKind, why: &'static str) -> ContextError {
-        ContextError::new(kind, self, why)
+        ContextError::new(kind, *self, why)
     }
 }
 
@@ -53,32 +72,6 @@ impl fmt::Display for Doing<'_> {
 
 /// The most characters of a caller's argument that are shown. Arguments may have any length.
 const LONGEST_GIVEN: usize = 64;
-
-pub(super) fn judge(doing: Doing<'_>, response: WireResponse, sent: &[&str]) -> Result<Bytes, ContextError> {
-    let status = response.status;
-    if status.is_success() {
-        return Ok(response.body);
-    }
-    let (kind, why) = match status {
-        StatusCode::NOT_FOUND => (ContextErrorKind::NotFound, "Open Source Cloud did not find it"),
-        StatusCode::PAYMENT_REQUIRED => {
-            (ContextErrorKind::PlanRequired, "the workspace's plan does not include it")
-        }
-        StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_EARLY | StatusCode::TOO_MANY_REQUESTS => {
-            (ContextErrorKind::Unavailable, "Open Source Cloud asks you to try again later")
-        }
-        _ if status.is_client_error() => (ContextErrorKind::Refused, "Open Source Cloud refused the request"),
-        _ if status.is_server_error() => {
-            (ContextErrorKind::Unavailable, "Open Source Cloud has an internal error; try again later")
-        }
-        _ => (
-            ContextErrorKind::UnexpectedAnswer,
-            "Open Source Cloud sent an answer that the layer cannot read",
-        ),
-    };
-    let reason = reason(&response.body, sent);
-    Err(doing.error(kind, why).answered(status, reason).retry_in(response.retry_after))
-}
 
 /// Reads a field that may be `null` or of an unexpected type, and then takes its default.
 pub(super) fn or_default<'de, D, T>(field: D) -> Result<T, D::Error>
@@ -111,7 +104,10 @@ pub(super) fn token_of(bearer: &HeaderValue) -> &str {
 
 #[cfg(test)]
 mod tests {
+    use super::super::reply::Answer;
     use super::*;
+    use crate::network::WireResponse;
+    use http::StatusCode;
     use std::time::Duration;
 
     fn refusal(status: u16, body: &str) -> ContextError {
@@ -120,8 +116,17 @@ mod tests {
             retry_after: (status == 429).then_some(Duration::from_secs(7)),
             body: body.to_owned().into(),
         };
-        let doing = Doing::new("remove").of("minio-minio").to("demo");
-        judge(doing, response, &["eyJhbGciOiJIUzI1NiJ9.secret-part.signature", "two words", ""]).unwrap_err()
+        let answer = Answer {
+            doing: Doing::new("remove").of("minio-minio").to("demo"),
+            response: Ok(response),
+            secrets: ["eyJhbGciOiJIUzI1NiJ9.secret-part.signature", "two words", ""]
+                .map(str::to_owned)
+                .into(),
+            only_reads: false,
+            is_repeat: false,
+            is_to_bare_token: false,
+        };
+        answer.success().unwrap_err()
     }
 
     #[test]

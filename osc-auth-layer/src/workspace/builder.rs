@@ -6,10 +6,8 @@ use std::sync::Arc;
 
 use sync_wrapper::SyncWrapper;
 
-use super::LIMITS;
-use super::context::OscContext;
-use super::platform::Platform;
-use super::source::{BareToken, TokenSource};
+use super::context::{BareToken, TokenSource};
+use super::{LIMITS, OscContext, Platform};
 use crate::clock::{Clock, SystemClock};
 use crate::error::{ConfigError, text};
 use crate::network::HttpClient;
@@ -82,10 +80,8 @@ impl OscContext {
 impl ContextBuilder {
     fn from_variables(variable: impl Fn(&str) -> Option<OsString>) -> Result<Self, ConfigError> {
         let token = text(&variable, TOKEN)?.ok_or_else(|| {
-            ConfigError::missing(
-                TOKEN,
-                "Create a personal access token in the OSC console (Settings, API) and export it.",
-            )
+            let remedy = "Create a personal access token in the OSC console (Settings, API) and export it.";
+            ConfigError::missing(TOKEN, remedy)
         })?;
         let mut builder = OscContext::builder(token);
         builder.environment = text(&variable, "OSC_ENVIRONMENT")?;
@@ -139,20 +135,15 @@ impl ContextBuilder {
         })?;
         let issuer = Issuer::new(None, self.environment.as_deref(), false)?;
         let platform = match &self.platform {
-            Some(base) => Some(Platform::at(base)?),
-            None => Platform::of(&issuer),
+            Some(base) => Platform::at(base)?,
+            None => Platform::of(&issuer).ok_or_else(|| {
+                let remedy = "Use a name such as prod, stage or dev.";
+                ConfigError::invalid("environment", "has no platform", remedy)
+            })?,
         };
-        let platform = platform.ok_or_else(|| {
-            ConfigError::invalid("environment", "has no platform", "Use a name such as prod, stage or dev.")
-        })?;
         let http = HttpClient::new(self.configure_http.map(SyncWrapper::into_inner), self.clock.clone())?;
-        let bare = BareToken {
-            bearer,
-            platform,
-            http: http.with_limits(LIMITS),
-            clock: self.clock,
-            workspace: Arc::default(),
-        };
+        let http = http.with_limits(LIMITS);
+        let bare = BareToken { bearer, platform, http, clock: self.clock, workspace: Arc::default() };
         Ok(OscContext { source: TokenSource::Bare(Arc::new(bare)) })
     }
 }

@@ -2,28 +2,19 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio_util::task::TaskTracker;
 
 use super::adopt_step::Step;
-use super::catalog::Subscription;
-use super::error::ContextError;
-use super::request::Api;
-use super::service_token::ServiceAccessToken;
+use super::answer::Key;
 use super::starts::Starts;
+use super::{Outcome, ServiceAccessToken, Subscription};
 use crate::clock::Timestamp;
 use crate::flight::{Flight, Flights};
 
 pub(super) type Subscriptions = Arc<[Subscription]>;
-
-/// The API of a service and a token for it.
-pub(super) struct Access {
-    pub(super) api: Api,
-    pub(super) token: ServiceAccessToken,
-}
 
 /// A session's cached knowledge about its workspace.
 #[derive(Default)]
@@ -31,13 +22,13 @@ pub(crate) struct Workspace {
     /// Separate from the layer's tasks, so that shutdown does not wait for them. All of them can be repeated.
     pub(super) tasks: TaskTracker,
     subscriptions: Mutex<Learnt>,
-    pub(super) reading: Flight<Result<Subscriptions, ContextError>>,
+    pub(super) reading: Flight<Outcome<Subscriptions>>,
     services: Mutex<HashMap<String, Arc<Service>>>,
-    refreshed_in_vain_at: Mutex<Option<Timestamp>>,
+    /// When the platform refused a new personal access token as well.
+    pub(super) refreshed_in_vain_at: Mutex<Option<Timestamp>>,
     pub(super) starts: Mutex<Starts>,
     /// The creates under way, by service and name.
-    pub(super) creating: Flights<(String, String), Step>,
-    calls: AtomicU64,
+    pub(super) creating: Flights<Key, Step>,
 }
 
 #[derive(Default)]
@@ -49,18 +40,19 @@ struct Learnt {
 
 /// How long no refresh follows one whose token was refused too. Otherwise, while the platform refuses every token, each
 /// call would spend a refresh token.
-const NO_REFRESH_FOR: Duration = Duration::from_secs(60);
+pub(super) const NO_REFRESH_FOR: Duration = Duration::from_secs(60);
 
 /// How long a service's token is not renewed after a new token was refused too. OSC limits how many tokens it issues.
-const NO_RENEWAL_FOR: Duration = Duration::from_secs(15);
+pub(super) const NO_RENEWAL_FOR: Duration = Duration::from_secs(15);
 
 /// The cached knowledge about one service.
 #[derive(Default)]
 pub(super) struct Service {
-    access: Mutex<Option<Arc<Access>>>,
-    renewed_in_vain_at: Mutex<Option<Timestamp>>,
-    pub(super) opening: Flight<Result<Arc<Access>, ContextError>>,
-    pub(super) activating: Flight<Result<Subscription, ContextError>>,
+    pub(super) token: Mutex<Option<ServiceAccessToken>>,
+    /// When the service refused a new token as well.
+    pub(super) renewed_in_vain_at: Mutex<Option<Timestamp>>,
+    pub(super) opening: Flight<Outcome<ServiceAccessToken>>,
+    pub(super) activating: Flight<Outcome<Subscription>>,
 }
 
 impl Workspace {
@@ -89,31 +81,6 @@ impl Workspace {
         self.subscriptions.lock().subscriptions = None;
     }
 
-    /// Returns a number that identifies a call that creates or adopts.
-    pub(super) fn next_call(&self) -> u64 {
-        self.calls.fetch_add(1, Ordering::Relaxed)
-    }
-
-    /// Returns true if a refused personal access token may be refreshed now.
-    pub(super) fn may_refresh(&self, now: Timestamp) -> bool {
-        is_over(*self.refreshed_in_vain_at.lock(), NO_REFRESH_FOR, now)
-    }
-
-    /// Notes that the platform refused a new token as well.
-    pub(super) fn refreshed_in_vain(&self, now: Timestamp) {
-        *self.refreshed_in_vain_at.lock() = Some(now);
-    }
-
-    /// Returns true if a refused service access token may be renewed now.
-    pub(super) fn may_renew(&self, service_id: &str, now: Timestamp) -> bool {
-        is_over(*self.service(service_id).renewed_in_vain_at.lock(), NO_RENEWAL_FOR, now)
-    }
-
-    /// Notes that the service refused a new token as well.
-    pub(super) fn renewed_in_vain(&self, service_id: &str, now: Timestamp) {
-        *self.service(service_id).renewed_in_vain_at.lock() = Some(now);
-    }
-
     /// Returns the entry of a service, and adds it if it is missing. Call it only for a service that the workspace subscribes
     /// to, or is about to. Otherwise made-up ids would fill the memory.
     pub(super) fn service(&self, service_id: &str) -> Arc<Service> {
@@ -121,26 +88,10 @@ impl Workspace {
         services.entry(service_id.to_owned()).or_default().clone()
     }
 
-    pub(super) fn access(&self, service_id: &str, now: Timestamp) -> Option<Arc<Access>> {
+    pub(super) fn token(&self, service_id: &str, now: Timestamp) -> Option<ServiceAccessToken> {
         let service = self.services.lock().get(service_id)?.clone();
-        let access = service.access.lock().clone();
-        access.filter(|access| access.token.is_fresh(now))
-    }
-
-    pub(super) fn keep(&self, service_id: &str, access: &Arc<Access>) {
-        *self.service(service_id).access.lock() = Some(access.clone());
-    }
-
-    /// Drops an access that was refused. Keeps a newer one.
-    pub(super) fn drop_access(&self, refused: &Arc<Access>) {
-        let service = self.service(refused.token.service_id());
-        service.access.lock().take_if(|access| Arc::ptr_eq(access, refused));
-    }
-
-    /// Drops a token that was refused to the app itself. Keeps a newer one.
-    pub(super) fn drop_token(&self, refused: &ServiceAccessToken) {
-        let service = self.service(refused.service_id());
-        service.access.lock().take_if(|access| access.token.token() == refused.token());
+        let token = service.token.lock().clone();
+        token.filter(|token| token.is_fresh(now))
     }
 
     /// Drops the entry of a service that does not exist or is no longer subscribed to.
@@ -150,7 +101,7 @@ impl Workspace {
 }
 
 /// Returns true if a period has passed, or if the clock was set back to before its start.
-fn is_over(start: Option<Timestamp>, length: Duration, now: Timestamp) -> bool {
+pub(super) fn is_over(start: Option<Timestamp>, length: Duration, now: Timestamp) -> bool {
     start.is_none_or(|at| now < at || now.since(at) >= length)
 }
 

@@ -5,43 +5,28 @@ use serde::Serialize;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use super::access::Unsubscribed;
-use super::answer::Doing;
-use super::context::OscContext;
-use super::error::{ContextError, ContextErrorKind};
-use super::instance::Instance;
+use super::answer::{Doing, Key};
 use super::instances::{check_name, object};
 use super::reply::Answer;
 use super::request::Api;
 use super::taken::says_taken;
-use crate::network::NetworkError;
+use super::{ContextError, ContextErrorKind, Instance, OscContext, Outcome};
+use crate::network::{NetworkError, WireResponse};
 
 /// A request for an instance: its service, its name and its options.
-#[derive(Clone)]
 pub(super) struct Order {
-    pub(super) service_id: String,
-    pub(super) name: String,
+    pub(super) key: Key,
     pub(super) body: Value,
     /// A hash of name and options. It tells orders apart without keeping the options, which may contain passwords.
     pub(super) digest: [u8; 32],
 }
 
 impl Order {
-    pub(super) fn new(
-        doing: Doing<'_>,
-        service_id: &str,
-        name: &str,
-        options: impl Serialize,
-    ) -> Result<Self, ContextError> {
+    pub(super) fn new(doing: Doing<'_>, options: impl Serialize) -> Outcome<Self> {
         let mut body = object(doing, options)?;
-        check_name(doing, name)?;
-        body["name"] = name.into();
+        body["name"] = check_name(doing)?.into();
         let digest = Sha256::digest(body.to_string()).into();
-        Ok(Self { service_id: service_id.to_owned(), name: name.to_owned(), body, digest })
-    }
-
-    pub(super) fn key(&self) -> (String, String) {
-        (self.service_id.clone(), self.name.clone())
+        Ok(Self { key: doing.key(), body, digest })
     }
 }
 
@@ -78,8 +63,8 @@ impl OscContext {
         options: impl Serialize,
     ) -> Result<Instance, ContextError> {
         let doing = Doing::new("create").of(service_id).to(name);
-        let order = Order::new(doing, service_id, name, options)?;
-        let created = self.create(doing, &order).await;
+        let order = Order::new(doing, options)?;
+        let created = self.create(doing, &order.body).await;
         if created.as_ref().is_err_and(|error| error.kind() == ContextErrorKind::MaybeCreated) {
             let workspace = self.workspace(doing).await?;
             workspace.starts.lock().begin(&order, self.now(doing)?);
@@ -88,67 +73,59 @@ impl OscContext {
     }
 
     /// Sends the request. If a successful answer does not contain the instance, looks it up.
-    pub(super) async fn create(&self, doing: Doing<'_>, order: &Order) -> Result<Instance, ContextError> {
-        let Order { service_id, name, body, .. } = order;
+    pub(super) async fn create(&self, doing: Doing<'_>, body: &Value) -> Outcome<Instance> {
         let request = |api: &Api| Some(api.instances(Method::POST).body(body));
-        let answer = match self.try_service(doing, service_id, Unsubscribed::Activate, request).await? {
-            Ok(answer) => answer,
-            Err(lost) if lost.error == NetworkError::NotSent => return Err(lost.into_error(doing)),
-            Err(lost) => return Err(maybe_created(lost.into_error(doing))),
-        };
-        match verdict(doing, name, answer) {
-            Verdict::Created(instance) => Ok(instance),
-            Verdict::Failed(error) => Err(error),
-            Verdict::NotShown(error) => match self.look(doing, service_id, name).await {
-                Ok(Some(instance)) => Ok(instance),
-                _ => Err(maybe_created(error)),
-            },
+        let answer = self.ask_service(doing.activating(), request).await?;
+        if let Some(instance) = verdict(&answer)? {
+            return Ok(instance);
         }
+        let found = self.look(doing).await.ok().flatten();
+        found.ok_or_else(|| doing.error(ContextErrorKind::MaybeCreated, MAYBE_CREATED))
     }
 }
 
-enum Verdict {
-    Created(Instance),
-    /// A successful answer that does not contain the instance.
-    NotShown(ContextError),
-    Failed(ContextError),
-}
-
-fn verdict(doing: Doing<'_>, name: &str, answer: Answer) -> Verdict {
-    let status = answer.status();
-    let is_explained = answer.is_explained();
-    let error = match answer.read(doing) {
-        Ok(instance) => return Verdict::Created(instance),
+/// Returns the instance of a successful answer, or `None` if the answer does not contain it.
+fn verdict(answer: &Answer<'_>) -> Outcome<Option<Instance>> {
+    let error = match answer.read() {
+        Ok(instance) => return Ok(Some(instance)),
+        Err(error) if error.kind() == ContextErrorKind::UnexpectedAnswer && answer.is_success() => {
+            return Ok(None);
+        }
         Err(error) => error,
     };
-    if status.is_server_error() {
-        // A gateway's page does not say what happened in the service behind it.
-        let is_unclear = status == StatusCode::GATEWAY_TIMEOUT || !is_explained;
-        return Verdict::Failed(if is_unclear { maybe_created(error) } else { error });
+    let is_unclear = match &answer.response {
+        Ok(response) => response.status.is_server_error() && !is_explained(response),
+        Err(lost) => *lost != NetworkError::NotSent,
+    };
+    if is_unclear {
+        return Err(error.with_kind(ContextErrorKind::MaybeCreated, MAYBE_CREATED));
     }
-    if status.is_success() && error.kind() == ContextErrorKind::UnexpectedAnswer {
-        return Verdict::NotShown(error);
-    }
-    let is_taken = status == StatusCode::CONFLICT
-        || ((status.is_client_error() || status.is_success())
-            && error.reason().is_some_and(|reason| says_taken(reason, name)));
-    Verdict::Failed(if is_taken { taken(error) } else { error })
+    let is_taken = error.status().is_some_and(|status| {
+        let says_taken = || error.reason().is_some_and(|reason| says_taken(reason, answer.doing.name()));
+        status == StatusCode::CONFLICT || ((status.is_client_error() || status.is_success()) && says_taken())
+    });
+    Err(if is_taken { error.with_kind(ContextErrorKind::NameTaken, TAKEN) } else { error })
 }
 
-fn maybe_created(error: ContextError) -> ContextError {
-    let why = "it may have been created; look for it in a few minutes before you create it again";
-    error.with_kind(ContextErrorKind::MaybeCreated, why)
+/// Returns true if the service itself says what is wrong, or that it is unavailable for now (RFC 9110 §15.6.4). A page or
+/// a plain text may come from a gateway instead, which does not know what happened in the service behind it.
+fn is_explained(response: &WireResponse) -> bool {
+    let json: Value = serde_json::from_slice(&response.body).unwrap_or_default();
+    let has_reason = ["reason", "message"].iter().any(|field| json[field].is_string());
+    match response.status {
+        StatusCode::GATEWAY_TIMEOUT => false,
+        StatusCode::SERVICE_UNAVAILABLE => has_reason || response.retry_after.is_some(),
+        _ => has_reason,
+    }
 }
 
-pub(super) fn taken(error: ContextError) -> ContextError {
-    error.with_kind(ContextErrorKind::NameTaken, "the name is taken")
-}
+const MAYBE_CREATED: &str =
+    "it may have been created; look for it in a few minutes before you create it again";
+pub(super) const TAKEN: &str = "the name is taken";
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::network::WireResponse;
-    use http::HeaderValue;
     use std::time::Duration;
 
     fn judge(status: u16, retry_after: Option<u64>, body: &str) -> Result<String, ContextErrorKind> {
@@ -157,12 +134,16 @@ mod tests {
             retry_after: retry_after.map(Duration::from_secs),
             body: body.to_owned().into(),
         };
-        let answer = Answer::new(response, HeaderValue::from_static("Bearer a-service-access-token"), false);
-        match verdict(Doing::new("create"), "store", answer) {
-            Verdict::Created(instance) => Ok(instance.name),
-            Verdict::NotShown(_) => Ok(String::new()),
-            Verdict::Failed(error) => Err(error.kind()),
-        }
+        let answer = Answer {
+            doing: Doing::new("create").to("store"),
+            response: Ok(response),
+            secrets: vec!["a-service-access-token".to_owned()],
+            only_reads: false,
+            is_repeat: false,
+            is_to_bare_token: false,
+        };
+        let shown = verdict(&answer).map_err(|error| error.kind())?;
+        Ok(shown.map(|instance| instance.name).unwrap_or_default())
     }
 
     #[test]
@@ -204,8 +185,8 @@ mod tests {
 
     #[test]
     fn different_options_give_different_digests() {
-        let doing = Doing::new("create");
-        let order = |options: Value| Order::new(doing, "a", "b", options).unwrap().digest;
+        let doing = Doing::new("create").of("a").to("b");
+        let order = |options: Value| Order::new(doing, options).unwrap().digest;
         let one = order(serde_json::json!({ "x": 1, "y": 2 }));
         assert_eq!(one, order(serde_json::json!({ "y": 2, "x": 1, "name": "other" })));
         assert_ne!(one, order(serde_json::json!({ "x": 1 })));

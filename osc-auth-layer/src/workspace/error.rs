@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use http::StatusCode;
 
-use crate::network::NetworkError;
+use super::answer::Doing;
 use crate::sessions::{SessionError, SessionErrorKind};
 
 /// Says why a call of an [`OscContext`](crate::OscContext) failed.
@@ -28,6 +28,9 @@ use crate::sessions::{SessionError, SessionErrorKind};
 /// ```
 #[derive(Clone)]
 pub struct ContextError(Box<Problem>);
+
+/// What comes of a call or of a part of it.
+pub(super) type Outcome<T> = Result<T, ContextError>;
 
 #[derive(Clone)]
 struct Problem {
@@ -84,32 +87,33 @@ impl ContextErrorKind {
     /// Returns the name for programs, such as `name_taken`. The JSON answer in axum uses it as `error`.
     #[must_use]
     pub fn as_str(self) -> &'static str {
+        self.row().0
+    }
+
+    /// Returns the name for programs, and the status with which an app can answer its own client.
+    fn row(self) -> (&'static str, StatusCode) {
         match self {
-            Self::InvalidInput => "invalid_input",
-            Self::NotConfigured => "not_configured",
-            Self::SessionEnded => "session_ended",
-            Self::InvalidToken => "invalid_token",
-            Self::NotSubscribed => "not_subscribed",
-            Self::NameTaken => "name_taken",
-            Self::MaybeCreated => "maybe_created",
-            Self::NotFound => "not_found",
-            Self::Refused => "refused",
-            Self::PlanRequired => "plan_required",
-            Self::NotSupported => "not_supported",
-            Self::Failed => "failed",
-            Self::DeadlineExceeded => "deadline_exceeded",
-            Self::Unavailable => "unavailable",
-            Self::UnexpectedAnswer => "unexpected_answer",
+            Self::InvalidInput => ("invalid_input", StatusCode::BAD_REQUEST),
+            Self::NotConfigured => ("not_configured", StatusCode::INTERNAL_SERVER_ERROR),
+            Self::SessionEnded => ("session_ended", StatusCode::UNAUTHORIZED),
+            Self::InvalidToken => ("invalid_token", StatusCode::INTERNAL_SERVER_ERROR),
+            Self::NotSubscribed => ("not_subscribed", StatusCode::NOT_FOUND),
+            Self::NameTaken => ("name_taken", StatusCode::CONFLICT),
+            Self::MaybeCreated => ("maybe_created", StatusCode::GATEWAY_TIMEOUT),
+            Self::NotFound => ("not_found", StatusCode::NOT_FOUND),
+            Self::Refused => ("refused", StatusCode::FORBIDDEN),
+            Self::PlanRequired => ("plan_required", StatusCode::PAYMENT_REQUIRED),
+            Self::NotSupported => ("not_supported", StatusCode::UNPROCESSABLE_ENTITY),
+            Self::Failed => ("failed", StatusCode::BAD_GATEWAY),
+            Self::DeadlineExceeded => ("deadline_exceeded", StatusCode::GATEWAY_TIMEOUT),
+            Self::Unavailable => ("unavailable", StatusCode::BAD_GATEWAY),
+            Self::UnexpectedAnswer => ("unexpected_answer", StatusCode::BAD_GATEWAY),
         }
     }
 }
 
 impl ContextError {
-    pub(super) fn new(
-        kind: ContextErrorKind,
-        doing: impl fmt::Display,
-        why: impl Into<Cow<'static, str>>,
-    ) -> Self {
+    pub(super) fn new(kind: ContextErrorKind, doing: Doing<'_>, why: impl Into<Cow<'static, str>>) -> Self {
         let why = why.into();
         let doing = doing.to_string();
         let problem =
@@ -142,40 +146,14 @@ impl ContextError {
         self
     }
 
-    pub(super) fn of_session(doing: impl fmt::Display, error: &SessionError) -> Self {
+    pub(super) fn of_session(doing: Doing<'_>, error: &SessionError) -> Self {
+        use ContextErrorKind::{Refused, SessionEnded, Unavailable};
         let kind = match error.kind() {
-            SessionErrorKind::Ended => ContextErrorKind::SessionEnded,
-            SessionErrorKind::Unavailable => ContextErrorKind::Unavailable,
-            SessionErrorKind::NotRefreshable | SessionErrorKind::FreshTokenRejected => {
-                ContextErrorKind::Refused
-            }
+            SessionErrorKind::Ended => SessionEnded,
+            SessionErrorKind::Unavailable => Unavailable,
+            SessionErrorKind::NotRefreshable | SessionErrorKind::FreshTokenRejected => Refused,
         };
         Self::new(kind, doing, error.to_string()).retry_in(error.retry_after())
-    }
-
-    pub(super) fn of_network(doing: impl fmt::Display, error: NetworkError, only_reads: bool) -> Self {
-        let (kind, why) = match error {
-            NetworkError::NotSent => (ContextErrorKind::Unavailable, "Open Source Cloud is unreachable"),
-            NetworkError::PossiblyProcessed | NetworkError::TimedOut if only_reads => {
-                (ContextErrorKind::Unavailable, "Open Source Cloud did not answer")
-            }
-            NetworkError::PossiblyProcessed | NetworkError::TimedOut => (
-                ContextErrorKind::Unavailable,
-                "Open Source Cloud did not answer; the request may have been carried out",
-            ),
-            NetworkError::TooLong => {
-                (ContextErrorKind::UnexpectedAnswer, "Open Source Cloud sent an oversized answer")
-            }
-        };
-        Self::new(kind, doing, why)
-    }
-
-    pub(super) fn unexpected(doing: impl fmt::Display) -> Self {
-        Self::new(
-            ContextErrorKind::UnexpectedAnswer,
-            doing,
-            "Open Source Cloud sent an answer that the layer cannot read",
-        )
     }
 
     /// Returns the kind of error, which says what to do.
@@ -226,24 +204,7 @@ impl ContextError {
     /// | `DeadlineExceeded`, `MaybeCreated` | 504 |
     #[must_use]
     pub fn response_status(&self) -> StatusCode {
-        match self.kind() {
-            ContextErrorKind::InvalidInput => StatusCode::BAD_REQUEST,
-            ContextErrorKind::SessionEnded => StatusCode::UNAUTHORIZED,
-            ContextErrorKind::PlanRequired => StatusCode::PAYMENT_REQUIRED,
-            ContextErrorKind::Refused => StatusCode::FORBIDDEN,
-            ContextErrorKind::NotFound | ContextErrorKind::NotSubscribed => StatusCode::NOT_FOUND,
-            ContextErrorKind::NameTaken => StatusCode::CONFLICT,
-            ContextErrorKind::NotSupported => StatusCode::UNPROCESSABLE_ENTITY,
-            ContextErrorKind::NotConfigured | ContextErrorKind::InvalidToken => {
-                StatusCode::INTERNAL_SERVER_ERROR
-            }
-            ContextErrorKind::Unavailable | ContextErrorKind::UnexpectedAnswer | ContextErrorKind::Failed => {
-                StatusCode::BAD_GATEWAY
-            }
-            ContextErrorKind::DeadlineExceeded | ContextErrorKind::MaybeCreated => {
-                StatusCode::GATEWAY_TIMEOUT
-            }
-        }
+        self.kind().row().1
     }
 }
 

@@ -1,18 +1,16 @@
 //! Reads an instance's health, logs, ports, replicas and internal address through its links.
 
+use std::convert::identity;
 use std::time::Duration;
 
 use http::Method;
 use serde_json::{Value, json};
 
-use super::answer::Doing;
-use super::context::OscContext;
-use super::error::ContextError;
 #[cfg(doc)]
-use super::error::ContextErrorKind;
-use super::instance::{InstanceHealth, InstanceRef, InternalEndpoint, Port, Scaling};
-use super::instances::as_it_is;
+use super::ContextErrorKind;
+use super::answer::Doing;
 use super::request::ServiceRequest;
+use super::{ContextError, InstanceHealth, InstanceRef, InternalEndpoint, OscContext, Port, Scaling};
 
 impl OscContext {
     /// Returns the health of an instance.
@@ -33,9 +31,8 @@ impl OscContext {
         service_id: &str,
         instance: impl Into<InstanceRef<'a>>,
     ) -> Result<InstanceHealth, ContextError> {
-        let instance = instance.into();
-        let doing = Doing::new("read the health of").of(service_id).to(instance.name());
-        self.follow(doing, service_id, instance, "health", Method::GET, as_it_is).await?.read(doing)
+        let doing = Doing::new("read the health of").of(service_id);
+        self.follow(doing, instance.into(), "health", Method::GET, identity).await?.read()
     }
 
     /// Returns the latest lines of an instance's log. The platform decides how many.
@@ -48,7 +45,9 @@ impl OscContext {
         service_id: &str,
         instance: impl Into<InstanceRef<'a>>,
     ) -> Result<Vec<String>, ContextError> {
-        self.logs(service_id, instance.into(), as_it_is).await
+        let doing = Doing::new("read the logs of").of(service_id);
+        let answer = self.follow(doing, instance.into(), "logs", Method::GET, identity).await?;
+        Ok(lines(answer.success()?))
     }
 
     /// Returns the lines that an instance logged during the last `period`. The period is rounded up to whole seconds.
@@ -71,20 +70,11 @@ impl OscContext {
         instance: impl Into<InstanceRef<'a>>,
         period: Duration,
     ) -> Result<Vec<String>, ContextError> {
+        let doing = Doing::new("read the logs of").of(service_id);
         let seconds = period.as_secs() + u64::from(period.subsec_nanos() > 0);
         let ask = |request: ServiceRequest| request.query("sinceSeconds", &seconds.max(1).to_string());
-        self.logs(service_id, instance.into(), ask).await
-    }
-
-    async fn logs(
-        &self,
-        service_id: &str,
-        instance: InstanceRef<'_>,
-        ask: impl Fn(ServiceRequest) -> ServiceRequest + Send + Sync,
-    ) -> Result<Vec<String>, ContextError> {
-        let doing = Doing::new("read the logs of").of(service_id).to(instance.name());
-        let answer = self.follow(doing, service_id, instance, "logs", Method::GET, ask).await?;
-        Ok(lines(&answer.success(doing)?))
+        let answer = self.follow(doing, instance.into(), "logs", Method::GET, ask).await?;
+        Ok(lines(answer.success()?))
     }
 
     /// Returns the TCP ports under which an instance is reachable from outside. Use this for a database: its address is here,
@@ -98,10 +88,9 @@ impl OscContext {
         service_id: &str,
         instance: impl Into<InstanceRef<'a>>,
     ) -> Result<Vec<Port>, ContextError> {
-        let instance = instance.into();
-        let doing = Doing::new("read the ports of").of(service_id).to(instance.name());
+        let doing = Doing::new("read the ports of").of(service_id);
         let ask = ServiceRequest::saying_json;
-        self.follow(doing, service_id, instance, "ports", Method::GET, ask).await?.read_list(doing)
+        self.follow(doing, instance.into(), "ports", Method::GET, ask).await?.read_list()
     }
 
     /// Returns the number of replicas of an instance.
@@ -115,10 +104,9 @@ impl OscContext {
         service_id: &str,
         instance: impl Into<InstanceRef<'a>>,
     ) -> Result<Scaling, ContextError> {
-        let instance = instance.into();
-        let doing = Doing::new("read the scaling of").of(service_id).to(instance.name());
+        let doing = Doing::new("read the scaling of").of(service_id);
         let ask = ServiceRequest::by_authorization;
-        self.follow(doing, service_id, instance, "scale", Method::GET, ask).await?.read(doing)
+        self.follow(doing, instance.into(), "scale", Method::GET, ask).await?.read()
     }
 
     /// Sets the number of replicas of an instance. 0 stops it.
@@ -133,12 +121,11 @@ impl OscContext {
         instance: impl Into<InstanceRef<'a>>,
         replicas: u32,
     ) -> Result<(), ContextError> {
-        let instance = instance.into();
-        let doing = Doing::new("scale").of(service_id).to(instance.name());
+        let doing = Doing::new("scale").of(service_id);
         let ask = |request: ServiceRequest| {
             request.by_authorization().body(&json!({ "desiredReplicas": replicas }))
         };
-        self.follow(doing, service_id, instance, "scale", Method::PUT, ask).await?.done(doing)
+        self.follow(doing, instance.into(), "scale", Method::PUT, ask).await?.done()
     }
 
     /// Returns the address under which other instances and apps on OSC reach this instance.
@@ -152,10 +139,9 @@ impl OscContext {
         service_id: &str,
         instance: impl Into<InstanceRef<'a>>,
     ) -> Result<InternalEndpoint, ContextError> {
-        let instance = instance.into();
-        let doing = Doing::new("read the internal endpoint of").of(service_id).to(instance.name());
+        let doing = Doing::new("read the internal endpoint of").of(service_id);
         let ask = ServiceRequest::saying_json;
-        self.follow(doing, service_id, instance, "internalEndpoint", Method::GET, ask).await?.read(doing)
+        self.follow(doing, instance.into(), "internalEndpoint", Method::GET, ask).await?.read()
     }
 }
 
@@ -163,16 +149,11 @@ impl OscContext {
 fn lines(body: &[u8]) -> Vec<String> {
     let text = |text: &str| text.lines().map(str::to_owned).collect();
     match serde_json::from_slice(body) {
-        Ok(Value::Array(lines)) => lines.into_iter().map(line).collect(),
+        Ok(Value::Array(lines)) => {
+            lines.iter().map(|line| line.as_str().map_or_else(|| line.to_string(), str::to_owned)).collect()
+        }
         Ok(Value::String(logged)) => text(&logged),
         _ => text(&String::from_utf8_lossy(body)),
-    }
-}
-
-fn line(value: Value) -> String {
-    match value {
-        Value::String(line) => line,
-        other => other.to_string(),
     }
 }
 

@@ -2,12 +2,12 @@
 
 use std::fmt;
 
-use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
+use serde::de::{DeserializeOwned, Error as _};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
 use super::answer::or_default;
-use super::status::{InstanceStatus, JobStatus};
+use super::{InstanceStatus, JobStatus};
 
 /// Describes an instance or a job of a service.
 ///
@@ -36,12 +36,8 @@ pub struct Instance {
     #[serde(default, deserialize_with = "or_default")]
     pub url: Option<String>,
     /// The instance's links (`_links`) by relation. See [`link`](Self::link).
-    #[serde(
-        rename = "_links",
-        default,
-        deserialize_with = "or_default",
-        skip_serializing_if = "Map::is_empty"
-    )]
+    #[serde(rename = "_links", default, deserialize_with = "or_default")]
+    #[serde(skip_serializing_if = "Map::is_empty")]
     pub links: Map<String, Value>,
     /// All other fields: the service's own options.
     #[serde(flatten)]
@@ -178,8 +174,7 @@ pub struct InternalEndpoint {
 }
 
 /// Holds a port of an instance inside the cluster.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(from = "PortAnswer")]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct InternalPort {
     /// The port's name. Empty if the platform does not say.
@@ -190,26 +185,13 @@ pub struct InternalPort {
     pub protocol: String,
 }
 
-/// A port as the platform writes it. OSC's documentation does not say which of the two it uses.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum PortAnswer {
-    Number(u16),
-    Named {
-        #[serde(default, deserialize_with = "or_default")]
-        name: String,
-        port: u16,
-        #[serde(default, deserialize_with = "or_default")]
-        protocol: String,
-    },
-}
-
-impl From<PortAnswer> for InternalPort {
-    fn from(answer: PortAnswer) -> Self {
-        match answer {
-            PortAnswer::Number(port) => Self { name: String::new(), port, protocol: String::new() },
-            PortAnswer::Named { name, port, protocol } => Self { name, port, protocol },
-        }
+/// Reads a number or an object. OSC's documentation does not say which of the two it uses.
+impl<'de> Deserialize<'de> for InternalPort {
+    fn deserialize<D: Deserializer<'de>>(answer: D) -> Result<Self, D::Error> {
+        let answer = Value::deserialize(answer)?;
+        let port = u16::deserialize(answer.get("port").unwrap_or(&answer)).map_err(D::Error::custom)?;
+        let text = |field: &str| answer[field].as_str().unwrap_or_default().to_owned();
+        Ok(Self { name: text("name"), port, protocol: text("protocol") })
     }
 }
 

@@ -60,7 +60,6 @@
 //! Tokens go nowhere else, whatever the catalog or an instance's links say. Redirects are not followed.
 
 mod access;
-mod account;
 mod adopt;
 mod adopt_step;
 mod answer;
@@ -74,14 +73,11 @@ mod hosts;
 mod inspect;
 mod instance;
 mod instances;
-mod jobs;
 mod platform;
 mod reply;
 mod request;
 mod secrets;
 mod service_token;
-mod services;
-mod source;
 mod starts;
 mod status;
 mod subscribe;
@@ -94,6 +90,7 @@ pub use self::adopt::Creation;
 pub use self::builder::ContextBuilder;
 pub use self::catalog::{App, ServiceType, Subscription, TokenBalance};
 pub use self::context::OscContext;
+use self::error::Outcome;
 pub use self::error::{ContextError, ContextErrorKind};
 pub use self::instance::{
     Instance, InstanceHealth, InstanceRef, InternalEndpoint, InternalPort, Port, Scaling,

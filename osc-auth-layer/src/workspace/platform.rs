@@ -77,9 +77,7 @@ fn is_near(base: &Url, url: &Url) -> bool {
     if is_loopback_url(base) {
         return is_loopback_url(url);
     }
-    let (Some(own), Some(host)) = (base.host_str(), url.host_str()) else {
-        return false;
-    };
+    let (Some(own), Some(host)) = (base.host_str(), url.host_str()) else { return false };
     let is_below = host.strip_suffix(own).is_some_and(|rest| rest.ends_with('.'));
     url.port_or_known_default() == base.port_or_known_default() && (host == own || is_below)
 }
@@ -87,6 +85,7 @@ fn is_near(base: &Url, url: &Url) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use http::HeaderValue;
 
     fn environment(issuer: &str) -> Option<String> {
         match Platform::of(&Issuer::new(Some(issuer), None, false).unwrap())? {
@@ -96,7 +95,7 @@ mod tests {
     }
 
     fn url(platform: &Platform, service: &'static str, path: &[&str]) -> String {
-        platform.request(Method::GET, service, path).url().to_string()
+        platform.request(Method::GET, service, path).authorized(HeaderValue::from_static("t")).url.to_string()
     }
 
     #[test]

@@ -32,7 +32,6 @@ fn json(request: WireRequest) -> WireRequest {
 }
 
 /// A request that carries the personal access token.
-#[derive(Clone)]
 pub(crate) struct PlatformRequest(WireRequest);
 
 impl PlatformRequest {
@@ -52,11 +51,6 @@ impl PlatformRequest {
 
     pub(super) fn authorized(&self, personal_access_token: HeaderValue) -> WireRequest {
         self.0.clone().header(PAT, personal_access_token)
-    }
-
-    #[cfg(test)]
-    pub(super) fn url(&self) -> &Url {
-        &self.0.url
     }
 }
 
@@ -91,7 +85,6 @@ impl Api {
 }
 
 /// A request that carries a service access token.
-#[derive(Clone)]
 pub(crate) struct ServiceRequest {
     request: WireRequest,
     header: HeaderName,
@@ -120,7 +113,7 @@ impl ServiceRequest {
         self
     }
 
-    pub(super) fn authorized(&self, service_access_token: HeaderValue) -> WireRequest {
-        self.request.clone().header(self.header.clone(), service_access_token)
+    pub(super) fn authorized(self, service_access_token: HeaderValue) -> WireRequest {
+        self.request.header(self.header, service_access_token)
     }
 }

@@ -6,9 +6,7 @@ use serde_json::json;
 
 use super::access::check_service_id;
 use super::answer::Doing;
-use super::context::OscContext;
-use super::error::{ContextError, ContextErrorKind};
-use super::platform::Platform;
+use super::{ContextError, ContextErrorKind, OscContext, Outcome};
 
 const MYSECRETS: &str = "mysecrets";
 
@@ -24,11 +22,10 @@ impl OscContext {
             secret_name: String,
         }
         let doing = Doing::new("list the secrets").of(service_id);
-        check_service_id(doing, service_id)?;
-        let request = |platform: &Platform| {
-            platform.request(Method::GET, "deploy", &[MYSECRETS, service_id]).without_content_type()
-        };
-        let stored: Vec<Stored> = self.ask_platform(doing, request).await?.read_list(doing)?;
+        check_service_id(doing)?;
+        let request = self.platform(doing)?.request(Method::GET, "deploy", &[MYSECRETS, service_id]);
+        let answer = self.ask_platform(doing, request.without_content_type()).await?;
+        let stored: Vec<Stored> = answer.read_list()?;
         Ok(stored.into_iter().map(|secret| secret.secret_name).collect())
     }
 
@@ -53,12 +50,10 @@ impl OscContext {
     /// [`NotFound`](ContextErrorKind::NotFound): OSC has no such service.
     pub async fn save_secret(&self, service_id: &str, name: &str, value: &str) -> Result<(), ContextError> {
         let doing = Doing::new("save the secret").of(service_id).to(name);
-        check(doing, service_id, name, value)?;
-        let request = |platform: &Platform| {
-            let body = json!({ "secretName": name, "secretData": value });
-            platform.request(Method::POST, "deploy", &[MYSECRETS, service_id]).body(&body)
-        };
-        self.ask_platform(doing, request).await?.done_hiding(doing, &[value])
+        check(doing, value)?;
+        let request = self.platform(doing)?.request(Method::POST, "deploy", &[MYSECRETS, service_id]);
+        let request = request.body(&json!({ "secretName": name, "secretData": value }));
+        self.ask_platform(doing, request).await?.hiding(value).done()
     }
 
     /// Changes the value of a stored secret. Instances read it when they start, so restart those that refer to it.
@@ -76,12 +71,10 @@ impl OscContext {
     /// [`NotFound`](ContextErrorKind::NotFound): there is no such secret.
     pub async fn update_secret(&self, service_id: &str, name: &str, value: &str) -> Result<(), ContextError> {
         let doing = Doing::new("change the secret").of(service_id).to(name);
-        check(doing, service_id, name, value)?;
-        let request = |platform: &Platform| {
-            let body = json!({ "secretData": value });
-            platform.request(Method::PUT, "deploy", &[MYSECRETS, service_id, name]).body(&body)
-        };
-        self.ask_platform(doing, request).await?.done_hiding(doing, &[value])
+        check(doing, value)?;
+        let request = self.platform(doing)?.request(Method::PUT, "deploy", &[MYSECRETS, service_id, name]);
+        let request = request.body(&json!({ "secretData": value }));
+        self.ask_platform(doing, request).await?.hiding(value).done()
     }
 
     /// Removes a secret. Instances that refer to it may fail to start the next time.
@@ -90,23 +83,19 @@ impl OscContext {
     /// [`NotFound`](ContextErrorKind::NotFound): there is no such secret.
     pub async fn remove_secret(&self, service_id: &str, name: &str) -> Result<(), ContextError> {
         let doing = Doing::new("remove the secret").of(service_id).to(name);
-        check(doing, service_id, name, "-")?;
-        let request =
-            |platform: &Platform| platform.request(Method::DELETE, "deploy", &[MYSECRETS, service_id, name]);
-        self.ask_platform(doing, request).await?.done_removing(doing)
+        check(doing, "-")?;
+        let request = self.platform(doing)?.request(Method::DELETE, "deploy", &[MYSECRETS, service_id, name]);
+        self.ask_platform(doing, request).await?.done_removing()
     }
 }
 
 /// Checks the arguments. A name becomes a segment of a path, where `.` and `..` would mean another path.
-fn check(doing: Doing<'_>, service_id: &str, name: &str, value: &str) -> Result<(), ContextError> {
-    check_service_id(doing, service_id)?;
-    if name.is_empty() || value.is_empty() {
-        return Err(
-            doing.error(ContextErrorKind::InvalidInput, "the name or the value of the secret is empty")
-        );
-    }
-    if matches!(name, "." | "..") {
-        return Err(doing.error(ContextErrorKind::InvalidInput, "a secret cannot be named . or .."));
-    }
-    Ok(())
+fn check(doing: Doing<'_>, value: &str) -> Outcome<()> {
+    check_service_id(doing)?;
+    let why = match doing.name() {
+        name if name.is_empty() || value.is_empty() => "the name or the value of the secret is empty",
+        "." | ".." => "a secret cannot be named . or ..",
+        _ => return Ok(()),
+    };
+    Err(doing.error(ContextErrorKind::InvalidInput, why))
 }

@@ -23,7 +23,7 @@ pub struct ServiceAccessToken(Arc<Issued>);
 
 struct Issued {
     service_id: String,
-    api_url: String,
+    api: Api,
     bearer: HeaderValue,
     expires_at: Timestamp,
     keep_until: Timestamp,
@@ -39,7 +39,7 @@ impl ServiceAccessToken {
     /// Returns the service's `apiUrl`, the only address that the token may go to.
     #[must_use]
     pub fn api_url(&self) -> &str {
-        &self.0.api_url
+        self.0.api.as_str()
     }
 
     /// Returns the token itself.
@@ -58,6 +58,11 @@ impl ServiceAccessToken {
     #[must_use]
     pub fn expires_at(&self) -> SystemTime {
         self.0.expires_at.into()
+    }
+
+    /// Returns the only API that the token may go to.
+    pub(super) fn api(&self) -> &Api {
+        &self.0.api
     }
 
     /// Returns true if the token is not about to expire.
@@ -81,7 +86,7 @@ impl ServiceAccessToken {
         let kept_for = lifetime.saturating_sub(MARGIN.min(lifetime / 4)).max(SHORTEST);
         Some(Self(Arc::new(Issued {
             service_id: service_id.to_owned(),
-            api_url: api.as_str().to_owned(),
+            api: api.clone(),
             bearer: bearer(&answer.token)?,
             expires_at,
             keep_until: now.plus(kept_for),
@@ -139,10 +144,8 @@ fn jwt_expiry(token: &str) -> Option<f64> {
     struct Claims {
         exp: f64,
     }
-    let mut parts = token.split('.');
-    let (_, payload, _, None) = (parts.next()?, parts.next()?, parts.next()?, parts.next()) else {
-        return None;
-    };
+    let parts: Vec<_> = token.split('.').collect();
+    let [_, payload, _] = parts[..] else { return None };
     let claims = URL_SAFE_NO_PAD.decode(payload.trim_end_matches('=')).ok()?;
     Some(serde_json::from_slice::<Claims>(&claims).ok()?.exp)
 }

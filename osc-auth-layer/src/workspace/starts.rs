@@ -4,8 +4,11 @@ use std::collections::HashMap;
 use std::hash::Hash;
 use std::time::Duration;
 
+use serde_json::Value;
+
+use super::Instance;
+use super::answer::Key;
 use super::create::Order;
-use super::instance::Instance;
 use crate::clock::Timestamp;
 
 /// Long enough: the cluster starts a node within minutes.
@@ -31,13 +34,10 @@ pub(super) struct Starts {
     resumes: HashMap<Key, Timestamp>,
 }
 
-/// Service and name.
-type Key = (String, String);
-
 impl Starts {
     /// Notes that a call for this order begins.
     pub(super) fn enter(&mut self, order: &Order) {
-        self.calls.entry((order.key(), order.digest)).or_default().0 += 1;
+        self.calls.entry((order.key.clone(), order.digest)).or_default().0 += 1;
     }
 
     /// Notes that a call ends, with the instance or without.
@@ -45,14 +45,11 @@ impl Starts {
     /// When the last call ends and one of them got the instance, the create is forgotten. If no call got it, a later call can
     /// still adopt it.
     pub(super) fn leave(&mut self, order: &Order, has_it: bool) {
-        let key = (order.key(), order.digest);
-        let Some((calls, is_had)) = self.calls.get_mut(&key) else {
-            return;
-        };
+        let key = (order.key.clone(), order.digest);
+        let Some((calls, is_had)) = self.calls.get_mut(&key) else { return };
         *calls -= 1;
         *is_had |= has_it;
-        if *calls == 0 {
-            let is_had = *is_had;
+        if let (0, is_had) = (*calls, *is_had) {
             self.calls.remove(&key);
             if is_had {
                 self.creates.remove(&key);
@@ -62,56 +59,46 @@ impl Starts {
 
     pub(super) fn begin(&mut self, order: &Order, now: Timestamp) {
         make_room(&mut self.creates, now, |start| start.at);
-        self.creates.insert((order.key(), order.digest), Start { at: now, needs_proof: false });
-    }
-
-    /// Notes that this create was carried out, and no other one for the name.
-    pub(super) fn succeed(&mut self, order: &Order, now: Timestamp) {
-        self.forget(&order.service_id, &order.name);
-        self.begin(order, now);
+        self.creates.insert((order.key.clone(), order.digest), Start { at: now, needs_proof: false });
     }
 
     /// Notes that the platform says the name is taken.
     pub(super) fn doubt(&mut self, order: &Order) {
-        if let Some(start) = self.creates.get_mut(&(order.key(), order.digest)) {
+        if let Some(start) = self.creates.get_mut(&(order.key.clone(), order.digest)) {
             start.needs_proof = true;
         }
     }
 
     /// Notes that the create was not carried out, and restores the earlier knowledge.
     pub(super) fn undo(&mut self, order: &Order, earlier: Option<Start>) {
-        let key = (order.key(), order.digest);
-        match earlier {
-            Some(earlier) => self.creates.insert(key, earlier),
-            None => self.creates.remove(&key),
-        };
+        let key = (order.key.clone(), order.digest);
+        self.creates.remove(&key);
+        self.creates.extend(earlier.map(|earlier| (key, earlier)));
     }
 
     pub(super) fn get(&self, order: &Order, now: Timestamp) -> Option<Start> {
-        let key = order.key();
         let recent = |start: &Start| is_recent(start.at, now);
-        let mine = self.creates.get(&(key.clone(), order.digest)).filter(|start| recent(start))?;
+        let mine = self.creates.get(&(order.key.clone(), order.digest)).filter(|start| recent(start))?;
         let is_contested = self
             .creates
             .iter()
-            .any(|((other, digest), start)| *other == key && *digest != order.digest && recent(start));
+            .any(|((key, digest), start)| *key == order.key && *digest != order.digest && recent(start));
         Some(Start { needs_proof: mine.needs_proof || is_contested, ..mine.clone() })
     }
 
     /// Forgets the name: an instance of this name no longer comes from anything that was started.
-    pub(super) fn forget(&mut self, service_id: &str, name: &str) {
-        let key = (service_id.to_owned(), name.to_owned());
-        self.creates.retain(|(other, _), _| *other != key);
-        self.resumes.remove(&key);
+    pub(super) fn forget(&mut self, key: &Key) {
+        self.creates.retain(|(other, _), _| other != key);
+        self.resumes.remove(key);
     }
 
-    pub(super) fn resumed(&mut self, service_id: &str, name: &str, now: Timestamp) {
+    pub(super) fn resumed(&mut self, key: Key, now: Timestamp) {
         make_room(&mut self.resumes, now, |at| *at);
-        self.resumes.insert((service_id.to_owned(), name.to_owned()), now);
+        self.resumes.insert(key, now);
     }
 
-    pub(super) fn resumed_at(&self, service_id: &str, name: &str) -> Option<Timestamp> {
-        self.resumes.get(&(service_id.to_owned(), name.to_owned())).copied()
+    pub(super) fn resumed_at(&self, key: &Key) -> Option<Timestamp> {
+        self.resumes.get(key).copied()
     }
 }
 
@@ -158,7 +145,7 @@ pub(super) fn next(found: Option<&Instance>, start: Option<&Start>, order: &Orde
 
 /// Returns false if the instance shows another value for an option than the order asks for. Options that the instance omits or
 /// masks (as with secrets) are not compared.
-fn agrees(asked: &serde_json::Value, found: &Instance) -> bool {
+fn agrees(asked: &Value, found: &Instance) -> bool {
     let asked = asked.as_object().into_iter().flatten();
     asked.filter(|(option, _)| *option != "name").all(|(option, asked)| {
         let (Some(asked), Some(shown)) = (plain(asked), found.fields.get(option).and_then(plain)) else {
@@ -169,10 +156,10 @@ fn agrees(asked: &serde_json::Value, found: &Instance) -> bool {
 }
 
 /// Returns a value as text, because a service may answer `"true"` for `true`. Lists and objects are not compared.
-fn plain(value: &serde_json::Value) -> Option<String> {
+fn plain(value: &Value) -> Option<String> {
     match value {
-        serde_json::Value::String(text) => Some(text.trim().to_owned()).filter(|text| !text.is_empty()),
-        serde_json::Value::Bool(_) | serde_json::Value::Number(_) => Some(value.to_string()),
+        Value::String(text) => Some(text.trim().to_owned()).filter(|text| !text.is_empty()),
+        Value::Bool(_) | Value::Number(_) => Some(value.to_string()),
         _ => None,
     }
 }
@@ -181,10 +168,10 @@ fn plain(value: &serde_json::Value) -> Option<String> {
 mod tests {
     use super::super::answer::Doing;
     use super::*;
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     fn order(name: &str, options: Value) -> Order {
-        Order::new(Doing::new("create"), "a", name, options).unwrap()
+        Order::new(Doing::new("create").of("a").to(name), options).unwrap()
     }
 
     fn at(seconds: u64) -> Timestamp {
@@ -244,11 +231,11 @@ mod tests {
         assert!(starts.get(&first, at(1800)).is_none());
         for n in 0..1000 {
             starts.begin(&order(&format!("n{n}"), json!({})), at(1 + n));
-            starts.resumed("a", &format!("n{n}"), at(1 + n));
+            starts.resumed(("a".to_owned(), format!("n{n}")), at(1 + n));
         }
         assert!(starts.creates.len() <= MOST && starts.resumes.len() <= MOST);
         assert!(starts.get(&order("n999", json!({})), at(1000)).is_some(), "the newest stay");
-        starts.forget("a", "n999");
+        starts.forget(&("a".to_owned(), "n999".to_owned()));
         assert!(starts.get(&order("n999", json!({})), at(1000)).is_none());
     }
 

@@ -6,14 +6,12 @@ use http::Method;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+#[cfg(doc)]
+use super::ContextErrorKind;
 use super::access::check_service_id;
 use super::answer::{Doing, or_default};
-use super::context::OscContext;
-use super::error::ContextError;
-#[cfg(doc)]
-use super::error::ContextErrorKind;
 use super::instances::check_name;
-use super::platform::Platform;
+use super::{ContextError, OscContext};
 
 const MYSUSPENDED: &str = "mysuspended";
 
@@ -64,8 +62,8 @@ impl OscContext {
     /// [Those of any call](OscContext#errors-of-any-call).
     pub async fn suspended_instances(&self) -> Result<Vec<SuspendedInstance>, ContextError> {
         let doing = Doing::new("list the suspended instances");
-        let request = |platform: &Platform| platform.request(Method::GET, "deploy", &[MYSUSPENDED]);
-        self.ask_platform(doing, request).await?.read_list(doing)
+        let request = self.platform(doing)?.request(Method::GET, "deploy", &[MYSUSPENDED]);
+        self.ask_platform(doing, request).await?.read_list()
     }
 
     /// Resumes a suspended instance.
@@ -91,17 +89,15 @@ impl OscContext {
     /// [`NotFound`](ContextErrorKind::NotFound): no suspended instance has this name.
     pub async fn resume_instance(&self, service_id: &str, name: &str) -> Result<(), ContextError> {
         let doing = Doing::new("resume").of(service_id).to(name);
-        check_service_id(doing, service_id)?;
-        check_name(doing, name)?;
-        let request = |platform: &Platform| {
-            let path = [MYSUSPENDED, service_id, name, "resume"];
-            platform.request(Method::POST, "deploy", &path).without_content_type()
-        };
-        self.ask_platform(doing, request).await?.done(doing)?;
+        check_service_id(doing)?;
+        check_name(doing)?;
+        let path = [MYSUSPENDED, service_id, name, "resume"];
+        let request = self.platform(doing)?.request(Method::POST, "deploy", &path).without_content_type();
+        self.ask_platform(doing, request).await?.done()?;
         let workspace = self.workspace(doing).await?;
         // The subscription may have ended when its last instance was suspended.
         workspace.forget_subscriptions();
-        workspace.starts.lock().resumed(service_id, name, self.now(doing)?);
+        workspace.starts.lock().resumed(doing.key(), self.now(doing)?);
         Ok(())
     }
 }

@@ -1,5 +1,6 @@
 //! Waits until an instance runs or a job is done.
 
+use std::pin::pin;
 use std::time::Duration;
 
 use futures_util::future::{Either, select};
@@ -7,39 +8,26 @@ use http::StatusCode;
 use parking_lot::Mutex;
 
 use super::answer::Doing;
-use super::context::OscContext;
-use super::error::{ContextError, ContextErrorKind};
-use super::instance::{Instance, InstanceHealth, InstanceRef};
 use super::instances::missing;
-use super::status::{InstanceStatus, JobStatus};
+use super::{
+    ContextError, ContextErrorKind, Instance, InstanceHealth, InstanceRef, InstanceStatus, JobStatus,
+    OscContext, Outcome,
+};
 use crate::clock::Timestamp;
 
 pub(super) const BETWEEN_LOOKS: Duration = Duration::from_secs(1);
 /// How long the API of a new or resumed instance may refuse a good token, or not know a resumed instance.
 const SETTLING: Duration = Duration::from_secs(60);
 
-/// Decides which errors a wait tolerates.
-#[derive(Clone, Copy)]
-pub(super) struct Patience {
-    since: Timestamp,
-}
-
-impl Patience {
-    /// Starts at `since`, the time at which the wait or the create began.
-    pub(super) fn since(since: Timestamp) -> Self {
-        Self { since }
-    }
-
-    /// Returns how long to wait before the next look, or `None` if the error is final.
-    pub(super) fn pause(self, error: &ContextError, now: Timestamp) -> Option<Duration> {
-        let is_settling = now.since(self.since) < SETTLING;
-        match (error.kind(), error.status()) {
-            (ContextErrorKind::Unavailable, _) => {
-                Some(error.retry_after().unwrap_or_default().max(BETWEEN_LOOKS))
-            }
-            (ContextErrorKind::Refused, Some(StatusCode::UNAUTHORIZED)) if is_settling => Some(BETWEEN_LOOKS),
-            _ => None,
+/// Returns how long a wait pauses after an error, or `None` if the error is final. `since` is when the wait or the create began.
+pub(super) fn pause_after(error: &ContextError, since: Timestamp, now: Timestamp) -> Option<Duration> {
+    let is_settling = now.since(since) < SETTLING;
+    match (error.kind(), error.status()) {
+        (ContextErrorKind::Unavailable, _) => {
+            Some(error.retry_after().unwrap_or_default().max(BETWEEN_LOOKS))
         }
+        (ContextErrorKind::Refused, Some(StatusCode::UNAUTHORIZED)) if is_settling => Some(BETWEEN_LOOKS),
+        _ => None,
     }
 }
 
@@ -82,30 +70,23 @@ impl OscContext {
     ) -> Result<(), ContextError> {
         let instance = instance.into();
         let doing = Doing::new("wait for").of(service_id).to(instance.name());
-        let mut known = match instance {
+        let known = Mutex::new(match instance {
             InstanceRef::Known(instance) => Some(instance.clone()),
             InstanceRef::Name(_) => None,
-        };
-        let (seen, patience) = (Mutex::default(), Patience::since(self.now(doing)?));
-        let looking = async {
-            loop {
-                let health = self.look_at_health(doing, service_id, instance.name(), &mut known).await;
-                let looked = health.and_then(|health| {
-                    let Some(health) = health else { return Ok(None) };
-                    saw(&seen, health.status.as_str());
-                    watch(&health);
-                    match health.status {
-                        InstanceStatus::Running => Ok(Some(())),
-                        InstanceStatus::Failed => Err(failed(doing)),
-                        _ => Ok(None),
-                    }
-                });
-                if self.go_on(doing, patience, &seen, looked).await?.is_some() {
-                    return Ok(());
-                }
+        });
+        let seen = Mutex::default();
+        let look = || self.look_at_health(doing, &known);
+        let judge = |health: Option<InstanceHealth>| {
+            let Some(health) = health else { return Ok(None) };
+            saw(&seen, health.status.as_str());
+            watch(&health);
+            match health.status {
+                InstanceStatus::Running => Ok(Some(())),
+                InstanceStatus::Failed => Err(failed(doing)),
+                _ => Ok(None),
             }
         };
-        self.until(doing, deadline, &seen, "running", looking).await
+        self.look_until(doing, deadline, "running", &seen, look, judge).await
     }
 
     /// Waits until a job has succeeded, and returns it. Looks every second and calls `watch` with each status. Otherwise it works
@@ -138,117 +119,104 @@ impl OscContext {
         mut watch: impl FnMut(&JobStatus),
     ) -> Result<Instance, ContextError> {
         let doing = Doing::new("wait for").of(service_id).to(name);
-        let (seen, patience) = (Mutex::default(), Patience::since(self.now(doing)?));
-        let looking = async {
-            loop {
-                let job = self.get_job(service_id, name).await;
-                let looked = job.and_then(|job| {
-                    let job = job.ok_or_else(|| missing(doing))?;
-                    let Some(status) = job.job_status() else { return Ok(None) };
-                    saw(&seen, status.as_str());
-                    watch(&status);
-                    match status {
-                        _ if status.is_complete() => Ok(Some(job)),
-                        _ if status.has_failed() => Err(failed(doing)),
-                        _ => Ok(None),
-                    }
-                });
-                if let Some(job) = self.go_on(doing, patience, &seen, looked).await? {
-                    return Ok(job);
-                }
+        let seen = Mutex::default();
+        let judge = |job: Option<Instance>| {
+            let job = job.ok_or_else(|| missing(doing))?;
+            let Some(status) = job.job_status() else { return Ok(None) };
+            saw(&seen, status.as_str());
+            watch(&status);
+            match status {
+                _ if status.is_complete() => Ok(Some(job)),
+                _ if status.has_failed() => Err(failed(doing)),
+                _ => Ok(None),
             }
         };
-        self.until(doing, deadline, &seen, "done", looking).await
+        self.look_until(doing, deadline, "done", &seen, || self.get_job(service_id, name), judge).await
     }
 
-    /// Handles the result of a look. Returns the awaited result or a final error, or pauses and returns `None`.
-    async fn go_on<T>(
-        &self,
-        doing: Doing<'_>,
-        patience: Patience,
-        seen: &Mutex<Seen>,
-        looked: Result<Option<T>, ContextError>,
-    ) -> Result<Option<T>, ContextError> {
-        let pause = match looked {
-            Ok(None) => BETWEEN_LOOKS,
-            Ok(Some(result)) => return Ok(Some(result)),
-            Err(error) => {
-                let pause = patience.pause(&error, self.now(doing)?);
-                let Some(pause) = pause else { return Err(error) };
-                tracing::debug!(%error, "a check failed, and the wait continues");
-                seen.lock().problem = Some(error);
-                pause
-            }
-        };
-        self.pause(doing, pause).await?;
-        Ok(None)
-    }
-
-    /// Ends a wait at its deadline and adds the last status to its error.
-    async fn until<T>(
+    /// Looks until there is a result, a final error, or the deadline has passed. Adds the last status to the error.
+    async fn look_until<L, T, F: Future<Output = Outcome<L>>>(
         &self,
         doing: Doing<'_>,
         deadline: Duration,
-        seen: &Mutex<Seen>,
         goal: &str,
-        looking: impl Future<Output = Result<T, ContextError>>,
-    ) -> Result<T, ContextError> {
-        let looking = std::pin::pin!(looking);
-        let late = std::pin::pin!(self.sleep(doing, deadline));
-        let ended = match select(looking, late).await {
-            Either::Left((ended, _)) => ended,
-            Either::Right((Err(error), _)) => Err(error),
-            Either::Right((Ok(()), _)) => Err(too_late(doing, goal, &seen.lock())),
+        seen: &Mutex<Seen>,
+        look: impl Fn() -> F,
+        mut judge: impl FnMut(L) -> Outcome<Option<T>>,
+    ) -> Outcome<T> {
+        let since = self.now(doing)?;
+        let looking = async {
+            loop {
+                let pause = match look().await.and_then(&mut judge) {
+                    Ok(Some(result)) => return Ok(result),
+                    Ok(None) => BETWEEN_LOOKS,
+                    Err(error) => {
+                        let pause = pause_after(&error, since, self.now(doing)?);
+                        let Some(pause) = pause else { return Err(error) };
+                        tracing::debug!(%error, "a check failed, and the wait continues");
+                        seen.lock().problem = Some(error);
+                        pause
+                    }
+                };
+                self.pause(doing, pause).await?;
+            }
         };
-        ended.map_err(|error| error.after_status(seen.lock().status.clone()))
+        let ended = self.within(doing, deadline, looking).await;
+        let seen = seen.lock();
+        let ended = ended.and_then(|result| result.ok_or_else(|| too_late(doing, goal, &seen)));
+        ended.map_err(|error| error.after_status(seen.status.clone()))
+    }
+
+    /// Returns the result of `work`, or `None` if the deadline passes first.
+    pub(super) async fn within<T>(
+        &self,
+        doing: Doing<'_>,
+        deadline: Duration,
+        work: impl Future<Output = Outcome<T>>,
+    ) -> Outcome<Option<T>> {
+        match select(pin!(work), pin!(self.sleep(doing, deadline))).await {
+            Either::Left((done, _)) => done.map(Some),
+            Either::Right((late, _)) => late.map(|()| None),
+        }
     }
 
     /// Returns the health, or `None` if there is none yet. `known` caches the instance, so that it is looked up once.
     async fn look_at_health(
         &self,
         doing: Doing<'_>,
-        service_id: &str,
-        name: &str,
-        known: &mut Option<Instance>,
-    ) -> Result<Option<InstanceHealth>, ContextError> {
-        let instance = match known {
+        known: &Mutex<Option<Instance>>,
+    ) -> Outcome<Option<InstanceHealth>> {
+        let cached = known.lock().take();
+        let instance = match cached {
             Some(instance) => instance,
-            None => known.insert(self.find_again(doing, service_id, name).await?),
+            None => self.find_again(doing).await?,
         };
-        match self.instance_health(service_id, &*instance).await {
-            Ok(health) => Ok(Some(health)),
-            // The health may turn up later than the instance, or the instance was removed. The next look will tell.
-            Err(error) if error.kind() == ContextErrorKind::NotFound => {
-                *known = None;
-                Ok(None)
-            }
-            Err(error) => Err(error),
+        let health = self.instance_health(doing.service_id(), &instance).await;
+        // The health may turn up later than the instance, or the instance was removed. The next look will tell.
+        if health.as_ref().is_err_and(|error| error.kind() == ContextErrorKind::NotFound) {
+            return Ok(None);
         }
+        *known.lock() = Some(instance);
+        health.map(Some)
     }
 
     /// Looks up an instance that should exist. An instance that was resumed a moment ago may still be missing.
-    async fn find_again(
-        &self,
-        doing: Doing<'_>,
-        service_id: &str,
-        name: &str,
-    ) -> Result<Instance, ContextError> {
-        if let Some(instance) = self.look(doing, service_id, name).await? {
+    async fn find_again(&self, doing: Doing<'_>) -> Outcome<Instance> {
+        if let Some(instance) = self.look(doing).await? {
             return Ok(instance);
         }
-        let resumed_at = self.workspace(doing).await?.starts.lock().resumed_at(service_id, name);
+        let workspace = self.workspace(doing).await?;
+        let resumed_at = workspace.starts.lock().resumed_at(&doing.key());
         let now = self.now(doing)?;
         if resumed_at.is_some_and(|at| now.since(at) < SETTLING) {
-            return Err(doing.error(
-                ContextErrorKind::Unavailable,
-                "it was resumed a moment ago and is not available yet",
-            ));
+            let why = "it was resumed a moment ago and is not available yet";
+            return Err(doing.error(ContextErrorKind::Unavailable, why));
         }
         Err(missing(doing))
     }
 
     /// Sleeps. Fails early if the session ends meanwhile.
-    pub(super) async fn pause(&self, doing: Doing<'_>, pause: Duration) -> Result<(), ContextError> {
+    pub(super) async fn pause(&self, doing: Doing<'_>, pause: Duration) -> Outcome<()> {
         let mut left = pause;
         while !left.is_zero() {
             let step = left.min(BETWEEN_LOOKS);
@@ -289,7 +257,6 @@ mod tests {
     #[test]
     fn a_wait_tolerates_outages_and_a_minute_of_401() {
         let at = |seconds: u64| Timestamp::from_millis(seconds * 1000);
-        let patience = Patience::since(at(1000));
         let doing = Doing::new("wait for");
         let unavailable = doing.error(ContextErrorKind::Unavailable, "x");
         let later = unavailable.clone().retry_in(Some(Duration::from_secs(17)));
@@ -297,8 +264,9 @@ mod tests {
             let error = doing.error(ContextErrorKind::Refused, "x");
             error.answered(StatusCode::from_u16(status).unwrap(), None)
         };
-        let pause =
-            |error: &ContextError, seconds| patience.pause(error, at(seconds)).map(|pause| pause.as_secs());
+        let pause = |error: &ContextError, seconds| {
+            pause_after(error, at(1000), at(seconds)).map(|pause| pause.as_secs())
+        };
         assert_eq!((pause(&unavailable, 1000), pause(&unavailable, 9999)), (Some(1), Some(1)));
         assert_eq!(pause(&later, 1000), Some(17));
         assert_eq!((pause(&refused(401), 1059), pause(&refused(401), 1060)), (Some(1), None));
