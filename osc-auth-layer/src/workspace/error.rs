@@ -87,11 +87,11 @@ impl ContextErrorKind {
     /// Returns the name for programs, such as `name_taken`. The JSON answer in axum uses it as `error`.
     #[must_use]
     pub fn as_str(self) -> &'static str {
-        self.row().0
+        self.name_and_status().0
     }
 
     /// Returns the name for programs, and the status with which an app can answer its own client.
-    fn row(self) -> (&'static str, StatusCode) {
+    fn name_and_status(self) -> (&'static str, StatusCode) {
         match self {
             Self::InvalidInput => ("invalid_input", StatusCode::BAD_REQUEST),
             Self::NotConfigured => ("not_configured", StatusCode::INTERNAL_SERVER_ERROR),
@@ -204,7 +204,7 @@ impl ContextError {
     /// | `DeadlineExceeded`, `MaybeCreated` | 504 |
     #[must_use]
     pub fn response_status(&self) -> StatusCode {
-        self.kind().row().1
+        self.kind().name_and_status().1
     }
 }
 

@@ -59,7 +59,7 @@ impl Visit<'_> for Answers {
         let target = match (self.of.as_str(), function.sig.ident.to_string().as_str()) {
             ("Refusal", "kind") => Some(Target::Code),
             ("Refusal", "description") | ("BadCookie", "problem") => Some(Target::Text),
-            ("ContextErrorKind", "as_str") => Some(Target::Kind),
+            ("ContextErrorKind", "name_and_status") => Some(Target::Kind),
             _ => None,
         };
         self.visit_for(target, |answers| visit::visit_impl_item_fn(answers, function));
