@@ -174,7 +174,7 @@ export CHROMIUM="${CHROMIUM:-$(command -v chromium)}"
 step "Rust: unit tests, scenarios, documentation examples" \
     cargo test --quiet --workspace --all-features --no-fail-fast
 step "Scenarios with a session store that notifies of changes" scenarios_with memory
-step "Scenarios with a session store that is read at every request" scenarios_with untold
+step "Scenarios with a session store that is read at every request" scenarios_with polled
 step "Checker: session records in every order of events" check_every_order
 step "Providers by other authors: oidc-provider and Django OAuth Toolkit" sign_in_with_other_providers
 step "Features: each one alone" check_features

@@ -21,7 +21,7 @@ use osc_tests::{Answer, Nodes, RunningClock, error_of, token_of};
 
 /// Returns this many nodes with a store that notifies of changes, and with one that does not.
 async fn both_kinds(nodes: usize) -> [Nodes; 2] {
-    [Nodes::told(nodes).await, Nodes::untold(nodes).await]
+    [Nodes::notified(nodes).await, Nodes::polling(nodes).await]
 }
 
 /// Returns nodes whose clocks run.

@@ -12,7 +12,7 @@ mod restored;
 mod slow;
 mod storms;
 mod told;
-mod untold;
+mod unnotified;
 mod warm;
 mod wrong;
 

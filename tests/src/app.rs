@@ -52,12 +52,12 @@ pub fn layer_for(osc: &MockOsc) -> Builder {
 
 /// Adds the store that `SCENARIO_STORE` names, so that all scenarios also run with a store.
 ///
-/// `memory` is a store that notifies nodes of changes. `untold` does not, so nodes read it at every request.
+/// `memory` is a store that notifies nodes of changes. `polled` does not, so nodes read it at every request.
 pub(crate) fn with_scenario_store(layer: Builder, clock: impl Clock) -> Builder {
     match std::env::var("SCENARIO_STORE").as_deref() {
         Ok("memory") => layer.store(MemoryStore::with_clock(clock)),
-        Ok("untold") => layer.store(MemoryStore::untold(clock)),
-        Ok(other) => panic!("SCENARIO_STORE={other} is neither `memory` nor `untold`"),
+        Ok("polled") => layer.store(MemoryStore::without_notifications(clock)),
+        Ok(other) => panic!("SCENARIO_STORE={other} is neither `memory` nor `polled`"),
         Err(_) => layer,
     }
 }

@@ -93,13 +93,13 @@ impl Nodes {
     pub const TAKEOVER_PAUSE: RangeInclusive<Duration> = Duration::from_secs(4)..=Duration::from_secs(4);
 
     /// Starts this many nodes on a store that notifies them of changes. A user signs in at the first node.
-    pub async fn told(nodes: usize) -> Self {
+    pub async fn notified(nodes: usize) -> Self {
         Self::with(MockOsc::builder(), true, nodes, |layer| layer).await.sign_in().await
     }
 
     /// Starts this many nodes on a store that does not notify them of changes. A user signs in at the first
     /// node.
-    pub async fn untold(nodes: usize) -> Self {
+    pub async fn polling(nodes: usize) -> Self {
         Self::with(MockOsc::builder(), false, nodes, |layer| layer).await.sign_in().await
     }
 
@@ -157,7 +157,7 @@ impl<C: MovableClock> Nodes<C> {
         let store = if is_notified {
             MemoryStore::with_clock(store_clock.clone())
         } else {
-            MemoryStore::untold(store_clock.clone())
+            MemoryStore::without_notifications(store_clock.clone())
         };
         let nodes: Vec<_> = (0..nodes)
             .map(|_| {

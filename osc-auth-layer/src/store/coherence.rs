@@ -75,7 +75,7 @@ impl Coherence {
         self.trusted_until.fetch_max(self.millis(as_of + TRUST), SeqCst);
     }
 
-    /// Changes may have gone untold: nothing read before is trusted.
+    /// Notifications may have been missed, so nothing read before is trusted.
     pub(crate) fn forget(&self) {
         self.trusted_until.store(0, SeqCst);
         self.epoch.fetch_add(1, SeqCst);

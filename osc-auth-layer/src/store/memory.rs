@@ -73,7 +73,7 @@ impl MemoryStore {
 
     /// Returns an empty store without notifications. Layers read from it at every request.
     #[must_use]
-    pub fn untold(clock: impl Clock) -> Self {
+    pub fn without_notifications(clock: impl Clock) -> Self {
         Self::with(clock, false)
     }
 
@@ -85,25 +85,25 @@ impl MemoryStore {
     /// Makes every operation fail from now on, and stops the notifications.
     pub fn go_down(&self) {
         self.0.state.lock().is_down = true;
-        self.fall_silent();
+        self.stop_notifications();
     }
 
     /// Makes the store work again, with its old contents.
     pub fn come_back(&self) {
         self.0.state.lock().is_down = false;
-        self.speak_up();
+        self.resume_notifications();
     }
 
     /// Stops the notifications of changes. The layers know that they stopped.
-    pub fn fall_silent(&self) {
+    pub fn stop_notifications(&self) {
         // Taken out first: dropping one calls into a layer.
         let watching = std::mem::take(&mut self.0.state.lock().watching);
         drop(watching);
     }
 
     /// Resumes the notifications of changes.
-    pub fn speak_up(&self) {
-        self.fall_silent();
+    pub fn resume_notifications(&self) {
+        self.stop_notifications();
         let mut state = self.0.state.lock();
         state.watching = state.watchers.iter().map(begin).collect();
     }
@@ -150,9 +150,9 @@ impl MemoryStore {
 
     /// Goes back to an older state, like a server that restarts from an old dump.
     pub fn restore(&self, snapshot: &Snapshot) {
-        self.fall_silent();
+        self.stop_notifications();
         self.0.state.lock().entries = snapshot.0.clone();
-        self.speak_up();
+        self.resume_notifications();
     }
 
     /// Returns every byte in the store, for tests that look for secrets.
@@ -279,8 +279,8 @@ mod tests {
     use crate::store::contract;
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn it_keeps_every_promise_told_and_untold() {
-        for store in [MemoryStore::new(), MemoryStore::untold(SystemClock)] {
+    async fn it_keeps_every_promise_with_and_without_notifications() {
+        for store in [MemoryStore::new(), MemoryStore::without_notifications(SystemClock)] {
             contract::run(async || store.clone()).await;
         }
     }

@@ -23,7 +23,7 @@ impl Watcher {
     /// Promises to notify the layer of every change until the returned value is dropped.
     ///
     /// Call it when the store's notifications are on. Drop the value as soon as a notification may have been missed.
-    #[must_use = "dropping it says that changes go untold"]
+    #[must_use = "dropping it says that notifications may be missed"]
     pub fn begin(&self) -> Watching {
         self.tell(Coherence::forget);
         Watching(self.clone())

@@ -44,7 +44,7 @@ async fn s61_after_the_layer_is_gone_nothing_is_sent() {
 #[tokio::test]
 async fn s61_after_the_sign_out_on_another_node_nothing_is_sent() {
     for is_notified in [true, false] {
-        let nodes = if is_notified { Nodes::told(2).await } else { Nodes::untold(2).await };
+        let nodes = if is_notified { Nodes::notified(2).await } else { Nodes::polling(2).await };
         nodes.warm_up().await;
         let osc = nodes.token(0).await.context();
         soon(osc.list_instances(ADSERVER)).await.unwrap();
@@ -142,7 +142,7 @@ async fn s61_the_visitors_next_session_starts_with_an_empty_cache() {
 
 #[tokio::test]
 async fn s61_no_service_access_token_is_written_to_the_store() {
-    let nodes = Nodes::told(2).await;
+    let nodes = Nodes::notified(2).await;
     nodes.warm_up().await;
     let (here, there) = (nodes.token(0).await.context(), nodes.token(1).await.context());
     let before = nodes.store.dump();

@@ -119,8 +119,8 @@ impl Cluster {
             }
             Step::Store(true) => self.store_comes_back().await,
             Step::Rotated(node) => self.rotated_without_a_store(*node).await,
-            Step::Word(false) => self.store.fall_silent(),
-            Step::Word(true) if self.store_is_up => self.store.speak_up(),
+            Step::Word(false) => self.store.stop_notifications(),
+            Step::Word(true) if self.store_is_up => self.store.resume_notifications(),
             Step::Word(true) => {}
             Step::Provider(trouble) => {
                 let (fault, times) = match trouble {
@@ -306,7 +306,7 @@ impl Cluster {
     pub(super) async fn calm_down(mut self) {
         self.osc.clear_faults();
         self.store_comes_back().await;
-        self.store.speak_up();
+        self.store.resume_notifications();
         // This is longer than any backoff for a failing provider, and the token expires.
         self.time_passes(Duration::from_secs(2 * 60 * 60)).await;
         let was_troubled = std::mem::take(&mut self.troubled);

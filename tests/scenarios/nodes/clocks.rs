@@ -165,7 +165,7 @@ async fn s60_one_lost_record_of_use_ends_no_session() {
 
 #[tokio::test]
 async fn s26_a_user_who_is_idle_on_all_nodes_is_ended_in_the_store_too() {
-    let nodes = Nodes::told(2).await;
+    let nodes = Nodes::notified(2).await;
     nodes.warm_up().await;
     nodes.pass(24 * HOUR + 2 * MINUTE);
     for at in 0..2 {
@@ -211,7 +211,7 @@ async fn jobs_count_as_use_on_every_node() {
 
 #[tokio::test]
 async fn a_late_request_does_not_refresh_an_expired_session() {
-    let nodes = Nodes::told(2).await;
+    let nodes = Nodes::notified(2).await;
     nodes.warm_up().await;
     nodes.pass(24 * HOUR + EXPIRED);
     for at in 0..2 {

@@ -45,7 +45,7 @@ async fn what_a_newer_version_adds_to_a_record_survives_every_change_of_this_ver
 
 #[tokio::test]
 async fn a_record_in_a_newer_format_is_an_outage_and_no_sign_out() {
-    let nodes = Nodes::untold(2).await;
+    let nodes = Nodes::polling(2).await;
     let token = nodes.token(0).await;
     let snapshot = nodes.store.snapshot();
     write_in_a_newer_format(&nodes).await;
@@ -64,7 +64,7 @@ async fn a_record_in_a_newer_format_is_an_outage_and_no_sign_out() {
 
 #[tokio::test]
 async fn a_refresh_that_meets_a_record_in_a_newer_format_ends() {
-    let nodes = Nodes::untold(1).await;
+    let nodes = Nodes::polling(1).await;
     nodes.pass(EXPIRED);
     let (hold, request) = nodes.held_up(0).await;
     write_in_a_newer_format(&nodes).await;

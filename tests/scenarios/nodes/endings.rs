@@ -18,7 +18,7 @@ const END_AGAIN: RangeInclusive<Duration> = Duration::from_millis(500)..=Duratio
 
 /// Returns two nodes. The first cannot end sessions in the store for now.
 async fn without_endings(trouble: Trouble) -> Nodes {
-    let nodes = Nodes::told(2).await;
+    let nodes = Nodes::notified(2).await;
     nodes.warm_up().await;
     nodes.node(0).store.trouble(Op::End, trouble);
     nodes
@@ -36,7 +36,7 @@ async fn tell_again(nodes: &Nodes) {
 
 #[tokio::test]
 async fn a_sign_out_in_a_store_outage_holds_here_now_and_elsewhere_later() {
-    let nodes = Nodes::told(3).await;
+    let nodes = Nodes::notified(3).await;
     nodes.warm_up().await;
     nodes.store.go_down();
     let mut browser = nodes.at(0);
@@ -159,7 +159,7 @@ async fn s21_a_replaced_session_is_refused_here_before_the_store_write() {
 #[tokio::test]
 async fn a_client_disconnect_in_the_callback_leaves_no_session_or_grant() {
     for op in [Op::Create, Op::End] {
-        let mut nodes = Nodes::told(1).await;
+        let mut nodes = Nodes::notified(1).await;
         let path = callback(&mut nodes.browser, &nodes.osc).await;
         let hold = nodes.node(0).store.hold(op);
         {
@@ -191,7 +191,7 @@ async fn a_client_disconnect_in_the_callback_leaves_no_session_or_grant() {
 
 #[tokio::test]
 async fn a_concurrent_read_does_not_revive_a_signed_out_session() {
-    let nodes = Nodes::told(2).await;
+    let nodes = Nodes::notified(2).await;
     let reads = nodes.node(1).store.hold(Op::Read);
     let reading = nodes.waiting(1);
     soon(nodes.node(1).store.asked(Op::Read, 1)).await;
@@ -208,7 +208,7 @@ async fn a_concurrent_read_does_not_revive_a_signed_out_session() {
 
 #[tokio::test]
 async fn sign_outs_of_unknown_sessions_in_an_outage_end_with_the_layer() {
-    let nodes = Nodes::told(1).await;
+    let nodes = Nodes::notified(1).await;
     nodes.store.go_down();
     let mut stranger = nodes.at(0);
     let name = stranger.cookies().keys().next().expect("the session's").clone();
@@ -230,7 +230,7 @@ async fn sign_outs_of_unknown_sessions_in_an_outage_end_with_the_layer() {
 #[tokio::test]
 async fn a_full_list_of_endings_does_not_block_real_sign_outs() {
     const MOST: usize = 10_000;
-    let nodes = Nodes::told(2).await;
+    let nodes = Nodes::notified(2).await;
     nodes.warm_up().await;
     nodes.store.go_down();
     let mut stranger = nodes.at(0);

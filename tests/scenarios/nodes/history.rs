@@ -48,7 +48,7 @@ async fn s54_a_store_reset_after_a_refresh_is_updated_and_keeps_the_session() {
 
 #[tokio::test]
 async fn s54_the_node_with_the_newest_version_wins() {
-    let nodes = Nodes::told(3).await;
+    let nodes = Nodes::notified(3).await;
     nodes.warm_up().await;
     let snapshot = nodes.store.snapshot();
     let first = nodes.token(0).await;
@@ -76,7 +76,7 @@ async fn s54_the_node_with_the_newest_version_wins() {
 
 #[tokio::test]
 async fn s54_a_refresh_with_an_outdated_record_uses_the_newest_token() {
-    let nodes = Nodes::told(2).await;
+    let nodes = Nodes::notified(2).await;
     let snapshot = nodes.store.snapshot();
     nodes.pass(EXPIRED);
     nodes.token(0).await;

@@ -50,7 +50,7 @@ async fn s56_a_store_out_of_reach_lets_nobody_in_and_signs_nobody_out() {
 
 #[tokio::test]
 async fn without_a_session_requests_need_no_store_but_sign_in_does() {
-    let nodes = Nodes::told(1).await;
+    let nodes = Nodes::notified(1).await;
     nodes.store.go_down();
     let mut nobody = nodes.at(0);
     nobody.forget_cookies("");
@@ -64,14 +64,14 @@ async fn without_a_session_requests_need_no_store_but_sign_in_does() {
 
 #[tokio::test]
 async fn warm_sessions_fail_closed_when_notifications_may_be_lost() {
-    let nodes = Nodes::told(1).await;
+    let nodes = Nodes::notified(1).await;
     nodes.warm_up().await;
     nodes.node(0).store.trouble(Op::Read, Trouble::Fails);
     nodes.token(0).await;
-    nodes.store.fall_silent();
+    nodes.store.stop_notifications();
     assert_unavailable(&nodes.fetch(0).await);
     // Notifications work again, but changes in the meantime may have been missed.
-    nodes.store.speak_up();
+    nodes.store.resume_notifications();
     assert_unavailable(&nodes.fetch(0).await);
     nodes.node(0).store.mend();
     nodes.token(0).await;
@@ -80,7 +80,7 @@ async fn warm_sessions_fail_closed_when_notifications_may_be_lost() {
 #[tokio::test]
 async fn public_paths_pass_without_a_token_within_their_time_limit() {
     for nodes in both_kinds(1).await {
-        nodes.store.fall_silent();
+        nodes.store.stop_notifications();
         nodes.store.go_down();
         let answer = soon(nodes.at(0).fetch("/public")).await;
         assert_eq!((answer.status(), token_of(&answer).is_none()), (StatusCode::OK, true));
@@ -105,7 +105,7 @@ async fn public_paths_pass_without_a_token_within_their_time_limit() {
 
 #[tokio::test]
 async fn a_store_that_hangs_is_waited_for_two_seconds() {
-    let nodes = Nodes::told(1).await;
+    let nodes = Nodes::notified(1).await;
     nodes.store.hold();
     let mut request = nodes.waiting(0);
     nodes.node(0).clock.advance(DEADLINE - Duration::from_millis(1));
@@ -138,7 +138,7 @@ async fn handles_distinguish_a_store_outage_from_the_sessions_end() {
 #[tokio::test]
 async fn an_unavailable_lease_costs_no_valid_token_and_no_session() {
     for trouble in TROUBLES {
-        let nodes = Nodes::told(1).await;
+        let nodes = Nodes::notified(1).await;
         let old = nodes.token(0).await;
         nodes.node(0).store.trouble(Op::Lease, trouble);
         nodes.pass(AHEAD);
@@ -163,7 +163,7 @@ async fn an_unavailable_lease_costs_no_valid_token_and_no_session() {
 #[tokio::test]
 async fn a_sign_in_that_cannot_be_recorded_makes_no_token_request() {
     for (op, trouble) in TROUBLES.map(|trouble| (Op::Once, trouble)) {
-        let mut nodes = Nodes::told(1).await;
+        let mut nodes = Nodes::notified(1).await;
         let old = nodes.token(0).await;
         nodes.osc.forget_requests();
         let path = osc_tests::callback(&mut nodes.browser, &nodes.osc).await;
@@ -184,7 +184,7 @@ async fn a_sign_in_that_cannot_be_recorded_makes_no_token_request() {
 #[tokio::test]
 async fn an_unstorable_sign_in_is_revoked_and_keeps_the_old_session() {
     for trouble in TROUBLES {
-        let mut nodes = Nodes::told(2).await;
+        let mut nodes = Nodes::notified(2).await;
         let old = nodes.token(0).await;
         nodes.node(0).store.trouble(Op::Create, trouble);
         let path = osc_tests::callback(&mut nodes.browser, &nodes.osc).await;
@@ -210,7 +210,7 @@ async fn an_unstorable_sign_in_is_revoked_and_keeps_the_old_session() {
 
 #[tokio::test]
 async fn a_store_failing_after_the_exchange_gets_the_grant_revoked() {
-    let mut nodes = Nodes::told(1).await;
+    let mut nodes = Nodes::notified(1).await;
     let path = osc_tests::callback(&mut nodes.browser, &nodes.osc).await;
     let hold = nodes.osc.hold(mock_osc::Endpoint::Token);
     let mut browser = nodes.at(0);
@@ -230,7 +230,7 @@ async fn a_store_failing_after_the_exchange_gets_the_grant_revoked() {
 
 #[tokio::test]
 async fn an_unstorable_sign_in_without_refresh_token_is_revoked() {
-    let mut nodes = Nodes::told(1).await;
+    let mut nodes = Nodes::notified(1).await;
     nodes.osc.set_token_field("refresh_token", None);
     let path = osc_tests::callback(&mut nodes.browser, &nodes.osc).await;
     nodes.node(0).store.trouble(Op::Create, TROUBLES[0]);

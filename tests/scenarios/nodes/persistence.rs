@@ -82,7 +82,7 @@ async fn s41_while_writes_fail_the_other_nodes_wait_and_then_get_the_token() {
 
 #[tokio::test]
 async fn s41_requests_keep_a_valid_token_while_writes_fail() {
-    let nodes = Nodes::told(1).await;
+    let nodes = Nodes::notified(1).await;
     let old = nodes.token(0).await;
     nodes.pass(LEEWAY);
     nodes.node(0).store.trouble(Op::Replace, Trouble::Fails);
@@ -128,7 +128,7 @@ async fn s41_a_failed_write_is_retried_and_done_once() {
 
 #[tokio::test]
 async fn a_refresh_asks_the_store_twice() {
-    let nodes = Nodes::told(2).await;
+    let nodes = Nodes::notified(2).await;
     nodes.warm_up().await;
     let store = &nodes.node(0).store;
     let others = [Op::Create, Op::Read, Op::Refuse, Op::Touch, Op::End, Op::Release, Op::Once];
@@ -147,7 +147,7 @@ async fn a_refresh_asks_the_store_twice() {
 
 #[tokio::test]
 async fn s41_a_write_that_was_overtaken_is_not_repeated() {
-    let nodes = Nodes::told(2).await;
+    let nodes = Nodes::notified(2).await;
     nodes.warm_up().await;
     nodes.pass(EXPIRED);
     nodes.node(0).store.trouble_next(Op::Replace, Trouble::LosesAnswer, 1);
@@ -170,7 +170,7 @@ async fn s41_a_write_that_was_overtaken_is_not_repeated() {
 #[tokio::test]
 async fn a_lease_that_cannot_be_released_expires() {
     for trouble in [Trouble::Fails, Trouble::LosesAnswer, Trouble::Hangs, Trouble::HangsAfter] {
-        let nodes = Nodes::told(2).await;
+        let nodes = Nodes::notified(2).await;
         nodes.node(0).store.trouble(Op::Release, trouble);
         for expiry in 1..=3 {
             nodes.pass(EXPIRED);
@@ -190,7 +190,7 @@ async fn a_lease_that_cannot_be_released_expires() {
 #[tokio::test]
 async fn a_refusal_that_cannot_be_recorded_is_found_again_later() {
     for trouble in [Trouble::Fails, Trouble::LosesAnswer, Trouble::Hangs, Trouble::HangsAfter] {
-        let nodes = Nodes::told(2).await;
+        let nodes = Nodes::notified(2).await;
         nodes.warm_up().await;
         nodes.pass(EXPIRED);
         nodes.osc.fault(Endpoint::Token, Fault::OAuth("invalid_grant"));
@@ -218,7 +218,7 @@ async fn a_refusal_that_cannot_be_recorded_is_found_again_later() {
 #[tokio::test]
 async fn failed_records_of_use_do_not_disturb_requests() {
     for trouble in [Trouble::Fails, Trouble::LosesAnswer, Trouble::Hangs, Trouble::HangsAfter] {
-        let nodes = Nodes::told(1).await;
+        let nodes = Nodes::notified(1).await;
         nodes.node(0).store.trouble(Op::Touch, trouble);
         for notes in 1..=5 {
             nodes.pass(Duration::from_secs(60));

@@ -103,7 +103,7 @@ async fn s63_a_record_under_another_sessions_name_does_not_open() {
 
 #[tokio::test]
 async fn s63_another_sessions_tokens_are_not_used_served_or_revoked() {
-    let nodes = Nodes::told(2).await;
+    let nodes = Nodes::notified(2).await;
     let grace = grace(&nodes).await;
     nodes.warm_up().await;
     let [ada, hers] = &nodes.node(0).store.created()[..] else { panic!("two sessions") };
@@ -149,7 +149,7 @@ async fn s63_old_bytes_under_a_newer_version_do_not_open() {
 
 #[tokio::test]
 async fn s63_altered_and_foreign_bytes_do_not_open_or_break_anything() {
-    let nodes = Nodes::told(1).await;
+    let nodes = Nodes::notified(1).await;
     let name = nodes.node(0).store.created().pop().expect("a session");
     let good = record(&nodes, &name).await.value;
     let mut flipped = good.clone();
@@ -177,7 +177,7 @@ async fn s63_a_record_opens_in_no_other_namespace() {
 
 #[tokio::test]
 async fn s68_another_apps_session_in_the_same_store_is_refused() {
-    let nodes = Nodes::told(1).await;
+    let nodes = Nodes::notified(1).await;
     let elsewhere = MockOsc::builder()
         .client_id(&nodes.osc.client_id())
         .client_secret(&nodes.osc.client_secret())
@@ -210,7 +210,7 @@ async fn s68_another_apps_session_in_the_same_store_is_refused() {
 
 #[tokio::test]
 async fn a_planted_record_is_no_session() {
-    let nodes = Nodes::told(1).await;
+    let nodes = Nodes::notified(1).await;
     let name = nodes.node(0).store.created().pop().expect("a session");
     let sealed = record(&nodes, &name).await.value;
     let cookie = URL_SAFE_NO_PAD.encode([9; 32]);

@@ -204,7 +204,7 @@ async fn a_restart_signs_nobody_out() {
 
 #[tokio::test]
 async fn sessions_of_different_visitors_stay_apart_on_every_node() {
-    let nodes = Nodes::told(2).await;
+    let nodes = Nodes::notified(2).await;
     let mut grace = nodes.at(1);
     grace.forget_cookies("");
     let authorize = grace.begin_sign_in("/auth/signin").await;

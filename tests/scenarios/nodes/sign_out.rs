@@ -43,7 +43,7 @@ async fn s29_a_session_signed_out_on_one_node_is_refused_on_all_at_once() {
 
 #[tokio::test]
 async fn s29_a_handle_that_signs_out_on_one_node_ends_the_session_on_all() {
-    let nodes = Nodes::told(2).await;
+    let nodes = Nodes::notified(2).await;
     nodes.warm_up().await;
     let (here, there) = (nodes.token(0).await.session(), nodes.token(1).await.session());
     soon(here.sign_out()).await;
@@ -252,7 +252,7 @@ async fn s30_sign_outs_racing_a_refresh_elsewhere_leave_no_grant() {
 #[tokio::test]
 async fn sign_out_survives_client_disconnect() {
     for known in [true, false] {
-        let nodes = Nodes::told(2).await;
+        let nodes = Nodes::notified(2).await;
         if known {
             nodes.warm_up().await;
         }

@@ -115,7 +115,7 @@ async fn active_users_never_wait_for_an_early_refresh_on_any_node() {
 
 #[tokio::test]
 async fn a_job_gets_fresh_tokens_while_another_node_refreshes() {
-    let nodes = Nodes::told(2).await;
+    let nodes = Nodes::notified(2).await;
     let job = nodes.token(1).await.session();
     for step in 0..40 {
         nodes.pass(Duration::from_secs(if step == 13 { 2 * 3600 } else { 7 * 60 }));

@@ -23,7 +23,7 @@ async fn cost(nodes: &Nodes, at: usize, requests: usize) -> usize {
 
 #[tokio::test]
 async fn a_warm_session_costs_nothing_on_any_node() {
-    let nodes = Nodes::told(3).await;
+    let nodes = Nodes::notified(3).await;
     nodes.warm_up().await;
     for at in 0..3 {
         assert_eq!(cost(&nodes, at, 1000).await, 0, "node {at}");
@@ -32,7 +32,7 @@ async fn a_warm_session_costs_nothing_on_any_node() {
 
 #[tokio::test]
 async fn a_cold_session_costs_one_read() {
-    let nodes = Nodes::told(3).await;
+    let nodes = Nodes::notified(3).await;
     for at in 0..3 {
         assert_eq!(cost(&nodes, at, 1).await, 1, "node {at}");
         assert_eq!(cost(&nodes, at, 10).await, 0, "node {at}");
@@ -41,7 +41,7 @@ async fn a_cold_session_costs_one_read() {
 
 #[tokio::test]
 async fn a_change_elsewhere_costs_one_read() {
-    let nodes = Nodes::told(2).await;
+    let nodes = Nodes::notified(2).await;
     nodes.warm_up().await;
     let old = nodes.token(0).await;
     soon(old.session().refresh(&old)).await.expect("a token");
@@ -55,7 +55,7 @@ async fn a_change_elsewhere_costs_one_read() {
 
 #[tokio::test]
 async fn a_change_to_another_session_costs_nothing() {
-    let nodes = Nodes::told(2).await;
+    let nodes = Nodes::notified(2).await;
     nodes.warm_up().await;
     for at in 0..2 {
         let mut other = nodes.at(at);
@@ -72,7 +72,7 @@ async fn a_change_to_another_session_costs_nothing() {
 
 #[tokio::test]
 async fn without_notifications_every_request_costs_one_read() {
-    let nodes = Nodes::untold(2).await;
+    let nodes = Nodes::polling(2).await;
     for at in 0..2 {
         assert_eq!(cost(&nodes, at, 100).await, 100, "node {at}");
     }
@@ -80,27 +80,27 @@ async fn without_notifications_every_request_costs_one_read() {
 
 #[tokio::test]
 async fn a_silent_store_is_read_at_every_request_until_it_notifies_again() {
-    let nodes = Nodes::told(2).await;
+    let nodes = Nodes::notified(2).await;
     for _ in 0..3 {
         nodes.warm_up().await;
-        nodes.store.fall_silent();
+        nodes.store.stop_notifications();
         for at in 0..2 {
             assert_eq!(cost(&nodes, at, 10).await, 10, "node {at}");
         }
-        nodes.store.speak_up();
+        nodes.store.resume_notifications();
         for at in 0..2 {
-            assert_eq!(cost(&nodes, at, 10).await, 1, "node {at}: what went untold may be anything");
+            assert_eq!(cost(&nodes, at, 10).await, 1, "node {at}: changes may have been missed");
         }
     }
 }
 
 #[tokio::test]
 async fn changes_made_while_the_store_was_silent_are_seen_at_once() {
-    let nodes = Nodes::told(2).await;
+    let nodes = Nodes::notified(2).await;
     nodes.warm_up().await;
-    nodes.store.fall_silent();
+    nodes.store.stop_notifications();
     soon(nodes.at(0).post_from("same-origin", "/auth/signout")).await;
-    nodes.store.speak_up();
+    nodes.store.resume_notifications();
     assert_refused(&nodes.fetch(1).await, "unauthenticated");
 }
 
@@ -152,7 +152,7 @@ async fn forged_cookies_cost_at_most_one_read_and_no_memory() {
 
 #[tokio::test]
 async fn sessions_made_for_tests_open_on_all_nodes_too() {
-    let nodes = Nodes::told(2).await;
+    let nodes = Nodes::notified(2).await;
     let cookie = nodes.node(0).layer.sign_in_for_test(TestToken::new("pat-of-grace")).await;
     let (name, value) = cookie.to_str().unwrap().split_once('=').unwrap();
     let mut browser = nodes.at(1);

@@ -74,9 +74,9 @@ pub(super) fn open(_: usize, addr: SocketAddr) -> String {
     format!("redis://{addr}")
 }
 
-/// Returns the URL of a Redis for the user of [`UNTOLD`].
-pub(super) fn untold(_: usize, addr: SocketAddr) -> String {
-    format!("redis://untold:password@{addr}")
+/// Returns the URL of a Redis for the user of [`UNNOTIFIED`].
+pub(super) fn unnotified(_: usize, addr: SocketAddr) -> String {
+    format!("redis://unnotified:password@{addr}")
 }
 
 /// Adds the store to the layer without other settings.
@@ -85,25 +85,25 @@ pub(super) fn plain(_: usize, layer: Builder, store: RedisStore) -> Builder {
 }
 
 /// Creates a user who may do everything except subscribe to changes.
-pub(super) const UNTOLD: [&str; 8] =
-    ["ACL", "SETUSER", "untold", "on", ">password", "~*", "+@all", "-client|tracking"];
+pub(super) const UNNOTIFIED: [&str; 8] =
+    ["ACL", "SETUSER", "unnotified", "on", ">password", "~*", "+@all", "-client|tracking"];
 
 impl Cluster {
     /// Starts this many nodes that are notified of changes. A visitor signs in at the first.
-    pub(super) async fn told(nodes: usize) -> Self {
+    pub(super) async fn notified(nodes: usize) -> Self {
         Self::new(RedisServer::start().await, nodes).await.sign_in().await
     }
 
     /// Starts this many nodes with a Redis that refuses notifications. A visitor signs in at the first.
-    pub(super) async fn untold(nodes: usize) -> Self {
+    pub(super) async fn polling(nodes: usize) -> Self {
         let redis = Self::that_tells_nothing().await;
-        Self::with(redis, provider().await, nodes, untold, plain).await.sign_in().await
+        Self::with(redis, provider().await, nodes, unnotified, plain).await.sign_in().await
     }
 
     /// Starts a Redis that refuses to notify of changes.
     pub(super) async fn that_tells_nothing() -> RedisServer {
         let redis = RedisServer::start().await;
-        redis.command(&UNTOLD).await;
+        redis.command(&UNNOTIFIED).await;
         redis
     }
 

@@ -6,8 +6,8 @@ use osc_auth_layer::test_util::store_contract;
 use osc_auth_layer::{Builder, RedisStore, SessionStore, Swap, Version};
 use osc_tests::{RedisServer, soon};
 
-use super::cluster::{Cluster, UNTOLD, open, provider, untold};
-use super::untold::Untold;
+use super::cluster::{Cluster, UNNOTIFIED, open, provider, unnotified};
+use super::unnotified::Unnotified;
 use super::{assert_refused, records};
 
 fn store(redis: &RedisServer) -> RedisStore {
@@ -32,9 +32,9 @@ async fn a_redis_store_with_namespace_and_password_meets_the_contract() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_redis_store_without_notifications_meets_the_contract() {
     let redis = RedisServer::start().await;
-    redis.command(&UNTOLD).await;
-    let url = untold(0, redis.addr());
-    store_contract::run(async || Untold(RedisStore::new(&url).expect("a valid URL"))).await;
+    redis.command(&UNNOTIFIED).await;
+    let url = unnotified(0, redis.addr());
+    store_contract::run(async || Unnotified(RedisStore::new(&url).expect("a valid URL"))).await;
 }
 
 #[tokio::test]

@@ -128,7 +128,7 @@ async fn a_sign_out_in_a_redis_outage_holds_here_now_and_elsewhere_later() {
 #[tokio::test]
 async fn a_connection_closed_while_idle_causes_no_failure() {
     // Without notifications, nothing is sent to Redis while there are no requests.
-    let mut cluster = Cluster::untold(1).await;
+    let mut cluster = Cluster::polling(1).await;
     for _ in 0..3 {
         closed_while_idle(&cluster).await;
         let token = cluster.token(0).await;

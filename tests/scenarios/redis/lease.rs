@@ -87,7 +87,7 @@ async fn s50_a_node_that_lost_its_lease_overwrites_nothing_newer() {
 
 #[tokio::test]
 async fn s51_a_node_that_lost_its_lease_sends_no_grant() {
-    let cluster = Cluster::told(2).await;
+    let cluster = Cluster::notified(2).await;
     // Node 1 has no metadata of the provider yet and is held while it fetches that.
     let old = cluster.token(1).await;
     let unleased = Copy::of(&cluster.redis).await;

@@ -13,7 +13,7 @@ async fn limit(cluster: &Cluster, bytes: &str) {
 #[tokio::test]
 async fn while_redis_is_full_sessions_refreshes_and_sign_out_work_but_not_sign_in() {
     let logs = Logs::collect();
-    let mut cluster = Cluster::told(2).await;
+    let mut cluster = Cluster::notified(2).await;
     cluster.warm_up().await;
     let leaving = cluster.browser.clone();
     cluster.browser.forget_cookies("");

@@ -12,7 +12,7 @@ async fn back(cluster: &Cluster, at: usize) {
 #[tokio::test]
 async fn s54_a_node_with_a_newer_version_updates_a_restored_redis() {
     for seen_by in [0, 1] {
-        let mut cluster = Cluster::told(3).await;
+        let mut cluster = Cluster::notified(3).await;
         cluster.warm_up().await;
         let old = cluster.token(0).await;
         let before = cluster.redis.save_dump().await;
@@ -45,7 +45,7 @@ async fn s54_a_node_with_a_newer_version_updates_a_restored_redis() {
 
 #[tokio::test]
 async fn s54_a_signed_out_session_stays_ended_after_a_redis_restore() {
-    let mut cluster = Cluster::told(2).await;
+    let mut cluster = Cluster::notified(2).await;
     cluster.warm_up().await;
     let before = cluster.redis.save_dump().await;
     cluster.sign_out(0).await;
@@ -64,7 +64,7 @@ async fn s54_a_signed_out_session_stays_ended_after_a_redis_restore() {
 #[tokio::test]
 async fn an_emptied_redis_signs_everybody_out_and_accepts_sign_ins() {
     for command in ["FLUSHALL", "FLUSHDB", "DEL"] {
-        let mut cluster = Cluster::told(3).await;
+        let mut cluster = Cluster::notified(3).await;
         cluster.warm_up().await;
         let token = cluster.token(0).await;
 

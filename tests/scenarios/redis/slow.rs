@@ -19,7 +19,7 @@ fn delay(cluster: &Cluster, delays: [u64; 3]) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn s40_three_nodes_far_from_redis_refresh_once_per_expiry() {
-    for cluster in [Cluster::told(3).await, Cluster::untold(3).await] {
+    for cluster in [Cluster::notified(3).await, Cluster::polling(3).await] {
         // This loads the scripts into Redis. Loading one takes two more round trips, which would be too slow
         // later.
         let token = cluster.token(0).await;
@@ -51,7 +51,7 @@ async fn s40_three_nodes_far_from_redis_refresh_once_per_expiry() {
 
 #[tokio::test]
 async fn a_redis_slower_than_the_timeout_refuses_requests_and_recovers() {
-    let cluster = Cluster::told(3).await;
+    let cluster = Cluster::notified(3).await;
     cluster.warm_up().await;
     let token = cluster.token(0).await;
     delay(&cluster, [600; 3]);
@@ -74,7 +74,7 @@ async fn a_redis_slower_than_the_timeout_refuses_requests_and_recovers() {
 
 #[tokio::test]
 async fn a_frozen_redis_refuses_requests_and_recovers() {
-    let cluster = Cluster::told(2).await;
+    let cluster = Cluster::notified(2).await;
     cluster.warm_up().await;
     let token = cluster.token(0).await;
     cluster.redis.freeze();

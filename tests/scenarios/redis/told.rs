@@ -24,7 +24,7 @@ fn print(what: &str, mut times: Vec<Duration>) {
 
 #[tokio::test]
 async fn s53_a_sign_out_is_seen_by_a_warm_node_within_milliseconds() {
-    let mut cluster = Cluster::told(2).await;
+    let mut cluster = Cluster::notified(2).await;
     let mut times = Vec::new();
     for _ in 0..ROUNDS {
         cluster.browser.forget_cookies("");
@@ -41,7 +41,7 @@ async fn s53_a_sign_out_is_seen_by_a_warm_node_within_milliseconds() {
 
 #[tokio::test]
 async fn s53_a_rotation_is_seen_by_a_warm_node_within_milliseconds() {
-    let cluster = Cluster::told(2).await;
+    let cluster = Cluster::notified(2).await;
     cluster.warm_up().await;
     let mut times = Vec::new();
     for _ in 0..ROUNDS {
@@ -145,7 +145,7 @@ async fn s53_lost_notifications_leave_a_session_stale_for_a_second() {
 
 #[tokio::test]
 async fn s53_a_disconnected_node_serves_a_stale_session_for_a_second() {
-    let cluster = Cluster::told(2).await;
+    let cluster = Cluster::notified(2).await;
     cluster.warm_up().await;
 
     cluster.node(1).proxy.black_hole();
@@ -204,7 +204,7 @@ async fn s53_killed_connections_lose_no_session_and_no_sign_out() {
 }
 
 async fn kill_under_load(victims: Victims) {
-    let cluster = Cluster::told(3).await;
+    let cluster = Cluster::notified(3).await;
     cluster.warm_up().await;
     let is_over = Arc::new(AtomicBool::new(false));
     let load: Vec<_> = (0..3)

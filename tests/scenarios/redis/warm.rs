@@ -32,7 +32,7 @@ fn reads(times: u64) -> BTreeMap<String, u64> {
 
 #[tokio::test]
 async fn a_thousand_requests_of_a_warm_session_cost_redis_nothing() {
-    let cluster = Cluster::told(3).await;
+    let cluster = Cluster::notified(3).await;
     cluster.warm_up().await;
     let mut commands = 0;
     for at in 0..3 {
@@ -45,7 +45,7 @@ async fn a_thousand_requests_of_a_warm_session_cost_redis_nothing() {
 
 #[tokio::test]
 async fn a_cold_session_costs_one_script_on_each_node() {
-    let mut cluster = Cluster::told(3).await;
+    let mut cluster = Cluster::notified(3).await;
     cluster.warm_up().await;
     for _ in 0..10 {
         cluster.browser.forget_cookies("");
@@ -60,7 +60,7 @@ async fn a_cold_session_costs_one_script_on_each_node() {
 
 #[tokio::test]
 async fn without_notifications_each_request_costs_one_script() {
-    let cluster = Cluster::untold(2).await;
+    let cluster = Cluster::polling(2).await;
     cluster.token(1).await;
     for at in 0..2 {
         assert_eq!(cost(&cluster, at, 1000).await, reads(1000), "node {at}");
@@ -71,7 +71,7 @@ async fn without_notifications_each_request_costs_one_script() {
 #[tokio::test]
 async fn every_key_expires_by_itself() {
     const MONTH: i64 = 31 * 24 * 60 * 60 * 1000;
-    let mut cluster = Cluster::told(2).await;
+    let mut cluster = Cluster::notified(2).await;
     cluster.warm_up().await;
     let token = cluster.token(0).await;
     soon(token.session().refresh(&token)).await.expect("a token");

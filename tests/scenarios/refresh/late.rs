@@ -41,7 +41,7 @@ async fn s78_a_store_that_panics_in_a_write_costs_no_second_grant() {
         for op in [Op::Replace, Op::Release, Op::Lease] {
             // The pauses between two tries, but not the time that an operation of the store may take.
             let pauses = Duration::from_millis(50)..=Duration::from_millis(1600);
-            let nodes = Nodes::told(2).await;
+            let nodes = Nodes::notified(2).await;
             nodes.pass(EXPIRED);
             nodes.node(0).store.trouble_next(op, trouble, 1);
             let answer = nodes.through(pauses.clone(), nodes.fetch(0)).await;

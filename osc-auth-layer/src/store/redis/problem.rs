@@ -20,7 +20,7 @@ pub(crate) enum Problem {
     Refused(String),
     Nonsense,
     /// Changes are made, and nobody tells of them.
-    Untold,
+    Unnotified,
     NoRuntime,
 }
 
@@ -84,7 +84,7 @@ impl fmt::Display for Problem {
                 code => &format!("Redis answered with the error {code}"),
             },
             Self::Nonsense => "the server at REDIS_URL does not answer like Redis; check host and port",
-            Self::Untold => "Redis did not notify about a change within a second",
+            Self::Unnotified => "Redis did not notify about a change within a second",
             Self::NoRuntime => "RedisStore was called outside a Tokio runtime",
         };
         f.write_str(text)

@@ -48,7 +48,7 @@ impl Sequence {
         }
     }
 
-    /// Something may go untold from here on.
+    /// Notifications may be missed from here on.
     pub(super) fn end(&self) {
         let told = self.told.lock().take();
         // Calls into the layers, which must not find the lock taken.

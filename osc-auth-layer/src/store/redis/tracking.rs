@@ -153,7 +153,7 @@ async fn follow(
             strong.link.ask(&sequence.canary(number)).await?;
             sequence.arrival(number).await
         };
-        timeout_at((sent + CANARY_LIMIT).into(), arrival).await.unwrap_or(Err(Problem::Untold))?;
+        timeout_at((sent + CANARY_LIMIT).into(), arrival).await.unwrap_or(Err(Problem::Unnotified))?;
         drop(strong);
         *failures = 0;
         if std::mem::take(is_logged) {

@@ -8,9 +8,9 @@ use osc_auth_layer::{Found, RedisStore, SessionStore, StoreFuture, Swap, Swapped
 ///
 /// A store that accepts a watcher must send notifications. [`RedisStore`] always accepts one, because Redis
 /// may allow notifications later.
-pub(super) struct Untold(pub(super) RedisStore);
+pub(super) struct Unnotified(pub(super) RedisStore);
 
-impl SessionStore for Untold {
+impl SessionStore for Unnotified {
     fn namespace(&self) -> &str {
         SessionStore::namespace(&self.0)
     }
