@@ -63,9 +63,9 @@ pub mod guide;
 mod layer;
 mod network;
 mod oauth;
-#[cfg(all(test, not(fuzzing)))]
-mod properties;
-#[cfg(fuzzing)]
+// Beside the fuzz targets that call them. Public for these.
+#[cfg(any(test, fuzzing))]
+#[path = "../../tests/fuzz/properties/mod.rs"]
 pub mod properties;
 mod redact;
 mod request;

@@ -35,7 +35,7 @@ fn collect(folder: &Path, paths: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).expect("the sources are there") {
         let path = entry.expect("a folder can be read").path();
         let name = path.file_stem().and_then(|name| name.to_str()).unwrap_or_default();
-        if matches!(name, "tests" | "properties") {
+        if name == "tests" {
             continue;
         }
         if path.is_dir() {

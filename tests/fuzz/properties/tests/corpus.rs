@@ -2,24 +2,15 @@
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::PROPERTIES;
 
-/// The repository holds the fuzz targets and their corpora. The published package does not, so there they may be missing.
-fn fuzz() -> Option<PathBuf> {
-    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
-    // Cargo puts this file into published packages only.
-    if package.join("Cargo.toml.orig").exists() {
-        println!("skipped: this is the published package, and the corpora are in the repository");
-        return None;
-    }
-    Some(package.join("../tests/fuzz"))
-}
+const FUZZ: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/fuzz");
 
 #[test]
 fn the_corpora_of_the_fuzz_targets_hold() {
-    let Some(fuzz) = fuzz() else { return };
+    let fuzz = Path::new(FUZZ);
     for (name, property) in PROPERTIES {
         let inputs = std::fs::read_dir(fuzz.join("corpus").join(name));
         let inputs = inputs.unwrap_or_else(|error| panic!("the corpus of {name}: {error}"));
@@ -36,7 +27,7 @@ fn the_corpora_of_the_fuzz_targets_hold() {
 
 #[test]
 fn every_property_has_its_fuzz_target() {
-    let Some(fuzz) = fuzz() else { return };
+    let fuzz = Path::new(FUZZ);
     let stems = |folder: &str| -> BTreeSet<_> {
         let entries = std::fs::read_dir(fuzz.join(folder)).unwrap();
         entries.map(|entry| entry.unwrap().path().file_stem().unwrap().to_owned()).collect()
