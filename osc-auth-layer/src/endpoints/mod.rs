@@ -61,11 +61,6 @@ impl Auth {
         auth
     }
 
-    /// Returns true for the first use of `state` in this process.
-    fn consume_once(&self, state: &str, expires_at: Timestamp, now: Timestamp) -> bool {
-        self.consumed.consume_once(state, expires_at, now)
-    }
-
     /// Returns the number of sessions and of used states in memory.
     #[cfg(feature = "test-util")]
     pub(crate) fn held(&self) -> (usize, usize) {
