@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_util::future::{BoxFuture, Either, FutureExt, select};
-use http::{HeaderValue, Method, Request, header};
+use http::{Method, Request, header};
 
 use crate::endpoints::{self, Auth, route};
 use crate::request::cookie::BadCookie;
@@ -35,9 +35,7 @@ pub(crate) enum Decision {
 
 pub(crate) fn decide<B>(auth: &Arc<Auth>, request: &Request<B>) -> Decision {
     if let Some(endpoint) = route(&auth.config, request.uri().path()) {
-        let visitor = Visitor::of(&auth.config, request).without_return();
-        let head = endpoints::head(&auth.config, endpoint, request);
-        let answer = endpoints::serve(auth.clone(), endpoint, visitor, head);
+        let answer = endpoints::serve(auth.clone(), endpoint, request);
         return Decision::Later(Box::pin(answer.map(|answer| Verdict::Answer(Box::new(answer)))));
     }
     let found = match authenticate(auth, request) {
@@ -188,11 +186,9 @@ async fn read(sessions: &Arc<Sessions>, id: &SessionId, is_public: bool) -> Resu
 /// Such a page may open a WebSocket with the user's cookies and read the answers (RFC 6455 §10.2). Over HTTP/2 the upgrade is
 /// a `CONNECT` request (RFC 8441).
 fn is_foreign_upgrade<B>(auth: &Auth, request: &Request<B>) -> bool {
-    let headers = request.headers();
+    let (uri, headers) = (request.uri(), request.headers());
     let upgrades = headers.contains_key(header::UPGRADE) || request.method() == Method::CONNECT;
-    let configured = &auth.config.public_urls;
-    let is_own = |origin: &HeaderValue| origin::is_own(origin.as_bytes(), configured, request.uri(), headers);
     // A browser sends only one `Origin`.
-    let mut origins = headers.get_all(header::ORIGIN).iter();
-    upgrades && origins.next().is_some_and(|origin| !is_own(origin) || origins.next().is_some())
+    let has_several = || headers.get_all(header::ORIGIN).iter().nth(1).is_some();
+    upgrades && (origin::is_foreign(&auth.config.public_urls, uri, headers) || has_several())
 }
