@@ -38,24 +38,28 @@ pub(crate) fn decide<B>(auth: &Arc<Auth>, request: &Request<B>) -> Decision {
         let answer = endpoints::serve(auth.clone(), endpoint, request);
         return Decision::Later(Box::pin(answer.map(|answer| Verdict::Answer(Box::new(answer)))));
     }
+    let is_public = || auth.config.public_paths.matches(request.uri().path());
     let found = match authenticate(auth, request) {
         Ok(Lookup::Usable(Usable::Token(token))) => return Decision::Now(Verdict::Pass(Some(token))),
         Ok(found) => found,
-        Err(refusal) => return Decision::Now(refuse(auth, request, refusal)),
+        Err(refusal) => {
+            // Somebody else set one of two session cookies. Passing the request on without a session would hide that.
+            let is_planted = matches!(refusal, Refusal::BadCookie(BadCookie::Duplicate(_)));
+            if !is_planted && is_public() {
+                return Decision::Now(Verdict::Pass(None));
+            }
+            let answer = answer(&auth.config, &Visitor::of(&auth.config, request), refusal);
+            return Decision::Now(Verdict::Answer(Box::new(answer)));
+        }
     };
-    let is_public = auth.config.public_paths.matches(request.uri().path());
-    let visitor = Visitor::of(&auth.config, request);
-    Decision::Later(Box::pin(wait(auth.clone(), found, visitor, is_public)))
-}
-
-fn refuse<B>(auth: &Auth, request: &Request<B>, refusal: Refusal) -> Verdict {
-    // Somebody else set one of two session cookies. Passing the request on without a session would hide that.
-    let is_planted = matches!(refusal, Refusal::BadCookie(BadCookie::Duplicate(_)));
-    if !is_planted && auth.config.public_paths.matches(request.uri().path()) {
-        return Verdict::Pass(None);
-    }
-    let visitor = Visitor::of(&auth.config, request);
-    Verdict::Answer(Box::new(answer(&auth.config, &visitor, refusal)))
+    let (auth, visitor, is_public) = (auth.clone(), Visitor::of(&auth.config, request), is_public());
+    Decision::Later(Box::pin(async move {
+        match resolve(&auth.sessions, found, is_public).await {
+            Ok(token) => Verdict::Pass(Some(token)),
+            Err(_) if is_public => Verdict::Pass(None),
+            Err(refusal) => Verdict::Answer(Box::new(answer(&auth.config, &visitor, refusal))),
+        }
+    }))
 }
 
 enum Lookup {
@@ -125,14 +129,6 @@ fn assess(sessions: &Arc<Sessions>, session: &Session) -> Result<Usable, Refusal
 fn current(sessions: &Sessions, session: &Session) -> Result<OscToken, Refusal> {
     let current = sessions.table.current(session);
     current.ok_or_else(|| if session.is_over() { Refusal::Unauthenticated } else { Refusal::SessionEnded })
-}
-
-async fn wait(auth: Arc<Auth>, found: Lookup, visitor: Visitor, is_public: bool) -> Verdict {
-    match resolve(&auth.sessions, found, is_public).await {
-        Ok(token) => Verdict::Pass(Some(token)),
-        Err(_) if is_public => Verdict::Pass(None),
-        Err(refusal) => Verdict::Answer(Box::new(answer(&auth.config, &visitor, refusal))),
-    }
 }
 
 /// Reads the session from the store and refreshes its token, where that is necessary.
