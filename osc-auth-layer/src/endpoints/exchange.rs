@@ -155,7 +155,16 @@ async fn withdraw(auth: &Auth, pending: &PendingSignIn) -> bool {
 
 /// Exchanges the code of the provider's answer, and begins a session.
 async fn sign_in(auth: &Arc<Auth>, pending: &PendingSignIn, query: &Query) -> Result<SessionId, Refusal> {
-    check_issuer(query, pending)?;
+    // Required if the provider announced it. Applies to error answers too (RFC 9207 §2.4).
+    let is_expected = query.get("iss").map_or(!pending.iss_due, |iss| iss == pending.issuer);
+    if !is_expected {
+        tracing::warn!(
+            "A callback named another issuer, or none although the provider announces one. The layer refused it."
+        );
+        return Err(Refusal::InvalidRequest(
+            "This answer came from another provider than the one that was asked. Sign in again.",
+        ));
+    }
     if let Some(error) = query.get("error") {
         let description = query.get("error_description").unwrap_or_default();
         let secrets = [pending.state(), query.get("code").unwrap_or_default()];
@@ -193,22 +202,6 @@ async fn sign_in(auth: &Arc<Auth>, pending: &PendingSignIn, query: &Query) -> Re
     Ok(id)
 }
 
-/// Compares `iss` if it is present, and requires it if the provider announced it. Applies to error answers too (RFC 9207 §2.4).
-fn check_issuer(query: &Query, pending: &PendingSignIn) -> Result<(), Refusal> {
-    match query.get("iss") {
-        Some(iss) if iss == pending.issuer => Ok(()),
-        None if !pending.iss_due => Ok(()),
-        _ => {
-            tracing::warn!(
-                "A callback named another issuer, or none although the provider announces one. The layer refused it."
-            );
-            Err(Refusal::InvalidRequest(
-                "This answer came from another provider than the one that was asked. Sign in again.",
-            ))
-        }
-    }
-}
-
 async fn refusal(auth: &Auth, client: &Credentials, error: GrantError) -> Refusal {
     match error {
         GrantError::Misconfigured(error) if error.is_about_the_client() => {
@@ -223,8 +216,6 @@ async fn refusal(auth: &Auth, client: &Credentials, error: GrantError) -> Refusa
             Refusal::Misconfigured
         }
         GrantError::Refused | GrantError::Misconfigured(_) => Refusal::SignInFailed,
-        GrantError::NotSent { .. } | GrantError::PossiblyProcessed { .. } | GrantError::TimedOut => {
-            Refusal::ProviderUnavailable
-        }
+        _ => Refusal::ProviderUnavailable,
     }
 }

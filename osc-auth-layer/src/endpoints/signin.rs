@@ -151,9 +151,6 @@ fn unknown_host(context: &Context<'_>, host: &str) -> Refusal {
 fn refusal(error: GrantError) -> Refusal {
     match error {
         GrantError::Misconfigured(_) => Refusal::Misconfigured,
-        GrantError::Refused
-        | GrantError::NotSent { .. }
-        | GrantError::PossiblyProcessed { .. }
-        | GrantError::TimedOut => Refusal::ProviderUnavailable,
+        _ => Refusal::ProviderUnavailable,
     }
 }

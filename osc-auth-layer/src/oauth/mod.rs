@@ -112,21 +112,18 @@ impl Provider {
             let fresh = now..now.plus(METADATA_LIFETIME);
             CachedMetadata { metadata: Arc::new(metadata), fresh, is_fallback }
         };
-        let mut cache = self.metadata.lock();
+        let (mut cache, issuer) = (self.metadata.lock(), self.issuer.as_str());
         match parsed {
             Some(Ok(metadata)) => return Ok(cache.insert(cached(metadata, false)).metadata.clone()),
             Some(Err(problem)) => {
-                tracing::error!(
-                    issuer = self.issuer.as_str(),
-                    "The provider's metadata {problem}. Check OSC_ISSUER."
-                );
+                tracing::error!(issuer, "The provider's metadata {problem}. Check OSC_ISSUER.");
                 // An answer with the wrong issuer ends the use of a fallback (RFC 8414 §3.3).
                 cache.take_if(|cached| cached.is_fallback);
             }
             None => {
                 let status = answer.map(|response| response.status.as_u16()).ok();
                 tracing::warn!(
-                    issuer = self.issuer.as_str(),
+                    issuer,
                     status,
                     "The provider's metadata could not be fetched. Check the network and OSC_ISSUER."
                 );
@@ -220,12 +217,10 @@ impl Provider {
             let request = wire::client_request(endpoint, &credentials, method, &fields);
             match provider.http.send(request).await {
                 Ok(response) if response.status.is_success() => tracing::debug!("revoked a grant"),
-                Ok(response) => {
-                    tracing::warn!(
-                        status = response.status.as_u16(),
-                        "The provider refused to revoke a token. It may stay valid there until it expires."
-                    );
-                }
+                Ok(response) => tracing::warn!(
+                    status = response.status.as_u16(),
+                    "The provider refused to revoke a token. It may stay valid there until it expires."
+                ),
                 Err(_) => tracing::warn!(
                     "The provider did not answer a revocation. The token may stay valid there until it expires."
                 ),
