@@ -76,12 +76,8 @@ enum Usable {
 
 fn authenticate<B>(auth: &Arc<Auth>, request: &Request<B>) -> Result<Lookup, Refusal> {
     let (uri, headers) = (request.uri(), request.headers());
-    let id = auth
-        .config
-        .cookies
-        .find_session(headers, || origin::port(uri, headers))
-        .map_err(Refusal::BadCookie)?
-        .ok_or(Refusal::Unauthenticated)?;
+    let found = auth.config.cookies.find_session(headers, || origin::port(uri, headers));
+    let id = found.map_err(Refusal::BadCookie)?.ok_or(Refusal::Unauthenticated)?;
     if is_foreign_upgrade(auth, request) {
         return Err(Refusal::Unauthenticated);
     }
@@ -110,20 +106,15 @@ fn assess(sessions: &Arc<Sessions>, session: &Session) -> Result<Usable, Refusal
     sessions.touch(session, now);
     let token = current(sessions, session)?;
     match token.freshness(now, &sessions.timing) {
-        Freshness::Fresh => {
-            token.skip_checks(&sessions.timing);
-            Ok(Usable::Token(token))
-        }
-        Freshness::Ahead => {
-            session.refresh_beside(sessions, &token);
-            Ok(Usable::Token(token))
-        }
+        Freshness::Fresh => token.skip_checks(&sessions.timing),
+        Freshness::Ahead => session.refresh_beside(sessions, &token),
         Freshness::Due => match session.backing_off(sessions) {
-            None => Ok(Usable::Stale(session.clone(), token)),
-            Some(_) if !token.issue().has_expired(now) => Ok(Usable::Token(token)),
-            Some(retry_after) => Err(Refusal::TemporarilyUnavailable { retry_after }),
+            None => return Ok(Usable::Stale(session.clone(), token)),
+            Some(_) if !token.issue().has_expired(now) => {}
+            Some(retry_after) => return Err(Refusal::TemporarilyUnavailable { retry_after }),
         },
     }
+    Ok(Usable::Token(token))
 }
 
 fn current(sessions: &Sessions, session: &Session) -> Result<OscToken, Refusal> {
