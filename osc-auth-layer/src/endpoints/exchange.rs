@@ -195,8 +195,7 @@ async fn sign_in(auth: &Arc<Auth>, pending: &PendingSignIn, query: &Query) -> Re
         return Err(Refusal::NotAllowed);
     }
     // Every sign-in gets a new id, so a planted id is worthless (session fixation).
-    let begun = auth.sessions.begin(tokens, client).await;
-    let token = begun.map_err(|_| Refusal::ProviderUnavailable)?;
+    let token = auth.sessions.begin(tokens, client).await.map_err(|_| Refusal::ProviderUnavailable)?;
     let id = token.held_by().id().clone();
     tracing::debug!(session = %id.public(), "signed in");
     Ok(id)

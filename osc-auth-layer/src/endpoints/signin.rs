@@ -49,7 +49,7 @@ pub(super) async fn serve(context: &Context<'_>) -> Result<Answer, Refusal> {
             return Err(Refusal::Misconfigured);
         }
     };
-    let default_return = format!("{}{}", public_url.base_path, config.after_signin);
+    let default_return = context.after(&config.after_signin);
     let return_to = return_to(&public_url).unwrap_or(&default_return);
     let provider = &auth.sessions.provider;
     let metadata = provider.metadata().await.map_err(refusal)?;
@@ -57,11 +57,11 @@ pub(super) async fn serve(context: &Context<'_>) -> Result<Answer, Refusal> {
     let mut begun = begin(context, &metadata, &public_url, return_to, now).await;
     const UNKNOWN_CLIENT: GrantError =
         GrantError::Misconfigured(Misconfiguration::Code(ErrorCode::InvalidClient));
-    if let Err((UNKNOWN_CLIENT, Some(client))) = &begun {
+    if let Err((UNKNOWN_CLIENT, Some(client))) = &begun
+        && provider.forget_registration(&client.id).await
+    {
         // The provider forgot this registration, so try once more with a new one (RFC 7591).
-        if provider.forget_registration(&client.id).await {
-            begun = begin(context, &metadata, &public_url, return_to, now).await;
-        }
+        begun = begin(context, &metadata, &public_url, return_to, now).await;
     }
     let (pending, location) = begun.map_err(|(error, _)| refusal(error))?;
     context.pending_cookies().add(pending, &default_return);
