@@ -38,7 +38,6 @@ use http::{StatusCode, header};
 use crate::endpoints;
 use crate::endpoints::route;
 use crate::layer::OscAuthLayer;
-use crate::response::Visitor;
 use crate::sessions::{OscSession, OscToken, OscUser};
 
 /// Answers 401 when a handler asks for a token and the request has none.
@@ -188,9 +187,7 @@ impl OscAuthLayer {
                     let Some(endpoint) = route(&auth.config, request.uri().path()) else {
                         return StatusCode::NOT_FOUND.into_response();
                     };
-                    let visitor = Visitor::of(&auth.config, &request).without_return();
-                    let head = endpoints::head(&auth.config, endpoint, &request);
-                    endpoints::serve(auth, endpoint, visitor, head).await.map(Body::from)
+                    endpoints::serve(auth, endpoint, &request).await.map(Body::from)
                 }
             };
             router.route(path, axum::routing::any(serve))

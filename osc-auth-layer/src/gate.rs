@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_util::future::{BoxFuture, Either, FutureExt, select};
-use http::{HeaderValue, Method, Request, header};
+use http::{Method, Request, header};
 
 use crate::endpoints::{self, Auth, route};
 use crate::request::cookie::BadCookie;
@@ -35,29 +35,31 @@ pub(crate) enum Decision {
 
 pub(crate) fn decide<B>(auth: &Arc<Auth>, request: &Request<B>) -> Decision {
     if let Some(endpoint) = route(&auth.config, request.uri().path()) {
-        let visitor = Visitor::of(&auth.config, request).without_return();
-        let head = endpoints::head(&auth.config, endpoint, request);
-        let answer = endpoints::serve(auth.clone(), endpoint, visitor, head);
+        let answer = endpoints::serve(auth.clone(), endpoint, request);
         return Decision::Later(Box::pin(answer.map(|answer| Verdict::Answer(Box::new(answer)))));
     }
+    let is_public = || auth.config.public_paths.matches(request.uri().path());
     let found = match authenticate(auth, request) {
         Ok(Lookup::Usable(Usable::Token(token))) => return Decision::Now(Verdict::Pass(Some(token))),
         Ok(found) => found,
-        Err(refusal) => return Decision::Now(refuse(auth, request, refusal)),
+        Err(refusal) => {
+            // Somebody else set one of two session cookies. Passing the request on without a session would hide that.
+            let is_planted = matches!(refusal, Refusal::BadCookie(BadCookie::Duplicate(_)));
+            if !is_planted && is_public() {
+                return Decision::Now(Verdict::Pass(None));
+            }
+            let answer = answer(&auth.config, &Visitor::of(&auth.config, request), refusal);
+            return Decision::Now(Verdict::Answer(Box::new(answer)));
+        }
     };
-    let is_public = auth.config.public_paths.matches(request.uri().path());
-    let visitor = Visitor::of(&auth.config, request);
-    Decision::Later(Box::pin(wait(auth.clone(), found, visitor, is_public)))
-}
-
-fn refuse<B>(auth: &Auth, request: &Request<B>, refusal: Refusal) -> Verdict {
-    // Somebody else set one of two session cookies. Passing the request on without a session would hide that.
-    let is_planted = matches!(refusal, Refusal::BadCookie(BadCookie::Duplicate(_)));
-    if !is_planted && auth.config.public_paths.matches(request.uri().path()) {
-        return Verdict::Pass(None);
-    }
-    let visitor = Visitor::of(&auth.config, request);
-    Verdict::Answer(Box::new(answer(&auth.config, &visitor, refusal)))
+    let (auth, visitor, is_public) = (auth.clone(), Visitor::of(&auth.config, request), is_public());
+    Decision::Later(Box::pin(async move {
+        match resolve(&auth.sessions, found, is_public).await {
+            Ok(token) => Verdict::Pass(Some(token)),
+            Err(_) if is_public => Verdict::Pass(None),
+            Err(refusal) => Verdict::Answer(Box::new(answer(&auth.config, &visitor, refusal))),
+        }
+    }))
 }
 
 enum Lookup {
@@ -74,12 +76,8 @@ enum Usable {
 
 fn authenticate<B>(auth: &Arc<Auth>, request: &Request<B>) -> Result<Lookup, Refusal> {
     let (uri, headers) = (request.uri(), request.headers());
-    let id = auth
-        .config
-        .cookies
-        .find_session(headers, || origin::port(uri, headers))
-        .map_err(Refusal::BadCookie)?
-        .ok_or(Refusal::Unauthenticated)?;
+    let found = auth.config.cookies.find_session(headers, || origin::port(uri, headers));
+    let id = found.map_err(Refusal::BadCookie)?.ok_or(Refusal::Unauthenticated)?;
     if is_foreign_upgrade(auth, request) {
         return Err(Refusal::Unauthenticated);
     }
@@ -108,33 +106,20 @@ fn assess(sessions: &Arc<Sessions>, session: &Session) -> Result<Usable, Refusal
     sessions.touch(session, now);
     let token = current(sessions, session)?;
     match token.freshness(now, &sessions.timing) {
-        Freshness::Fresh => {
-            token.skip_checks(&sessions.timing);
-            Ok(Usable::Token(token))
-        }
-        Freshness::Ahead => {
-            session.refresh_beside(sessions, &token);
-            Ok(Usable::Token(token))
-        }
+        Freshness::Fresh => token.skip_checks(&sessions.timing),
+        Freshness::Ahead => session.refresh_beside(sessions, &token),
         Freshness::Due => match session.backing_off(sessions) {
-            None => Ok(Usable::Stale(session.clone(), token)),
-            Some(_) if !token.issue().has_expired(now) => Ok(Usable::Token(token)),
-            Some(retry_after) => Err(Refusal::TemporarilyUnavailable { retry_after }),
+            None => return Ok(Usable::Stale(session.clone(), token)),
+            Some(_) if !token.issue().has_expired(now) => {}
+            Some(retry_after) => return Err(Refusal::TemporarilyUnavailable { retry_after }),
         },
     }
+    Ok(Usable::Token(token))
 }
 
 fn current(sessions: &Sessions, session: &Session) -> Result<OscToken, Refusal> {
     let current = sessions.table.current(session);
     current.ok_or_else(|| if session.is_over() { Refusal::Unauthenticated } else { Refusal::SessionEnded })
-}
-
-async fn wait(auth: Arc<Auth>, found: Lookup, visitor: Visitor, is_public: bool) -> Verdict {
-    match resolve(&auth.sessions, found, is_public).await {
-        Ok(token) => Verdict::Pass(Some(token)),
-        Err(_) if is_public => Verdict::Pass(None),
-        Err(refusal) => Verdict::Answer(Box::new(answer(&auth.config, &visitor, refusal))),
-    }
 }
 
 /// Reads the session from the store and refreshes its token, where that is necessary.
@@ -188,11 +173,9 @@ async fn read(sessions: &Arc<Sessions>, id: &SessionId, is_public: bool) -> Resu
 /// Such a page may open a WebSocket with the user's cookies and read the answers (RFC 6455 §10.2). Over HTTP/2 the upgrade is
 /// a `CONNECT` request (RFC 8441).
 fn is_foreign_upgrade<B>(auth: &Auth, request: &Request<B>) -> bool {
-    let headers = request.headers();
+    let (uri, headers) = (request.uri(), request.headers());
     let upgrades = headers.contains_key(header::UPGRADE) || request.method() == Method::CONNECT;
-    let configured = &auth.config.public_urls;
-    let is_own = |origin: &HeaderValue| origin::is_own(origin.as_bytes(), configured, request.uri(), headers);
     // A browser sends only one `Origin`.
-    let mut origins = headers.get_all(header::ORIGIN).iter();
-    upgrades && origins.next().is_some_and(|origin| !is_own(origin) || origins.next().is_some())
+    let has_several = || headers.get_all(header::ORIGIN).iter().nth(1).is_some();
+    upgrades && (origin::is_foreign(&auth.config.public_urls, uri, headers) || has_several())
 }

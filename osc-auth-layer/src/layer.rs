@@ -109,7 +109,7 @@ impl<S> Layer<S> for OscAuthLayer {
     type Service = OscAuth<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        OscAuth::new(inner, self.auth.clone())
+        OscAuth { inner, auth: self.auth.clone() }
     }
 }
 

@@ -28,12 +28,14 @@ pub(crate) type Answer = Response<Bytes>;
 pub(crate) struct Visitor {
     is_navigation: bool,
     is_safe: bool,
+    /// The path below which the browser finds the app.
+    pub(crate) base_path: String,
     signin: String,
     /// The path that the browser asked for.
     path: String,
     /// The path and query that a sign-in can return to, if the request is a navigation.
     return_to: Option<String>,
-    session_cookie: String,
+    pub(crate) session_cookie: String,
 }
 
 impl Visitor {
@@ -57,6 +59,7 @@ impl Visitor {
                 .map(|target| format!("{base_path}{target}"))
                 .find(|target| target.len() <= LONGEST_RETURN),
             session_cookie: config.cookies.session_name(|| origin::port(uri, headers)),
+            base_path,
         }
     }
 

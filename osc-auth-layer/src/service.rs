@@ -15,15 +15,11 @@ use crate::sessions::OscToken;
 /// Wraps a service with sign-in. Made by [`OscAuthLayer`](crate::OscAuthLayer).
 #[derive(Clone, Debug)]
 pub struct OscAuth<S> {
-    inner: S,
-    auth: Arc<Auth>,
+    pub(crate) inner: S,
+    pub(crate) auth: Arc<Auth>,
 }
 
 impl<S> OscAuth<S> {
-    pub(crate) fn new(inner: S, auth: Arc<Auth>) -> Self {
-        Self { inner, auth }
-    }
-
     /// Returns the wrapped service.
     pub fn get_ref(&self) -> &S {
         &self.inner
@@ -55,31 +51,21 @@ where
     fn call(&mut self, mut request: Request<ReqBody>) -> Self::Future {
         // Only this layer decides who the user is, whatever an outer layer inserted.
         request.extensions_mut().remove::<OscToken>();
-        match decide(&self.auth, &request) {
+        let decision = decide(&self.auth, &request);
+        // A ready service may hold a permit or a slot. If it kept that while a slow sign-in waits for the provider, it would
+        // block other requests. So a clone that is not ready replaces it.
+        if !matches!(decision, Decision::Now(Verdict::Pass(_))) {
+            self.inner = self.inner.clone();
+        }
+        match decision {
             Decision::Now(Verdict::Pass(token)) => {
                 if let Some(token) = token {
                     request.extensions_mut().insert(token);
                 }
                 ResponseFuture::inner(self.inner.call(request))
             }
-            Decision::Now(Verdict::Answer(answer)) => {
-                self.give_up_readiness();
-                ResponseFuture::answer(answer)
-            }
-            Decision::Later(verdict) => {
-                self.give_up_readiness();
-                ResponseFuture::later(verdict, self.inner.clone(), request)
-            }
+            Decision::Now(Verdict::Answer(answer)) => ResponseFuture::answer(answer),
+            Decision::Later(verdict) => ResponseFuture::later(verdict, self.inner.clone(), request),
         }
-    }
-}
-
-impl<S: Clone> OscAuth<S> {
-    /// Replaces the ready service by a clone that is not ready.
-    ///
-    /// A ready service may hold a permit or a slot. If it kept that while a slow sign-in waits for the provider, it would
-    /// block other requests.
-    fn give_up_readiness(&mut self) {
-        self.inner = self.inner.clone();
     }
 }

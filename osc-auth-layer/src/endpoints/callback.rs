@@ -8,7 +8,6 @@ use futures_util::future::{Either, select};
 use super::Context;
 use super::exchange::Delivery;
 use super::outcomes::Outcome;
-use super::pending::PendingCookies;
 use super::query::Query;
 use crate::endpoints::Auth;
 use crate::response::{Answer, Refusal, see_other};
@@ -18,50 +17,54 @@ use crate::sessions::SessionId;
 const PATIENCE: Duration = Duration::from_secs(10);
 
 pub(super) async fn serve(context: &Context<'_>) -> Result<Answer, Refusal> {
-    let (auth, config) = (context.auth, &context.auth.config);
+    if let Some(answer) = complete(context).await? {
+        return Ok(answer);
+    }
+    // The back button leads here too: a signed-in user returns to the app.
+    let id = context.session_id().ok_or(Refusal::InvalidState)?;
+    let live = context.auth.sessions.live(&id).await.map_err(|_| Refusal::ProviderUnavailable)?;
+    live.ok_or(Refusal::InvalidState)?;
+    Ok(see_other(&context.after(&context.auth.config.after_signin)))
+}
+
+/// Completes the sign-in that the state belongs to. `None` if the state is unknown, expired, used or foreign.
+async fn complete(context: &Context<'_>) -> Result<Option<Answer>, Refusal> {
+    let (auth, cookies) = (context.auth, context.pending_cookies());
     let query = Query::parse(context.head.uri().query())?;
-    let session_cookie = context.session_cookie();
-    let cookies = PendingCookies { cookies: &context.cookies, config, session_cookie: &session_cookie };
-    let pending = query
-        .get("state")
-        .and_then(|state| cookies.find(state))
-        .filter(|pending| pending.issuer == auth.sessions.provider.issuer.as_str());
-    let Some(pending) = pending.map(Arc::new) else {
-        return no_pending(context).await;
+    let issuer = auth.sessions.provider.issuer.as_str();
+    let pending = query.get("state").and_then(|state| cookies.find(state));
+    let Some(pending) = pending.filter(|pending| pending.issuer == issuer).map(Arc::new) else {
+        return Ok(None);
     };
     let now = auth.sessions.common_now().await.map_err(|_| Refusal::ProviderUnavailable)?;
     if pending.has_expired(now) {
         cookies.remove(&pending);
-        return no_pending(context).await;
+        return Ok(None);
     }
-    let Some(delivery) = Delivery::begin(auth, &pending, query, now)? else {
-        return no_pending(context).await;
-    };
+    let Some(delivery) = Delivery::begin(auth, &pending, query, now)? else { return Ok(None) };
     let outcome = match select(Box::pin(delivery.outcome()), auth.sessions.clock.sleep(PATIENCE)).await {
-        Either::Left((outcome, _)) => outcome,
+        Either::Left((Some(outcome), _)) => outcome,
         // The pending sign-in stays, so that a reload can join the exchange.
-        Either::Right(_) => return Err(Refusal::ProviderUnavailable),
+        _ => return Err(Refusal::ProviderUnavailable),
     };
-    let Some(outcome) = outcome else { return Err(Refusal::ProviderUnavailable) };
     cookies.remove(&pending);
-    match outcome {
-        Outcome::SignedIn { id, is_relayed } => {
-            if !is_live(auth, &id).await? || is_relayed && !delivery.claim().await? {
-                return no_pending(context).await;
-            }
-            // Dropped but not revoked, because the provider may have used the same grant for this sign-in.
-            if let Some(old) = context.session_id().filter(|old| *old != id) {
-                auth.sessions.drop_out(&old).await;
-            }
-            // No wait follows, so this answer gives the session to the browser.
-            delivery.hand_on();
-            let lifetime = context.auth.sessions.timing.absolute_timeout;
-            context.cookies.add(config.cookies.build(session_cookie, id.cookie_value(), lifetime));
-            Ok(see_other(&pending.return_to))
-        }
-        Outcome::Refused(refusal) => Err(refusal),
-        Outcome::Used => no_pending(context).await,
+    let (id, is_relayed) = match outcome {
+        Outcome::SignedIn { id, is_relayed } => (id, is_relayed),
+        Outcome::Refused(refusal) => return Err(refusal),
+        Outcome::Used => return Ok(None),
+    };
+    if !is_live(auth, &id).await? || is_relayed && !delivery.claim().await? {
+        return Ok(None);
     }
+    // Dropped but not revoked, because the provider may have used the same grant for this sign-in.
+    if let Some(old) = context.session_id().filter(|old| *old != id) {
+        auth.sessions.drop_out(&old).await;
+    }
+    // No wait follows, so this answer gives the session to the browser.
+    delivery.hand_on();
+    let (name, lifetime) = (context.visitor.session_cookie.clone(), auth.sessions.timing.absolute_timeout);
+    context.cookies.add(auth.config.cookies.build(name, id.cookie_value(), lifetime));
+    Ok(Some(see_other(&pending.return_to)))
 }
 
 /// Returns false if the session was signed out after it began.
@@ -73,17 +76,4 @@ async fn is_live(auth: &Arc<Auth>, id: &SessionId) -> Result<bool, Refusal> {
     }
     let live = auth.sessions.live(id).await.map_err(|_| Refusal::ProviderUnavailable)?;
     Ok(live.is_some())
-}
-
-/// Answers an unknown, expired, used or foreign state. The back button leads here too: a signed-in user returns to the app.
-async fn no_pending(context: &Context<'_>) -> Result<Answer, Refusal> {
-    let config = &context.auth.config;
-    let Some(id) = context.session_id() else {
-        return Err(Refusal::InvalidState);
-    };
-    match context.auth.sessions.live(&id).await {
-        Ok(Some(_)) => Ok(see_other(&context.after(&config.after_signin))),
-        Ok(None) => Err(Refusal::InvalidState),
-        Err(_) => Err(Refusal::ProviderUnavailable),
-    }
 }

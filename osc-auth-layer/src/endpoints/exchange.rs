@@ -45,8 +45,8 @@ impl<'s> Delivery<'s> {
         now: Timestamp,
     ) -> Result<Option<Self>, Refusal> {
         auth.sessions.sweeper.keep_going();
-        let outcome = match auth.outcomes.enter(pending.state(), Fingerprint::of(&query), auth.sessions.now())
-        {
+        let place = auth.outcomes.enter(pending.state(), Fingerprint::of(&query), auth.sessions.now());
+        let outcome = match place {
             Place::Joined(outcome) => outcome,
             Place::First(sender) => {
                 let outcome = sender.subscribe();
@@ -73,13 +73,8 @@ impl<'s> Delivery<'s> {
 
     /// Notes for the node that began the session that this node hands it over. Returns false if that node has withdrawn it.
     pub(super) async fn claim(&self) -> Result<bool, Refusal> {
-        match self.auth.sessions.backing.as_deref() {
-            None => Ok(true),
-            Some(backing) => {
-                let claimed = Relay::new(backing, self.pending).claim().await;
-                claimed.map_err(|_| Refusal::ProviderUnavailable)
-            }
-        }
+        let Some(backing) = self.auth.sessions.backing.as_deref() else { return Ok(true) };
+        Relay::new(backing, self.pending).claim().await.map_err(|_| Refusal::ProviderUnavailable)
     }
 
     /// Notes that the next answer gives the session to the browser.
@@ -104,36 +99,30 @@ async fn run(
     sender: &watch::Sender<Option<Outcome>>,
     now: Timestamp,
 ) {
-    let mut relay = auth.sessions.backing.as_deref().map(|backing| Relay::new(backing, pending));
-    let fingerprint = Fingerprint::of(query);
+    let (state, sessions, fingerprint) = (pending.state(), &auth.sessions, Fingerprint::of(query));
+    let mut relay = sessions.backing.as_deref().map(|backing| Relay::new(backing, pending));
     // Every answer uses up the state (RFC 9700 §4.2.4). So of two deliveries on two nodes, only one makes a token request.
     let is_first = match &mut relay {
-        Some(relay) => relay.consume_once().await.map_err(|_| Refusal::ProviderUnavailable),
-        None => Ok(auth.consume_once(pending.state(), pending.expires_at(), now)),
+        Some(relay) => relay.consume_once().await,
+        None => Ok(auth.consumed.consume_once(state, pending.expires_at(), now)),
     };
-    let signed_in = match is_first {
-        Ok(true) => sign_in(auth, pending, query).await,
-        Ok(false) => {
-            let outcome = match &relay {
-                Some(relay) => relay.outcome(fingerprint, &auth.sessions).await,
-                None => Ok(Outcome::Used),
-            };
+    let outcome = match (is_first, &relay) {
+        (Ok(true), _) => match sign_in(auth, pending, query).await {
+            Ok(id) => Outcome::SignedIn { id, is_relayed: false },
+            Err(refusal) => Outcome::Refused(refusal),
+        },
+        (Ok(false), None) => Outcome::Used,
+        (Ok(false), Some(relay)) => match relay.outcome(fingerprint, sessions).await {
+            Some(outcome) => outcome,
             // Without an outcome the browser keeps its pending sign-in, and can ask again.
-            let Ok(outcome) = outcome else { return auth.outcomes.forget(pending.state()) };
-            auth.outcomes.end(pending.state(), None, auth.sessions.now());
-            sender.send_replace(Some(outcome));
-            return;
-        }
-        Err(refusal) => Err(refusal),
+            None => return auth.outcomes.forget(state),
+        },
+        (Err(_), _) => Outcome::Refused(Refusal::ProviderUnavailable),
     };
-    let is_forsaken =
-        auth.outcomes.end(pending.state(), signed_in.as_ref().ok().cloned(), auth.sessions.now());
-    sender.send_replace(Some(match &signed_in {
-        Ok(id) => Outcome::SignedIn { id: id.clone(), is_relayed: false },
-        Err(refusal) => Outcome::Refused(refusal.clone()),
-    }));
+    let is_forsaken = auth.outcomes.end(state, &outcome, sessions.now());
+    sender.send_replace(Some(outcome.clone()));
     if let Some(relay) = &relay {
-        relay.publish(fingerprint, &signed_in, &auth.sessions).await;
+        relay.publish(fingerprint, &outcome, sessions).await;
     }
     if is_forsaken {
         revoke_unless_claimed(auth, pending).await;
@@ -166,7 +155,16 @@ async fn withdraw(auth: &Auth, pending: &PendingSignIn) -> bool {
 
 /// Exchanges the code of the provider's answer, and begins a session.
 async fn sign_in(auth: &Arc<Auth>, pending: &PendingSignIn, query: &Query) -> Result<SessionId, Refusal> {
-    check_issuer(query, pending)?;
+    // Required if the provider announced it. Applies to error answers too (RFC 9207 §2.4).
+    let is_expected = query.get("iss").map_or(!pending.iss_due, |iss| iss == pending.issuer);
+    if !is_expected {
+        tracing::warn!(
+            "A callback named another issuer, or none although the provider announces one. The layer refused it."
+        );
+        return Err(Refusal::InvalidRequest(
+            "This answer came from another provider than the one that was asked. Sign in again.",
+        ));
+    }
     if let Some(error) = query.get("error") {
         let description = query.get("error_description").unwrap_or_default();
         let secrets = [pending.state(), query.get("code").unwrap_or_default()];
@@ -183,42 +181,24 @@ async fn sign_in(auth: &Arc<Auth>, pending: &PendingSignIn, query: &Query) -> Re
     let Some(code) = query.get("code").map(Secret::new) else {
         return Err(Refusal::InvalidRequest("The provider sent neither a code nor an error. Sign in again."));
     };
-    let client = auth.sessions.provider.client_by_id(&pending.client_id).await;
+    let provider = &auth.sessions.provider;
+    let client = provider.client_by_id(&pending.client_id).await;
     let client = client.map_err(|_| Refusal::ProviderUnavailable)?.ok_or(Refusal::InvalidState)?;
-    let (redirect_uri, verifier) = (&pending.redirect_uri, &pending.verifier);
-    let exchanged = auth.sessions.provider.exchange(&client, code, redirect_uri, verifier).await;
-    let tokens = match exchanged {
+    let tokens = match provider.exchange(&client, code, &pending.redirect_uri, &pending.verifier).await {
         Ok(tokens) => tokens,
         Err(error) => return Err(refusal(auth, &client, error).await),
     };
     if !auth.sessions.admits(&tokens, None) {
         tracing::info!("A user who is not allowed to use the app signed in. The layer revokes the grant.");
         let (token, hint) = tokens.revocable();
-        auth.sessions.provider.revoke(client, token, hint);
+        provider.revoke(client, token, hint);
         return Err(Refusal::NotAllowed);
     }
     // Every sign-in gets a new id, so a planted id is worthless (session fixation).
-    let begun = auth.sessions.begin(tokens, client).await;
-    let token = begun.map_err(|_| Refusal::ProviderUnavailable)?;
+    let token = auth.sessions.begin(tokens, client).await.map_err(|_| Refusal::ProviderUnavailable)?;
     let id = token.held_by().id().clone();
     tracing::debug!(session = %id.public(), "signed in");
     Ok(id)
-}
-
-/// Compares `iss` if it is present, and requires it if the provider announced it. Applies to error answers too (RFC 9207 §2.4).
-fn check_issuer(query: &Query, pending: &PendingSignIn) -> Result<(), Refusal> {
-    match query.get("iss") {
-        Some(iss) if iss == pending.issuer => Ok(()),
-        None if !pending.iss_due => Ok(()),
-        _ => {
-            tracing::warn!(
-                "A callback named another issuer, or none although the provider announces one. The layer refused it."
-            );
-            Err(Refusal::InvalidRequest(
-                "This answer came from another provider than the one that was asked. Sign in again.",
-            ))
-        }
-    }
 }
 
 async fn refusal(auth: &Auth, client: &Credentials, error: GrantError) -> Refusal {
@@ -235,8 +215,6 @@ async fn refusal(auth: &Auth, client: &Credentials, error: GrantError) -> Refusa
             Refusal::Misconfigured
         }
         GrantError::Refused | GrantError::Misconfigured(_) => Refusal::SignInFailed,
-        GrantError::NotSent { .. } | GrantError::PossiblyProcessed { .. } | GrantError::TimedOut => {
-            Refusal::ProviderUnavailable
-        }
+        _ => Refusal::ProviderUnavailable,
     }
 }

@@ -17,7 +17,8 @@ use std::convert::Infallible;
 use std::fmt;
 use std::sync::Arc;
 
-use http::{HeaderMap, Request, header};
+use futures_util::future::BoxFuture;
+use http::{Method, Request, header};
 use tower::ServiceExt;
 use tower::util::service_fn;
 use tower_cookies::{CookieManagerLayer, Cookies};
@@ -27,12 +28,13 @@ use tracing::Instrument;
 
 use self::consumed::ConsumedStates;
 use self::outcomes::Outcomes;
+use self::pending::PendingCookies;
 use self::query::Query;
 pub(crate) use self::route::{Endpoint, route};
 use crate::clock::Timestamp;
 use crate::config::Config;
 use crate::request::cookie;
-use crate::request::origin::{self, Origin};
+use crate::request::origin;
 use crate::response::{Answer, Refusal, Visitor, answer, fit};
 use crate::seldom::Seldom;
 use crate::sessions::{SessionId, Sessions};
@@ -61,11 +63,6 @@ impl Auth {
         auth
     }
 
-    /// Returns true for the first use of `state` in this process.
-    fn consume_once(&self, state: &str, expires_at: Timestamp, now: Timestamp) -> bool {
-        self.consumed.consume_once(state, expires_at, now)
-    }
-
     /// Returns the number of sessions and of used states in memory.
     #[cfg(feature = "test-util")]
     pub(crate) fn held(&self) -> (usize, usize) {
@@ -92,44 +89,56 @@ impl fmt::Debug for Auth {
 }
 
 /// Serves one of the layer's own paths. Knows only the visitor and the [`head`] of the request.
-pub(crate) async fn serve(
+pub(crate) fn serve<B>(
     auth: Arc<Auth>,
     endpoint: Endpoint,
-    visitor: Visitor,
-    head: Result<Request<()>, Refusal>,
-) -> Answer {
-    let head = match head {
-        Ok(head) => head,
-        Err(refusal) => return answer(&auth.config, &visitor, refusal),
-    };
-    let allow = endpoint.method();
+    request: &Request<B>,
+) -> BoxFuture<'static, Answer> {
+    let visitor = Visitor::of(&auth.config, request).without_return();
+    let head = head(&visitor.session_cookie, endpoint, request);
+    Box::pin(async move {
+        let answered = match head {
+            Ok(head) => guarded(&auth, endpoint, &visitor, head).await,
+            Err(refusal) => Err(refusal),
+        };
+        answered.unwrap_or_else(|refusal| answer(&auth.config, &visitor, refusal))
+    })
+}
+
+/// Passes a request to its endpoint if it has the right method and does not come from another site.
+async fn guarded(
+    auth: &Arc<Auth>,
+    endpoint: Endpoint,
+    visitor: &Visitor,
+    head: Request<()>,
+) -> Result<Answer, Refusal> {
+    let allow = if endpoint == Endpoint::SignOut { Method::POST } else { Method::GET };
     if *head.method() != allow {
-        return answer(&auth.config, &visitor, Refusal::MethodNotAllowed { allow });
+        return Err(Refusal::MethodNotAllowed { allow });
     }
     if !head.method().is_safe() && is_of_another_scheme(&auth.config, &head) {
-        return answer(&auth.config, &visitor, Refusal::Forbidden);
+        return Err(Refusal::Forbidden);
     }
-    let visitor = Arc::new(visitor);
-    let csrf = csrf(&auth, &visitor);
-    let handler = service_fn(move |head: Request<()>| {
-        let (auth, visitor) = (auth.clone(), visitor.clone());
-        async move { Ok::<_, Infallible>(handle(&auth, endpoint, &visitor, head).await) }
-    });
+    // Refuses unsafe methods from other sites, by Fetch Metadata and `Origin`.
+    let mut csrf = CsrfLayer::new();
+    for url in &auth.config.public_urls {
+        // Trusted, because a proxy may rewrite the host. The URL was checked, so its origin is valid. Leaving it out would only
+        // be stricter.
+        csrf = csrf.clone().add_trusted_origin(&url.origin).unwrap_or(csrf);
+    }
+    let csrf = csrf.with_rejection_response(|_| answer(&auth.config, visitor, Refusal::Forbidden));
+    let handler =
+        service_fn(|head| async { Ok::<_, Infallible>(handle(auth, endpoint, visitor, head).await) });
     let span = tracing::debug_span!("osc_auth", ?endpoint);
     let answered = csrf.layer(CookieManagerLayer::new().layer(handler)).oneshot(head);
     let Ok(answer) = answered.instrument(span).await;
-    fit(answer)
+    Ok(fit(answer))
 }
 
 /// Copies a request's method, target and headers, but of the cookies only those that the endpoint reads. Leaves out the body
 /// and the extensions, which belong to the app.
-pub(crate) fn head<B>(
-    config: &Config,
-    endpoint: Endpoint,
-    request: &Request<B>,
-) -> Result<Request<()>, Refusal> {
+fn head<B>(session_cookie: &str, endpoint: Endpoint, request: &Request<B>) -> Result<Request<()>, Refusal> {
     let (uri, headers) = (request.uri(), request.headers());
-    let session_cookie = config.cookies.session_name(|| origin::port(uri, headers));
     let query = Query::parse(uri.query()).ok();
     let state = query.as_ref().and_then(|query| query.get("state"));
     // The callback reads only its own pending sign-in, so it finds that however many others the browser has.
@@ -138,7 +147,7 @@ pub(crate) fn head<B>(
         Endpoint::Callback => state.and_then(pending::tag_of) == Some(tag),
         Endpoint::SignOut | Endpoint::Session => false,
     };
-    let ours = cookie::only_ours(headers, &session_cookie, reads).map_err(Refusal::BadCookie)?;
+    let ours = cookie::only_ours(headers, session_cookie, reads).map_err(Refusal::BadCookie)?;
     let mut head = Request::new(());
     *head.method_mut() = request.method().clone();
     *head.uri_mut() = uri.clone();
@@ -155,60 +164,38 @@ pub(crate) fn head<B>(
 /// Without Fetch Metadata, `CsrfLayer` compares hosts only. It would accept a page that an attacker injects into plain http.
 fn is_of_another_scheme(config: &Config, head: &Request<()>) -> bool {
     let headers = head.headers();
-    let origin = headers.get(header::ORIGIN).filter(|_| !headers.contains_key("sec-fetch-site"));
-    origin.is_some_and(|origin| !origin::is_own(origin.as_bytes(), &config.public_urls, head.uri(), headers))
-}
-
-/// Refuses unsafe methods from other sites, by Fetch Metadata and `Origin`. Trusts the configured origins, because a proxy may
-/// rewrite the host.
-fn csrf(
-    auth: &Arc<Auth>,
-    visitor: &Arc<Visitor>,
-) -> CsrfLayer<impl FnMut(tower_http::csrf::ProtectionError) -> Answer + Clone + use<>> {
-    let mut csrf = CsrfLayer::new();
-    for url in &auth.config.public_urls {
-        // The URL was checked, so its origin is valid. Leaving it out would only be stricter.
-        csrf = csrf.clone().add_trusted_origin(&url.origin).unwrap_or(csrf);
-    }
-    let (auth, visitor) = (auth.clone(), visitor.clone());
-    csrf.with_rejection_response(move |_| answer(&auth.config, &visitor, Refusal::Forbidden))
+    !headers.contains_key("sec-fetch-site") && origin::is_foreign(&config.public_urls, head.uri(), headers)
 }
 
 /// The facts that an endpoint's handler needs.
 pub(super) struct Context<'r> {
     auth: &'r Arc<Auth>,
+    visitor: &'r Visitor,
     head: &'r Request<()>,
     cookies: Cookies,
 }
 
 impl Context<'_> {
-    fn headers(&self) -> &HeaderMap {
-        self.head.headers()
-    }
-
-    fn session_cookie(&self) -> String {
-        let (uri, headers) = (self.head.uri(), self.headers());
-        self.auth.config.cookies.session_name(|| origin::port(uri, headers))
-    }
-
     /// Returns a path of the app as the browser sees it.
     fn after(&self, path: &str) -> String {
-        match origin::select(&self.auth.config.public_urls, self.head.uri(), self.headers()) {
-            Origin::Known(url) | Origin::Elsewhere(url) => format!("{}{path}", url.base_path),
-            Origin::Unknown => path.to_owned(),
-        }
+        format!("{}{path}", self.visitor.base_path)
+    }
+
+    fn pending_cookies(&self) -> PendingCookies<'_> {
+        let session_cookie = &self.visitor.session_cookie;
+        PendingCookies { cookies: &self.cookies, config: &self.auth.config, session_cookie }
     }
 
     /// Returns the session id in the browser's cookie. The session may be over.
     fn session_id(&self) -> Option<SessionId> {
-        let cookie = self.cookies.get(&self.session_cookie())?;
+        let cookie = self.cookies.get(&self.visitor.session_cookie)?;
         SessionId::parse(cookie.value().as_bytes())
     }
 }
 
 async fn handle(auth: &Arc<Auth>, endpoint: Endpoint, visitor: &Visitor, mut head: Request<()>) -> Answer {
     let cookies = head.extensions_mut().remove::<Cookies>().unwrap_or_default();
-    let context = Context { auth, head: &head, cookies };
+    let context = Context { auth, visitor, head: &head, cookies };
     let answered = match endpoint {
         Endpoint::SignIn => signin::serve(&context).await,
         Endpoint::Callback => callback::serve(&context).await,

@@ -110,10 +110,13 @@ impl Outcomes {
     }
 
     /// Notes that the exchange has ended. Returns true if it began a session and no request waits for it.
-    pub(super) fn end(&self, state: &str, unclaimed: Option<SessionId>, now: Timestamp) -> bool {
+    pub(super) fn end(&self, state: &str, outcome: &Outcome, now: Timestamp) -> bool {
         let mut all = self.0.lock();
         let Some(kept) = all.get_mut(state) else { return false };
-        (kept.unclaimed, kept.until) = (unclaimed, Some(now.plus(KEPT_FOR)));
+        kept.until = Some(now.plus(KEPT_FOR));
+        if let Outcome::SignedIn { id, is_relayed: false } = outcome {
+            kept.unclaimed = Some(id.clone());
+        }
         kept.is_forsaken()
     }
 

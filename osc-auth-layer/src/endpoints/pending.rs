@@ -106,8 +106,11 @@ impl PendingCookies<'_> {
     /// Seals `pending` into its own cookie, and removes the oldest of the others if there are too many. If the cookie would be
     /// too large, the sign-in returns to `default_return` instead.
     pub(crate) fn add(&self, mut pending: PendingSignIn, default_return: &str) {
+        let prefix = self.name("");
+        let names = self.cookies.list().into_iter().map(|cookie| cookie.name().to_owned());
+        let others = names.filter(|name| name.starts_with(&prefix));
         let mut others: Vec<_> =
-            self.names().map(|name| (self.open(&name).map(|other| other.began_at), name)).collect();
+            others.map(|name| (self.open(&name).map(|other| other.began_at), name)).collect();
         others.sort_unstable();
         let excess = (others.len() + 1).saturating_sub(MOST);
         for (_, name) in others.into_iter().take(excess) {
@@ -132,12 +135,6 @@ impl PendingCookies<'_> {
     pub(crate) fn remove(&self, pending: &PendingSignIn) {
         let name = self.name(&pending.state()[..TAG]);
         self.cookies.remove(self.config.cookies.removal(name));
-    }
-
-    fn names(&self) -> impl Iterator<Item = String> {
-        let prefix = self.name("");
-        let names = self.cookies.list().into_iter().map(|cookie| cookie.name().to_owned());
-        names.filter(move |name| name.starts_with(&prefix))
     }
 
     fn seal(&self, name: &str, pending: &PendingSignIn) -> String {

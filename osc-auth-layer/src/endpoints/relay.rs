@@ -31,6 +31,15 @@ const LOOK_ANYWAY: Duration = Duration::from_secs(1);
 /// Tries to publish. Another node waits for longer than they take.
 const TRIES: u32 = 6;
 
+/// The refusals that other nodes tell from a failed sign-in, by their error codes.
+const TOLD: [Refusal; 5] = [
+    Refusal::AccessDenied,
+    Refusal::NotAllowed,
+    Refusal::ProviderUnavailable,
+    Refusal::Misconfigured,
+    Refusal::InvalidState,
+];
+
 #[derive(Serialize, Deserialize)]
 struct Plain {
     fingerprint: Fingerprint,
@@ -39,9 +48,6 @@ struct Plain {
     /// The id of the session, or the error code of the refusal.
     outcome: Result<[u8; 32], String>,
 }
-
-/// Nobody told the outcome in time. It may come later.
-pub(super) struct NotYet;
 
 /// A sign-in's entry in the store.
 pub(super) struct Relay<'r> {
@@ -67,17 +73,13 @@ impl<'r> Relay<'r> {
     }
 
     /// Tells the other nodes. If this fails, they answer as in an outage.
-    pub(super) async fn publish(
-        &self,
-        fingerprint: Fingerprint,
-        signed_in: &Result<SessionId, Refusal>,
-        sessions: &Sessions,
-    ) {
+    pub(super) async fn publish(&self, fingerprint: Fingerprint, outcome: &Outcome, sessions: &Sessions) {
         let Some(consumed) = self.consumed else { return };
         let ended_at = self.backing.time_of(sessions.now());
-        let outcome = match signed_in {
-            Ok(id) => Ok(*id.as_bytes()),
-            Err(refusal) => Err(refusal.error().to_owned()),
+        let outcome = match outcome {
+            Outcome::SignedIn { id, .. } => Ok(*id.as_bytes()),
+            Outcome::Refused(refusal) => Err(refusal.error().to_owned()),
+            Outcome::Used => return,
         };
         let plain = Plain { fingerprint, ended_at, outcome };
         let sealed = self.key().seal_json(&plain, self.pending.state().as_bytes());
@@ -91,26 +93,20 @@ impl<'r> Relay<'r> {
         }
     }
 
-    /// Waits for the outcome of the node that used up the state. `Err` if it is not known yet.
-    pub(super) async fn outcome(
-        &self,
-        fingerprint: Fingerprint,
-        sessions: &Sessions,
-    ) -> Result<Outcome, NotYet> {
+    /// Waits for the outcome of the node that used up the state. `None` if nobody told it in time. It may come later.
+    pub(super) async fn outcome(&self, fingerprint: Fingerprint, sessions: &Sessions) -> Option<Outcome> {
         let (begun, mut pauses) = (Moment::now(&*sessions.clock), AGAIN);
         loop {
             let before = self.backing.before_read(&self.name);
-            match self.backing.get(&self.name).await {
-                Ok(Found { entry: Some(entry), .. }) if entry.value.is_empty() => {}
-                Ok(Found { entry, now }) => {
-                    let opened = entry.and_then(|entry| self.open(&entry, fingerprint, now.into()));
-                    return Ok(opened.unwrap_or(Outcome::Used));
-                }
-                // The outcome may come all the same.
-                Err(_) => {}
+            // If the store fails, the outcome may come all the same.
+            if let Ok(Found { entry, now }) = self.backing.get(&self.name).await
+                && entry.as_ref().is_none_or(|entry| !entry.value.is_empty())
+            {
+                let opened = entry.and_then(|entry| self.open(&entry, fingerprint, now.into()));
+                return Some(opened.unwrap_or(Outcome::Used));
             }
             if sessions.is_shutting_down() || begun.age(&*sessions.clock) >= LONGEST {
-                return Err(NotYet);
+                return None;
             }
             let is_notified = self.backing.coherence().is_trusted(Instant::now());
             let pause = if is_notified { LOOK_ANYWAY } else { pauses.next() };
@@ -129,7 +125,10 @@ impl<'r> Relay<'r> {
         }
         Some(match plain.outcome {
             Ok(id) => Outcome::SignedIn { id: SessionId::new(id), is_relayed: true },
-            Err(error) => Outcome::Refused(refusal(&error)),
+            Err(error) => {
+                let refusal = TOLD.into_iter().find(|refusal| error == refusal.error());
+                Outcome::Refused(refusal.unwrap_or(Refusal::SignInFailed))
+            }
         })
     }
 
@@ -173,16 +172,4 @@ impl<'r> Relay<'r> {
         let verifier = self.pending.verifier.expose().as_bytes();
         SealingKey::derive(verifier, b"osc-auth-layer/v1 outcome of a sign-in for other nodes")
     }
-}
-
-fn refusal(error: &str) -> Refusal {
-    let known = [
-        Refusal::AccessDenied,
-        Refusal::NotAllowed,
-        Refusal::ProviderUnavailable,
-        Refusal::Misconfigured,
-        Refusal::InvalidState,
-    ];
-    let found = known.into_iter().find(|refusal| error == refusal.error());
-    found.unwrap_or(Refusal::SignInFailed)
 }

@@ -2,6 +2,7 @@
 
 use percent_encoding::percent_decode_str;
 
+use super::route;
 use crate::config::Config;
 use crate::redact::is_visible;
 use crate::request::public_path::{hides_a_delimiter, is_dotted};
@@ -25,9 +26,7 @@ pub(crate) fn checked<'t>(target: &'t str, config: &Config, base_path: &str) -> 
         // A server on the way may decode the path, which must not produce any of the above.
         && !hides_a_delimiter(path)
         && !percent_decode_str(target).any(|byte| byte.is_ascii_control());
-    let is_ours = [&config.signin_path, &config.callback_path, &config.signout_path, &config.session_path]
-        .contains(&&own.to_owned());
-    (is_plain && !is_ours).then_some(target)
+    (is_plain && route(config, own).is_none()).then_some(target)
 }
 
 #[cfg(test)]

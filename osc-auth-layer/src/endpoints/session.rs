@@ -1,6 +1,6 @@
 //! Tells scripts whether the user is signed in. Never answers 401, never redirects or refreshes, and does not count as use.
 
-use http::{HeaderMap, HeaderValue, StatusCode, header};
+use http::{HeaderValue, StatusCode, header};
 use serde_json::{Value, json};
 
 use super::Context;
@@ -12,56 +12,42 @@ pub(super) async fn serve(context: &Context<'_>) -> Result<Answer, Refusal> {
     if is_foreign(context) {
         return Err(Refusal::Forbidden);
     }
-    Ok(match description(context).await {
-        Some(description) => json_answer(StatusCode::OK, &description),
-        None => {
-            let seconds = RETRY_AFTER.as_secs().max(1);
-            let mut answer = json_answer(
-                StatusCode::SERVICE_UNAVAILABLE,
-                &json!({ "signed_in": null, "retry_after": seconds }),
-            );
-            answer.headers_mut().insert(header::RETRY_AFTER, seconds.into());
-            answer
-        }
-    })
+    if let Some(description) = description(context).await {
+        return Ok(json_answer(StatusCode::OK, &description));
+    }
+    let seconds = RETRY_AFTER.as_secs();
+    let unknown = json!({ "signed_in": null, "retry_after": seconds });
+    let mut answer = json_answer(StatusCode::SERVICE_UNAVAILABLE, &unknown);
+    answer.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+    Ok(answer)
 }
 
 /// Describes the session. `None` while the store is unreachable.
 async fn description(context: &Context<'_>) -> Option<Value> {
-    let (auth, config) = (context.auth, &context.auth.config);
-    let signed_out = || json!({ "signed_in": false, "signin": context.after(&config.signin_path) });
-    let Some(id) = context.session_id() else {
-        return Some(signed_out());
+    let (sessions, config) = (&context.auth.sessions, &context.auth.config);
+    let session = match context.session_id() {
+        // `find` does not count as use.
+        Some(id) => sessions.find(&id).await.ok()?,
+        None => None,
     };
-    // `find` does not count as use.
-    let session = auth.sessions.find(&id).await.ok()?;
-    let session = session.filter(|session| !session.has_expired(&auth.sessions.timing, auth.sessions.now()));
-    let Some((session, token)) = session.and_then(|session| {
-        let token = auth.sessions.table.current(&session)?;
-        Some((session, token))
-    }) else {
-        return Some(signed_out());
+    let session = session.filter(|session| !session.has_expired(&sessions.timing, sessions.now()));
+    let Some(token) = session.and_then(|session| sessions.table.current(&session)) else {
+        return Some(json!({ "signed_in": false, "signin": context.after(&config.signin_path) }));
     };
     let user = token.user();
     Some(json!({
         "signed_in": true,
         "workspace": user.as_ref().map(|user| user.workspace()),
         "user": user.as_ref().and_then(|user| user.user_id()),
-        "expires_at": session.ends_at(&auth.sessions.timing).as_millis() / 1000,
+        "expires_at": token.held_by().ends_at(&sessions.timing).as_millis() / 1000,
         "signout": context.after(&config.signout_path),
     }))
 }
 
 /// Returns true for a request from a page of another origin, which must not learn who uses this app.
 fn is_foreign(context: &Context<'_>) -> bool {
-    let headers = context.headers();
-    let origin = headers.get(header::ORIGIN).is_some_and(|origin| {
-        let configured = &context.auth.config.public_urls;
-        !origin::is_own(origin.as_bytes(), configured, context.head.uri(), headers)
-    });
-    origin || site(headers).is_some_and(|site| !matches!(site, b"same-origin" | b"none"))
-}
-
-fn site(headers: &HeaderMap) -> Option<&[u8]> {
-    headers.get("sec-fetch-site").map(HeaderValue::as_bytes)
+    let headers = context.head.headers();
+    let site = headers.get("sec-fetch-site").map(HeaderValue::as_bytes);
+    site.is_some_and(|site| !matches!(site, b"same-origin" | b"none"))
+        || origin::is_foreign(&context.auth.config.public_urls, context.head.uri(), headers)
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use http::{HeaderMap, HeaderValue};
 use url::Url;
 
-use super::pending::{PendingCookies, PendingSignIn};
+use super::pending::PendingSignIn;
 use super::query::Query;
 use super::{Context, return_to};
 use crate::clock::Timestamp;
@@ -14,36 +14,57 @@ use crate::redact::line;
 use crate::request::origin::{self, Origin, PublicUrl};
 use crate::response::{Answer, Refusal, see_other};
 
+/// Marks the redirected request, which would otherwise loop behind a proxy that rewrites `Host`.
+const REDIRECTED: &str = "redirected";
+
 pub(super) async fn serve(context: &Context<'_>) -> Result<Answer, Refusal> {
     let (auth, config) = (context.auth, &context.auth.config);
-    let query = Query::parse(context.head.uri().query())?;
-    refuse_background(context.headers())?;
-    let public_url = match public_url(context, &query)? {
-        Ok(url) => url,
-        Err(elsewhere) => return Ok(elsewhere),
+    let (uri, headers) = (context.head.uri(), context.head.headers());
+    let query = Query::parse(uri.query())?;
+    refuse_background(headers)?;
+    // On OSC, a visitor at the app's custom domain would return to `OSC_HOSTNAME`, where the cookie is missing.
+    if config.is_osc_hostname
+        && let Some(host) = origin::unknown_authority(&config.public_urls, uri, headers)
+    {
+        return Err(unknown_host(context, host));
+    }
+    let return_to = |url: &PublicUrl| {
+        query.get("return_to").and_then(|target| return_to::checked(target, config, &url.base_path))
     };
-    let default_return = format!("{}{}", public_url.base_path, config.after_signin);
-    let return_to = query
-        .get("return_to")
-        .and_then(|target| return_to::checked(target, config, &public_url.base_path))
-        .unwrap_or(&default_return)
-        .to_owned();
+    let public_url = match origin::select(&config.public_urls, uri, headers) {
+        Origin::Known(url) => url,
+        Origin::Elsewhere(url) if query.get(REDIRECTED).is_some() => url,
+        // The browser sends the pending sign-in only to the host that set it. So the sign-in has to start on the callback's host.
+        Origin::Elsewhere(url) => {
+            let mut form = form_urlencoded::Serializer::new(String::new());
+            form.extend_pairs(return_to(&url).map(|target| ("return_to", target)));
+            form.append_pair(REDIRECTED, "1");
+            return Ok(see_other(&format!("{}?{}", url.url(&config.signin_path), form.finish())));
+        }
+        Origin::Unknown => {
+            tracing::error!(
+                "The app's public URL is not known, because the request did not come directly to localhost. Set PUBLIC_URL \
+                 to the URL that browsers use."
+            );
+            return Err(Refusal::Misconfigured);
+        }
+    };
+    let default_return = context.after(&config.after_signin);
+    let return_to = return_to(&public_url).unwrap_or(&default_return);
     let provider = &auth.sessions.provider;
     let metadata = provider.metadata().await.map_err(refusal)?;
     let now = auth.sessions.common_now().await.map_err(|_| Refusal::ProviderUnavailable)?;
-    let mut begun = begin(context, &metadata, &public_url, &return_to, now).await;
+    let mut begun = begin(context, &metadata, &public_url, return_to, now).await;
     const UNKNOWN_CLIENT: GrantError =
         GrantError::Misconfigured(Misconfiguration::Code(ErrorCode::InvalidClient));
-    if let Err((UNKNOWN_CLIENT, Some(client))) = &begun {
+    if let Err((UNKNOWN_CLIENT, Some(client))) = &begun
+        && provider.forget_registration(&client.id).await
+    {
         // The provider forgot this registration, so try once more with a new one (RFC 7591).
-        if provider.forget_registration(&client.id).await {
-            begun = begin(context, &metadata, &public_url, &return_to, now).await;
-        }
+        begun = begin(context, &metadata, &public_url, return_to, now).await;
     }
     let (pending, location) = begun.map_err(|(error, _)| refusal(error))?;
-    let cookies =
-        PendingCookies { cookies: &context.cookies, config, session_cookie: &context.session_cookie() };
-    cookies.add(pending, &default_return);
+    context.pending_cookies().add(pending, &default_return);
     Ok(see_other(location.as_str()))
 }
 
@@ -55,20 +76,19 @@ async fn begin(
     return_to: &str,
     now: Timestamp,
 ) -> Result<(PendingSignIn, Url), (GrantError, Option<Arc<Credentials>>)> {
-    let (auth, config) = (context.auth, &context.auth.config);
+    let (provider, config) = (&context.auth.sessions.provider, &context.auth.config);
     let redirect_uri = public_url.url(&config.callback_path);
-    let configured: Vec<_> = config.public_urls.iter().map(|url| url.url(&config.callback_path)).collect();
-    let redirect_uris = if configured.is_empty() { vec![redirect_uri.clone()] } else { configured };
-    let client = auth
-        .sessions
-        .provider
-        .client_for(metadata, &redirect_uri, &redirect_uris, &config.scopes)
-        .await
-        .map_err(|error| (error, None))?;
+    let mut redirect_uris: Vec<_> =
+        config.public_urls.iter().map(|url| url.url(&config.callback_path)).collect();
+    if redirect_uris.is_empty() {
+        redirect_uris.push(redirect_uri.clone());
+    }
+    let client = provider.client_for(metadata, &redirect_uri, &redirect_uris, &config.scopes).await;
+    let client = client.map_err(|error| (error, None))?;
     let pending = PendingSignIn::begin(
         metadata.issuer.clone(),
         client.id.clone(),
-        redirect_uri.clone(),
+        redirect_uri,
         metadata.iss_in_response,
         return_to.to_owned(),
         now,
@@ -77,25 +97,26 @@ async fn begin(
     let mut parameters = vec![
         ("response_type", "code"),
         ("client_id", client.id.as_str()),
-        ("redirect_uri", redirect_uri.as_str()),
-        ("code_challenge", challenge.as_str()),
+        ("redirect_uri", &pending.redirect_uri),
+        ("code_challenge", &challenge),
         ("code_challenge_method", "S256"),
         ("state", pending.state()),
     ];
     if !scope.is_empty() {
         parameters.push(("scope", &scope));
     }
-    parameters
-        .extend(config.authorization_params.iter().map(|(name, value)| (name.as_str(), value.as_str())));
-    let endpoint = metadata.authorization_endpoint.clone();
-    let location = match metadata.pushed_authorization_request_endpoint.clone() {
-        None => with_query(endpoint, &parameters),
+    parameters.extend(config.authorization_params.iter().map(|(name, value)| (&**name, &**value)));
+    // Keeps the endpoint's own query (RFC 6749 §3.1).
+    let mut location = metadata.authorization_endpoint.clone();
+    match metadata.pushed_authorization_request_endpoint.clone() {
+        None => _ = location.query_pairs_mut().extend_pairs(parameters),
         Some(par) => {
-            let pushed = auth.sessions.provider.push(metadata, par, &client, &parameters).await;
+            let pushed = provider.push(metadata, par, &client, &parameters).await;
             let request_uri = pushed.map_err(|error| (error, Some(client.clone())))?;
-            with_query(endpoint, &[("client_id", &client.id), ("request_uri", &request_uri)])
+            let pushed = [("client_id", &client.id), ("request_uri", &request_uri)];
+            location.query_pairs_mut().extend_pairs(pushed);
         }
-    };
+    }
     tracing::debug!(client_id = %line(&client.id, 64), "a sign-in begins");
     Ok((pending, location))
 }
@@ -116,43 +137,6 @@ fn refuse_background(headers: &HeaderMap) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// Returns the public URL that the sign-in returns to, or a redirect to it.
-///
-/// The browser sends the pending sign-in only to the host that set it. So the sign-in has to start on the callback's host.
-fn public_url(context: &Context<'_>, query: &Query) -> Result<Result<PublicUrl, Answer>, Refusal> {
-    // Marks the redirected request, which would otherwise loop behind a proxy that rewrites `Host`.
-    const REDIRECTED: &str = "redirected";
-    let config = &context.auth.config;
-    let (uri, headers) = (context.head.uri(), context.headers());
-    // On OSC, a visitor at the app's custom domain would return to `OSC_HOSTNAME`, where the cookie is missing.
-    if config.is_osc_hostname
-        && let Some(host) = origin::unknown_authority(&config.public_urls, uri, headers)
-    {
-        return Err(unknown_host(context, host));
-    }
-    match origin::select(&config.public_urls, uri, headers) {
-        Origin::Known(url) => Ok(Ok(url)),
-        Origin::Elsewhere(url) if query.get(REDIRECTED).is_some() => Ok(Ok(url)),
-        Origin::Elsewhere(url) => {
-            let mut form = form_urlencoded::Serializer::new(String::new());
-            let return_to = query.get("return_to");
-            if let Some(return_to) = return_to.and_then(|to| return_to::checked(to, config, &url.base_path)) {
-                form.append_pair("return_to", return_to);
-            }
-            form.append_pair(REDIRECTED, "1");
-            let target = format!("{}?{}", url.url(&config.signin_path), form.finish());
-            Ok(Err(see_other(&target)))
-        }
-        Origin::Unknown => {
-            tracing::error!(
-                "The app's public URL is not known, because the request did not come directly to localhost. Set PUBLIC_URL \
-                 to the URL that browsers use."
-            );
-            Err(Refusal::Misconfigured)
-        }
-    }
-}
-
 fn unknown_host(context: &Context<'_>, host: &str) -> Refusal {
     let host = line(host, 253);
     if context.auth.unknown_host.is_due(context.auth.sessions.now()) {
@@ -164,18 +148,9 @@ fn unknown_host(context: &Context<'_>, host: &str) -> Refusal {
     Refusal::UnknownHost { host }
 }
 
-/// Adds parameters and keeps the endpoint's own query (RFC 6749 §3.1).
-fn with_query(mut endpoint: Url, parameters: &[(&str, &str)]) -> Url {
-    endpoint.query_pairs_mut().extend_pairs(parameters);
-    endpoint
-}
-
 fn refusal(error: GrantError) -> Refusal {
     match error {
         GrantError::Misconfigured(_) => Refusal::Misconfigured,
-        GrantError::Refused
-        | GrantError::NotSent { .. }
-        | GrantError::PossiblyProcessed { .. }
-        | GrantError::TimedOut => Refusal::ProviderUnavailable,
+        _ => Refusal::ProviderUnavailable,
     }
 }

@@ -1,6 +1,6 @@
 //! Signs the user out. The session ends at once, whatever the provider does.
 
-use http::{HeaderName, HeaderValue};
+use http::HeaderValue;
 
 use super::Context;
 use crate::response::{Answer, Refusal, see_other};
@@ -13,11 +13,9 @@ pub(super) async fn serve(context: &Context<'_>) -> Result<Answer, Refusal> {
     {
         return Err(Refusal::TemporarilyUnavailable { retry_after: RETRY_AFTER });
     }
-    context.cookies.remove(config.cookies.removal(context.session_cookie()));
+    context.cookies.remove(config.cookies.removal(context.visitor.session_cookie.clone()));
     let mut response = see_other(&context.after(&config.after_signout));
     // The next user of the browser must not see the app's pages in its cache (ASVS 14.3.1).
-    response
-        .headers_mut()
-        .insert(HeaderName::from_static("clear-site-data"), HeaderValue::from_static("\"cache\""));
+    response.headers_mut().insert("clear-site-data", HeaderValue::from_static("\"cache\""));
     Ok(response)
 }

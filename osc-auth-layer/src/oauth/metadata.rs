@@ -164,8 +164,7 @@ impl Metadata {
             registration_endpoint: endpoint("registration_endpoint")?,
             revocation_endpoint: endpoint("revocation_endpoint")?,
             pushed_authorization_request_endpoint: endpoint("pushed_authorization_request_endpoint")?,
-            iss_in_response: json.get("authorization_response_iss_parameter_supported")
-                == Some(&Value::Bool(true)),
+            iss_in_response: json["authorization_response_iss_parameter_supported"] == true,
             token_auth_methods: auth_methods(&json, "token_endpoint_auth_methods_supported"),
             revocation_auth_methods: auth_methods(&json, "revocation_endpoint_auth_methods_supported"),
             osc_dialect: issuer.known_endpoints,

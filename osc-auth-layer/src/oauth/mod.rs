@@ -9,6 +9,7 @@ pub(crate) mod metadata;
 pub(crate) mod registration;
 pub(crate) mod wire;
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -53,16 +54,9 @@ pub(crate) struct Provider {
 #[derive(Clone)]
 struct CachedMetadata {
     metadata: Arc<Metadata>,
-    checked_at: Timestamp,
-    good_for: Duration,
+    /// When it need not be fetched again. It is stale too if the clock was set back to before the last fetch.
+    fresh: Range<Timestamp>,
     is_fallback: bool,
-}
-
-impl CachedMetadata {
-    /// Returns true if the metadata need not be fetched again. It is stale if the clock was set back to before the last fetch.
-    fn is_fresh(&self, now: Timestamp) -> bool {
-        self.checked_at <= now && now < self.checked_at.plus(self.good_for)
-    }
 }
 
 impl Provider {
@@ -97,7 +91,7 @@ impl Provider {
             async move { provider.fetch_metadata().await }
         };
         match cached {
-            Some(cached) if cached.is_fresh(self.now()) => Ok(cached.metadata),
+            Some(cached) if cached.fresh.contains(&self.now()) => Ok(cached.metadata),
             Some(stale) => {
                 self.metadata_flight.start(&(), &self.tasks, fetch);
                 Ok(stale.metadata)
@@ -111,33 +105,25 @@ impl Provider {
 
     async fn fetch_metadata(&self) -> Result<Arc<Metadata>, GrantError> {
         let answer = self.http.send(self.issuer.metadata_request()).await;
-        let parsed = match &answer {
-            Ok(response) if response.status == StatusCode::OK => {
-                Some(Metadata::parse(&response.body, &self.issuer))
-            }
-            _ => None,
+        let found = answer.as_ref().ok().filter(|response| response.status == StatusCode::OK);
+        let parsed = found.map(|response| Metadata::parse(&response.body, &self.issuer));
+        let now = self.now();
+        let cached = |metadata, is_fallback| {
+            let fresh = now..now.plus(METADATA_LIFETIME);
+            CachedMetadata { metadata: Arc::new(metadata), fresh, is_fallback }
         };
-        let cached = |metadata, is_fallback| CachedMetadata {
-            metadata: Arc::new(metadata),
-            checked_at: self.now(),
-            good_for: METADATA_LIFETIME,
-            is_fallback,
-        };
-        let mut cache = self.metadata.lock();
+        let (mut cache, issuer) = (self.metadata.lock(), self.issuer.as_str());
         match parsed {
             Some(Ok(metadata)) => return Ok(cache.insert(cached(metadata, false)).metadata.clone()),
             Some(Err(problem)) => {
-                tracing::error!(
-                    issuer = self.issuer.as_str(),
-                    "The provider's metadata {problem}. Check OSC_ISSUER."
-                );
+                tracing::error!(issuer, "The provider's metadata {problem}. Check OSC_ISSUER.");
                 // An answer with the wrong issuer ends the use of a fallback (RFC 8414 §3.3).
                 cache.take_if(|cached| cached.is_fallback);
             }
             None => {
                 let status = answer.map(|response| response.status.as_u16()).ok();
                 tracing::warn!(
-                    issuer = self.issuer.as_str(),
+                    issuer,
                     status,
                     "The provider's metadata could not be fetched. Check the network and OSC_ISSUER."
                 );
@@ -147,7 +133,7 @@ impl Provider {
             }
         }
         let cached = cache.as_mut().ok_or(GrantError::NotSent { retry_after: None })?;
-        (cached.checked_at, cached.good_for) = (self.now(), RETRY_METADATA);
+        cached.fresh = now..now.plus(RETRY_METADATA);
         Ok(cached.metadata.clone())
     }
 
@@ -161,10 +147,8 @@ impl Provider {
     ) -> Result<String, GrantError> {
         let method = metadata.token_auth_method(credentials).ok_or_else(no_common_method)?;
         // For all methods but Basic, the client authentication adds `client_id` to the form.
-        let fields: Vec<_> = match (method, &credentials.secret) {
-            (AuthMethod::Basic, Some(_)) => fields.to_vec(),
-            _ => fields.iter().copied().filter(|(name, _)| *name != "client_id").collect(),
-        };
+        let is_left = |(name, _): &(&str, &str)| method == AuthMethod::Basic || *name != "client_id";
+        let fields: Vec<_> = fields.iter().copied().filter(is_left).collect();
         let request = wire::client_request(endpoint, credentials, method, &fields);
         let response = self.http.send(request).await?;
         let state = fields.iter().filter(|(name, _)| *name == "state").map(|(_, state)| *state);
@@ -233,12 +217,10 @@ impl Provider {
             let request = wire::client_request(endpoint, &credentials, method, &fields);
             match provider.http.send(request).await {
                 Ok(response) if response.status.is_success() => tracing::debug!("revoked a grant"),
-                Ok(response) => {
-                    tracing::warn!(
-                        status = response.status.as_u16(),
-                        "The provider refused to revoke a token. It may stay valid there until it expires."
-                    );
-                }
+                Ok(response) => tracing::warn!(
+                    status = response.status.as_u16(),
+                    "The provider refused to revoke a token. It may stay valid there until it expires."
+                ),
                 Err(_) => tracing::warn!(
                     "The provider did not answer a revocation. The token may stay valid there until it expires."
                 ),

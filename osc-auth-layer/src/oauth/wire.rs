@@ -7,7 +7,6 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::{HeaderValue, Method, StatusCode, header};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use serde::de::IntoDeserializer;
 use serde::de::value::StrDeserializer;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -44,8 +43,7 @@ pub(crate) enum AuthMethod {
 
 impl AuthMethod {
     pub(crate) fn parse(name: &str) -> Option<Self> {
-        let name: StrDeserializer<'_, serde::de::value::Error> = name.into_deserializer();
-        Self::deserialize(name).ok()
+        Self::deserialize(StrDeserializer::<serde::de::value::Error>::new(name)).ok()
     }
 }
 
@@ -148,23 +146,24 @@ pub(crate) fn parse_tokens(response: &WireResponse, sent: &[&Secret]) -> Result<
     if response.status.is_success() {
         return tokens(&response.body).ok_or(nonsense);
     }
-    let answer: Option<Value> = serde_json::from_slice(&response.body).ok();
-    let text = |field| answer.as_ref()?.get(field)?.as_str();
-    let Some(code) = text("error").filter(|_| response.status.is_client_error()) else {
-        return Err(nonsense);
-    };
     let sent: Vec<_> = sent.iter().map(|secret| secret.expose()).collect();
-    tracing::warn!(
-        status = response.status.as_u16(),
-        error = %ErrorCode::shown(code, &sent),
-        error_description = %redacted(text("error_description").unwrap_or_default(), 200, &sent),
-        "The provider's token endpoint returned an error."
-    );
-    Err(match ErrorCode::of(code) {
+    let Some((code, error, error_description)) = error_in(response, &sent) else { return Err(nonsense) };
+    let status = response.status.as_u16();
+    tracing::warn!(status, %error, %error_description, "The provider's token endpoint returned an error.");
+    Err(match code {
         ErrorCode::InvalidGrant => GrantError::Refused,
         ErrorCode::TemporarilyUnavailable | ErrorCode::ServerError => nonsense,
         code => GrantError::Misconfigured(Misconfiguration::Code(code)),
     })
+}
+
+/// Reads an error answer (RFC 6749 §5.2): its code, and the code and the description for a log line.
+fn error_in(response: &WireResponse, sent: &[&str]) -> Option<(ErrorCode, String, String)> {
+    let answer: Value = serde_json::from_slice(&response.body).ok()?;
+    let text = |field| answer.get(field).and_then(Value::as_str);
+    let code = text("error").filter(|_| response.status.is_client_error())?;
+    let description = redacted(text("error_description").unwrap_or_default(), 200, sent);
+    Some((ErrorCode::of(code), ErrorCode::shown(code, sent), description))
 }
 
 impl Tokens {
@@ -236,20 +235,18 @@ fn lifetime(expires_in: Option<&Value>) -> Duration {
 /// request contained.
 pub(crate) fn parse_pushed(response: &WireResponse, sent: &[&str]) -> Result<String, GrantError> {
     let nonsense = GrantError::PossiblyProcessed { retry_after: response.retry_after };
-    let answer: Option<Value> = serde_json::from_slice(&response.body).ok();
-    let text = |field| answer.as_ref()?.get(field)?.as_str();
     if response.status.is_success() {
-        return text("request_uri").filter(|uri| !uri.is_empty()).map(str::to_owned).ok_or(nonsense);
+        let answer: Value = serde_json::from_slice(&response.body).unwrap_or_default();
+        let request_uri = answer["request_uri"].as_str().filter(|uri| !uri.is_empty());
+        return request_uri.map(str::to_owned).ok_or(nonsense);
     }
-    let Some(code) = text("error").filter(|_| response.status.is_client_error()) else {
-        return Err(nonsense);
-    };
+    let Some((code, error, error_description)) = error_in(response, sent) else { return Err(nonsense) };
     tracing::error!(
-        error = %ErrorCode::shown(code, sent),
-        error_description = %redacted(text("error_description").unwrap_or_default(), 200, sent),
+        %error,
+        %error_description,
         "The provider refused the pushed authorization request. Check the client, its redirect URIs and its scopes."
     );
-    Err(match ErrorCode::of(code) {
+    Err(match code {
         ErrorCode::TemporarilyUnavailable | ErrorCode::ServerError => nonsense,
         _ if response.status == StatusCode::TOO_MANY_REQUESTS => nonsense,
         code => GrantError::Misconfigured(Misconfiguration::Code(code)),

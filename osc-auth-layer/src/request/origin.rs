@@ -131,8 +131,14 @@ pub(crate) fn port(uri: &Uri, headers: &HeaderMap) -> u16 {
         .unwrap_or(80)
 }
 
+/// Returns true if the request has an `Origin` header that names none of the app's own origins.
+pub(crate) fn is_foreign(configured: &[PublicUrl], uri: &Uri, headers: &HeaderMap) -> bool {
+    let origin = headers.get(header::ORIGIN);
+    origin.is_some_and(|origin| !is_own(origin.as_bytes(), configured, uri, headers))
+}
+
 /// Returns true if `origin`, the value of an `Origin` header, is one of the app's own.
-pub(crate) fn is_own(origin: &[u8], configured: &[PublicUrl], uri: &Uri, headers: &HeaderMap) -> bool {
+fn is_own(origin: &[u8], configured: &[PublicUrl], uri: &Uri, headers: &HeaderMap) -> bool {
     let is_it = |url: &PublicUrl| url.origin.as_bytes() == origin;
     if configured.is_empty() {
         // The scheme counts. A page that an attacker injects into plain http must not act in the https app.
