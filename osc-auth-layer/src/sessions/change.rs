@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::record::Record;
+use super::record::{Ending, Record};
 use super::sealed::{self, Content, Granted, Unreadable};
 use super::stored::{Base, Read};
 use super::{Session, Sessions};
@@ -136,7 +136,7 @@ impl Sessions {
     /// hold a refresh token that is spent. `None` if there is no record.
     pub(super) fn absorb(self: &Arc<Self>, session: &Session, read: Option<Read>) -> Option<Absorbed> {
         let Some(read) = read else {
-            session.drop_out(&self.table);
+            session.end(&self.table, Ending::Dropped);
             self.table.remove(session.id());
             return None;
         };

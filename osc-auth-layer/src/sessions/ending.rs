@@ -1,6 +1,6 @@
 //! The ends of sessions: here at once, then in the store, then at the provider.
 
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::oneshot;
@@ -36,7 +36,7 @@ impl Sessions {
 
     /// Ends a session in whose place another one of the same browser has begun.
     pub(crate) async fn drop_out(self: &Arc<Self>, id: &SessionId) {
-        self.table.find(id).inspect(|session| session.drop_out(&self.table));
+        self.table.find(id).inspect(|session| session.end(&self.table, Ending::Dropped));
         self.end_record(id, Ending::Dropped, None).await;
     }
 
@@ -68,24 +68,29 @@ impl Sessions {
         let needs_no_read = held_here.is_some() || ending == Ending::Dropped;
         let known = self.table.find(id).filter(|_| needs_no_read).and_then(|session| session.version());
         let (tried, first_try) = oneshot::channel::<()>();
-        let (sessions, id) = (self.clone(), id.clone());
+        let (mut sessions, mut held_here, id) = (self.clone(), held_here, id.clone());
         self.beside(async move {
-            let mut found = None;
-            match sessions.end_in_store(&key, ending, known, &mut found).await {
-                Ok(()) => sessions.ended(&id, ending, found, held_here),
-                Err(_) => {
+            let (mut tried, mut found) = (Some(tried), None);
+            let (mut pauses, mut waited) = (END_AGAIN, Duration::ZERO);
+            while sessions.end_in_store(&key, ending, known, &mut found).await.is_err() {
+                if let Some(tried) = tried.take() {
                     tracing::warn!(
                         "The session store did not record that a session ended. This node refuses the session and retries."
                     );
-                    sessions.revoke(&id, held_here);
+                    sessions.revoke(&id, held_here.take());
                     drop(tried);
-                    let engine = Arc::downgrade(&sessions);
-                    drop(sessions);
-                    if let Some(sessions) = end_again(engine, &key, ending, known, &mut found).await {
-                        sessions.ended(&id, ending, found, None);
-                    }
                 }
+                // Not for longer than the record lasts by itself, nor than the layer.
+                let (pause, longest) = (pauses.next(), sessions.timing.absolute_timeout);
+                let engine = Arc::downgrade(&sessions);
+                drop(sessions);
+                let Some(sleep) = engine.upgrade().map(|sessions| sessions.clock.sleep(pause)) else { return };
+                sleep.await;
+                waited += pause;
+                let Some(upgraded) = engine.upgrade().filter(|_| waited < longest) else { return };
+                sessions = upgraded;
             }
+            sessions.ended(&id, ending, found, held_here);
             drop(being_ended);
         });
         // Without a runtime there is nothing to wait for.
@@ -169,30 +174,6 @@ impl Sessions {
     }
 }
 
-/// Tries until the store records the ending, the record has expired by itself, or the layer is gone.
-async fn end_again(
-    engine: Weak<Sessions>,
-    key: &RecordKey,
-    ending: Ending,
-    known: Option<Version>,
-    found: &mut Option<Read>,
-) -> Option<Arc<Sessions>> {
-    let (mut pauses, mut waited) = (END_AGAIN, Duration::ZERO);
-    loop {
-        let pause = pauses.next();
-        let (sleep, longest) = {
-            let sessions = engine.upgrade()?;
-            (sessions.clock.sleep(pause), sessions.timing.absolute_timeout)
-        };
-        sleep.await;
-        waited += pause;
-        let sessions = engine.upgrade().filter(|_| waited < longest)?;
-        if sessions.end_in_store(key, ending, known, found).await.is_ok() {
-            return Some(sessions);
-        }
-    }
-}
-
 impl Session {
     /// Ends the session for good by the user's wish. Returns the token to revoke. A refresh under way finds out by itself.
     pub(super) fn sign_out(&self, sessions: &Sessions) -> Option<Revocable> {
@@ -210,11 +191,6 @@ impl Session {
             Some(refresh_token) => Some((credentials, refresh_token, "refresh_token")),
             None => token.map(|token| (credentials, Secret::new(token.access_token()), "access_token")),
         }
-    }
-
-    /// Ends the session without touching its grant at the provider.
-    pub(crate) fn drop_out(&self, table: &Table) {
-        self.end(table, Ending::Dropped);
     }
 
     /// Ends the session for good.

@@ -165,7 +165,7 @@ impl Lease {
                 }
                 Changed::Left(asked) => return Ok(asked),
                 Changed::Gone => {
-                    session.drop_out(&sessions.table);
+                    session.end(&sessions.table, Ending::Dropped);
                     return Ok(Asked::Changed);
                 }
             }

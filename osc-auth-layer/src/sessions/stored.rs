@@ -251,7 +251,7 @@ impl Sessions {
         let known = known.or_else(|| self.table.find(id));
         let Some(entry) = found.entry else {
             if let Some(session) = known.and_then(|_| self.table.remove(id)) {
-                session.drop_out(&self.table);
+                session.end(&self.table, Ending::Dropped);
             }
             return Ok(None);
         };
