@@ -48,8 +48,7 @@ impl Sessions {
             );
             return None;
         };
-        let user = combined.clone().map(|claims| OscUser::new(claims, self.provider.issuer.shared()));
-        if !self.admission.admits(user.as_ref()) {
+        if !self.admits(tokens, combined.clone()) {
             tracing::info!("The user is no longer allowed to use the app. The session ends.");
             return None;
         }
