@@ -132,11 +132,11 @@ impl Sessions {
             expected = Some(entry.version);
             // A record that this node cannot read ends as well.
             if let Ok(read) = self.open(key, entry, now) {
-                if matches!(read.record().standing, Standing::Ended(_)) {
+                if matches!(read.content.record.standing, Standing::Ended(_)) {
                     return Ok(());
                 }
                 // For as long as the session could have lasted.
-                lasts = read.facts().ends_at.since(read.now()).max(LEASE);
+                lasts = read.content.facts.ends_at.since(read.now).max(LEASE);
                 *found = Some(read);
             }
         }
@@ -155,7 +155,7 @@ impl Sessions {
             // Known here from now on, so that a store that is set back to an older state does not revive it here.
             let session = Session::unread(id.clone(), Arc::downgrade(self), &read, self.now());
             self.keep(session).end(&self.table, ending);
-            if let Standing::Live(granted) = &read.record().standing {
+            if let Standing::Live(granted) = &read.content.record.standing {
                 // Another node may have refreshed it since.
                 let (token, hint) = granted.tokens.revocable();
                 held = Some((granted.credentials.clone(), token, hint));

@@ -9,7 +9,7 @@ use super::change::{ChangeError, Changed, Circumstances, Decision};
 use super::claims::Claims;
 use super::record::{Ending, Held, LAST_WRITE, LEASE, Owner, Record, Rotate, Standing, Take};
 use super::sealed::Granted;
-use super::stored::{Base, Stored, has_token, is_off};
+use super::stored::{Stored, is_off};
 use super::{OscToken, Session, Sessions};
 use crate::clock::{Moment, Pauses};
 use crate::oauth::{GRANT_TIME, Grant, Tokens};
@@ -197,9 +197,13 @@ impl Lease {
             let decide = |record: &Record<Granted>, _: Circumstances| {
                 match record.rotate(spent, granted.clone(), owner) {
                     Rotate::Write(rotated) => Decision::Write(rotated, ()),
-                    // Our own write, whose answer was lost.
-                    Rotate::Superseded if has_token(record, token) => Decision::Leave(Written::Ours),
-                    Rotate::Superseded => Decision::Leave(Written::Theirs),
+                    Rotate::Superseded => Decision::Leave(match &record.standing {
+                        // Our own write, whose answer was lost.
+                        Standing::Live(newer) if newer.tokens.bearer == granted.tokens.bearer => {
+                            Written::Ours
+                        }
+                        _ => Written::Theirs,
+                    }),
                     Rotate::Ended(ending) => Decision::Leave(Written::Ended(ending)),
                 }
             };
@@ -290,8 +294,8 @@ impl Lease {
     async fn release(&self) -> Result<(), ChangeError> {
         let (sessions, session, owner) = (&self.sessions, &self.session, self.owner);
         // A slow read may have hidden the lease from this node.
-        let is_known = |base: Base| base.content.record.release(owner).is_some();
-        if self.is_in_doubt || !session.base(sessions).is_some_and(is_known) {
+        let known = session.base(sessions).and_then(|(_, content)| content.record.release(owner));
+        if self.is_in_doubt || known.is_none() {
             sessions.reread(session).await?;
         }
         let decide = |record: &Record<Granted>, _: Circumstances| match record.release(owner) {

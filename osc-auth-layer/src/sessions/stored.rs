@@ -6,16 +6,15 @@ use std::time::{Duration, Instant, SystemTime};
 
 use parking_lot::Mutex;
 
-use super::change::Put;
 use super::record::{Ending, Owner, Record, Standing};
 use super::sealed::{self, Content, Facts, Granted, Unreadable};
 use super::session::{Life, touch_step};
 use super::state::InStore;
 use super::token::Issue;
-use super::{OscToken, Session, SessionId, Sessions, Timing};
+use super::{Session, SessionId, Sessions, Timing};
 use crate::clock::Timestamp;
-use crate::oauth::Tokens;
-use crate::store::{Backing, Entry, RecordKey, StoreError, Version};
+use crate::oauth::{Credentials, Tokens};
+use crate::store::{Backing, Entry, RecordKey, StoreError, Swapped, Version};
 
 /// An estimate of the store's time that is off by more than this is not written into a record.
 const TIME_TOLERANCE: Duration = Duration::from_secs(1);
@@ -36,23 +35,17 @@ impl Stored {
     }
 }
 
-/// The record that this node believes to be in the store.
-pub(super) struct Base {
-    pub(super) version: Version,
-    pub(super) content: Content,
-}
-
 /// A record that was read from the store.
 pub(super) struct Read {
-    version: Version,
-    content: Content,
-    expires_at: Timestamp,
-    now: Timestamp,
+    pub(super) version: Version,
+    pub(super) content: Content,
+    pub(super) expires_at: Timestamp,
+    pub(super) now: Timestamp,
 }
 
 impl Session {
     /// Returns the record that this node believes to be in the store. `None` if there is no store or nothing is known.
-    pub(super) fn base(&self, sessions: &Sessions) -> Option<Base> {
+    pub(super) fn base(&self, sessions: &Sessions) -> Option<(Version, Content)> {
         let state = self.lock();
         let InStore { version, lease, issued_at, facts } = state.in_store()?.clone();
         let standing = match state.standing() {
@@ -68,11 +61,11 @@ impl Session {
             }
         };
         let record = Record { rotation: state.rotation(), standing, lease };
-        Some(Base { version, content: Content { record, facts } })
+        Some((version, Content { record, facts }))
     }
 
     /// Notes when the session was last used, on any node.
-    fn note_use(&self, read: &Read, local_now: Timestamp) {
+    pub(super) fn note_use(&self, read: &Read, local_now: Timestamp) {
         let last_used = read.expires_at.minus(read.content.facts.kept_for);
         let last_seen = local_now.minus(read.now.since(last_used));
         self.life().last_seen.fetch_max(last_seen.as_millis(), Ordering::Relaxed);
@@ -88,6 +81,10 @@ impl Session {
         now: Timestamp,
     ) -> bool {
         let Content { record, facts } = content;
+        if let Standing::Ended(ending) = record.standing {
+            self.end(&sessions.table, ending);
+            return false;
+        }
         let local_now = sessions.now();
         let mut state = self.lock();
         let own = Record { rotation: state.rotation(), standing: state.standing(), lease: None };
@@ -95,10 +92,11 @@ impl Session {
             return false;
         }
         let outline = record.outline();
-        let issued_at = match (&record.standing, state.in_store()) {
-            (Standing::Live(granted), None) => granted.issued_at,
-            (Standing::Live(granted), Some(_)) if !own.is_newer_than(&outline) => granted.issued_at,
-            (_, in_store) => in_store.map(|in_store| in_store.issued_at).unwrap_or_default(),
+        let is_behind = own.is_newer_than(&outline);
+        let known = state.in_store().map(|in_store| in_store.issued_at);
+        let issued_at = match &record.standing {
+            Standing::Live(granted) if known.is_none() || !is_behind => granted.issued_at,
+            _ => known.unwrap_or_default(),
         };
         if outline.is_newer_than(&own) {
             match record.standing {
@@ -113,34 +111,31 @@ impl Session {
                     state.know(user);
                     sessions.table.show(self, Some(token));
                 }
-                Standing::Refused => {
+                Standing::Refused | Standing::Ended(_) => {
                     state.renew(None, None, record.rotation);
-                    state.enter(Standing::Refused);
+                    state.enter(outline.standing);
                     sessions.table.show(self, None);
-                }
-                Standing::Ended(ending) => {
-                    state.enter(Standing::Ended(ending));
-                    sessions.table.show(self, None);
-                    return false;
                 }
             }
         }
         state.note_in_store(InStore { version, lease: record.lease, issued_at, facts });
-        own.is_newer_than(&outline)
+        is_behind
     }
 
     /// Writes the session's first record.
-    pub(super) async fn create_record(&self, sessions: &Sessions, tokens: Tokens) -> Result<(), StoreError> {
-        let Some((backing, _)) = sessions.record_of(self) else { return Ok(()) };
-        let Some(credentials) = self.lock().grant(&sessions.provider).map(|grant| grant.credentials) else {
-            return Ok(());
-        };
+    pub(super) async fn create_record(
+        &self,
+        sessions: &Sessions,
+        tokens: Tokens,
+        credentials: Arc<Credentials>,
+    ) -> Result<(), StoreError> {
+        let Some(place @ (backing, _)) = sessions.record_of(self) else { return Ok(()) };
         let (mut now, mut expected) = (backing.about_now().await?, None);
         loop {
             let granted = Granted {
                 tokens: tokens.clone(),
                 credentials: credentials.clone(),
-                issued_at: self.token().map_or(now, |token| backing.time_of(token.issue().issued_at())),
+                issued_at: backing.time_of(self.issue().issued_at()),
                 user: None,
             };
             let facts = Facts {
@@ -151,27 +146,17 @@ impl Session {
             };
             let content = Content { record: Record::new(granted), facts };
             let version = Version::random();
-            let put = sessions.put(self, expected, version, &content, Some(content.facts.kept_for));
-            match put.await? {
-                // Corrected once. A store whose answers take a second would be off every time.
-                Put::Done(answered) if expected.is_none() && is_off(now, answered) => {
-                    (now, expected) = (answered, Some(version));
-                }
-                Put::Done(now) => {
-                    self.adopt(sessions, version, content, now);
-                    return Ok(());
-                }
-                Put::Conflict(_) => {
-                    return Err(StoreError::new("it already holds a session with this new id"));
-                }
+            let put = sessions.put(place, expected, version, &content, Some(content.facts.kept_for));
+            let Swapped::Done { now: answered } = put.await? else {
+                return Err(StoreError::new("it already holds a session with this new id"));
+            };
+            // Corrected once. A store whose answers take a second would be off every time.
+            if expected.is_some() || !is_off(now, answered.into()) {
+                self.adopt(sessions, version, content, answered.into());
+                return Ok(());
             }
+            (now, expected) = (answered.into(), Some(version));
         }
-    }
-
-    /// Adopts what was read. Returns true if the store is behind.
-    pub(super) fn adopt_read(&self, sessions: &Sessions, read: Read) -> bool {
-        self.note_use(&read, sessions.now());
-        self.adopt(sessions, read.version, read.content, read.now)
     }
 
     /// A session that this process does not know yet. It has no token before it adopts what was read.
@@ -265,15 +250,12 @@ impl Sessions {
                 known.inspect(|session| session.end(&self.table, *ending));
                 return Ok(None);
             }
-            Standing::Live(granted) => {
-                let claims = granted.user.clone();
-                if !self.admits(&granted.tokens, claims) {
-                    // The session does not end: a mistake in the setting must not sign everybody out for good.
-                    tracing::debug!("the user of a session in the store may not use the app");
-                    return Ok(None);
-                }
+            Standing::Live(granted) if !self.admits(&granted.tokens, granted.user.clone()) => {
+                // The session does not end: a mistake in the setting must not sign everybody out for good.
+                tracing::debug!("the user of a session in the store may not use the app");
+                return Ok(None);
             }
-            Standing::Refused => {}
+            Standing::Live(_) | Standing::Refused => {}
         }
         let session = match known {
             Some(session) => session,
@@ -282,7 +264,7 @@ impl Sessions {
                 self.keep(Session::unread(id.clone(), engine, &read, self.now()))
             }
         };
-        self.absorb(&session, Some(read));
+        self.adopt(&session, read);
         if backing.is_ending(&key.name) {
             // Signed out here since the read began. The store may not know yet.
             session.end(&self.table, Ending::SignedOut);
@@ -337,23 +319,4 @@ impl Sessions {
             });
         }
     }
-}
-
-impl Read {
-    pub(super) fn record(&self) -> &Record<Granted> {
-        &self.content.record
-    }
-
-    pub(super) fn facts(&self) -> &Facts {
-        &self.content.facts
-    }
-
-    pub(super) fn now(&self) -> Timestamp {
-        self.now
-    }
-}
-
-/// Returns true if both are the same tokens.
-pub(super) fn has_token(record: &Record<Granted>, token: &OscToken) -> bool {
-    matches!(&record.standing, Standing::Live(granted) if granted.tokens.access_token() == token.access_token())
 }
