@@ -123,13 +123,10 @@ impl From<Unreadable> for StoreError {
 
 /// Returns the value that stands for an ended session.
 pub(super) fn ended(ending: Ending) -> [u8; 2] {
-    [
-        FORMAT,
-        match ending {
-            Ending::SignedOut => 1,
-            Ending::Dropped => 2,
-        },
-    ]
+    match ending {
+        Ending::SignedOut => [FORMAT, 1],
+        Ending::Dropped => [FORMAT, 2],
+    }
 }
 
 /// Writes a record that has not ended. `is_registered` is true for a client that other nodes do not have in their configuration.
@@ -170,29 +167,21 @@ pub(super) fn open(
     namespace: &str,
     version: Version,
 ) -> Result<Content, Unreadable> {
-    let (ending, rest) = match value {
-        [FORMAT, ending, rest @ ..] => (*ending, rest),
+    let ended = |ending| Ok(Content { record: Record::ended(ending), facts: Facts::default() });
+    let rest = match value {
+        [FORMAT, 0, rest @ ..] => rest,
+        [FORMAT, 1, ..] => return ended(Ending::SignedOut),
+        [FORMAT, 2, ..] => return ended(Ending::Dropped),
+        [FORMAT, _, ..] => return Err(Unreadable::Newer),
         [format, ..] if *format > FORMAT => return Err(Unreadable::Newer),
         _ => return Err(Unreadable::Altered),
     };
-    let ending = match ending {
-        0 => None,
-        1 => Some(Ending::SignedOut),
-        2 => Some(Ending::Dropped),
-        _ => return Err(Unreadable::Newer),
-    };
-    if let Some(ending) = ending {
-        return Ok(Content { record: Record::ended(ending), facts: Facts::default() });
-    }
-    let (header, sealed) = split(rest).ok_or(Unreadable::Altered)?;
+    let (length, rest) = rest.split_first_chunk::<2>().ok_or(Unreadable::Altered)?;
+    let length = u16::from_be_bytes(*length).into();
+    let (header, sealed) = rest.split_at_checked(length).ok_or(Unreadable::Altered)?;
     let body = key.open(namespace, version, header, sealed).ok_or(Unreadable::Altered)?;
     // Sealed by a layer, but perhaps by a newer one.
     content(header, &body).ok_or(Unreadable::Newer)
-}
-
-fn split(rest: &[u8]) -> Option<(&[u8], &[u8])> {
-    let (length, rest) = rest.split_first_chunk::<2>()?;
-    rest.split_at_checked(u16::from_be_bytes(*length).into())
 }
 
 fn content(header: &[u8], body: &[u8]) -> Option<Content> {
