@@ -181,7 +181,7 @@ impl Session {
     /// Returns how long the provider is to be left alone, after it failed this session or all sessions.
     pub(crate) fn backing_off(&self, sessions: &Sessions) -> Option<Duration> {
         let now = sessions.now();
-        let own = self.lock().backoff().and_then(|backoff| backoff.wait(now));
+        let own = self.lock().particulars().backoff.as_ref().and_then(|backoff| backoff.wait(now));
         own.max(sessions.breaker.wait(now, || self.caller(sessions)))
     }
 
@@ -193,7 +193,7 @@ impl Session {
             Some(claims) => Account::User(claims),
             None => Account::Unknown(self.id().clone()),
         };
-        Caller { account, has_failed: self.lock().backoff().is_some() }
+        Caller { account, has_failed: self.lock().particulars().backoff.is_some() }
     }
 }
 

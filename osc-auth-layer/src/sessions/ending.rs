@@ -178,7 +178,7 @@ impl Session {
     /// Ends the session for good by the user's wish. Returns the token to revoke. A refresh under way finds out by itself.
     pub(super) fn sign_out(&self, sessions: &Sessions) -> Option<Revocable> {
         let mut state = self.lock();
-        if matches!(state.standing(), Standing::Ended(_)) {
+        if state.particulars().standing.ending().is_some() {
             return None;
         }
         // One that is not in the table yet has its token with it.
@@ -196,7 +196,7 @@ impl Session {
     /// Ends the session for good.
     pub(super) fn end(&self, table: &Table, ending: Ending) {
         let mut state = self.lock();
-        if !matches!(state.standing(), Standing::Ended(_)) {
+        if state.particulars().standing.ending().is_none() {
             state.enter(Standing::Ended(ending));
         }
         table.show(self, None);
@@ -205,7 +205,7 @@ impl Session {
     /// Ends the session until newer tokens come, because the provider refused its refresh token.
     pub(super) fn refuse(&self, table: &Table) {
         let mut state = self.lock();
-        if state.standing() == Standing::Live(()) {
+        if state.particulars().standing == Standing::Live(()) {
             state.enter(Standing::Refused);
             table.show(self, None);
         }

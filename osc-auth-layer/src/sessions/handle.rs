@@ -131,7 +131,7 @@ impl OscSession {
 impl Session {
     /// Returns how long no other refresh is forced, after an API refused a fresh token too.
     fn forced_lately(&self, now: Timestamp) -> Option<Duration> {
-        let forced_at = self.lock().forced_at().filter(|forced_at| *forced_at <= now)?;
+        let forced_at = self.lock().particulars().forced_at.filter(|forced_at| *forced_at <= now)?;
         FORCE_AGAIN.checked_sub(now.since(forced_at)).filter(|left| !left.is_zero())
     }
 }

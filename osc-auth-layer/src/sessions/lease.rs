@@ -134,7 +134,7 @@ impl Lease {
 
     async fn try_ask(&mut self) -> Result<Asked, StoreError> {
         let (sessions, session, owner) = (self.sessions.clone(), self.session.clone(), self.owner);
-        let rotation = session.lock().rotation();
+        let rotation = session.lock().particulars().rotation;
         let mut exact = None;
         loop {
             let mut asked_at = Moment::now(&*sessions.clock);
@@ -339,7 +339,7 @@ impl Session {
     /// Makes what a refresh brought the session's own, where there is no store.
     fn rotate(&self, sessions: &Sessions, token: &OscToken, grant: &Grant, known: Option<Claims>) -> Written {
         let mut state = self.lock();
-        if let Standing::Ended(ending) = state.standing() {
+        if let Some(ending) = state.particulars().standing.ending() {
             return Written::Ended(ending);
         }
         let registered = sessions.provider.registered(grant.credentials.clone());

@@ -96,7 +96,7 @@ async fn run(sessions: Arc<Sessions>, session: Session, stale: OscToken, cause: 
     let refreshed =
         Run { sessions: &sessions, session: &session, stale: &stale }.refresh().instrument(span).await;
     if is_forced && matches!(refreshed, Refreshed::Token(_)) {
-        session.lock().note_forced(sessions.now());
+        session.lock().particulars_mut().forced_at = Some(sessions.now());
     }
     refreshed
 }
@@ -169,10 +169,10 @@ impl Run<'_> {
         let now = sessions.now();
         let plan = {
             let state = session.lock();
-            match (state.standing(), state.grant(&sessions.provider)) {
+            match (state.particulars().standing, state.grant(&sessions.provider)) {
                 (Standing::Ended(_), _) | (Standing::Live(()), None) => return Err(Refreshed::Ended),
                 (Standing::Refused, _) => return Err(Refreshed::Refused),
-                (Standing::Live(()), Some(grant)) => Plan { grant, rotation: state.rotation() },
+                (Standing::Live(()), Some(grant)) => Plan { grant, rotation: state.particulars().rotation },
             }
         };
         // Another run refreshed it meanwhile. For a caller that comes late, even that token may be due.
@@ -244,7 +244,7 @@ impl Run<'_> {
                 Err(error) => return Ok(Err(error)),
             };
             let is_confirmed = lease.confirm().await.map_err(|_| Unsettled::StoreFailed)?;
-            if !is_confirmed || session.lock().rotation() != plan.rotation {
+            if !is_confirmed || session.lock().particulars().rotation != plan.rotation {
                 return Err(Unsettled::Changed);
             }
             sent.stage = Stage::Unanswered;
@@ -349,7 +349,10 @@ impl Run<'_> {
         let Ok(is_decided) = lease.refuse(plan.rotation).await else {
             return Ok(session.fail(sessions, None));
         };
-        let (rotation, standing) = session.rotation_and_standing();
+        let (rotation, standing) = {
+            let state = session.lock();
+            (state.particulars().rotation, state.particulars().standing)
+        };
         match standing {
             // Another node was faster, and that is why, or it may be about to write.
             _ if !is_decided || rotation > plan.rotation => Err(Unsettled::Changed),
@@ -392,7 +395,7 @@ impl Drop for Sent<'_> {
         match self.stage {
             Stage::Settled => {}
             // The connection died with the run, so the answer is lost: the next run makes the second try.
-            Stage::Unanswered => self.session.lock().lose_answer(),
+            Stage::Unanswered => self.session.lock().particulars_mut().has_lost_answer = true,
             // The refresh token may be spent: the next run must not send it at once.
             Stage::Answered => drop(self.session.fail(self.sessions, None)),
         }
@@ -404,7 +407,7 @@ impl Session {
     fn fail(&self, sessions: &Sessions, retry_after: Option<Duration>) -> Refreshed {
         let now = sessions.now();
         let mut state = self.lock();
-        let backoff = state.back_off();
+        let backoff = state.particulars_mut().backoff.get_or_insert_default();
         backoff.fail(now, retry_after, rand::random());
         Refreshed::Unavailable { retry_after: backoff.wait(now).unwrap_or(RETRY_AFTER) }
     }

@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 use super::record::{Ending, Owner, Record, Standing};
 use super::sealed::{self, Content, Facts, Granted, Unreadable};
 use super::session::{Life, touch_step};
-use super::state::InStore;
+use super::state::{InStore, Particulars};
 use super::token::Issue;
 use super::{Session, SessionId, Sessions, Timing};
 use crate::clock::Timestamp;
@@ -47,8 +47,9 @@ impl Session {
     /// Returns the record that this node believes to be in the store. `None` if there is no store or nothing is known.
     pub(super) fn base(&self, sessions: &Sessions) -> Option<(Version, Content)> {
         let state = self.lock();
-        let InStore { version, lease, issued_at, facts } = state.in_store()?.clone();
-        let standing = match state.standing() {
+        let particulars = state.particulars();
+        let InStore { version, lease, issued_at, facts } = particulars.in_store.as_deref()?.clone();
+        let standing = match particulars.standing {
             Standing::Refused => Standing::Refused,
             Standing::Ended(ending) => Standing::Ended(ending),
             Standing::Live(()) => {
@@ -56,11 +57,11 @@ impl Session {
                 let token = sessions.table.current(self).or_else(|| self.token())?;
                 let lifetime = token.issue().lifetime();
                 let tokens = Tokens { bearer: token.bearer(), refresh_token: grant.refresh_token, lifetime };
-                let user = state.known().cloned();
+                let user = particulars.known.clone();
                 Standing::Live(Granted { tokens, credentials: grant.credentials, issued_at, user })
             }
         };
-        let record = Record { rotation: state.rotation(), standing, lease };
+        let record = Record { rotation: particulars.rotation, standing, lease };
         Some((version, Content { record, facts }))
     }
 
@@ -87,13 +88,14 @@ impl Session {
         }
         let local_now = sessions.now();
         let mut state = self.lock();
-        let own = Record { rotation: state.rotation(), standing: state.standing(), lease: None };
-        if let Standing::Ended(_) = own.standing {
+        let Particulars { rotation, standing, in_store, .. } = state.particulars();
+        let own = Record { rotation: *rotation, standing: *standing, lease: None };
+        let known = in_store.as_ref().map(|in_store| in_store.issued_at);
+        if own.standing.ending().is_some() {
             return false;
         }
         let outline = record.outline();
         let is_behind = own.is_newer_than(&outline);
-        let known = state.in_store().map(|in_store| in_store.issued_at);
         let issued_at = match &record.standing {
             Standing::Live(granted) if known.is_none() || !is_behind => granted.issued_at,
             _ => known.unwrap_or_default(),
@@ -118,7 +120,8 @@ impl Session {
                 }
             }
         }
-        state.note_in_store(InStore { version, lease: record.lease, issued_at, facts });
+        let in_store = InStore { version, lease: record.lease, issued_at, facts };
+        state.particulars_mut().in_store = Some(Box::new(in_store));
         is_behind
     }
 
