@@ -140,7 +140,19 @@ pub(super) fn seal(
     let Content { record, facts } = content;
     let unknown = facts.unknown.as_deref().cloned().unwrap_or_default();
     let grant = match &record.standing {
-        Standing::Live(granted) => Some(granted.to_body(is_registered, unknown.grant)),
+        Standing::Live(Granted { tokens, credentials, issued_at, user }) => Some(BodyGrant {
+            client: Credentials {
+                id: credentials.id.clone(),
+                secret: credentials.secret.clone().filter(|_| is_registered),
+                auth_method: credentials.auth_method,
+            },
+            access_token: Secret::new(tokens.access_token()),
+            refresh_token: tokens.refresh_token.clone(),
+            issued_at: *issued_at,
+            lifetime: tokens.lifetime,
+            user: user.clone(),
+            unknown: unknown.grant,
+        }),
         Standing::Refused => None,
         Standing::Ended(ending) => return ended(*ending).to_vec(),
     };
@@ -189,9 +201,20 @@ fn content(header: &[u8], body: &[u8]) -> Option<Content> {
     let body: Body = serde_json::from_slice(body).ok()?;
     let mut unknown = Unknown { header: header.unknown, body: body.unknown, ..Unknown::default() };
     let standing = match body.grant {
-        Some(mut grant) if !header.refused => {
-            unknown.grant = std::mem::take(&mut grant.unknown);
-            Standing::Live(grant.into_granted()?)
+        Some(BodyGrant {
+            client,
+            access_token,
+            refresh_token,
+            issued_at,
+            lifetime,
+            user,
+            unknown: newer,
+        }) if !header.refused => {
+            unknown.grant = newer;
+            // `None` if no provider's response could have contained this token.
+            let bearer = bearer(access_token.expose())?;
+            let tokens = Tokens { bearer, refresh_token, lifetime };
+            Standing::Live(Granted { tokens, credentials: Arc::new(client), issued_at, user })
         }
         _ => Standing::Refused,
     };
@@ -200,38 +223,6 @@ fn content(header: &[u8], body: &[u8]) -> Option<Content> {
         record: Record { rotation: header.rotation, standing, lease: header.lease },
         facts: Facts { issuer: body.issuer, ends_at: header.ends_at, kept_for: header.kept_for, unknown },
     })
-}
-
-impl Granted {
-    fn to_body(&self, is_registered: bool, unknown: Map<String, Value>) -> BodyGrant {
-        let (tokens, credentials) = (&self.tokens, &self.credentials);
-        BodyGrant {
-            client: Credentials {
-                id: credentials.id.clone(),
-                secret: credentials.secret.clone().filter(|_| is_registered),
-                auth_method: credentials.auth_method,
-            },
-            access_token: Secret::new(tokens.access_token()),
-            refresh_token: tokens.refresh_token.clone(),
-            issued_at: self.issued_at,
-            lifetime: tokens.lifetime,
-            user: self.user.clone(),
-            unknown,
-        }
-    }
-}
-
-impl BodyGrant {
-    /// `None` if no provider's response could have contained these tokens.
-    fn into_granted(self) -> Option<Granted> {
-        let bearer = bearer(self.access_token.expose())?;
-        Some(Granted {
-            tokens: Tokens { bearer, refresh_token: self.refresh_token, lifetime: self.lifetime },
-            credentials: Arc::new(self.client),
-            issued_at: self.issued_at,
-            user: self.user,
-        })
-    }
 }
 
 /// Adds a member to every object of a record, as a newer version of the layer may.
