@@ -208,10 +208,10 @@ impl Sessions {
     /// Returns the session: from the table if that is known to be current, else from the store.
     pub(crate) async fn find(self: &Arc<Self>, id: &SessionId) -> Result<Option<Session>, StoreError> {
         let known = self.table.find(id);
-        match (&self.backing, known) {
-            (None, known) => Ok(known),
-            (Some(_), Some(known)) if !self.must_read(&known) => Ok(Some(known)),
-            (Some(backing), known) => self.read(backing, id, known).await,
+        let must_read = known.as_ref().is_none_or(|known| self.must_read(known));
+        match &self.backing {
+            Some(backing) if must_read => self.read(backing, id, known).await,
+            _ => Ok(known),
         }
     }
 
@@ -221,14 +221,10 @@ impl Sessions {
         id: &SessionId,
         known: Option<Session>,
     ) -> Result<Option<Session>, StoreError> {
-        let entry = known.clone();
-        let derived;
-        let key = match entry.as_ref().and_then(Session::stored) {
+        let (entry, mut derived) = (known.clone(), None);
+        let key: &RecordKey = match entry.as_ref().and_then(Session::stored) {
             Some(stored) => &stored.key,
-            None => {
-                derived = RecordKey::of(id.as_bytes());
-                &derived
-            }
+            None => derived.insert(RecordKey::of(id.as_bytes())),
         };
         if backing.is_ending(&key.name) {
             return Ok(None);
@@ -295,13 +291,12 @@ impl Sessions {
                 tracing::debug!("a session record in the store belongs to another provider");
                 return Err(Unreadable::Altered);
             }
-            match self.provider.static_client() {
-                None => {}
-                Some(client) if client.id == granted.credentials.id => granted.credentials = client,
-                Some(_) => {
+            if let Some(client) = self.provider.static_client() {
+                if client.id != granted.credentials.id {
                     tracing::debug!("a session record in the store belongs to another client");
                     return Err(Unreadable::Altered);
                 }
+                granted.credentials = client;
             }
         }
         Ok(Read { version: entry.version, content, expires_at: entry.expires_at.into(), now: now.into() })
