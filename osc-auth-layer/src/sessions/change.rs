@@ -67,14 +67,16 @@ impl Sessions {
         exact: Option<Timestamp>,
         mut decide: impl FnMut(&Record<Granted>, Circumstances) -> Decision<W, L>,
     ) -> Result<Changed<W, L>, ChangeError> {
-        let Some(place) = self.record_of(session) else { return Ok(Changed::Gone) };
+        let Some(place @ (backing, Stored { key, .. })) = self.record_of(session) else {
+            return Ok(Changed::Gone);
+        };
         let mut told = exact.map(|now| Circumstances { now, is_exact: true, is_set_back: false });
         loop {
             let Some((expected, content)) = session.base(self) else { return Ok(Changed::Gone) };
             let circumstances = match told {
                 Some(told) => told,
                 None => {
-                    let now = place.0.about_now().await?;
+                    let now = backing.about_now().await?;
                     Circumstances { now, is_exact: false, is_set_back: false }
                 }
             };
@@ -88,7 +90,7 @@ impl Sessions {
                             session.adopt(self, version, content, now.into());
                             return Ok(Changed::Written(result, now.into()));
                         }
-                        Swapped::Conflict(found) => self.absorb(session, &place.1.key, found)?,
+                        Swapped::Conflict(found) => self.absorb(session, key, found)?,
                     }
                 }
             };

@@ -26,6 +26,7 @@ use tracing::Instrument;
 use super::breaker::{Closed, VERDICT_LIMIT};
 use super::lease::{Lease, Taken, Written};
 use super::record::{Ending, Standing};
+use super::sealed::Granted;
 use super::token::Issue;
 use super::{Freshness, OscToken, Session, Sessions};
 use crate::oauth::{ErrorCode, Grant, GrantError, Misconfiguration, Tokens};
@@ -206,7 +207,7 @@ impl Run<'_> {
         let Self { sessions, session, .. } = *self;
         // The session may have changed while this run waited for the permit and the lease.
         let plan = match self.plan() {
-            Ok(planned) => planned,
+            Ok(plan) => plan,
             Err(settled) => return Ok(settled),
         };
         lease.await_last_write().await;
@@ -216,14 +217,11 @@ impl Run<'_> {
             Err(Closed::UntilVerdict(verdict)) => return Err(Unsettled::Suspected(verdict)),
         };
         let mut sent = Sent { sessions, session, stage: Stage::Settled };
-        let refreshed = match self.spend(&mut sent, &plan, lease, permit).await {
-            Ok(answer) => {
-                sent.stage = Stage::Answered;
-                attempt.judge(&answer, sessions.now());
-                self.settle(plan, answer, lease).await
-            }
-            Err(unsettled) => Err(unsettled),
-        };
+        let spent = self.spend(&mut sent, &plan, lease, permit).await;
+        let answer = spent.inspect_err(|_| sent.stage = Stage::Settled)?;
+        sent.stage = Stage::Answered;
+        attempt.judge(&answer, sessions.now());
+        let refreshed = self.settle(plan, answer, lease).await;
         sent.stage = Stage::Settled;
         refreshed
     }
@@ -308,17 +306,19 @@ impl Run<'_> {
     async fn store(&self, plan: Plan, tokens: Tokens, lease: &mut Lease) -> Result<Refreshed, Unsettled> {
         let Self { sessions, session, .. } = *self;
         let (orphan, hint) = tokens.revocable();
-        let Some(known) = sessions.identity(session, &tokens) else {
+        let Some(user) = sessions.identity(session, &tokens) else {
             sessions.provider.revoke(plan.grant.credentials, orphan, hint);
             sessions.sign_out(session.id()).await;
             return Ok(Refreshed::Refused);
         };
-        let issue = Issue::new(tokens.lifetime, sessions.now());
-        let token = session.with_token(&tokens.bearer, issue);
+        let now = sessions.now();
+        let token = session.with_token(&tokens.bearer, Issue::new(tokens.lifetime, now));
+        let issued_at = sessions.backing.as_ref().map_or(now, |backing| backing.time_of(now));
+        let Grant { refresh_token, credentials } = plan.grant;
         // RFC 6749 §6: without a new refresh token the old one stays.
-        let refresh_token = tokens.refresh_token.or(plan.grant.refresh_token);
-        let grant = Grant { refresh_token, credentials: plan.grant.credentials };
-        match lease.write(plan.rotation, &token, &grant, known).await {
+        let tokens = Tokens { refresh_token: tokens.refresh_token.or(refresh_token), ..tokens };
+        let granted = Granted { tokens, credentials: credentials.clone(), issued_at, user };
+        match lease.write(plan.rotation, &token, granted).await {
             Written::Ours => {
                 tracing::debug!("refreshed");
                 // This node may have read a newer one already.
@@ -337,7 +337,7 @@ impl Run<'_> {
                     tracing::debug!(
                         "the user signed out during the refresh; the layer revokes the new token"
                     );
-                    sessions.provider.revoke(grant.credentials, orphan, hint);
+                    sessions.provider.revoke(credentials, orphan, hint);
                 }
                 Ok(Refreshed::Ended)
             }
