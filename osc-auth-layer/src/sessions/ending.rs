@@ -113,12 +113,8 @@ impl Sessions {
             let held = match expected {
                 None => backing.get(&key.name).await?,
                 Some(version) => {
-                    let swap = Swap {
-                        expected,
-                        version: Version::random(),
-                        value: &sealed::ended(ending),
-                        expires_in: Some(lasts),
-                    };
+                    let (value, expires_in) = (&sealed::ended(ending), Some(lasts));
+                    let swap = Swap { expected, version: Version::random(), value, expires_in };
                     match backing.swap(&key.name, swap).await? {
                         Swapped::Done { .. } => return Ok(()),
                         Swapped::Conflict(Found { entry: Some(entry), .. }) if entry.version == version => {
@@ -148,9 +144,8 @@ impl Sessions {
         id: &SessionId,
         ending: Ending,
         found: Option<Read>,
-        held_here: Option<Revocable>,
+        mut held: Option<Revocable>,
     ) {
-        let mut held = held_here;
         if let Some(read) = found {
             // Known here from now on, so that a store that is set back to an older state does not revive it here.
             let session = Session::unread(id.clone(), Arc::downgrade(self), &read, self.now());

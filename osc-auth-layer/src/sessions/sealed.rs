@@ -201,20 +201,13 @@ fn content(header: &[u8], body: &[u8]) -> Option<Content> {
     let body: Body = serde_json::from_slice(body).ok()?;
     let mut unknown = Unknown { header: header.unknown, body: body.unknown, ..Unknown::default() };
     let standing = match body.grant {
-        Some(BodyGrant {
-            client,
-            access_token,
-            refresh_token,
-            issued_at,
-            lifetime,
-            user,
-            unknown: newer,
-        }) if !header.refused => {
-            unknown.grant = newer;
+        Some(grant) if !header.refused => {
+            unknown.grant = grant.unknown;
             // `None` if no provider's response could have contained this token.
-            let bearer = bearer(access_token.expose())?;
-            let tokens = Tokens { bearer, refresh_token, lifetime };
-            Standing::Live(Granted { tokens, credentials: Arc::new(client), issued_at, user })
+            let bearer = bearer(grant.access_token.expose())?;
+            let tokens = Tokens { bearer, refresh_token: grant.refresh_token, lifetime: grant.lifetime };
+            let credentials = Arc::new(grant.client);
+            Standing::Live(Granted { tokens, credentials, issued_at: grant.issued_at, user: grant.user })
         }
         _ => Standing::Refused,
     };
