@@ -208,9 +208,7 @@ impl Sessions {
 
     /// Returns a session that is still good. Counts as use of the session.
     pub(crate) async fn live(self: &Arc<Self>, id: &SessionId) -> Result<Option<Session>, StoreError> {
-        let Some(session) = self.find(id).await? else {
-            return Ok(None);
-        };
+        let Some(session) = self.find(id).await? else { return Ok(None) };
         let now = self.now();
         if session.has_expired(&self.timing, now) || self.table.current(&session).is_none() {
             return Ok(None);

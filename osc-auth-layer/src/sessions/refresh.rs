@@ -27,6 +27,7 @@ use super::breaker::{Closed, VERDICT_LIMIT};
 use super::lease::{Lease, Taken, Written};
 use super::record::{Ending, Standing};
 use super::sealed::Granted;
+use super::state::Particulars;
 use super::token::Issue;
 use super::{Freshness, OscToken, Session, Sessions};
 use crate::oauth::{ErrorCode, Grant, GrantError, Misconfiguration, Tokens};
@@ -349,10 +350,7 @@ impl Run<'_> {
         let Ok(is_decided) = lease.refuse(plan.rotation).await else {
             return Ok(session.fail(sessions, None));
         };
-        let (rotation, standing) = {
-            let state = session.lock();
-            (state.particulars().rotation, state.particulars().standing)
-        };
+        let Particulars { rotation, standing, .. } = *session.lock().particulars();
         match standing {
             // Another node was faster, and that is why, or it may be about to write.
             _ if !is_decided || rotation > plan.rotation => Err(Unsettled::Changed),

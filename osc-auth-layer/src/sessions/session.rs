@@ -57,13 +57,14 @@ impl Session {
     ) -> OscToken {
         let id = SessionId::random();
         let issue = Issue::new(tokens.lifetime, now);
-        let stored = is_stored.then(|| Box::new(Stored::new(&id)));
+        let mut state = SessionState::default();
+        state.renew(tokens.refresh_token, registered, u64::from(is_stored));
         let life = Life {
             engine,
             ends_at: now.plus(timing.absolute_timeout),
             last_seen: AtomicU64::new(now.as_millis()),
-            state: Mutex::new(SessionState::new(tokens.refresh_token, registered, u64::from(is_stored))),
-            stored,
+            state: Mutex::new(state),
+            stored: is_stored.then(|| Box::new(Stored::new(&id))),
         };
         let token = Self::bare(id, life).with_token(&tokens.bearer, issue);
         token.skip_checks(timing);
@@ -124,10 +125,6 @@ impl Session {
 
     pub(crate) fn id(&self) -> &SessionId {
         &self.seen().id
-    }
-
-    pub(super) fn engine(&self) -> &Weak<Sessions> {
-        &self.life().engine
     }
 
     pub(crate) fn issue(&self) -> &Issue {

@@ -54,16 +54,6 @@ pub(super) struct Particulars {
 static NONE: LazyLock<Particulars> = LazyLock::new(Particulars::default);
 
 impl SessionState {
-    pub(super) fn new(
-        refresh_token: Option<Secret>,
-        registered: Option<Arc<Credentials>>,
-        rotation: u64,
-    ) -> Self {
-        let mut state = Self::default();
-        state.renew(refresh_token, registered, rotation);
-        state
-    }
-
     /// Begins anew with the tokens of the provider's last answer.
     pub(super) fn renew(
         &mut self,
@@ -141,7 +131,8 @@ mod tests {
     #[test]
     fn what_is_not_alive_keeps_nothing_to_spend_until_it_is_granted_anew() {
         for standing in NOT_LIVE {
-            let mut state = SessionState::new(Some(Secret::new("rt")), None, 1);
+            let mut state = SessionState::default();
+            state.renew(Some(Secret::new("rt")), None, 1);
             state.particulars_mut().backoff = Some(Box::default());
             state.enter(standing);
             assert!(state.refresh_token.is_none(), "{standing:?}");

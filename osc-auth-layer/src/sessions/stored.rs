@@ -88,8 +88,8 @@ impl Session {
         }
         let local_now = sessions.now();
         let mut state = self.lock();
-        let Particulars { rotation, standing, in_store, .. } = state.particulars();
-        let own = Record { rotation: *rotation, standing: *standing, lease: None };
+        let Particulars { rotation, standing, ref in_store, .. } = *state.particulars();
+        let own = Record { rotation, standing, lease: None };
         let known = in_store.as_ref().map(|in_store| in_store.issued_at);
         if own.standing.ending().is_some() {
             return false;
@@ -164,13 +164,12 @@ impl Session {
 
     /// A session that this process does not know yet. It has no token before it adopts what was read.
     pub(super) fn unread(id: SessionId, engine: Weak<Sessions>, read: &Read, now: Timestamp) -> Self {
-        let stored = Stored::new(&id);
         let life = Life {
             engine,
             ends_at: now.plus(read.content.facts.ends_at.since(read.now)),
             last_seen: AtomicU64::new(0),
             state: Mutex::default(),
-            stored: Some(Box::new(stored)),
+            stored: Some(Box::new(Stored::new(&id))),
         };
         Self::bare(id, life)
     }
@@ -307,13 +306,10 @@ impl Sessions {
         if session.touch(&self.timing, now) && session.stored().is_some() {
             let (sessions, session) = (self.clone(), session.clone());
             self.beside(async move {
-                if let (Some((backing, stored)), Some(version)) =
-                    (sessions.record_of(&session), session.version())
-                {
-                    // If this fails, a later use reports again. The store keeps the record for longer than that.
-                    let kept_for = kept_for(&sessions.timing);
-                    let _ = backing.touch(&stored.key.name, version, kept_for).await;
-                }
+                let Some((backing, stored)) = sessions.record_of(&session) else { return };
+                let Some(version) = session.version() else { return };
+                // If this fails, a later use reports again. The store keeps the record for longer than that.
+                let _ = backing.touch(&stored.key.name, version, kept_for(&sessions.timing)).await;
             });
         }
     }

@@ -72,13 +72,13 @@ impl OscToken {
     pub fn user(&self) -> Option<OscUser> {
         let known = self.0.lock().particulars().known.clone();
         let claims = known.or_else(|| Claims::of(self.access_token()))?;
-        Some(OscUser::new(claims, self.0.engine().upgrade()?.provider.issuer.shared()))
+        Some(OscUser::new(claims, self.0.life().engine.upgrade()?.provider.issuer.shared()))
     }
 
     /// Returns the token's session: a handle that outlives the request and always has a fresh token.
     #[must_use]
     pub fn session(&self) -> OscSession {
-        OscSession::new(self.0.id().clone(), self.0.engine().clone())
+        OscSession::new(self.0.id().clone(), self.0.life().engine.clone())
     }
 
     pub(crate) fn held_by(&self) -> &Session {
