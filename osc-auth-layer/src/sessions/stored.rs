@@ -90,10 +90,10 @@ impl Session {
         let mut state = self.lock();
         let Particulars { rotation, standing, ref in_store, .. } = *state.particulars();
         let own = Record { rotation, standing, lease: None };
-        let known = in_store.as_ref().map(|in_store| in_store.issued_at);
         if own.standing.ending().is_some() {
             return false;
         }
+        let known = in_store.as_ref().map(|in_store| in_store.issued_at);
         let outline = record.outline();
         let is_behind = own.is_newer_than(&outline);
         let issued_at = match &record.standing {
@@ -105,11 +105,8 @@ impl Session {
                 Standing::Live(Granted { tokens, credentials, issued_at, user }) => {
                     let issue = Issue::new(tokens.lifetime, local_now.minus(now.since(issued_at)));
                     let token = self.with_token(&tokens.bearer, issue);
-                    state.renew(
-                        tokens.refresh_token,
-                        sessions.provider.registered(credentials),
-                        record.rotation,
-                    );
+                    let registered = sessions.provider.registered(credentials);
+                    state.renew(tokens.refresh_token, registered, record.rotation);
                     state.know(user);
                     sessions.table.show(self, Some(token));
                 }
