@@ -83,7 +83,7 @@ fn authenticate<B>(auth: &Arc<Auth>, request: &Request<B>) -> Result<Lookup, Ref
     }
     let now = auth.sessions.now();
     let looked = auth.sessions.table.look(&id, |session| {
-        match session.needs_no_check(now) && auth.sessions.is_current(session) {
+        match session.issue().needs_no_check(now) && auth.sessions.is_current(session) {
             true => session.token().ok_or_else(|| session.clone()),
             false => Err(session.clone()),
         }

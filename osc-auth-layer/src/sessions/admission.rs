@@ -39,7 +39,7 @@ impl Sessions {
     pub(super) fn identity(&self, session: &Session, tokens: &Tokens) -> Option<Option<Claims>> {
         let current = self.table.current(session);
         let of_current = current.and_then(|token| Claims::of(token.access_token()));
-        let known = session.lock().known().cloned().or(of_current);
+        let known = session.lock().particulars().known.clone().or(of_current);
         let refreshed = Claims::of(tokens.access_token());
         let Ok(combined) = Claims::combined(known, refreshed.clone()) else {
             tracing::error!(
@@ -48,8 +48,7 @@ impl Sessions {
             );
             return None;
         };
-        let user = combined.clone().map(|claims| OscUser::new(claims, self.provider.issuer.shared()));
-        if !self.admission.admits(user.as_ref()) {
+        if !self.admits(tokens, combined.clone()) {
             tracing::info!("The user is no longer allowed to use the app. The session ends.");
             return None;
         }

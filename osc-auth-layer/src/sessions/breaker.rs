@@ -62,12 +62,6 @@ pub(super) struct Caller {
     pub(super) has_failed: bool,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Probe {
-    FirstTry,
-    Retry,
-}
-
 /// Why a refresh may not be sent now.
 pub(super) enum Closed {
     /// An outage: the provider is left alone for this long.
@@ -81,26 +75,18 @@ impl Failures {
         self.failed.len() >= SEVERAL
     }
 
-    fn probe_of(&self, caller: &Caller) -> Probe {
-        match caller.has_failed || self.failed.contains(&caller.account) {
-            true => Probe::Retry,
-            false => Probe::FirstTry,
-        }
+    /// Returns true if the account has failed before.
+    fn is_retry(&self, caller: &Caller) -> bool {
+        caller.has_failed || self.failed.contains(&caller.account)
     }
 
-    fn gate(&mut self, probe: Probe) -> &mut Backoff {
-        match probe {
-            Probe::FirstTry if !self.is_sure => &mut self.first_try,
-            _ => &mut self.step,
-        }
+    fn gate(&mut self, is_retry: bool) -> &mut Backoff {
+        if is_retry || self.is_sure { &mut self.step } else { &mut self.first_try }
     }
 
-    fn wait(&mut self, probe: Probe, now: Timestamp) -> Option<Duration> {
-        let head_start = match probe {
-            Probe::Retry if self.is_sure => HEAD_START,
-            _ => Duration::ZERO,
-        };
-        self.gate(probe).wait_beyond(now, head_start)
+    fn wait(&mut self, is_retry: bool, now: Timestamp) -> Option<Duration> {
+        let head_start = if is_retry && self.is_sure { HEAD_START } else { Duration::ZERO };
+        self.gate(is_retry).wait_beyond(now, head_start)
     }
 }
 
@@ -115,29 +101,24 @@ impl Breaker {
         // Made outside the lock: it reads the token.
         let caller = caller();
         let mut state = self.state.lock();
-        match state.probe_of(&caller) {
-            Probe::FirstTry if !state.is_sure => None,
-            probe => state.wait(probe, now),
-        }
+        let is_retry = state.is_retry(&caller);
+        if is_retry || state.is_sure { state.wait(is_retry, now) } else { None }
     }
 
     /// Lets a refresh through, during an outage as a probe.
     pub(super) fn admit(&self, now: Timestamp, caller: Caller) -> Result<Attempt<'_>, Closed> {
         let mut state = self.state.lock();
-        let mut probe = None;
-        if state.is_outage() {
-            let kind = state.probe_of(&caller);
-            if let Some(wait) = state.wait(kind, now) {
-                return Err(match kind {
-                    Probe::FirstTry if !state.is_sure => Closed::UntilVerdict(self.verdicts.subscribe()),
-                    _ => Closed::For(wait),
-                });
+        let is_retry = state.is_outage().then(|| state.is_retry(&caller));
+        if let Some(is_retry) = is_retry {
+            match state.wait(is_retry, now) {
+                Some(wait) if is_retry || state.is_sure => return Err(Closed::For(wait)),
+                Some(_) => return Err(Closed::UntilVerdict(self.verdicts.subscribe())),
+                None => {}
             }
             let limit = if state.is_sure { PROBE_LIMIT } else { VERDICT_LIMIT };
-            state.gate(kind).hold(now, limit);
-            probe = Some(kind);
+            state.gate(is_retry).hold(now, limit);
         }
-        Ok(Attempt { breaker: self, account: Some(caller.account), probe })
+        Ok(Attempt { breaker: self, account: Some(caller.account), is_retry })
     }
 }
 
@@ -146,7 +127,8 @@ pub(super) struct Attempt<'b> {
     breaker: &'b Breaker,
     /// Taken when it has ended.
     account: Option<Account>,
-    probe: Option<Probe>,
+    /// `None` unless it is a probe. True if its account had failed before.
+    is_retry: Option<bool>,
 }
 
 impl Attempt<'_> {
@@ -174,11 +156,11 @@ impl Attempt<'_> {
             state.failed.insert(account);
         }
         let begins = !was_outage && state.is_outage();
-        if self.probe == Some(Probe::FirstTry) && !state.is_sure {
+        if self.is_retry == Some(false) && !state.is_sure {
             (state.is_sure, state.step) = (true, Backoff::default());
         }
         // Failures that were under way together count for one step of the delay.
-        if begins || self.probe.is_some() {
+        if begins || self.is_retry.is_some() {
             state.step.fail(now, None, rand::random());
         }
         drop(state);
@@ -188,8 +170,8 @@ impl Attempt<'_> {
 
 impl Drop for Attempt<'_> {
     fn drop(&mut self) {
-        if let (Some(_), Some(probe)) = (self.account.take(), self.probe) {
-            self.breaker.state.lock().gate(probe).open();
+        if let (Some(_), Some(is_retry)) = (self.account.take(), self.is_retry) {
+            self.breaker.state.lock().gate(is_retry).open();
             self.breaker.verdicts.send_replace(());
         }
     }
@@ -199,7 +181,7 @@ impl Session {
     /// Returns how long the provider is to be left alone, after it failed this session or all sessions.
     pub(crate) fn backing_off(&self, sessions: &Sessions) -> Option<Duration> {
         let now = sessions.now();
-        let own = self.lock().backoff().and_then(|backoff| backoff.wait(now));
+        let own = self.lock().particulars().backoff.as_ref().and_then(|backoff| backoff.wait(now));
         own.max(sessions.breaker.wait(now, || self.caller(sessions)))
     }
 
@@ -211,7 +193,7 @@ impl Session {
             Some(claims) => Account::User(claims),
             None => Account::Unknown(self.id().clone()),
         };
-        Caller { account, has_failed: self.lock().backoff().is_some() }
+        Caller { account, has_failed: self.lock().particulars().backoff.is_some() }
     }
 }
 

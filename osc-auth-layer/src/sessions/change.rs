@@ -4,12 +4,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::record::Record;
+use super::record::{Ending, Record};
 use super::sealed::{self, Content, Granted, Unreadable};
-use super::stored::{Base, Read};
+use super::stored::{Read, Stored};
 use super::{Session, Sessions};
 use crate::clock::Timestamp;
-use crate::store::{Found, StoreError, Swap, Swapped, Version};
+use crate::store::{Backing, Found, RecordKey, StoreError, Swap, Swapped, Version};
 
 /// The decision about a record.
 pub(super) enum Decision<W, L> {
@@ -31,14 +31,6 @@ pub(super) struct Circumstances {
     pub(super) is_set_back: bool,
 }
 
-/// The result of a look at the store.
-#[derive(Clone, Copy)]
-pub(super) struct Absorbed {
-    /// The store's time.
-    now: Timestamp,
-    is_set_back: bool,
-}
-
 /// The result of a change.
 pub(super) enum Changed<W, L> {
     /// The store holds the record that was decided on. Contains the store's time.
@@ -46,14 +38,6 @@ pub(super) enum Changed<W, L> {
     Left(L),
     /// There is no such record any more, so the session is over.
     Gone,
-}
-
-/// The result of [`Sessions::put`].
-pub(super) enum Put {
-    /// The record is in the store. Contains the store's time.
-    Done(Timestamp),
-    /// The store holds something else.
-    Conflict(Option<Box<Read>>),
 }
 
 /// Why a change failed.
@@ -83,99 +67,97 @@ impl Sessions {
         exact: Option<Timestamp>,
         mut decide: impl FnMut(&Record<Granted>, Circumstances) -> Decision<W, L>,
     ) -> Result<Changed<W, L>, ChangeError> {
-        let mut found = exact.map(|now| Absorbed { now, is_set_back: false });
+        let Some(place @ (backing, Stored { key, .. })) = self.record_of(session) else {
+            return Ok(Changed::Gone);
+        };
+        let mut told = exact.map(|now| Circumstances { now, is_exact: true, is_set_back: false });
         loop {
-            let (Some(backing), Some(Base { version: expected, content })) =
-                (&self.backing, session.base(self))
-            else {
-                return Ok(Changed::Gone);
-            };
-            let circumstances = match found {
-                Some(Absorbed { now, is_set_back }) => Circumstances { now, is_exact: true, is_set_back },
+            let Some((expected, content)) = session.base(self) else { return Ok(Changed::Gone) };
+            let circumstances = match told {
+                Some(told) => told,
                 None => {
                     let now = backing.about_now().await?;
                     Circumstances { now, is_exact: false, is_set_back: false }
                 }
             };
-            match decide(&content.record, circumstances) {
+            told = match decide(&content.record, circumstances) {
                 Decision::Leave(result) => return Ok(Changed::Left(result)),
-                Decision::Read => {
-                    found = self.reread(session).await?;
-                    if found.is_none() {
-                        return Ok(Changed::Gone);
-                    }
-                }
+                Decision::Read => self.reread(session).await?,
                 Decision::Write(record, result) => {
                     let content = Content { record, facts: content.facts };
-                    match self.put(session, Some(expected), version, &content, None).await? {
-                        Put::Done(now) => {
-                            session.adopt(self, version, content, now);
-                            return Ok(Changed::Written(result, now));
+                    match self.put(place, Some(expected), version, &content, None).await? {
+                        Swapped::Done { now } => {
+                            session.adopt(self, version, content, now.into());
+                            return Ok(Changed::Written(result, now.into()));
                         }
-                        Put::Conflict(read) => {
-                            found = self.absorb(session, read.map(|read| *read));
-                            if found.is_none() {
-                                return Ok(Changed::Gone);
-                            }
-                        }
+                        Swapped::Conflict(found) => self.absorb(session, key, found)?,
                     }
                 }
+            };
+            if told.is_none() {
+                return Ok(Changed::Gone);
             }
         }
     }
 
     /// Reads the record and adopts it. `None` if there is no record.
-    pub(super) async fn reread(self: &Arc<Self>, session: &Session) -> Result<Option<Absorbed>, ChangeError> {
-        let Some((backing, stored)) = self.record_of(session) else { return Ok(None) };
-        let found = backing.get(&stored.key.name).await?;
-        let read = found.entry.map(|entry| self.open(&stored.key, entry, found.now)).transpose()?;
-        Ok(self.absorb(session, read))
+    pub(super) async fn reread(
+        self: &Arc<Self>,
+        session: &Session,
+    ) -> Result<Option<Circumstances>, ChangeError> {
+        let Some((backing, Stored { key, .. })) = self.record_of(session) else { return Ok(None) };
+        Ok(self.absorb(session, key, backing.get(&key.name).await?)?)
     }
 
-    /// Adopts what the store holds. If the store was set back to an older state, writes the newer one again, because the store may
-    /// hold a refresh token that is spent. `None` if there is no record.
-    pub(super) fn absorb(self: &Arc<Self>, session: &Session, read: Option<Read>) -> Option<Absorbed> {
-        let Some(read) = read else {
-            session.drop_out(&self.table);
+    /// Adopts what the store holds. `None` if there is no record.
+    fn absorb(
+        self: &Arc<Self>,
+        session: &Session,
+        key: &RecordKey,
+        found: Found,
+    ) -> Result<Option<Circumstances>, Unreadable> {
+        let Some(entry) = found.entry else {
+            session.end(&self.table, Ending::Dropped);
             self.table.remove(session.id());
-            return None;
+            return Ok(None);
         };
-        let now = read.now();
-        let is_set_back = session.adopt_read(self, read);
+        let read = self.open(key, entry, found.now)?;
+        let (now, is_exact) = (read.now, true);
+        Ok(Some(Circumstances { now, is_exact, is_set_back: self.adopt(session, read) }))
+    }
+
+    /// Adopts a record that was read. If the store was set back to an older state, writes the newer one again, because the store may
+    /// hold a refresh token that is spent. Returns true in that case.
+    pub(super) fn adopt(self: &Arc<Self>, session: &Session, read: Read) -> bool {
+        session.note_use(&read, self.now());
+        let is_set_back = session.adopt(self, read.version, read.content, read.now);
         if is_set_back {
             let (sessions, session) = (self.clone(), session.clone());
             self.beside(async move {
-                let Some(Base { version, content }) = session.base(&sessions) else { return };
+                let Some(place) = sessions.record_of(&session) else { return };
+                let Some((known, content)) = session.base(&sessions) else { return };
                 let newer = Version::random();
-                if let Ok(Put::Done(now)) = sessions.put(&session, Some(version), newer, &content, None).await
-                {
-                    session.adopt(&sessions, newer, content, now);
+                let put = sessions.put(place, Some(known), newer, &content, None).await;
+                if let Ok(Swapped::Done { now }) = put {
+                    session.adopt(&sessions, newer, content, now.into());
                 }
             });
         }
-        Some(Absorbed { now, is_set_back })
+        is_set_back
     }
 
     /// Swaps a record into the store.
     pub(super) async fn put(
         &self,
-        session: &Session,
+        (backing, Stored { key, .. }): (&Backing, &Stored),
         expected: Option<Version>,
         version: Version,
         content: &Content,
         expires_in: Option<Duration>,
-    ) -> Result<Put, ChangeError> {
-        let Some((backing, stored)) = self.record_of(session) else { return Ok(Put::Conflict(None)) };
+    ) -> Result<Swapped, StoreError> {
         let is_registered = !self.provider.has_static_client();
-        let value = sealed::seal(content, &stored.key, backing.namespace(), version, is_registered);
-        let swap = Swap { expected, version, value: &value, expires_in };
-        Ok(match backing.swap(&stored.key.name, swap).await? {
-            Swapped::Done { now } => Put::Done(now.into()),
-            Swapped::Conflict(Found { entry: None, .. }) => Put::Conflict(None),
-            Swapped::Conflict(Found { entry: Some(entry), now }) => {
-                Put::Conflict(Some(Box::new(self.open(&stored.key, entry, now)?)))
-            }
-        })
+        let value = sealed::seal(content, key, backing.namespace(), version, is_registered);
+        backing.swap(&key.name, Swap { expected, version, value: &value, expires_in }).await
     }
 }
 

@@ -1,6 +1,6 @@
 //! The ends of sessions: here at once, then in the store, then at the provider.
 
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::oneshot;
@@ -36,7 +36,7 @@ impl Sessions {
 
     /// Ends a session in whose place another one of the same browser has begun.
     pub(crate) async fn drop_out(self: &Arc<Self>, id: &SessionId) {
-        self.table.find(id).inspect(|session| session.drop_out(&self.table));
+        self.table.find(id).inspect(|session| session.end(&self.table, Ending::Dropped));
         self.end_record(id, Ending::Dropped, None).await;
     }
 
@@ -68,24 +68,29 @@ impl Sessions {
         let needs_no_read = held_here.is_some() || ending == Ending::Dropped;
         let known = self.table.find(id).filter(|_| needs_no_read).and_then(|session| session.version());
         let (tried, first_try) = oneshot::channel::<()>();
-        let (sessions, id) = (self.clone(), id.clone());
+        let (mut sessions, mut held_here, id) = (self.clone(), held_here, id.clone());
         self.beside(async move {
-            let mut found = None;
-            match sessions.end_in_store(&key, ending, known, &mut found).await {
-                Ok(()) => sessions.ended(&id, ending, found, held_here),
-                Err(_) => {
+            let (mut tried, mut found) = (Some(tried), None);
+            let (mut pauses, mut waited) = (END_AGAIN, Duration::ZERO);
+            while sessions.end_in_store(&key, ending, known, &mut found).await.is_err() {
+                if let Some(tried) = tried.take() {
                     tracing::warn!(
                         "The session store did not record that a session ended. This node refuses the session and retries."
                     );
-                    sessions.revoke(&id, held_here);
+                    sessions.revoke(&id, held_here.take());
                     drop(tried);
-                    let engine = Arc::downgrade(&sessions);
-                    drop(sessions);
-                    if let Some(sessions) = end_again(engine, &key, ending, known, &mut found).await {
-                        sessions.ended(&id, ending, found, None);
-                    }
                 }
+                // Not for longer than the record lasts by itself, nor than the layer.
+                let (pause, longest) = (pauses.next(), sessions.timing.absolute_timeout);
+                let engine = Arc::downgrade(&sessions);
+                drop(sessions);
+                let Some(sleep) = engine.upgrade().map(|sessions| sessions.clock.sleep(pause)) else { return };
+                sleep.await;
+                waited += pause;
+                let Some(upgraded) = engine.upgrade().filter(|_| waited < longest) else { return };
+                sessions = upgraded;
             }
+            sessions.ended(&id, ending, found, held_here);
             drop(being_ended);
         });
         // Without a runtime there is nothing to wait for.
@@ -108,12 +113,8 @@ impl Sessions {
             let held = match expected {
                 None => backing.get(&key.name).await?,
                 Some(version) => {
-                    let swap = Swap {
-                        expected,
-                        version: Version::random(),
-                        value: &sealed::ended(ending),
-                        expires_in: Some(lasts),
-                    };
+                    let (value, expires_in) = (&sealed::ended(ending), Some(lasts));
+                    let swap = Swap { expected, version: Version::random(), value, expires_in };
                     match backing.swap(&key.name, swap).await? {
                         Swapped::Done { .. } => return Ok(()),
                         Swapped::Conflict(Found { entry: Some(entry), .. }) if entry.version == version => {
@@ -127,11 +128,11 @@ impl Sessions {
             expected = Some(entry.version);
             // A record that this node cannot read ends as well.
             if let Ok(read) = self.open(key, entry, now) {
-                if matches!(read.record().standing, Standing::Ended(_)) {
+                if matches!(read.content.record.standing, Standing::Ended(_)) {
                     return Ok(());
                 }
                 // For as long as the session could have lasted.
-                lasts = read.facts().ends_at.since(read.now()).max(LEASE);
+                lasts = read.content.facts.ends_at.since(read.now).max(LEASE);
                 *found = Some(read);
             }
         }
@@ -143,14 +144,13 @@ impl Sessions {
         id: &SessionId,
         ending: Ending,
         found: Option<Read>,
-        held_here: Option<Revocable>,
+        mut held: Option<Revocable>,
     ) {
-        let mut held = held_here;
         if let Some(read) = found {
             // Known here from now on, so that a store that is set back to an older state does not revive it here.
             let session = Session::unread(id.clone(), Arc::downgrade(self), &read, self.now());
             self.keep(session).end(&self.table, ending);
-            if let Standing::Live(granted) = &read.record().standing {
+            if let Standing::Live(granted) = &read.content.record.standing {
                 // Another node may have refreshed it since.
                 let (token, hint) = granted.tokens.revocable();
                 held = Some((granted.credentials.clone(), token, hint));
@@ -169,35 +169,11 @@ impl Sessions {
     }
 }
 
-/// Tries until the store records the ending, the record has expired by itself, or the layer is gone.
-async fn end_again(
-    engine: Weak<Sessions>,
-    key: &RecordKey,
-    ending: Ending,
-    known: Option<Version>,
-    found: &mut Option<Read>,
-) -> Option<Arc<Sessions>> {
-    let (mut pauses, mut waited) = (END_AGAIN, Duration::ZERO);
-    loop {
-        let pause = pauses.next();
-        let (sleep, longest) = {
-            let sessions = engine.upgrade()?;
-            (sessions.clock.sleep(pause), sessions.timing.absolute_timeout)
-        };
-        sleep.await;
-        waited += pause;
-        let sessions = engine.upgrade().filter(|_| waited < longest)?;
-        if sessions.end_in_store(key, ending, known, found).await.is_ok() {
-            return Some(sessions);
-        }
-    }
-}
-
 impl Session {
     /// Ends the session for good by the user's wish. Returns the token to revoke. A refresh under way finds out by itself.
     pub(super) fn sign_out(&self, sessions: &Sessions) -> Option<Revocable> {
         let mut state = self.lock();
-        if matches!(state.standing(), Standing::Ended(_)) {
+        if state.particulars().standing.ending().is_some() {
             return None;
         }
         // One that is not in the table yet has its token with it.
@@ -212,15 +188,10 @@ impl Session {
         }
     }
 
-    /// Ends the session without touching its grant at the provider.
-    pub(crate) fn drop_out(&self, table: &Table) {
-        self.end(table, Ending::Dropped);
-    }
-
     /// Ends the session for good.
     pub(super) fn end(&self, table: &Table, ending: Ending) {
         let mut state = self.lock();
-        if !matches!(state.standing(), Standing::Ended(_)) {
+        if state.particulars().standing.ending().is_none() {
             state.enter(Standing::Ended(ending));
         }
         table.show(self, None);
@@ -229,7 +200,7 @@ impl Session {
     /// Ends the session until newer tokens come, because the provider refused its refresh token.
     pub(super) fn refuse(&self, table: &Table) {
         let mut state = self.lock();
-        if state.standing() == Standing::Live(()) {
+        if state.particulars().standing == Standing::Live(()) {
             state.enter(Standing::Refused);
             table.show(self, None);
         }

@@ -68,18 +68,10 @@ impl OscSession {
                 session.refresh_beside(&sessions, &token);
                 Ok(token)
             }
-            Freshness::Due => match session.refreshed(&sessions, &token, Cause::Expiry, PATIENCE).await {
-                unavailable @ Refreshed::Unavailable { .. } => {
-                    // The visitor may have signed out meanwhile.
-                    let token = sessions.table.current(&session).ok_or(SessionError::ended())?;
-                    if token.issue().has_expired(sessions.now()) {
-                        unavailable.into_result()
-                    } else {
-                        Ok(token)
-                    }
-                }
-                refreshed => refreshed.into_result(),
-            },
+            Freshness::Due => {
+                let refreshed = session.refreshed(&sessions, &token, Cause::Expiry, PATIENCE).await;
+                refreshed.or_current(&sessions, &session, |_| true)
+            }
         }
     }
 
@@ -106,17 +98,10 @@ impl OscSession {
         }
         // A run begun for an older token may come back with the rejected one.
         for _ in 0..2 {
-            match session.refreshed(&sessions, rejected, Cause::Rejection, PATIENCE).await {
-                Refreshed::Token(token) if is_newer(&token) => return Ok(token),
-                Refreshed::Token(_) => {}
-                unavailable @ Refreshed::Unavailable { .. } => {
-                    // In an outage a newer token that is there already will do while it is good.
-                    let current = sessions.table.current(&session).ok_or(SessionError::ended())?;
-                    let is_good = is_newer(&current) && !current.issue().has_expired(sessions.now());
-                    let good = is_good.then_some(current);
-                    return good.map_or_else(|| unavailable.into_result(), Ok);
-                }
-                ended @ (Refreshed::Refused | Refreshed::Ended) => return ended.into_result(),
+            let refreshed = session.refreshed(&sessions, rejected, Cause::Rejection, PATIENCE).await;
+            let token = refreshed.or_current(&sessions, &session, is_newer)?;
+            if is_newer(&token) {
+                return Ok(token);
             }
         }
         Err(SessionError { kind: SessionErrorKind::NotRefreshable, retry_after: None })
@@ -146,7 +131,7 @@ impl OscSession {
 impl Session {
     /// Returns how long no other refresh is forced, after an API refused a fresh token too.
     fn forced_lately(&self, now: Timestamp) -> Option<Duration> {
-        let forced_at = self.lock().forced_at().filter(|forced_at| *forced_at <= now)?;
+        let forced_at = self.lock().particulars().forced_at.filter(|forced_at| *forced_at <= now)?;
         FORCE_AGAIN.checked_sub(now.since(forced_at)).filter(|left| !left.is_zero())
     }
 }
@@ -158,11 +143,22 @@ impl fmt::Debug for OscSession {
 }
 
 impl Refreshed {
-    fn into_result(self) -> Result<OscToken, SessionError> {
+    /// In an outage, the token that is there already will do while it is good.
+    fn or_current(
+        self,
+        sessions: &Sessions,
+        session: &Session,
+        will_do: impl Fn(&OscToken) -> bool,
+    ) -> Result<OscToken, SessionError> {
         match self {
             Self::Token(token) => Ok(token),
             Self::Refused | Self::Ended => Err(SessionError::ended()),
-            Self::Unavailable { retry_after } => Err(SessionError::unavailable(retry_after)),
+            Self::Unavailable { retry_after } => {
+                // The visitor may have signed out meanwhile.
+                let current = sessions.table.current(session).ok_or(SessionError::ended())?;
+                let is_good = will_do(&current) && !current.issue().has_expired(sessions.now());
+                is_good.then_some(current).ok_or(SessionError::unavailable(retry_after))
+            }
         }
     }
 }

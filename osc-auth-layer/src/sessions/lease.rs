@@ -6,13 +6,12 @@ use std::time::{Duration, Instant};
 use futures_util::future::select;
 
 use super::change::{ChangeError, Changed, Circumstances, Decision};
-use super::claims::Claims;
 use super::record::{Ending, Held, LAST_WRITE, LEASE, Owner, Record, Rotate, Standing, Take};
 use super::sealed::Granted;
-use super::stored::{Base, Stored, has_token, is_off};
+use super::stored::{Stored, is_off};
 use super::{OscToken, Session, Sessions};
 use crate::clock::{Moment, Pauses};
-use crate::oauth::{GRANT_TIME, Grant, Tokens};
+use crate::oauth::GRANT_TIME;
 use crate::secret::random_bytes;
 use crate::store::{BeforeRead, StoreError, Version};
 
@@ -126,15 +125,8 @@ impl Lease {
 
     /// Takes or prolongs the lease.
     async fn ask(&mut self) -> Result<Asked, StoreError> {
-        let asked = self.try_ask().await;
-        self.is_in_doubt |= asked.is_err();
-        self.may_be_held |= asked.is_err();
-        asked
-    }
-
-    async fn try_ask(&mut self) -> Result<Asked, StoreError> {
         let (sessions, session, owner) = (self.sessions.clone(), self.session.clone(), self.owner);
-        let rotation = session.lock().rotation();
+        let rotation = session.lock().particulars().rotation;
         let mut exact = None;
         loop {
             let mut asked_at = Moment::now(&*sessions.clock);
@@ -152,7 +144,8 @@ impl Lease {
                     Take::Refused | Take::Ended(_) => Decision::Leave(Asked::Changed),
                 }
             };
-            match sessions.change(&session, Version::random(), exact, decide).await? {
+            let changed = sessions.change(&session, Version::random(), exact, decide).await;
+            match changed.inspect_err(|_| (self.is_in_doubt, self.may_be_held) = (true, true))? {
                 Changed::Written((now, is_takeover), answered) => {
                     self.may_be_held = true;
                     self.is_taken_over |= is_takeover;
@@ -165,7 +158,7 @@ impl Lease {
                 }
                 Changed::Left(asked) => return Ok(asked),
                 Changed::Gone => {
-                    session.drop_out(&sessions.table);
+                    session.end(&sessions.table, Ending::Dropped);
                     return Ok(Asked::Changed);
                 }
             }
@@ -174,32 +167,23 @@ impl Lease {
 
     /// Writes the tokens that the refresh of rotation `spent` brought, for as long as it takes. Nobody may use them before the store
     /// has them.
-    pub(super) async fn write(
-        &mut self,
-        spent: u64,
-        token: &OscToken,
-        grant: &Grant,
-        user: Option<Claims>,
-    ) -> Written {
+    pub(super) async fn write(&mut self, spent: u64, token: &OscToken, granted: Granted) -> Written {
         let (sessions, session, owner) = (self.sessions.clone(), self.session.clone(), self.owner);
-        let Some((backing, _)) = sessions.record_of(&session) else {
-            return session.rotate(&sessions, token, grant, user);
-        };
-        let tokens = Tokens {
-            bearer: token.bearer(),
-            refresh_token: grant.refresh_token.clone(),
-            lifetime: token.issue().lifetime(),
-        };
-        let issued_at = backing.time_of(token.issue().issued_at());
-        let granted = Granted { tokens, credentials: grant.credentials.clone(), issued_at, user };
+        if session.stored().is_none() {
+            return session.rotate(&sessions, token, granted);
+        }
         let (version, mut pauses, mut is_told) = (Version::random(), WRITE_AGAIN, false);
         loop {
             let decide = |record: &Record<Granted>, _: Circumstances| {
                 match record.rotate(spent, granted.clone(), owner) {
                     Rotate::Write(rotated) => Decision::Write(rotated, ()),
-                    // Our own write, whose answer was lost.
-                    Rotate::Superseded if has_token(record, token) => Decision::Leave(Written::Ours),
-                    Rotate::Superseded => Decision::Leave(Written::Theirs),
+                    Rotate::Superseded => Decision::Leave(match &record.standing {
+                        // Our own write, whose answer was lost.
+                        Standing::Live(newer) if newer.tokens.bearer == granted.tokens.bearer => {
+                            Written::Ours
+                        }
+                        _ => Written::Theirs,
+                    }),
                     Rotate::Ended(ending) => Decision::Leave(Written::Ended(ending)),
                 }
             };
@@ -236,22 +220,19 @@ impl Lease {
         let owner = self.owner;
         let decide = |record: &Record<Granted>, at: Circumstances| match record.refuse(spent, owner) {
             // Another node may have spent the token when the store was newer.
-            _ if at.is_set_back => Decision::Leave(None),
+            _ if at.is_set_back => Decision::Leave(Err(StoreError::new("it was set back to an older state"))),
             Some(refused) => Decision::Write(refused, ()),
-            None => Decision::Leave(Some(
-                record.rotation > spent || !matches!(record.standing, Standing::Live(_)),
-            )),
+            None => {
+                let is_live = matches!(record.standing, Standing::Live(_));
+                Decision::Leave(Ok(record.rotation > spent || !is_live))
+            }
         };
-        Ok(match self.sessions.change(&self.session, Version::random(), None, decide).await? {
-            Changed::Written((), _) => {
-                self.may_be_held = false;
-                true
-            }
-            Changed::Left(is_decided) => {
-                is_decided.ok_or_else(|| StoreError::new("it was set back to an older state"))?
-            }
-            Changed::Gone => true,
-        })
+        match self.sessions.change(&self.session, Version::random(), None, decide).await? {
+            Changed::Written((), _) => self.may_be_held = false,
+            Changed::Left(is_decided) => return is_decided,
+            Changed::Gone => {}
+        }
+        Ok(true)
     }
 
     /// After a takeover, waits for the write of the last holder. The next [`confirm`](Self::confirm) meets it.
@@ -290,8 +271,8 @@ impl Lease {
     async fn release(&self) -> Result<(), ChangeError> {
         let (sessions, session, owner) = (&self.sessions, &self.session, self.owner);
         // A slow read may have hidden the lease from this node.
-        let is_known = |base: Base| base.content.record.release(owner).is_some();
-        if self.is_in_doubt || !session.base(sessions).is_some_and(is_known) {
+        let known = session.base(sessions).and_then(|(_, content)| content.record.release(owner));
+        if self.is_in_doubt || known.is_none() {
             sessions.reread(session).await?;
         }
         let decide = |record: &Record<Granted>, _: Circumstances| match record.release(owner) {
@@ -333,14 +314,14 @@ impl Theirs {
 
 impl Session {
     /// Makes what a refresh brought the session's own, where there is no store.
-    fn rotate(&self, sessions: &Sessions, token: &OscToken, grant: &Grant, known: Option<Claims>) -> Written {
+    fn rotate(&self, sessions: &Sessions, token: &OscToken, granted: Granted) -> Written {
         let mut state = self.lock();
-        if let Standing::Ended(ending) = state.standing() {
+        if let Some(ending) = state.particulars().standing.ending() {
             return Written::Ended(ending);
         }
-        let registered = sessions.provider.registered(grant.credentials.clone());
-        state.renew(grant.refresh_token.clone(), registered, 0);
-        state.know(known);
+        let registered = sessions.provider.registered(granted.credentials);
+        state.renew(granted.tokens.refresh_token, registered, 0);
+        state.know(granted.user);
         sessions.table.show(self, Some(token.clone()));
         Written::Ours
     }

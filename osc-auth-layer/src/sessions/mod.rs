@@ -185,13 +185,13 @@ impl Sessions {
         tokens: Tokens,
         credentials: Arc<Credentials>,
     ) -> Result<OscToken, StoreError> {
+        let (granted, client) = (tokens.clone(), credentials.clone());
         let registered = self.provider.registered(credentials);
         let engine = Arc::downgrade(self);
-        let granted = tokens.clone();
         let token =
             Session::begin(tokens, registered, &self.timing, self.now(), engine, self.backing.is_some());
         let session = token.held_by();
-        if let Err(error) = session.create_record(self, granted).await {
+        if let Err(error) = session.create_record(self, granted, client).await {
             self.give_up(&token).await;
             return Err(error);
         }
@@ -208,9 +208,7 @@ impl Sessions {
 
     /// Returns a session that is still good. Counts as use of the session.
     pub(crate) async fn live(self: &Arc<Self>, id: &SessionId) -> Result<Option<Session>, StoreError> {
-        let Some(session) = self.find(id).await? else {
-            return Ok(None);
-        };
+        let Some(session) = self.find(id).await? else { return Ok(None) };
         let now = self.now();
         if session.has_expired(&self.timing, now) || self.table.current(&session).is_none() {
             return Ok(None);

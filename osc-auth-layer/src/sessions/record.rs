@@ -33,6 +33,13 @@ pub(crate) enum Standing<G = ()> {
     Ended(Ending),
 }
 
+impl<G> Standing<G> {
+    /// Returns how it ended for good. `None` if it has not.
+    pub(crate) fn ending(&self) -> Option<Ending> {
+        if let Self::Ended(ending) = self { Some(*ending) } else { None }
+    }
+}
+
 impl Default for Standing {
     fn default() -> Self {
         Self::Live(())
@@ -158,8 +165,8 @@ impl<G: Clone> Record<G> {
     }
 
     fn rank(&self) -> (bool, u64, bool) {
-        let has_ended = matches!(self.standing, Standing::Ended(_));
-        (has_ended, self.rotation, matches!(self.standing, Standing::Refused))
+        let is_refused = matches!(self.standing, Standing::Refused);
+        (self.standing.ending().is_some(), self.rotation, is_refused)
     }
 
     fn is_leased_to(&self, owner: Owner) -> bool {

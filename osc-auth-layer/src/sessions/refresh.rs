@@ -26,6 +26,8 @@ use tracing::Instrument;
 use super::breaker::{Closed, VERDICT_LIMIT};
 use super::lease::{Lease, Taken, Written};
 use super::record::{Ending, Standing};
+use super::sealed::Granted;
+use super::state::Particulars;
 use super::token::Issue;
 use super::{Freshness, OscToken, Session, Sessions};
 use crate::oauth::{ErrorCode, Grant, GrantError, Misconfiguration, Tokens};
@@ -96,7 +98,7 @@ async fn run(sessions: Arc<Sessions>, session: Session, stale: OscToken, cause: 
     let refreshed =
         Run { sessions: &sessions, session: &session, stale: &stale }.refresh().instrument(span).await;
     if is_forced && matches!(refreshed, Refreshed::Token(_)) {
-        session.lock().note_forced(sessions.now());
+        session.lock().particulars_mut().forced_at = Some(sessions.now());
     }
     refreshed
 }
@@ -169,10 +171,10 @@ impl Run<'_> {
         let now = sessions.now();
         let plan = {
             let state = session.lock();
-            match (state.standing(), state.grant(&sessions.provider)) {
+            match (state.particulars().standing, state.grant(&sessions.provider)) {
                 (Standing::Ended(_), _) | (Standing::Live(()), None) => return Err(Refreshed::Ended),
                 (Standing::Refused, _) => return Err(Refreshed::Refused),
-                (Standing::Live(()), Some(grant)) => Plan { grant, rotation: state.rotation() },
+                (Standing::Live(()), Some(grant)) => Plan { grant, rotation: state.particulars().rotation },
             }
         };
         // Another run refreshed it meanwhile. For a caller that comes late, even that token may be due.
@@ -206,7 +208,7 @@ impl Run<'_> {
         let Self { sessions, session, .. } = *self;
         // The session may have changed while this run waited for the permit and the lease.
         let plan = match self.plan() {
-            Ok(planned) => planned,
+            Ok(plan) => plan,
             Err(settled) => return Ok(settled),
         };
         lease.await_last_write().await;
@@ -216,14 +218,11 @@ impl Run<'_> {
             Err(Closed::UntilVerdict(verdict)) => return Err(Unsettled::Suspected(verdict)),
         };
         let mut sent = Sent { sessions, session, stage: Stage::Settled };
-        let refreshed = match self.spend(&mut sent, &plan, lease, permit).await {
-            Ok(answer) => {
-                sent.stage = Stage::Answered;
-                attempt.judge(&answer, sessions.now());
-                self.settle(plan, answer, lease).await
-            }
-            Err(unsettled) => Err(unsettled),
-        };
+        let spent = self.spend(&mut sent, &plan, lease, permit).await;
+        let answer = spent.inspect_err(|_| sent.stage = Stage::Settled)?;
+        sent.stage = Stage::Answered;
+        attempt.judge(&answer, sessions.now());
+        let refreshed = self.settle(plan, answer, lease).await;
         sent.stage = Stage::Settled;
         refreshed
     }
@@ -244,7 +243,7 @@ impl Run<'_> {
                 Err(error) => return Ok(Err(error)),
             };
             let is_confirmed = lease.confirm().await.map_err(|_| Unsettled::StoreFailed)?;
-            if !is_confirmed || session.lock().rotation() != plan.rotation {
+            if !is_confirmed || session.lock().particulars().rotation != plan.rotation {
                 return Err(Unsettled::Changed);
             }
             sent.stage = Stage::Unanswered;
@@ -308,17 +307,19 @@ impl Run<'_> {
     async fn store(&self, plan: Plan, tokens: Tokens, lease: &mut Lease) -> Result<Refreshed, Unsettled> {
         let Self { sessions, session, .. } = *self;
         let (orphan, hint) = tokens.revocable();
-        let Some(known) = sessions.identity(session, &tokens) else {
+        let Some(user) = sessions.identity(session, &tokens) else {
             sessions.provider.revoke(plan.grant.credentials, orphan, hint);
             sessions.sign_out(session.id()).await;
             return Ok(Refreshed::Refused);
         };
-        let issue = Issue::new(tokens.lifetime, sessions.now());
-        let token = session.with_token(&tokens.bearer, issue);
+        let now = sessions.now();
+        let token = session.with_token(&tokens.bearer, Issue::new(tokens.lifetime, now));
+        let issued_at = sessions.backing.as_ref().map_or(now, |backing| backing.time_of(now));
+        let Grant { refresh_token, credentials } = plan.grant;
         // RFC 6749 §6: without a new refresh token the old one stays.
-        let refresh_token = tokens.refresh_token.or(plan.grant.refresh_token);
-        let grant = Grant { refresh_token, credentials: plan.grant.credentials };
-        match lease.write(plan.rotation, &token, &grant, known).await {
+        let tokens = Tokens { refresh_token: tokens.refresh_token.or(refresh_token), ..tokens };
+        let granted = Granted { tokens, credentials: credentials.clone(), issued_at, user };
+        match lease.write(plan.rotation, &token, granted).await {
             Written::Ours => {
                 tracing::debug!("refreshed");
                 // This node may have read a newer one already.
@@ -337,7 +338,7 @@ impl Run<'_> {
                     tracing::debug!(
                         "the user signed out during the refresh; the layer revokes the new token"
                     );
-                    sessions.provider.revoke(grant.credentials, orphan, hint);
+                    sessions.provider.revoke(credentials, orphan, hint);
                 }
                 Ok(Refreshed::Ended)
             }
@@ -349,7 +350,7 @@ impl Run<'_> {
         let Ok(is_decided) = lease.refuse(plan.rotation).await else {
             return Ok(session.fail(sessions, None));
         };
-        let (rotation, standing) = session.rotation_and_standing();
+        let Particulars { rotation, standing, .. } = *session.lock().particulars();
         match standing {
             // Another node was faster, and that is why, or it may be about to write.
             _ if !is_decided || rotation > plan.rotation => Err(Unsettled::Changed),
@@ -392,7 +393,7 @@ impl Drop for Sent<'_> {
         match self.stage {
             Stage::Settled => {}
             // The connection died with the run, so the answer is lost: the next run makes the second try.
-            Stage::Unanswered => self.session.lock().lose_answer(),
+            Stage::Unanswered => self.session.lock().particulars_mut().has_lost_answer = true,
             // The refresh token may be spent: the next run must not send it at once.
             Stage::Answered => drop(self.session.fail(self.sessions, None)),
         }
@@ -404,7 +405,7 @@ impl Session {
     fn fail(&self, sessions: &Sessions, retry_after: Option<Duration>) -> Refreshed {
         let now = sessions.now();
         let mut state = self.lock();
-        let backoff = state.back_off();
+        let backoff = state.particulars_mut().backoff.get_or_insert_default();
         backoff.fail(now, retry_after, rand::random());
         Refreshed::Unavailable { retry_after: backoff.wait(now).unwrap_or(RETRY_AFTER) }
     }

@@ -123,13 +123,10 @@ impl From<Unreadable> for StoreError {
 
 /// Returns the value that stands for an ended session.
 pub(super) fn ended(ending: Ending) -> [u8; 2] {
-    [
-        FORMAT,
-        match ending {
-            Ending::SignedOut => 1,
-            Ending::Dropped => 2,
-        },
-    ]
+    match ending {
+        Ending::SignedOut => [FORMAT, 1],
+        Ending::Dropped => [FORMAT, 2],
+    }
 }
 
 /// Writes a record that has not ended. `is_registered` is true for a client that other nodes do not have in their configuration.
@@ -143,7 +140,19 @@ pub(super) fn seal(
     let Content { record, facts } = content;
     let unknown = facts.unknown.as_deref().cloned().unwrap_or_default();
     let grant = match &record.standing {
-        Standing::Live(granted) => Some(granted.to_body(is_registered, unknown.grant)),
+        Standing::Live(Granted { tokens, credentials, issued_at, user }) => Some(BodyGrant {
+            client: Credentials {
+                id: credentials.id.clone(),
+                secret: credentials.secret.clone().filter(|_| is_registered),
+                auth_method: credentials.auth_method,
+            },
+            access_token: Secret::new(tokens.access_token()),
+            refresh_token: tokens.refresh_token.clone(),
+            issued_at: *issued_at,
+            lifetime: tokens.lifetime,
+            user: user.clone(),
+            unknown: unknown.grant,
+        }),
         Standing::Refused => None,
         Standing::Ended(ending) => return ended(*ending).to_vec(),
     };
@@ -170,29 +179,21 @@ pub(super) fn open(
     namespace: &str,
     version: Version,
 ) -> Result<Content, Unreadable> {
-    let (ending, rest) = match value {
-        [FORMAT, ending, rest @ ..] => (*ending, rest),
+    let ended = |ending| Ok(Content { record: Record::ended(ending), facts: Facts::default() });
+    let rest = match value {
+        [FORMAT, 0, rest @ ..] => rest,
+        [FORMAT, 1, ..] => return ended(Ending::SignedOut),
+        [FORMAT, 2, ..] => return ended(Ending::Dropped),
+        [FORMAT, _, ..] => return Err(Unreadable::Newer),
         [format, ..] if *format > FORMAT => return Err(Unreadable::Newer),
         _ => return Err(Unreadable::Altered),
     };
-    let ending = match ending {
-        0 => None,
-        1 => Some(Ending::SignedOut),
-        2 => Some(Ending::Dropped),
-        _ => return Err(Unreadable::Newer),
-    };
-    if let Some(ending) = ending {
-        return Ok(Content { record: Record::ended(ending), facts: Facts::default() });
-    }
-    let (header, sealed) = split(rest).ok_or(Unreadable::Altered)?;
+    let (length, rest) = rest.split_first_chunk::<2>().ok_or(Unreadable::Altered)?;
+    let length = u16::from_be_bytes(*length).into();
+    let (header, sealed) = rest.split_at_checked(length).ok_or(Unreadable::Altered)?;
     let body = key.open(namespace, version, header, sealed).ok_or(Unreadable::Altered)?;
     // Sealed by a layer, but perhaps by a newer one.
     content(header, &body).ok_or(Unreadable::Newer)
-}
-
-fn split(rest: &[u8]) -> Option<(&[u8], &[u8])> {
-    let (length, rest) = rest.split_first_chunk::<2>()?;
-    rest.split_at_checked(u16::from_be_bytes(*length).into())
 }
 
 fn content(header: &[u8], body: &[u8]) -> Option<Content> {
@@ -200,9 +201,13 @@ fn content(header: &[u8], body: &[u8]) -> Option<Content> {
     let body: Body = serde_json::from_slice(body).ok()?;
     let mut unknown = Unknown { header: header.unknown, body: body.unknown, ..Unknown::default() };
     let standing = match body.grant {
-        Some(mut grant) if !header.refused => {
-            unknown.grant = std::mem::take(&mut grant.unknown);
-            Standing::Live(grant.into_granted()?)
+        Some(grant) if !header.refused => {
+            unknown.grant = grant.unknown;
+            // `None` if no provider's response could have contained this token.
+            let bearer = bearer(grant.access_token.expose())?;
+            let tokens = Tokens { bearer, refresh_token: grant.refresh_token, lifetime: grant.lifetime };
+            let credentials = Arc::new(grant.client);
+            Standing::Live(Granted { tokens, credentials, issued_at: grant.issued_at, user: grant.user })
         }
         _ => Standing::Refused,
     };
@@ -211,38 +216,6 @@ fn content(header: &[u8], body: &[u8]) -> Option<Content> {
         record: Record { rotation: header.rotation, standing, lease: header.lease },
         facts: Facts { issuer: body.issuer, ends_at: header.ends_at, kept_for: header.kept_for, unknown },
     })
-}
-
-impl Granted {
-    fn to_body(&self, is_registered: bool, unknown: Map<String, Value>) -> BodyGrant {
-        let (tokens, credentials) = (&self.tokens, &self.credentials);
-        BodyGrant {
-            client: Credentials {
-                id: credentials.id.clone(),
-                secret: credentials.secret.clone().filter(|_| is_registered),
-                auth_method: credentials.auth_method,
-            },
-            access_token: Secret::new(tokens.access_token()),
-            refresh_token: tokens.refresh_token.clone(),
-            issued_at: self.issued_at,
-            lifetime: tokens.lifetime,
-            user: self.user.clone(),
-            unknown,
-        }
-    }
-}
-
-impl BodyGrant {
-    /// `None` if no provider's response could have contained these tokens.
-    fn into_granted(self) -> Option<Granted> {
-        let bearer = bearer(self.access_token.expose())?;
-        Some(Granted {
-            tokens: Tokens { bearer, refresh_token: self.refresh_token, lifetime: self.lifetime },
-            credentials: Arc::new(self.client),
-            issued_at: self.issued_at,
-            user: self.user,
-        })
-    }
 }
 
 /// Adds a member to every object of a record, as a newer version of the layer may.

@@ -9,10 +9,10 @@ use http::HeaderValue;
 use parking_lot::{Mutex, MutexGuard};
 use triomphe::ThinArc;
 
-use super::record::{Ending, Standing};
+use super::record::Ending;
 use super::state::SessionState;
 use super::stored::Stored;
-use super::token::{Freshness, Issue, LONGEST_UNCHECKED, OscToken};
+use super::token::{Issue, LONGEST_UNCHECKED, OscToken};
 use super::{SessionId, Sessions, Timing};
 use crate::clock::Timestamp;
 use crate::oauth::{Credentials, Tokens};
@@ -57,13 +57,14 @@ impl Session {
     ) -> OscToken {
         let id = SessionId::random();
         let issue = Issue::new(tokens.lifetime, now);
-        let stored = is_stored.then(|| Box::new(Stored::new(&id)));
+        let mut state = SessionState::default();
+        state.renew(tokens.refresh_token, registered, u64::from(is_stored));
         let life = Life {
             engine,
             ends_at: now.plus(timing.absolute_timeout),
             last_seen: AtomicU64::new(now.as_millis()),
-            state: Mutex::new(SessionState::new(tokens.refresh_token, registered, u64::from(is_stored))),
-            stored,
+            state: Mutex::new(state),
+            stored: is_stored.then(|| Box::new(Stored::new(&id))),
         };
         let token = Self::bare(id, life).with_token(&tokens.bearer, issue);
         token.skip_checks(timing);
@@ -126,30 +127,8 @@ impl Session {
         &self.seen().id
     }
 
-    pub(super) fn engine(&self) -> &Weak<Sessions> {
-        &self.life().engine
-    }
-
-    pub(super) fn issue(&self) -> &Issue {
+    pub(crate) fn issue(&self) -> &Issue {
         &self.seen().issue
-    }
-
-    /// Returns true if a request gets the token without any other check.
-    pub(crate) fn needs_no_check(&self, now: Timestamp) -> bool {
-        self.issue().needs_no_check(now)
-    }
-
-    /// Returns the time until which requests get the token without any other check: until it is due for a refresh, the session
-    /// ends, or a use has to be noted.
-    pub(super) fn unchecked_until(&self, timing: &Timing) -> Timestamp {
-        let news_at = self.last_seen().plus(touch_step(timing));
-        let ahead_at = self.issue().ahead_at(timing, self.jitter());
-        news_at.min(self.life().ends_at).min(ahead_at)
-    }
-
-    /// Says what to do about its token.
-    pub(super) fn freshness(&self, now: Timestamp, timing: &Timing) -> Freshness {
-        self.issue().freshness(now, timing, self.jitter())
     }
 
     /// Returns a number in 0..1 that differs for each token. The hash is keyed at random, so that the times of refreshes reveal
@@ -197,24 +176,12 @@ impl Session {
 
     /// Returns the version of the record that the store holds, as far as this node knows.
     pub(super) fn version(&self) -> Option<Version> {
-        self.lock().in_store().map(|in_store| in_store.version)
-    }
-
-    pub(super) fn rotation_and_standing(&self) -> (u64, Standing) {
-        let state = self.lock();
-        (state.rotation(), state.standing())
-    }
-
-    pub(super) fn standing(&self) -> Standing {
-        self.lock().standing()
+        self.lock().particulars().in_store.as_ref().map(|in_store| in_store.version)
     }
 
     /// Returns how it ended for good. `None` if it has not.
     pub(super) fn ending(&self) -> Option<Ending> {
-        match self.standing() {
-            Standing::Ended(ending) => Some(ending),
-            Standing::Live(()) | Standing::Refused => None,
-        }
+        self.lock().particulars().standing.ending()
     }
 
     /// Returns true if it ended for good, by the user or otherwise.

@@ -1,6 +1,6 @@
 //! The changing part of a session: whether it is alive, and what its next refresh spends.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use super::backoff::Backoff;
 use super::claims::Claims;
@@ -29,38 +29,31 @@ pub(super) struct InStore {
 }
 
 #[derive(Default)]
-struct Particulars {
-    standing: Standing,
+pub(super) struct Particulars {
+    pub(super) standing: Standing,
     /// The newest rotation of the record that this process knows. 0 without a store.
-    rotation: u64,
+    pub(super) rotation: u64,
     /// `None` without a store, or before the record is known.
-    in_store: Option<Box<InStore>>,
+    pub(super) in_store: Option<Box<InStore>>,
     /// The registered client of the session. `None` if the client is in the configuration.
     registered: Option<Arc<Credentials>>,
     /// Counts the failures since the last answer.
-    backoff: Option<Box<Backoff>>,
+    pub(super) backoff: Option<Box<Backoff>>,
     /// The user that earlier tokens named, if the present token does not.
-    known: Option<Claims>,
+    pub(super) known: Option<Claims>,
     /// The last run of a refresh died after it had sent the grant, and before the answer came.
-    has_lost_answer: bool,
+    pub(super) has_lost_answer: bool,
     /// When a token that an API had refused was last refreshed.
-    forced_at: Option<Timestamp>,
+    pub(super) forced_at: Option<Timestamp>,
     /// Values that the modules above keep with the session, which find them by type.
     #[cfg(feature = "client")]
     extensions: http::Extensions,
 }
 
-impl SessionState {
-    pub(super) fn new(
-        refresh_token: Option<Secret>,
-        registered: Option<Arc<Credentials>>,
-        rotation: u64,
-    ) -> Self {
-        let mut state = Self::default();
-        state.renew(refresh_token, registered, rotation);
-        state
-    }
+/// Those of a session that has none of its own.
+static NONE: LazyLock<Particulars> = LazyLock::new(Particulars::default);
 
+impl SessionState {
     /// Begins anew with the tokens of the provider's last answer.
     pub(super) fn renew(
         &mut self,
@@ -70,7 +63,7 @@ impl SessionState {
     ) {
         self.refresh_token = refresh_token;
         if self.particulars.is_some() || rotation > 0 || registered.is_some() {
-            let particulars = self.particulars();
+            let particulars = self.particulars_mut();
             (particulars.standing, particulars.backoff) = (Standing::Live(()), None);
             (particulars.rotation, particulars.registered) = (rotation, registered);
         }
@@ -78,23 +71,24 @@ impl SessionState {
 
     /// Returns the next refresh's grant. `None` only if the registered client is not known, which no session has.
     pub(super) fn grant(&self, provider: &Provider) -> Option<Grant> {
-        let registered = || self.particulars.as_ref()?.registered.clone();
+        let registered = || self.particulars().registered.clone();
         let credentials = provider.static_client().or_else(registered)?;
         Some(Grant { refresh_token: self.refresh_token.clone(), credentials })
     }
 
-    fn particulars(&mut self) -> &mut Particulars {
-        self.particulars.get_or_insert_default()
+    pub(super) fn particulars(&self) -> &Particulars {
+        self.particulars.as_deref().unwrap_or(&NONE)
     }
 
-    pub(super) fn standing(&self) -> Standing {
-        self.particulars.as_ref().map_or(Standing::Live(()), |particulars| particulars.standing)
+    /// Allocates, so it is only for what has to be noted.
+    pub(super) fn particulars_mut(&mut self) -> &mut Particulars {
+        self.particulars.get_or_insert_default()
     }
 
     /// Ends it, for good or until newer tokens come. Drops its refresh token, and its workspace with the service access tokens.
     pub(super) fn enter(&mut self, standing: Standing) {
         self.refresh_token = None;
-        let particulars = self.particulars();
+        let particulars = self.particulars_mut();
         particulars.standing = standing;
         #[cfg(feature = "client")]
         {
@@ -102,58 +96,21 @@ impl SessionState {
         }
     }
 
-    pub(super) fn rotation(&self) -> u64 {
-        self.particulars.as_ref().map_or(0, |particulars| particulars.rotation)
-    }
-
-    pub(super) fn in_store(&self) -> Option<&InStore> {
-        self.particulars.as_ref()?.in_store.as_deref()
-    }
-
-    pub(super) fn note_in_store(&mut self, in_store: InStore) {
-        self.particulars().in_store = Some(Box::new(in_store));
-    }
-
-    pub(super) fn known(&self) -> Option<&Claims> {
-        self.particulars.as_ref()?.known.as_ref()
-    }
-
     pub(super) fn know(&mut self, known: Option<Claims>) {
         if self.particulars.is_some() || known.is_some() {
-            self.particulars().known = known;
+            self.particulars_mut().known = known;
         }
-    }
-
-    pub(super) fn lose_answer(&mut self) {
-        self.particulars().has_lost_answer = true;
     }
 
     pub(super) fn take_lost_answer(&mut self) -> bool {
         self.particulars.as_mut().is_some_and(|particulars| std::mem::take(&mut particulars.has_lost_answer))
     }
 
-    /// Notes that the token was refreshed because an API had refused it.
-    pub(super) fn note_forced(&mut self, now: Timestamp) {
-        self.particulars().forced_at = Some(now);
-    }
-
-    pub(super) fn forced_at(&self) -> Option<Timestamp> {
-        self.particulars.as_ref()?.forced_at
-    }
-
-    pub(super) fn backoff(&self) -> Option<&Backoff> {
-        self.particulars.as_ref()?.backoff.as_deref()
-    }
-
-    pub(super) fn back_off(&mut self) -> &mut Backoff {
-        self.particulars().backoff.get_or_insert_default()
-    }
-
     /// Returns the value of this type. A session that has ended keeps none.
     #[cfg(feature = "client")]
     pub(super) fn extension<T: Default + Send + Sync + 'static>(&mut self) -> Arc<T> {
-        match self.standing() {
-            Standing::Live(()) => self.particulars().extensions.get_or_insert_default::<Arc<T>>().clone(),
+        match self.particulars().standing {
+            Standing::Live(()) => self.particulars_mut().extensions.get_or_insert_default::<Arc<T>>().clone(),
             Standing::Refused | Standing::Ended(_) => Arc::default(),
         }
     }
@@ -174,13 +131,15 @@ mod tests {
     #[test]
     fn what_is_not_alive_keeps_nothing_to_spend_until_it_is_granted_anew() {
         for standing in NOT_LIVE {
-            let mut state = SessionState::new(Some(Secret::new("rt")), None, 1);
-            state.back_off();
+            let mut state = SessionState::default();
+            state.renew(Some(Secret::new("rt")), None, 1);
+            state.particulars_mut().backoff = Some(Box::default());
             state.enter(standing);
             assert!(state.refresh_token.is_none(), "{standing:?}");
             state.renew(Some(Secret::new("newer")), None, 2);
-            assert_eq!((state.standing(), state.rotation()), (Standing::Live(()), 2));
-            assert!(state.refresh_token.is_some() && state.backoff().is_none());
+            let particulars = state.particulars();
+            assert_eq!((particulars.standing, particulars.rotation), (Standing::Live(()), 2));
+            assert!(state.refresh_token.is_some() && particulars.backoff.is_none());
         }
     }
 

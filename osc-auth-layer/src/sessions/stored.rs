@@ -6,16 +6,15 @@ use std::time::{Duration, Instant, SystemTime};
 
 use parking_lot::Mutex;
 
-use super::change::Put;
 use super::record::{Ending, Owner, Record, Standing};
 use super::sealed::{self, Content, Facts, Granted, Unreadable};
 use super::session::{Life, touch_step};
-use super::state::InStore;
+use super::state::{InStore, Particulars};
 use super::token::Issue;
-use super::{OscToken, Session, SessionId, Sessions, Timing};
+use super::{Session, SessionId, Sessions, Timing};
 use crate::clock::Timestamp;
-use crate::oauth::Tokens;
-use crate::store::{Backing, Entry, RecordKey, StoreError, Version};
+use crate::oauth::{Credentials, Tokens};
+use crate::store::{Backing, Entry, RecordKey, StoreError, Swapped, Version};
 
 /// An estimate of the store's time that is off by more than this is not written into a record.
 const TIME_TOLERANCE: Duration = Duration::from_secs(1);
@@ -36,26 +35,21 @@ impl Stored {
     }
 }
 
-/// The record that this node believes to be in the store.
-pub(super) struct Base {
-    pub(super) version: Version,
-    pub(super) content: Content,
-}
-
 /// A record that was read from the store.
 pub(super) struct Read {
-    version: Version,
-    content: Content,
-    expires_at: Timestamp,
-    now: Timestamp,
+    pub(super) version: Version,
+    pub(super) content: Content,
+    pub(super) expires_at: Timestamp,
+    pub(super) now: Timestamp,
 }
 
 impl Session {
     /// Returns the record that this node believes to be in the store. `None` if there is no store or nothing is known.
-    pub(super) fn base(&self, sessions: &Sessions) -> Option<Base> {
+    pub(super) fn base(&self, sessions: &Sessions) -> Option<(Version, Content)> {
         let state = self.lock();
-        let InStore { version, lease, issued_at, facts } = state.in_store()?.clone();
-        let standing = match state.standing() {
+        let particulars = state.particulars();
+        let InStore { version, lease, issued_at, facts } = particulars.in_store.as_deref()?.clone();
+        let standing = match particulars.standing {
             Standing::Refused => Standing::Refused,
             Standing::Ended(ending) => Standing::Ended(ending),
             Standing::Live(()) => {
@@ -63,16 +57,16 @@ impl Session {
                 let token = sessions.table.current(self).or_else(|| self.token())?;
                 let lifetime = token.issue().lifetime();
                 let tokens = Tokens { bearer: token.bearer(), refresh_token: grant.refresh_token, lifetime };
-                let user = state.known().cloned();
+                let user = particulars.known.clone();
                 Standing::Live(Granted { tokens, credentials: grant.credentials, issued_at, user })
             }
         };
-        let record = Record { rotation: state.rotation(), standing, lease };
-        Some(Base { version, content: Content { record, facts } })
+        let record = Record { rotation: particulars.rotation, standing, lease };
+        Some((version, Content { record, facts }))
     }
 
     /// Notes when the session was last used, on any node.
-    fn note_use(&self, read: &Read, local_now: Timestamp) {
+    pub(super) fn note_use(&self, read: &Read, local_now: Timestamp) {
         let last_used = read.expires_at.minus(read.content.facts.kept_for);
         let last_seen = local_now.minus(read.now.since(last_used));
         self.life().last_seen.fetch_max(last_seen.as_millis(), Ordering::Relaxed);
@@ -88,59 +82,60 @@ impl Session {
         now: Timestamp,
     ) -> bool {
         let Content { record, facts } = content;
-        let local_now = sessions.now();
-        let mut state = self.lock();
-        let own = Record { rotation: state.rotation(), standing: state.standing(), lease: None };
-        if let Standing::Ended(_) = own.standing {
+        if let Standing::Ended(ending) = record.standing {
+            self.end(&sessions.table, ending);
             return false;
         }
+        let local_now = sessions.now();
+        let mut state = self.lock();
+        let Particulars { rotation, standing, ref in_store, .. } = *state.particulars();
+        let own = Record { rotation, standing, lease: None };
+        if own.standing.ending().is_some() {
+            return false;
+        }
+        let known = in_store.as_ref().map(|in_store| in_store.issued_at);
         let outline = record.outline();
-        let issued_at = match (&record.standing, state.in_store()) {
-            (Standing::Live(granted), None) => granted.issued_at,
-            (Standing::Live(granted), Some(_)) if !own.is_newer_than(&outline) => granted.issued_at,
-            (_, in_store) => in_store.map(|in_store| in_store.issued_at).unwrap_or_default(),
+        let is_behind = own.is_newer_than(&outline);
+        let issued_at = match &record.standing {
+            Standing::Live(granted) if known.is_none() || !is_behind => granted.issued_at,
+            _ => known.unwrap_or_default(),
         };
         if outline.is_newer_than(&own) {
             match record.standing {
                 Standing::Live(Granted { tokens, credentials, issued_at, user }) => {
                     let issue = Issue::new(tokens.lifetime, local_now.minus(now.since(issued_at)));
                     let token = self.with_token(&tokens.bearer, issue);
-                    state.renew(
-                        tokens.refresh_token,
-                        sessions.provider.registered(credentials),
-                        record.rotation,
-                    );
+                    let registered = sessions.provider.registered(credentials);
+                    state.renew(tokens.refresh_token, registered, record.rotation);
                     state.know(user);
                     sessions.table.show(self, Some(token));
                 }
-                Standing::Refused => {
+                Standing::Refused | Standing::Ended(_) => {
                     state.renew(None, None, record.rotation);
-                    state.enter(Standing::Refused);
+                    state.enter(outline.standing);
                     sessions.table.show(self, None);
-                }
-                Standing::Ended(ending) => {
-                    state.enter(Standing::Ended(ending));
-                    sessions.table.show(self, None);
-                    return false;
                 }
             }
         }
-        state.note_in_store(InStore { version, lease: record.lease, issued_at, facts });
-        own.is_newer_than(&outline)
+        let in_store = InStore { version, lease: record.lease, issued_at, facts };
+        state.particulars_mut().in_store = Some(Box::new(in_store));
+        is_behind
     }
 
     /// Writes the session's first record.
-    pub(super) async fn create_record(&self, sessions: &Sessions, tokens: Tokens) -> Result<(), StoreError> {
-        let Some((backing, _)) = sessions.record_of(self) else { return Ok(()) };
-        let Some(credentials) = self.lock().grant(&sessions.provider).map(|grant| grant.credentials) else {
-            return Ok(());
-        };
+    pub(super) async fn create_record(
+        &self,
+        sessions: &Sessions,
+        tokens: Tokens,
+        credentials: Arc<Credentials>,
+    ) -> Result<(), StoreError> {
+        let Some(place @ (backing, _)) = sessions.record_of(self) else { return Ok(()) };
         let (mut now, mut expected) = (backing.about_now().await?, None);
         loop {
             let granted = Granted {
                 tokens: tokens.clone(),
                 credentials: credentials.clone(),
-                issued_at: self.token().map_or(now, |token| backing.time_of(token.issue().issued_at())),
+                issued_at: backing.time_of(self.issue().issued_at()),
                 user: None,
             };
             let facts = Facts {
@@ -151,38 +146,27 @@ impl Session {
             };
             let content = Content { record: Record::new(granted), facts };
             let version = Version::random();
-            let put = sessions.put(self, expected, version, &content, Some(content.facts.kept_for));
-            match put.await? {
-                // Corrected once. A store whose answers take a second would be off every time.
-                Put::Done(answered) if expected.is_none() && is_off(now, answered) => {
-                    (now, expected) = (answered, Some(version));
-                }
-                Put::Done(now) => {
-                    self.adopt(sessions, version, content, now);
-                    return Ok(());
-                }
-                Put::Conflict(_) => {
-                    return Err(StoreError::new("it already holds a session with this new id"));
-                }
+            let put = sessions.put(place, expected, version, &content, Some(content.facts.kept_for));
+            let Swapped::Done { now: answered } = put.await? else {
+                return Err(StoreError::new("it already holds a session with this new id"));
+            };
+            // Corrected once. A store whose answers take a second would be off every time.
+            if expected.is_some() || !is_off(now, answered.into()) {
+                self.adopt(sessions, version, content, answered.into());
+                return Ok(());
             }
+            (now, expected) = (answered.into(), Some(version));
         }
-    }
-
-    /// Adopts what was read. Returns true if the store is behind.
-    pub(super) fn adopt_read(&self, sessions: &Sessions, read: Read) -> bool {
-        self.note_use(&read, sessions.now());
-        self.adopt(sessions, read.version, read.content, read.now)
     }
 
     /// A session that this process does not know yet. It has no token before it adopts what was read.
     pub(super) fn unread(id: SessionId, engine: Weak<Sessions>, read: &Read, now: Timestamp) -> Self {
-        let stored = Stored::new(&id);
         let life = Life {
             engine,
             ends_at: now.plus(read.content.facts.ends_at.since(read.now)),
             last_seen: AtomicU64::new(0),
             state: Mutex::default(),
-            stored: Some(Box::new(stored)),
+            stored: Some(Box::new(Stored::new(&id))),
         };
         Self::bare(id, life)
     }
@@ -220,10 +204,10 @@ impl Sessions {
     /// Returns the session: from the table if that is known to be current, else from the store.
     pub(crate) async fn find(self: &Arc<Self>, id: &SessionId) -> Result<Option<Session>, StoreError> {
         let known = self.table.find(id);
-        match (&self.backing, known) {
-            (None, known) => Ok(known),
-            (Some(_), Some(known)) if !self.must_read(&known) => Ok(Some(known)),
-            (Some(backing), known) => self.read(backing, id, known).await,
+        let must_read = known.as_ref().is_none_or(|known| self.must_read(known));
+        match &self.backing {
+            Some(backing) if must_read => self.read(backing, id, known).await,
+            _ => Ok(known),
         }
     }
 
@@ -233,14 +217,10 @@ impl Sessions {
         id: &SessionId,
         known: Option<Session>,
     ) -> Result<Option<Session>, StoreError> {
-        let entry = known.clone();
-        let derived;
-        let key = match entry.as_ref().and_then(Session::stored) {
+        let (entry, mut derived) = (known.clone(), None);
+        let key: &RecordKey = match entry.as_ref().and_then(Session::stored) {
             Some(stored) => &stored.key,
-            None => {
-                derived = RecordKey::of(id.as_bytes());
-                &derived
-            }
+            None => derived.insert(RecordKey::of(id.as_bytes())),
         };
         if backing.is_ending(&key.name) {
             return Ok(None);
@@ -251,7 +231,7 @@ impl Sessions {
         let known = known.or_else(|| self.table.find(id));
         let Some(entry) = found.entry else {
             if let Some(session) = known.and_then(|_| self.table.remove(id)) {
-                session.drop_out(&self.table);
+                session.end(&self.table, Ending::Dropped);
             }
             return Ok(None);
         };
@@ -265,15 +245,12 @@ impl Sessions {
                 known.inspect(|session| session.end(&self.table, *ending));
                 return Ok(None);
             }
-            Standing::Live(granted) => {
-                let claims = granted.user.clone();
-                if !self.admits(&granted.tokens, claims) {
-                    // The session does not end: a mistake in the setting must not sign everybody out for good.
-                    tracing::debug!("the user of a session in the store may not use the app");
-                    return Ok(None);
-                }
+            Standing::Live(granted) if !self.admits(&granted.tokens, granted.user.clone()) => {
+                // The session does not end: a mistake in the setting must not sign everybody out for good.
+                tracing::debug!("the user of a session in the store may not use the app");
+                return Ok(None);
             }
-            Standing::Refused => {}
+            Standing::Live(_) | Standing::Refused => {}
         }
         let session = match known {
             Some(session) => session,
@@ -282,7 +259,7 @@ impl Sessions {
                 self.keep(Session::unread(id.clone(), engine, &read, self.now()))
             }
         };
-        self.absorb(&session, Some(read));
+        self.adopt(&session, read);
         if backing.is_ending(&key.name) {
             // Signed out here since the read began. The store may not know yet.
             session.end(&self.table, Ending::SignedOut);
@@ -310,13 +287,12 @@ impl Sessions {
                 tracing::debug!("a session record in the store belongs to another provider");
                 return Err(Unreadable::Altered);
             }
-            match self.provider.static_client() {
-                None => {}
-                Some(client) if client.id == granted.credentials.id => granted.credentials = client,
-                Some(_) => {
+            if let Some(client) = self.provider.static_client() {
+                if client.id != granted.credentials.id {
                     tracing::debug!("a session record in the store belongs to another client");
                     return Err(Unreadable::Altered);
                 }
+                granted.credentials = client;
             }
         }
         Ok(Read { version: entry.version, content, expires_at: entry.expires_at.into(), now: now.into() })
@@ -327,33 +303,11 @@ impl Sessions {
         if session.touch(&self.timing, now) && session.stored().is_some() {
             let (sessions, session) = (self.clone(), session.clone());
             self.beside(async move {
-                if let (Some((backing, stored)), Some(version)) =
-                    (sessions.record_of(&session), session.version())
-                {
-                    // If this fails, a later use reports again. The store keeps the record for longer than that.
-                    let kept_for = kept_for(&sessions.timing);
-                    let _ = backing.touch(&stored.key.name, version, kept_for).await;
-                }
+                let Some((backing, stored)) = sessions.record_of(&session) else { return };
+                let Some(version) = session.version() else { return };
+                // If this fails, a later use reports again. The store keeps the record for longer than that.
+                let _ = backing.touch(&stored.key.name, version, kept_for(&sessions.timing)).await;
             });
         }
     }
-}
-
-impl Read {
-    pub(super) fn record(&self) -> &Record<Granted> {
-        &self.content.record
-    }
-
-    pub(super) fn facts(&self) -> &Facts {
-        &self.content.facts
-    }
-
-    pub(super) fn now(&self) -> Timestamp {
-        self.now
-    }
-}
-
-/// Returns true if both are the same tokens.
-pub(super) fn has_token(record: &Record<Granted>, token: &OscToken) -> bool {
-    matches!(&record.standing, Standing::Live(granted) if granted.tokens.access_token() == token.access_token())
 }

@@ -7,6 +7,7 @@ use http::HeaderValue;
 
 use super::claims::Claims;
 use super::handle::OscSession;
+use super::session::touch_step;
 use super::user::OscUser;
 use super::{Session, Timing};
 use crate::clock::{AtomicSeconds, Timestamp};
@@ -69,15 +70,15 @@ impl OscToken {
     /// leaves the user out changes nothing. `None` if the token names no workspace, or if the layer was dropped.
     #[must_use]
     pub fn user(&self) -> Option<OscUser> {
-        let known = self.0.lock().known().cloned();
+        let known = self.0.lock().particulars().known.clone();
         let claims = known.or_else(|| Claims::of(self.access_token()))?;
-        Some(OscUser::new(claims, self.0.engine().upgrade()?.provider.issuer.shared()))
+        Some(OscUser::new(claims, self.0.life().engine.upgrade()?.provider.issuer.shared()))
     }
 
     /// Returns the token's session: a handle that outlives the request and always has a fresh token.
     #[must_use]
     pub fn session(&self) -> OscSession {
-        OscSession::new(self.0.id().clone(), self.0.engine().clone())
+        OscSession::new(self.0.id().clone(), self.0.life().engine.clone())
     }
 
     pub(crate) fn held_by(&self) -> &Session {
@@ -90,12 +91,15 @@ impl OscToken {
 
     /// Says what to do about the token.
     pub(crate) fn freshness(&self, now: Timestamp, timing: &Timing) -> Freshness {
-        self.0.freshness(now, timing)
+        self.issue().freshness(now, timing, self.0.jitter())
     }
 
-    /// Lets requests get the token without any other check, until one is due.
+    /// Lets requests get the token without any other check, until it is due for a refresh, the session ends, or a use has to be
+    /// noted.
     pub(crate) fn skip_checks(&self, timing: &Timing) {
-        self.issue().set_unchecked_until(self.0.unchecked_until(timing));
+        let news_at = self.0.last_seen().plus(touch_step(timing));
+        let ahead_at = self.issue().ahead_at(timing, self.0.jitter());
+        self.issue().unchecked_until.set(news_at.min(self.0.life().ends_at).min(ahead_at));
     }
 
     pub(crate) fn is_same(&self, other: &Self) -> bool {
@@ -144,18 +148,14 @@ impl Issue {
     }
 
     /// Returns true if no check is due. The next check is never far away, so one that seems to be means that the clock went back.
-    pub(super) fn needs_no_check(&self, now: Timestamp) -> bool {
+    pub(crate) fn needs_no_check(&self, now: Timestamp) -> bool {
         let until = self.unchecked_until.get();
         now < until && until.since(now) <= LONGEST_UNCHECKED
     }
 
-    fn set_unchecked_until(&self, until: Timestamp) {
-        self.unchecked_until.set(until);
-    }
-
     /// Says what to do about the token. If the clock went back to before its issue, nothing is known about the token. Then it is used
     /// and refreshed.
-    pub(super) fn freshness(&self, now: Timestamp, timing: &Timing, jitter: f64) -> Freshness {
+    fn freshness(&self, now: Timestamp, timing: &Timing, jitter: f64) -> Freshness {
         if now >= self.expires_at().minus(leeway(self.lifetime(), timing)) {
             Freshness::Due
         } else if now >= self.ahead_at(timing, jitter) || now.plus(CLOCK_SLACK) < self.issued_at {
@@ -167,7 +167,7 @@ impl Issue {
 
     /// Returns the time from which on it is refreshed beside requests. `jitter` in 0..1 moves that nearer to the leeway, by half of the
     /// distance at most, so that sessions that began together do not refresh together.
-    pub(super) fn ahead_at(&self, timing: &Timing, jitter: f64) -> Timestamp {
+    fn ahead_at(&self, timing: &Timing, jitter: f64) -> Timestamp {
         let lifetime = self.lifetime();
         let ahead = timing.refresh_ahead.min(lifetime / 2);
         let nearer = (ahead.saturating_sub(leeway(lifetime, timing)) / 2).mul_f64(jitter.clamp(0.0, 1.0));
