@@ -289,10 +289,8 @@ impl State {
                 _ => (0, 0, 0),
             };
             let lease = |known: &Known| known.record.lease.as_ref().map(|lease| lease.until);
-            let known = node
-                .known
-                .as_ref()
-                .map(|known| (known.record.rotation, known.record.standing.clone(), lease(known)));
+            let known =
+                node.known.as_ref().map(|known| (known.record.rotation, known.record.standing, lease(known)));
             let mut hasher = DefaultHasher::new();
             (node.step.kind(), of_step, run, node.lag, call(&node.call), leaving, known).hash(&mut hasher);
             hasher.finish()
