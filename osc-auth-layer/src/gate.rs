@@ -12,7 +12,7 @@ use crate::request::origin;
 use crate::response::{Answer, Refusal, Visitor, answer};
 use crate::sessions::{Cause, Freshness, OscToken, RETRY_AFTER, Refreshed, Session, SessionId, Sessions};
 
-/// How long a request waits for a refresh when its token has expired.
+/// The longest wait for a refresh if the token has expired or expires within [`PATIENCE_WITH_TOKEN`].
 const PATIENCE: Duration = Duration::from_secs(10);
 /// How long a request waits for a refresh when its token outlasts the wait.
 const PATIENCE_WITH_TOKEN: Duration = Duration::from_secs(3);
@@ -133,7 +133,7 @@ async fn resolve(sessions: &Arc<Sessions>, found: Lookup, is_public: bool) -> Re
         Usable::Token(token) => return Ok(token),
         Usable::Stale(session, stale) => (session, stale),
     };
-    // The token is a fallback only if it outlasts the wait.
+    // A token that outlasts the short wait is a fallback, so its request need not wait for longer.
     let outlasts_the_wait = !stale.issue().has_expired(sessions.now().plus(PATIENCE_WITH_TOKEN));
     let patience = match (is_public, outlasts_the_wait) {
         (true, _) => PATIENCE_IN_PUBLIC.saturating_sub(began_at.elapsed()),

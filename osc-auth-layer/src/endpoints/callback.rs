@@ -69,7 +69,7 @@ async fn complete(context: &Context<'_>) -> Result<Option<Answer>, Refusal> {
 
 /// Returns false if the session was signed out after it began.
 async fn is_live(auth: &Arc<Auth>, id: &SessionId) -> Result<bool, Refusal> {
-    // Another request may be reading it, so a session without a token proves nothing.
+    // A session without a token may be live all the same, while another request reads it from the store.
     let known = auth.sessions.table.find(id);
     if known.is_some_and(|session| auth.sessions.table.current(&session).is_some()) {
         return Ok(true);

@@ -23,7 +23,8 @@ use crate::sessions::SessionId;
 /// How long a session waits for its browser. After that its grant is revoked.
 const UNCLAIMED_FOR: Duration = Duration::from_secs(12);
 
-/// A session that no browser got is withdrawn before its grant is revoked. A store that fails is asked this often.
+/// The tries to withdraw a session that no browser got. Its grant is revoked only after a withdrawal. There are several tries,
+/// because the store may fail.
 const WITHDRAWALS: u32 = 10;
 const WITHDRAW_AGAIN: Duration = Duration::from_secs(1);
 
@@ -139,8 +140,8 @@ async fn revoke_unless_claimed(auth: &Arc<Auth>, pending: &PendingSignIn) {
     auth.sessions.sign_out(&id).await;
 }
 
-/// Returns true if no other node gives the session to its browser. While the store does not say, the session stays: a browser may
-/// have it.
+/// Returns true if no other node gives the session to its browser. Returns false if the store keeps failing, because a browser may
+/// have the session.
 async fn withdraw(auth: &Auth, pending: &PendingSignIn) -> bool {
     let Some(backing) = auth.sessions.backing.as_deref() else { return true };
     let relay = Relay::new(backing, pending);

@@ -21,7 +21,7 @@ const MOST: usize = 4;
 /// The most bytes of one cookie, with its name.
 const LARGEST: usize = 1024;
 
-/// The facts about a sign-in that its callback needs. Their names are short in the cookie, because that has to be.
+/// The facts about a sign-in that its callback needs. Their names in the cookie are short, because the cookie has to be short.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct PendingSignIn {
     #[serde(rename = "s")]

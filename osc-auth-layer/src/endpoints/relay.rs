@@ -31,7 +31,7 @@ const LOOK_ANYWAY: Duration = Duration::from_secs(1);
 /// Tries to publish. Another node waits for longer than they take.
 const TRIES: u32 = 6;
 
-/// The refusals that other nodes tell from a failed sign-in, by their error codes.
+/// The refusals that keep their error codes on other nodes. Every other refusal becomes a failed sign-in there.
 const TOLD: [Refusal; 5] = [
     Refusal::AccessDenied,
     Refusal::NotAllowed,

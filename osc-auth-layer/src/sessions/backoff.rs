@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_went_back_waits_for_nothing() {
+    fn after_the_clock_went_back_there_is_no_wait() {
         let mut backoff = Backoff::default();
         backoff.fail(at(1_000_000), None, 1.0);
         assert_eq!(backoff.wait(at(5)), None);

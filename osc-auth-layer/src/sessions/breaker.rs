@@ -23,7 +23,7 @@ const MOST_REMEMBERED: usize = 1000;
 pub(super) const VERDICT_LIMIT: Duration = Duration::from_secs(2);
 /// The same in a sure outage.
 const PROBE_LIMIT: Duration = Duration::from_secs(10);
-/// In an outage, an account that has not failed may try this much earlier than the others: it tells more.
+/// In a sure outage, an account that has not failed may try this much earlier than the others, because its result tells more.
 const HEAD_START: Duration = Duration::from_secs(2);
 
 #[derive(Default)]
@@ -37,7 +37,7 @@ pub(crate) struct Breaker {
 struct Failures {
     /// The accounts whose refreshes failed since the last success.
     failed: HashSet<Account>,
-    /// False while the failures may be troubles of those accounts. True after another account failed too.
+    /// True after another account failed too. Until then, the failures may be those accounts' own trouble.
     is_sure: bool,
     /// Gates the tries of accounts that have not failed, until the layer is sure. Failures of others do not close it, because an
     /// account that keeps failing must not stop others from showing that the provider works.
@@ -132,7 +132,7 @@ pub(super) struct Attempt<'b> {
 }
 
 impl Attempt<'_> {
-    /// The provider gave an answer that makes sense, be it a refusal.
+    /// Notes that the provider gave a valid answer, even if it was a refusal.
     pub(super) fn answered(mut self) {
         self.account = None;
         *self.breaker.state.lock() = Failures::default();

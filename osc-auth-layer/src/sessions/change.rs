@@ -1,5 +1,5 @@
-//! The one way to change the record of a session that exists: decide on what this node knows, swap, and decide anew on what the store
-//! holds instead, until the store takes it.
+//! Changes the record of a session that exists. A change is decided by the record that this node knows, and swapped into the store.
+//! If the store holds another record, the change is decided again by that one, until the store takes it.
 
 use std::sync::Arc;
 use std::time::Duration;

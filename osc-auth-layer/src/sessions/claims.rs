@@ -10,7 +10,7 @@ use base64::engine::general_purpose::{GeneralPurpose, NO_PAD};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// Longer names are no workspace's and no user's.
+/// The longest name of a workspace or user, in bytes. A longer claim counts as missing.
 const LONGEST: usize = 255;
 
 /// JWTs have no padding (RFC 7515 §2); a token that has some still names its user.

@@ -23,7 +23,7 @@ const END_AGAIN: Pauses = Pauses::new(Duration::from_millis(500), Duration::from
 impl Sessions {
     /// Signs a user out: here at once, then in the store, and at the provider beside the caller. Goes on if the caller goes away.
     ///
-    /// Returns false if the store does not know and will not be told, because it has failed for too many sign-outs.
+    /// Returns false, and ends nothing, if this process does not know the session and too many other endings wait for the store.
     pub(crate) async fn sign_out(self: &Arc<Self>, id: &SessionId) -> bool {
         let known = self.table.find(id);
         if known.is_none() && self.backing.as_ref().is_some_and(|backing| backing.has_too_many_endings()) {
@@ -34,7 +34,7 @@ impl Sessions {
         true
     }
 
-    /// Ends a session in whose place another one of the same browser has begun.
+    /// Ends a session that another session of the same browser has replaced.
     pub(crate) async fn drop_out(self: &Arc<Self>, id: &SessionId) {
         self.table.find(id).inspect(|session| session.end(&self.table, Ending::Dropped));
         self.end_record(id, Ending::Dropped, None).await;
@@ -64,7 +64,7 @@ impl Sessions {
         };
         // A request may have read it meanwhile.
         self.table.find(id).inspect(|session| session.end(&self.table, ending));
-        // Over a version that this node knows, the store need not be read first. Otherwise only the record tells what to revoke.
+        // A version that this node knows can be replaced without a read, unless only the record tells which token to revoke.
         let needs_no_read = held_here.is_some() || ending == Ending::Dropped;
         let known = self.table.find(id).filter(|_| needs_no_read).and_then(|session| session.version());
         let (tried, first_try) = oneshot::channel::<()>();
@@ -80,7 +80,7 @@ impl Sessions {
                     sessions.revoke(&id, held_here.take());
                     drop(tried);
                 }
-                // Not for longer than the record lasts by itself, nor than the layer.
+                // The retries end when the record would have expired by itself, or when the layer is dropped.
                 let (pause, longest) = (pauses.next(), sessions.timing.absolute_timeout);
                 let engine = Arc::downgrade(&sessions);
                 drop(sessions);
@@ -138,7 +138,7 @@ impl Sessions {
         }
     }
 
-    /// The store has recorded the end of a session.
+    /// Notes that the store has recorded the end of a session. Revokes the grant if the user signed out.
     fn ended(
         self: &Arc<Self>,
         id: &SessionId,

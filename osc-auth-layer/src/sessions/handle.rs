@@ -129,7 +129,7 @@ impl OscSession {
 }
 
 impl Session {
-    /// Returns how long no other refresh is forced, after an API refused a fresh token too.
+    /// Returns the time until another refresh may be forced. `None` if it may be forced now.
     fn forced_lately(&self, now: Timestamp) -> Option<Duration> {
         let forced_at = self.lock().particulars().forced_at.filter(|forced_at| *forced_at <= now)?;
         FORCE_AGAIN.checked_sub(now.since(forced_at)).filter(|left| !left.is_zero())
@@ -143,7 +143,7 @@ impl fmt::Debug for OscSession {
 }
 
 impl Refreshed {
-    /// In an outage, the token that is there already will do while it is good.
+    /// Returns the refreshed token, or in an outage the current token if that is still good.
     fn or_current(
         self,
         sessions: &Sessions,

@@ -1,4 +1,4 @@
-//! What the cookie carries.
+//! The session id, which the cookie carries.
 
 use std::hash::{Hash, Hasher};
 
@@ -33,7 +33,7 @@ impl SessionId {
         &self.0
     }
 
-    /// What may be shown of it: a hash, which leads nowhere near the id.
+    /// Returns a name that may be shown: a hash, which does not reveal the id.
     pub(crate) fn public(&self) -> String {
         let mut hash = Sha256::new_with_prefix(b"osc-auth-layer/v1 public session id");
         hash.update(self.0);

@@ -194,7 +194,7 @@ impl Lease {
                 }
                 Ok(Changed::Left(written)) => return written,
                 Ok(Changed::Gone) => return Written::Ended(session.ending().unwrap_or(Ending::Dropped)),
-                // Only a newer version of the layer can go on from here. Another look finds out.
+                // Only a newer version of the layer can continue with this record. The run plans again to find out.
                 Err(ChangeError::Unreadable) => return Written::Theirs,
                 Err(ChangeError::Store) => {
                     if std::mem::replace(&mut is_told, true) {
@@ -313,7 +313,7 @@ impl Theirs {
 }
 
 impl Session {
-    /// Makes what a refresh brought the session's own, where there is no store.
+    /// Puts the result of a refresh into a session without a store.
     fn rotate(&self, sessions: &Sessions, token: &OscToken, granted: Granted) -> Written {
         let mut state = self.lock();
         if let Some(ending) = state.particulars().standing.ending() {

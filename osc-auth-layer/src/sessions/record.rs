@@ -24,7 +24,7 @@ pub(crate) struct Record<G> {
     pub(crate) lease: Option<Lease>,
 }
 
-/// The use of a session. `G` is the type of the tokens.
+/// The standing of a session: live with its tokens, refused, or ended. `G` is the type of the tokens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Standing<G = ()> {
     Live(G),

@@ -65,7 +65,7 @@ const SLOW: Duration = Duration::from_secs(2);
 pub(crate) const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 impl Session {
-    /// Starts a refresh beside the request, unless one is under way, or is known to bring nothing now.
+    /// Starts a refresh beside the request, unless one is under way or none can bring a token now.
     pub(crate) fn refresh_beside(&self, sessions: &Arc<Sessions>, stale: &OscToken) {
         let has_none = self.lock().refresh_token.is_none();
         if !has_none && self.backing_off(sessions).is_none() && !sessions.is_shutting_down() {
@@ -132,7 +132,7 @@ impl Run<'_> {
             if let Err(settled) = self.plan() {
                 return settled;
             }
-            // Bounds what the end of an outage lets loose on the provider. Closed at shutdown.
+            // Limits the burst of refreshes at the end of an outage. Shutdown closes the semaphore.
             let Ok(permit) = sessions.permits.acquire().await else {
                 return Refreshed::Unavailable { retry_after: RETRY_AFTER };
             };
@@ -151,7 +151,8 @@ impl Run<'_> {
             };
             let mut permit = Some(permit);
             let refreshed = self.under_lease(&mut lease, &mut permit).await;
-            // Kept until the answer is stored. So while the store fails, few refresh tokens are at stake.
+            // Unless the answer was slow, the permit is kept until it is stored. So few refresh tokens are at risk while the store
+            // fails.
             drop(permit);
             lease.give_back();
             match refreshed {
@@ -264,7 +265,7 @@ impl Run<'_> {
         }
     }
 
-    /// Makes the answer the session's, before anybody gets to see it.
+    /// Applies the answer to the session before any caller sees it.
     async fn settle(
         &self,
         plan: Plan,
@@ -352,9 +353,9 @@ impl Run<'_> {
         };
         let Particulars { rotation, standing, .. } = *session.lock().particulars();
         match standing {
-            // Another node was faster, and that is why, or it may be about to write.
+            // Another node was faster, which explains the refusal, or it may be about to write.
             _ if !is_decided || rotation > plan.rotation => Err(Unsettled::Changed),
-            // A store that was taken back, and is not yet forward again.
+            // The store was set back to an older state, and the newer record is not there again yet.
             Standing::Live(()) => Ok(session.fail(sessions, None)),
             Standing::Refused => Ok(Refreshed::Refused),
             Standing::Ended(_) => Ok(Refreshed::Ended),
@@ -362,8 +363,8 @@ impl Run<'_> {
     }
 }
 
-/// A lost answer can be had again within the provider's grace. An answer that only takes too long may still come, so
-/// sending the grant again could spend it twice. A provider that does not know a registration may know it in a moment.
+/// Returns true if the grant may be sent again. A provider repeats a lost answer within its grace period. A late answer may still
+/// come, so a second try could spend the grant twice. A provider that does not know a registration may know it in a moment.
 fn is_to_be_asked_again(sessions: &Sessions, answer: &Result<Tokens, GrantError>) -> bool {
     match answer {
         Err(GrantError::PossiblyProcessed { .. }) => true,
@@ -374,7 +375,7 @@ fn is_to_be_asked_again(sessions: &Sessions, answer: &Result<Tokens, GrantError>
     }
 }
 
-/// How far a grant got. A run may die with it, by a panic or with its runtime, and another may follow at once.
+/// The progress of a grant. A run may die before the end, by a panic or with its runtime, and another may follow at once.
 struct Sent<'s> {
     sessions: &'s Arc<Sessions>,
     session: &'s Session,

@@ -47,8 +47,8 @@ impl StoredRegistrations {
         Ok(opened)
     }
 
-    /// Makes a registration the current one, unless there is one already. Returns the one that counts instead. One that no key
-    /// opens is of use to nobody, so it is replaced.
+    /// Makes a registration the current one. If there is one already, changes nothing and returns that one. Replaces one that no
+    /// key opens, because nobody can use it.
     async fn make_current(
         &self,
         name: &RecordName,

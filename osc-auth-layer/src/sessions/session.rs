@@ -36,7 +36,7 @@ struct Seen {
 /// The parts of a session that outlast its tokens. There are many sessions, so this is kept small.
 pub(super) struct Life {
     pub(super) engine: Weak<Sessions>,
-    /// The absolute time-out.
+    /// The absolute timeout.
     pub(super) ends_at: Timestamp,
     /// In milliseconds. Written when it would move by [`touch_step`], not at every request.
     pub(super) last_seen: AtomicU64,

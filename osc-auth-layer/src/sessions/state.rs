@@ -50,7 +50,7 @@ pub(super) struct Particulars {
     extensions: http::Extensions,
 }
 
-/// Those of a session that has none of its own.
+/// The particulars of a session that has none of its own.
 static NONE: LazyLock<Particulars> = LazyLock::new(Particulars::default);
 
 impl SessionState {
@@ -80,7 +80,7 @@ impl SessionState {
         self.particulars.as_deref().unwrap_or(&NONE)
     }
 
-    /// Allocates, so it is only for what has to be noted.
+    /// Returns the particulars for a change. Allocates them if there are none, so it is not for reading.
     pub(super) fn particulars_mut(&mut self) -> &mut Particulars {
         self.particulars.get_or_insert_default()
     }
@@ -129,7 +129,7 @@ mod tests {
     struct Workspace;
 
     #[test]
-    fn what_is_not_alive_keeps_nothing_to_spend_until_it_is_granted_anew() {
+    fn a_session_that_is_not_live_has_no_refresh_token_until_newer_tokens_come() {
         for standing in NOT_LIVE {
             let mut state = SessionState::default();
             state.renew(Some(Secret::new("rt")), None, 1);

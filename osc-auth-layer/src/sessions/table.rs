@@ -78,7 +78,7 @@ impl Table {
     }
 
     fn part(&self, hash: u64) -> &RwLock<HashTable<Session>> {
-        // There are 2ⁿ parts. Within one, the lowest bits and the highest decide.
+        // There are 2ⁿ parts. The middle bits choose one, because the lowest and the highest decide within it.
         &self.parts[(hash >> 32) as usize & (self.parts.len() - 1)].0
     }
 

@@ -199,7 +199,7 @@ fn leeway(lifetime: Duration, timing: &Timing) -> Duration {
     timing.refresh_leeway.min(lifetime / 4)
 }
 
-/// Clocks are corrected by seconds all the time.
+/// A clock may go back by this much without a refresh, because clocks are corrected by seconds all the time.
 const CLOCK_SLACK: Duration = Duration::from_secs(60);
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! The store as the layer uses it: every operation has a deadline, and every answer tells the store's time.
+//! The store as the layer uses it. Every operation has a deadline, and the answers to reads and swaps contain the store's time.
 
 use std::collections::HashSet;
 use std::panic::AssertUnwindSafe;
@@ -57,8 +57,8 @@ impl Backing {
         self.ending.lock().insert(name.clone()).then(|| BeingEnded(self.clone(), name))
     }
 
-    /// Returns true if no more sessions can be ended that this process does not know. While the store is unreachable, strangers
-    /// may sign out of any number of sessions that they made up.
+    /// Returns true if too many endings wait for the store. Then the process ends no session that it does not know, because
+    /// strangers may sign out of any number of made-up sessions while the store is unreachable.
     pub(crate) fn has_too_many_endings(&self) -> bool {
         self.ending.lock().len() >= MOST_ENDINGS
     }
@@ -156,7 +156,7 @@ impl Backing {
         *self.time.lock() = Some((now.into(), Moment::now(&*self.clock)));
     }
 
-    /// Says in the log that the store fails, but not at every request.
+    /// Runs an operation within the deadline. Logs a failure, but not at every request.
     async fn within<T>(
         &self,
         operation: impl Future<Output = Result<T, StoreError>>,

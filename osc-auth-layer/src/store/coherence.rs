@@ -82,7 +82,7 @@ impl Coherence {
         self.changes.notify_waiters();
     }
 
-    /// Waits until the record changes after `before`. Perhaps for ever: the caller sets the limit.
+    /// Waits until the record changes after `before`. There is no timeout, so the caller has to set one.
     pub(crate) async fn change(&self, name: &RecordName, before: BeforeRead) {
         loop {
             let mut notified = std::pin::pin!(self.changes.notified());
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_read_is_trusted_until_it_changes() {
+    fn a_record_that_was_read_is_trusted_until_it_changes() {
         let (coherence, stamp) = (confirmed(), AtomicU64::new(0));
         assert!(!coherence.trusts(&stamp, &name(1), Instant::now()));
         coherence.stamp(&stamp, coherence.before_read(&name(1)));
@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_change_wakes_whoever_waits_for_it_also_when_it_came_first() {
+    async fn a_change_wakes_waiters_even_if_it_came_first() {
         let (coherence, one, two) = (confirmed(), name(1), name(2));
         let before = coherence.before_read(&one);
         let mut waits = Box::pin(coherence.change(&one, before));

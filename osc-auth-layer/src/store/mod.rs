@@ -1,4 +1,4 @@
-//! The sessions that several nodes share: a store of a few verbs, what seals its values, and how its changes become known.
+//! The sessions that several nodes share: the store, the sealing of its values, and the notifications of its changes.
 
 mod backing;
 mod coherence;

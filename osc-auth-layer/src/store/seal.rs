@@ -19,7 +19,7 @@ const NONCE: usize = 24;
 pub(crate) struct RecordName([u8; 32]);
 
 impl RecordName {
-    /// The name of what exists once: `parts` say which kind, and which of it.
+    /// Returns the name of an entry other than a session's, such as a used state. `parts` name its kind and identify it.
     pub(crate) fn once(parts: &[&str]) -> Self {
         let mut hash = Sha256::new_with_prefix(b"osc-auth-layer/v1 once");
         parts.iter().for_each(|part| hash.update(framed(part.as_bytes())));
@@ -58,7 +58,7 @@ impl RecordKey {
         self.key.seal(plain, &self.place(namespace, version, header))
     }
 
-    /// `None` for what was sealed for another session, namespace, version or header, or was altered.
+    /// Opens sealed bytes. `None` if they were altered, or were sealed for another session, namespace, version or header.
     pub(crate) fn open(
         &self,
         namespace: &str,
@@ -146,7 +146,7 @@ impl std::fmt::Debug for Keyring {
     }
 }
 
-/// With its length in front: no two lists of parts read the same.
+/// Returns a part with its length in front, so that no two lists of parts give the same bytes.
 fn framed(part: &[u8]) -> Vec<u8> {
     [&(part.len() as u64).to_be_bytes(), part].concat()
 }
@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn names_are_text_and_back_and_never_run_together() {
+    fn names_survive_as_text_and_depend_on_every_part() {
         let name = RecordName::once(&["state", "ab"]);
         assert_eq!(RecordName::parse(&name.text()), Some(name.clone()));
         assert_ne!(name, RecordName::once(&["statea", "b"]));

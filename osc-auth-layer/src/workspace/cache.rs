@@ -38,8 +38,8 @@ struct Learnt {
     times: u64,
 }
 
-/// How long no refresh follows one whose token was refused too. Otherwise, while the platform refuses every token, each
-/// call would spend a refresh token.
+/// The time without a refresh after the platform refused a refreshed token too. Otherwise, while the platform refuses every token,
+/// each call would spend a refresh token.
 pub(super) const NO_REFRESH_FOR: Duration = Duration::from_secs(60);
 
 /// How long a service's token is not renewed after a new token was refused too. OSC limits how many tokens it issues.

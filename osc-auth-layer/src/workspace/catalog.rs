@@ -1,4 +1,4 @@
-//! Reads the workspace's plan, token balance and apps, and what the platform's own services say about it.
+//! Reads the workspace's plan, token balance and apps from the platform's own services.
 
 use http::Method;
 use serde::{Deserialize, Serialize};

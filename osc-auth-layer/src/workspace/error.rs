@@ -29,7 +29,7 @@ use crate::sessions::{SessionError, SessionErrorKind};
 #[derive(Clone)]
 pub struct ContextError(Box<Problem>);
 
-/// What comes of a call or of a part of it.
+/// The result of a call or of a part of it.
 pub(super) type Outcome<T> = Result<T, ContextError>;
 
 #[derive(Clone)]
@@ -187,8 +187,8 @@ impl ContextError {
         self.0.retry_after
     }
 
-    /// Returns the status with which your app can answer its own client. It is 401 only if the session has ended, because
-    /// the browser cannot help it when OSC refuses a token.
+    /// Returns the status with which your app can answer its own client. It is 401 only if the session has ended, because the
+    /// browser can do nothing about a token that OSC refuses.
     ///
     /// | kind | status |
     /// |---|---|

@@ -10,7 +10,7 @@ use super::answer::{Doing, reason};
 use super::{ContextError, ContextErrorKind, Outcome};
 use crate::network::{NetworkError, WireResponse};
 
-/// What came of a request, with the secrets that were sent for it, so that no error repeats one.
+/// The result of a request, with the secrets that were sent for it, so that no error repeats one.
 pub(super) struct Answer<'a> {
     pub(super) doing: Doing<'a>,
     pub(super) response: Result<WireResponse, NetworkError>,

@@ -38,7 +38,7 @@ impl Server {
         Ok(Self { info, tls: is_tls.then(tls_connector).transpose()? })
     }
 
-    /// Connects in this version of the protocol, and authenticates. Perhaps for ever: the caller sets the limit.
+    /// Connects with this version of the protocol, and authenticates. There is no timeout, so the caller has to set one.
     pub(super) async fn connect(
         &self,
         protocol: ProtocolVersion,
@@ -66,7 +66,7 @@ async fn connect_tls(tls: &TlsConnector, host: &str, port: u16) -> io::Result<Tl
     let name = ServerName::try_from(host.to_owned()).map_err(io::Error::other)?;
     let connect = async |address| {
         let stream = TcpStream::connect::<SocketAddr>(address).await?;
-        // An operation is one small packet, which must not wait for others to travel with.
+        // An operation is one small packet. Without this option, TCP may hold it back to send it with others.
         stream.set_nodelay(true)?;
         tls.connect(name.clone(), stream).await
     };
@@ -93,7 +93,7 @@ fn tls_connector() -> Result<TlsConnector, ConfigError> {
         let cause = found.errors.first().map(|error| format!(" ({error})")).unwrap_or_default();
         return Err(unusable(format!("asks for TLS, but the system has no root certificates{cause}")));
     }
-    // The one the app installed; else one for these connections alone. Never installed: that is the app's to do.
+    // If the app has installed no provider, these connections get their own. Only the app may install one for the process.
     let provider = CryptoProvider::get_default().cloned();
     let provider = provider.unwrap_or_else(|| Arc::new(aws_lc_rs::default_provider()));
     let config = ClientConfig::builder_with_provider(provider)

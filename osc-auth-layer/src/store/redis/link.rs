@@ -22,24 +22,24 @@ const REPEAT_IN_LOG: Duration = Duration::from_secs(60);
 pub(super) struct Link {
     pub(super) server: Server,
     pub(super) timeout: Duration,
-    /// Written by each new connection: a replica, which could read, shows itself only when it is to write.
+    /// A write that each new connection sends first. A replica accepts reads, so only a write reveals it.
     probe: Request,
     stage: watch::Sender<Stage>,
-    /// What Redis refused last, of what has nothing to do with the connection.
+    /// The last logged refusal that has nothing to do with the connection, and the time of its log line.
     refusal: Mutex<Option<(Problem, Instant)>>,
 }
 
 /// The connection, or why there is none.
 struct Stage {
     connection: Option<Connection>,
-    /// Of the connection, or of the one to come.
+    /// The number of the connection, or of the next one while there is none.
     number: u64,
-    /// When the connection was lost.
+    /// The time at which the connection was lost, or at which the layer began to connect.
     since: Instant,
     cause: Problem,
-    /// Whether `cause` is in the log.
+    /// True if `cause` is in the log.
     is_told: bool,
-    /// Connects. Gone or finished: nobody has asked yet, or its runtime is gone.
+    /// The task that connects. `None` until somebody needs a connection. Finished without one if its runtime is gone.
     task: Option<JoinHandle<()>>,
 }
 
@@ -48,7 +48,7 @@ impl Stage {
         self.connection.clone().map(|connection| (connection, self.number)).ok_or_else(|| self.cause.clone())
     }
 
-    /// Returns whether there is a connection now.
+    /// Notes the result of a try to connect. Returns true if there is a connection now.
     fn note(&mut self, opened: Result<Connection, Problem>) -> bool {
         match opened {
             Ok(connection) => {
@@ -75,7 +75,7 @@ impl Link {
         Self { server, timeout, probe, stage: watch::Sender::new(stage), refusal: Mutex::new(None) }
     }
 
-    /// Sends a request and returns the answer, all within the time-out.
+    /// Sends a request and returns the answer, all within the timeout.
     pub(super) async fn ask(self: &Arc<Self>, request: &Request) -> Result<Value, Problem> {
         if Handle::try_current().is_err() {
             return Err(Problem::NoRuntime);
@@ -100,7 +100,7 @@ impl Link {
         })
     }
 
-    /// Waits until there is a connection, though not when there has been none for the time-out already.
+    /// Waits until there is a connection. Fails at once if there has been none for the length of the timeout.
     pub(super) async fn connected(self: &Arc<Self>) -> Result<(), Problem> {
         self.connection(Instant::now() + self.timeout).await.map(drop)
     }
@@ -119,7 +119,7 @@ impl Link {
         self.stage.borrow().connection()
     }
 
-    /// Makes another connection in place of the one of this number, or when there is none and nobody makes one.
+    /// Begins to connect if the `lost` connection is still the current one, or if there is none and no task connects.
     fn reconnect(self: &Arc<Self>, lost: Option<u64>, cause: Problem) {
         self.stage.send_if_modified(|stage| {
             let is_due = match stage.connection {
@@ -151,7 +151,7 @@ impl Link {
         timeout(self.timeout, connecting).await.unwrap_or(Err(Problem::TimedOut))
     }
 
-    /// Requests in plenty may be refused for one reason: it is logged once, and then once a minute.
+    /// Logs a refusal when it is new, and then once a minute, because many requests may be refused for one reason.
     fn tell_refusal(&self, problem: &Problem) {
         let (mut refusal, now) = (self.refusal.lock(), Instant::now());
         if refusal.as_ref().is_none_or(|(last, at)| last != problem || now - *at >= REPEAT_IN_LOG) {

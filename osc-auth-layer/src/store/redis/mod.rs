@@ -27,9 +27,9 @@ const REMEDY: &str = "Write it as redis://user:password@host:6379/0, or rediss:/
                       characters in the password.";
 const DEFAULT_NAMESPACE: &str = "osc-auth";
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(1);
-/// A shorter one would let nothing through.
+/// With a shorter timeout, no operation would succeed.
 const SHORTEST_TIMEOUT: Duration = Duration::from_millis(10);
-/// Sums of it and a moment must not overflow.
+/// A timeout is added to the current time, and the sum must not overflow.
 const LONGEST_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Keeps sessions in Redis (6.0 or later) or Valkey (feature `redis`).
@@ -141,7 +141,7 @@ fn parse(url: &str) -> Result<ConnectionInfo, ConfigError> {
             "Write it as redis://user:password@host, or redis://:password@host for a password alone.";
         return Err(invalid("has a user without a password", remedy));
     }
-    // An operation is one small packet, which must not wait for others to travel with.
+    // An operation is one small packet. Without this option, TCP may hold it back to send it with others.
     let tcp = server.tcp_settings().clone().set_nodelay(true);
     Ok(server.set_tcp_settings(tcp))
 }
@@ -192,7 +192,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn urls_of_redis_and_valkey_are_taken_without_a_runtime() {
+    fn urls_of_redis_and_valkey_are_accepted_without_a_runtime() {
         for url in [
             "redis://localhost",
             "redis://:hunter2@localhost:6380/3",
@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unusable_url_is_told_without_its_password() {
+    fn an_error_about_a_url_contains_no_password() {
         for url in [
             "",
             "localhost:6379",

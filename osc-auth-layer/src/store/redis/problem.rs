@@ -1,4 +1,4 @@
-//! What can be wrong with Redis, in words that hold no secret.
+//! The problems with Redis, in words that contain no secret.
 
 use std::error::Error;
 use std::fmt;
@@ -7,7 +7,7 @@ use redis::{ErrorKind, RedisError};
 
 use crate::redact::line;
 
-/// The texts of the server and the library's own are not passed on: they quote what was sent, even a password.
+/// A problem with Redis. It leaves out the texts of the server and of redis-rs, because they quote what was sent, even a password.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Problem {
     /// The operating system's or the TLS library's reason.
@@ -19,12 +19,12 @@ pub(crate) enum Problem {
     /// The error's code.
     Refused(String),
     Nonsense,
-    /// Changes are made, and nobody tells of them.
+    /// Redis did not send the notification of a change.
     Unnotified,
     NoRuntime,
 }
 
-/// What the server answers to everything, or to every write, for as long as the state lasts.
+/// The codes with which a server refuses every request, or every write, as long as its state lasts.
 const NOT_SERVING: [&str; 4] = ["READONLY", "LOADING", "MASTERDOWN", "CLUSTERDOWN"];
 
 impl From<RedisError> for Problem {
@@ -44,7 +44,7 @@ impl From<RedisError> for Problem {
 
 impl Problem {
     fn of_server(code: &str, detail: &str) -> Self {
-        // Before 7.2 Redis gives what a script met a code of its own: `ERR Error running script (…): -READONLY …`.
+        // Redis before 7.2 wraps the error that a script met in its own: `ERR Error running script (…): -READONLY …`.
         let met = |state: &&&str| code == **state || detail.contains(&format!("-{state} "));
         match NOT_SERVING.iter().find(met) {
             Some(state) => Self::NotServing(state),
@@ -59,7 +59,7 @@ impl Problem {
         }
     }
 
-    /// Whether another connection may do better.
+    /// Returns true if another connection may succeed.
     pub(super) fn is_of_the_connection(&self) -> bool {
         matches!(self, Self::Unreachable(_) | Self::TimedOut | Self::Unauthenticated | Self::NotServing(_))
     }
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn a_servers_answer_is_told_by_its_code_alone() {
+    fn an_answer_of_the_server_is_shown_by_its_code_alone() {
         let secret = "unknown command 'HELLO', with args beginning with: '3' 'AUTH' 'default' 'hunter2'";
         for code in ["ERR", "WRONGTYPE", "NOPERM", "WRONGPASS", "hunter2", "READONLY"] {
             let told = StoreError::new(answered(code, secret)).to_string();
@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn a_replica_and_an_acl_are_known_also_by_what_a_script_met() {
+    fn errors_inside_scripts_reveal_a_replica_and_an_acl() {
         let wrapped = "Error running script (call to f_1): @user_script:8: -READONLY You can't write";
         assert_eq!(answered("ERR", wrapped), Problem::NotServing("READONLY"));
         let denied = "The user executing the script can't run this command or subcommand script: 4d58";
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_with_the_connection_is_told_from_what_is_not() {
+    fn problems_of_the_connection_are_told_from_others() {
         let refused = std::io::Error::from(std::io::ErrorKind::ConnectionRefused);
         assert!(Problem::from(RedisError::from(refused)).is_of_the_connection());
         let late = std::io::Error::from(std::io::ErrorKind::TimedOut);

@@ -55,7 +55,7 @@ impl Request {
         self
     }
 
-    /// The first call of a script after the server's start finds that it does not know it.
+    /// Sends the request. If the server does not know the script, as after its start, loads it and sends the request again.
     pub(super) async fn send(&self, connection: &mut MultiplexedConnection) -> Result<Value, Problem> {
         match (self.command.query_async(connection).await, self.script) {
             (Err(error), Some(script)) if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) => {
@@ -69,12 +69,12 @@ impl Request {
     }
 }
 
-/// For an argument: never 0, which Redis refuses as a time to live.
+/// Returns the milliseconds for an argument. Never returns 0, which Redis refuses as a time to live.
 pub(super) fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX).clamp(1, LONGEST_MILLIS)
 }
 
-/// Of the library's own errors, none is passed on, because they quote the answer, which may contain anything.
+/// Parses an answer. Drops the library's own error, because it quotes the answer, which may contain anything.
 fn parse<T: FromRedisValue>(answer: Value) -> Result<T, Problem> {
     redis::from_redis_value(answer).map_err(|_| Problem::Nonsense)
 }
@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn durations_stay_within_what_redis_takes() {
+    fn durations_stay_within_the_limits_of_redis() {
         assert_eq!(millis(Duration::ZERO), 1);
         assert_eq!(millis(Duration::from_millis(1500)), 1500);
         assert_eq!(millis(Duration::MAX), LONGEST_MILLIS);

@@ -1,4 +1,4 @@
-//! What one connection brings word of, from its first notification to its last.
+//! The notifications of one connection, from its first to its last.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -15,16 +15,17 @@ use crate::store::{Watcher, Watching};
 /// Longer than anybody waits for a canary; it leaves a handful of keys per node.
 const CANARY_LIFETIME_MILLIS: u64 = 2000;
 
-/// An unbroken sequence of changes, told to every watcher.
+/// An unbroken sequence of notifications, which go to every watcher.
 ///
-/// A canary is a key that is written on the command connection: once word of it is here, so is word of whatever was
-/// changed before it was sent. Each has a name of its own, or another's expiry could be taken for its arrival.
+/// A canary is a heartbeat: a key that the node writes on the command connection. Its notification arrives after those of all
+/// changes that were made before it was sent. Each canary has its own name, so that the expiry of another one does not count as
+/// its arrival.
 pub(super) struct Sequence {
     sessions: String,
     canaries: String,
-    /// `None` from the end on.
+    /// The watchers and the canary under way. `None` after the sequence has ended.
     told: Mutex<Option<Told>>,
-    /// How many canaries arrived. `None` from the end on.
+    /// The number of the last canary that arrived. `None` after the sequence has ended.
     arrived: watch::Sender<Option<u64>>,
 }
 
@@ -56,7 +57,7 @@ impl Sequence {
         self.arrived.send_replace(None);
     }
 
-    /// The canary of this number, larger than those before, about to be sent.
+    /// Returns the request for a canary, and notes that it is about to be sent. Each number is larger than those before.
     pub(super) fn canary(&self, number: u64) -> Request {
         if let Some(told) = &mut *self.told.lock() {
             told.canary = Some((number, Instant::now()));
@@ -111,11 +112,11 @@ fn name<'k>(key: &'k Value, prefix: &str) -> Option<&'k str> {
     }
 }
 
-/// The connection's end of a sequence, which ends with the connection, be it by a panic or because the runtime went.
+/// The link from a connection to its sequence. The sequence ends with the connection, also after a panic or with the runtime.
 pub(super) struct Listener(pub(super) Arc<Sequence>);
 
 impl AsyncPushSender for Listener {
-    /// Runs in the connection's own task: in order, at once, and with no queue that could grow.
+    /// Handles a notification at once, in the connection's own task. So the order is kept, and no queue can grow.
     fn send(&self, push: PushInfo) -> Result<(), SendError> {
         self.0.hear(&push);
         Ok(())
@@ -156,7 +157,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_sequence_ends_with_its_connection_and_with_what_cannot_be_understood() {
+    async fn a_sequence_ends_with_its_connection_and_after_a_malformed_notification() {
         let emptied = PushInfo { kind: PushKind::Invalidate, data: vec![Value::Nil] };
         let odd = PushInfo { kind: PushKind::Invalidate, data: vec![Value::Int(1)] };
         let lost = PushInfo { kind: PushKind::Disconnection, data: vec![] };

@@ -1,4 +1,4 @@
-//! Listens to what changes, on a connection of its own, as long as somebody wants to know.
+//! Receives notifications of changes on its own connection, as long as there is a watcher.
 
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
@@ -17,13 +17,13 @@ use crate::secret::random_token;
 use crate::store::Watcher;
 
 const CANARY_EVERY: Duration = Duration::from_millis(250);
-/// A canary that takes longer is not coming: by then nobody trusts the sequence any more.
+/// A canary that takes longer counts as lost, because by then no layer trusts the sequence any more.
 const CANARY_LIMIT: Duration = Duration::from_secs(1);
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
-/// While the command connection is down too, which looks after itself.
+/// The pause while the command connection is down too. That one reconnects by itself.
 const LINK_PAUSE: Duration = Duration::from_millis(250);
-/// So many failures in a row are no unlucky moment: they last for more than a second.
+/// This many failures in a row last for more than a second, so they are no passing fault.
 const FAILURES_TO_LOG: u32 = 6;
 
 pub(super) struct Tracking {
@@ -54,8 +54,8 @@ impl Tracking {
         self.keep_going();
     }
 
-    /// Starts the task when somebody watches and it is not there: a layer is often built before there is a runtime, and
-    /// a runtime may go.
+    /// Starts the task if there is a watcher and the task does not run. A layer is often built before there is a runtime, and a
+    /// runtime may end.
     pub(super) fn keep_going(self: &Arc<Self>) {
         let mut state = self.state.lock();
         let is_missing = state.task.as_ref().is_none_or(JoinHandle::is_finished);
@@ -69,7 +69,7 @@ impl Tracking {
 
     /// Connects, and from then on tells every watcher of what changes.
     async fn listen(&self) -> Result<(Connection, Arc<Sequence>), Problem> {
-        // Redis tells of what changes at the same moment prefix by prefix, in order: canaries must come after sessions.
+        // Redis sends notifications of simultaneous changes prefix by prefix, in order. Canaries have to come after sessions.
         let sessions = format!("{}:s:", self.namespace);
         let canaries = format!("{}:w:{}:", self.namespace, random_token::<12>());
         let mut tracking = redis::cmd("CLIENT");
@@ -117,7 +117,7 @@ async fn keep_listening(tracking: Weak<Tracking>) {
                 "Redis sends no notifications of changes. Until it does, each request with a session asks Redis."
             );
         }
-        // A memory that is full may have room again soon; what is not allowed stays so for longer.
+        // A full memory may soon have room again. Other refusals last longer.
         let is_full = matches!(&problem, Problem::Refused(code) if code == "OOM");
         let pause =
             if is_refused && !is_full { LONGEST_PAUSE } else { FIRST_PAUSE * (1 << failures.min(11)) };
@@ -125,7 +125,7 @@ async fn keep_listening(tracking: Weak<Tracking>) {
     }
 }
 
-/// `None` when nobody is left to be told. Then the task must end, and another may be started.
+/// Returns the tracking while there is a watcher. After `None` the task must end, and another may be started.
 fn wanted(tracking: &Weak<Tracking>) -> Option<Arc<Tracking>> {
     let tracking = tracking.upgrade()?;
     let mut state = tracking.state.lock();
