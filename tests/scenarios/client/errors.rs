@@ -191,6 +191,21 @@ async fn errors_read_well() {
 }
 
 #[tokio::test]
+async fn an_oversized_answer_to_an_update_is_an_error_and_no_reason_to_look() {
+    let stage = Stage::signed_in().await;
+    let osc = stage.context().await;
+    let demo = soon(osc.get_instance(ADSERVER, "demo")).await.unwrap().unwrap();
+    let oversized = Fault::Answer(200, "application/json", " ".repeat(5 * 1024 * 1024));
+    stage.osc.fault(Endpoint::Instances, Fault::AfterProcessing(Box::new(oversized))).once();
+    let before = stage.osc.count(Endpoint::Instances);
+
+    let error = soon(osc.update_instance(ADSERVER, &demo, json!({ "level": 1 }))).await.unwrap_err();
+
+    assert_eq!(error.kind(), Kind::UnexpectedAnswer, "{error}");
+    assert_eq!(stage.osc.count(Endpoint::Instances), before + 1);
+}
+
+#[tokio::test]
 async fn retry_after_of_every_platform_service_is_passed_on() {
     for call in calls() {
         let stage = Stage::signed_in().await;
