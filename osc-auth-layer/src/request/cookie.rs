@@ -4,7 +4,6 @@ mod ours;
 #[cfg(test)]
 mod tests;
 
-use std::io::Write;
 use std::time::Duration;
 
 use base64::Engine;
@@ -67,8 +66,11 @@ impl CookieMode {
     }
 
     fn name(&self, suffix: Option<u16>) -> String {
-        let suffix = suffix.map(|port| port.to_string()).unwrap_or_default();
-        format!("{}{suffix}", String::from_utf8_lossy(self.base.needle()))
+        let base = String::from_utf8_lossy(self.base.needle());
+        match suffix {
+            None => base.into_owned(),
+            Some(port) => format!("{base}{port}"),
+        }
     }
 
     /// Finds the session id among the request's cookies, without allocating and without parsing other cookies. Calls `port`
@@ -82,11 +84,9 @@ impl CookieMode {
         port: impl FnOnce() -> u16,
     ) -> Result<Option<SessionId>, BadCookie> {
         let port = self.suffix(port);
-        let mut digits = [0; 5];
-        let suffix = port.map(|port| decimal(port, &mut digits)).unwrap_or_default();
         let mut found: Option<&[u8]> = None;
         for header in headers.get_all(header::COOKIE) {
-            for value in (Values { header: header.as_bytes(), at: 0, base: &self.base, suffix }) {
+            for value in (Values { header: header.as_bytes(), at: 0, base: &self.base, port }) {
                 if found.replace(value).is_some() {
                     return Err(BadCookie::Duplicate(self.name(port)));
                 }
@@ -173,12 +173,12 @@ impl BadCookie {
     }
 }
 
-/// Iterates over the values of the cookies in `header` whose raw name is `base`, followed by `suffix`.
+/// Iterates over the values of the cookies in `header` whose raw name is `base`, followed by `port` if there is one.
 struct Values<'h> {
     header: &'h [u8],
     at: usize,
     base: &'h memmem::Finder<'static>,
-    suffix: &'h [u8],
+    port: Option<u16>,
 }
 
 impl<'h> Iterator for Values<'h> {
@@ -187,23 +187,35 @@ impl<'h> Iterator for Values<'h> {
     fn next(&mut self) -> Option<&'h [u8]> {
         loop {
             let (before, found) = self.header.split_at(self.at + self.base.find(&self.header[self.at..])?);
-            let rest = &found[self.base.needle().len()..];
+            let mut rest = &found[self.base.needle().len()..];
             self.at = self.header.len() - rest.len();
-            let begins_a_pair = || matches!(before.trim_ascii_end().last(), None | Some(b';'));
-            let value = rest.strip_prefix(self.suffix).and_then(|rest| rest.strip_prefix(b"="));
-            let Some(rest) = value.filter(|_| begins_a_pair()) else { continue };
+            if let Some(port) = self.port {
+                let Some(after_port) = rest.strip_prefix(decimal(port, &mut [0; 5])) else { continue };
+                rest = after_port;
+            }
+            let Some(rest) = rest.strip_prefix(b"=").filter(|_| ends_a_pair(before)) else { continue };
             let end = memchr::memchr(b';', rest).unwrap_or(rest.len());
             return Some(rest[..end].trim_ascii());
         }
     }
 }
 
+fn ends_a_pair(before: &[u8]) -> bool {
+    let before = before.iter().rev().find(|byte| !matches!(byte, b' ' | b'\t'));
+    before.is_none_or(|byte| *byte == b';')
+}
+
 fn decimal(number: u16, digits: &mut [u8; 5]) -> &[u8] {
-    let mut free = &mut digits[..];
-    // Five digits are enough for every number of 16 bits.
-    let _ = write!(free, "{number}");
-    let length = 5 - free.len();
-    &digits[..length]
+    let (mut at, mut rest) = (digits.len(), number);
+    loop {
+        at -= 1;
+        // A remainder of ten always fits.
+        digits[at] = b'0' + (rest % 10) as u8;
+        rest /= 10;
+        if rest == 0 {
+            return &digits[at..];
+        }
+    }
 }
 
 impl SessionId {
