@@ -12,21 +12,28 @@ pin_project! {
     /// trailers, or a short answer of the layer.
     #[derive(Debug)]
     pub struct ResponseBody<B> {
-        // `None` in an answer of the layer.
         #[pin]
-        inner: Option<B>,
-        // What is left of the layer's answer.
-        own: Bytes,
+        kind: Kind<B>,
+    }
+}
+
+pin_project! {
+    #[derive(Debug)]
+    #[project = KindProj]
+    enum Kind<B> {
+        Inner { #[pin] body: B },
+        Own { bytes: Option<Bytes> },
     }
 }
 
 impl<B> ResponseBody<B> {
     pub(crate) fn inner(body: B) -> Self {
-        Self { inner: Some(body), own: Bytes::new() }
+        Self { kind: Kind::Inner { body } }
     }
 
-    pub(crate) fn own(own: Bytes) -> Self {
-        Self { inner: None, own }
+    pub(crate) fn own(bytes: Bytes) -> Self {
+        let bytes = Some(bytes).filter(|bytes| !bytes.is_empty());
+        Self { kind: Kind::Own { bytes } }
     }
 }
 
@@ -48,20 +55,23 @@ where
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
-        let this = self.project();
-        match this.inner.as_pin_mut() {
-            Some(body) => body.poll_frame(cx),
-            None if this.own.is_empty() => Poll::Ready(None),
-            None => Poll::Ready(Some(Ok(Frame::data(std::mem::take(this.own).into())))),
+        match self.project().kind.project() {
+            KindProj::Inner { body } => body.poll_frame(cx),
+            KindProj::Own { bytes } => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes.into())))),
         }
     }
 
     fn is_end_stream(&self) -> bool {
-        self.inner.as_ref().map_or(self.own.is_empty(), B::is_end_stream)
+        match &self.kind {
+            Kind::Inner { body } => body.is_end_stream(),
+            Kind::Own { bytes } => bytes.is_none(),
+        }
     }
 
     fn size_hint(&self) -> SizeHint {
-        let own = || SizeHint::with_exact(self.own.len() as u64);
-        self.inner.as_ref().map_or_else(own, B::size_hint)
+        match &self.kind {
+            Kind::Inner { body } => body.size_hint(),
+            Kind::Own { bytes } => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
+        }
     }
 }

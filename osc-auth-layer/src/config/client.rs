@@ -53,10 +53,10 @@ const SETTING: &str = "CLIENT_AUTH_METHOD / auth_method";
 
 impl ClientAuthMethod {
     pub(super) fn parse(name: &str) -> Result<Self, ConfigError> {
-        match name {
-            "client_secret_basic" => Ok(Self::ClientSecretBasic),
-            "client_secret_post" => Ok(Self::ClientSecretPost),
-            _ => {
+        match AuthMethod::parse(name) {
+            Some(AuthMethod::Basic) => Ok(Self::ClientSecretBasic),
+            Some(AuthMethod::Post) => Ok(Self::ClientSecretPost),
+            Some(AuthMethod::None) | None => {
                 let problem = format!("is {name:?}, which is not a supported method");
                 let remedy = "Set it to client_secret_basic or client_secret_post, or leave it out to use a method that the \
                               provider announces.";

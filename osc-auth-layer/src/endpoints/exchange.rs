@@ -216,6 +216,8 @@ async fn refusal(auth: &Auth, client: &Credentials, error: GrantError) -> Refusa
             Refusal::Misconfigured
         }
         GrantError::Refused | GrantError::Misconfigured(_) => Refusal::SignInFailed,
-        _ => Refusal::ProviderUnavailable,
+        GrantError::NotSent { .. } | GrantError::PossiblyProcessed { .. } | GrantError::TimedOut => {
+            Refusal::ProviderUnavailable
+        }
     }
 }

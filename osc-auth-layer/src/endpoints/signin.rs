@@ -151,6 +151,9 @@ fn unknown_host(context: &Context<'_>, host: &str) -> Refusal {
 fn refusal(error: GrantError) -> Refusal {
     match error {
         GrantError::Misconfigured(_) => Refusal::Misconfigured,
-        _ => Refusal::ProviderUnavailable,
+        GrantError::Refused
+        | GrantError::NotSent { .. }
+        | GrantError::PossiblyProcessed { .. }
+        | GrantError::TimedOut => Refusal::ProviderUnavailable,
     }
 }

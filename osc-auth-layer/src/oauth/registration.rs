@@ -104,7 +104,7 @@ pub(crate) fn parse(response: &WireResponse, redirect_uris: &[String], now: Time
 /// A client that the provider made, and its registration.
 pub(crate) type Registered = (Arc<Credentials>, Registration);
 
-/// What the shared registrations answer.
+/// The future that the methods of [`Registrations`] return.
 type Answer<'r, T> = BoxFuture<'r, Result<T, GrantError>>;
 
 /// The registrations that all nodes of an app share. The first one counts.

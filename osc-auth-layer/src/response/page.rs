@@ -53,9 +53,18 @@ pub(super) fn render(error: &str, description: &str, signin: Option<&str>) -> St
 }
 
 fn escape(text: &str) -> String {
-    // `&` comes first, because the entities contain it.
-    let entities = [('&', "&amp;"), ('<', "&lt;"), ('>', "&gt;"), ('"', "&quot;"), ('\'', "&#39;")];
-    entities.iter().fold(text.to_owned(), |text, (c, entity)| text.replace(*c, entity))
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '"' => escaped.push_str("&quot;"),
+            '\'' => escaped.push_str("&#39;"),
+            c => escaped.push(c),
+        }
+    }
+    escaped
 }
 
 #[cfg(test)]
