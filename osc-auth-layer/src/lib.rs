@@ -91,6 +91,10 @@ pub use self::service::OscAuth;
 pub use self::sessions::{OscSession, OscToken, OscUser, SessionError, SessionErrorKind};
 #[cfg(feature = "redis")]
 pub use self::store::redis::RedisStore;
+#[cfg(feature = "postgres")]
+pub use self::store::sql::postgres::PostgresStore;
+#[cfg(feature = "sqlite")]
+pub use self::store::sql::sqlite::SqliteStore;
 pub use self::store::{
     Entry, Found, SessionStore, StoreError, StoreFuture, Swap, Swapped, Version, Watcher, Watching,
 };

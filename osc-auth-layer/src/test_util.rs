@@ -43,7 +43,7 @@ pub async fn write_as_a_newer_version(store: &MemoryStore, cookie: &str) {
     let version = Version::random();
     let value = with_newer_members(&entry.value, &key, store.namespace(), [entry.version, version]);
     let value = value.expect("a record that this version can read");
-    let swap = Swap { expected: Some(entry.version), version, value: &value, expires_in: None };
+    let swap = Swap { expected: Some(entry.version), version, value: &value, expires_in: None, group: None };
     let swapped = store.swap(&key.name.text(), swap).await;
     assert!(matches!(swapped, Ok(Swapped::Done { .. })), "the record changed meanwhile");
 }

@@ -24,7 +24,7 @@ pub(crate) async fn configure() -> Result<Builder, AnyError> {
     // Sessions in Redis survive a restart and are shared with the app's other nodes.
     Ok(match variable("REDIS_URL") {
         None => auth,
-        Some(url) => auth.store(RedisStore::new(&url)?),
+        Some(url) => auth.store(RedisStore::from_url(&url)?),
     })
 }
 

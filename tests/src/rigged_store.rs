@@ -32,6 +32,8 @@ pub enum Op {
     Release,
     /// Creates a value once for all nodes.
     Once,
+    /// Lists the sessions of a user.
+    Members,
 }
 
 /// How an operation fails.
@@ -289,6 +291,10 @@ impl SessionStore for RiggedStore {
             let key = self.alias(key);
             self.meddle(Op::Once, self.store.delete(&key, expected)).await
         })
+    }
+
+    fn members<'s>(&'s self, group: &'s str) -> StoreFuture<'s, Vec<String>> {
+        Box::pin(async move { self.meddle(Op::Members, self.store.members(group)).await })
     }
 
     fn watch(&self, watcher: Watcher) {

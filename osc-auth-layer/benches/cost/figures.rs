@@ -178,7 +178,7 @@ pub(crate) async fn redis(rows: &mut Vec<Row>) {
         return;
     };
     let in_memory = Stage::new(&layer(), 1_000).await;
-    let store = RedisStore::new(&redis.url).expect("a URL").namespace("bench");
+    let store = RedisStore::from_url(&redis.url).expect("a URL").namespace("bench");
     let stored = builder().store(store).build().expect("the bench's layer builds");
     let stored = Stage::new(&stored, 1_000).await;
     redis.warm_up(&stored).await;

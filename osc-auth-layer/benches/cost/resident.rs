@@ -49,7 +49,7 @@ fn grown_by(store: &str) -> Option<usize> {
 pub(crate) async fn run(store: &str) {
     let builder = match store {
         NO_STORE => builder(),
-        url => builder().store(RedisStore::new(url).expect("a URL").namespace("bench")),
+        url => builder().store(RedisStore::from_url(url).expect("a URL").namespace("bench")),
     };
     let layer = builder.build().expect("the layer builds");
     let before = resident_bytes();

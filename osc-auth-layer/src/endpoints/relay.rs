@@ -66,7 +66,7 @@ impl<'r> Relay<'r> {
     /// Uses up the state. Returns true for the first delivery on any node.
     pub(super) async fn consume_once(&mut self) -> Result<bool, StoreError> {
         let version = Version::random();
-        let swap = Swap { expected: None, version, value: &[], expires_in: Some(LIFETIME) };
+        let swap = Swap { expected: None, version, value: &[], expires_in: Some(LIFETIME), group: None };
         let swapped = self.backing.swap(&self.name, swap).await?;
         self.consumed = matches!(swapped, Swapped::Done { .. }).then_some(version);
         Ok(self.consumed.is_some())
@@ -164,7 +164,7 @@ impl<'r> Relay<'r> {
     }
 
     async fn put(&self, expected: Version, version: Version, value: &[u8]) -> Result<Swapped, StoreError> {
-        let swap = Swap { expected: Some(expected), version, value, expires_in: None };
+        let swap = Swap { expected: Some(expected), version, value, expires_in: None, group: None };
         self.backing.swap(&self.name, swap).await
     }
 

@@ -157,7 +157,7 @@ impl Sessions {
     ) -> Result<Swapped, StoreError> {
         let is_registered = !self.provider.has_static_client();
         let value = sealed::seal(content, key, backing.namespace(), version, is_registered);
-        backing.swap(&key.name, Swap { expected, version, value: &value, expires_in }).await
+        backing.swap(&key.name, Swap { expected, version, value: &value, expires_in, group: None }).await
     }
 }
 

@@ -114,7 +114,7 @@ impl Sessions {
                 None => backing.get(&key.name).await?,
                 Some(version) => {
                     let (value, expires_in) = (&sealed::ended(ending), Some(lasts));
-                    let swap = Swap { expected, version: Version::random(), value, expires_in };
+                    let swap = Swap { expected, version: Version::random(), value, expires_in, group: None };
                     match backing.swap(&key.name, swap).await? {
                         Swapped::Done { .. } => return Ok(()),
                         Swapped::Conflict(Found { entry: Some(entry), .. }) if entry.version == version => {

@@ -58,7 +58,7 @@ impl StoredRegistrations {
         let mut expected = None;
         loop {
             let version = Version::random();
-            let swap = Swap { expected, version, value: sealed, expires_in: Some(lifetime) };
+            let swap = Swap { expected, version, value: sealed, expires_in: Some(lifetime), group: None };
             let Swapped::Conflict(found) = self.backing.swap(name, swap).await? else { return Ok(None) };
             let opened = found.entry.as_ref().and_then(|entry| self.open(name, &entry.value));
             if opened.is_some() {

@@ -119,7 +119,13 @@ impl Backing {
         value: &[u8],
         lifetime: Duration,
     ) -> Result<bool, StoreError> {
-        let swap = Swap { expected: None, version: Version::random(), value, expires_in: Some(lifetime) };
+        let swap = Swap {
+            expected: None,
+            version: Version::random(),
+            value,
+            expires_in: Some(lifetime),
+            group: None,
+        };
         Ok(matches!(self.swap(name, swap).await?, Swapped::Done { .. }))
     }
 

@@ -2,6 +2,7 @@
 
 mod bytes;
 mod expiry;
+mod groups;
 mod swap;
 mod watching;
 
@@ -71,6 +72,9 @@ pub async fn run<S: SessionStore>(node: impl AsyncFn() -> S) {
     expiry::a_swap_moves_the_expiry_only_if_told_to(nodes).await;
     expiry::a_touch_moves_the_expiry_and_never_back(nodes).await;
 
+    groups::a_group_has_its_live_entries(nodes).await;
+    groups::an_entry_belongs_to_the_group_of_its_last_swap(nodes).await;
+
     watching::a_store_that_takes_a_watcher_notifies_it_of_every_change(nodes).await;
 }
 
@@ -118,7 +122,7 @@ async fn swap(
     expires_in: Option<Duration>,
 ) -> Result<Version, Found> {
     let version = Version::random();
-    match ok(node.swap(key, Swap { expected, version, value, expires_in })).await {
+    match ok(node.swap(key, Swap { expected, version, value, expires_in, group: None })).await {
         Swapped::Done { .. } => Ok(version),
         Swapped::Conflict(found) => Err(found),
     }

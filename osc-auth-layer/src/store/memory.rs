@@ -52,7 +52,8 @@ struct State {
     operations: usize,
 }
 
-type Entries = HashMap<String, Entry>;
+/// Each entry, and its group.
+type Entries = HashMap<String, (Entry, Option<String>)>;
 
 /// Holds the contents of a [`MemoryStore`] at one moment.
 #[derive(Clone)]
@@ -129,7 +130,7 @@ impl MemoryStore {
     pub fn sessions(&self) -> usize {
         let now = self.0.clock.now();
         let state = self.0.state.lock();
-        let is_live = |entry: &&Entry| now < entry.expires_at && header(&entry.value).is_some();
+        let is_live = |(entry, _): &&(Entry, _)| now < entry.expires_at && header(&entry.value).is_some();
         state.entries.values().filter(is_live).count()
     }
 
@@ -138,7 +139,7 @@ impl MemoryStore {
     pub fn leases(&self) -> usize {
         let now = Timestamp::from(self.0.clock.now());
         let state = self.0.state.lock();
-        let until = |entry: &Entry| header(&entry.value)?["lease"]["until"].as_u64();
+        let until = |(entry, _): &(Entry, _)| header(&entry.value)?["lease"]["until"].as_u64();
         state.entries.values().filter_map(until).filter(|until| now < Timestamp::from_millis(*until)).count()
     }
 
@@ -159,7 +160,10 @@ impl MemoryStore {
     #[must_use]
     pub fn dump(&self) -> Vec<u8> {
         let state = self.0.state.lock();
-        state.entries.iter().flat_map(|(key, entry)| [key.as_bytes(), &entry.value].concat()).collect()
+        let bytes = |(key, (entry, group)): (&String, &(Entry, Option<String>))| {
+            [key.as_bytes(), &entry.value, group.as_deref().unwrap_or_default().as_bytes()].concat()
+        };
+        state.entries.iter().flat_map(bytes).collect()
     }
 
     /// Does one atomic operation. `work` returns its result, and true if the watchers are to be notified.
@@ -177,7 +181,7 @@ impl MemoryStore {
             if state.is_down {
                 return Err(StoreError::new("the test made it unavailable"));
             }
-            state.entries.retain(|_, entry| SystemTime::from(now) < entry.expires_at);
+            state.entries.retain(|_, (entry, _)| SystemTime::from(now) < entry.expires_at);
             let (result, changed) = work(&mut state.entries, now);
             if changed {
                 state.watching.iter().for_each(|watching| watching.changed(name));
@@ -207,27 +211,27 @@ impl SessionStore for MemoryStore {
 
     fn get<'s>(&'s self, key: &'s str) -> StoreFuture<'s, Found> {
         self.operate(key, move |entries, now| {
-            (Found { entry: entries.get(key).cloned(), now: now.into() }, false)
+            (Found { entry: entries.get(key).map(|(entry, _)| entry.clone()), now: now.into() }, false)
         })
     }
 
     fn swap<'s>(&'s self, key: &'s str, swap: Swap<'s>) -> StoreFuture<'s, Swapped> {
         self.operate(key, move |entries, now| {
-            let held = entries.get(key);
+            let held = entries.get(key).map(|(entry, _)| entry);
             if held.map(|entry| entry.version) != swap.expected {
                 return (Swapped::Conflict(Found { entry: held.cloned(), now: now.into() }), false);
             }
             let kept_until = held.map_or(now.into(), |entry| entry.expires_at);
             let expires_at = swap.expires_in.map_or(kept_until, |expires_in| now.plus(expires_in).into());
             let entry = Entry { version: swap.version, value: swap.value.to_vec(), expires_at };
-            entries.insert(key.to_owned(), entry);
+            entries.insert(key.to_owned(), (entry, swap.group.map(str::to_owned)));
             (Swapped::Done { now: now.into() }, true)
         })
     }
 
     fn touch<'s>(&'s self, key: &'s str, expected: Version, expires_in: Duration) -> StoreFuture<'s, ()> {
         self.operate(key, move |entries, now| {
-            if let Some(entry) = entries.get_mut(key).filter(|entry| entry.version == expected) {
+            if let Some((entry, _)) = entries.get_mut(key).filter(|(entry, _)| entry.version == expected) {
                 entry.expires_at = entry.expires_at.max(now.plus(expires_in).into());
             }
             ((), false)
@@ -236,11 +240,18 @@ impl SessionStore for MemoryStore {
 
     fn delete<'s>(&'s self, key: &'s str, expected: Version) -> StoreFuture<'s, ()> {
         self.operate(key, move |entries, _| {
-            let is_meant = entries.get(key).is_some_and(|entry| entry.version == expected);
+            let is_meant = entries.get(key).is_some_and(|(entry, _)| entry.version == expected);
             if is_meant {
                 entries.remove(key);
             }
             ((), is_meant)
+        })
+    }
+
+    fn members<'s>(&'s self, group: &'s str) -> StoreFuture<'s, Vec<String>> {
+        self.operate(group, move |entries, _| {
+            let members = entries.iter().filter(|(_, (_, of))| of.as_deref() == Some(group));
+            (members.map(|(key, _)| key.clone()).collect(), false)
         })
     }
 

@@ -9,6 +9,8 @@ pub(crate) mod memory;
 #[cfg(feature = "redis")]
 pub(crate) mod redis;
 mod seal;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+pub(crate) mod sql;
 mod watcher;
 
 use std::error::Error;
@@ -59,6 +61,9 @@ pub trait SessionStore: Send + Sync + 'static {
 
     /// Removes an entry. Does nothing if the store holds another version, or none.
     fn delete<'s>(&'s self, key: &'s str, expected: Version) -> StoreFuture<'s, ()>;
+
+    /// Returns the keys of all entries in a [`Swap::group`], in any order.
+    fn members<'s>(&'s self, group: &'s str) -> StoreFuture<'s, Vec<String>>;
 
     /// Gives the store a [`Watcher`]. Each layer calls this once.
     ///
@@ -125,6 +130,8 @@ pub struct Swap<'s> {
     pub value: &'s [u8],
     /// The time after which the entry expires. `None` leaves the expiry as it is. A new entry always has one.
     pub expires_in: Option<Duration>,
+    /// The group that the entry belongs to from now on, and to no other: the sessions of one user. `None` if it belongs to none.
+    pub group: Option<&'s str>,
 }
 
 /// The result of [`SessionStore::swap`].

@@ -58,6 +58,10 @@ impl SessionStore for Shuffled {
         self.operate(self.store.delete(key, expected))
     }
 
+    fn members<'s>(&'s self, group: &'s str) -> StoreFuture<'s, Vec<String>> {
+        self.operate(self.store.members(group))
+    }
+
     fn watch(&self, watcher: Watcher) {
         self.store.watch(watcher);
     }

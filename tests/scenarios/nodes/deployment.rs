@@ -81,6 +81,6 @@ async fn write_in_a_newer_format(nodes: &Nodes) {
     let entry = nodes.store.get(&name).await.expect("the store works").entry.expect("a record");
     let version = Version::from_bytes([9; 16]);
     let value = [&[2], &entry.value[1..]].concat();
-    let swap = Swap { expected: Some(entry.version), version, value: &value, expires_in: None };
+    let swap = Swap { expected: Some(entry.version), version, value: &value, expires_in: None, group: None };
     nodes.store.swap(&name, swap).await.expect("the store works");
 }

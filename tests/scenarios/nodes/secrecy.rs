@@ -28,6 +28,7 @@ async fn put(nodes: &Nodes, name: &str, version: u8, value: &[u8]) {
         version: Version::from_bytes([version; 16]),
         value,
         expires_in: Some(Duration::from_secs(3600)),
+        group: None,
     };
     nodes.store.swap(name, swap).await.expect("the store works");
 }

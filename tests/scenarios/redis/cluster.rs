@@ -155,7 +155,7 @@ impl Cluster {
         let mut made = Vec::new();
         for number in 0..nodes {
             let (clock, proxy) = (clock(), Proxy::to(redis.addr()).await);
-            let store = RedisStore::new(&url(number, proxy.addr())).expect("a valid URL");
+            let store = RedisStore::from_url(&url(number, proxy.addr())).expect("a valid URL");
             let layer = configure(number, layer_for(&osc).clock(clock.clone()), store);
             let app = app(&layer.build().expect("the test's layer builds"));
             made.push(Node { clock, proxy, app });

@@ -11,7 +11,7 @@ use super::unnotified::Unnotified;
 use super::{assert_refused, records};
 
 fn store(redis: &RedisServer) -> RedisStore {
-    RedisStore::new(&redis.url()).expect("a valid URL")
+    RedisStore::from_url(&redis.url()).expect("a valid URL")
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -24,7 +24,7 @@ async fn a_redis_store_meets_the_store_contract() {
 async fn a_redis_store_with_namespace_and_password_meets_the_contract() {
     let redis = RedisServer::with(&["--requirepass", "correct horse"]).await;
     let url = redis.url().replace(' ', "%20");
-    store_contract::run(async || RedisStore::new(&url).expect("a valid URL").namespace("app:ä")).await;
+    store_contract::run(async || RedisStore::from_url(&url).expect("a valid URL").namespace("app:ä")).await;
     let keys = redis.command(&["KEYS", "*"]).await;
     assert!(!keys.is_empty() && keys.lines().all(|key| key.starts_with("app:ä:")), "{keys}");
 }
@@ -34,7 +34,7 @@ async fn a_redis_store_without_notifications_meets_the_contract() {
     let redis = RedisServer::start().await;
     redis.command(&UNNOTIFIED).await;
     let url = unnotified(0, redis.addr());
-    store_contract::run(async || Unnotified(RedisStore::new(&url).expect("a valid URL"))).await;
+    store_contract::run(async || Unnotified(RedisStore::from_url(&url).expect("a valid URL"))).await;
 }
 
 #[tokio::test]
@@ -43,7 +43,7 @@ async fn namespaces_do_not_see_each_other() {
     let (one, other) = (store(&redis).namespace("one"), store(&redis).namespace("other"));
     let new = |value| {
         let expires_in = Some(Duration::from_secs(60));
-        Swap { expected: None, version: Version::from_bytes([1; 16]), value, expires_in }
+        Swap { expected: None, version: Version::from_bytes([1; 16]), value, expires_in, group: None }
     };
     soon(one.swap("key", new(b"one"))).await.unwrap();
     assert_eq!(soon(other.get("key")).await.unwrap().entry, None);

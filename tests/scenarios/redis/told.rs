@@ -85,7 +85,7 @@ async fn a_refresh_sends_two_notifications() {
 #[tokio::test]
 async fn layers_sharing_a_store_share_connections_and_notifications() {
     let redis = RedisServer::start().await;
-    let store = RedisStore::new(&redis.url()).expect("a valid URL");
+    let store = RedisStore::from_url(&redis.url()).expect("a valid URL");
     let shared = |_, layer: Builder, _| layer.store(store.clone());
     let mut cluster = Cluster::with(redis, provider().await, 3, open, shared).await.sign_in().await;
     cluster.warm_up().await;

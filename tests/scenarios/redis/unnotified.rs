@@ -30,4 +30,8 @@ impl SessionStore for Unnotified {
     fn delete<'s>(&'s self, key: &'s str, expected: Version) -> StoreFuture<'s, ()> {
         self.0.delete(key, expected)
     }
+
+    fn members<'s>(&'s self, group: &'s str) -> StoreFuture<'s, Vec<String>> {
+        self.0.members(group)
+    }
 }

@@ -287,7 +287,7 @@ async fn s33_debug_output_of_public_types_shows_no_secret() {
         builder.public_url("http://localhost:3000").cookie_key(*KEY)
     };
     let short = builder().cookie_key("too-short-a-key").build().unwrap_err();
-    let store = RedisStore::new("redis://user:pass-of-redis@127.0.0.1:1/0").unwrap();
+    let store = RedisStore::from_url("redis://user:pass-of-redis@127.0.0.1:1/0").unwrap();
     let mut shown = format!("{client:?} {:#?} {short} {short:?} {store:?}", builder());
     let test_token = TestToken::new("an-access-token").refresh_token("a-refresh-token");
     shown.push_str(&format!("{test_token:?} "));

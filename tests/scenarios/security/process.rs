@@ -64,7 +64,8 @@ impl Servers {
         let dns = HeldDns::default();
         dns.lead_to(self.https.port());
         let authority = self.authority.clone();
-        let store = RedisStore::new(&format!("rediss://localhost:{}", self.rediss.port())).expect("a URL");
+        let store =
+            RedisStore::from_url(&format!("rediss://localhost:{}", self.rediss.port())).expect("a URL");
         OscAuthLayer::builder(Client::confidential(self.osc.client_id(), self.osc.client_secret()))
             .environment("dev")
             .public_url("http://localhost:3000")
@@ -161,7 +162,7 @@ fn s80_no_source_file_changes_process_state() {
         "set_current_dir",
         "set_global_default",
         "set_logger",
-        "try_init",
+        ".try_init(",
         "signal::",
     ];
     let mut sources = String::new();

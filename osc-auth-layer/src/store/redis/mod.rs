@@ -22,7 +22,7 @@ use super::{Found, SessionStore, StoreError, StoreFuture, Swap, Swapped, Version
 use crate::error::ConfigError;
 use crate::secret::random_token;
 
-const SETTING: &str = "REDIS_URL / RedisStore::new";
+const SETTING: &str = "SESSION_STORE / RedisStore::from_url";
 const REMEDY: &str = "Write it as redis://user:password@host:6379/0, or rediss:// for TLS. Percent-encode special \
                       characters in the password.";
 const DEFAULT_NAMESPACE: &str = "osc-auth";
@@ -50,7 +50,7 @@ const LONGEST_TIMEOUT: Duration = Duration::from_secs(60);
 /// use osc_auth_layer::{Client, OscAuthLayer, RedisStore};
 ///
 /// # fn main() -> Result<(), osc_auth_layer::ConfigError> {
-/// let store = RedisStore::new("redis://localhost:6379/0")?.namespace("my-app");
+/// let store = RedisStore::from_url("redis://localhost:6379/0")?.namespace("my-app");
 /// let client = Client::confidential("id", "a secret of 32 characters or more");
 /// let auth = OscAuthLayer::builder(client).store(store).build()?;
 /// # Ok(())
@@ -80,7 +80,7 @@ impl RedisStore {
     /// # Errors
     /// The URL cannot be used, or it asks for TLS and the system has no root certificates. The error never contains the
     /// password.
-    pub fn new(url: &str) -> Result<Self, ConfigError> {
+    pub fn from_url(url: &str) -> Result<Self, ConfigError> {
         let server = Server::new(parse(url)?)?;
         Ok(Self::with(server, DEFAULT_NAMESPACE.into(), DEFAULT_TIMEOUT))
     }
@@ -112,6 +112,10 @@ impl RedisStore {
 
     fn key(&self, key: &str) -> String {
         format!("{}:s:{key}", self.namespace)
+    }
+
+    fn group_key(&self, group: &str) -> String {
+        format!("{}:u:{group}", self.namespace)
     }
 
     /// Sends a request and reads the answer.
@@ -161,6 +165,8 @@ impl SessionStore for RedisStore {
             swap.expires_in.map_or_else(String::new, |expires_in| millis(expires_in).to_string());
         let request = Request::call(&scripts::SWAP, &self.key(key));
         let request = request.arg(expected).arg(swap.version.as_bytes()).arg(swap.value).arg(expires_in);
+        let group = swap.group.map_or_else(String::new, |group| self.group_key(group));
+        let request = request.arg(group);
         self.run(request, scripts::swapped)
     }
 
@@ -171,6 +177,11 @@ impl SessionStore for RedisStore {
 
     fn delete<'s>(&'s self, key: &'s str, expected: Version) -> StoreFuture<'s, ()> {
         self.run(Request::call(&scripts::DELETE, &self.key(key)).arg(expected.as_bytes()), |_| Ok(()))
+    }
+
+    fn members<'s>(&'s self, group: &'s str) -> StoreFuture<'s, Vec<String>> {
+        let request = Request::call(&scripts::MEMBERS, &self.group_key(group));
+        self.run(request, |answer| scripts::members(answer, &self.key("")))
     }
 
     fn watch(&self, watcher: Watcher) {
@@ -201,7 +212,7 @@ mod tests {
             "redis://[::1]:6379/0",
             "unix:///run/redis.sock",
         ] {
-            assert!(RedisStore::new(url).is_ok(), "{url}");
+            assert!(RedisStore::from_url(url).is_ok(), "{url}");
         }
     }
 
@@ -216,14 +227,14 @@ mod tests {
             "rediss://:hunter2@localhost/#insecure",
             "redis://hunter2@localhost",
         ] {
-            let error = RedisStore::new(url).expect_err(url).to_string();
+            let error = RedisStore::from_url(url).expect_err(url).to_string();
             assert!(error.starts_with(SETTING) && !error.contains("hun"), "{error}");
         }
     }
 
     #[test]
     fn debug_and_keys_show_the_namespace_and_no_password() {
-        let store = RedisStore::new("redis://ada:hunter2@localhost").expect("a valid URL");
+        let store = RedisStore::from_url("redis://ada:hunter2@localhost").expect("a valid URL");
         let store = store.timeout(Duration::MAX).namespace("app").timeout(Duration::from_millis(200));
         assert_eq!(store.key("n"), "app:s:n");
         let debug = format!("{store:?}");

@@ -16,18 +16,19 @@ pub(super) struct Lua {
 }
 
 macro_rules! script {
-    ($file:literal) => {
+    ($($file:literal),+) => {
         LazyLock::new(|| {
-            let text = concat!(include_str!("prelude.lua"), include_str!($file));
+            let text = concat!($(include_str!($file)),+);
             Lua { text, hash: Script::new(text).get_hash().to_owned() }
         })
     };
 }
 
-pub(super) static GET: LazyLock<Lua> = script!("get.lua");
-pub(super) static SWAP: LazyLock<Lua> = script!("swap.lua");
-pub(super) static TOUCH: LazyLock<Lua> = script!("touch.lua");
-pub(super) static DELETE: LazyLock<Lua> = script!("delete.lua");
+pub(super) static GET: LazyLock<Lua> = script!("prelude.lua", "get.lua");
+pub(super) static SWAP: LazyLock<Lua> = script!("prelude.lua", "swap.lua");
+pub(super) static TOUCH: LazyLock<Lua> = script!("prelude.lua", "touch.lua");
+pub(super) static DELETE: LazyLock<Lua> = script!("prelude.lua", "delete.lua");
+pub(super) static MEMBERS: LazyLock<Lua> = script!("members.lua");
 
 /// A thousand years: sums of it stay within the integers that Lua's numbers hold exactly.
 const LONGEST_MILLIS: u64 = 1000 * 365 * 24 * 60 * 60 * 1000;
@@ -108,6 +109,12 @@ pub(crate) fn swapped(answer: Value) -> Result<Swapped, Problem> {
         }
         _ => Ok(Swapped::Conflict(found(answer)?)),
     }
+}
+
+/// Reads what `members.lua` returns. `prefix` precedes the keys.
+pub(super) fn members(answer: Value, prefix: &str) -> Result<Vec<String>, Problem> {
+    let keys: Vec<String> = parse(answer)?;
+    keys.iter().map(|key| key.strip_prefix(prefix).map(str::to_owned).ok_or(Problem::Nonsense)).collect()
 }
 
 #[cfg(test)]
