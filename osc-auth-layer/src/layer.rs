@@ -9,7 +9,7 @@ use crate::config::{Builder, Client};
 use crate::endpoints::Auth;
 use crate::error::ConfigError;
 use crate::service::OscAuth;
-use crate::sessions::Sessions;
+use crate::sessions::{Sessions, UserSessions};
 
 /// Signs users in with Open Source Cloud, and gives each of their requests a fresh [`OscToken`](crate::OscToken).
 ///
@@ -83,6 +83,22 @@ impl OscAuthLayer {
     /// [`ConfigError`] names the variable that is missing or cannot be used, and says what to do.
     pub fn from_env() -> Result<Self, ConfigError> {
         Self::builder_from_env()?.build()
+    }
+
+    /// Returns the sessions of the user with this [key](crate::OscUser::key), for an administrator or a job. Sends nothing.
+    ///
+    /// The layer does not check who asks, so the app must.
+    ///
+    /// ```
+    /// use osc_auth_layer::{OscAuthLayer, SessionError};
+    ///
+    /// async fn lock_out(auth: &OscAuthLayer, user_key: &str) -> Result<(), SessionError> {
+    ///     auth.sessions_of(user_key).end_all().await
+    /// }
+    /// ```
+    #[must_use]
+    pub fn sessions_of(&self, user_key: impl Into<String>) -> UserSessions {
+        UserSessions::new(user_key.into(), Arc::downgrade(&self.auth.sessions))
     }
 
     /// Waits for refreshes and revocations that are under way, so that no rotated refresh token is lost.

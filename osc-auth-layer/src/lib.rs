@@ -88,7 +88,9 @@ pub use self::error::ConfigError;
 pub use self::future::ResponseFuture;
 pub use self::layer::OscAuthLayer;
 pub use self::service::OscAuth;
-pub use self::sessions::{OscSession, OscToken, OscUser, SessionError, SessionErrorKind};
+pub use self::sessions::{
+    OscSession, OscToken, OscUser, SessionError, SessionErrorKind, SessionInfo, UserSessions,
+};
 #[cfg(feature = "redis")]
 pub use self::store::redis::RedisStore;
 #[cfg(feature = "postgres")]

@@ -19,7 +19,7 @@ use crate::clock::Clock;
 use crate::layer::OscAuthLayer;
 use crate::oauth::{Credentials, Tokens, bearer};
 use crate::secret::Secret;
-use crate::sessions::{has_newer_members, with_newer_members};
+use crate::sessions::{Device, has_newer_members, with_newer_members};
 pub use crate::store::memory::{MemoryStore, Snapshot};
 use crate::store::{Entry, RecordKey, SessionStore, Swap, Swapped, Version};
 
@@ -152,7 +152,7 @@ impl OscAuthLayer {
         let credentials = self.auth.sessions.provider.static_client().unwrap_or_else(|| {
             Arc::new(Credentials { id: "test".to_owned(), secret: None, auth_method: None })
         });
-        let begun = self.auth.sessions.begin(tokens, credentials).await;
+        let begun = self.auth.sessions.begin(tokens, credentials, Device::default()).await;
         let begun = begun.expect("the session store takes a session");
         let name = self.auth.config.cookies.session_name(|| token.port);
         HeaderValue::try_from(format!("{name}={}", begun.held_by().id().cookie_value()))

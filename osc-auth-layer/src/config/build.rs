@@ -7,7 +7,7 @@ use super::{Builder, Config};
 use crate::error::ConfigError;
 use crate::network::HttpClient;
 use crate::oauth::Issuer;
-use crate::sessions::{Admission, Settings};
+use crate::sessions::{Admission, GroupKeys, Settings};
 use crate::store::Keyring;
 #[cfg(feature = "client")]
 use crate::workspace::Platform;
@@ -50,6 +50,7 @@ impl Builder {
             clock: self.clock,
             store: self.store,
             registration_keys: Keyring::derive(&secrets, b"osc-auth-layer/v1 registration"),
+            group_keys: GroupKeys::derive(&secrets),
             #[cfg(feature = "client")]
             extensions,
         };

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::{Either, select};
+use http::header;
 
 use super::Context;
 use super::exchange::Delivery;
@@ -11,7 +12,7 @@ use super::outcomes::Outcome;
 use super::query::Query;
 use crate::endpoints::Auth;
 use crate::response::{Answer, Refusal, see_other};
-use crate::sessions::SessionId;
+use crate::sessions::{Device, SessionId};
 
 /// How long a browser waits for the exchange of the code. The exchange goes on afterwards, and a reload gets its outcome.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -41,7 +42,9 @@ async fn complete(context: &Context<'_>) -> Result<Option<Answer>, Refusal> {
         cookies.remove(&pending);
         return Ok(None);
     }
-    let Some(delivery) = Delivery::begin(auth, &pending, query, now)? else { return Ok(None) };
+    let device = context.head.headers().get(header::USER_AGENT).map(|agent| Device::of(agent.as_bytes()));
+    let delivery = Delivery::begin(auth, &pending, query, now, device.unwrap_or_default())?;
+    let Some(delivery) = delivery else { return Ok(None) };
     let outcome = match select(Box::pin(delivery.outcome()), auth.sessions.clock.sleep(PATIENCE)).await {
         Either::Left((Some(outcome), _)) => outcome,
         // The pending sign-in stays, so that a reload can join the exchange.

@@ -18,7 +18,7 @@ use crate::oauth::{Credentials, ErrorCode, GrantError};
 use crate::redact::redacted;
 use crate::response::Refusal;
 use crate::secret::Secret;
-use crate::sessions::SessionId;
+use crate::sessions::{Device, SessionId};
 
 /// How long a session waits for its browser. After that its grant is revoked.
 const UNCLAIMED_FOR: Duration = Duration::from_secs(12);
@@ -44,6 +44,7 @@ impl<'s> Delivery<'s> {
         pending: &'s Arc<PendingSignIn>,
         query: Query,
         now: Timestamp,
+        device: Device,
     ) -> Result<Option<Self>, Refusal> {
         auth.sessions.sweeper.keep_going();
         let place = auth.outcomes.enter(pending.state(), Fingerprint::of(&query), auth.sessions.now());
@@ -52,7 +53,7 @@ impl<'s> Delivery<'s> {
             Place::First(sender) => {
                 let outcome = sender.subscribe();
                 let (runner, pending) = (auth.clone(), pending.clone());
-                let exchange = async move { run(&runner, &pending, &query, &sender, now).await };
+                let exchange = async move { run(&runner, &pending, &query, &sender, now, device).await };
                 auth.sessions.beside(exchange.in_current_span());
                 outcome
             }
@@ -99,6 +100,7 @@ async fn run(
     query: &Query,
     sender: &watch::Sender<Option<Outcome>>,
     now: Timestamp,
+    device: Device,
 ) {
     let (state, sessions, fingerprint) = (pending.state(), &auth.sessions, Fingerprint::of(query));
     let mut relay = sessions.backing.as_deref().map(|backing| Relay::new(backing, pending));
@@ -108,7 +110,7 @@ async fn run(
         None => Ok(auth.consumed.consume_once(state, pending.expires_at(), now)),
     };
     let outcome = match (is_first, &relay) {
-        (Ok(true), _) => match sign_in(auth, pending, query).await {
+        (Ok(true), _) => match sign_in(auth, pending, query, device).await {
             Ok(id) => Outcome::SignedIn { id, is_relayed: false },
             Err(refusal) => Outcome::Refused(refusal),
         },
@@ -155,7 +157,12 @@ async fn withdraw(auth: &Auth, pending: &PendingSignIn) -> bool {
 }
 
 /// Exchanges the code of the provider's answer, and begins a session.
-async fn sign_in(auth: &Arc<Auth>, pending: &PendingSignIn, query: &Query) -> Result<SessionId, Refusal> {
+async fn sign_in(
+    auth: &Arc<Auth>,
+    pending: &PendingSignIn,
+    query: &Query,
+    device: Device,
+) -> Result<SessionId, Refusal> {
     // Required if the provider announced it. Applies to error answers too (RFC 9207 §2.4).
     let is_expected = query.get("iss").map_or(!pending.iss_due, |iss| iss == pending.issuer);
     if !is_expected {
@@ -196,7 +203,8 @@ async fn sign_in(auth: &Arc<Auth>, pending: &PendingSignIn, query: &Query) -> Re
         return Err(Refusal::NotAllowed);
     }
     // Every sign-in gets a new id, so a planted id is worthless (session fixation).
-    let token = auth.sessions.begin(tokens, client).await.map_err(|_| Refusal::ProviderUnavailable)?;
+    let token =
+        auth.sessions.begin(tokens, client, device).await.map_err(|_| Refusal::ProviderUnavailable)?;
     let id = token.held_by().id().clone();
     tracing::debug!(session = %id.public(), "signed in");
     Ok(id)

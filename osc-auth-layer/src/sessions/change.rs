@@ -4,12 +4,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::record::{Ending, Record};
-use super::sealed::{self, Content, Granted, Unreadable};
+use super::claims::Claims;
+use super::layout::Unreadable;
+use super::record::{Ending, Record, Standing};
+use super::sealed::{self, Content, Granted};
 use super::stored::{Read, Stored};
-use super::{Session, Sessions};
+use super::{OscUser, Session, Sessions, group};
 use crate::clock::Timestamp;
-use crate::store::{Backing, Found, RecordKey, StoreError, Swap, Swapped, Version};
+use crate::store::{Found, RecordKey, StoreError, Swap, Swapped, Version};
 
 /// The decision about a record.
 pub(super) enum Decision<W, L> {
@@ -67,7 +69,7 @@ impl Sessions {
         exact: Option<Timestamp>,
         mut decide: impl FnMut(&Record<Granted>, Circumstances) -> Decision<W, L>,
     ) -> Result<Changed<W, L>, ChangeError> {
-        let Some(place @ (backing, Stored { key, .. })) = self.record_of(session) else {
+        let Some((backing, Stored { key, .. })) = self.record_of(session) else {
             return Ok(Changed::Gone);
         };
         let mut told = exact.map(|now| Circumstances { now, is_exact: true, is_set_back: false });
@@ -84,8 +86,8 @@ impl Sessions {
                 Decision::Leave(result) => return Ok(Changed::Left(result)),
                 Decision::Read => self.reread(session).await?,
                 Decision::Write(record, result) => {
-                    let content = Content { record, facts: content.facts };
-                    match self.put(place, Some(expected), version, &content, None).await? {
+                    let content = Content::new(record, content.facts);
+                    match self.put(session, Some(expected), version, &content, None).await? {
                         Swapped::Done { now } => {
                             session.adopt(self, version, content, now.into());
                             return Ok(Changed::Written(result, now.into()));
@@ -130,14 +132,14 @@ impl Sessions {
     /// hold a refresh token that is spent. Returns true in that case.
     pub(super) fn adopt(self: &Arc<Self>, session: &Session, read: Read) -> bool {
         session.note_use(&read, self.now());
+        self.heed_mark(session.id(), &read);
         let is_set_back = session.adopt(self, read.version, read.content, read.now);
         if is_set_back {
             let (sessions, session) = (self.clone(), session.clone());
             self.beside(async move {
-                let Some(place) = sessions.record_of(&session) else { return };
                 let Some((known, content)) = session.base(&sessions) else { return };
                 let newer = Version::random();
-                let put = sessions.put(place, Some(known), newer, &content, None).await;
+                let put = sessions.put(&session, Some(known), newer, &content, None).await;
                 if let Ok(Swapped::Done { now }) = put {
                     session.adopt(&sessions, newer, content, now.into());
                 }
@@ -146,18 +148,39 @@ impl Sessions {
         is_set_back
     }
 
-    /// Swaps a record into the store.
+    /// Swaps the session's record into the store.
     pub(super) async fn put(
         &self,
-        (backing, Stored { key, .. }): (&Backing, &Stored),
+        session: &Session,
         expected: Option<Version>,
         version: Version,
         content: &Content,
         expires_in: Option<Duration>,
     ) -> Result<Swapped, StoreError> {
+        let Some((backing, Stored { key, .. })) = self.record_of(session) else {
+            return Err(StoreError::new("the session has no record"));
+        };
+        let namespace = backing.namespace();
         let is_registered = !self.provider.has_static_client();
-        let value = sealed::seal(content, key, backing.namespace(), version, is_registered);
-        backing.swap(&key.name, Swap { expected, version, value: &value, expires_in, group: None }).await
+        let place = group::place(namespace, &key.name);
+        let summary = self.group_keys.seal(session.id(), &content.facts, &place);
+        let value = sealed::seal(content, key, namespace, version, is_registered, &summary);
+        let group = self.group_keys.group(namespace, self.user_of(session, content));
+        let swap = Swap { expected, version, value: &value, expires_in, group: group.as_deref() };
+        backing.swap(&key.name, swap).await
+    }
+
+    /// Returns the user of a record. One without tokens still belongs to the user of its last ones.
+    fn user_of(&self, session: &Session, content: &Content) -> Option<OscUser> {
+        let known = || session.lock().particulars().known.clone();
+        let claims = match &content.record.standing {
+            Standing::Live(Granted { tokens, user, .. }) => {
+                user.clone().or_else(|| Claims::of(tokens.access_token()))
+            }
+            Standing::Refused => known().or_else(|| Claims::of(self.table.current(session)?.access_token())),
+            Standing::Ended(_) => None,
+        };
+        Some(OscUser::new(claims?, self.provider.issuer.shared()))
     }
 }
 

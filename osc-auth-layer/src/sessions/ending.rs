@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
+use super::layout;
 use super::record::{Ending, LEASE, Standing};
-use super::sealed;
 use super::stored::Read;
 use super::{OscToken, Session, SessionId, Sessions, Table};
 use crate::clock::Pauses;
@@ -46,6 +46,14 @@ impl Sessions {
         let held_here = session.sign_out(self);
         // A creation that failed may have had its effect.
         self.end_record(session.id(), Ending::SignedOut, held_here).await;
+    }
+
+    /// Ends a session for good that somebody without its id has marked as ended, and revokes its grant.
+    pub(super) fn heed_mark(self: &Arc<Self>, id: &SessionId, read: &Read) {
+        if read.content.to_revoke.is_some() {
+            let (sessions, id) = (self.clone(), id.clone());
+            self.beside(async move { sessions.end_record(&id, Ending::SignedOut, None).await });
+        }
     }
 
     /// Ends the record in the store, and revokes the grant of a session that was signed out. Returns after the first try. If that
@@ -113,7 +121,7 @@ impl Sessions {
             let held = match expected {
                 None => backing.get(&key.name).await?,
                 Some(version) => {
-                    let (value, expires_in) = (&sealed::ended(ending), Some(lasts));
+                    let (value, expires_in) = (&layout::ended(ending), Some(lasts));
                     let swap = Swap { expected, version: Version::random(), value, expires_in, group: None };
                     match backing.swap(&key.name, swap).await? {
                         Swapped::Done { .. } => return Ok(()),
@@ -128,7 +136,7 @@ impl Sessions {
             expected = Some(entry.version);
             // A record that this node cannot read ends as well.
             if let Ok(read) = self.open(key, entry, now) {
-                if matches!(read.content.record.standing, Standing::Ended(_)) {
+                if read.content.record.standing.ending().is_some() && read.content.to_revoke.is_none() {
                     return Ok(());
                 }
                 // For as long as the session could have lasted.
@@ -150,7 +158,7 @@ impl Sessions {
             // Known here from now on, so that a store that is set back to an older state does not revive it here.
             let session = Session::unread(id.clone(), Arc::downgrade(self), &read, self.now());
             self.keep(session).end(&self.table, ending);
-            if let Standing::Live(granted) = &read.content.record.standing {
+            if let Some(granted) = read.content.revocable() {
                 // Another node may have refreshed it since.
                 let (token, hint) = granted.tokens.revocable();
                 held = Some((granted.credentials.clone(), token, hint));

@@ -8,6 +8,7 @@ use super::refresh::{Cause, RETRY_AFTER, Refreshed};
 use super::token::{Freshness, OscToken};
 use super::{Session, SessionId, Sessions};
 use crate::clock::Timestamp;
+use crate::store::StoreError;
 
 /// How long a job waits for the provider before it is told to come back.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -35,7 +36,7 @@ const FORCE_AGAIN: Duration = Duration::from_secs(10);
 /// ```
 #[derive(Clone)]
 pub struct OscSession {
-    id: SessionId,
+    pub(super) id: SessionId,
     engine: Weak<Sessions>,
 }
 
@@ -123,8 +124,14 @@ impl OscSession {
 
     pub(crate) async fn live(&self) -> Result<(Arc<Sessions>, Session), SessionError> {
         let sessions = self.engine()?;
-        let session = sessions.live(&self.id).await.map_err(|_| SessionError::unavailable(RETRY_AFTER))?;
+        let session = sessions.live(&self.id).await?;
         Ok((sessions, session.ok_or(SessionError::ended())?))
+    }
+}
+
+impl From<StoreError> for SessionError {
+    fn from(_: StoreError) -> Self {
+        Self::unavailable(RETRY_AFTER)
     }
 }
 
@@ -195,7 +202,7 @@ impl SessionErrorKind {
 }
 
 impl SessionError {
-    fn ended() -> Self {
+    pub(super) fn ended() -> Self {
         Self { kind: SessionErrorKind::Ended, retry_after: None }
     }
 

@@ -5,9 +5,12 @@ mod backoff;
 mod breaker;
 mod change;
 mod claims;
+mod device;
 mod ending;
+mod group;
 mod handle;
 mod id;
+mod layout;
 mod lease;
 mod record;
 mod refresh;
@@ -19,6 +22,7 @@ mod stored;
 mod table;
 mod token;
 mod user;
+mod user_sessions;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -33,6 +37,8 @@ use tokio_util::task::TaskTracker;
 pub(crate) use self::admission::{Admission, Authorize};
 use self::breaker::Breaker;
 pub(crate) use self::claims::Claims;
+pub(crate) use self::device::Device;
+pub(crate) use self::group::GroupKeys;
 pub use self::handle::{OscSession, SessionError, SessionErrorKind};
 pub(crate) use self::id::SessionId;
 pub(crate) use self::refresh::{Cause, RETRY_AFTER, Refreshed};
@@ -48,6 +54,7 @@ pub(crate) use self::token::Freshness;
 pub(crate) use self::token::Issue;
 pub use self::token::OscToken;
 pub use self::user::OscUser;
+pub use self::user_sessions::{SessionInfo, UserSessions};
 use crate::clock::{Clock, Timestamp};
 use crate::flight::Flights;
 use crate::network::HttpClient;
@@ -78,6 +85,7 @@ pub(crate) struct Settings {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) store: Option<Arc<dyn SessionStore>>,
     pub(crate) registration_keys: Keyring,
+    pub(crate) group_keys: GroupKeys,
     /// Values for the modules above, which find them by type.
     #[cfg(feature = "client")]
     pub(crate) extensions: http::Extensions,
@@ -92,6 +100,7 @@ pub(crate) struct Sessions {
     pub(crate) table: Table,
     /// The store behind the table, if there is one.
     pub(crate) backing: Option<Arc<Backing>>,
+    group_keys: GroupKeys,
     #[cfg(feature = "client")]
     pub(crate) extensions: http::Extensions,
     /// Cancelled when the layer shuts down.
@@ -132,6 +141,7 @@ impl Sessions {
             provider: Arc::new(provider),
             clock,
             backing,
+            group_keys: settings.group_keys,
             #[cfg(feature = "client")]
             extensions: settings.extensions,
             stopping: CancellationToken::new(),
@@ -184,12 +194,13 @@ impl Sessions {
         self: &Arc<Self>,
         tokens: Tokens,
         credentials: Arc<Credentials>,
+        device: Device,
     ) -> Result<OscToken, StoreError> {
         let (granted, client) = (tokens.clone(), credentials.clone());
         let registered = self.provider.registered(credentials);
         let engine = Arc::downgrade(self);
-        let token =
-            Session::begin(tokens, registered, &self.timing, self.now(), engine, self.backing.is_some());
+        let is_stored = self.backing.is_some();
+        let token = Session::begin(tokens, registered, &self.timing, self.now(), engine, is_stored, device);
         let session = token.held_by();
         if let Err(error) = session.create_record(self, granted, client).await {
             self.give_up(&token).await;

@@ -38,6 +38,10 @@ impl<G> Standing<G> {
     pub(crate) fn ending(&self) -> Option<Ending> {
         if let Self::Ended(ending) = self { Some(*ending) } else { None }
     }
+
+    pub(crate) fn grant_mut(&mut self) -> Option<&mut G> {
+        if let Self::Live(grant) = self { Some(grant) } else { None }
+    }
 }
 
 impl Default for Standing {

@@ -1,12 +1,4 @@
-//! The form of a session's record in the store.
-//!
-//! | bytes | content |
-//! |---|---|
-//! | 1 | the number of the format |
-//! | 1 | the ending, or 0 for a session that has not ended. Nothing follows an ending. |
-//! | 2 | the length of the header |
-//! | … | the header: what the nodes need to agree on the refresh. It is readable, but cannot be altered. |
-//! | … | the body: the tokens, sealed |
+//! The contents of a session's record in the store. Its bytes are laid out in `layout`.
 //!
 //! Header and body are JSON objects. Members that this version does not know are kept, so that nodes of two versions can share a
 //! session during a deployment.
@@ -18,13 +10,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::claims::Claims;
+use super::device::Device;
+use super::layout::{self, Layout, Parts, Unreadable};
 use super::record::{Ending, Lease, Record, Standing};
 use crate::clock::Timestamp;
 use crate::oauth::{Credentials, Tokens, bearer};
 use crate::secret::Secret;
-use crate::store::{RecordKey, StoreError, Version};
-
-const FORMAT: u8 = 1;
+use crate::store::{RecordKey, Version};
 
 /// The tokens of a session, and their client.
 #[derive(Clone, Debug)]
@@ -42,12 +34,31 @@ pub(super) struct Granted {
 pub(super) struct Content {
     pub(super) record: Record<Granted>,
     pub(super) facts: Facts,
+    /// The tokens of a session that was ended by a mark. Whoever reads them revokes the grant.
+    pub(super) to_revoke: Option<Granted>,
+}
+
+impl Content {
+    pub(super) fn new(record: Record<Granted>, facts: Facts) -> Self {
+        Self { record, facts, to_revoke: None }
+    }
+
+    /// Returns the tokens that the end of the session leaves to revoke.
+    pub(super) fn revocable(&self) -> Option<&Granted> {
+        match &self.record.standing {
+            Standing::Live(granted) => Some(granted),
+            Standing::Refused | Standing::Ended(_) => self.to_revoke.as_ref(),
+        }
+    }
 }
 
 /// The facts of a session that its record keeps.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Facts {
     pub(super) issuer: Arc<str>,
+    /// The time of the sign-in, by the store's clock.
+    pub(super) began: Timestamp,
+    pub(super) device: Device,
     /// The absolute timeout, by the store's clock.
     pub(super) ends_at: Timestamp,
     /// The time after the last use at which the store drops the record.
@@ -80,6 +91,10 @@ struct Header {
 #[derive(Serialize, Deserialize)]
 struct Body {
     issuer: Arc<str>,
+    #[serde(default)]
+    began: Timestamp,
+    #[serde(default)]
+    device: Device,
     /// `None` if the provider refused the refresh token.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     grant: Option<BodyGrant>,
@@ -103,41 +118,16 @@ struct BodyGrant {
     unknown: Map<String, Value>,
 }
 
-/// Why a record is of no use to this node.
-#[derive(Debug, PartialEq)]
-pub(super) enum Unreadable {
-    /// A newer version of the layer wrote it.
-    Newer,
-    /// It was altered, or belongs to another session or app.
-    Altered,
-}
-
-impl From<Unreadable> for StoreError {
-    fn from(unreadable: Unreadable) -> Self {
-        Self::new(match unreadable {
-            Unreadable::Newer => "a newer version of osc-auth-layer wrote a session record; update this node",
-            Unreadable::Altered => "a session record cannot be decrypted",
-        })
-    }
-}
-
-/// Returns the value that stands for an ended session.
-pub(super) fn ended(ending: Ending) -> [u8; 2] {
-    match ending {
-        Ending::SignedOut => [FORMAT, 1],
-        Ending::Dropped => [FORMAT, 2],
-    }
-}
-
-/// Writes a record that has not ended. `is_registered` is true for a client that other nodes do not have in their configuration.
+/// Writes a record. `is_registered` is true for a client that other nodes do not have in their configuration.
 pub(super) fn seal(
     content: &Content,
     key: &RecordKey,
     namespace: &str,
     version: Version,
     is_registered: bool,
+    summary: &[u8],
 ) -> Vec<u8> {
-    let Content { record, facts } = content;
+    let Content { record, facts, .. } = content;
     let unknown = facts.unknown.as_deref().cloned().unwrap_or_default();
     let grant = match &record.standing {
         Standing::Live(Granted { tokens, credentials, issued_at, user }) => Some(BodyGrant {
@@ -154,7 +144,7 @@ pub(super) fn seal(
             unknown: unknown.grant,
         }),
         Standing::Refused => None,
-        Standing::Ended(ending) => return ended(*ending).to_vec(),
+        Standing::Ended(ending) => return layout::ended(*ending).to_vec(),
     };
     let header = Header {
         rotation: record.rotation,
@@ -164,12 +154,11 @@ pub(super) fn seal(
         kept_for: facts.kept_for,
         unknown: unknown.header,
     };
-    let body = Body { issuer: facts.issuer.clone(), grant, unknown: unknown.body };
+    let Facts { issuer, began, device, .. } = facts.clone();
+    let body = Body { issuer, began, device, grant, unknown: unknown.body };
     let header = serde_json::to_vec(&header).expect("strings and numbers are valid JSON");
     let body = serde_json::to_vec(&body).expect("strings and numbers are valid JSON");
-    let length = u16::try_from(header.len()).expect("a header is short").to_be_bytes();
-    let sealed = key.seal(namespace, version, &header, &body);
-    [&[FORMAT, 0], &length[..], &header, &sealed].concat()
+    layout::live(&header, summary, &key.seal(namespace, version, &header, &body))
 }
 
 /// Reads a record.
@@ -179,28 +168,41 @@ pub(super) fn open(
     namespace: &str,
     version: Version,
 ) -> Result<Content, Unreadable> {
-    let ended = |ending| Ok(Content { record: Record::ended(ending), facts: Facts::default() });
-    let rest = match value {
-        [FORMAT, 0, rest @ ..] => rest,
-        [FORMAT, 1, ..] => return ended(Ending::SignedOut),
-        [FORMAT, 2, ..] => return ended(Ending::Dropped),
-        [FORMAT, _, ..] => return Err(Unreadable::Newer),
-        [format, ..] if *format > FORMAT => return Err(Unreadable::Newer),
-        _ => return Err(Unreadable::Altered),
+    let Parts { header, body, marked, .. } = match layout::split(value)? {
+        Layout::Ended(ending) => return Ok(Content::new(Record::ended(ending), Facts::default())),
+        Layout::Held(parts) => parts,
     };
-    let (length, rest) = rest.split_first_chunk::<2>().ok_or(Unreadable::Altered)?;
-    let length = u16::from_be_bytes(*length).into();
-    let (header, sealed) = rest.split_at_checked(length).ok_or(Unreadable::Altered)?;
-    let body = key.open(namespace, version, header, sealed).ok_or(Unreadable::Altered)?;
+    let opened = key.open(namespace, marked.unwrap_or(version), header, body).ok_or(Unreadable::Altered)?;
     // Sealed by a layer, but perhaps by a newer one.
-    content(header, &body).ok_or(Unreadable::Newer)
+    let content = content(header, &opened).ok_or(Unreadable::Newer)?;
+    Ok(if marked.is_some() { ended_by_mark(content) } else { content })
+}
+
+fn ended_by_mark(Content { record, facts, .. }: Content) -> Content {
+    let to_revoke = match record.standing {
+        Standing::Live(granted) => Some(granted),
+        Standing::Refused | Standing::Ended(_) => None,
+    };
+    Content { record: Record::ended(Ending::SignedOut), facts, to_revoke }
+}
+
+/// The time that a record spans, which its header says.
+pub(super) struct Span {
+    pub(super) ends_at: Timestamp,
+    pub(super) kept_for: Duration,
+}
+
+/// Reads the header of a record that this node cannot open. Whoever can write to the store can alter it.
+pub(super) fn span(header: &[u8]) -> Option<Span> {
+    let Header { ends_at, kept_for, .. } = serde_json::from_slice(header).ok()?;
+    Some(Span { ends_at, kept_for })
 }
 
 fn content(header: &[u8], body: &[u8]) -> Option<Content> {
     let header: Header = serde_json::from_slice(header).ok()?;
-    let body: Body = serde_json::from_slice(body).ok()?;
-    let mut unknown = Unknown { header: header.unknown, body: body.unknown, ..Unknown::default() };
-    let standing = match body.grant {
+    let Body { issuer, began, device, grant, unknown } = serde_json::from_slice(body).ok()?;
+    let mut unknown = Unknown { header: header.unknown, body: unknown, ..Unknown::default() };
+    let standing = match grant {
         Some(grant) if !header.refused => {
             unknown.grant = grant.unknown;
             // `None` if no provider's response could have contained this token.
@@ -212,10 +214,9 @@ fn content(header: &[u8], body: &[u8]) -> Option<Content> {
         _ => Standing::Refused,
     };
     let unknown = (unknown != Unknown::default()).then(|| Box::new(unknown));
-    Some(Content {
-        record: Record { rotation: header.rotation, standing, lease: header.lease },
-        facts: Facts { issuer: body.issuer, ends_at: header.ends_at, kept_for: header.kept_for, unknown },
-    })
+    let record = Record { rotation: header.rotation, standing, lease: header.lease };
+    let (ends_at, kept_for) = (header.ends_at, header.kept_for);
+    Some(Content::new(record, Facts { issuer, began, device, ends_at, kept_for, unknown }))
 }
 
 /// Adds a member to every object of a record, as a newer version of the layer may.
@@ -230,7 +231,8 @@ pub(crate) fn with_newer_members(
     let member = || Map::from_iter([("newer".to_owned(), Value::from("kept"))]);
     let unknown = Unknown { header: member(), body: member(), grant: member() };
     content.facts.unknown = Some(Box::new(unknown));
-    Some(seal(&content, key, namespace, new, false))
+    let Ok(Layout::Held(parts)) = layout::split(value) else { return None };
+    Some(seal(&content, key, namespace, new, false, parts.summary))
 }
 
 /// Returns true if every object of a record still has what [`with_newer_members`] added.
@@ -248,7 +250,7 @@ pub(crate) fn sealed_for_test(tokens: Tokens, key: &RecordKey, namespace: &str, 
     let credentials = Arc::new(Credentials { id: "cli".to_owned(), secret: None, auth_method: None });
     let granted = Granted { tokens, credentials, issued_at: Timestamp::default(), user: None };
     let facts = Facts { issuer: "https://id.example".into(), ..Facts::default() };
-    seal(&Content { record: Record::new(granted), facts }, key, namespace, version, false)
+    seal(&Content::new(Record::new(granted), facts), key, namespace, version, false, b"")
 }
 
 /// Opens a record, and returns its tokens.

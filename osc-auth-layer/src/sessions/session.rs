@@ -5,15 +5,18 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock, Weak};
 use std::time::Duration;
 
+use foldhash::quality::RandomState;
 use http::HeaderValue;
 use parking_lot::{Mutex, MutexGuard};
 use triomphe::ThinArc;
 
+use super::claims::Claims;
+use super::device::Device;
 use super::record::Ending;
 use super::state::SessionState;
 use super::stored::Stored;
 use super::token::{Issue, LONGEST_UNCHECKED, OscToken};
-use super::{SessionId, Sessions, Timing};
+use super::{OscUser, SessionId, Sessions, Timing};
 use crate::clock::Timestamp;
 use crate::oauth::{Credentials, Tokens};
 use crate::store::Version;
@@ -40,9 +43,26 @@ pub(super) struct Life {
     pub(super) ends_at: Timestamp,
     /// In milliseconds. Written when it would move by [`touch_step`], not at every request.
     pub(super) last_seen: AtomicU64,
+    /// The tag of the user, to find the sessions of one. 0 for an unknown user.
+    user: AtomicU64,
+    device: Device,
     pub(super) state: Mutex<SessionState>,
     /// Its place in the store, if there is a store.
     pub(super) stored: Option<Box<Stored>>,
+}
+
+impl Life {
+    pub(super) fn new(
+        engine: Weak<Sessions>,
+        ends_at: Timestamp,
+        last_seen: Timestamp,
+        state: SessionState,
+        stored: Option<Box<Stored>>,
+        device: Device,
+    ) -> Self {
+        let (last_seen, user) = (AtomicU64::new(last_seen.as_millis()), AtomicU64::default());
+        Self { engine, ends_at, last_seen, user, device, state: Mutex::new(state), stored }
+    }
 }
 
 impl Session {
@@ -54,18 +74,14 @@ impl Session {
         now: Timestamp,
         engine: Weak<Sessions>,
         is_stored: bool,
+        device: Device,
     ) -> OscToken {
         let id = SessionId::random();
         let issue = Issue::new(tokens.lifetime, now);
         let mut state = SessionState::default();
         state.renew(tokens.refresh_token, registered, u64::from(is_stored));
-        let life = Life {
-            engine,
-            ends_at: now.plus(timing.absolute_timeout),
-            last_seen: AtomicU64::new(now.as_millis()),
-            state: Mutex::new(state),
-            stored: is_stored.then(|| Box::new(Stored::new(&id))),
-        };
+        let stored = is_stored.then(|| Box::new(Stored::new(&id)));
+        let life = Life::new(engine, now.plus(timing.absolute_timeout), now, state, stored, device);
         let token = Self::bare(id, life).with_token(&tokens.bearer, issue);
         token.skip_checks(timing);
         token
@@ -80,7 +96,37 @@ impl Session {
     /// Returns the same session with another token.
     pub(super) fn with_token(&self, bearer: &HeaderValue, issue: Issue) -> OscToken {
         let access_token = bearer.as_bytes().strip_prefix(b"Bearer ").unwrap_or_default();
+        self.note_user(str::from_utf8(access_token).ok().and_then(Claims::of));
         OscToken::of(self.seen_anew(issue, access_token))
+    }
+
+    /// Notes the user that a token names. One that names nobody changes nothing.
+    pub(super) fn note_user(&self, claims: Option<Claims>) {
+        let user = claims.zip(self.life().engine.upgrade());
+        let user = user.map(|(claims, sessions)| OscUser::new(claims, sessions.provider.issuer.shared()));
+        if let Some(key) = user.and_then(|user| user.key()) {
+            self.life().user.store(Self::user_tag(&key), Ordering::Relaxed);
+        }
+    }
+
+    /// Returns a number that stands for the user with this key. Two users may have the same.
+    pub(super) fn user_tag(key: &str) -> u64 {
+        hasher().hash_one(key)
+    }
+
+    pub(super) fn is_tagged(&self, user: u64) -> bool {
+        self.life().user.load(Ordering::Relaxed) == user
+    }
+
+    /// Returns the time of the sign-in and the device that it came from.
+    pub(super) fn origin(&self, timing: &Timing) -> (Timestamp, Device) {
+        let in_store = self.lock().particulars().in_store.as_ref().map(|in_store| in_store.facts.began);
+        let began = in_store.unwrap_or_else(|| self.life().ends_at.minus(timing.absolute_timeout));
+        (began, self.life().device)
+    }
+
+    pub(super) fn device(&self) -> Device {
+        self.life().device
     }
 
     pub(super) fn without_token(&self) -> Self {
@@ -134,8 +180,7 @@ impl Session {
     /// Returns a number in 0..1 that differs for each token. The hash is keyed at random, so that the times of refreshes reveal
     /// nothing about the id.
     pub(super) fn jitter(&self) -> f64 {
-        static HASHER: LazyLock<foldhash::quality::RandomState> = LazyLock::new(Default::default);
-        let hash = HASHER.hash_one((self.id(), self.issue().issued_at().as_millis()));
+        let hash = hasher().hash_one((self.id(), self.issue().issued_at().as_millis()));
         f64::from((hash >> 32) as u32) / f64::from(u32::MAX)
     }
 
@@ -188,6 +233,12 @@ impl Session {
     pub(crate) fn is_over(&self) -> bool {
         self.ending().is_some()
     }
+}
+
+/// Hashes are keyed at random in each process.
+fn hasher() -> &'static RandomState {
+    static HASHER: LazyLock<RandomState> = LazyLock::new(Default::default);
+    &HASHER
 }
 
 /// Returns how far the noted time of the last use may be off. A write at every request would cost too much.

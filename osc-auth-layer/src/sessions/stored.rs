@@ -6,10 +6,11 @@ use std::time::{Duration, Instant, SystemTime};
 
 use parking_lot::Mutex;
 
+use super::layout::Unreadable;
 use super::record::{Ending, Owner, Record, Standing};
-use super::sealed::{self, Content, Facts, Granted, Unreadable};
+use super::sealed::{self, Content, Facts, Granted};
 use super::session::{Life, touch_step};
-use super::state::{InStore, Particulars};
+use super::state::{InStore, Particulars, SessionState};
 use super::token::Issue;
 use super::{Session, SessionId, Sessions, Timing};
 use crate::clock::Timestamp;
@@ -62,7 +63,7 @@ impl Session {
             }
         };
         let record = Record { rotation: particulars.rotation, standing, lease };
-        Some((version, Content { record, facts }))
+        Some((version, Content::new(record, facts)))
     }
 
     /// Notes when the session was last used, on any node.
@@ -81,7 +82,7 @@ impl Session {
         content: Content,
         now: Timestamp,
     ) -> bool {
-        let Content { record, facts } = content;
+        let Content { record, facts, .. } = content;
         if let Standing::Ended(ending) = record.standing {
             self.end(&sessions.table, ending);
             return false;
@@ -107,6 +108,7 @@ impl Session {
                     let token = self.with_token(&tokens.bearer, issue);
                     let registered = sessions.provider.registered(credentials);
                     state.renew(tokens.refresh_token, registered, record.rotation);
+                    self.note_user(user.clone());
                     state.know(user);
                     sessions.table.show(self, Some(token));
                 }
@@ -129,7 +131,7 @@ impl Session {
         tokens: Tokens,
         credentials: Arc<Credentials>,
     ) -> Result<(), StoreError> {
-        let Some(place @ (backing, _)) = sessions.record_of(self) else { return Ok(()) };
+        let Some((backing, _)) = sessions.record_of(self) else { return Ok(()) };
         let (mut now, mut expected) = (backing.about_now().await?, None);
         loop {
             let granted = Granted {
@@ -140,13 +142,15 @@ impl Session {
             };
             let facts = Facts {
                 issuer: sessions.provider.issuer.shared().clone(),
+                began: now,
+                device: self.device(),
                 ends_at: now.plus(sessions.timing.absolute_timeout),
                 kept_for: kept_for(&sessions.timing),
                 unknown: None,
             };
-            let content = Content { record: Record::new(granted), facts };
+            let content = Content::new(Record::new(granted), facts);
             let version = Version::random();
-            let put = sessions.put(place, expected, version, &content, Some(content.facts.kept_for));
+            let put = sessions.put(self, expected, version, &content, Some(content.facts.kept_for));
             let Swapped::Done { now: answered } = put.await? else {
                 return Err(StoreError::new("it already holds a session with this new id"));
             };
@@ -161,13 +165,11 @@ impl Session {
 
     /// A session that this process does not know yet. It has no token before it adopts what was read.
     pub(super) fn unread(id: SessionId, engine: Weak<Sessions>, read: &Read, now: Timestamp) -> Self {
-        let life = Life {
-            engine,
-            ends_at: now.plus(read.content.facts.ends_at.since(read.now)),
-            last_seen: AtomicU64::new(0),
-            state: Mutex::default(),
-            stored: Some(Box::new(Stored::new(&id))),
-        };
+        let facts = &read.content.facts;
+        let (ends_at, device) = (now.plus(facts.ends_at.since(read.now)), facts.device);
+        let stored = Some(Box::new(Stored::new(&id)));
+        let never = Timestamp::default();
+        let life = Life::new(engine, ends_at, never, SessionState::default(), stored, device);
         Self::bare(id, life)
     }
 }
@@ -211,7 +213,7 @@ impl Sessions {
         }
     }
 
-    async fn read(
+    pub(super) async fn read(
         self: &Arc<Self>,
         backing: &Backing,
         id: &SessionId,
@@ -243,6 +245,7 @@ impl Sessions {
         match &read.content.record.standing {
             Standing::Ended(ending) => {
                 known.inspect(|session| session.end(&self.table, *ending));
+                self.heed_mark(id, &read);
                 return Ok(None);
             }
             Standing::Live(granted) if !self.admits(&granted.tokens, granted.user.clone()) => {
@@ -282,7 +285,9 @@ impl Sessions {
             );
         }
         let mut content = opened?;
-        if let Standing::Live(granted) = &mut content.record.standing {
+        let standing = &mut content.record.standing;
+        let to_revoke = content.to_revoke.as_mut();
+        if let Some(granted) = standing.grant_mut().or(to_revoke) {
             if *content.facts.issuer != *self.provider.issuer.as_str() {
                 tracing::debug!("a session record in the store belongs to another provider");
                 return Err(Unreadable::Altered);

@@ -137,6 +137,14 @@ impl Table {
         Some(removed)
     }
 
+    /// Returns the sessions with the tag of a user, one part of the table after the other.
+    pub(super) fn of_user(&self, tag: u64) -> Vec<Session> {
+        let of_part = |part: &Part| -> Vec<Session> {
+            part.0.read().iter().map(visited).filter(|session| session.is_tagged(tag)).cloned().collect()
+        };
+        self.parts.iter().flat_map(of_part).collect()
+    }
+
     /// Drops expired sessions in one slice of the table. Returns where the next slice begins.
     ///
     /// Sessions that somebody holds stay, as in [`make_room`](Self::make_room).

@@ -75,6 +75,10 @@ impl OscToken {
         Some(OscUser::new(claims, self.0.life().engine.upgrade()?.provider.issuer.shared()))
     }
 
+    pub(super) fn is_of(&self, user: &str) -> bool {
+        self.user().and_then(|of| of.key()).as_deref() == Some(user)
+    }
+
     /// Returns the token's session: a handle that outlives the request and always has a fresh token.
     #[must_use]
     pub fn session(&self) -> OscSession {

@@ -112,6 +112,12 @@ impl Backing {
         self.within(async { self.store.touch(&name.text(), expected, expires_in).await }).await
     }
 
+    /// Returns the records in a group.
+    pub(crate) async fn members(&self, group: &str) -> Result<Vec<RecordName>, StoreError> {
+        let keys = self.within(async { self.store.members(group).await }).await?;
+        Ok(keys.iter().filter_map(|key| RecordName::parse(key)).collect())
+    }
+
     /// Makes an entry that nobody changes. Returns false if there is one already.
     pub(crate) async fn create(
         &self,

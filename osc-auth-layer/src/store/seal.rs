@@ -130,6 +130,13 @@ impl Keyring {
         self.sealing().seal_json(value, place)
     }
 
+    /// Returns a name for these parts that nobody without the keys can guess: one for each key.
+    pub(crate) fn names(&self, parts: &[&str]) -> Vec<String> {
+        let parts: Vec<u8> = parts.iter().flat_map(|part| framed(part.as_bytes())).collect();
+        let name = |key: &SealingKey| URL_SAFE_NO_PAD.encode(&SealingKey::derive(&key.0, &parts).0[..16]);
+        self.0.iter().map(name).collect()
+    }
+
     pub(crate) fn sealing(&self) -> &SealingKey {
         // The configuration has one secret at least.
         &self.0[0]

@@ -1,5 +1,6 @@
 use super::*;
 use crate::oauth::Tokens;
+use crate::sessions::Device;
 use std::cell::Cell;
 use std::sync::Weak;
 use std::thread;
@@ -27,7 +28,7 @@ fn signed_in(now: Timestamp) -> OscToken {
         refresh_token: None,
         lifetime: Duration::from_secs(60),
     };
-    Session::begin(tokens, None, &TIMING, now, Weak::new(), false)
+    Session::begin(tokens, None, &TIMING, now, Weak::new(), false, Device::default())
 }
 
 fn insert(table: &Table, token: OscToken, now: Timestamp) -> SessionId {
