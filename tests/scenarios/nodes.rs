@@ -13,6 +13,7 @@ mod sign_in;
 mod sign_out;
 mod single_flight;
 mod takeover;
+mod user_sessions;
 mod warm;
 
 use http::StatusCode;

@@ -4,6 +4,7 @@ mod admission;
 mod endpoint;
 mod identity;
 mod on_osc;
+mod sessions;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;

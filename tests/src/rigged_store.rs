@@ -34,6 +34,8 @@ pub enum Op {
     Once,
     /// Lists the sessions of a user.
     Members,
+    /// Marks a session as ended in the name of somebody without its id.
+    Mark,
 }
 
 /// How an operation fails.
@@ -68,15 +70,18 @@ struct Rig {
     held: HashMap<Op, watch::Receiver<bool>>,
     aliases: HashMap<String, String>,
     names: Vec<String>,
+    /// The group of the last record that had one.
+    group: Option<String>,
     /// The keys of values that no session has.
     once: HashSet<String>,
     /// The rotation of each record, as this node last saw it.
     rotations: HashMap<String, u64>,
 }
 
-/// Returns the readable part of a session's record.
+/// Returns the readable part of the record of a session that has not ended.
 pub fn header(value: &[u8]) -> Option<Value> {
-    let (length, rest) = value.get(2..)?.split_first_chunk::<2>()?;
+    let [_, 0, rest @ ..] = value else { return None };
+    let (length, rest) = rest.split_first_chunk::<2>()?;
     serde_json::from_slice(rest.get(..u16::from_be_bytes(*length).into())?).ok()
 }
 
@@ -89,6 +94,9 @@ impl Rig {
 
     /// Returns what a swap means.
     fn op_of(&self, key: &str, swap: &Swap<'_>) -> Op {
+        if let [_, 3, ..] = swap.value {
+            return Op::Mark;
+        }
         let Some(header) = header(swap.value) else {
             return if swap.value.len() == 2 && swap.expected.is_some() { Op::End } else { Op::Once };
         };
@@ -178,6 +186,11 @@ impl RiggedStore {
         self.rig().names.clone()
     }
 
+    /// Returns the group of the last record that this node wrote.
+    pub fn group(&self) -> Option<String> {
+        self.rig().group.clone()
+    }
+
     /// Returns the number of operations of this kind that were requested.
     pub fn count(&self, op: Op) -> usize {
         self.log.borrow().iter().filter(|&&logged| logged == op).count()
@@ -262,6 +275,9 @@ impl SessionStore for RiggedStore {
 
     fn swap<'s>(&'s self, key: &'s str, swap: Swap<'s>) -> StoreFuture<'s, Swapped> {
         let op = self.rig().op_of(key, &swap);
+        if let Some(group) = swap.group {
+            self.rig().group = Some(group.to_owned());
+        }
         match op {
             Op::Create => self.rig().names.push(key.to_owned()),
             Op::Once => _ = self.rig().once.insert(key.to_owned()),

@@ -191,9 +191,10 @@ impl MemoryStore {
     }
 }
 
-/// Returns the readable part of a session's record.
+/// Returns the readable part of the record of a session that has not ended.
 fn header(value: &[u8]) -> Option<Value> {
-    let (length, rest) = value.get(2..)?.split_first_chunk::<2>()?;
+    let [_, 0, rest @ ..] = value else { return None };
+    let (length, rest) = rest.split_first_chunk::<2>()?;
     serde_json::from_slice(rest.get(..u16::from_be_bytes(*length).into())?).ok()
 }
 
