@@ -5,7 +5,7 @@ use std::path::Path;
 
 const SECURITY: &str = include_str!("../../../SECURITY.md");
 const IN_A_BROWSER: &str = include_str!("../../browser/signin.mjs");
-const ROWS: usize = 84;
+const ROWS: usize = 87;
 
 pub(super) fn sources(folder: &Path, found: &mut String) {
     for entry in fs::read_dir(folder).expect("the sources are there") {
