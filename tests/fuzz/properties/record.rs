@@ -41,7 +41,10 @@ pub fn record(data: &[u8]) {
         _ => body.to_vec(),
     };
     let is_ours = kind % 8 <= 3 && *ending == 0;
-    let value = [&[1, *ending], &length.to_be_bytes()[..], header, &sealed].concat();
+    // A summary, which a request does not read, and the end of a marked record: the version that its body is sealed to.
+    let summary = if kind & 8 == 0 { &[0, 0][..] } else { &[0, 3, 1, 2, 3] };
+    let sealed_to = if *ending == 3 { &VERSION.as_bytes()[..] } else { &[] };
+    let value = [&[1, *ending], &length.to_be_bytes()[..], header, summary, &sealed, sealed_to].concat();
     let now = UNIX_EPOCH + NOW;
     let entry = Entry { version: VERSION, value, expires_at: now + Duration::from_secs(3600) };
     let found = match kind / 64 {
