@@ -70,6 +70,51 @@ async fn s85_the_node_that_next_meets_the_cookie_revokes_the_grant_of_an_ended_s
 }
 
 #[tokio::test]
+async fn s85_a_node_that_knows_a_session_revokes_its_grant_as_soon_as_it_ends_it() {
+    for nodes in both_kinds(2).await {
+        let other = another(&nodes, 1).await;
+        let id = session_of(&nodes, &other, 0).await.id();
+        let this = nodes.token(0).await.session();
+        assert!(soon(this.end(&id)).await.expect("it ends"));
+        nodes.settle().await;
+        assert_eq!((nodes.osc.count(Endpoint::Revoke), nodes.osc.live_refresh_tokens()), (1, 1));
+    }
+}
+
+#[tokio::test]
+async fn s85_a_session_ends_although_it_is_refreshed_at_the_same_time() {
+    for nodes in both_kinds(2).await {
+        let other = another(&nodes, 1).await;
+        let id = session_of(&nodes, &other, 1).await.id();
+        let this = nodes.token(0).await.session();
+        nodes.pass(EXPIRED);
+        nodes.token(0).await;
+        nodes.settle_leases().await;
+        let hold = nodes.node(0).store.hold(Op::Mark);
+        let ending = tokio::spawn(async move { this.end(&id).await });
+        soon(nodes.node(0).store.asked(Op::Mark, 1)).await;
+        session_of(&nodes, &other, 1).await;
+        hold.release();
+        assert!(soon(ending).await.expect("no panic").expect("it ends"));
+        assert_over(&nodes, &other, 1).await;
+    }
+}
+
+#[tokio::test]
+async fn a_session_after_its_absolute_timeout_is_not_in_the_list() {
+    let day = 24 * EXPIRED;
+    let short = |layer: osc_auth_layer::Builder| layer.idle_timeout(3 * day).absolute_timeout(4 * day);
+    let nodes: Nodes = Nodes::with(MockOsc::builder(), true, 2, short).await.sign_in().await;
+    nodes.pass(2 * day);
+    let other = another(&nodes, 1).await;
+    nodes.token(0).await;
+    let session = session_of(&nodes, &other, 1).await;
+    assert_eq!(soon(session.list()).await.expect("a list").len(), 2);
+    nodes.pass(2 * day);
+    assert_eq!(soon(session.list()).await.expect("a list").len(), 1);
+}
+
+#[tokio::test]
 async fn s30_a_refresh_finishing_after_its_session_was_ended_elsewhere_is_revoked() {
     for nodes in both_kinds(2).await {
         let other = another(&nodes, 1).await;
@@ -139,18 +184,21 @@ async fn s86_after_a_change_of_cookie_keys_the_old_key_still_finds_the_sessions(
     });
     let nodes: Nodes = nodes.await.sign_in().await;
     let newer = another(&nodes, 1).await;
+    let older = another(&nodes, 0).await;
     let list = async |at| {
         let infos = soon(nodes.token(at).await.session().list()).await.expect("a list");
         infos.iter().map(|info| info.id().to_owned()).collect::<Vec<_>>()
     };
     let newer_id = session_of(&nodes, &newer, 1).await.id();
-    assert_eq!(list(1).await.len(), 2, "the node has both keys");
+    assert_eq!(list(1).await.len(), 3, "the node has both keys");
+    assert_eq!(list(0).await.len(), 2, "this node does not have the newer key");
     let own = nodes.token(0).await.session().id();
-    assert_eq!(list(0).await, [own.clone()], "this node does not have the newer key");
     assert_eq!(list(2).await, [own], "a node without the keys lists the session that asks");
     let session = nodes.token(1).await.session();
     assert!(soon(session.end(&newer_id)).await.expect("it ends"));
     assert_over(&nodes, &newer, 0).await;
+    soon(session.sign_out_everywhere()).await.expect("they end");
+    assert_over(&nodes, &older, 0).await;
 }
 
 #[tokio::test]
