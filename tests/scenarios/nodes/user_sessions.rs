@@ -110,7 +110,7 @@ async fn a_session_after_its_absolute_timeout_is_not_in_the_list() {
     nodes.token(0).await;
     let session = session_of(&nodes, &other, 1).await;
     assert_eq!(soon(session.list()).await.expect("a list").len(), 2);
-    nodes.pass(2 * day);
+    nodes.pass(2 * day + EXPIRED);
     assert_eq!(soon(session.list()).await.expect("a list").len(), 1);
 }
 
