@@ -4,10 +4,13 @@ use std::env;
 
 #[cfg(feature = "mock")]
 use mock_osc::MockOsc;
-use osc_auth_layer::{Builder, OscAuthLayer, RedisStore};
+use osc_auth_layer::{Builder, ConfigError, OscAuthLayer, RedisStore};
 use tokio::net::TcpListener;
 
 pub(crate) type AnyError = Box<dyn std::error::Error>;
+
+/// The file of the default store.
+const FILE: &str = "sessions.db";
 
 /// Variables of a deployed app. With one of them set, the mock is refused, because it asks for no password.
 #[cfg(feature = "mock")]
@@ -21,11 +24,28 @@ pub(crate) async fn configure() -> Result<Builder, AnyError> {
         return with_mock().await;
     }
     let auth = OscAuthLayer::builder_from_env()?;
-    // Sessions in Redis survive a restart and are shared with the app's other nodes.
-    Ok(match variable("REDIS_URL") {
-        None => auth,
-        Some(url) => auth.store(RedisStore::from_url(&url)?),
-    })
+    if variable("SESSION_STORE").is_some() { Ok(auth) } else { with_default_store(auth) }
+}
+
+fn with_default_store(auth: Builder) -> Result<Builder, AnyError> {
+    match variable("REDIS_URL").map(|url| RedisStore::from_url(&url)) {
+        Some(Ok(store)) => return Ok(auth.store(store)),
+        Some(Err(ConfigError::Invalid { problem, remedy, .. })) => {
+            return Err(format!("REDIS_URL {problem}. {remedy}").into());
+        }
+        Some(Err(error)) => return Err(error.into()),
+        None => {}
+    }
+    // A file is of no use to a second instance, nor in a container that a deployment replaces.
+    if variable("PORT").is_some() {
+        tracing::warn!(
+            "SESSION_STORE is not set. Sessions live in this process: a restart signs everybody out, and a second instance \
+             does not know them. Set it to the URL of a PostgreSQL or Redis server."
+        );
+        return Ok(auth);
+    }
+    println!("SESSION_STORE is not set. Sessions are kept in {FILE} in this directory.");
+    Ok(auth.store_url(format!("sqlite:{FILE}")))
 }
 
 #[cfg(feature = "mock")]

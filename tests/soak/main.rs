@@ -91,7 +91,7 @@ async fn soak(scale: Scale) -> bool {
     let mock = MockOsc::builder().token_ttl(scale.token_ttl).refresh_grace(Duration::from_secs(10));
     let osc = mock.start().await.expect("the mock starts");
     // Without a store, so that sessions live in the process.
-    let sample = NodeSetup::new(Sample::Axum, &osc, PORT, "").with("RUST_LOG", "error").start().await;
+    let sample = NodeSetup::new(Sample::Axum, &osc, PORT, "memory:").with("RUST_LOG", "error").start().await;
     let idle = Reading::of(sample.id());
     let crowd = Arc::new(Crowd {
         osc,

@@ -27,15 +27,15 @@ pub struct NodeSetup {
 
 impl NodeSetup {
     /// Returns the settings of an app that uses `osc`, is reached at `http://localhost:{port}`, and keeps its
-    /// sessions in the Redis at `redis`.
-    pub fn new(sample: Sample, osc: &MockOsc, port: u16, redis: &str) -> Self {
+    /// sessions in the store of the URL `store`.
+    pub fn new(sample: Sample, osc: &MockOsc, port: u16, store: &str) -> Self {
         let variables = vec![
             ("CLIENT_ID", osc.client_id()),
             ("CLIENT_SECRET", osc.client_secret()),
             ("OSC_ISSUER", osc.issuer()),
             ("OSC_PLATFORM", osc.platform()),
             ("PUBLIC_URL", format!("http://localhost:{port}")),
-            ("REDIS_URL", redis.to_owned()),
+            ("SESSION_STORE", store.to_owned()),
             ("BIND", "127.0.0.1:0".to_owned()),
             ("NO_COLOR", "1".to_owned()),
             ("RUST_BACKTRACE", "1".to_owned()),

@@ -25,8 +25,9 @@ impl Builder {
         check::paths(&self)?;
         check::timing(&self.timing)?;
         let cookies = check::cookie_mode(&self.cookie_name, &public_urls)?;
-        let secrets = check::cookie_keys(&self.cookie_keys, &self.client.0, self.store.is_some())?;
         check::limits(&self)?;
+        let store = self.store?;
+        let secrets = check::cookie_keys(&self.cookie_keys, &self.client.0, store.is_some())?;
         #[cfg(feature = "client")]
         let extensions = {
             let platform = self.platform.as_deref().map(Platform::at).transpose()?;
@@ -48,7 +49,7 @@ impl Builder {
             client: self.client.0,
             http,
             clock: self.clock,
-            store: self.store,
+            store,
             registration_keys: Keyring::derive(&secrets, b"osc-auth-layer/v1 registration"),
             group_keys: GroupKeys::derive(&secrets),
             #[cfg(feature = "client")]

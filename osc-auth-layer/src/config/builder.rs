@@ -4,9 +4,9 @@ use std::time::Duration;
 use http::StatusCode;
 use sync_wrapper::SyncWrapper;
 
-use super::{Client, ClientAuthMethod};
+use super::{Client, ClientAuthMethod, store};
 use crate::clock::{Clock, SystemClock};
-use crate::error::quoted;
+use crate::error::{ConfigError, quoted};
 use crate::request::public_path::PublicPaths;
 use crate::sessions::{Authorize, OscUser, Timing};
 use crate::store::SessionStore;
@@ -52,7 +52,8 @@ pub struct Builder {
     pub(super) max_sessions: usize,
     pub(super) cookie_name: String,
     pub(super) cookie_keys: Vec<Vec<u8>>,
-    pub(super) store: Option<Arc<dyn SessionStore>>,
+    /// Whether an error remains depends on the last of `store` and `store_url`, so `build()` reports it.
+    pub(super) store: Result<Option<Arc<dyn SessionStore>>, ConfigError>,
     pub(super) configure_http: Option<SyncWrapper<ConfigureHttp>>,
     pub(super) clock: Arc<dyn Clock>,
     #[cfg(feature = "client")]
@@ -90,7 +91,7 @@ impl Builder {
             max_sessions: 100_000,
             cookie_name: "osc_session".to_owned(),
             cookie_keys: Vec::new(),
-            store: None,
+            store: Ok(None),
             configure_http: None,
             clock: Arc::new(SystemClock),
             #[cfg(feature = "client")]
@@ -370,15 +371,42 @@ impl Builder {
         self
     }
 
-    /// Keeps the sessions in a store that several nodes share and that survives a restart. The records are sealed. For
-    /// Redis, see feature `redis`.
+    /// Keeps the sessions in a store, so that they survive a restart and several nodes can share them. Takes a
+    /// [`SessionStore`] or an [`Arc`] of one. The records are sealed.
     ///
-    /// Default: none. Then sessions live in this process and end with it.
+    /// Default: none. Then sessions live in this process and end with it. Of `store` and [`store_url`](Self::store_url), the
+    /// last call counts.
     ///
     /// All nodes need the same client and the same [`cookie_key`](Self::cookie_key)s, because a sign-in may begin on one node
     /// and end on another. A key is required unless the client secret has 32 characters or more.
     pub fn store(self, store: impl SessionStore) -> Self {
-        Self { store: Some(Arc::new(store)), ..self }
+        Self { store: Ok(Some(Arc::new(store))), ..self }
+    }
+
+    /// Keeps the sessions in the [`store`](Self::store) of this URL. The environment variable is `SESSION_STORE`.
+    ///
+    /// | URL | store | feature |
+    /// |---|---|---|
+    /// | `memory:` | none: sessions live in this process. The default. | |
+    /// | `sqlite:sessions.db` | [`SqliteStore`](crate::SqliteStore) | `sqlite` |
+    /// | `postgres://user:password@host/database` | [`PostgresStore`](crate::PostgresStore) | `postgres` |
+    /// | `redis://…`, `rediss://…`, `unix:///path` | [`RedisStore`](crate::RedisStore) | `redis` |
+    ///
+    /// The store has its default settings. To change them, make it with its `from_url` and pass it to [`store`](Self::store).
+    ///
+    /// `build()` refuses a URL that no store knows, and one whose feature is not enabled.
+    ///
+    /// ```
+    /// use osc_auth_layer::{Client, OscAuthLayer};
+    ///
+    /// # fn main() -> Result<(), osc_auth_layer::ConfigError> {
+    /// let client = Client::confidential("id", "a secret of 32 characters or more");
+    /// let auth = OscAuthLayer::builder(client).store_url("sqlite:sessions.db").build()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn store_url(self, url: impl AsRef<str>) -> Self {
+        Self { store: store::from_url(url.as_ref()), ..self }
     }
 
     /// Changes the HTTP client that talks to the provider: a proxy, further root certificates, a user agent, …

@@ -208,8 +208,8 @@ pub(super) fn cookie_keys(
         }
         _ if is_shared => Err(ConfigError::missing(
             "COOKIE_KEY / cookie_key",
-            "Give all nodes the same key, because a sign-in may begin on one node and end on another. Set COOKIE_KEY to \
-             the output of openssl rand -base64 32.",
+            "With a session store, all nodes need the same key, also after a restart. Set COOKIE_KEY to the output of \
+             openssl rand -base64 32. Or set SESSION_STORE to memory: to do without a store.",
         )),
         _ => Ok(vec![random_bytes::<32>().to_vec()]),
     }

@@ -50,6 +50,9 @@ impl Builder {
             builder.public_urls.push(format!("https://{host}"));
             builder.is_osc_hostname = true;
         }
+        if let Some(url) = text("SESSION_STORE")? {
+            builder = builder.store_url(url);
+        }
         #[cfg(feature = "client")]
         {
             builder.platform = text("OSC_PLATFORM")?;

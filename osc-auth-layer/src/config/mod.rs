@@ -5,6 +5,7 @@ mod builder;
 mod check;
 mod client;
 mod env;
+mod store;
 #[cfg(test)]
 mod tests;
 

@@ -203,6 +203,102 @@ fn errors_and_debug_output_hide_passwords_in_urls() {
     }
 }
 
+const SECRET: (&str, &str) = ("CLIENT_SECRET", "a secret of more than thirty-two characters");
+
+#[test]
+fn memory_is_the_default_store_and_needs_no_key() {
+    for store in ["", "memory:", " memory: "] {
+        let layer = from(&[("CLIENT_ID", "osc_id"), ("SESSION_STORE", store)]).unwrap();
+        assert!(layer.auth.sessions.backing.is_none(), "{store:?}");
+    }
+}
+
+#[cfg(all(feature = "sqlite", feature = "postgres", feature = "redis"))]
+#[test]
+fn session_store_selects_the_store_by_its_scheme() {
+    for url in [
+        "sqlite:sessions.db",
+        "sqlite:///tmp/sessions.db",
+        "postgres://ada:hunter2@localhost/app",
+        "postgresql://localhost/app?sslmode=disable",
+        "redis://:hunter2@localhost/1",
+        "rediss://localhost",
+        "valkey://localhost",
+        "valkeys://localhost",
+        "unix:///run/redis.sock",
+        "redis+unix:///run/redis.sock",
+        "valkey+unix:///run/redis.sock",
+    ] {
+        let layer = from(&[("CLIENT_ID", "osc_id"), SECRET, ("SESSION_STORE", url)]).expect(url);
+        assert!(layer.auth.sessions.backing.is_some(), "{url}");
+        let without_key = Builder::new(Client::public("cli")).store_url(url);
+        let error = problem(without_key);
+        assert!(error.starts_with("COOKIE_KEY") && error.contains("SESSION_STORE"), "{error}");
+    }
+    for (url, store) in [
+        ("sqlite:", "SqliteStore"),
+        ("sqlite:/no/such/directory/sessions.db", "SqliteStore"),
+        ("postgres://ada:hunter2@localhost:port/app", "PostgresStore"),
+        ("postgresql://ada:hunter2@localhost:port/app", "PostgresStore"),
+        ("redis://:hunter2@localhost/sessions", "RedisStore"),
+        ("rediss://:hunter2@localhost/#insecure", "RedisStore"),
+    ] {
+        let text = problem(builder().store_url(url));
+        assert!(text.starts_with(&format!("SESSION_STORE / {store}::from_url ")), "{text}");
+        assert!(!text.contains("hunter2"), "{text}");
+    }
+}
+
+#[test]
+fn a_url_of_no_store_is_refused_without_quoting_it() {
+    for url in [
+        "mysql://ada:hunter2@localhost",
+        "hunter2",
+        "hunter2:6379",
+        "memory:hunter2",
+        "SQLITE:a",
+        ":",
+        "sqlite",
+    ] {
+        let text = from(&[("CLIENT_ID", "osc_id"), SECRET, ("SESSION_STORE", url)]).unwrap_err().to_string();
+        assert!(text.starts_with("SESSION_STORE / store_url is the URL of no session store. "), "{text}");
+        for scheme in ["memory:", "sqlite:", "postgres:", "redis:", "rediss:", "unix:"] {
+            assert!(text.contains(scheme), "{text}");
+        }
+        assert!(!text.contains("hunter2"), "{text}");
+    }
+}
+
+#[cfg(not(any(feature = "sqlite", feature = "postgres", feature = "redis")))]
+#[test]
+fn a_store_that_is_not_compiled_in_is_refused_with_the_feature_to_add() {
+    for (url, feature) in [
+        ("sqlite:sessions.db", "sqlite"),
+        ("postgresql://ada:hunter2@localhost/app", "postgres"),
+        ("rediss://ada:hunter2@localhost", "redis"),
+    ] {
+        let text = problem(builder().store_url(url));
+        assert!(text.starts_with("SESSION_STORE / store_url") && text.contains("Cargo.toml"), "{text}");
+        assert!(text.contains(&format!("the feature {feature} ")) && !text.contains("hunter2"), "{text}");
+    }
+}
+
+#[cfg(feature = "test-util")]
+#[test]
+fn the_last_of_store_and_store_url_counts() {
+    use std::sync::Arc;
+
+    use crate::store::SessionStore;
+    use crate::store::memory::MemoryStore;
+
+    let has_store = |builder: Builder| builder.build().unwrap().auth.sessions.backing.is_some();
+    assert!(has_store(builder().store_url("nonsense").store(MemoryStore::new())));
+    assert!(!has_store(builder().store(MemoryStore::new()).store_url("memory:")));
+    assert!(problem(builder().store(MemoryStore::new()).store_url("nonsense")).starts_with("SESSION_STORE"));
+    let shared: Arc<dyn SessionStore> = Arc::new(MemoryStore::new());
+    assert!(has_store(builder().store(shared.clone()).store(shared)));
+}
+
 #[cfg(feature = "client")]
 #[test]
 fn the_platform_follows_the_environment_or_the_setting() {

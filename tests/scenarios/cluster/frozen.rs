@@ -42,7 +42,7 @@ async fn s51_a_woken_node_overwrites_no_newer_tokens() {
     let osc = MockOsc::builder().token_ttl(SHORT).refresh_grace(LONG);
     let mut cluster = Cluster::with(Sample::Axum, 3, osc, &[]).await;
     let proxy = Proxy::to(cluster.redis.addr()).await;
-    let setup = cluster.setup.clone().with("REDIS_URL", &cluster.redis.url_at(proxy.addr()));
+    let setup = cluster.setup.clone().with("SESSION_STORE", &cluster.redis.url_at(proxy.addr()));
     cluster.nodes[0] = setup.start().await;
     let [mut visitor] = cluster.overdue().await;
     cluster.osc.set_token_ttl(SHORT);
@@ -87,7 +87,7 @@ async fn s51_a_woken_node_overwrites_no_newer_tokens() {
 async fn a_lease_with_a_lost_answer_blocks_no_other_node() {
     let mut cluster = Cluster::of(Sample::Axum, 2, SHORT, &[]).await;
     let proxy = Proxy::to(cluster.redis.addr()).await;
-    let setup = cluster.setup.clone().with("REDIS_URL", &cluster.redis.url_at(proxy.addr()));
+    let setup = cluster.setup.clone().with("SESSION_STORE", &cluster.redis.url_at(proxy.addr()));
     cluster.nodes[0] = setup.start().await;
     let [first, second] = cluster.overdue().await;
     // Redis knows the scripts from here on, so each question is one command.

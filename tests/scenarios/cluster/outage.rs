@@ -72,7 +72,7 @@ async fn a_wrong_redis_password_is_logged_and_public_paths_work() {
     let mut cluster = Cluster::of(Sample::Axum, 2, LONG, &["--requirepass", "the-right-password"]).await;
     let visitor = cluster.visitor().await;
     let url = format!("redis://:a-wrong-password@{}", cluster.redis.addr());
-    cluster.nodes.push(cluster.setup.clone().with("REDIS_URL", &url).start().await);
+    cluster.nodes.push(cluster.setup.clone().with("SESSION_STORE", &url).start().await);
 
     for path in ["/healthz", "/"] {
         assert_eq!(cluster.fetch(&visitor, 2, path).await.status(), StatusCode::OK, "{path}");

@@ -8,7 +8,7 @@ const GIVEN: &str = "abc123.apps.osaas.io";
 const OWN: &str = "shop.example";
 
 async fn app_on_osc(osc: &MockOsc) -> SampleNode {
-    let setup = NodeSetup::new(Sample::Axum, osc, 3000, "").with("PUBLIC_URL", "").with("REDIS_URL", "");
+    let setup = NodeSetup::new(Sample::Axum, osc, 3000, "memory:").with("PUBLIC_URL", "");
     setup.with("OSC_HOSTNAME", GIVEN).start().await
 }
 
