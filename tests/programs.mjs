@@ -20,13 +20,14 @@ export function killPrograms() {
 export class Program {
   output = '';
 
-  static async start(name, args, env, ready) {
+  static async start(name, args, env, ready, folder = undefined) {
     const program = new Program();
     // The child gets only these variables, so that the settings of the user who runs the tests have no
     // effect.
     program.child = spawn(path.join(binaries, name), args, {
       env: { PATH: process.env.PATH, RUST_LOG: 'debug,osc_auth_layer=trace', RUST_BACKTRACE: '1', ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
+      cwd: folder,
     });
     running.add(program.child);
     program.exited = once(program.child, 'exit');

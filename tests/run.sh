@@ -161,7 +161,7 @@ check_fuzz() {
 }
 
 browse() {
-    cd tests/browser && node --test --test-reporter=spec consent.mjs signin.mjs instances.mjs on-osc.mjs
+    cd tests/browser && node --test --test-reporter=spec consent.mjs signin.mjs instances.mjs restart.mjs on-osc.mjs
 }
 
 if ! command -v cargo >/dev/null; then

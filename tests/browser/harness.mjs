@@ -39,10 +39,14 @@ export async function shoot(page, name) {
   }
 }
 
-/** Starts a sample on a free port. `found` is the address to open. With a client, its sessions live in the process unless `env` says otherwise. */
-export function startSample(name, env = {}) {
+/**
+ * Starts a sample on a free port, in this folder. `found` is the address to open. With a client, its sessions live in the
+ * process unless `env` says otherwise.
+ */
+export function startSample(name, env = {}, folder = undefined) {
   const store = env.CLIENT_ID && { SESSION_STORE: 'memory:' };
-  return Program.start(name, [], { BIND: '127.0.0.1:0', ...store, ...env }, (output) => output.match(/http:\/\/localhost:\d+/)?.[0]);
+  const all = { BIND: '127.0.0.1:0', ...store, ...env };
+  return Program.start(name, [], all, (output) => output.match(/http:\/\/localhost:\d+/)?.[0], folder);
 }
 
 /**
