@@ -80,7 +80,7 @@ async fn a_wrong_redis_password_is_logged_and_public_paths_work() {
     let answer = cluster.fetch(&visitor, 2, "/api/session").await;
     assert_eq!(answer.status(), StatusCode::UNAUTHORIZED);
     assert_eq!(error_of(&answer), "temporarily_unavailable");
-    cluster.nodes[2].wrote("check them in REDIS_URL").await;
+    cluster.nodes[2].wrote("check them in the store's URL").await;
     let log = cluster.nodes[2].log();
     assert!(!log.contains("wrong-password"), "{log}");
     cluster.nodes.pop();

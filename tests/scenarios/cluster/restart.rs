@@ -3,7 +3,7 @@
 use futures_util::future::join_all;
 use http::StatusCode;
 use mock_osc::Endpoint;
-use osc_tests::{Line, Sample, soon};
+use osc_tests::{Line, Sample, error_of, soon};
 
 use super::load::{BRISK, Load, refreshed};
 use super::{AGAIN, Cluster, LONG, SHORT, assert_same_token, expiry_of};
@@ -26,6 +26,19 @@ async fn killed_and_restarted_nodes_keep_everybody_signed_in() {
     cluster.assert_alive(&visitors).await;
     assert_eq!(cluster.refreshes(), 0);
     cluster.visitor().await;
+}
+
+#[tokio::test]
+async fn redis_url_still_names_the_store_of_a_sample() {
+    let mut cluster = Cluster::of(Sample::Hyper, 1, LONG, &[]).await;
+    let setup = cluster.setup.clone().with("REDIS_URL", &cluster.redis.url());
+    cluster.nodes.push(setup.clone().with("SESSION_STORE", "").start().await);
+    let visitors = cluster.visitors(1).await;
+    cluster.assert_alive(&visitors).await;
+    // Only `SESSION_STORE` counts if both are set.
+    cluster.nodes.push(setup.with("SESSION_STORE", "memory:").start().await);
+    let answer = cluster.fetch(&visitors[0], 2, "/api/session").await;
+    assert_eq!(error_of(&answer), "unauthenticated");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -69,21 +69,25 @@ impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let text: &str = match self {
             Self::Unreachable(reason) => {
-                &format!("Redis cannot be reached ({reason}); check host, port and TLS in REDIS_URL")
+                &format!("Redis cannot be reached ({reason}); check host, port and TLS in the store's URL")
             }
-            Self::TimedOut => "Redis did not answer in time; check host, port and TLS in REDIS_URL",
-            Self::Unauthenticated => "Redis refuses the user or password; check them in REDIS_URL",
-            Self::NotServing("READONLY") => "Redis is a read-only replica; point REDIS_URL to the primary",
+            Self::TimedOut => "Redis did not answer in time; check host, port and TLS in the store's URL",
+            Self::Unauthenticated => "Redis refuses the user or password; check them in the store's URL",
+            Self::NotServing("READONLY") => {
+                "Redis is a read-only replica; name the primary in the store's URL"
+            }
             Self::NotServing(state) => &format!("Redis is not ready ({state})"),
             Self::Refused(code) => match code.as_str() {
-                "NOPERM" => "Redis denies the user in REDIS_URL a command or key (NOPERM); check the ACL",
+                "NOPERM" => {
+                    "Redis denies the user in the store's URL a command or key (NOPERM); check the ACL"
+                }
                 "OOM" => "Redis is out of memory (OOM); raise its maxmemory",
                 "MOVED" | "CROSSSLOT" => &format!(
-                    "REDIS_URL points to a Redis Cluster ({code}), which RedisStore does not support"
+                    "the store's URL names a Redis Cluster ({code}), which RedisStore does not support"
                 ),
                 code => &format!("Redis answered with the error {code}"),
             },
-            Self::Nonsense => "the server at REDIS_URL does not answer like Redis; check host and port",
+            Self::Nonsense => "the server at the store's URL does not answer like Redis; check host and port",
             Self::Unnotified => "Redis did not notify about a change within a second",
             Self::NoRuntime => "RedisStore was called outside a Tokio runtime",
         };
