@@ -8,6 +8,7 @@ mod cluster;
 mod flow;
 mod guide;
 mod model;
+mod moving;
 mod nodes;
 mod outage;
 mod placement;
