@@ -12,7 +12,7 @@
 //! | [Forms and CSRF](forms) | Keep other sites from submitting your forms. |
 //! | [Behind a proxy](proxy) | nginx, TLS and a base path. |
 //! | [On Open Source Cloud](on_osc) | Deploy your app on OSC, with two instances. |
-//! | [Sessions and stores](stores) | From one process to many nodes that share their sessions. |
+//! | [Sessions and stores](stores) | A restart signs nobody out: SQLite, PostgreSQL, Redis, and how to move from one to another. |
 //! | [What is promised at refresh](refresh) | When a token is refreshed, and what survives each failure. |
 //! | [Testing your app](testing) | Signed-in requests without a provider, and the mock of OSC. |
 //! | [Answers, errors and logs](answers) | Every answer, configuration error and log line, with its cause and remedy. |

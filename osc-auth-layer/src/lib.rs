@@ -24,11 +24,18 @@
 //! [samples/hyper]: https://github.com/Eyevinn/osc-auth-layer/blob/main/samples/hyper
 //!
 #![cfg_attr(
-    all(feature = "axum", feature = "client", feature = "redis", feature = "test-util"),
+    all(feature = "axum", feature = "client", feature = "postgres", feature = "redis", feature = "sqlite", feature = "test-util"),
     doc = include_str!("../README.md")
 )]
 #![cfg_attr(
-    not(all(feature = "axum", feature = "client", feature = "redis", feature = "test-util")),
+    not(all(
+        feature = "axum",
+        feature = "client",
+        feature = "postgres",
+        feature = "redis",
+        feature = "sqlite",
+        feature = "test-util"
+    )),
     doc = "A Tower layer that signs users in with Open Source Cloud. Build the documentation with all features to get the full text."
 )]
 //!
@@ -42,7 +49,7 @@
 //! 4. `sessions` refreshes a token that is about to expire, through `oauth`. A `store` makes sure that only one node refreshes.
 //! 5. `response` builds every answer that the layer gives by itself.
 //!
-//! Only `network` sends HTTP requests, and only `store` talks to Redis. No module imports from one above it. CONTRIBUTING.md has
+//! Only `network` sends HTTP requests, and only `store` talks to databases. No module imports from one above it. CONTRIBUTING.md has
 //! a drawing.
 
 // A lock guard in a `match` head lives through all arms. An arm that takes the same lock would deadlock.
@@ -58,7 +65,15 @@ mod error;
 mod flight;
 mod future;
 mod gate;
-#[cfg(all(doc, feature = "axum", feature = "client", feature = "redis", feature = "test-util"))]
+#[cfg(all(
+    doc,
+    feature = "axum",
+    feature = "client",
+    feature = "postgres",
+    feature = "redis",
+    feature = "sqlite",
+    feature = "test-util"
+))]
 pub mod guide;
 mod layer;
 mod network;

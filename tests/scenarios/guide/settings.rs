@@ -73,8 +73,13 @@ fn every_environment_variable_is_in_the_guide() {
 fn every_setter_is_in_the_guide() {
     let setters = methods("osc-auth-layer/src/config/builder.rs", "Builder");
     assert_same(PAGE, &setters, &names::<3>("## Setters of `Builder`"));
-    let of_redis = methods("osc-auth-layer/src/store/redis/mod.rs", "RedisStore");
-    assert_same(PAGE, &of_redis, &names::<3>("## Setters of `RedisStore`"));
+    for (path, store) in [
+        ("osc-auth-layer/src/store/redis/mod.rs", "RedisStore"),
+        ("osc-auth-layer/src/store/sql/postgres.rs", "PostgresStore"),
+        ("osc-auth-layer/src/store/sql/sqlite.rs", "SqliteStore"),
+    ] {
+        assert_same(PAGE, &methods(path, store), &names::<3>(&format!("## Setters of `{store}`")));
+    }
 }
 
 #[test]
