@@ -1,0 +1,143 @@
+//! The connections for operations: the store's own, or those of the app's pool.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+use sqlx::pool::PoolConnection;
+use sqlx::postgres::{PgArguments, PgConnectOptions, PgConnection, PgPool, PgRow};
+use sqlx::query::Query;
+use sqlx::{ConnectOptions, Postgres};
+use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::time::timeout_at;
+
+use super::problem::{Next, next, problem};
+use super::statements::{EXISTS, MAKE_TABLE};
+use crate::store::StoreError;
+use crate::store::sql::LIMIT;
+
+const MOST: usize = 8;
+/// A firewall may have forgotten a connection that was idle for longer.
+const LONGEST_IDLE: Duration = Duration::from_secs(60);
+const TRIES: u32 = 3;
+
+#[derive(Clone)]
+pub(super) enum Source {
+    Server(Box<PgConnectOptions>),
+    Pool(PgPool),
+}
+
+pub(super) struct Connections {
+    pub(super) source: Source,
+    permits: Semaphore,
+    idle: Mutex<Vec<(PgConnection, Instant)>>,
+    has_table: AtomicBool,
+}
+
+/// A connection in use. Dropping it closes the connection, because it may be lost, or in the middle of an answer.
+enum Held<'c> {
+    Own(PgConnection, SemaphorePermit<'c>),
+    Pool(Pooled),
+}
+
+struct Pooled(Option<PoolConnection<Postgres>>);
+
+impl Drop for Pooled {
+    fn drop(&mut self) {
+        // The pool would wait for an answer on the connection, if need be for ever.
+        drop(self.0.take().map(PoolConnection::detach));
+    }
+}
+
+impl Held<'_> {
+    fn connection(&mut self) -> &mut PgConnection {
+        match self {
+            Self::Own(connection, _) => connection,
+            Self::Pool(Pooled(connection)) => connection.as_mut().expect("it is held"),
+        }
+    }
+}
+
+impl Connections {
+    pub(super) fn new(source: Source) -> Self {
+        Self {
+            source,
+            permits: Semaphore::new(MOST),
+            idle: Mutex::default(),
+            has_table: AtomicBool::new(false),
+        }
+    }
+
+    /// Sends a query, and returns the rows of the answer.
+    pub(super) async fn ask<'q>(
+        &self,
+        query: impl Fn() -> Query<'q, Postgres, PgArguments>,
+    ) -> Result<Vec<PgRow>, StoreError> {
+        let deadline = (Instant::now() + LIMIT).into();
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let answer = timeout_at(deadline, self.try_once(query())).await;
+            let error = match answer {
+                Ok(Ok(rows)) => return Ok(rows),
+                Ok(Err(error)) => error,
+                Err(_) => {
+                    self.idle.lock().clear();
+                    return Err(StoreError::new(
+                        "PostgreSQL did not answer in time; check its host, port and load",
+                    ));
+                }
+            };
+            match next(&error) {
+                Next::Repeat => {}
+                Next::Reconnect => self.idle.lock().clear(),
+                Next::MakeTable => self.has_table.store(false, Ordering::SeqCst),
+                Next::GiveUp => tries = TRIES,
+            }
+            if tries >= TRIES {
+                return Err(problem(error));
+            }
+        }
+    }
+
+    async fn try_once(&self, query: Query<'_, Postgres, PgArguments>) -> Result<Vec<PgRow>, sqlx::Error> {
+        let mut held = self.hold().await?;
+        if !self.has_table.load(Ordering::SeqCst) {
+            make_table(held.connection()).await?;
+            self.has_table.store(true, Ordering::SeqCst);
+        }
+        let rows = query.fetch_all(held.connection()).await?;
+        self.give_back(held);
+        Ok(rows)
+    }
+
+    async fn hold(&self) -> Result<Held<'_>, sqlx::Error> {
+        match &self.source {
+            Source::Pool(pool) => Ok(Held::Pool(Pooled(Some(pool.acquire().await?)))),
+            Source::Server(options) => {
+                let permit = self.permits.acquire().await.map_err(|_| sqlx::Error::PoolClosed)?;
+                let idle = self.idle.lock().pop().filter(|(_, since)| since.elapsed() < LONGEST_IDLE);
+                let connection = match idle {
+                    Some((connection, _)) => connection,
+                    None => options.connect().await?,
+                };
+                Ok(Held::Own(connection, permit))
+            }
+        }
+    }
+
+    fn give_back(&self, held: Held<'_>) {
+        match held {
+            Held::Own(connection, _permit) => self.idle.lock().push((connection, Instant::now())),
+            Held::Pool(mut pooled) => drop(pooled.0.take()),
+        }
+    }
+}
+
+async fn make_table(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+    // Asked first, because a user who may not make tables may not even try.
+    if !sqlx::query_scalar(EXISTS).fetch_one(&mut *connection).await? {
+        sqlx::raw_sql(MAKE_TABLE).execute(connection).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,130 @@
+//! Notifies the layers of changes, as long as there is a layer.
+
+use std::mem;
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
+
+use futures_util::future::select;
+use sqlx::postgres::{PgListener, PgPool, PgPoolOptions};
+use tokio::time::{sleep, timeout};
+
+use super::Database;
+use super::connections::Source;
+use super::statements::{NOTIFY, SWEEP};
+use crate::clock::Pauses;
+use crate::secret::random_token;
+use crate::store::sql::{LIMIT, MOST_SWEPT, SWEEP_EVERY};
+
+/// A canary is sent this often. While it comes back, notifications are known to arrive.
+const CANARY_EVERY: Duration = Duration::from_millis(400);
+const CANARY_LIMIT: Duration = Duration::from_secs(1);
+const RECONNECT: Pauses = Pauses::new(Duration::from_millis(100), Duration::from_secs(1));
+/// The pause after canaries were lost although the server answers, as behind a pooler.
+const LONG_PAUSE: Duration = Duration::from_secs(60);
+/// This many losses in a row are no passing fault.
+const LOSSES_TO_LOG: u32 = 3;
+
+pub(super) async fn run(database: Weak<Database>) {
+    let (listening, sweeping) = (keep_listening(database.clone()), keep_sweeping(database));
+    select(std::pin::pin!(listening), std::pin::pin!(sweeping)).await;
+}
+
+fn needed(database: &Weak<Database>) -> Option<Arc<Database>> {
+    database.upgrade().filter(|database| database.watchers.is_needed())
+}
+
+async fn keep_sweeping(database: Weak<Database>) {
+    while let Some(strong) = needed(&database) {
+        // If it fails, the expired rows stay for another round.
+        let _ = strong.connections.ask(|| sqlx::query(SWEEP).bind(MOST_SWEPT)).await;
+        drop(strong);
+        sleep(SWEEP_EVERY).await;
+    }
+}
+
+async fn keep_listening(database: Weak<Database>) {
+    let (mut pauses, mut losses) = (RECONNECT, 0);
+    while let Some(strong) = needed(&database) {
+        let ended = strong.listen(&mut losses).await;
+        strong.watchers.stop();
+        drop(strong);
+        match ended {
+            Ok(()) => pauses = RECONNECT,
+            Err(cause) => tracing::debug!(%cause, "PostgreSQL stopped sending notifications of changes"),
+        }
+        let pause = if losses >= LOSSES_TO_LOG { LONG_PAUSE } else { pauses.next() };
+        sleep(pause).await;
+    }
+}
+
+/// A pool of one connection, without the checks with which the app's own pool would wait for a lost one.
+struct OwnPool(PgPool);
+
+impl Drop for OwnPool {
+    fn drop(&mut self) {
+        // Marks it closed at once, so that the listener's connection does not return to it.
+        drop(self.0.close());
+    }
+}
+
+impl Database {
+    /// Notifies the layers for as long as the connection lasts and the canaries come back.
+    async fn listen(&self, losses: &mut u32) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+        let options = match &self.connections.source {
+            Source::Server(options) => (**options).clone(),
+            Source::Pool(pool) => (*pool.connect_options()).clone(),
+        };
+        let pool = PgPoolOptions::new().max_connections(1).acquire_timeout(LIMIT).max_lifetime(None);
+        let pool = OwnPool(pool.connect_lazy_with(options));
+        let connecting = async {
+            let mut listener = PgListener::connect_with(&pool.0).await?;
+            listener.eager_reconnect(false);
+            listener.listen(&self.channel).await?;
+            Ok::<_, sqlx::Error>(listener)
+        };
+        let mut listener = timeout(LIMIT, connecting).await??;
+        self.watchers.begin();
+        let canary = format!("canary:{}", random_token::<12>());
+        while self.watchers.is_needed() {
+            let sent_at = Instant::now();
+            self.connections.ask(|| sqlx::query(NOTIFY).bind(&*self.channel).bind(&*canary)).await?;
+            match timeout(CANARY_LIMIT, self.hear(&mut listener, Some(&canary))).await {
+                Ok(is_heard) => {
+                    if !is_heard? {
+                        return Ok(());
+                    }
+                }
+                Err(late) => {
+                    *losses += 1;
+                    if *losses == LOSSES_TO_LOG {
+                        tracing::info!(
+                            "PostgreSQL sends no notifications of changes. Until it does, each request with a session asks it."
+                        );
+                    }
+                    return Err(late.into());
+                }
+            }
+            if mem::take(losses) >= LOSSES_TO_LOG {
+                tracing::info!("PostgreSQL sends notifications of changes again.");
+            }
+            self.watchers.confirm(sent_at);
+            // An end before the pause means that the connection is lost.
+            if timeout(CANARY_EVERY, self.hear(&mut listener, None)).await.is_ok() {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    /// Passes notifications on until the canary comes. Returns false if the connection is lost.
+    async fn hear(&self, listener: &mut PgListener, canary: Option<&str>) -> Result<bool, sqlx::Error> {
+        while let Some(notification) = listener.try_recv().await? {
+            let payload = notification.payload();
+            if Some(payload) == canary {
+                return Ok(true);
+            }
+            self.watchers.changed(payload);
+        }
+        Ok(false)
+    }
+}

@@ -1,0 +1,36 @@
+use super::*;
+
+#[test]
+fn an_error_about_a_url_contains_no_password() {
+    for url in [
+        "",
+        "app",
+        "http://ada:hunter2@localhost/app",
+        "postgres://ada:hun/ter2@localhost",
+        "postgres://[hunter2",
+    ] {
+        let error = PostgresStore::from_url(url).expect_err(url).to_string();
+        assert!(error.starts_with(SETTING) && !error.contains("hun"), "{error}");
+    }
+}
+
+#[test]
+fn debug_shows_the_namespace_and_no_password() {
+    let store = PostgresStore::from_url("postgresql://ada:hunter2@localhost/app")
+        .expect("a valid URL")
+        .namespace("shop");
+    let debug = format!("{store:?}");
+    assert!(debug.contains("shop") && !debug.contains("hunter2"), "{debug}");
+}
+
+#[test]
+fn a_channel_is_short_and_differs_between_namespaces() {
+    let channel = |namespace: &str| {
+        let store =
+            PostgresStore::from_url("postgres://localhost/app").expect("a valid URL").namespace(namespace);
+        store.database.channel.clone()
+    };
+    let long = "a".repeat(500);
+    assert!(channel(&long).len() < 64);
+    assert_ne!(channel(&long), channel(&(long.clone() + "b")));
+}
