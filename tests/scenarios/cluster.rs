@@ -6,13 +6,14 @@
 
 mod dump;
 mod frozen;
-mod killed;
-mod load;
-mod outage;
-mod restart;
+pub(crate) mod killed;
+pub(crate) mod load;
+pub(crate) mod outage;
+mod place;
+pub(crate) mod restart;
 mod rush;
-mod sign_out;
-mod single_flight;
+pub(crate) mod sign_out;
+pub(crate) mod single_flight;
 mod tls;
 
 use std::fmt::Debug;
@@ -29,11 +30,13 @@ use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
+pub(crate) use self::place::Place;
+
 /// Longer than any test.
-const LONG: Duration = Duration::from_secs(3600);
+pub(crate) const LONG: Duration = Duration::from_secs(3600);
 
 /// A short lifetime. The early refresh begins after half of it, which leaves time to visit all nodes first.
-const SHORT: Duration = Duration::from_secs(4);
+pub(crate) const SHORT: Duration = Duration::from_secs(4);
 
 /// Longer than a lease and a request that waits for its end.
 const LEASE_LIMIT: Duration = Duration::from_secs(50);
@@ -44,11 +47,11 @@ const AGAIN: Duration = Duration::from_millis(20);
 /// Options of a Redis that refuses to notify clients of changes.
 const UNTOLD: [&str; 3] = ["--rename-command", "CLIENT", ""];
 
-struct Cluster {
+pub(crate) struct Cluster {
     nodes: Vec<SampleNode>,
     /// The settings for starting another node.
     setup: NodeSetup,
-    redis: RedisServer,
+    place: Place,
     osc: MockOsc,
     /// The load balancer's address. Visitors know every node under it.
     host: String,
@@ -63,12 +66,16 @@ impl Cluster {
     }
 
     async fn with(sample: Sample, nodes: usize, osc: mock_osc::Builder, redis: &[&str]) -> Self {
+        Self::at(Place::Redis(RedisServer::with(redis).await), sample, nodes, osc).await
+    }
+
+    /// Starts nodes that keep their sessions in any place.
+    pub(crate) async fn at(place: Place, sample: Sample, nodes: usize, osc: mock_osc::Builder) -> Self {
         let osc = osc.start().await.expect("the mock starts");
-        let redis = RedisServer::with(redis).await;
         let (_port, addr) = free_port().await;
-        let setup = NodeSetup::new(sample, &osc, addr.port(), &redis.url());
+        let setup = NodeSetup::new(sample, &osc, addr.port(), &place.url());
         let nodes = join_all((0..nodes).map(|_| setup.start())).await;
-        Self { nodes, setup, redis, osc, host: format!("localhost:{}", addr.port()), _port }
+        Self { nodes, setup, place, osc, host: format!("localhost:{}", addr.port()), _port }
     }
 
     /// Signs a visitor in. The sign-in begins at one node and ends at another.
@@ -173,9 +180,10 @@ impl Cluster {
         self.osc.count_grants("refresh_token")
     }
 
-    /// Returns how often the nodes asked Redis about sessions.
+    /// Returns how often the nodes asked Redis about sessions. Other databases do not count.
     async fn questions(&self) -> u64 {
-        self.redis.calls().await.get("evalsha").copied().unwrap_or_default()
+        let Place::Redis(redis) = &self.place else { return 0 };
+        redis.calls().await.get("evalsha").copied().unwrap_or_default()
     }
 
     /// Returns a script's request of a visitor, for a connection that the test opens.

@@ -16,40 +16,14 @@ mod unnotified;
 mod warm;
 mod wrong;
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use http::StatusCode;
-use osc_tests::{Answer, RedisServer, error_of, retry_after, token_of};
+use osc_tests::RedisServer;
 
-/// A session may be served for this long after it ended, if its notification was lost.
-const STALENESS: Duration = Duration::from_millis(1200);
+use crate::fleet::{STALENESS, assert_refused, assert_unavailable, until};
 
 /// The minimum time between two forced refreshes of a session.
 const FORCE_AGAIN: Duration = Duration::from_secs(10);
-
-/// Polls until the condition holds. Events in another process cannot be awaited here.
-async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) -> Duration {
-    const LIMIT: Duration = Duration::from_secs(60);
-    let start = Instant::now();
-    while !is_so().await {
-        assert!(start.elapsed() < LIMIT, "timed out waiting until {what}");
-        tokio::time::sleep(Duration::from_millis(2)).await;
-    }
-    start.elapsed()
-}
-
-/// Checks for 401 with this error and without a token.
-fn assert_refused(answer: &Answer, error: &str) {
-    assert_eq!((answer.status(), error_of(answer).as_str()), (StatusCode::UNAUTHORIZED, error));
-    assert!(token_of(answer).is_none());
-}
-
-/// Checks for a refusal as in an outage: the browser keeps its cookie and is asked to retry.
-fn assert_unavailable(answer: &Answer) {
-    assert_refused(answer, "temporarily_unavailable");
-    assert!(retry_after(answer) >= Duration::from_secs(1), "{answer:?}");
-    assert!(!answer.headers().contains_key("set-cookie"), "{answer:?}");
-}
 
 /// Returns the keys of all sessions' records, including the markers of ended sessions.
 async fn records(redis: &RedisServer) -> Vec<String> {

@@ -22,9 +22,9 @@ async fn s25_a_dump_of_redis_holds_no_token_no_session_id_and_no_secret() {
     let request = cluster.under_way(&refreshing, 1);
     soon(hold.arrived(1)).await;
 
-    let directory = cluster.redis.command(&["CONFIG", "GET", "dir"]).await;
-    cluster.redis.command(&["CONFIG", "SET", "rdbcompression", "no"]).await;
-    cluster.redis.command(&["SAVE"]).await;
+    let directory = cluster.place.redis().command(&["CONFIG", "GET", "dir"]).await;
+    cluster.place.redis().command(&["CONFIG", "SET", "rdbcompression", "no"]).await;
+    cluster.place.redis().command(&["SAVE"]).await;
     let directory = directory.lines().last().expect("its directory");
     let dump = fs::read(Path::new(directory).join("dump.rdb")).expect("a dump");
 

@@ -41,8 +41,8 @@ async fn s51_a_woken_node_overwrites_no_newer_tokens() {
     // Without the grace period, the second use of the same refresh token would end the session.
     let osc = MockOsc::builder().token_ttl(SHORT).refresh_grace(LONG);
     let mut cluster = Cluster::with(Sample::Axum, 3, osc, &[]).await;
-    let proxy = Proxy::to(cluster.redis.addr()).await;
-    let setup = cluster.setup.clone().with("SESSION_STORE", &cluster.redis.url_at(proxy.addr()));
+    let proxy = Proxy::to(cluster.place.redis().addr()).await;
+    let setup = cluster.setup.clone().with("SESSION_STORE", &cluster.place.redis().url_at(proxy.addr()));
     cluster.nodes[0] = setup.start().await;
     let [mut visitor] = cluster.overdue().await;
     cluster.osc.set_token_ttl(SHORT);
@@ -86,14 +86,14 @@ async fn s51_a_woken_node_overwrites_no_newer_tokens() {
 #[tokio::test]
 async fn a_lease_with_a_lost_answer_blocks_no_other_node() {
     let mut cluster = Cluster::of(Sample::Axum, 2, SHORT, &[]).await;
-    let proxy = Proxy::to(cluster.redis.addr()).await;
-    let setup = cluster.setup.clone().with("SESSION_STORE", &cluster.redis.url_at(proxy.addr()));
+    let proxy = Proxy::to(cluster.place.redis().addr()).await;
+    let setup = cluster.setup.clone().with("SESSION_STORE", &cluster.place.redis().url_at(proxy.addr()));
     cluster.nodes[0] = setup.start().await;
     let [first, second] = cluster.overdue().await;
     // Redis knows the scripts from here on, so each question is one command.
     cluster.expires_at(&first, 1).await;
 
-    let mut monitor = cluster.redis.monitor().await;
+    let mut monitor = cluster.place.redis().monitor().await;
     proxy.delay(Duration::from_millis(300));
     let request = cluster.under_way(&second, 0);
     soon(async {

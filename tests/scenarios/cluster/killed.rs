@@ -10,7 +10,11 @@ use super::{Cluster, LONG, SHORT, after_the_lease};
 
 #[tokio::test]
 async fn s43_a_session_survives_a_node_killed_before_its_refresh() {
-    let mut cluster = Cluster::of(Sample::Axum, 3, SHORT, &[]).await;
+    survives_a_killed_node(Cluster::of(Sample::Axum, 3, SHORT, &[]).await).await;
+}
+
+/// Kills the first of three nodes while it holds a lease. The tokens have to live for [`SHORT`].
+pub(crate) async fn survives_a_killed_node(mut cluster: Cluster) {
     let [visitor] = cluster.overdue().await;
     // The mock would process a held request although its client is gone.
     cluster.osc.fault(Endpoint::Token, Fault::HangUp).once();

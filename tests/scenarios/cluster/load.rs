@@ -15,7 +15,7 @@ use tokio::task::JoinHandle;
 use super::Cluster;
 
 /// The lifetime of tokens that keeps refreshes running all the time.
-pub(super) const BRISK: Duration = Duration::from_secs(1);
+pub(crate) const BRISK: Duration = Duration::from_secs(1);
 const AT_A_TIME: usize = 4;
 /// The pause between two requests.
 const PACE: Duration = Duration::from_millis(40);

@@ -14,18 +14,22 @@ const PERSISTENT: [&str; 4] = ["--appendonly", "yes", "--appendfsync", "always"]
 
 #[tokio::test(flavor = "multi_thread")]
 async fn sessions_survive_a_redis_restart_under_load() {
-    let mut cluster = Cluster::of(Sample::Axum, 3, BRISK, &PERSISTENT).await;
+    survives_a_restart_of_the_server(Cluster::of(Sample::Axum, 3, BRISK, &PERSISTENT).await).await;
+}
+
+/// Kills the server while three nodes wait for a refresh. The tokens have to live for [`BRISK`].
+pub(crate) async fn survives_a_restart_of_the_server(mut cluster: Cluster) {
     let visitors = cluster.visitors(6).await;
     let load = Load::start(&cluster, &visitors);
     refreshed(&cluster, &visitors).await;
     // The provider's answers to these refreshes cannot be stored, and the nodes hold the only copies.
     let hold = cluster.osc.hold(Endpoint::Token);
     soon(hold.arrived(3)).await;
-    cluster.redis.kill();
+    cluster.place.kill();
     hold.release();
     load.until(noticed_everywhere).await;
-    cluster.redis.restart().await;
-    recovered(&cluster, &visitors, load, "Redis killed").await;
+    cluster.place.restart().await;
+    recovered(&cluster, &visitors, load, "the server killed").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -38,11 +42,11 @@ async fn sessions_survive_a_redis_frozen_for_three_seconds_under_load() {
     let hold = cluster.osc.hold(Endpoint::Token);
     soon(hold.arrived(3)).await;
     let until = Instant::now() + STANDSTILL;
-    cluster.redis.freeze();
+    cluster.place.redis().freeze();
     hold.release();
     load.until(noticed_everywhere).await;
     tokio::time::sleep_until(until.into()).await;
-    cluster.redis.thaw();
+    cluster.place.redis().thaw();
     recovered(&cluster, &visitors, load, "Redis frozen").await;
 }
 
@@ -71,7 +75,7 @@ async fn recovered(cluster: &Cluster, visitors: &[Browser], load: Load, what: &s
 async fn a_wrong_redis_password_is_logged_and_public_paths_work() {
     let mut cluster = Cluster::of(Sample::Axum, 2, LONG, &["--requirepass", "the-right-password"]).await;
     let visitor = cluster.visitor().await;
-    let url = format!("redis://:a-wrong-password@{}", cluster.redis.addr());
+    let url = format!("redis://:a-wrong-password@{}", cluster.place.redis().addr());
     cluster.nodes.push(cluster.setup.clone().with("SESSION_STORE", &url).start().await);
 
     for path in ["/healthz", "/"] {
@@ -91,11 +95,11 @@ async fn a_wrong_redis_password_is_logged_and_public_paths_work() {
 async fn a_node_started_before_its_redis_serves_once_redis_is_up() {
     let mut cluster = Cluster::of(Sample::Hyper, 1, LONG, &PERSISTENT).await;
     let visitor = cluster.visitor().await;
-    cluster.redis.kill();
+    cluster.place.kill();
     cluster.nodes[0].restart().await;
     let answer = cluster.fetch(&visitor, 0, "/api/session").await;
     assert_eq!(error_of(&answer), "temporarily_unavailable", "{answer:?}");
-    cluster.redis.restart().await;
+    cluster.place.restart().await;
     cluster.served(&visitor, 0).await;
     cluster.assert_alive(&[visitor]).await;
 }

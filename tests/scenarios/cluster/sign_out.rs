@@ -14,7 +14,10 @@ const ROUNDS: usize = 20;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn s29_warm_nodes_refuse_a_signed_out_session_within_a_second() {
-    let cluster = Cluster::of(Sample::Axum, 3, LONG, &[]).await;
+    is_refused_within_a_second(Cluster::of(Sample::Axum, 3, LONG, &[]).await).await;
+}
+
+pub(crate) async fn is_refused_within_a_second(cluster: Cluster) {
     let mut delays = Vec::new();
     for round in 0..ROUNDS {
         let visitor = cluster.visitor().await;

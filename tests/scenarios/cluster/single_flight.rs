@@ -10,7 +10,7 @@ use super::rush::{REQUESTS, Rush, rush};
 use super::{Cluster, LONG, UNTOLD, expired, expiry_of};
 
 /// The early refresh begins after half of this. No rush takes that long.
-const TTL: Duration = Duration::from_secs(5);
+pub(crate) const TTL: Duration = Duration::from_secs(5);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn s40_a_thousand_requests_to_three_nodes_refresh_once_per_expiry() {
@@ -36,7 +36,12 @@ async fn s40_three_nodes_of_the_hyper_sample_refresh_once_per_expiry() {
 
 /// Checks the grants of each session. Returns how many questions a thousand requests with fresh tokens ask
 /// Redis afterwards.
-async fn one_grant_for_each(cluster: Cluster, sessions: usize, expiries: usize, what: &str) -> u64 {
+pub(crate) async fn one_grant_for_each(
+    cluster: Cluster,
+    sessions: usize,
+    expiries: usize,
+    what: &str,
+) -> u64 {
     let visitors = cluster.visitors(sessions).await;
     let (mut latest, mut took) = (0, Vec::new());
     for node in 0..cluster.nodes.len() {

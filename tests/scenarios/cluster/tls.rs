@@ -3,7 +3,7 @@
 use mock_osc::MockOsc;
 use osc_tests::{Certificates, NodeSetup, RedisServer, Sample, error_of, free_port};
 
-use super::{Cluster, LONG};
+use super::{Cluster, LONG, Place};
 
 #[tokio::test]
 async fn nodes_share_a_redis_behind_tls_and_check_its_certificate() {
@@ -21,7 +21,7 @@ async fn nodes_share_a_redis_behind_tls_and_check_its_certificate() {
     let setup = stranger.clone().with("SSL_CERT_FILE", &certificates.path("ca.crt"));
     let nodes = vec![setup.start().await, setup.start().await, stranger.start().await];
     let host = format!("localhost:{}", addr.port());
-    let mut cluster = Cluster { nodes, setup, redis, osc, host, _port };
+    let mut cluster = Cluster { nodes, setup, place: Place::Redis(redis), osc, host, _port };
 
     let visitor = cluster.visitor().await;
     let answer = cluster.fetch(&visitor, 2, "/api/session").await;

@@ -15,7 +15,7 @@ async fn s52_a_change_notified_before_an_older_answer_is_not_missed() {
         let url = |number, addr| open(number, if number == 1 { wire.addr } else { addr });
         let mut cluster = Cluster::with(redis, provider().await, 2, url, plain).await.sign_in().await;
         cluster.warm_up().await;
-        let (warm, known) = (cluster.at(1), records(&cluster.redis).await);
+        let (warm, known) = (cluster.at(1), records(&cluster.server).await);
         let trusts = || {
             let answer = warm.clone().fetch("/").now_or_never();
             assert!(
@@ -25,7 +25,7 @@ async fn s52_a_change_notified_before_an_older_answer_is_not_missed() {
         };
         cluster.browser.forget_cookies("");
         soon(cluster.browser.sign_in(&cluster.osc)).await;
-        let mut record = records(&cluster.redis).await;
+        let mut record = records(&cluster.server).await;
         record.retain(|record| !known.contains(record));
 
         // Node 1 sees this session for the first time. The answer with the record is a list of four
@@ -46,7 +46,7 @@ async fn s52_a_change_notified_before_an_older_answer_is_not_missed() {
         };
         soon(wire.told(&record[0])).await;
         // After a round trip on this thread, node 1 has read all data that arrived before.
-        cluster.redis.command(&["PING"]).await;
+        cluster.server.command(&["PING"]).await;
         trusts();
         wire.release_answers();
         // This request began before the change, so it may return the earlier state.

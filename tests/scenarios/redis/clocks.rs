@@ -130,7 +130,7 @@ async fn s59_s60_idle_and_absolute_timeouts_use_the_time_of_redis() {
     for at in 0..3 {
         assert_refused(&cluster.fetch(at).await, "unauthenticated");
     }
-    until("Redis forgets both", async || records(&cluster.redis).await.is_empty()).await;
+    until("Redis forgets both", async || records(&cluster.server).await.is_empty()).await;
 }
 
 #[tokio::test]
@@ -150,7 +150,7 @@ async fn s60_redis_ends_idle_visitors_but_not_those_on_warm_nodes() {
     assert!(2 * at_once > requests, "node 1 was warm {at_once} of {requests} times");
     cluster.token(0).await;
 
-    until("it is idle for too long", async || records(&cluster.redis).await.is_empty()).await;
+    until("it is idle for too long", async || records(&cluster.server).await.is_empty()).await;
     let ended = start.elapsed();
     assert!(ended >= 3 * IDLE && ended < 3 * IDLE + Duration::from_secs(1), "{ended:?}");
     for at in 0..2 {

@@ -60,9 +60,9 @@ async fn a_record_moved_to_another_namespace_opens_nothing() {
     let apps = Cluster::with(redis, provider().await, 2, open, apart).await.sign_in().await;
     assert_refused(&apps.fetch(1).await, "unauthenticated");
 
-    let own = records(&apps.redis).await.pop().expect("a record");
+    let own = records(&apps.server).await.pop().expect("a record");
     let moved = own.replace("osc-auth:", "other:");
-    assert_eq!(apps.redis.command(&["COPY", &own, &moved]).await, "1");
+    assert_eq!(apps.server.command(&["COPY", &own, &moved]).await, "1");
 
     assert_refused(&apps.fetch(1).await, "unauthenticated");
     apps.token(0).await;

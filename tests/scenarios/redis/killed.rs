@@ -39,7 +39,7 @@ async fn while_redis_is_down_nobody_gets_in_and_nobody_is_signed_out() {
     let token = cluster.token(0).await;
     let cookies = cluster.browser.cookies().clone();
     for _ in 0..2 {
-        cluster.redis.kill();
+        cluster.server.kill();
         noticed(&cluster).await;
 
         for at in 0..2 {
@@ -58,7 +58,7 @@ async fn while_redis_is_down_nobody_gets_in_and_nobody_is_signed_out() {
         stranger.forget_cookies("");
         assert_eq!(error_of(&soon(stranger.fetch("/")).await), "unauthenticated", "there is nothing to ask");
 
-        cluster.redis.restart().await;
+        cluster.server.restart().await;
         back(&cluster).await;
         for at in 0..2 {
             assert_eq!(cluster.token(at).await.access_token(), token.access_token());
@@ -87,20 +87,20 @@ async fn a_sign_in_that_redis_cannot_store_is_refused() {
                 () = soon(hold.arrived(1)) => {}
             }
         }
-        cluster.redis.kill();
+        cluster.server.kill();
         hold.release();
 
         assert_eq!(refusal(&soon(landing).await), (502, "provider_unavailable".to_owned()));
 
         assert_eq!(cluster.osc.count(Endpoint::Token) - exchanges, usize::from(is_exchanged));
-        cluster.redis.restart().await;
+        cluster.server.restart().await;
         back(&cluster).await;
         until("a session whose cookie nobody has is revoked", async || {
             cluster.osc.live_refresh_tokens() == 1
         })
         .await;
         assert!(cluster.osc.is_live(kept.access_token()));
-        assert_eq!(records(&cluster.redis).await.len(), 1);
+        assert_eq!(records(&cluster.server).await.len(), 1);
     }
     let mut browser = cluster.at(0);
     assert_eq!(soon(browser.sign_in(&cluster.osc)).await.status(), StatusCode::SEE_OTHER);
@@ -112,16 +112,16 @@ async fn a_sign_out_in_a_redis_outage_holds_here_now_and_elsewhere_later() {
     let mut cluster = Cluster::durable(2).await;
     cluster.warm_up().await;
     let token = cluster.token(0).await;
-    cluster.redis.kill();
+    cluster.server.kill();
     noticed(&cluster).await;
     cluster.sign_out(0).await;
     assert_refused(&cluster.fetch(0).await, "unauthenticated");
 
-    cluster.redis.restart().await;
+    cluster.server.restart().await;
 
     until("node 1 is notified", async || error_of_refused(&cluster, 1).await == "unauthenticated").await;
     assert_refused(&cluster.fetch(0).await, "unauthenticated");
-    assert_eq!(field(&cluster.redis, "ended").await, "signed-out");
+    assert_eq!(field(&cluster.server, "ended").await, "signed-out");
     until("its grant is revoked", async || !cluster.osc.is_live(token.access_token())).await;
 }
 
@@ -157,7 +157,7 @@ async fn closed_while_idle(cluster: &Cluster) {
     until("all other connections are closed", async || {
         // A request in progress may have opened another connection.
         cluster.node(0).proxy.cut();
-        cluster.redis.command(&["CLIENT", "LIST"]).await.lines().count() == 1
+        cluster.server.command(&["CLIENT", "LIST"]).await.lines().count() == 1
     })
     .await;
 }
@@ -193,8 +193,8 @@ async fn s41_a_token_is_not_used_before_redis_has_it() {
         }
 
         match outage {
-            Outage::Killed => cluster.redis.kill(),
-            Outage::Frozen => cluster.redis.freeze(),
+            Outage::Killed => cluster.server.kill(),
+            Outage::Frozen => cluster.server.freeze(),
         }
         hold.release();
 
@@ -209,8 +209,8 @@ async fn s41_a_token_is_not_used_before_redis_has_it() {
         assert_eq!(cluster.refreshes(), 1);
 
         match outage {
-            Outage::Killed => cluster.redis.restart().await,
-            Outage::Frozen => cluster.redis.thaw(),
+            Outage::Killed => cluster.server.restart().await,
+            Outage::Frozen => cluster.server.thaw(),
         }
         let new = token_of(&soon(request).await).expect("the token that was held back");
 
@@ -221,6 +221,6 @@ async fn s41_a_token_is_not_used_before_redis_has_it() {
             assert_eq!(cluster.token(at).await.access_token(), new.access_token());
         }
         assert_eq!(cluster.refreshes(), 1, "{outage:?}: the session lives on with one grant");
-        assert_eq!(field(&cluster.redis, "rotation").await, "2");
+        assert_eq!(field(&cluster.server, "rotation").await, "2");
     }
 }

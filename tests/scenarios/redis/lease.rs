@@ -54,7 +54,7 @@ async fn s50_a_node_that_lost_its_lease_overwrites_nothing_newer() {
     let old = cluster.token(0).await;
     cluster.osc.fault(Endpoint::Token, Fault::LateAnswer(Duration::from_secs(3))).once();
     let session = old.session();
-    let unleased = Copy::of(&cluster.redis).await;
+    let unleased = Copy::of(&cluster.server).await;
     let mut late = Box::pin(session.refresh(&old));
     assert!((&mut late).now_or_never().is_none());
     until("node 0 has asked the provider", async || {
@@ -62,19 +62,19 @@ async fn s50_a_node_that_lost_its_lease_overwrites_nothing_newer() {
         cluster.refreshes() == 1
     })
     .await;
-    unleased.restore(&cluster.redis).await;
+    unleased.restore(&cluster.server).await;
 
     let second = cluster.token(1).await;
     let second = soon(second.session().refresh(&second)).await.expect("the answer of the first");
     cluster.pass(FORCE_AGAIN);
     let third = soon(second.session().refresh(&second)).await.expect("a newer token");
-    assert_eq!((cluster.refreshes(), field(&cluster.redis, "rotation").await.as_str()), (3, "3"));
+    assert_eq!((cluster.refreshes(), field(&cluster.server, "rotation").await.as_str()), (3, "3"));
     assert!((&mut late).now_or_never().is_none(), "the machine is too slow for this test");
 
     let late = soon(late).await.expect("the newest token");
 
     assert_eq!(late.access_token(), third.access_token());
-    assert_eq!(field(&cluster.redis, "rotation").await, "3");
+    assert_eq!(field(&cluster.server, "rotation").await, "3");
     for at in 0..2 {
         assert_eq!(cluster.token(at).await.access_token(), third.access_token());
     }
@@ -90,7 +90,7 @@ async fn s51_a_node_that_lost_its_lease_sends_no_grant() {
     let cluster = Cluster::notified(2).await;
     // Node 1 has no metadata of the provider yet and is held while it fetches that.
     let old = cluster.token(1).await;
-    let unleased = Copy::of(&cluster.redis).await;
+    let unleased = Copy::of(&cluster.server).await;
     let metadata = cluster.osc.hold(Endpoint::Metadata);
     let session = old.session();
     let mut refresh = Box::pin(session.refresh(&old));
@@ -99,7 +99,7 @@ async fn s51_a_node_that_lost_its_lease_sends_no_grant() {
         () = soon(metadata.arrived(1)) => {}
     }
     // Node 0 takes the lease, and waits for its answer.
-    unleased.restore(&cluster.redis).await;
+    unleased.restore(&cluster.server).await;
     let grant = cluster.osc.hold(Endpoint::Token);
     let other = cluster.token(0).await;
     let other_session = other.session();
@@ -108,21 +108,21 @@ async fn s51_a_node_that_lost_its_lease_sends_no_grant() {
         _ = &mut other_refresh => panic!("it does not need the provider"),
         () = soon(grant.arrived(1)) => {}
     }
-    let owner = field(&cluster.redis, "owner").await;
+    let owner = field(&cluster.server, "owner").await;
     // By then node 1 can no longer be sure that it holds the lease.
     cluster.node(1).clock.shift(5000);
     metadata.release();
 
-    let before = cluster.redis.calls().await.get("hset").copied();
-    let asked = cluster.redis.calls().await["evalsha"];
+    let before = cluster.server.calls().await.get("hset").copied();
+    let asked = cluster.server.calls().await["evalsha"];
     until("node 1 keeps finding the lease taken", async || {
         assert!((&mut refresh).now_or_never().is_none(), "node 1 must not send the refresh");
-        cluster.redis.calls().await["evalsha"] > asked + 5
+        cluster.server.calls().await["evalsha"] > asked + 5
     })
     .await;
     assert_eq!(cluster.refreshes(), 1);
-    assert_eq!(field(&cluster.redis, "owner").await, owner);
-    assert_eq!(cluster.redis.calls().await.get("hset").copied(), before);
+    assert_eq!(field(&cluster.server, "owner").await, owner);
+    assert_eq!(cluster.server.calls().await.get("hset").copied(), before);
 
     grant.release();
     let new = soon(other_refresh).await.expect("a token");

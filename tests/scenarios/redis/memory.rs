@@ -7,7 +7,7 @@ use super::cluster::Cluster;
 use super::{assert_refused, until};
 
 async fn limit(cluster: &Cluster, bytes: &str) {
-    cluster.redis.command(&["CONFIG", "SET", "maxmemory", bytes]).await;
+    cluster.server.command(&["CONFIG", "SET", "maxmemory", bytes]).await;
 }
 
 #[tokio::test]

@@ -15,17 +15,17 @@ async fn s54_a_node_with_a_newer_version_updates_a_restored_redis() {
         let mut cluster = Cluster::notified(3).await;
         cluster.warm_up().await;
         let old = cluster.token(0).await;
-        let before = cluster.redis.save_dump().await;
+        let before = cluster.server.save_dump().await;
         let new = soon(old.session().refresh(&old)).await.expect("a token");
         until("node 1 sees it", async || cluster.token(1).await.access_token() == new.access_token()).await;
 
-        cluster.redis.restore_dump(&before).await;
-        assert_eq!(field(&cluster.redis, "rotation").await, "1");
+        cluster.server.restore_dump(&before).await;
+        assert_eq!(field(&cluster.server, "rotation").await, "1");
 
         // The node is either the one that refreshed or one that was notified.
         back(&cluster, seen_by).await;
         assert_eq!(cluster.token(seen_by).await.access_token(), new.access_token());
-        until("Redis gets the newer version", async || field(&cluster.redis, "rotation").await == "2").await;
+        until("Redis gets the newer version", async || field(&cluster.server, "rotation").await == "2").await;
         for at in 0..3 {
             back(&cluster, at).await;
             until("all nodes see the change", async || {
@@ -47,12 +47,12 @@ async fn s54_a_node_with_a_newer_version_updates_a_restored_redis() {
 async fn s54_a_signed_out_session_stays_ended_after_a_redis_restore() {
     let mut cluster = Cluster::notified(2).await;
     cluster.warm_up().await;
-    let before = cluster.redis.save_dump().await;
+    let before = cluster.server.save_dump().await;
     cluster.sign_out(0).await;
     until("node 1 sees it", async || token_of(&cluster.fetch(1).await).is_none()).await;
 
-    cluster.redis.restore_dump(&before).await;
-    assert_ne!(field(&cluster.redis, "rotation").await, "", "the record is back");
+    cluster.server.restore_dump(&before).await;
+    assert_ne!(field(&cluster.server, "rotation").await, "", "the record is back");
 
     for _ in 0..20 {
         for at in [0, 1] {
@@ -68,9 +68,9 @@ async fn an_emptied_redis_signs_everybody_out_and_accepts_sign_ins() {
         cluster.warm_up().await;
         let token = cluster.token(0).await;
 
-        let record = records(&cluster.redis).await;
+        let record = records(&cluster.server).await;
         let command = if command == "DEL" { vec![command, &record[0]] } else { vec![command] };
-        cluster.redis.command(&command).await;
+        cluster.server.command(&command).await;
 
         for at in 0..3 {
             until("it is noticed", async || token_of(&cluster.fetch(at).await).is_none()).await;
@@ -87,7 +87,7 @@ async fn an_emptied_redis_signs_everybody_out_and_accepts_sign_ins() {
 async fn a_redis_restarted_empty_signs_everybody_out_and_works() {
     let mut cluster = Cluster::new(RedisServer::start().await, 2).await.sign_in().await;
     cluster.warm_up().await;
-    cluster.redis.restart().await;
+    cluster.server.restart().await;
     for at in 0..2 {
         until("it is noticed", async || {
             let answer = cluster.fetch(at).await;

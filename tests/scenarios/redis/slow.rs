@@ -77,13 +77,13 @@ async fn a_frozen_redis_refuses_requests_and_recovers() {
     let cluster = Cluster::notified(2).await;
     cluster.warm_up().await;
     let token = cluster.token(0).await;
-    cluster.redis.freeze();
+    cluster.server.freeze();
     for at in 0..2 {
         let noticed = until("it is noticed", async || token_of(&cluster.fetch(at).await).is_none()).await;
         assert!(noticed < GIVEN_UP, "{noticed:?}");
         assert_unavailable(&cluster.fetch(at).await);
     }
-    cluster.redis.thaw();
+    cluster.server.thaw();
     for at in 0..2 {
         until("it works again", async || token_of(&cluster.fetch(at).await).is_some()).await;
         assert_eq!(cluster.token(at).await.access_token(), token.access_token());

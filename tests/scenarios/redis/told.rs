@@ -69,7 +69,7 @@ async fn a_refresh_sends_two_notifications() {
     let url = |number, addr| open(number, if number == 1 { wire.addr } else { addr });
     let cluster = Cluster::with(redis, provider().await, 2, url, plain).await.sign_in().await;
     cluster.warm_up().await;
-    let record = records(&cluster.redis).await.pop().expect("a record");
+    let record = records(&cluster.server).await.pop().expect("a record");
     let old = cluster.token(0).await;
     wire.forget_told();
 
@@ -90,7 +90,7 @@ async fn layers_sharing_a_store_share_connections_and_notifications() {
     let mut cluster = Cluster::with(redis, provider().await, 3, open, shared).await.sign_in().await;
     cluster.warm_up().await;
     // One connection for questions, one for notifications, and the test's own.
-    assert_eq!(cluster.redis.command(&["CLIENT", "LIST"]).await.lines().count(), 3);
+    assert_eq!(cluster.server.command(&["CLIENT", "LIST"]).await.lines().count(), 3);
     for at in 0..3 {
         cluster.sign_out(at).await;
         for there in 0..3 {
@@ -229,7 +229,7 @@ async fn kill_under_load(victims: Victims) {
         .collect();
     let mut killed = 0;
     for _ in 0..KILLS {
-        killed += kill(&cluster.redis, victims).await;
+        killed += kill(&cluster.server, victims).await;
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     is_over.store(true, Ordering::SeqCst);
@@ -242,11 +242,12 @@ async fn kill_under_load(victims: Victims) {
     }
     cluster.warm_up().await;
 
-    kill(&cluster.redis, victims).await;
+    kill(&cluster.server, victims).await;
     cluster.sign_out(0).await;
     assert_refused(&cluster.fetch(0).await, "unauthenticated");
     // The sign-out may meet a closed connection and then takes effect a little later.
-    until("Redis knows of the sign-out", async || field(&cluster.redis, "ended").await == "signed-out").await;
+    until("Redis knows of the sign-out", async || field(&cluster.server, "ended").await == "signed-out")
+        .await;
     let ended = Instant::now();
     while ended.elapsed() < 2 * STALENESS {
         let asked = ended.elapsed();
@@ -254,7 +255,7 @@ async fn kill_under_load(victims: Victims) {
             let answer = cluster.fetch(at).await;
             assert!(token_of(&answer).is_none() || asked < STALENESS, "{victims:?}, node {at}: {asked:?}");
         }
-        kill(&cluster.redis, victims).await;
+        kill(&cluster.server, victims).await;
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     for at in 0..3 {

@@ -12,12 +12,12 @@ use super::cluster::{Cluster, open, provider};
 /// Returns how often Redis ran which commands for these requests. Heartbeats and the test's own questions are
 /// left out.
 async fn cost(cluster: &Cluster, at: usize, requests: usize) -> BTreeMap<String, u64> {
-    let before = cluster.redis.calls().await;
+    let before = cluster.server.calls().await;
     let mut browser = cluster.at(at);
     for _ in 0..requests {
         assert_eq!(soon(browser.fetch("/")).await.status(), StatusCode::OK);
     }
-    let mut calls = cluster.redis.calls().await;
+    let mut calls = cluster.server.calls().await;
     calls.retain(|command, calls| {
         *calls -= before.get(command).unwrap_or(&0);
         *calls > 0 && !["set", "info"].contains(&command.as_str())
@@ -78,8 +78,8 @@ async fn every_key_expires_by_itself() {
     cluster.sign_out(1).await;
     soon(cluster.browser.sign_in(&cluster.osc)).await;
     let mut kinds = Vec::new();
-    for key in cluster.redis.command(&["KEYS", "*"]).await.lines() {
-        let left: i64 = cluster.redis.command(&["PTTL", key]).await.parse().unwrap();
+    for key in cluster.server.command(&["KEYS", "*"]).await.lines() {
+        let left: i64 = cluster.server.command(&["PTTL", key]).await.parse().unwrap();
         // -2 means a heartbeat key that has expired in the meantime. -1 would mean a key that never expires.
         assert!((0..MONTH).contains(&left) || left == -2, "{key}: {left}");
         kinds.extend(key.split(':').nth(1).map(str::to_owned));
@@ -99,7 +99,7 @@ async fn s25_redis_receives_no_token_session_id_or_secret() {
         layer.issuer(&issuer).public_url("http://localhost:3000").store(store)
     };
     let mut cluster = Cluster::with(RedisServer::start().await, osc, 2, open, registering).await;
-    let redis = &cluster.redis;
+    let redis = &cluster.server;
     let mut monitor = redis.monitor().await;
     let mut traffic = Vec::new();
 

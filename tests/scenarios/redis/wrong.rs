@@ -55,7 +55,7 @@ async fn a_wrong_password_is_logged_without_it_and_can_be_fixed() {
     redis.command(&[&USER[..], &[">another"]].concat()).await;
     let mut cluster = node(redis, as_app).await;
     assert_told(&cluster, &logs, "refuses the user or password").await;
-    cluster.redis.command(&["ACL", "SETUSER", "app", &format!(">{PASSWORD}")]).await;
+    cluster.server.command(&["ACL", "SETUSER", "app", &format!(">{PASSWORD}")]).await;
     assert_works(&mut cluster).await;
     assert_quiet(&logs);
 }
@@ -81,7 +81,7 @@ async fn missing_acl_rights_are_logged_and_can_be_granted() {
         redis.command(&[&USER[..], &[&format!(">{PASSWORD}"), rights]].concat()).await;
         let mut cluster = node(redis, as_app).await;
         assert_told(&cluster, &logs, missing).await;
-        cluster.redis.command(&["ACL", "SETUSER", "app", given]).await;
+        cluster.server.command(&["ACL", "SETUSER", "app", given]).await;
         assert_works(&mut cluster).await;
         assert_quiet(&logs);
     }
@@ -111,11 +111,11 @@ async fn a_read_only_replica_is_logged_and_works_when_promoted() {
     let mut cluster = node(RedisServer::with(&replica).await, |addr| open(0, addr)).await;
     assert_told(&cluster, &logs, "read-only replica").await;
 
-    cluster.redis.command(&["REPLICAOF", "NO", "ONE"]).await;
+    cluster.server.command(&["REPLICAOF", "NO", "ONE"]).await;
     assert_works(&mut cluster).await;
 
     // The server becomes a replica again, as after a failover that the app's URL did not follow.
-    cluster.redis.command(&["REPLICAOF", "127.0.0.1", &port]).await;
+    cluster.server.command(&["REPLICAOF", "127.0.0.1", &port]).await;
     until("it is noticed", async || cluster.fetch(0).await.status() == StatusCode::UNAUTHORIZED).await;
 }
 
@@ -133,7 +133,7 @@ async fn a_refused_port_is_logged_and_works_once_redis_is_up() {
     let mut cluster = node(RedisServer::start().await, as_app).await;
     cluster.node(0).proxy.refuse().await;
     assert_told(&cluster, &logs, "cannot be reached").await;
-    cluster.redis.command(&[&USER[..], &[&format!(">{PASSWORD}")]].concat()).await;
+    cluster.server.command(&[&USER[..], &[&format!(">{PASSWORD}")]].concat()).await;
     cluster.node(0).proxy.resume().await;
     assert_works(&mut cluster).await;
     assert_quiet(&logs);

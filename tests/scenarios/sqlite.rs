@@ -1,0 +1,4 @@
+//! Sessions in an SQLite file, when the disk, the file or the processes fail.
+
+mod contract;
+mod processes;

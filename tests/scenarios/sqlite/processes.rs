@@ -1,0 +1,32 @@
+//! The samples as processes that share an SQLite file.
+
+use mock_osc::MockOsc;
+use osc_tests::{Sample, SqliteFile};
+
+use crate::cluster::single_flight::{TTL, one_grant_for_each};
+use crate::cluster::{Cluster, LONG, Place, SHORT, killed, sign_out};
+
+async fn cluster(nodes: usize, ttl: std::time::Duration) -> Cluster {
+    let place = Place::Sqlite(SqliteFile::new());
+    Cluster::at(place, Sample::Axum, nodes, MockOsc::builder().token_ttl(ttl)).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn s40_a_thousand_requests_to_three_processes_refresh_once_per_expiry() {
+    one_grant_for_each(cluster(3, TTL).await, 1, 3, "three processes, SQLite").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn s40_eight_sessions_expiring_together_refresh_once_each() {
+    one_grant_for_each(cluster(3, TTL).await, 8, 2, "three processes, 8 sessions, SQLite").await;
+}
+
+#[tokio::test]
+async fn s43_a_session_survives_a_process_killed_before_its_refresh() {
+    killed::survives_a_killed_node(cluster(3, SHORT).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn s29_warm_processes_refuse_a_signed_out_session_within_a_second() {
+    sign_out::is_refused_within_a_second(cluster(3, LONG).await).await;
+}
