@@ -3,7 +3,7 @@
 use osc_auth_layer::SqliteStore;
 use osc_auth_layer::test_util::store_contract;
 use osc_tests::SqliteFile;
-use sqlx::sqlite::{SqliteConnectOptions, SqlitePool, SqlitePoolOptions};
+use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
 
 use crate::stores;
 
@@ -35,8 +35,8 @@ async fn a_store_in_the_apps_own_pool_meets_the_contract() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_store_in_memory_of_the_apps_tests_meets_the_contract() {
-    let pool = SqlitePool::connect("sqlite::memory:").await.expect("a pool");
+async fn a_pool_of_one_connection_in_memory_meets_the_contract() {
+    let pool = SqlitePoolOptions::new().max_connections(1).connect("sqlite::memory:").await.expect("a pool");
     store_contract::run(async || SqliteStore::from_pool(pool.clone())).await;
 }
 

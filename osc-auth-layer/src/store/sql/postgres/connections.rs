@@ -77,12 +77,13 @@ impl Connections {
         let mut tries = 0;
         loop {
             tries += 1;
+            let started = Instant::now();
             let answer = timeout_at(deadline, self.try_once(query())).await;
             let error = match answer {
                 Ok(Ok(rows)) => return Ok(rows),
                 Ok(Err(error)) => error,
                 Err(_) => {
-                    self.idle.lock().clear();
+                    self.drop_unused_since(started);
                     return Err(StoreError::new(
                         "PostgreSQL did not answer in time; check its host, port and load",
                     ));
@@ -90,7 +91,7 @@ impl Connections {
             };
             match next(&error) {
                 Next::Repeat => {}
-                Next::Reconnect => self.idle.lock().clear(),
+                Next::Reconnect => self.drop_unused_since(started),
                 Next::MakeTable => self.has_table.store(false, Ordering::SeqCst),
                 Next::GiveUp => tries = TRIES,
             }
@@ -124,6 +125,11 @@ impl Connections {
                 Ok(Held::Own(connection, permit))
             }
         }
+    }
+
+    /// Closes the connections that may be lost too. One that has answered since is not, even if others are slow.
+    fn drop_unused_since(&self, started: Instant) {
+        self.idle.lock().retain(|(_, since)| *since > started);
     }
 
     fn give_back(&self, held: Held<'_>) {

@@ -1,0 +1,125 @@
+//! PostgreSQL goes down, or its connections are lost, and it comes back with its data.
+
+use std::time::Duration;
+
+use http::StatusCode;
+use osc_tests::{Logs, error_of, soon, token_of};
+
+use super::fleet::Cluster;
+use crate::fleet::{STALENESS, assert_refused, assert_unavailable, until};
+
+/// The time that the layer waits for an operation, and some for a busy machine.
+const GIVEN_UP: Duration = Duration::from_secs(4);
+
+async fn noticed(cluster: &Cluster, at: usize) {
+    let noticed = until("an outage is noticed", async || token_of(&cluster.fetch(at).await).is_none()).await;
+    assert!(noticed < STALENESS + GIVEN_UP, "{noticed:?}");
+}
+
+async fn back(cluster: &Cluster) {
+    for at in 0..cluster.len() {
+        until("it works again", async || token_of(&cluster.fetch(at).await).is_some()).await;
+    }
+}
+
+#[tokio::test]
+async fn while_the_server_is_down_nobody_gets_in_and_nobody_is_signed_out() {
+    let logs = Logs::collect();
+    let mut cluster = Cluster::signed_in(2).await;
+    cluster.warm_up().await;
+    let token = cluster.token(0).await;
+    for is_killed in [true, false] {
+        match is_killed {
+            true => cluster.server.kill(),
+            false => cluster.server.stop(),
+        }
+        for at in 0..2 {
+            noticed(&cluster, at).await;
+            assert_unavailable(&cluster.fetch(at).await);
+            let public = soon(cluster.at(at).fetch("/public")).await;
+            assert_eq!((public.status(), token_of(&public).is_some()), (StatusCode::OK, false));
+        }
+        cluster.server.restart().await;
+        back(&cluster).await;
+        for at in 0..2 {
+            assert_eq!(cluster.token(at).await.access_token(), token.access_token());
+        }
+        cluster.warm_up().await;
+    }
+    assert_eq!(cluster.refreshes(), 0);
+    assert!(logs.text().contains("PostgreSQL cannot be reached"), "{}", logs.text());
+}
+
+#[tokio::test]
+async fn a_sign_out_in_an_outage_holds_here_now_and_elsewhere_later() {
+    let mut cluster = Cluster::signed_in(2).await;
+    cluster.warm_up().await;
+    cluster.server.kill();
+    for at in 0..2 {
+        noticed(&cluster, at).await;
+    }
+    cluster.sign_out(0).await;
+    assert_refused(&cluster.fetch(0).await, "unauthenticated");
+    cluster.server.restart().await;
+    until("node 1 is notified", async || {
+        let answer = cluster.fetch(1).await;
+        token_of(&answer).is_none() && error_of(&answer) == "unauthenticated"
+    })
+    .await;
+    assert_refused(&cluster.fetch(0).await, "unauthenticated");
+}
+
+#[tokio::test]
+async fn a_black_holed_node_fails_in_time_and_recovers_at_once() {
+    let cluster = Cluster::signed_in(2).await;
+    cluster.warm_up().await;
+    let token = cluster.token(0).await;
+    for _ in 0..2 {
+        cluster.node(0).proxy.black_hole();
+        noticed(&cluster, 0).await;
+        // More at a time than there are connections, so each is lost.
+        let refused = futures_util::future::join_all((0..30).map(|_| cluster.fetch(0))).await;
+        refused.iter().for_each(assert_unavailable);
+        assert_eq!(cluster.token(1).await.access_token(), token.access_token(), "the other node works");
+        let before = cluster.node(0).proxy.connections();
+        // The connections of the time stay lost. New ones work, as after a firewall has forgotten connections.
+        cluster.node(0).proxy.cut();
+        cluster.node(0).proxy.resume().await;
+        until("it works again", async || token_of(&cluster.fetch(0).await).is_some()).await;
+        cluster.warm_up().await;
+        assert!(cluster.node(0).proxy.connections() > before, "lost connections are not used again");
+    }
+    cluster.sign_out(1).await;
+    until("node 0 is notified", async || token_of(&cluster.fetch(0).await).is_none()).await;
+}
+
+#[tokio::test]
+async fn closed_connections_cause_no_failure() {
+    let cluster = Cluster::signed_in(1).await;
+    cluster.warm_up().await;
+    for _ in 0..5 {
+        let others = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity \
+                      WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()";
+        assert_ne!(cluster.server.sql(others).await, ["0"]);
+        cluster.token(0).await;
+        let token = cluster.token(0).await;
+        cluster.pass(Duration::from_secs(10));
+        assert_ne!(cluster.server.sql(others).await, ["0"]);
+        soon(token.session().refresh(&token)).await.expect("a token");
+    }
+    cluster.node(0).proxy.cut();
+    cluster.token(0).await;
+}
+
+#[tokio::test]
+async fn a_server_that_sends_no_notifications_is_asked_at_every_request() {
+    let cluster = Cluster::signed_in(2).await;
+    cluster.warm_up().await;
+    // The node still listens, but on a channel that nobody uses, as behind a pooler.
+    cluster.node(1).proxy.swallow_answers();
+    cluster.sign_out(0).await;
+    let stale = until("it is noticed", async || token_of(&cluster.fetch(1).await).is_none()).await;
+    assert!(stale < STALENESS + GIVEN_UP, "{stale:?}");
+    cluster.node(1).proxy.resume().await;
+    until("it is known", async || error_of(&cluster.fetch(1).await) == "unauthenticated").await;
+}

@@ -1,0 +1,38 @@
+//! Nodes with their sessions in one SQLite file. Each has a connection of its own, as a process has.
+
+use osc_auth_layer::SqliteStore;
+use osc_tests::{Proxy, SqliteFile};
+use sqlx::Row;
+
+use crate::fleet::{Fleet, SetClock, provider};
+
+pub(super) type Cluster = Fleet<SqliteFile>;
+
+impl Cluster {
+    /// Starts this many nodes. A visitor signs in at the first.
+    pub(super) async fn signed_in(nodes: usize) -> Self {
+        let (file, osc) = (SqliteFile::new(), provider().await);
+        let mut proxies = Vec::new();
+        for _ in 0..nodes {
+            // A file needs no connection.
+            proxies.push(Proxy::to(osc.address()).await);
+        }
+        let url = file.url();
+        let cluster = Self::start(file, osc, proxies, SetClock::default, |_, _, layer| {
+            layer.store(SqliteStore::from_url(&url).expect("a valid URL"))
+        });
+        cluster.sign_in().await
+    }
+
+    /// Returns how often the tokens of the only record were replaced.
+    pub(super) async fn rotation(&self) -> u64 {
+        let mut connection = self.server.connect().await;
+        let query = "SELECT value FROM osc_auth_sessions WHERE user_group IS NOT NULL";
+        let row = sqlx::query(query).fetch_one(&mut connection).await.expect("a record");
+        let value: Vec<u8> = row.get(0);
+        // The header is JSON. It follows four bytes, of which the last two are its length.
+        let length = usize::from(u16::from_be_bytes([value[2], value[3]]));
+        let header: serde_json::Value = serde_json::from_slice(&value[4..4 + length]).expect("JSON");
+        header["rotation"].as_u64().expect("a number")
+    }
+}
