@@ -48,11 +48,11 @@ const AGAIN: Duration = Duration::from_millis(20);
 const UNTOLD: [&str; 3] = ["--rename-command", "CLIENT", ""];
 
 pub(crate) struct Cluster {
-    nodes: Vec<SampleNode>,
+    pub(crate) nodes: Vec<SampleNode>,
     /// The settings for starting another node.
-    setup: NodeSetup,
-    place: Place,
-    osc: MockOsc,
+    pub(crate) setup: NodeSetup,
+    pub(crate) place: Place,
+    pub(crate) osc: MockOsc,
     /// The load balancer's address. Visitors know every node under it.
     host: String,
     /// Reserves the load balancer's port. Nothing listens on it, because a test picks the node itself.
@@ -88,7 +88,7 @@ impl Cluster {
         browser
     }
 
-    async fn visitors(&self, number: usize) -> Vec<Browser> {
+    pub(crate) async fn visitors(&self, number: usize) -> Vec<Browser> {
         let mut visitors = Vec::new();
         for _ in 0..number {
             visitors.push(self.visitor().await);
@@ -101,7 +101,7 @@ impl Cluster {
     }
 
     /// Returns a node's answer to a script of the visitor.
-    async fn fetch(&self, visitor: &Browser, node: usize, path: &str) -> Answer {
+    pub(crate) async fn fetch(&self, visitor: &Browser, node: usize, path: &str) -> Answer {
         let mut browser = visitor.clone();
         browser.switch_app(self.nodes[node].app());
         soon(browser.fetch(path)).await
@@ -123,7 +123,7 @@ impl Cluster {
     }
 
     /// Gives all nodes tokens that live long, so that nothing is refreshed any more.
-    async fn calm_down(&self, visitors: &[Browser]) {
+    pub(crate) async fn calm_down(&self, visitors: &[Browser]) {
         self.osc.set_token_ttl(LONG);
         let far = now().as_secs() + LONG.as_secs() / 2;
         for visitor in visitors {
@@ -160,13 +160,13 @@ impl Cluster {
     }
 
     /// Returns when the visitor's token expires, as reported by a node.
-    async fn expires_at(&self, visitor: &Browser, node: usize) -> u64 {
+    pub(crate) async fn expires_at(&self, visitor: &Browser, node: usize) -> u64 {
         let answer = self.fetch(visitor, node, "/api/session").await;
         expiry_of(&answer).unwrap_or_else(|| panic!("refused: {answer:?}"))
     }
 
     /// Checks that the visitors are signed in on all nodes, with tokens that the provider accepts.
-    async fn assert_alive(&self, visitors: &[Browser]) {
+    pub(crate) async fn assert_alive(&self, visitors: &[Browser]) {
         for visitor in visitors {
             for node in 0..self.nodes.len() {
                 let answer = self.fetch(visitor, node, "/api/balance").await;
@@ -176,7 +176,7 @@ impl Cluster {
         assert_eq!(self.osc.live_refresh_tokens(), visitors.len());
     }
 
-    fn refreshes(&self) -> usize {
+    pub(crate) fn refreshes(&self) -> usize {
         self.osc.count_grants("refresh_token")
     }
 

@@ -6,3 +6,7 @@ mod outage;
 mod processes;
 mod restored;
 mod wrong;
+
+/// Ends all connections but the one that says so.
+const END_CONNECTIONS: &str = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity \
+                               WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()";

@@ -4,6 +4,7 @@ mod line;
 mod program;
 
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::Arc;
 
@@ -23,6 +24,7 @@ use crate::{App, Body, boxed, signals, soon};
 pub struct NodeSetup {
     sample: Sample,
     variables: Vec<(&'static str, String)>,
+    wrapper: Option<String>,
 }
 
 impl NodeSetup {
@@ -40,7 +42,7 @@ impl NodeSetup {
             ("NO_COLOR", "1".to_owned()),
             ("RUST_BACKTRACE", "1".to_owned()),
         ];
-        Self { sample, variables }
+        Self { sample, variables, wrapper: None }
     }
 
     /// Returns the same settings with another value of a variable.
@@ -51,14 +53,31 @@ impl NodeSetup {
         self
     }
 
+    /// Returns the same settings for a node with mounts of its own, which this shell command makes first.
+    #[must_use]
+    pub fn after(mut self, command: &str) -> Self {
+        self.wrapper = Some(command.to_owned());
+        self
+    }
+
+    fn command(&self, program: &Path) -> Command {
+        let Some(wrapper) = &self.wrapper else { return Command::new(program) };
+        let mut command = Command::new("unshare");
+        command.args(["--user", "--map-root-user", "--mount", "sh", "-ec"]);
+        command.arg(format!("{wrapper}; exec \"$0\"")).arg(program);
+        command
+    }
+
     /// Starts a node and waits until it listens.
     ///
     /// # Panics
     /// If the sample does not build or start.
     pub async fn start(&self) -> SampleNode {
         let program = self.sample.program().await;
-        let mut process = Command::new(program)
+        let mut process = self
+            .command(program)
             .env_clear()
+            .env("PATH", "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin")
             .envs(self.variables.iter().cloned())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -168,6 +187,17 @@ impl SampleNode {
     /// If the process does not end in time.
     pub async fn ended(&mut self) -> Option<i32> {
         soon(self.process.wait()).await.expect("a child can be waited for").code()
+    }
+
+    /// Returns a path as the node sees it, if the node has mounts of its own.
+    ///
+    /// # Panics
+    /// If the process has ended.
+    pub fn inside(&self, path: &Path) -> PathBuf {
+        Path::new("/proc")
+            .join(self.id().to_string())
+            .join("root")
+            .join(path.strip_prefix("/").expect("a full path"))
     }
 
     /// Returns the process id.

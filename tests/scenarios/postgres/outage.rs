@@ -5,6 +5,7 @@ use std::time::Duration;
 use http::StatusCode;
 use osc_tests::{Logs, error_of, soon, token_of};
 
+use super::END_CONNECTIONS;
 use super::fleet::Cluster;
 use crate::fleet::{STALENESS, assert_refused, assert_unavailable, until};
 
@@ -98,13 +99,11 @@ async fn closed_connections_cause_no_failure() {
     let cluster = Cluster::signed_in(1).await;
     cluster.warm_up().await;
     for _ in 0..5 {
-        let others = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity \
-                      WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()";
-        assert_ne!(cluster.server.sql(others).await, ["0"]);
+        assert_ne!(cluster.server.sql(END_CONNECTIONS).await, ["0"]);
         cluster.token(0).await;
         let token = cluster.token(0).await;
         cluster.pass(Duration::from_secs(10));
-        assert_ne!(cluster.server.sql(others).await, ["0"]);
+        assert_ne!(cluster.server.sql(END_CONNECTIONS).await, ["0"]);
         soon(token.session().refresh(&token)).await.expect("a token");
     }
     cluster.node(0).proxy.cut();

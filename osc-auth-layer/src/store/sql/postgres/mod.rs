@@ -34,7 +34,9 @@ const SWEEP_LIMIT: Duration = Duration::from_millis(200);
 /// - The store connects, and makes its table, at first use.
 /// - Nodes are notified of each other's changes, so most requests need no round trip. Behind a pooler that shares connections among
 ///   transactions, such as PgBouncer in transaction mode, notifications do not arrive. Then each request with a session costs one
-///   round trip.
+///   round trip. PgBouncer needs version 1.21 and `max_prepared_statements`.
+/// - A session that the database loses is signed out. A server with `synchronous_commit=off` may lose some in a crash.
+/// - After you restore a backup into a running server, restart the app. Nodes are not notified of what a restore changes.
 ///
 /// ```
 /// use osc_auth_layer::{Client, OscAuthLayer, PostgresStore};
