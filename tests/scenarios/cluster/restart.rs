@@ -31,7 +31,7 @@ async fn killed_and_restarted_nodes_keep_everybody_signed_in() {
 #[tokio::test]
 async fn redis_url_still_names_the_store_of_a_sample() {
     let mut cluster = Cluster::of(Sample::Hyper, 1, LONG, &[]).await;
-    let setup = cluster.setup.clone().with("REDIS_URL", &cluster.redis.url());
+    let setup = cluster.setup.clone().with("REDIS_URL", &cluster.place.url());
     cluster.nodes.push(setup.clone().with("SESSION_STORE", "").start().await);
     let visitors = cluster.visitors(1).await;
     cluster.assert_alive(&visitors).await;
