@@ -2,6 +2,7 @@
 //! instances. To copy a sample, put this folder next to its `main.rs` and remove the `#[path]` attribute
 //! there.
 
+pub(crate) mod account;
 pub(crate) mod creations;
 pub(crate) mod dashboard;
 pub(crate) mod notes;

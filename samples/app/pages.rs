@@ -59,6 +59,7 @@ pub(crate) fn error(status: StatusCode, message: &str) -> String {
         StatusCode::UNAUTHORIZED => "Your session has ended",
         StatusCode::INTERNAL_SERVER_ERROR => "This app is misconfigured",
         StatusCode::NOT_FOUND => "Not found",
+        StatusCode::SERVICE_UNAVAILABLE => "Please try again in a moment",
         _ if status.is_server_error() => "Open Source Cloud has a problem",
         _ => "The request failed",
     };

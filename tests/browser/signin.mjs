@@ -285,7 +285,7 @@ for (const sample of ['osc-sample-axum', 'osc-sample-hyper']) {
       // The first host is another site. The second is the same site but another origin, which SameSite does
       // not block.
       for (const host of ['127.0.0.1', 'localhost']) {
-        for (const path of ['/auth/signout', '/services/add', '/instances/create', '/instances/remove']) {
+        for (const path of ['/auth/signout', '/account/end-all', '/services/add', '/instances/create', '/instances/remove']) {
           platform.strangersPage = `<form method="post" action="${home}${path}">
             <input name="service" value="minio-minio"><input name="name" value="prize"><button>Win a prize</button></form>`;
           // A new tab each time: after a refusal without a page of its own, Chromium navigates once more.

@@ -5,11 +5,14 @@ use std::time::Duration;
 use http::StatusCode;
 use mock_osc::{Endpoint, MockOsc};
 use osc_auth_layer::test_util::MemoryStore;
-use osc_auth_layer::{OscAuthLayer, SessionStore, Swap, Swapped, Version};
+use osc_auth_layer::{OscAuthLayer, PostgresStore, SessionStore, SqliteStore, Swap, Swapped, Version};
 use osc_tests::{
-    Browser, Logs, RiggedStore, app, callback, error_of, is_page, layer_for, location, refusal, soon,
-    token_of,
+    Browser, Logs, PostgresDatabase, RiggedStore, SqliteFile, app, callback, error_of, is_page, layer_for,
+    location, refusal, soon, token_of,
 };
+use tokio::process::Command;
+
+use crate::sources;
 
 const COOKIE: &str = "osc_session_3000";
 
@@ -173,5 +176,39 @@ async fn a_copy_under_another_version_or_namespace_is_no_session() {
         browser.switch_app(app(&with_store(&osc, to)));
         assert_eq!(error_of(&soon(browser.fetch("/")).await), "unauthenticated");
         assert!(logs.text().contains("was altered, or another app wrote it"), "{}", logs.text());
+    }
+}
+
+/// Returns the guide's command that copies the table from SQLite to PostgreSQL.
+fn copy_command() -> String {
+    let page = sources::text("osc-auth-layer/src/guide/stores.md");
+    let command = page.split("```sh\n").find(|block| block.starts_with("sqlite3 -csv"));
+    command.and_then(|block| block.split("```").next()).expect("the command").to_owned()
+}
+
+#[tokio::test]
+async fn the_guides_command_copies_the_sessions_from_sqlite_to_postgresql() {
+    let osc = MockOsc::builder().start().await.expect("the mock starts");
+    let (file, database) = (SqliteFile::new(), PostgresDatabase::create().await);
+    let old = with_store(&osc, SqliteStore::from_url(&file.url()).expect("a URL"));
+    let mut browsers = [Browser::new(app(&old)), Browser::new(app(&old))];
+    for browser in &mut browsers {
+        soon(browser.sign_in(&osc)).await;
+    }
+    soon(old.shutdown(Duration::from_secs(10))).await;
+    drop(old);
+    database.sql(PostgresStore::schema()).await;
+
+    let mut command = Command::new("sh");
+    command.arg("-c").arg(copy_command()).current_dir(file.directory()).env("SESSION_STORE", database.url());
+    let output = soon(command.output()).await.expect("sh is there");
+
+    assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
+    let new = with_store(&osc, PostgresStore::from_url(&database.url()).expect("a URL"));
+    for browser in &mut browsers {
+        browser.switch_app(app(&new));
+        let token = token_of(&soon(browser.fetch("/")).await).expect("a token");
+        soon(token.session().refresh(&token)).await.expect("a refresh");
+        assert_eq!(soon(token.session().list()).await.expect("the store works").len(), 2);
     }
 }

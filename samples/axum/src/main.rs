@@ -10,7 +10,7 @@ use axum::response::{Html, IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use osc_auth_layer::workspace::TokenBalance;
-use osc_auth_layer::{ContextError, OscContext, OscToken, OscUser};
+use osc_auth_layer::{ContextError, OscContext, OscSession, OscToken, OscUser, SessionError};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tower_http::csrf::CsrfLayer;
@@ -20,7 +20,7 @@ use app::creations::Creations;
 use app::dashboard::{Dashboard, Refused};
 use app::notes::Notes;
 use app::setup::{AnyError, configure, listen};
-use app::{pages, stop};
+use app::{account, pages, stop};
 
 #[path = "../../app/mod.rs"]
 mod app;
@@ -47,6 +47,9 @@ async fn run() -> Result<(), AnyError> {
         .route("/session.js", get(script))
         .route("/dashboard", get(dashboard))
         .route("/note", post(note))
+        .route(account::PATH, get(account_page))
+        .route("/account/end", post(end_session))
+        .route("/account/end-all", post(sign_out_everywhere))
         .route("/services/add", post(add))
         .route("/instances/create", post(create))
         .route("/instances/progress", get(progress))
@@ -113,6 +116,29 @@ struct Note {
 async fn note(State(kept): State<Kept>, user: OscUser, Form(Note { note }): Form<Note>) -> Redirect {
     kept.notes.keep(&user, &note);
     Redirect::to("/dashboard")
+}
+
+async fn account_page(token: OscToken) -> Result<Html<String>, ErrorPage> {
+    Ok(Html(account::page(&token).await?))
+}
+
+#[derive(Deserialize)]
+struct SessionId {
+    id: String,
+}
+
+async fn end_session(
+    session: OscSession,
+    Form(SessionId { id }): Form<SessionId>,
+) -> Result<Redirect, ErrorPage> {
+    // Only the user's own sessions have an id that this ends.
+    session.end(&id).await?;
+    Ok(Redirect::to(account::PATH))
+}
+
+async fn sign_out_everywhere(session: OscSession) -> Result<Redirect, ErrorPage> {
+    session.sign_out_everywhere().await?;
+    Ok(Redirect::to("/"))
 }
 
 async fn dashboard(
@@ -208,6 +234,12 @@ struct ErrorPage(StatusCode, String);
 impl From<ContextError> for ErrorPage {
     fn from(error: ContextError) -> Self {
         Self(error.response_status(), pages::sentence(&error))
+    }
+}
+
+impl From<SessionError> for ErrorPage {
+    fn from(error: SessionError) -> Self {
+        Self(account::status_of(&error), pages::sentence(&error))
     }
 }
 

@@ -10,7 +10,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
-use osc_auth_layer::OscToken;
+use osc_auth_layer::{OscToken, SessionError};
 use serde_json::json;
 use tower::{ServiceBuilder, service_fn};
 use tower_http::csrf::CsrfLayer;
@@ -20,7 +20,7 @@ use app::creations::Creations;
 use app::dashboard::{Dashboard, Refused};
 use app::notes::Notes;
 use app::setup::{AnyError, configure, listen};
-use app::{pages, stop};
+use app::{account, pages, stop};
 use web::{Failure, Form, Reply, html, json, read, script, see_other};
 
 #[path = "../../app/mod.rs"]
@@ -134,6 +134,18 @@ async fn route(kept: &Kept, request: Request<Incoming>) -> Result<Reply, Failure
                 Dashboard::load(&token, &kept.creations, &kept.notes, query.get("service"), None).await?;
             Ok(html(StatusCode::OK, dashboard.render()))
         }
+        ("GET" | "HEAD", account::PATH, Some(token)) => {
+            Ok(html(StatusCode::OK, account::page(&token).await?))
+        }
+        ("POST", "/account/end", Some(token)) => {
+            // Only the user's own sessions have an id that this ends.
+            token.session().end(read(request).await?.text("id")).await?;
+            Ok(see_other(account::PATH))
+        }
+        ("POST", "/account/end-all", Some(token)) => {
+            token.session().sign_out_everywhere().await?;
+            Ok(see_other("/"))
+        }
         ("POST", "/services/add", Some(token)) => {
             let form = read(request).await?;
             let service = token.context().activate_service(form.text("service").trim()).await?;
@@ -182,6 +194,12 @@ async fn route(kept: &Kept, request: Request<Incoming>) -> Result<Reply, Failure
 fn unknown_user() -> Failure {
     let text = "This app cannot tell who you are. The app's log says why.";
     Failure::new(StatusCode::INTERNAL_SERVER_ERROR, "user_unknown", text)
+}
+
+impl From<SessionError> for Failure {
+    fn from(error: SessionError) -> Self {
+        Self::new(account::status_of(&error), "session_unavailable", error.to_string())
+    }
 }
 
 async fn create(kept: &Kept, token: &OscToken, form: Form) -> Result<Reply, Failure> {

@@ -75,8 +75,8 @@ fn every_setter_is_in_the_guide() {
     assert_same(PAGE, &setters, &names::<3>("## Setters of `Builder`"));
     for (path, store) in [
         ("osc-auth-layer/src/store/redis/mod.rs", "RedisStore"),
-        ("osc-auth-layer/src/store/sql/postgres.rs", "PostgresStore"),
-        ("osc-auth-layer/src/store/sql/sqlite.rs", "SqliteStore"),
+        ("osc-auth-layer/src/store/sql/postgres/mod.rs", "PostgresStore"),
+        ("osc-auth-layer/src/store/sql/sqlite/mod.rs", "SqliteStore"),
     ] {
         assert_same(PAGE, &methods(path, store), &names::<3>(&format!("## Setters of `{store}`")));
     }
