@@ -12,6 +12,7 @@ mod handle;
 mod id;
 mod layout;
 mod lease;
+mod reads;
 mod record;
 mod refresh;
 mod registrations;
@@ -41,6 +42,7 @@ pub(crate) use self::device::Device;
 pub(crate) use self::group::GroupKeys;
 pub use self::handle::{OscSession, SessionError, SessionErrorKind};
 pub(crate) use self::id::SessionId;
+use self::reads::Reads;
 pub(crate) use self::refresh::{Cause, RETRY_AFTER, Refreshed};
 use self::registrations::StoredRegistrations;
 #[cfg(feature = "test-util")]
@@ -107,6 +109,8 @@ pub(crate) struct Sessions {
     pub(crate) stopping: CancellationToken,
     /// The tasks that `shutdown` waits for, such as refreshes and revocations.
     pub(crate) tasks: TaskTracker,
+    /// The reads under way from the store.
+    reads: Reads<Option<Session>>,
     /// The refreshes under way, one at a time for each session.
     refreshing: Flights<SessionId, Refreshed>,
     /// The permits for refreshes. Closed at shutdown.
@@ -146,6 +150,7 @@ impl Sessions {
             extensions: settings.extensions,
             stopping: CancellationToken::new(),
             tasks,
+            reads: Reads::default(),
             refreshing: Flights::default(),
             permits: Semaphore::new(MOST_REFRESHES),
             breaker: Breaker::default(),

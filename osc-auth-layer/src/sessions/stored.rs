@@ -208,7 +208,7 @@ impl Sessions {
         let known = self.table.find(id);
         let must_read = known.as_ref().is_none_or(|known| self.must_read(known));
         match &self.backing {
-            Some(backing) if must_read => self.read(backing, id, known).await,
+            Some(backing) if must_read => self.reads.share(id, || self.read(backing, id, known)).await,
             _ => Ok(known),
         }
     }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use http::StatusCode;
 use mock_osc::MockOsc;
 use osc_auth_layer::test_util::TestToken;
@@ -174,5 +175,17 @@ async fn the_cookie_of_a_known_ended_session_costs_nothing() {
             }
         }
         assert_eq!(nodes.store.operations(), before);
+    }
+}
+
+#[tokio::test]
+async fn a_burst_of_requests_for_a_session_that_a_node_does_not_know_asks_the_store_twice() {
+    for nodes in both_kinds(2).await {
+        let hold = nodes.node(1).store.hold(Op::Read);
+        let requests: Vec<_> = (0..1000).map(|_| nodes.waiting(1)).collect();
+        hold.release();
+        let answers = soon(join_all(requests)).await;
+        assert!(answers.iter().all(|answer| token_of(answer).is_some()));
+        assert_eq!(nodes.node(1).store.count(Op::Read), 2);
     }
 }
