@@ -45,6 +45,9 @@ install_what_is_missing() {
     command -v cc >/dev/null || wanted+=(gcc libc6-dev)
     command -v redis-server >/dev/null || wanted+=(redis-server)
     command -v sqlite3 >/dev/null || wanted+=(sqlite3)
+    # Debian has it in a folder of its version.
+    ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || command -v initdb >/dev/null || wanted+=(postgresql)
+    command -v unshare >/dev/null || wanted+=(util-linux)
     command -v openssl >/dev/null || wanted+=(openssl)
     command -v curl >/dev/null || wanted+=(curl)
     command -v python3 >/dev/null || wanted+=(python3)
@@ -52,7 +55,7 @@ install_what_is_missing() {
     # Debian's Python has `venv`, but not the pip that it installs.
     python3 -c 'import ensurepip' 2>/dev/null || wanted+=(python3-venv)
     if [ ${#wanted[@]} -gt 0 ]; then
-        heading "Installing ${wanted[*]} (Redis for shared sessions, Chromium and Node for browser tests, Python for a provider, Valgrind to count instructions)"
+        heading "Installing ${wanted[*]} (Redis and PostgreSQL for shared sessions, Chromium and Node for browser tests, Python for a provider, Valgrind to count instructions)"
         if ! command -v apt-get >/dev/null; then
             echo "This system has no apt-get. Install these programs yourself: ${wanted[*]}" >&2
             exit 1
@@ -106,7 +109,8 @@ scenarios_with() {
         --skip an_expired_session_is_no_session --skip s26_every_use_begins_the_idle_time_anew \
         --skip the_end_of_an_outage_lets_at_most_64_refreshes_loose_at_once \
         --skip an_expired_state_is_refused --skip s23_the_newest_attempts_are_the_ones_that_are_kept --skip s49_ \
-        --skip a_used_state_is_refused_unless --skip s02_a_state_is_used_once_even_with_a_copied_cookie --skip model:: --skip moving:: --skip nodes:: --skip redis:: --skip cluster::
+        --skip a_used_state_is_refused_unless --skip s02_a_state_is_used_once_even_with_a_copied_cookie \
+        --skip model:: --skip moving:: --skip nodes:: --skip redis:: --skip cluster:: --skip postgres:: --skip sqlite::
 }
 
 # These collect their result explicitly, because errexit has no effect inside a step.

@@ -79,7 +79,7 @@ impl Cluster {
     }
 
     /// Signs a visitor in. The sign-in begins at one node and ends at another.
-    async fn visitor(&self) -> Browser {
+    pub(crate) async fn visitor(&self) -> Browser {
         let mut browser = self.browser(0);
         let path = soon(callback(&mut browser, &self.osc)).await;
         browser.switch_app(self.nodes[1 % self.nodes.len()].app());
@@ -96,7 +96,7 @@ impl Cluster {
         visitors
     }
 
-    fn browser(&self, node: usize) -> Browser {
+    pub(crate) fn browser(&self, node: usize) -> Browser {
         Browser::new(self.nodes[node].app()).at(&self.host)
     }
 

@@ -1,5 +1,6 @@
 //! Sessions in a real PostgreSQL, when the server, the connection or the nodes fail.
 
+mod clocks;
 mod contract;
 mod fleet;
 mod outage;

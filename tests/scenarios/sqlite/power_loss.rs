@@ -2,12 +2,12 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::Command;
 
 use http::StatusCode;
 use mock_osc::MockOsc;
 use osc_tests::{Sample, SqliteFile, error_of, soon};
 
+use super::library;
 use crate::cluster::load::BRISK;
 use crate::cluster::{Cluster, LONG, Place};
 
@@ -59,18 +59,6 @@ int fsync(int fd) { return call("fsync", fd); }
 int fdatasync(int fd) { return call("fdatasync", fd); }
 "#;
 
-/// Builds the shim and returns its path.
-fn shim(directory: &Path) -> String {
-    let (source, library) = (directory.join("shim.c"), directory.join("shim.so"));
-    fs::write(&source, SHIM).expect("a file");
-    let mut compiler = Command::new("cc");
-    compiler.args(["-shared", "-fPIC", "-O1", "-o"]).arg(&library).arg(&source).args(["-ldl", "-lpthread"]);
-    let built =
-        compiler.output().expect("cc is missing: run tests/run.sh once, or apt-get install gcc libc6-dev");
-    assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
-    library.display().to_string()
-}
-
 /// Puts the files in place that a power cut leaves.
 fn lose_power(file: &SqliteFile, synced: &Path) {
     for ending in ["", "-wal", "-shm"] {
@@ -86,7 +74,7 @@ fn lose_power(file: &SqliteFile, synced: &Path) {
 #[tokio::test]
 async fn a_power_cut_loses_no_acknowledged_sign_in_refresh_or_sign_out() {
     let file = SqliteFile::new();
-    let (synced, library) = (file.directory().join("synced"), shim(file.directory()));
+    let (synced, library) = (file.directory().join("synced"), library(file.directory(), SHIM));
     fs::create_dir(&synced).expect("a new directory");
     let osc = MockOsc::builder().token_ttl(BRISK);
     let mut cluster = Cluster::at(Place::Sqlite(file), Sample::Axum, 0, osc).await;
@@ -139,5 +127,8 @@ async fn a_power_cut_loses_no_acknowledged_sign_in_refresh_or_sign_out() {
     }
     cluster.osc.set_token_ttl(LONG);
     cluster.calm_down(&staying).await;
-    cluster.assert_alive(&staying).await;
+    for visitor in &staying {
+        // The provider accepts the token. A node that was killed may not have revoked the grants of those who left.
+        assert_eq!(cluster.fetch(visitor, 0, "/api/balance").await.status(), StatusCode::OK);
+    }
 }
