@@ -23,6 +23,7 @@ async fn s54_a_node_with_newer_tokens_writes_them_to_a_restored_file() {
     let new = soon(old.session().refresh(&old)).await.expect("a token");
     until("node 1 sees it", async || cluster.token(1).await.access_token() == new.access_token()).await;
     assert_eq!(cluster.rotation().await, 2);
+    cluster.server.sql("CREATE TABLE after_the_backup (name TEXT)").await;
 
     fs::rename(backup, cluster.server.path()).expect("the backup is restored");
 
@@ -36,8 +37,9 @@ async fn s54_a_node_with_newer_tokens_writes_them_to_a_restored_file() {
     cluster.pass(EXPIRED);
     let next = cluster.token(1).await;
     assert!(cluster.osc.is_live(next.access_token()), "the file held the refresh token that works");
-    let checked = cluster.server.sql("PRAGMA integrity_check").await;
-    assert_eq!(checked, ["ok"], "nothing of the old file was applied to the new one");
+    let later = cluster.server.sql("SELECT name FROM sqlite_schema WHERE name = 'after_the_backup'").await;
+    assert_eq!(later, [""; 0], "nothing of the old file was applied to the new one");
+    assert_eq!(cluster.server.sql("PRAGMA integrity_check").await, ["ok"]);
 }
 
 #[tokio::test]
