@@ -52,7 +52,10 @@ impl PostgresDatabase {
         drop(shared);
         let name = format!("test_{:016x}", rand::random::<u64>());
         server.sql(&format!("CREATE DATABASE {name}")).await;
-        Self { server, name }
+        let database = Self { server, name };
+        // The first connection to a database makes its caches, which takes long. Others then need not.
+        database.sql("SELECT 1").await;
+        database
     }
 
     /// Returns the address of the server.

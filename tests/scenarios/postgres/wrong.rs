@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use http::StatusCode;
 use osc_auth_layer::{PostgresStore, SessionStore};
-use osc_tests::{Logs, PostgresDatabase, PostgresServer, error_of, free_port, soon};
+use osc_tests::{PostgresDatabase, PostgresServer, error_of, free_port, soon};
 
 use super::fleet::Cluster;
 use crate::fleet::until;
@@ -112,7 +112,6 @@ async fn another_table_of_the_same_name_is_told_and_left_alone() {
 
 #[tokio::test]
 async fn a_standby_is_told_and_works_when_promoted() {
-    let logs = Logs::collect();
     let mut cluster = Cluster::signed_in(1).await;
     cluster.warm_up().await;
     cluster.server.restart_as_standby().await;
@@ -121,7 +120,7 @@ async fn a_standby_is_told_and_works_when_promoted() {
     stranger.forget_cookies("");
     let path = osc_tests::callback(&mut stranger, &cluster.osc).await;
     assert_eq!(soon(stranger.navigate(&path)).await.status(), StatusCode::BAD_GATEWAY);
-    assert!(logs.text().contains("read-only; name the primary server"), "{}", logs.text());
+    assert_told(&cluster.server.url(), "read-only; name the primary server").await;
 
     cluster.server.sql("SELECT pg_promote()").await;
     until("it works", async || {

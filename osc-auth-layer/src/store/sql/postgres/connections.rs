@@ -1,14 +1,16 @@
 //! The connections for operations: the store's own, or those of the app's pool.
 
+use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use futures_util::future::{Either, select};
 use parking_lot::Mutex;
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgArguments, PgConnectOptions, PgConnection, PgPool, PgRow};
 use sqlx::query::Query;
 use sqlx::{ConnectOptions, Postgres};
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::{Mutex as AsyncMutex, Notify, Semaphore, SemaphorePermit};
 use tokio::time::timeout_at;
 
 use super::problem::{Next, next, problem};
@@ -16,7 +18,7 @@ use super::statements::{EXISTS, MAKE_TABLE};
 use crate::store::StoreError;
 use crate::store::sql::LIMIT;
 
-const MOST: usize = 8;
+const MOST: usize = 4;
 /// A firewall may have forgotten a connection that was idle for longer.
 const LONGEST_IDLE: Duration = Duration::from_secs(60);
 const TRIES: u32 = 3;
@@ -30,6 +32,8 @@ pub(super) enum Source {
 pub(super) struct Connections {
     pub(super) source: Source,
     permits: Semaphore,
+    opening: AsyncMutex<()>,
+    returned: Notify,
     idle: Mutex<Vec<(PgConnection, Instant)>>,
     has_table: AtomicBool,
 }
@@ -63,6 +67,8 @@ impl Connections {
         Self {
             source,
             permits: Semaphore::new(MOST),
+            opening: AsyncMutex::default(),
+            returned: Notify::new(),
             idle: Mutex::default(),
             has_table: AtomicBool::new(false),
         }
@@ -117,14 +123,31 @@ impl Connections {
             Source::Pool(pool) => Ok(Held::Pool(Pooled(Some(pool.acquire().await?)))),
             Source::Server(options) => {
                 let permit = self.permits.acquire().await.map_err(|_| sqlx::Error::PoolClosed)?;
-                let idle = self.idle.lock().pop().filter(|(_, since)| since.elapsed() < LONGEST_IDLE);
-                let connection = match idle {
-                    Some((connection, _)) => connection,
-                    None => options.connect().await?,
-                };
-                Ok(Held::Own(connection, permit))
+                Ok(Held::Own(self.idle_or_new(options).await?, permit))
             }
         }
+    }
+
+    /// Returns an idle connection, or opens one. Opens one at a time, because that takes far longer than an operation: after a
+    /// start, most operations are done over the first connection before there is another.
+    async fn idle_or_new(&self, options: &PgConnectOptions) -> Result<PgConnection, sqlx::Error> {
+        loop {
+            if let Some(connection) = self.take_idle() {
+                return Ok(connection);
+            }
+            let (returned, turn) = (pin!(self.returned.notified()), pin!(self.opening.lock()));
+            if let Either::Right((_turn, _)) = select(returned, turn).await {
+                return match self.take_idle() {
+                    Some(connection) => Ok(connection),
+                    None => options.connect().await,
+                };
+            }
+        }
+    }
+
+    fn take_idle(&self) -> Option<PgConnection> {
+        let (connection, since) = self.idle.lock().pop()?;
+        (since.elapsed() < LONGEST_IDLE).then_some(connection)
     }
 
     /// Closes the connections that may be lost too. One that has answered since is not, even if others are slow.
@@ -134,7 +157,10 @@ impl Connections {
 
     fn give_back(&self, held: Held<'_>) {
         match held {
-            Held::Own(connection, _permit) => self.idle.lock().push((connection, Instant::now())),
+            Held::Own(connection, _permit) => {
+                self.idle.lock().push((connection, Instant::now()));
+                self.returned.notify_one();
+            }
             Held::Pool(mut pooled) => drop(pooled.0.take()),
         }
     }

@@ -64,7 +64,7 @@ impl PostgresStore {
     /// Makes a store for the database of this URL, such as `postgres://user:password@host:5432/database?sslmode=verify-full`. Works
     /// outside a Tokio runtime.
     ///
-    /// The store opens up to eight connections for operations, and one for notifications. An operation fails after 1.5 seconds.
+    /// The store opens up to four connections for operations, and one for notifications. An operation fails after 1.5 seconds.
     ///
     /// # Errors
     /// The URL cannot be used. The error never contains the password.
