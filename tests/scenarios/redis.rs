@@ -4,6 +4,7 @@ mod between;
 mod clocks;
 mod cluster;
 mod contract;
+mod deployments;
 mod half_wire;
 mod killed;
 mod lease;

@@ -26,6 +26,7 @@ pub struct Proxy {
 
 #[derive(Clone, Copy, Debug)]
 struct Wire {
+    target: SocketAddr,
     listens: bool,
     passes_there: bool,
     passes_back: bool,
@@ -56,12 +57,12 @@ impl Proxy {
     pub async fn to(target: SocketAddr) -> Self {
         let reserved = bound(SocketAddr::from(([127, 0, 0, 1], 0))).expect("a free port");
         let addr = reserved.local_addr().expect("it is bound");
-        let passing =
-            Wire { listens: true, passes_there: true, passes_back: true, delay: Duration::ZERO, cuts: 0 };
+        let (passes_there, passes_back, delay) = (true, true, Duration::ZERO);
+        let passing = Wire { target, listens: true, passes_there, passes_back, delay, cuts: 0 };
         let wire = watch::Sender::new(passing);
         let (listening, is_listening) = watch::channel(false);
         let accepted = Arc::default();
-        let accepting = accept(addr, target, wire.subscribe(), listening, Arc::clone(&accepted));
+        let accepting = accept(addr, wire.subscribe(), listening, Arc::clone(&accepted));
         tokio::spawn(async move { accepting.await.expect("a reserved port can be listened on") });
         let proxy = Self { addr, wire, is_listening, accepted, _reserved: reserved };
         proxy.listening(true).await;
@@ -76,6 +77,11 @@ impl Proxy {
     /// Returns the number of accepted connections.
     pub fn connections(&self) -> usize {
         self.accepted.load(Relaxed)
+    }
+
+    /// Leads new connections to another server.
+    pub fn lead_to(&self, target: SocketAddr) {
+        self.wire.send_modify(|wire| wire.target = target);
     }
 
     /// Stops passing data on. Connections stay open, and new ones are accepted.
@@ -131,7 +137,6 @@ fn bound(addr: SocketAddr) -> io::Result<TcpSocket> {
 
 async fn accept(
     addr: SocketAddr,
-    target: SocketAddr,
     mut wire: watch::Receiver<Wire>,
     listening: watch::Sender<bool>,
     accepted: Arc<AtomicUsize>,
@@ -146,7 +151,7 @@ async fn accept(
                 _ = wire.wait_for(|wire| !wire.listens) => break,
                 client = listener.accept() => {
                     accepted.fetch_add(1, Relaxed);
-                    tokio::spawn(connect(client?.0, target, connections.clone()));
+                    tokio::spawn(connect(client?.0, connections.clone()));
                 }
             }
         }
@@ -156,8 +161,8 @@ async fn accept(
     Ok(())
 }
 
-async fn connect(client: TcpStream, target: SocketAddr, mut wire: watch::Receiver<Wire>) {
-    let cuts = wire.borrow().cuts;
+async fn connect(client: TcpStream, mut wire: watch::Receiver<Wire>) {
+    let Wire { target, cuts, .. } = *wire.borrow();
     let cut = wire.clone();
     let connection = async move {
         let server = TcpStream::connect(target).await?;

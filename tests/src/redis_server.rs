@@ -1,4 +1,6 @@
 //! A real Redis that a test can stop, freeze and reset to an earlier state.
+//!
+//! The environment variable `REDIS_SERVER` names another program than the installed `redis-server`, such as Valkey or an older Redis.
 
 mod resp;
 
@@ -148,6 +150,16 @@ impl RedisServer {
         Connection::connect(self.addr(), self.password()).await.expect("the server accepts connections")
     }
 
+    /// Returns true for this version of Redis and later ones. Valkey counts as Redis 7.
+    ///
+    /// # Panics
+    /// If the server is out of reach.
+    pub async fn is_at_least(&self, version: u32) -> bool {
+        let server = self.command(&["INFO", "server"]).await;
+        let own = server.lines().find_map(|line| line.strip_prefix("redis_version:")?.split('.').next());
+        own.and_then(|own| own.parse().ok()).is_some_and(|own: u32| own >= version)
+    }
+
     /// Returns how often the server ran each command, by lower-case name. Commands inside scripts count.
     ///
     /// # Panics
@@ -253,7 +265,13 @@ fn launch(port: u16, directory: &Path, options: &[String]) -> Child {
     // The test's own output would stay open for as long as a server that outlives its test.
     let log = File::create(directory.join("log")).expect("a file for the server's log");
     let errors = log.try_clone().expect("the same for its errors");
-    let mut command = Command::new("redis-server");
+    let program = std::env::var_os("REDIS_SERVER").unwrap_or_else(|| "redis-server".into());
+    let mut command = Command::new(program);
+    if options.iter().any(|option| option == "--sentinel") {
+        let state = directory.join("sentinel.conf");
+        File::create(&state).expect("a file for the Sentinel's state");
+        command.arg(state);
+    }
     command
         .args(["--bind", "127.0.0.1", "--save", "", "--appendonly", "no"])
         // Without compression, tests can search a dump for secrets.

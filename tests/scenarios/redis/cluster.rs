@@ -17,19 +17,10 @@ pub(super) fn open(_: usize, addr: SocketAddr) -> String {
     format!("redis://{addr}")
 }
 
-/// Returns the URL of a Redis for the user of [`UNNOTIFIED`].
-pub(super) fn unnotified(_: usize, addr: SocketAddr) -> String {
-    format!("redis://unnotified:password@{addr}")
-}
-
 /// Adds the store to the layer without other settings.
 pub(super) fn plain(_: usize, layer: Builder, store: RedisStore) -> Builder {
     layer.store(store)
 }
-
-/// Creates a user who may do everything except subscribe to changes.
-pub(super) const UNNOTIFIED: [&str; 8] =
-    ["ACL", "SETUSER", "unnotified", "on", ">password", "~*", "+@all", "-client|tracking"];
 
 impl Cluster {
     /// Starts this many nodes that are notified of changes. A visitor signs in at the first.
@@ -39,14 +30,16 @@ impl Cluster {
 
     /// Starts this many nodes with a Redis that refuses notifications. A visitor signs in at the first.
     pub(super) async fn polling(nodes: usize) -> Self {
-        let redis = Self::that_tells_nothing().await;
-        Self::with(redis, provider().await, nodes, unnotified, plain).await.sign_in().await
+        Self::new(Self::that_tells_nothing().await, nodes).await.sign_in().await
     }
 
     /// Starts a Redis that refuses to notify of changes.
     pub(super) async fn that_tells_nothing() -> RedisServer {
         let redis = RedisServer::start().await;
-        redis.command(&UNNOTIFIED).await;
+        // Before Redis 6, there are neither notifications nor ACLs.
+        if redis.is_at_least(6).await {
+            redis.command(&["ACL", "SETUSER", "default", "-client"]).await;
+        }
         redis
     }
 

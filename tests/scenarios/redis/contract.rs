@@ -6,7 +6,7 @@ use osc_auth_layer::test_util::store_contract;
 use osc_auth_layer::{Builder, RedisStore, SessionStore, Swap, Version};
 use osc_tests::{RedisServer, soon};
 
-use super::cluster::{Cluster, UNNOTIFIED, open, provider, unnotified};
+use super::cluster::{Cluster, open, provider};
 use super::unnotified::Unnotified;
 use super::{assert_refused, records};
 
@@ -31,10 +31,8 @@ async fn a_redis_store_with_namespace_and_password_meets_the_contract() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_redis_store_without_notifications_meets_the_contract() {
-    let redis = RedisServer::start().await;
-    redis.command(&UNNOTIFIED).await;
-    let url = unnotified(0, redis.addr());
-    store_contract::run(async || Unnotified(RedisStore::from_url(&url).expect("a valid URL"))).await;
+    let redis = Cluster::that_tells_nothing().await;
+    store_contract::run(async || Unnotified(store(&redis))).await;
 }
 
 #[tokio::test]
@@ -62,7 +60,9 @@ async fn a_record_moved_to_another_namespace_opens_nothing() {
 
     let own = records(&apps.server).await.pop().expect("a record");
     let moved = own.replace("osc-auth:", "other:");
-    assert_eq!(apps.server.command(&["COPY", &own, &moved]).await, "1");
+    let copy =
+        "return redis.call('RESTORE', KEYS[2], redis.call('PTTL', KEYS[1]), redis.call('DUMP', KEYS[1]))";
+    assert_eq!(apps.server.command(&["EVAL", copy, "2", &own, &moved]).await, "OK");
 
     assert_refused(&apps.fetch(1).await, "unauthenticated");
     apps.token(0).await;

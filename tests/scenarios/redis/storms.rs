@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use osc_tests::{EXPIRED, RedisServer, soon, token_of};
 
-use super::cluster::{Cluster, open, unnotified};
+use super::cluster::{Cluster, open};
 
 const EXPIRIES: usize = 3;
 const REQUESTS: usize = 900;
@@ -14,7 +14,7 @@ const TIMEOUT: Duration = Duration::from_secs(20);
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn s40_hundreds_of_requests_to_three_nodes_refresh_once_per_expiry() {
     let told = Cluster::unhurried(RedisServer::start().await, 3, open, TIMEOUT).await;
-    let unnotified = Cluster::unhurried(Cluster::that_tells_nothing().await, 3, unnotified, TIMEOUT).await;
+    let unnotified = Cluster::unhurried(Cluster::that_tells_nothing().await, 3, open, TIMEOUT).await;
     for (is_notified, cluster) in [(true, told), (false, unnotified)] {
         for at in 0..3 {
             cluster.token(at).await;

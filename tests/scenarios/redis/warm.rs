@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use http::StatusCode;
 use mock_osc::Endpoint;
 use osc_auth_layer::{Client, OscAuthLayer, RedisStore};
-use osc_tests::{RedisServer, figure, holds, soon};
+use osc_tests::{Logs, RedisServer, figure, holds, soon};
 
 use super::cluster::{Cluster, open, provider};
+use super::until;
 
 /// Returns how often Redis ran which commands for these requests. Heartbeats and the test's own questions are
 /// left out.
@@ -60,8 +61,16 @@ async fn a_cold_session_costs_one_script_on_each_node() {
 
 #[tokio::test]
 async fn without_notifications_each_request_costs_one_script() {
+    let logs = Logs::collect();
     let cluster = Cluster::polling(2).await;
     cluster.token(1).await;
+    let cause = if cluster.server.is_at_least(6).await { "check the ACL" } else { "6.0 for notifications" };
+    until("both nodes log it", async || {
+        let text = logs.text();
+        let lines = text.lines().filter(|line| line.contains("no notifications of changes"));
+        lines.filter(|line| line.contains(cause)).count() == 2
+    })
+    .await;
     for at in 0..2 {
         assert_eq!(cost(&cluster, at, 1000).await, reads(1000), "node {at}");
     }

@@ -10,7 +10,7 @@ const PASSWORD: &str = "hunter2-hunter2";
 const USER: [&str; 6] = ["ACL", "SETUSER", "app", "on", "~osc-auth:*", "+@all"];
 
 /// Returns one node whose store is at this URL, and a visitor with a well-formed cookie.
-async fn node(redis: RedisServer, url: impl Fn(std::net::SocketAddr) -> String) -> Cluster {
+pub(super) async fn node(redis: RedisServer, url: impl Fn(std::net::SocketAddr) -> String) -> Cluster {
     let mut cluster = Cluster::with(redis, provider().await, 1, |_, addr| url(addr), plain).await;
     cluster.browser.set_cookie("osc_session_3000", &format!("{:042}A", 0));
     cluster
@@ -21,7 +21,7 @@ fn as_app(addr: std::net::SocketAddr) -> String {
 }
 
 /// Checks that nobody gets in and that the log names the cause once, for any number of requests.
-async fn assert_told(cluster: &Cluster, logs: &Logs, what: &str) {
+pub(super) async fn assert_told(cluster: &Cluster, logs: &Logs, what: &str) {
     for _ in 0..20 {
         assert_unavailable(&cluster.fetch(0).await);
     }

@@ -1,9 +1,12 @@
 //! The connection that carries the operations, and its replacement by another when it fails.
 
+use std::collections::HashMap;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
+use futures_util::future::join;
 use parking_lot::Mutex;
+use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, ProtocolVersion, Value};
 use tokio::runtime::Handle;
 use tokio::sync::watch;
@@ -143,8 +146,12 @@ impl Link {
         let config = AsyncConnectionConfig::new().set_response_timeout(None);
         let connecting = async {
             let mut connection = self.server.connect(ProtocolVersion::RESP2, config).await?;
-            match self.probe.send(&mut connection.redis).await {
-                Err(problem) if problem.is_of_the_connection() => Err(problem),
+            let mut redis = connection.redis.clone();
+            // At once, because a second round trip may take long.
+            let (mode, written) = join(mode(&mut redis), self.probe.send(&mut connection.redis)).await;
+            match (mode, written) {
+                (Err(problem), _) => Err(problem),
+                (_, Err(problem)) if problem.is_of_the_connection() => Err(problem),
                 _ => Ok(connection),
             }
         };
@@ -158,6 +165,16 @@ impl Link {
             tracing::error!(cause = %problem, "Redis refused an operation. The cause says what to change.");
             *refusal = Some((problem.clone(), now));
         }
+    }
+}
+
+/// Fails for a Sentinel or a Redis Cluster. Redis before 6.0 and some proxies do not say what they are.
+async fn mode(redis: &mut MultiplexedConnection) -> Result<(), Problem> {
+    let answer = redis::cmd("HELLO").arg(2).query_async::<HashMap<String, Value>>(redis).await;
+    match answer.unwrap_or_default().get("mode") {
+        Some(Value::BulkString(mode)) if mode == b"cluster" => Err(Problem::Cluster),
+        Some(Value::BulkString(mode)) if mode == b"sentinel" => Err(Problem::Sentinel),
+        _ => Ok(()),
     }
 }
 

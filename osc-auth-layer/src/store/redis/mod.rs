@@ -32,7 +32,7 @@ const SHORTEST_TIMEOUT: Duration = Duration::from_millis(10);
 /// A timeout is added to the current time, and the sum must not overflow.
 const LONGEST_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Keeps sessions in Redis (6.0 or later) or Valkey (feature `redis`).
+/// Keeps sessions in Redis (5.0 or later) or Valkey (feature `redis`).
 ///
 /// Use it for an app that runs on several nodes, or whose users stay signed in over a restart. Clones share their
 /// connections.
@@ -40,11 +40,13 @@ const LONGEST_TIMEOUT: Duration = Duration::from_secs(60);
 /// - The store connects at first use, and again whenever a connection fails. When a server is restarted or replaced behind
 ///   its address, you need not do anything.
 /// - A second connection receives notifications of other nodes' changes, so most requests need no round trip to Redis. If the
-///   server or a proxy refuses `CLIENT TRACKING`, each request with a session costs one round trip.
+///   server or a proxy refuses `CLIENT TRACKING`, each request with a session costs one round trip. Redis 5 always does.
 /// - A session that Redis loses is signed out. Turn persistence on and set `maxmemory-policy noeviction`.
 /// - An ACL has to allow `~osc-auth:* +@read +@write +@scripting +@connection +time`, with your
 ///   [`namespace`](Self::namespace) instead of `osc-auth`.
-/// - Redis Cluster is not supported.
+/// - The URL has to lead to a primary. The store refuses a read-only replica, a Redis Cluster and a Sentinel, and logs which it
+///   met. With Sentinels, use an address that follows the primary, such as a proxy's or a service name. After a failover, the store
+///   reconnects through it.
 ///
 /// ```
 /// use osc_auth_layer::{Client, OscAuthLayer, RedisStore};
@@ -133,6 +135,15 @@ impl RedisStore {
 
 fn parse(url: &str) -> Result<ConnectionInfo, ConfigError> {
     let invalid = |problem: &str, remedy: &str| ConfigError::invalid(SETTING, problem, remedy);
+    let scheme = url.split_once("://").map_or("", |(scheme, _)| scheme).to_ascii_lowercase();
+    if scheme.ends_with("sentinel") || scheme.ends_with("cluster") {
+        let remedy = "Give the address of the primary, or one that always leads to it, as redis://user:password@host:6379/0. \
+                      The server may not run in cluster mode.";
+        return Err(invalid(
+            "asks for Redis Sentinel or Redis Cluster, which RedisStore does not support",
+            remedy,
+        ));
+    }
     let server =
         url.into_connection_info().map_err(|_| invalid("is not the URL of a Redis server", REMEDY))?;
     if let ConnectionAddr::TcpTls { insecure: true, .. } = server.addr() {
@@ -229,6 +240,20 @@ mod tests {
         ] {
             let error = RedisStore::from_url(url).expect_err(url).to_string();
             assert!(error.starts_with(SETTING) && !error.contains("hun"), "{error}");
+        }
+    }
+
+    #[test]
+    fn urls_of_sentinels_and_clusters_are_refused_by_name() {
+        for scheme in
+            ["redis+sentinel", "redis-sentinel", "rediss-cluster", "valkey+cluster", "REDIS-SENTINEL"]
+        {
+            let url = format!("{scheme}://:hunter2@localhost:26379/mymaster");
+            let error = RedisStore::from_url(&url).expect_err(&url).to_string();
+            assert!(
+                error.contains("Redis Sentinel or Redis Cluster") && !error.contains("hunter2"),
+                "{error}"
+            );
         }
     }
 

@@ -16,6 +16,11 @@ pub(crate) enum Problem {
     Unauthenticated,
     /// A replica, or a server that is not ready.
     NotServing(&'static str),
+    /// A node of a Redis Cluster.
+    Cluster,
+    Sentinel,
+    /// The server does not know a command.
+    Unknown,
     /// The error's code.
     Refused(String),
     Nonsense,
@@ -25,13 +30,15 @@ pub(crate) enum Problem {
 }
 
 /// The codes with which a server refuses every request, or every write, as long as its state lasts.
-const NOT_SERVING: [&str; 4] = ["READONLY", "LOADING", "MASTERDOWN", "CLUSTERDOWN"];
+const NOT_SERVING: [&str; 3] = ["READONLY", "LOADING", "MASTERDOWN"];
+const OF_CLUSTER: [&str; 4] = ["CLUSTERDOWN", "MOVED", "ASK", "CROSSSLOT"];
 
 impl From<RedisError> for Problem {
     fn from(error: RedisError) -> Self {
         match error.kind() {
             ErrorKind::AuthenticationFailed => Self::Unauthenticated,
             ErrorKind::Parse | ErrorKind::UnexpectedReturnType => Self::Nonsense,
+            ErrorKind::RESP3NotSupported => Self::Unknown,
             _ if error.is_timeout() => Self::TimedOut,
             ErrorKind::Io | ErrorKind::Client | ErrorKind::InvalidClientConfig => {
                 let reason = error.source().map(|reason| line(&reason.to_string(), 300));
@@ -44,24 +51,39 @@ impl From<RedisError> for Problem {
 
 impl Problem {
     fn of_server(code: &str, detail: &str) -> Self {
-        // Redis before 7.2 wraps the error that a script met in its own: `ERR Error running script (…): -READONLY …`.
-        let met = |state: &&&str| code == **state || detail.contains(&format!("-{state} "));
-        match NOT_SERVING.iter().find(met) {
-            Some(state) => Self::NotServing(state),
-            None if detail.starts_with("The user executing the script can't") => {
-                Self::Refused("NOPERM".to_owned())
-            }
-            None if ["NOAUTH", "WRONGPASS"].contains(&code) => Self::Unauthenticated,
-            None if code.len() <= 20 && code.bytes().all(|byte| byte.is_ascii_uppercase()) => {
-                Self::Refused(code.to_owned())
-            }
-            None => Self::Nonsense,
+        // Redis before 7.0 wraps the error that a script met in its own: `ERR Error running script (…): -READONLY …`.
+        let met = detail.strip_prefix("Error running script").and_then(|detail| detail.split_once(": -"));
+        let code = met.and_then(|(_, error)| error.split(' ').next()).unwrap_or(code);
+        // An error that an ACL causes in a script has no code of its own. The second text is Valkey's.
+        let is_denied = ["The user executing the script can't", "ACL failure in script"];
+        if let Some(state) = NOT_SERVING.iter().find(|state| **state == code) {
+            Self::NotServing(state)
+        } else if OF_CLUSTER.contains(&code) {
+            Self::Cluster
+        } else if ["NOAUTH", "WRONGPASS"].contains(&code) {
+            Self::Unauthenticated
+        } else if is_denied.iter().any(|text| detail.contains(text)) {
+            Self::Refused("NOPERM".to_owned())
+        } else if code == "ERR" && detail.starts_with("unknown command") {
+            Self::Unknown
+        } else if code.len() <= 20 && code.bytes().all(|byte| byte.is_ascii_uppercase()) {
+            Self::Refused(code.to_owned())
+        } else {
+            Self::Nonsense
         }
     }
 
     /// Returns true if another connection may succeed.
     pub(super) fn is_of_the_connection(&self) -> bool {
-        matches!(self, Self::Unreachable(_) | Self::TimedOut | Self::Unauthenticated | Self::NotServing(_))
+        matches!(
+            self,
+            Self::Unreachable(_)
+                | Self::TimedOut
+                | Self::Unauthenticated
+                | Self::NotServing(_)
+                | Self::Cluster
+                | Self::Sentinel
+        )
     }
 }
 
@@ -77,14 +99,20 @@ impl fmt::Display for Problem {
                 "Redis is a read-only replica; name the primary in the store's URL"
             }
             Self::NotServing(state) => &format!("Redis is not ready ({state})"),
+            Self::Cluster => {
+                "the store's URL names a Redis Cluster, which RedisStore does not support; use a server without cluster mode"
+            }
+            Self::Sentinel => {
+                "the store's URL names a Redis Sentinel, which keeps no data; use an address that always leads to the primary"
+            }
+            Self::Unknown => {
+                "the server at the store's URL does not know a command; name a primary of Redis 5.0 or later (6.0 for notifications)"
+            }
             Self::Refused(code) => match code.as_str() {
                 "NOPERM" => {
                     "Redis denies the user in the store's URL a command or key (NOPERM); check the ACL"
                 }
                 "OOM" => "Redis is out of memory (OOM); raise its maxmemory",
-                "MOVED" | "CROSSSLOT" => &format!(
-                    "the store's URL names a Redis Cluster ({code}), which RedisStore does not support"
-                ),
                 code => &format!("Redis answered with the error {code}"),
             },
             Self::Nonsense => "the server at the store's URL does not answer like Redis; check host and port",
@@ -115,14 +143,24 @@ mod tests {
         }
         assert_eq!(answered("WRONGTYPE", ""), Problem::Refused("WRONGTYPE".to_owned()));
         assert_eq!(answered("NOAUTH", "Authentication required."), Problem::Unauthenticated);
+        assert_eq!(answered("ERR", secret), Problem::Unknown);
+        assert_eq!(answered("MOVED", "3999 127.0.0.1:6381"), Problem::Cluster);
     }
 
     #[test]
     fn errors_inside_scripts_reveal_a_replica_and_an_acl() {
         let wrapped = "Error running script (call to f_1): @user_script:8: -READONLY You can't write";
         assert_eq!(answered("ERR", wrapped), Problem::NotServing("READONLY"));
-        let denied = "The user executing the script can't run this command or subcommand script: 4d58";
-        assert_eq!(answered("ERR", denied), Problem::Refused("NOPERM".to_owned()));
+        let wrapped =
+            "Error running script (call to f_1): @user_script:1: @user_script: 1: -OOM command not allowed";
+        assert_eq!(answered("ERR", wrapped), Problem::Refused("OOM".to_owned()));
+        for denied in [
+            "Error running script (call to f_1): @user_script: 1: The user executing the script can't run this command",
+            "The user executing the script can't run this command or subcommand script: 4d58",
+            "ACL failure in script: User app has no permissions to run the 'hmget' command script: on @user_script:1.",
+        ] {
+            assert_eq!(answered("ERR", denied), Problem::Refused("NOPERM".to_owned()), "{denied}");
+        }
         assert_eq!(answered("MASTERDOWN", "Link with MASTER is down"), Problem::NotServing("MASTERDOWN"));
     }
 

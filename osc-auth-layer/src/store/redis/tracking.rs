@@ -108,7 +108,7 @@ async fn keep_listening(tracking: Weak<Tracking>) {
         };
         let Err(problem) = following.await else { return };
         failures += 1;
-        let is_refused = matches!(problem, Problem::Refused(_) | Problem::Nonsense);
+        let is_refused = matches!(problem, Problem::Refused(_) | Problem::Unknown | Problem::Nonsense);
         tracing::debug!(cause = %problem, "Redis stopped sending notifications of changes");
         if !is_logged && (is_refused || failures >= FAILURES_TO_LOG) {
             is_logged = true;
