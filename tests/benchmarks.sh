@@ -12,7 +12,7 @@ export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-$PWD/target}"
 export CARGO_TERM_COLOR=never NO_COLOR=1
 minutes="${MINUTES:-10}"
 
-sections=(machine refresh storm request peers memory redis soak gaps)
+sections=(machine refresh storm request peers sql memory redis soak gaps)
 
 # Runs a program and keeps the rows of Markdown tables from its output.
 rows() { "$@" | grep -oE '\|.*\|$'; }
@@ -39,6 +39,7 @@ END
     row memory "$(awk '/^MemTotal/ { printf "%.0f GB", $2 * 1024 / 1e9 }' /proc/meminfo)"
     row system "$(. /etc/os-release && echo "$PRETTY_NAME"), Linux $(uname -r | cut -d- -f1)"
     row Rust "$(rustc --version | cut -d' ' -f2)"
+    row PostgreSQL "$(/usr/lib/postgresql/*/bin/postgres --version | sed -E 's/.*\) ([^ ]*).*/\1/')"
     row Redis "$(redis-server --version | sed -E 's/.*v=([^ ]*).*/\1/')"
     row Valgrind "$(valgrind --version | sed 's/^valgrind-//')"
     row 'load before the run' "$(cut -d' ' -f1 /proc/loadavg) (1 minute)"
@@ -95,6 +96,18 @@ the bare app. The aim is to stay close to the hand-written minimum. [Its page](t
 
 END
     compare cost
+}
+
+sql() {
+    cat <<END
+## What a request costs with the session in a database
+
+\`tests/peers\` measures the wall time of a request whose session is in SQLite or PostgreSQL, and counts the questions to the database. A
+*warm* node has seen the session before. The aim is no question of a warm node, and one statement of a cold one.
+[Its page](tests/peers/README.md#sql) describes the contenders.
+
+END
+    compare sql
 }
 
 memory() {

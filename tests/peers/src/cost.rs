@@ -131,7 +131,7 @@ impl<'a> Contender<'a> {
 }
 
 /// As a browser sends them, in an order of chance.
-fn browsers(cookies: &[HeaderValue]) -> Vec<HeaderValue> {
+pub(crate) fn browsers(cookies: &[HeaderValue]) -> Vec<HeaderValue> {
     let mut cookies: Vec<_> = cookies.iter().map(with_others).collect();
     cookies.shuffle(&mut StdRng::seed_from_u64(1));
     cookies

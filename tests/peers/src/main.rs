@@ -1,5 +1,5 @@
-//! Compares the layer with other crates. `cost` prints the cost of a signed-in request. `storm` prints the fate of a
-//! session that gets 200 requests when its token has expired.
+//! Compares the layer with other crates. `cost` prints the cost of a signed-in request, and `sql` that of one whose
+//! session is in a database. `storm` prints the fate of a session that gets 200 requests when its token has expired.
 
 #[path = "../../../osc-auth-layer/benches/cost/contenders.rs"]
 mod contenders;
@@ -12,6 +12,7 @@ mod memory;
 mod peers;
 mod provider;
 mod rounds;
+mod sql;
 mod storm;
 
 use std::process::ExitCode;
@@ -24,8 +25,9 @@ fn main() -> ExitCode {
     match std::env::args().nth(1).as_deref() {
         Some("cost") => cost::run(&runtime),
         Some("storm") => runtime.block_on(storm::run()),
+        Some("sql") => runtime.block_on(sql::run()),
         _ => {
-            eprintln!("Usage: osc-peers cost|storm");
+            eprintln!("Usage: osc-peers cost|sql|storm");
             return ExitCode::FAILURE;
         }
     }

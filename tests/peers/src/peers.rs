@@ -34,7 +34,7 @@ pub(crate) async fn signed_in(
 }
 
 /// Does the same for an app with a `/login/{n}` instead of a provider.
-async fn logged_in(app: &Router, sessions: usize) -> Vec<HeaderValue> {
+pub(crate) async fn logged_in(app: &Router, sessions: usize) -> Vec<HeaderValue> {
     let mut cookies = Vec::with_capacity(sessions);
     for n in 0..sessions {
         let mut browser = Browser::new(app.clone());
@@ -44,10 +44,10 @@ async fn logged_in(app: &Router, sessions: usize) -> Vec<HeaderValue> {
     cookies
 }
 
-fn access_token(n: usize) -> String {
+pub(crate) fn access_token(n: usize) -> String {
     format!("{n:0>ACCESS_TOKEN$}")
 }
 
-fn refresh_token(n: usize) -> String {
+pub(crate) fn refresh_token(n: usize) -> String {
     format!("{n:0>REFRESH_TOKEN$}")
 }

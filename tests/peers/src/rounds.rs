@@ -1,26 +1,40 @@
 //! Rounds in which every contender takes a turn, so that other load on the machine affects all alike. They measure
 //! the thread's processor time: the turns of slow contenders outlast a time slice, and would include other processes.
 
+use std::time::Duration;
+
 use cpu_time::ThreadTime;
 
 /// The times of each contender, round by round, in nanoseconds per request.
 pub(crate) struct Times(Vec<Vec<f64>>);
 
 pub(crate) fn take_turns(rounds: usize, requests: usize, contenders: &mut [&mut dyn FnMut(usize)]) -> Times {
-    let mut times = vec![Vec::with_capacity(rounds); contenders.len()];
+    let mut times = Times::new(contenders.len());
     for round in 0..rounds {
-        for turn in 0..contenders.len() {
-            // The order changes, so that no contender always follows the same one.
-            let contender = if round % 2 == 0 { turn } else { contenders.len() - 1 - turn };
+        for contender in order(round, contenders.len()) {
             let began_at = ThreadTime::now();
             contenders[contender](requests);
-            times[contender].push(began_at.elapsed().as_nanos() as f64 / requests as f64);
+            times.note(contender, began_at.elapsed(), requests);
         }
     }
-    Times(times)
+    times
+}
+
+/// Returns who takes a turn in a round. The order changes, so that no contender always follows the same one.
+pub(crate) fn order(round: usize, contenders: usize) -> impl Iterator<Item = usize> {
+    (0..contenders).map(move |turn| if round.is_multiple_of(2) { turn } else { contenders - 1 - turn })
 }
 
 impl Times {
+    pub(crate) fn new(contenders: usize) -> Self {
+        Self(vec![Vec::new(); contenders])
+    }
+
+    /// Notes the time of a contender's turn in a round.
+    pub(crate) fn note(&mut self, contender: usize, time: Duration, requests: usize) {
+        self.0[contender].push(time.as_nanos() as f64 / requests as f64);
+    }
+
     /// Returns the median over the rounds, in nanoseconds per request.
     pub(crate) fn median(&self, contender: usize) -> f64 {
         median(self.0[contender].iter().copied())

@@ -1,0 +1,134 @@
+//! Measures a signed-in request whose session is in a database: the questions to the database, and the time.
+
+mod apps;
+mod questions;
+mod server;
+
+use std::path::Path;
+use std::time::Instant;
+
+use osc_auth_layer::{PostgresStore, SqliteStore};
+use sqlx::sqlite as ours;
+use tower_sessions_14::{CachingSessionStore, SessionStore};
+use tower_sessions_moka_store::MokaStore;
+use tower_sessions_sqlx_store::sqlx::sqlite as theirs;
+use tower_sessions_sqlx_store::sqlx::{ConnectOptions, PgPool};
+use tower_sessions_sqlx_store::{PostgresStore as TheirPostgresStore, SqliteStore as TheirSqliteStore};
+
+use self::apps::Contender;
+use self::questions::Questions;
+use self::server::Server;
+use crate::rounds::{Times, order};
+
+const SESSIONS: usize = 200;
+const ROUNDS: usize = 41;
+const NODES: [&str; 2] = ["warm", "cold"];
+
+/// The mean number of questions for a request to a warm node, and to a cold one.
+type Counts = Vec<[f64; 2]>;
+
+pub(crate) async fn run() {
+    let directory = std::env::temp_dir().join(format!("osc-peers-{}", std::process::id()));
+    std::fs::create_dir_all(&directory).expect("a directory for the databases");
+    println!("| database | contender | node | questions | µs | relative |\n|---|---|---|---|---|---|");
+
+    let statements = questions::of_sqlx();
+    let counts = counts(&sqlite(&directory.join("counted"), true).await, &statements).await;
+    table("SQLite", &sqlite(&directory.join("timed"), false).await, &counts).await;
+
+    let server = Server::start(&directory).await;
+    let packets = Questions::default();
+    let wire = questions::wire(server.addr(), packets.clone()).await;
+    let counts = self::counts(&postgres(&server.url(wire)).await, &packets).await;
+    table("PostgreSQL", &postgres(&server.url(server.addr())).await, &counts).await;
+
+    drop(server);
+    std::fs::remove_dir_all(&directory).expect("the directory of the databases");
+}
+
+/// The layer's file is its own, because each write by another process would empty its cache.
+async fn sqlite(file: &Path, logs: bool) -> Vec<Contender> {
+    let (our_file, their_file) = (file.with_extension("ours"), file.with_extension("theirs"));
+    let our_store = if logs {
+        let options = ours::SqliteConnectOptions::new().filename(&our_file).create_if_missing(true);
+        let options = options.journal_mode(ours::SqliteJournalMode::Wal);
+        SqliteStore::from_pool(ours::SqlitePool::connect_with(options).await.expect("a new file"))
+    } else {
+        SqliteStore::from_url(&format!("sqlite://{}", our_file.display())).expect("a valid URL")
+    };
+    let options = theirs::SqliteConnectOptions::new().filename(&their_file).create_if_missing(true);
+    let options = options.journal_mode(theirs::SqliteJournalMode::Wal);
+    let options = if logs { options } else { options.disable_statement_logging() };
+    let pool = theirs::SqlitePool::connect_with(options).await.expect("a new file");
+    let their_store = TheirSqliteStore::new(pool);
+    their_store.migrate().await.expect("a new table");
+    contenders(our_store, their_store).await
+}
+
+async fn postgres(url: &str) -> Vec<Contender> {
+    let our_store = PostgresStore::from_url(url).expect("a valid URL");
+    let their_store = TheirPostgresStore::new(PgPool::connect(url).await.expect("a connection"));
+    their_store.migrate().await.expect("a table");
+    contenders(our_store, their_store).await
+}
+
+async fn contenders(
+    ours: impl osc_auth_layer::SessionStore + Clone,
+    theirs: impl SessionStore + Clone,
+) -> Vec<Contender> {
+    let [plain, saving, cached] = [(); 3].map(|()| theirs.clone());
+    let cached = move || CachingSessionStore::new(MokaStore::new(None), cached.clone());
+    vec![
+        Contender::ours(ours, SESSIONS).await,
+        Contender::tower_sessions("tower-sessions", SESSIONS, move || plain.clone(), [false, false]).await,
+        Contender::tower_sessions(
+            "tower-sessions, always saving",
+            SESSIONS,
+            move || saving.clone(),
+            [true, false],
+        )
+        .await,
+        Contender::tower_sessions("tower-sessions, caching", SESSIONS, cached, [false, true]).await,
+    ]
+}
+
+async fn counts(contenders: &[Contender], questions: &Questions) -> Counts {
+    let mut counts = Vec::new();
+    for contender in contenders {
+        let warm = contender.warm().await;
+        let mut count = [0.0; 2];
+        for (count, node) in count.iter_mut().zip([&mut warm.clone(), &mut contender.cold()]) {
+            questions.take();
+            contender.visit(node).await;
+            *count = questions.take() as f64 / SESSIONS as f64;
+        }
+        // Until here, so that the store never stops to listen to changes.
+        drop(warm);
+        counts.push(count);
+    }
+    counts
+}
+
+async fn table(database: &str, contenders: &[Contender], counts: &Counts) {
+    let mut warm = Vec::new();
+    for contender in contenders {
+        warm.push(contender.warm().await);
+    }
+    let mut times = NODES.map(|_| Times::new(contenders.len()));
+    for round in 0..ROUNDS {
+        for place in order(round, contenders.len()) {
+            for (times, node) in times.iter_mut().zip([&mut warm[place], &mut contenders[place].cold()]) {
+                let began_at = Instant::now();
+                contenders[place].visit(node).await;
+                times.note(place, began_at.elapsed(), SESSIONS);
+            }
+        }
+    }
+    for (state, node) in NODES.iter().enumerate() {
+        for (place, contender) in contenders.iter().enumerate() {
+            let (name, count, times) = (contender.name, counts[place][state], &times[state]);
+            let (time, ratio) = (times.median(place) / 1000.0, times.ratio(place, 0));
+            println!("| {database} | {name} | {node} | {count:.1} | {time:.1} | {ratio:.2} |");
+        }
+    }
+}
