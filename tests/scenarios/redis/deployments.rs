@@ -23,7 +23,7 @@ async fn a_redis_cluster_is_named_in_the_log() {
             .await;
         }
         let cluster = node(redis, |addr| open(0, addr)).await;
-        assert_told(&cluster, &logs, "points to a Redis Cluster").await;
+        assert_told(&cluster, &logs, "names a Redis Cluster").await;
     }
 }
 
@@ -32,7 +32,7 @@ async fn a_sentinel_is_named_in_the_log() {
     let logs = Logs::collect();
     let sentinel = RedisServer::with(&["--sentinel"]).await;
     let cluster = node(sentinel, |addr| open(0, addr)).await;
-    assert_told(&cluster, &logs, "points to a Redis Sentinel").await;
+    assert_told(&cluster, &logs, "names a Redis Sentinel").await;
 }
 
 #[tokio::test]
