@@ -6,6 +6,7 @@ mod fleet;
 mod outage;
 mod processes;
 mod restored;
+mod secrecy;
 mod wrong;
 
 /// Ends all connections but the one that says so.

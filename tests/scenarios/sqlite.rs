@@ -7,6 +7,7 @@ mod fleet;
 mod power_loss;
 mod processes;
 mod restored;
+mod secrecy;
 mod wrong;
 
 use std::fs;

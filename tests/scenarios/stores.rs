@@ -5,9 +5,9 @@ use std::time::Duration;
 use http::StatusCode;
 use mock_osc::MockOsc;
 use osc_auth_layer::{SessionStore, Swap, Swapped, Version};
-use osc_tests::{Browser, app, layer_for, soon, token_of};
+use osc_tests::{Browser, app, holds, layer_for, soon, token_of};
 
-use crate::fleet::until;
+use crate::fleet::{Fleet, until};
 
 /// Returns a key of the form that the layer uses.
 pub(crate) fn key(number: u8) -> String {
@@ -62,4 +62,20 @@ pub(crate) async fn expired_entries_go<S: SessionStore + Clone>(store: &S, count
     let layer = layer_for(&osc).store(store.clone()).build().expect("the test's layer builds");
     until("they are gone", async || count().await == 0).await;
     drop(layer);
+}
+
+/// Checks that a copy of the database holds what it must, and neither a token nor a session id.
+pub(crate) async fn holds_no_secret<S>(cluster: &Fleet<S>, copy: &[u8]) {
+    for known in ["osc-auth", "\"rotation\""] {
+        assert!(holds(copy, known.as_bytes()), "the searched data lacks {known}");
+    }
+    let mut secrets = cluster.osc.issued_tokens();
+    secrets.push(cluster.osc.client_secret());
+    secrets.extend(cluster.browser.cookies().values().cloned());
+    assert!(secrets.len() > 4, "{secrets:?}");
+    for secret in secrets {
+        // A JWT ends with its signature.
+        let end = &secret[secret.len().saturating_sub(30)..];
+        assert!(!holds(copy, end.as_bytes()), "{secret}");
+    }
 }

@@ -2,12 +2,16 @@
 
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use http::StatusCode;
-use osc_tests::{Logs, error_of, soon, token_of};
+use osc_auth_layer::{PostgresStore, SessionStore};
+use osc_tests::{Logs, PostgresDatabase, PostgresServer, Proxy, error_of, soon, token_of};
+use sqlx::postgres::PgPoolOptions;
 
 use super::END_CONNECTIONS;
 use super::fleet::Cluster;
 use crate::fleet::{STALENESS, assert_refused, assert_unavailable, until};
+use crate::stores::key;
 
 /// The time that the layer waits for an operation, and some for a busy machine.
 const GIVEN_UP: Duration = Duration::from_secs(4);
@@ -79,7 +83,7 @@ async fn a_black_holed_node_fails_in_time_and_recovers_at_once() {
         cluster.node(0).proxy.black_hole();
         noticed(&cluster, 0).await;
         // More at a time than there are connections, so each is lost.
-        let refused = futures_util::future::join_all((0..30).map(|_| cluster.fetch(0))).await;
+        let refused = join_all((0..30).map(|_| cluster.fetch(0))).await;
         refused.iter().for_each(assert_unavailable);
         assert_eq!(cluster.token(1).await.access_token(), token.access_token(), "the other node works");
         let before = cluster.node(0).proxy.connections();
@@ -113,14 +117,55 @@ async fn closed_connections_cause_no_failure() {
 }
 
 #[tokio::test]
-async fn a_server_that_sends_no_notifications_is_asked_at_every_request() {
+async fn s53_a_node_whose_answers_are_lost_does_not_serve_an_ended_session_for_long() {
     let cluster = Cluster::signed_in(2).await;
     cluster.warm_up().await;
-    // The node still listens, but on a channel that nobody uses, as behind a pooler.
     cluster.node(1).proxy.swallow_answers();
     cluster.sign_out(0).await;
     let stale = until("it is noticed", async || token_of(&cluster.fetch(1).await).is_none()).await;
     assert!(stale < STALENESS + GIVEN_UP, "{stale:?}");
     cluster.node(1).proxy.resume().await;
     until("it is known", async || error_of(&cluster.fetch(1).await) == "unauthenticated").await;
+}
+
+/// Shadows the function that sends notifications, as if a pooler lost them.
+const LOSE_NOTIFICATIONS: &str = "
+    CREATE SCHEMA silent;
+    CREATE FUNCTION silent.pg_notify(text, text) RETURNS text LANGUAGE sql AS 'SELECT NULL';
+    ALTER DATABASE postgres SET search_path = silent, pg_catalog, public;";
+
+#[tokio::test]
+async fn a_server_that_sends_no_notifications_is_asked_at_every_request() {
+    let logs = Logs::collect();
+    let server = PostgresServer::start().await;
+    server.sql(PostgresStore::schema()).await;
+    server.sql(LOSE_NOTIFICATIONS).await;
+    let cluster = Cluster::with(server, 2, |_, layer, store| layer.store(store)).await.sign_in().await;
+    for _ in 0..20 {
+        assert!(cluster.at_once(0).is_none(), "a node asks the server");
+        cluster.token(0).await;
+        cluster.token(1).await;
+    }
+    until("it is told", async || logs.text().contains("PostgreSQL sends no notifications of changes")).await;
+    cluster.sign_out(0).await;
+    assert_refused(&cluster.fetch(1).await, "unauthenticated");
+}
+
+#[tokio::test]
+async fn a_black_hole_takes_no_connection_from_the_apps_own_pool() {
+    const MOST: u32 = 2;
+    let database = PostgresDatabase::create().await;
+    let proxy = Proxy::to(database.addr()).await;
+    let pool = PgPoolOptions::new().max_connections(MOST).connect(&database.url_at(proxy.addr())).await;
+    let pool = pool.expect("a pool");
+    let store = PostgresStore::from_pool(pool.clone());
+    soon(store.get(&key(1))).await.expect("it works");
+    proxy.black_hole();
+    for _ in 0..2 * MOST {
+        soon(store.get(&key(1))).await.expect_err("nobody answers");
+    }
+    proxy.resume().await;
+    soon(store.get(&key(1))).await.expect("it works again");
+    let all: Vec<_> = join_all((0..MOST).map(|_| soon(pool.acquire()))).await;
+    assert!(all.iter().all(Result::is_ok), "the app has all its connections");
 }

@@ -1,6 +1,6 @@
 //! Nodes with their sessions in one SQLite file. Each has a connection of its own, as a process has.
 
-use osc_auth_layer::SqliteStore;
+use osc_auth_layer::{Builder, SqliteStore};
 use osc_tests::{Proxy, SqliteFile};
 use sqlx::Row;
 
@@ -11,17 +11,25 @@ pub(super) type Cluster = Fleet<SqliteFile>;
 impl Cluster {
     /// Starts this many nodes. A visitor signs in at the first.
     pub(super) async fn signed_in(nodes: usize) -> Self {
-        let (file, osc) = (SqliteFile::new(), provider().await);
+        Self::made(SqliteFile::new(), nodes, |_, layer, store| layer.store(store)).await.sign_in().await
+    }
+
+    /// Starts the nodes without a sign-in.
+    pub(super) async fn made(
+        file: SqliteFile,
+        nodes: usize,
+        configure: impl Fn(usize, Builder, SqliteStore) -> Builder,
+    ) -> Self {
+        let osc = provider().await;
         let mut proxies = Vec::new();
         for _ in 0..nodes {
             // A file needs no connection.
             proxies.push(Proxy::to(osc.address()).await);
         }
         let url = file.url();
-        let cluster = Self::start(file, osc, proxies, SetClock::default, |_, _, layer| {
-            layer.store(SqliteStore::from_url(&url).expect("a valid URL"))
-        });
-        cluster.sign_in().await
+        Self::start(file, osc, proxies, SetClock::default, |number, _, layer| {
+            configure(number, layer, SqliteStore::from_url(&url).expect("a valid URL"))
+        })
     }
 
     /// Returns how often the tokens of the only record were replaced.
