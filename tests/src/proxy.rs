@@ -32,6 +32,7 @@ struct Wire {
     passes_back: bool,
     delay: Duration,
     cuts: usize,
+    forgotten: usize,
 }
 
 #[derive(Clone, Copy)]
@@ -58,7 +59,8 @@ impl Proxy {
         let reserved = bound(SocketAddr::from(([127, 0, 0, 1], 0))).expect("a free port");
         let addr = reserved.local_addr().expect("it is bound");
         let (passes_there, passes_back, delay) = (true, true, Duration::ZERO);
-        let passing = Wire { target, listens: true, passes_there, passes_back, delay, cuts: 0 };
+        let passing =
+            Wire { target, listens: true, passes_there, passes_back, delay, cuts: 0, forgotten: 0 };
         let wire = watch::Sender::new(passing);
         let (listening, is_listening) = watch::channel(false);
         let accepted = Arc::default();
@@ -97,6 +99,12 @@ impl Proxy {
     /// Passes data on with this delay.
     pub fn delay(&self, delay: Duration) {
         self.wire.send_modify(|wire| wire.delay = delay);
+    }
+
+    /// Stops passing data on over the connections of now, for good. New ones work, as after a firewall has
+    /// forgotten the old ones.
+    pub fn forget(&self) {
+        self.wire.send_modify(|wire| wire.forgotten += 1);
     }
 
     /// Closes all connections. Data on its way is lost.
@@ -190,13 +198,16 @@ async fn pass(
     way: Way,
 ) -> io::Result<()> {
     let mut chunk = vec![0; 16 * 1024];
+    let forgotten = wire.borrow().forgotten;
     loop {
         let length = from.read(&mut chunk).await?;
         let delay = wire.borrow().delay;
         if !delay.is_zero() {
             tokio::time::sleep(delay).await;
         }
-        wire.wait_for(|wire| wire.passes(way)).await.map_err(io::Error::other)?;
+        wire.wait_for(|wire| wire.passes(way) && wire.forgotten == forgotten)
+            .await
+            .map_err(io::Error::other)?;
         if length == 0 {
             return to.shutdown().await;
         }

@@ -156,16 +156,32 @@ async fn a_black_hole_takes_no_connection_from_the_apps_own_pool() {
     const MOST: u32 = 2;
     let database = PostgresDatabase::create().await;
     let proxy = Proxy::to(database.addr()).await;
-    let pool = PgPoolOptions::new().max_connections(MOST).connect(&database.url_at(proxy.addr())).await;
-    let pool = pool.expect("a pool");
+    // Otherwise the pool notices by itself, but not if a connection is lost in the middle of an operation.
+    let pool = PgPoolOptions::new().max_connections(MOST).test_before_acquire(false);
+    let pool = pool.connect(&database.url_at(proxy.addr())).await.expect("a pool");
     let store = PostgresStore::from_pool(pool.clone());
     soon(store.get(&key(1))).await.expect("it works");
     proxy.black_hole();
     for _ in 0..2 * MOST {
         soon(store.get(&key(1))).await.expect_err("nobody answers");
     }
+    assert_eq!(pool.size(), 0, "a lost connection is no longer the pool's");
     proxy.resume().await;
     soon(store.get(&key(1))).await.expect("it works again");
     let all: Vec<_> = join_all((0..MOST).map(|_| soon(pool.acquire()))).await;
     assert!(all.iter().all(Result::is_ok), "the app has all its connections");
+}
+
+#[tokio::test]
+async fn connections_that_a_firewall_forgot_cost_one_operation() {
+    let database = PostgresDatabase::create().await;
+    let proxy = Proxy::to(database.addr()).await;
+    let store = PostgresStore::from_url(&database.url_at(proxy.addr())).expect("a valid URL");
+    proxy.delay(Duration::from_millis(20));
+    let key = key(1);
+    let before = join_all((0..20).map(|_| soon(store.get(&key)))).await;
+    assert!(before.iter().all(Result::is_ok) && proxy.connections() > 2, "{}", proxy.connections());
+    proxy.forget();
+    soon(store.get(&key)).await.expect_err("nobody answers");
+    soon(store.get(&key)).await.expect("the other connections are not tried");
 }

@@ -71,8 +71,8 @@ impl SqliteStore {
 
     /// Makes a store in the app's own database.
     ///
-    /// Changes are not noticed through a pool. So each request with a session reads from the database, which takes about 50
-    /// microseconds. The pool's settings decide what a power cut loses: with `synchronous=FULL`, nothing.
+    /// Changes are not noticed through a pool. So each request with a session reads from the database, which takes about a
+    /// tenth of a millisecond. The pool's settings decide what a power cut loses: with `synchronous=FULL`, nothing.
     #[must_use]
     pub fn from_pool(pool: SqlitePool) -> Self {
         Self::with(Source::Pool(pool, AtomicBool::new(false)))
