@@ -16,7 +16,7 @@ use tower_sessions_sqlx_store::sqlx::{ConnectOptions, PgPool};
 use tower_sessions_sqlx_store::{PostgresStore as TheirPostgresStore, SqliteStore as TheirSqliteStore};
 
 use self::apps::Contender;
-use self::questions::Questions;
+use self::questions::{Counted, Questions};
 use self::server::Server;
 use crate::rounds::{Times, order};
 
@@ -33,8 +33,8 @@ pub(crate) async fn run() {
     println!("| database | contender | node | questions | µs | relative |\n|---|---|---|---|---|---|");
 
     let statements = questions::of_sqlx();
-    let counts = counts(&sqlite(&directory.join("counted"), true).await, &statements).await;
-    table("SQLite", &sqlite(&directory.join("timed"), false).await, &counts).await;
+    let counts = counts(&sqlite(&directory.join("counted"), true, &statements).await, &statements).await;
+    table("SQLite", &sqlite(&directory.join("timed"), false, &statements).await, &counts).await;
 
     let server = Server::start(&directory).await;
     let packets = Questions::default();
@@ -46,23 +46,26 @@ pub(crate) async fn run() {
     std::fs::remove_dir_all(&directory).expect("the directory of the databases");
 }
 
-/// The layer's file is its own, because each write by another process would empty its cache.
-async fn sqlite(file: &Path, logs: bool) -> Vec<Contender> {
-    let (our_file, their_file) = (file.with_extension("ours"), file.with_extension("theirs"));
-    let our_store = if logs {
-        let options = ours::SqliteConnectOptions::new().filename(&our_file).create_if_missing(true);
-        let options = options.journal_mode(ours::SqliteJournalMode::Wal);
-        SqliteStore::from_pool(ours::SqlitePool::connect_with(options).await.expect("a new file"))
-    } else {
-        SqliteStore::from_url(&format!("sqlite://{}", our_file.display())).expect("a valid URL")
-    };
-    let options = theirs::SqliteConnectOptions::new().filename(&their_file).create_if_missing(true);
-    let options = options.journal_mode(theirs::SqliteJournalMode::Wal);
+/// Each of the layer's stores has a file of its own, because each write by another connection would empty the cache.
+async fn sqlite(file: &Path, logs: bool, statements: &Questions) -> Vec<Contender> {
+    let our_file = file.with_extension("ours");
+    let our_store = SqliteStore::from_url(&format!("sqlite://{}", our_file.display())).expect("a valid URL");
+
+    let options = theirs::SqliteConnectOptions::new().filename(file.with_extension("theirs"));
+    let options = options.create_if_missing(true).journal_mode(theirs::SqliteJournalMode::Wal);
     let options = if logs { options } else { options.disable_statement_logging() };
     let pool = theirs::SqlitePool::connect_with(options).await.expect("a new file");
     let their_store = TheirSqliteStore::new(pool);
     their_store.migrate().await.expect("a new table");
-    contenders(our_store, their_store).await
+    let mut contenders = contenders(Counted(our_store, statements.clone()), their_store).await;
+
+    let options = ours::SqliteConnectOptions::new().filename(file.with_extension("pool"));
+    let options = options.create_if_missing(true).journal_mode(ours::SqliteJournalMode::Wal);
+    let options = if logs { options } else { sqlx::ConnectOptions::disable_statement_logging(options) };
+    let pool = ours::SqlitePool::connect_with(options).await.expect("a new file");
+    let name = "osc-auth-layer, in the app's pool";
+    contenders.push(Contender::ours(name, SqliteStore::from_pool(pool), SESSIONS, false).await);
+    contenders
 }
 
 async fn postgres(url: &str) -> Vec<Contender> {
@@ -79,7 +82,7 @@ async fn contenders(
     let [plain, saving, cached] = [(); 3].map(|()| theirs.clone());
     let cached = move || CachingSessionStore::new(MokaStore::new(None), cached.clone());
     vec![
-        Contender::ours(ours, SESSIONS).await,
+        Contender::ours("osc-auth-layer", ours, SESSIONS, true).await,
         Contender::tower_sessions("tower-sessions", SESSIONS, move || plain.clone(), [false, false]).await,
         Contender::tower_sessions(
             "tower-sessions, always saving",

@@ -28,10 +28,15 @@ pub(crate) struct Contender {
 }
 
 impl Contender {
-    pub(crate) async fn ours(store: impl osc_auth_layer::SessionStore + Clone, sessions: usize) -> Self {
+    pub(crate) async fn ours(
+        name: &'static str,
+        store: impl osc_auth_layer::SessionStore + Clone,
+        sessions: usize,
+        caches: bool,
+    ) -> Self {
         let layer = move || builder().store(store.clone()).build().expect("the layer builds");
         let cookies = signed_in(&layer(), sessions).await;
-        Self::new("osc-auth-layer", Box::new(move || peers::ours::layer(layer())), &cookies, true)
+        Self::new(name, Box::new(move || peers::ours::layer(layer())), &cookies, caches)
     }
 
     /// `store` makes the store of a node.

@@ -3,7 +3,9 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
+use osc_auth_layer::{Found, SessionStore, StoreFuture, Swap, Swapped, Version, Watcher};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy};
 use tokio::net::{TcpListener, TcpStream};
 use tracing::level_filters::LevelFilter;
@@ -51,7 +53,48 @@ pub(crate) async fn wire(server: SocketAddr, questions: Questions) -> SocketAddr
     addr
 }
 
-/// Counts the statements that sqlx logs. A store from a URL does not log, and one from a pool does.
+/// Counts the operations of a store, each of which is one question.
+#[derive(Clone)]
+pub(crate) struct Counted<S>(pub(crate) S, pub(crate) Questions);
+
+impl<S: SessionStore> Counted<S> {
+    fn ask(&self) -> &S {
+        self.1.add();
+        &self.0
+    }
+}
+
+impl<S: SessionStore> SessionStore for Counted<S> {
+    fn namespace(&self) -> &str {
+        self.0.namespace()
+    }
+
+    fn get<'s>(&'s self, key: &'s str) -> StoreFuture<'s, Found> {
+        self.ask().get(key)
+    }
+
+    fn swap<'s>(&'s self, key: &'s str, swap: Swap<'s>) -> StoreFuture<'s, Swapped> {
+        self.ask().swap(key, swap)
+    }
+
+    fn touch<'s>(&'s self, key: &'s str, expected: Version, expires_in: Duration) -> StoreFuture<'s, ()> {
+        self.ask().touch(key, expected, expires_in)
+    }
+
+    fn delete<'s>(&'s self, key: &'s str, expected: Version) -> StoreFuture<'s, ()> {
+        self.ask().delete(key, expected)
+    }
+
+    fn members<'s>(&'s self, group: &'s str) -> StoreFuture<'s, Vec<String>> {
+        self.ask().members(group)
+    }
+
+    fn watch(&self, watcher: Watcher) {
+        self.0.watch(watcher);
+    }
+}
+
+/// Counts the statements that sqlx logs.
 pub(crate) fn of_sqlx() -> Questions {
     let questions = Questions::default();
     set_global_default(Statements(questions.clone())).expect("there is no other subscriber");
