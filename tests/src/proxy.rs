@@ -59,8 +59,7 @@ impl Proxy {
         let reserved = bound(SocketAddr::from(([127, 0, 0, 1], 0))).expect("a free port");
         let addr = reserved.local_addr().expect("it is bound");
         let (passes_there, passes_back, delay) = (true, true, Duration::ZERO);
-        let passing =
-            Wire { target, listens: true, passes_there, passes_back, delay, cuts: 0, forgotten: 0 };
+        let passing = Wire { target, listens: true, passes_there, passes_back, delay, cuts: 0, forgotten: 0 };
         let wire = watch::Sender::new(passing);
         let (listening, is_listening) = watch::channel(false);
         let accepted = Arc::default();
