@@ -161,6 +161,8 @@ async fn a_black_hole_takes_no_connection_from_the_apps_own_pool() {
     let pool = pool.connect(&database.url_at(proxy.addr())).await.expect("a pool");
     let store = PostgresStore::from_pool(pool.clone());
     soon(store.get(&key(1))).await.expect("it works");
+    // The pool waits for an answer on a connection that is given back.
+    until("the connection is back", async || pool.num_idle() == 1).await;
     proxy.black_hole();
     for _ in 0..2 * MOST {
         soon(store.get(&key(1))).await.expect_err("nobody answers");
