@@ -56,7 +56,7 @@ pub(super) fn problem(error: sqlx::Error) -> StoreError {
             Some("53100") => "its disk is full; make room",
             Some("53300") => "it has no connection left; raise max_connections",
             Some("57P03") => "it starts or stops; wait",
-            Some("26000" | "42P05") => {
+            Some("08P01" | "26000" | "42P05") => {
                 "a pooler loses prepared statements; use PgBouncer 1.21 or later with max_prepared_statements, or no pooler"
             }
             _ => return StoreError::new(error),
