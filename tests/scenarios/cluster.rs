@@ -24,7 +24,7 @@ use http::{Request, StatusCode, header};
 use mock_osc::MockOsc;
 use osc_tests::{
     Answer, Body, Browser, Line, LineError, NodeSetup, RedisServer, Sample, SampleNode, callback, error_of,
-    free_port, retry_after, soon,
+    free_port, path_of, retry_after, soon,
 };
 use serde_json::Value;
 use tokio::net::TcpListener;
@@ -84,6 +84,16 @@ impl Cluster {
         let path = soon(callback(&mut browser, &self.osc)).await;
         browser.switch_app(self.nodes[1 % self.nodes.len()].app());
         let answer = soon(browser.navigate(&path)).await;
+        assert_eq!(answer.status(), StatusCode::SEE_OTHER, "{answer:?}");
+        browser
+    }
+
+    /// Signs another user in.
+    pub(crate) async fn stranger(&self) -> Browser {
+        let mut browser = self.browser(0);
+        let authorize = soon(browser.begin_sign_in("/auth/signin")).await;
+        let callback = self.osc.approve_as("grace", &authorize).await.expect("the provider asks for consent");
+        let answer = soon(browser.navigate(path_of(&callback))).await;
         assert_eq!(answer.status(), StatusCode::SEE_OTHER, "{answer:?}");
         browser
     }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use http::StatusCode;
 use osc_tests::{Browser, Sample, error_of, soon};
 
-use super::{Cluster, LONG, UNTOLD};
+use super::{AGAIN, Cluster, LONG, UNTOLD};
 
 /// The layer notices a lost notification within this time.
 const PROMISED: Duration = Duration::from_secs(1);
@@ -24,23 +24,51 @@ pub(crate) async fn is_refused_within_a_second(cluster: Cluster) {
         warm(&cluster, &visitor).await;
         let signed_out = sign_out(&cluster, &visitor, round % 3).await;
         for node in [1, 2, 0] {
-            let asked = loop {
-                let asked = Instant::now();
-                if is_refused(&cluster, &visitor, (round + node) % 3).await {
-                    break asked;
-                }
-                assert!(
-                    asked - signed_out < PROMISED,
-                    "round {round}: served {:?} later",
-                    asked - signed_out
-                );
-            };
-            delays.push(asked - signed_out);
+            delays.push(refused_after(&cluster, &visitor, (round + node) % 3, signed_out).await);
         }
     }
     delays.sort_unstable();
     let (median, max) = (delays[delays.len() / 2], delays[delays.len() - 1]);
     eprintln!("sign-out: refused by all nodes {median:?} later (median), {max:?} at most");
+}
+
+/// Returns the time from an ending to the first request that a node refuses.
+async fn refused_after(cluster: &Cluster, visitor: &Browser, node: usize, ended: Instant) -> Duration {
+    loop {
+        let asked = Instant::now();
+        if is_refused(cluster, visitor, node).await {
+            return asked - ended;
+        }
+        assert!(asked - ended < PROMISED, "node {node} served {:?} later", asked - ended);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn s85_all_nodes_refuse_all_sessions_of_a_user_who_signed_out_everywhere() {
+    ends_all_of_a_user(Cluster::of(Sample::Hyper, 3, LONG, &[]).await).await;
+}
+
+pub(crate) async fn ends_all_of_a_user(cluster: Cluster) {
+    let [here, there, stranger] =
+        [cluster.visitor().await, cluster.visitor().await, cluster.stranger().await];
+    for visitor in [&here, &there, &stranger] {
+        warm(&cluster, visitor).await;
+    }
+    post(&cluster, &here, 0, "/account/end-all").await;
+    let ended = Instant::now();
+    for visitor in [&here, &there] {
+        for node in [1, 2, 0] {
+            refused_after(&cluster, visitor, node, ended).await;
+        }
+    }
+    // The nodes revoke the grants beside the requests.
+    soon(async {
+        while cluster.osc.live_refresh_tokens() > 1 {
+            tokio::time::sleep(AGAIN).await;
+        }
+    })
+    .await;
+    cluster.assert_alive(&[stranger]).await;
 }
 
 #[tokio::test]
@@ -75,11 +103,15 @@ async fn warm(cluster: &Cluster, visitor: &Browser) {
 }
 
 async fn sign_out(cluster: &Cluster, visitor: &Browser, node: usize) -> Instant {
+    post(cluster, visitor, node, "/auth/signout").await;
+    Instant::now()
+}
+
+async fn post(cluster: &Cluster, visitor: &Browser, node: usize, path: &str) {
     let mut browser = visitor.clone();
     browser.switch_app(cluster.nodes[node].app());
-    let answer = soon(browser.post_from("same-origin", "/auth/signout")).await;
+    let answer = soon(browser.post_from("same-origin", path)).await;
     assert_eq!(answer.status(), StatusCode::SEE_OTHER, "{answer:?}");
-    Instant::now()
 }
 
 async fn is_refused(cluster: &Cluster, visitor: &Browser, node: usize) -> bool {

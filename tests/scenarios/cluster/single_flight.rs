@@ -26,7 +26,8 @@ async fn s40_eight_sessions_expiring_together_refresh_once_each() {
 async fn s40_a_redis_without_notifications_costs_no_second_refresh() {
     let cluster = Cluster::of(Sample::Axum, 3, TTL, &UNTOLD).await;
     let questions = one_grant_for_each(cluster, 1, 3, "three nodes, no notifications").await;
-    assert!(questions >= REQUESTS as u64, "{questions}: it does tell");
+    // Requests at the same time share an answer. With notifications there is no question at all.
+    assert!(questions > 0, "Redis sends notifications");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -36,3 +36,8 @@ async fn sessions_survive_a_crash_of_the_server_under_load() {
 async fn s29_warm_nodes_refuse_a_signed_out_session_within_a_second() {
     sign_out::is_refused_within_a_second(cluster(3, LONG).await).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn s85_all_nodes_refuse_all_sessions_of_a_user_who_signed_out_everywhere() {
+    sign_out::ends_all_of_a_user(cluster(3, LONG).await).await;
+}

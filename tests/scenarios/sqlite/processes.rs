@@ -30,3 +30,8 @@ async fn s43_a_session_survives_a_process_killed_before_its_refresh() {
 async fn s29_warm_processes_refuse_a_signed_out_session_within_a_second() {
     sign_out::is_refused_within_a_second(cluster(3, LONG).await).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn s85_all_processes_refuse_all_sessions_of_a_user_who_signed_out_everywhere() {
+    sign_out::ends_all_of_a_user(cluster(3, LONG).await).await;
+}

@@ -69,6 +69,12 @@ impl PostgresStore {
     /// # Errors
     /// The URL cannot be used. The error never contains the password.
     pub fn from_url(url: &str) -> Result<Self, ConfigError> {
+        if let Some((_, query)) = url.split_once('?')
+            && !form_urlencoded::parse(query.as_bytes()).all(|(name, _)| is_parameter(&name))
+        {
+            let remedy = "Check its spelling. The documentation of sqlx's PgConnectOptions lists them.";
+            return Err(ConfigError::invalid(SETTING, "has a parameter that sqlx does not know", remedy));
+        }
         let is_postgres = url.starts_with("postgres://") || url.starts_with("postgresql://");
         let options = PgConnectOptions::from_str(url).ok().filter(|_| is_postgres);
         let options = options.ok_or_else(|| {
@@ -122,6 +128,31 @@ impl PostgresStore {
     fn keep_listening(&self) {
         self.database.watchers.keep_notifying(|| listening::run(Arc::downgrade(&self.database)));
     }
+}
+
+/// Returns true for a parameter of sqlx's. For any other, sqlx writes the value into the log, which may be a password.
+fn is_parameter(name: &str) -> bool {
+    const NAMES: [&str; 18] = [
+        "application_name",
+        "dbname",
+        "host",
+        "hostaddr",
+        "options",
+        "password",
+        "port",
+        "ssl-ca",
+        "ssl-cert",
+        "ssl-key",
+        "ssl-mode",
+        "ssl-root-cert",
+        "sslcert",
+        "sslkey",
+        "sslmode",
+        "sslrootcert",
+        "statement-cache-capacity",
+        "user",
+    ];
+    NAMES.contains(&name) || name.starts_with("options[")
 }
 
 impl SessionStore for PostgresStore {

@@ -8,9 +8,22 @@ fn an_error_about_a_url_contains_no_password() {
         "http://ada:hunter2@localhost/app",
         "postgres://ada:hun/ter2@localhost",
         "postgres://[hunter2",
+        "postgres://ada@localhost/app?pasword=hunter2",
+        "postgres://ada@localhost/app?sslmode=require&hunter2",
     ] {
         let error = PostgresStore::from_url(url).expect_err(url).to_string();
         assert!(error.starts_with(SETTING) && !error.contains("hun"), "{error}");
+    }
+}
+
+#[test]
+fn every_parameter_of_sqlx_is_accepted() {
+    for query in [
+        "sslmode=verify-full&sslrootcert=%2Fca.pem",
+        "options[a]=b&options=-c%20c=d",
+        "host=%2Frun&user=a&password=b",
+    ] {
+        assert!(PostgresStore::from_url(&format!("postgres://localhost/app?{query}")).is_ok(), "{query}");
     }
 }
 
