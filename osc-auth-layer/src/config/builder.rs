@@ -361,8 +361,8 @@ impl Builder {
 
     /// Adds a key for sealed cookies: 32 random bytes or more. All nodes of an app need the same keys.
     ///
-    /// Repeatable, to rotate keys: the first key seals, and every key opens. The keys also seal the registration that a
-    /// [`Client::register`] app shares through a store.
+    /// Repeatable, to rotate keys: the first key seals, and every key opens. In a store, the keys also seal the registration of a
+    /// [`Client::register`] app, and the lists of users' sessions. Without its key, a list lacks a session until its next refresh.
     ///
     /// Default: derived from a client secret of 32 characters or more. Otherwise random in each process, so that sign-ins
     /// begun before a restart fail.

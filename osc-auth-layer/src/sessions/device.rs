@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 /// The part of a header that is looked at.
 const LONGEST: usize = 512;
 
-/// Marks of browsers. Earlier ones come first, because many browsers also name those that they descend from.
+/// Marks of browsers. The first row whose mark is in the header counts, because many browsers also name their ancestors.
 const BROWSERS: [(&str, &str); 10] = [
     ("Edg", "Edge"),
     ("OPR/", "Opera"),

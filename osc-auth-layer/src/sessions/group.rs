@@ -1,8 +1,8 @@
 //! The sessions of one user, at this node and in the store: listing them, and ending those of other browsers.
 //!
 //! In the store, the records of a user belong to a group. Its name is a hash of the user under the cookie key, because the names of
-//! users can be guessed. Nobody here has the ids of the sessions in it, so nobody can open their records: what a list shows is in a
-//! summary, and a session is ended by a mark (see `layout`).
+//! users can be guessed. The node that lists or ends the sessions of a group does not need their ids, so it need not open their
+//! records. A list shows their summaries, and a mark ends a session (see `layout`).
 
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ use crate::store::{
     Backing, Entry, Found, Keyring, RecordKey, RecordName, StoreError, Swap, Swapped, Version,
 };
 
-/// How many records of a user are read or marked at the same time.
+/// Limits the records of a user that are read or marked at the same time.
 const AT_ONCE: usize = 16;
 
 /// The keys for what the store knows of a user's sessions.
@@ -98,7 +98,7 @@ impl Sessions {
         Ok(infos)
     }
 
-    /// Describes a session of this process. `None` if it has no token any more.
+    /// Describes a session of this process. `None` if it has no token any more, or has expired.
     pub(super) fn info(&self, session: &Session) -> Option<SessionInfo> {
         self.table.current(session)?;
         let (began, device) = session.origin(&self.timing);
@@ -155,7 +155,7 @@ impl Sessions {
         result
     }
 
-    /// Meets the marks on the sessions that this process knows, which revokes their grants.
+    /// Reads the sessions that this process knows again. That finds the marks on them, and revokes their grants.
     async fn revoke_held(self: &Arc<Self>, backing: &Backing, user: &str) {
         for session in self.held_of(user) {
             // If this fails, the next request of the session's browser tries again.
@@ -196,7 +196,7 @@ impl Sessions {
     }
 }
 
-/// Marks a record until the store takes it. Returns false if the session had ended.
+/// Marks a record as ended, and tries again after each conflict. Returns false if the session had ended.
 async fn mark(backing: &Backing, Member { name, mut entry, .. }: Member) -> Result<bool, StoreError> {
     loop {
         let Some(value) = layout::marked(&entry.value, entry.version) else { return Ok(false) };

@@ -11,8 +11,8 @@
 //! | … | the body: the tokens, sealed under the session's own key |
 //! | 16 | in a marked record, the version that the body is sealed to |
 //!
-//! A mark ends a session in the name of somebody who does not have its id and cannot open it. The tokens stay for a node that can,
-//! which revokes the grant.
+//! A node without a session's id cannot open the record, but it can end the session by a mark. The tokens stay in the record for a
+//! node that meets the cookie, and so can open it and revoke the grant.
 
 use super::record::Ending;
 use crate::store::{StoreError, Version};
@@ -23,7 +23,7 @@ const SIGNED_OUT: u8 = 1;
 const DROPPED: u8 = 2;
 const MARKED: u8 = 3;
 
-/// What the store holds of a session.
+/// A session's record, split into its parts.
 #[derive(Debug, PartialEq)]
 pub(super) enum Layout<'v> {
     Ended(Ending),
@@ -39,7 +39,7 @@ pub(super) struct Parts<'v> {
     pub(super) marked: Option<Version>,
 }
 
-/// Why a record is of no use to this node.
+/// The reason that this node cannot use a record.
 #[derive(Debug, PartialEq)]
 pub(super) enum Unreadable {
     /// A newer version of the layer wrote it.

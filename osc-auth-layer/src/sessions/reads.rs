@@ -19,7 +19,7 @@ pub(super) struct Reads<T>(Mutex<HashMap<SessionId, Arc<Turns<T>>>>);
 /// The reads of one session, one after the other.
 struct Turns<T> {
     count: Mutex<Count>,
-    /// The last read that ended, by its number, and its answer. Whoever holds the lock reads.
+    /// The number and the answer of the last read that ended. The request that holds the lock reads.
     last: Turn<Option<(u64, Result<T, ()>)>>,
 }
 

@@ -34,8 +34,8 @@ impl SessionInfo {
         self.began.into()
     }
 
-    /// Returns the time of the last request, on any node. It may be a minute late, or longer with an idle timeout of more than 32
-    /// minutes.
+    /// Returns the time of the last request, on any node. Nodes note a use at most once a minute, so the time may be up to a minute
+    /// too early.
     #[must_use]
     pub fn last_used(&self) -> SystemTime {
         self.last_used.into()
@@ -74,7 +74,7 @@ impl OscSession {
             Some(user) => sessions.of_user(&user, Some(&self.id)).await?,
             None => Vec::new(),
         };
-        // The store has no user's group for it, or the cookie keys are others than at its last refresh.
+        // The list lacks it if the token names no user, or if the cookie keys have changed since its last refresh.
         if !infos.iter().any(SessionInfo::is_this) {
             infos.splice(..0, sessions.info(&session).map(SessionInfo::this));
         }
@@ -84,7 +84,7 @@ impl OscSession {
     /// Ends one of the user's sessions, as [`sign_out`](Self::sign_out) ends this one. Returns false, and ends nothing, if
     /// [`list`](Self::list) has no session with this [`id`](SessionInfo::id).
     ///
-    /// Other nodes refuse the session as fast as one that was signed out there. With a store, a node can revoke the session's grant
+    /// Other nodes refuse the session as fast as after a sign-out. With a store, a node can revoke the session's grant
     /// only if it knows the session already. Otherwise the grant is revoked when the session's browser makes its next request.
     ///
     /// # Errors
@@ -118,7 +118,8 @@ fn user_key(sessions: &Sessions, session: &Session) -> Option<String> {
     sessions.table.current(session)?.user()?.key()
 }
 
-/// The sessions of one user, whom an administrator named. See [`OscAuthLayer::sessions_of`](crate::OscAuthLayer::sessions_of).
+/// Lists and ends the sessions of one user, for an administrator. Made by
+/// [`OscAuthLayer::sessions_of`](crate::OscAuthLayer::sessions_of).
 #[derive(Clone)]
 pub struct UserSessions {
     user: String,

@@ -31,7 +31,8 @@ use crate::secret::random_bytes;
 /// The future that the methods of a [`SessionStore`] return.
 pub type StoreFuture<'s, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 's>>;
 
-/// Keeps the sessions of an app that runs on several nodes. Implement it for a store of your own.
+/// Keeps sessions outside of the process, so that they survive a restart and several nodes share them. Implement it for a store of
+/// your own.
 ///
 /// A store keeps values of bytes under keys, each with a version and an expiry. The layer seals the values, and derives the key
 /// from the session id in the user's cookie. So the store and its backups contain no token that a thief could read.

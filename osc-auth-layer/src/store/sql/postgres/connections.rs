@@ -150,7 +150,7 @@ impl Connections {
         (since.elapsed() < LONGEST_IDLE).then_some(connection)
     }
 
-    /// Closes the connections that may be lost too. One that has answered since is not, even if others are slow.
+    /// Closes the idle connections that may be lost too. One that answered after `started` is not lost, even if others are slow.
     fn drop_unused_since(&self, started: Instant) {
         self.idle.lock().retain(|(_, since)| *since > started);
     }
@@ -167,7 +167,7 @@ impl Connections {
 }
 
 async fn make_table(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
-    // Asked first, because a user who may not make tables may not even try.
+    // Asked first: a user who may not make tables gets an error even if the table exists.
     if !sqlx::query_scalar(EXISTS).fetch_one(&mut *connection).await? {
         sqlx::raw_sql(MAKE_TABLE).execute(connection).await?;
     }

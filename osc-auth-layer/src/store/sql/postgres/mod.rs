@@ -130,7 +130,7 @@ impl PostgresStore {
     }
 }
 
-/// Returns true for a parameter of sqlx's. For any other, sqlx writes the value into the log, which may be a password.
+/// Returns true for a parameter that sqlx knows. sqlx logs the value of any other one, which may be a password.
 fn is_parameter(name: &str) -> bool {
     const NAMES: [&str; 18] = [
         "application_name",

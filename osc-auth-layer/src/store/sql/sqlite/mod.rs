@@ -39,8 +39,8 @@ const MAGIC: &[u8; 16] = b"SQLite format 3\0";
 /// - Every change is on the disk before the app uses it. The journal of the file is a write-ahead log, with `synchronous=FULL`.
 /// - Changes by other processes are seen within a quarter of a second. After one, each session is read again at its next request.
 /// - The file must be on a local disk. SQLite cannot lock files on network file systems reliably.
-/// - Stop the app before you restore a backup, and delete the files beside it that end with `-wal` and `-shm`. A file that another
-///   one has replaced meanwhile is noticed, but not one whose contents were overwritten.
+/// - Stop the app before you restore a backup, and delete the files beside it that end with `-wal` and `-shm`. The store notices
+///   that another file has replaced its own (on Unix), but not that the contents were overwritten.
 ///
 /// ```no_run
 /// use osc_auth_layer::{Client, OscAuthLayer, SqliteStore};
@@ -72,7 +72,8 @@ impl SqliteStore {
     /// Makes a store in the app's own database.
     ///
     /// Changes are not noticed through a pool. So each request with a session reads from the database, which takes about a
-    /// tenth of a millisecond. The pool's settings decide what a power cut loses: with `synchronous=FULL`, nothing.
+    /// tenth of a millisecond. Expired rows are removed two at a time, with each new row. The pool's settings decide what a power
+    /// cut loses: with `synchronous=FULL`, nothing.
     #[must_use]
     pub fn from_pool(pool: SqlitePool) -> Self {
         Self::with(Source::Pool(pool, AtomicBool::new(false)))

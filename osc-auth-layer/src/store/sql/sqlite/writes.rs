@@ -60,7 +60,7 @@ impl From<Swap<'_>> for Change {
 impl Database {
     /// Writes, and returns after the commit.
     ///
-    /// A task of its own writes. If the caller gives up, layers are notified all the same of a change that takes effect.
+    /// A task of its own writes, so that layers are notified of a change even if the caller gives up.
     pub(super) async fn write(self: &Arc<Self>, write: Write) -> Answer {
         let (done, answer) = oneshot::channel();
         self.queue.0.lock().push((write, done));
