@@ -253,10 +253,10 @@ impl Monitor<'_> {
 }
 
 /// Returns a port below the range for outgoing connections, which could otherwise take the port during a
-/// restart.
+/// restart. So is the port of a cluster's node for other nodes, which is higher by 10,000.
 pub(crate) fn server_port() -> u16 {
     let random = RandomState::new();
-    let ports = (0..100_u32).map(|turn| 10_000 + (random.hash_one(turn) % 20_000) as u16);
+    let ports = (0..100_u32).map(|turn| 10_000 + (random.hash_one(turn) % 10_000) as u16);
     let mut free = ports.filter(|&port| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok());
     free.next().expect("a free port")
 }
