@@ -6,13 +6,13 @@
 
 use std::sync::Arc;
 
-use futures_util::{StreamExt, TryStreamExt, stream};
+use futures_util::{StreamExt, stream};
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 
 use super::device::Device;
 use super::layout::{self, Layout};
-use super::sealed::{self, Facts};
+use super::sealed::{self, Facts, Outline};
 use super::{OscUser, Session, SessionId, SessionInfo, Sessions};
 use crate::clock::Timestamp;
 use crate::store::{
@@ -87,8 +87,13 @@ impl Sessions {
         let mut infos: Vec<_> = match &self.backing {
             None => self.held_of(user).iter().filter_map(|session| self.info(session)).collect(),
             Some(backing) => {
-                let members = self.members(backing, user).await?;
-                members.iter().filter_map(|member| self.read_summary(backing, member)).collect()
+                let summary = |member| async move { self.read_summary(backing, &member) };
+                let (infos, failed) = self.each_member(backing, user, None, summary).await?;
+                // A record that cannot be read must not hide the others.
+                match failed.filter(|_| infos.is_empty()) {
+                    Some(failed) => return Err(failed),
+                    None => infos,
+                }
             }
         };
         for info in &mut infos {
@@ -98,7 +103,7 @@ impl Sessions {
         Ok(infos)
     }
 
-    /// Describes a session of this process. `None` if it has no token any more, or has expired.
+    /// Describes a session of this process. `None` if it has no token any more.
     pub(super) fn info(&self, session: &Session) -> Option<SessionInfo> {
         self.table.current(session)?;
         let (began, device) = session.origin(&self.timing);
@@ -109,58 +114,58 @@ impl Sessions {
 
     /// Ends one session of a user. Returns false if the user has no such session.
     pub(crate) async fn end_of_user(self: &Arc<Self>, user: &str, id: &str) -> Result<bool, StoreError> {
-        let Some(backing) = &self.backing else {
-            let session = self.held_of(user).into_iter().find(|session| session.id().public() == id);
-            let Some(session) = session.filter(|session| self.info(session).is_some()) else {
-                return Ok(false);
-            };
+        let held = self.held_of(user).into_iter().find(|session| session.id().public() == id);
+        if let Some(session) = held.filter(|session| self.info(session).is_some()) {
             return Ok(self.sign_out(session.id()).await);
+        }
+        let Some(backing) = &self.backing else { return Ok(false) };
+        let mark = |member: Member| async move {
+            let is_meant = self.read_summary(backing, &member).is_some_and(|info| info.id == id);
+            if is_meant { Some(mark(backing, member).await) } else { None }
         };
-        let members = self.members(backing, user).await?;
-        let is_meant = |member: &Member| self.read_summary(backing, member).is_some_and(|info| info.id == id);
-        let Some(member) = members.into_iter().find(is_meant) else { return Ok(false) };
-        let is_ended = mark(backing, member).await?;
-        self.revoke_held(backing, user).await;
-        Ok(is_ended)
+        let (marked, failed) = self.each_member(backing, user, None, mark).await?;
+        match (marked.into_iter().next(), failed) {
+            (Some(marked), _) => marked,
+            (None, Some(failed)) => Err(failed),
+            (None, None) => Ok(false),
+        }
     }
 
-    /// Ends all sessions of a user but one, even if the caller goes away. If the store fails, some may remain.
+    /// Ends all sessions of a user, `last` after the others, even if the caller goes away. If the store fails, some remain, and
+    /// `last` is one of them.
     pub(crate) async fn end_all_of_user(
         self: &Arc<Self>,
-        user: String,
-        except: Option<SessionId>,
+        user: Option<String>,
+        last: Option<SessionId>,
     ) -> Result<(), StoreError> {
         let (sender, result) = oneshot::channel();
         let sessions = self.clone();
         self.beside(async move {
+            let ended = match user {
+                Some(user) => sessions.end_all(&user, last.as_ref()).await,
+                None => Ok(()),
+            };
+            if let Some(last) = last.filter(|_| ended.is_ok()) {
+                sessions.sign_out(&last).await;
+            }
             // The caller may have gone.
-            let _ = sender.send(sessions.end_all(&user, except.as_ref()).await);
+            let _ = sender.send(ended);
         });
         result.await.unwrap_or_else(|_| Err(StoreError::new("its task ended")))
     }
 
     async fn end_all(self: &Arc<Self>, user: &str, except: Option<&SessionId>) -> Result<(), StoreError> {
-        let Some(backing) = &self.backing else {
-            for session in self.held_of(user).iter().filter(|session| Some(session.id()) != except) {
-                self.sign_out(session.id()).await;
-            }
-            return Ok(());
-        };
-        let except = except.map(|id| RecordKey::of(id.as_bytes()).name);
-        let members = self.members(backing, user).await?.into_iter();
-        let members = stream::iter(members.filter(|member| Some(&member.name) != except.as_ref()));
-        let marked = members.map(|member| mark(backing, member)).buffer_unordered(AT_ONCE);
-        let result = marked.try_fold((), |(), _| async { Ok(()) }).await;
-        self.revoke_held(backing, user).await;
-        result
-    }
-
-    /// Reads the sessions that this process knows again. That finds the marks on them, and revokes their grants.
-    async fn revoke_held(self: &Arc<Self>, backing: &Backing, user: &str) {
-        for session in self.held_of(user) {
-            // If this fails, the next request of the session's browser tries again.
-            let _ = self.read(backing, &session.id().clone(), Some(session)).await;
+        let mut result = Ok(());
+        if let Some(backing) = &self.backing {
+            let mark = |member| async move { mark(backing, member).await.err() };
+            let (failures, failed) = self.each_member(backing, user, except, mark).await?;
+            result = failures.into_iter().chain(failed).next().map_or(Ok(()), Err);
         }
+        // Revokes the grants of the marked ones that this node can open. Ends those that the group lacks.
+        for session in self.held_of(user).iter().filter(|session| Some(session.id()) != except) {
+            self.sign_out(session.id()).await;
+        }
+        result
     }
 
     /// Returns the sessions of a user that this process holds.
@@ -170,28 +175,53 @@ impl Sessions {
         sessions
     }
 
-    async fn members(&self, backing: &Backing, user: &str) -> Result<Vec<Member>, StoreError> {
+    /// Reads the records of a user's sessions, and collects the results of `work` on them. Also returns the first failure, if there
+    /// was one.
+    async fn each_member<T, F>(
+        &self,
+        backing: &Backing,
+        user: &str,
+        except: Option<&SessionId>,
+        work: impl Fn(Member) -> F,
+    ) -> Result<(Vec<T>, Option<StoreError>), StoreError>
+    where
+        F: Future<Output = Option<T>>,
+    {
+        let except = except.map(|id| RecordKey::of(id.as_bytes()).name);
         let mut names = Vec::new();
         for group in self.group_keys.names(backing.namespace(), user) {
             names.extend(backing.members(&group).await?);
         }
-        let found = stream::iter(names).map(|name| async move {
+        names.retain(|name| Some(name) != except.as_ref());
+        let work = &work;
+        let results = stream::iter(names).map(|name| async move {
             let Found { entry, now } = backing.get(&name).await?;
-            Ok(entry.map(|entry| Member { name, entry, now: now.into() }))
+            match entry {
+                Some(entry) => Ok(work(Member { name, entry, now: now.into() }).await),
+                None => Ok(None),
+            }
         });
-        found.buffer_unordered(AT_ONCE).try_filter_map(|member| async { Ok(member) }).try_collect().await
+        let mut results = results.buffer_unordered(AT_ONCE);
+        let (mut collected, mut failed) = (Vec::new(), None);
+        while let Some(result) = results.next().await {
+            match result {
+                Ok(result) => collected.extend(result),
+                Err(failure) => failed = failed.or(Some(failure)),
+            }
+        }
+        Ok((collected, failed))
     }
 
     /// Reads what a list shows of a record. `None` if the session has ended, or if a node with other cookie keys wrote it.
     fn read_summary(&self, backing: &Backing, Member { name, entry, now }: &Member) -> Option<SessionInfo> {
         let Ok(Layout::Held(parts)) = layout::split(&entry.value) else { return None };
-        let span = sealed::span(parts.header)?;
-        if parts.marked.is_some() || *now >= span.ends_at {
+        let Outline { ends_at, kept_for, is_refused } = sealed::outline(parts.header)?;
+        if parts.marked.is_some() || is_refused || *now >= ends_at {
             return None;
         }
         let Summary { id, began, device } =
             self.group_keys.open(parts.summary, &place(backing.namespace(), name))?;
-        let last_used = Timestamp::from(entry.expires_at).minus(span.kept_for);
+        let last_used = Timestamp::from(entry.expires_at).minus(kept_for);
         Some(SessionInfo { id, began, last_used, device, is_this: false })
     }
 }

@@ -4,9 +4,9 @@
 //! |---|---|
 //! | 1 | the number of the format |
 //! | 1 | 0 for a session that has not ended, 1 or 2 for its ending, or 3 for a mark. Nothing follows an ending. |
-//! | 2 | the length of the header |
+//! | 4 | the length of the header |
 //! | … | the header: what the nodes need to agree on the refresh. It is readable, but cannot be altered. |
-//! | 2 | the length of the summary |
+//! | 4 | the length of the summary |
 //! | … | the summary: what a list of the user's sessions shows, sealed under the cookie key |
 //! | … | the body: the tokens, sealed under the session's own key |
 //! | 16 | in a marked record, the version that the body is sealed to |
@@ -70,8 +70,8 @@ pub(super) fn live(header: &[u8], summary: &[u8], body: &[u8]) -> Vec<u8> {
     [&[FORMAT, LIVE], &length(header)[..], header, &length(summary), summary, body].concat()
 }
 
-fn length(part: &[u8]) -> [u8; 2] {
-    u16::try_from(part.len()).expect("headers and summaries are short").to_be_bytes()
+fn length(part: &[u8]) -> [u8; 4] {
+    u32::try_from(part.len()).expect("no part has 4 GB").to_be_bytes()
 }
 
 /// Marks a value as ended. Returns `None` if it has ended already. A value that this version cannot read just ends.
@@ -103,8 +103,9 @@ pub(super) fn split(value: &[u8]) -> Result<Layout<'_>, Unreadable> {
 
 /// Splits off a part, which has its length in front.
 fn part(bytes: &[u8]) -> Result<(&[u8], &[u8]), Unreadable> {
-    let (length, rest) = bytes.split_first_chunk::<2>().ok_or(Unreadable::Altered)?;
-    rest.split_at_checked(u16::from_be_bytes(*length).into()).ok_or(Unreadable::Altered)
+    let (length, rest) = bytes.split_first_chunk::<4>().ok_or(Unreadable::Altered)?;
+    let length = usize::try_from(u32::from_be_bytes(*length)).map_err(|_| Unreadable::Altered)?;
+    rest.split_at_checked(length).ok_or(Unreadable::Altered)
 }
 
 #[cfg(test)]
@@ -137,8 +138,10 @@ mod tests {
             (&[], Unreadable::Altered),
             (&[0, 0], Unreadable::Altered),
             (&[1, 0, 0, 9, 1], Unreadable::Altered),
-            (&[1, 0, 0, 1, 1, 0], Unreadable::Altered),
-            (&[1, 3, 0, 0, 0, 0], Unreadable::Altered),
+            (&[1, 0, 0, 0, 0, 9, 1], Unreadable::Altered),
+            (&[1, 0, 255, 255, 255, 255, 1], Unreadable::Altered),
+            (&[1, 0, 0, 0, 0, 1, 1, 0], Unreadable::Altered),
+            (&[1, 3, 0, 0, 0, 0, 0, 0, 0, 0], Unreadable::Altered),
         ] {
             assert_eq!(split(value), Err(unreadable));
             assert_eq!(marked(value, VERSION).as_deref(), Some(&ended(Ending::SignedOut)[..]));

@@ -13,8 +13,9 @@ use tokio::sync::Mutex as Turn;
 use super::SessionId;
 use crate::store::StoreError;
 
-/// The reads under way, and their answers.
-pub(super) struct Reads<T>(Mutex<HashMap<SessionId, Arc<Turns<T>>>>);
+/// The reads under way, and their answers. The keys are all bytes of an id, because strangers choose them, and the hash of a
+/// [`SessionId`] looks at a part only.
+pub(super) struct Reads<T>(Mutex<HashMap<[u8; 32], Arc<Turns<T>>>>);
 
 /// The reads of one session, one after the other.
 struct Turns<T> {
@@ -33,7 +34,7 @@ struct Count {
 /// A request's share in the reads of a session. The last one to go removes them.
 struct Share<'r, T> {
     reads: &'r Reads<T>,
-    id: &'r SessionId,
+    id: &'r [u8; 32],
     turns: Arc<Turns<T>>,
 }
 
@@ -52,10 +53,18 @@ impl<T> Default for Turns<T> {
 impl<T> Drop for Share<'_, T> {
     fn drop(&mut self) {
         let mut all = self.reads.0.lock();
-        // One reference is the map's, and one this share's.
-        if Arc::strong_count(&self.turns) == 2 {
+        // Given up under the lock. Two that go at the same time would each count the other.
+        self.turns = Arc::default();
+        if all.get(self.id).is_some_and(|turns| Arc::strong_count(turns) == 1) {
             all.remove(self.id);
         }
+    }
+}
+
+impl<T> Reads<T> {
+    fn enter<'r>(&'r self, id: &'r [u8; 32]) -> Share<'r, T> {
+        let turns = self.0.lock().entry(*id).or_default().clone();
+        Share { reads: self, id, turns }
     }
 }
 
@@ -65,8 +74,7 @@ impl<T: Clone> Reads<T> {
     where
         F: Future<Output = Result<T, StoreError>>,
     {
-        let turns = self.0.lock().entry(id.clone()).or_default().clone();
-        let share = Share { reads: self, id, turns };
+        let share = self.enter(id.as_bytes());
         let on_arrival = *share.turns.count.lock();
         let mut last = match share.turns.last.try_lock() {
             Ok(last) => last,
@@ -99,6 +107,7 @@ mod tests {
     use super::*;
     use std::cell::{Cell, RefCell};
     use std::pin::Pin;
+    use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
     use futures_util::FutureExt;
     use tokio::sync::oneshot;
@@ -181,6 +190,34 @@ mod tests {
         stage.answer(Ok(2));
         assert_eq!((second.await.unwrap(), stage.begun.get()), (2, 2));
         assert!(stage.reads.0.lock().is_empty());
+    }
+
+    #[test]
+    fn requests_that_end_at_the_same_time_leave_nothing_behind() {
+        let (reads, met) = (Reads::<u32>::default(), AtomicUsize::new(0));
+        let work = || {
+            // Spins, so that both threads go on within nanoseconds.
+            let mut meetings = 0;
+            let mut meet = || {
+                meetings += 2;
+                met.fetch_add(1, SeqCst);
+                while met.load(SeqCst) < meetings {
+                    std::hint::spin_loop();
+                }
+            };
+            for round in 0..20_000 {
+                let share = reads.enter(&[1; 32]);
+                meet();
+                drop(share);
+                meet();
+                assert!(reads.0.lock().is_empty(), "round {round}");
+                meet();
+            }
+        };
+        std::thread::scope(|scope| {
+            scope.spawn(work);
+            scope.spawn(work);
+        });
     }
 
     #[tokio::test]

@@ -186,16 +186,17 @@ fn ended_by_mark(Content { record, facts, .. }: Content) -> Content {
     Content { record: Record::ended(Ending::SignedOut), facts, to_revoke }
 }
 
-/// The time that a record spans, which its header says.
-pub(super) struct Span {
+/// The facts that the header of a record tells a node that cannot open it.
+pub(super) struct Outline {
     pub(super) ends_at: Timestamp,
     pub(super) kept_for: Duration,
+    pub(super) is_refused: bool,
 }
 
 /// Reads the header of a record that this node cannot open. Whoever can write to the store can alter it.
-pub(super) fn span(header: &[u8]) -> Option<Span> {
-    let Header { ends_at, kept_for, .. } = serde_json::from_slice(header).ok()?;
-    Some(Span { ends_at, kept_for })
+pub(super) fn outline(header: &[u8]) -> Option<Outline> {
+    let Header { ends_at, kept_for, refused, .. } = serde_json::from_slice(header).ok()?;
+    Some(Outline { ends_at, kept_for, is_refused: refused })
 }
 
 fn content(header: &[u8], body: &[u8]) -> Option<Content> {

@@ -106,11 +106,8 @@ impl OscSession {
     /// Those of [`list`](Self::list). Then some of the other sessions may have ended, and this one has not, so the user can try again.
     pub async fn sign_out_everywhere(&self) -> Result<(), SessionError> {
         let (sessions, session) = self.live().await?;
-        if let Some(user) = user_key(&sessions, &session) {
-            sessions.end_all_of_user(user, Some(self.id.clone())).await?;
-        }
-        sessions.sign_out(&self.id).await;
-        Ok(())
+        let user = user_key(&sessions, &session);
+        Ok(sessions.end_all_of_user(user, Some(self.id.clone())).await?)
     }
 }
 
@@ -154,7 +151,7 @@ impl UserSessions {
     /// # Errors
     /// Those of [`list`](Self::list). Some sessions may have ended then.
     pub async fn end_all(&self) -> Result<(), SessionError> {
-        Ok(self.engine()?.end_all_of_user(self.user.clone(), None).await?)
+        Ok(self.engine()?.end_all_of_user(Some(self.user.clone()), None).await?)
     }
 
     fn engine(&self) -> Result<Arc<Sessions>, SessionError> {

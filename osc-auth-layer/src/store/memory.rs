@@ -194,8 +194,8 @@ impl MemoryStore {
 /// Returns the readable part of the record of a session that has not ended.
 fn header(value: &[u8]) -> Option<Value> {
     let [_, 0, rest @ ..] = value else { return None };
-    let (length, rest) = rest.split_first_chunk::<2>()?;
-    serde_json::from_slice(rest.get(..u16::from_be_bytes(*length).into())?).ok()
+    let (length, rest) = rest.split_first_chunk::<4>()?;
+    serde_json::from_slice(rest.get(..usize::try_from(u32::from_be_bytes(*length)).ok()?)?).ok()
 }
 
 fn begin(watcher: &Watcher) -> Watching {

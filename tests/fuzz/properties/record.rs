@@ -31,7 +31,7 @@ pub fn record(data: &[u8]) {
         Some(end) => (&texts[..end], &texts[end + 1..]),
         None => (texts, &[][..]),
     };
-    let Ok(length) = u16::try_from(header.len()) else { return };
+    let Ok(length) = u32::try_from(header.len()) else { return };
     let (key, other) = (RecordKey::of(&ID), RecordKey::of(&[8; 32]));
     let sealed = match kind % 8 {
         0..=3 => key.seal(NAMESPACE, VERSION, header, body),
@@ -42,7 +42,7 @@ pub fn record(data: &[u8]) {
     };
     let is_ours = kind % 8 <= 3 && *ending == 0;
     // A summary, which a request does not read, and the end of a marked record: the version that its body is sealed to.
-    let summary = if kind & 8 == 0 { &[0, 0][..] } else { &[0, 3, 1, 2, 3] };
+    let summary = if kind & 8 == 0 { &[0, 0, 0, 0][..] } else { &[0, 0, 0, 3, 1, 2, 3] };
     let sealed_to = if *ending == 3 { &VERSION.as_bytes()[..] } else { &[] };
     let value = [&[1, *ending], &length.to_be_bytes()[..], header, summary, &sealed, sealed_to].concat();
     let now = UNIX_EPOCH + NOW;

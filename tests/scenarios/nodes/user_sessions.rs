@@ -1,5 +1,6 @@
 //! The sessions of a user whose browsers use different nodes.
 
+use futures_util::FutureExt;
 use http::StatusCode;
 use mock_osc::{Endpoint, MockOsc};
 use osc_auth_layer::test_util::TestToken;
@@ -161,6 +162,72 @@ async fn s86_while_the_store_is_down_nothing_is_listed_or_ended_and_a_second_try
 }
 
 #[tokio::test]
+async fn s86_a_record_that_cannot_be_read_hides_and_saves_no_other_session() {
+    let nodes = Nodes::notified(2).await;
+    let others = [another(&nodes, 1).await, another(&nodes, 1).await, another(&nodes, 1).await];
+    let this = nodes.token(0).await.session();
+    let store = &nodes.node(0).store;
+    store.trouble_next(Op::Read, Trouble::Fails, 1);
+    assert_eq!(soon(this.list()).await.expect("a list").len(), 3);
+    store.trouble_next(Op::Read, Trouble::Fails, 1);
+    assert_eq!(soon(this.sign_out_everywhere()).await.unwrap_err().kind(), SessionErrorKind::Unavailable);
+    let mut alive = 0;
+    for other in &others {
+        alive += usize::from(token_of(&soon(nodes.send(other, 1).fetch("/")).await).is_some());
+    }
+    assert!(alive <= 1, "{alive} of three did not end");
+    nodes.token(0).await;
+    soon(this.sign_out_everywhere()).await.expect("they end");
+    for other in &others {
+        assert_over(&nodes, other, 1).await;
+    }
+}
+
+#[tokio::test]
+async fn s85_a_user_who_closes_the_tab_is_signed_out_everywhere_all_the_same() {
+    for nodes in both_kinds(2).await {
+        let other = another(&nodes, 1).await;
+        let this = nodes.token(0).await.session();
+        let hold = nodes.node(0).store.hold(Op::Members);
+        let mut leaving = Box::pin(this.sign_out_everywhere());
+        assert!(leaving.as_mut().now_or_never().is_none());
+        soon(nodes.node(0).store.asked(Op::Members, 1)).await;
+        drop(leaving);
+        hold.release();
+        nodes.settle().await;
+        assert_over(&nodes, &other, 1).await;
+        assert_over(&nodes, &nodes.at(0), 0).await;
+    }
+}
+
+#[tokio::test]
+async fn s86_a_session_whose_refresh_was_refused_is_not_in_the_list() {
+    for nodes in both_kinds(2).await {
+        let other = another(&nodes, 1).await;
+        nodes.osc.revoke_refresh_tokens();
+        nodes.pass(EXPIRED);
+        assert_refused(&soon(nodes.send(&other, 1).fetch("/")).await, "session_ended");
+        let third = another(&nodes, 0).await;
+        let session = session_of(&nodes, &third, 0).await;
+        let infos = soon(session.list()).await.expect("a list");
+        let own = infos.iter().filter(|info| info.is_this()).count();
+        assert_eq!((infos.len(), own), (2, 1), "this one, and one whose refusal nobody knows yet");
+    }
+}
+
+#[tokio::test]
+async fn s86_an_administrator_ends_what_a_node_holds_although_its_group_has_another_key() {
+    let mut keys = [vec![1; 32], vec![2; 32]].into_iter();
+    let nodes =
+        Nodes::with(MockOsc::builder(), true, 2, |layer| layer.cookie_key(keys.next().expect("a key")));
+    let nodes: Nodes = nodes.await.sign_in().await;
+    let key = nodes.token(1).await.user().and_then(|user| user.key()).expect("a key");
+    let of_user = nodes.node(1).layer.sessions_of(key);
+    soon(of_user.end_all()).await.expect("they end");
+    assert_over(&nodes, &nodes.at(0), 0).await;
+}
+
+#[tokio::test]
 async fn s85_a_node_that_saw_the_end_refuses_the_session_although_the_store_is_set_back() {
     for nodes in both_kinds(2).await {
         let other = another(&nodes, 1).await;
@@ -233,7 +300,7 @@ async fn s85_an_altered_or_newer_record_of_the_user_ends_as_well() {
     };
     let this = nodes.token(0).await.session();
     let group = group_of(&nodes, &names).await;
-    for (name, value) in names[1..].iter().zip([&b"\x02a newer format"[..], b"\x01\0\xff\xffcut"]) {
+    for (name, value) in names[1..].iter().zip([&b"\x02a newer format"[..], b"\x01\0\xff\xff\xff\xffcut"]) {
         let entry = nodes.store.get(name).await.expect("the store works").entry.expect("a record");
         let swap = Swap {
             expected: Some(entry.version),

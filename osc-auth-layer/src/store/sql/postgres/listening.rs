@@ -5,14 +5,16 @@ use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use futures_util::future::select;
+use sqlx::Row;
 use sqlx::postgres::{PgListener, PgPool, PgPoolOptions};
 use tokio::time::{sleep, timeout};
 
 use super::Database;
 use super::connections::Source;
-use super::statements::{NOTIFY, SWEEP};
+use super::statements::{NOTIFY, SESSION, SWEEP};
 use crate::clock::Pauses;
 use crate::secret::random_token;
+use crate::store::StoreError;
 use crate::store::sql::{LIMIT, MOST_SWEPT, SWEEP_EVERY};
 
 /// A canary is sent this often. While it comes back, notifications are known to arrive.
@@ -23,6 +25,8 @@ const RECONNECT: Pauses = Pauses::new(Duration::from_millis(100), Duration::from
 const LONG_PAUSE: Duration = Duration::from_secs(60);
 /// This many losses in a row are no passing fault.
 const LOSSES_TO_LOG: u32 = 3;
+/// How often a pooler is looked for before the first `LISTEN`. That would stay with a session that other clients use too.
+const LOOKS: usize = 3;
 
 pub(super) async fn run(database: Weak<Database>) {
     let (listening, sweeping) = (keep_listening(database.clone()), keep_sweeping(database));
@@ -67,6 +71,11 @@ impl Drop for OwnPool {
     }
 }
 
+/// Returns the number of the server's session that serves the listener.
+async fn session(listener: &mut PgListener) -> Result<i32, sqlx::Error> {
+    sqlx::raw_sql(SESSION).fetch_one(listener).await?.try_get(0)
+}
+
 impl Database {
     /// Notifies the layers for as long as the connection lasts and the canaries come back.
     async fn listen(&self, losses: &mut u32) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
@@ -79,15 +88,20 @@ impl Database {
         let connecting = async {
             let mut listener = PgListener::connect_with(&pool.0).await?;
             listener.eager_reconnect(false);
-            listener.listen(&self.channel).await?;
-            Ok::<_, sqlx::Error>(listener)
+            let session = session(&mut listener).await?;
+            Ok::<_, sqlx::Error>((listener, session))
         };
-        let mut listener = timeout(LIMIT, connecting).await??;
-        self.watchers.begin();
+        let (mut listener, session) = timeout(LIMIT, connecting).await??;
         let canary = format!("canary:{}", random_token::<12>());
+        for _ in 0..LOOKS {
+            let notifying = self.notify(&canary).await?;
+            self.check_sessions(&mut listener, session, notifying, losses).await?;
+        }
+        timeout(LIMIT, listener.listen(&self.channel)).await??;
+        self.watchers.begin();
         while self.watchers.is_needed() {
             let sent_at = Instant::now();
-            self.connections.ask(|| sqlx::query(NOTIFY).bind(&*self.channel).bind(&*canary)).await?;
+            let notifying = self.notify(&canary).await?;
             match timeout(CANARY_LIMIT, self.hear(&mut listener, Some(&canary))).await {
                 Ok(is_heard) => {
                     if !is_heard? {
@@ -104,6 +118,7 @@ impl Database {
                     return Err(late.into());
                 }
             }
+            self.check_sessions(&mut listener, session, notifying, losses).await?;
             if mem::take(losses) >= LOSSES_TO_LOG {
                 tracing::info!("PostgreSQL sends notifications of changes again.");
             }
@@ -114,6 +129,35 @@ impl Database {
             }
         }
         Ok(())
+    }
+
+    /// Sends a notification. Returns the number of the server's session that sent it.
+    async fn notify(&self, payload: &str) -> Result<i32, StoreError> {
+        let rows = self.connections.ask(|| sqlx::query(NOTIFY).bind(&*self.channel).bind(payload)).await?;
+        let session = rows.first().and_then(|row| row.try_get(0).ok());
+        session.ok_or_else(|| StoreError::new("PostgreSQL returned no session"))
+    }
+
+    /// Fails if a pooler shares the server's sessions among connections. Then notifications may come or not, by chance: the
+    /// listener's session changes, or is that of another connection.
+    async fn check_sessions(
+        &self,
+        listener: &mut PgListener,
+        own: i32,
+        other: i32,
+        losses: &mut u32,
+    ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+        let now = timeout(LIMIT, session(listener)).await??;
+        if now == own && other != own {
+            return Ok(());
+        }
+        if *losses < LOSSES_TO_LOG {
+            tracing::info!(
+                "A pooler shares the connections to PostgreSQL, so no notifications arrive. Each request with a session asks the database."
+            );
+            *losses = LOSSES_TO_LOG;
+        }
+        Err("a pooler shares the connections".into())
     }
 
     /// Passes notifications on until the canary comes. Returns false if the connection is lost.

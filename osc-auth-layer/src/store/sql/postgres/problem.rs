@@ -18,7 +18,8 @@ pub(super) enum Next {
 }
 
 pub(super) fn next(error: &sqlx::Error) -> Next {
-    if matches!(error, sqlx::Error::Io(_) | sqlx::Error::WorkerCrashed) {
+    // A protocol error may be a notification for another client of the same pooler.
+    if matches!(error, sqlx::Error::Io(_) | sqlx::Error::Protocol(_) | sqlx::Error::WorkerCrashed) {
         return Next::Reconnect;
     }
     match code(error).as_deref() {

@@ -85,4 +85,6 @@ pub(super) const SWEEP: &str = "\
     SELECT ctid FROM osc_auth_sessions \
     WHERE expires_at <= (extract(epoch FROM statement_timestamp()) * 1000)::bigint \
     LIMIT $1 FOR UPDATE SKIP LOCKED))";
-pub(super) const NOTIFY: &str = "SELECT pg_notify($1, $2)::text";
+/// Also returns the number of the session that notified.
+pub(super) const NOTIFY: &str = "SELECT pg_backend_pid(), pg_notify($1, $2)::text";
+pub(super) const SESSION: &str = "SELECT pg_backend_pid()";
