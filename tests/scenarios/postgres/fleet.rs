@@ -39,5 +39,5 @@ impl Cluster {
 }
 
 /// The header is JSON. It follows four bytes, of which the last two are its length.
-const ROTATION: &str = "SELECT coalesce(convert_from(substring(value FROM 5 FOR get_byte(value, 2) * 256 + get_byte(value, 3)), \
+const ROTATION: &str = "SELECT coalesce(convert_from(substring(value FROM 7 FOR get_byte(value, 4) * 256 + get_byte(value, 5)), \
                         'UTF8')::json->>'rotation', '') FROM osc_auth_sessions WHERE user_group IS NOT NULL";

@@ -7,6 +7,7 @@ use http::StatusCode;
 use osc_auth_layer::{PostgresStore, SessionStore};
 use osc_tests::{Logs, PostgresDatabase, PostgresServer, Proxy, error_of, soon, token_of};
 use sqlx::postgres::PgPoolOptions;
+use tokio::time::timeout;
 
 use super::END_CONNECTIONS;
 use super::fleet::Cluster;
@@ -172,6 +173,25 @@ async fn a_black_hole_takes_no_connection_from_the_apps_own_pool() {
     soon(store.get(&key(1))).await.expect("it works again");
     let all: Vec<_> = join_all((0..MOST).map(|_| soon(pool.acquire()))).await;
     assert!(all.iter().all(Result::is_ok), "the app has all its connections");
+}
+
+#[tokio::test]
+async fn requests_that_hang_up_close_no_connection() {
+    let database = PostgresDatabase::create().await;
+    let proxy = Proxy::to(database.addr()).await;
+    let store = PostgresStore::from_url(&database.url_at(proxy.addr())).expect("a valid URL");
+    soon(store.get(&key(1))).await.expect("it works");
+    let before = proxy.connections();
+    proxy.delay(Duration::from_millis(20));
+    for _ in 0..20 {
+        // Far less than the delay of an answer.
+        let hung_up = timeout(Duration::from_millis(2), store.get(&key(1))).await;
+        assert!(hung_up.is_err(), "{hung_up:?}");
+    }
+    proxy.delay(Duration::ZERO);
+    soon(store.get(&key(1))).await.expect("it works");
+    let opened = proxy.connections() - before;
+    assert!(opened < 5, "{opened} connections for twenty requests that hung up");
 }
 
 #[tokio::test]

@@ -38,9 +38,6 @@ impl Cluster {
         let query = "SELECT value FROM osc_auth_sessions WHERE user_group IS NOT NULL";
         let row = sqlx::query(query).fetch_one(&mut connection).await.expect("a record");
         let value: Vec<u8> = row.get(0);
-        // The header is JSON. It follows four bytes, of which the last two are its length.
-        let length = usize::from(u16::from_be_bytes([value[2], value[3]]));
-        let header: serde_json::Value = serde_json::from_slice(&value[4..4 + length]).expect("JSON");
-        header["rotation"].as_u64().expect("a number")
+        osc_tests::header(&value).expect("a live session's record")["rotation"].as_u64().expect("a number")
     }
 }

@@ -1,6 +1,8 @@
 //! The connections for operations: the store's own, or those of the app's pool.
 
+use std::mem;
 use std::pin::pin;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -9,9 +11,10 @@ use parking_lot::Mutex;
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgArguments, PgConnectOptions, PgConnection, PgPool, PgRow};
 use sqlx::query::Query;
-use sqlx::{ConnectOptions, Postgres};
-use tokio::sync::{Mutex as AsyncMutex, Notify, Semaphore, SemaphorePermit};
-use tokio::time::timeout_at;
+use sqlx::{ConnectOptions, Connection, Postgres};
+use tokio::runtime::Handle;
+use tokio::sync::{Mutex as AsyncMutex, Notify, OwnedSemaphorePermit, Semaphore};
+use tokio::time::{timeout, timeout_at};
 
 use super::problem::{Next, next, problem};
 use super::statements::{EXISTS, MAKE_TABLE};
@@ -31,34 +34,88 @@ pub(super) enum Source {
 
 pub(super) struct Connections {
     pub(super) source: Source,
-    permits: Semaphore,
-    opening: AsyncMutex<()>,
-    returned: Notify,
-    idle: Mutex<Vec<(PgConnection, Instant)>>,
+    permits: Arc<Semaphore>,
+    opening: Arc<AsyncMutex<()>>,
+    idle: Arc<Idle>,
     has_table: AtomicBool,
 }
 
-/// A connection in use. Dropping it closes the connection, because it may be lost, or in the middle of an answer.
-enum Held<'c> {
-    Own(PgConnection, SemaphorePermit<'c>),
-    Pool(Pooled),
+#[derive(Default)]
+struct Idle {
+    connections: Mutex<Vec<(PgConnection, Instant)>>,
+    returned: Notify,
 }
 
-struct Pooled(Option<PoolConnection<Postgres>>);
-
-impl Drop for Pooled {
-    fn drop(&mut self) {
-        // The pool would wait for an answer on the connection, if need be for ever.
-        drop(self.0.take().map(PoolConnection::detach));
+impl Idle {
+    fn put(&self, connection: PgConnection) {
+        self.connections.lock().push((connection, Instant::now()));
+        self.returned.notify_one();
     }
 }
 
-impl Held<'_> {
-    fn connection(&mut self) -> &mut PgConnection {
-        match self {
-            Self::Own(connection, _) => connection,
-            Self::Pool(Pooled(connection)) => connection.as_mut().expect("it is held"),
+/// A connection in use, which the operation gives back by its deadline.
+struct Held {
+    connection: Connected,
+    idle: Arc<Idle>,
+    deadline: Instant,
+}
+
+enum Connected {
+    Own(PgConnection, OwnedSemaphorePermit),
+    Pool(PoolConnection<Postgres>),
+    GivenBack,
+}
+
+/// A request that hangs up drops its connection in the middle of an answer. Strangers must not close connections in this way, so the
+/// rest of the answer is awaited until the deadline. A connection that is lost by then is closed.
+impl Drop for Held {
+    fn drop(&mut self) {
+        let connection = mem::replace(&mut self.connection, Connected::GivenBack);
+        let (idle, deadline) = (self.idle.clone(), self.deadline);
+        match Handle::try_current() {
+            Ok(runtime) if Instant::now() < deadline => {
+                drop(runtime.spawn(async move { connection.recover(&idle, deadline).await }));
+            }
+            _ => connection.close(),
         }
+    }
+}
+
+impl Connected {
+    async fn recover(mut self, idle: &Idle, deadline: Instant) {
+        let answered = match &mut self {
+            Self::Own(connection, _) => timeout_at(deadline.into(), connection.ping()).await,
+            Self::Pool(connection) => timeout_at(deadline.into(), connection.ping()).await,
+            Self::GivenBack => return,
+        };
+        if matches!(answered, Ok(Ok(()))) { self.give_back(idle) } else { self.close() }
+    }
+
+    fn give_back(self, idle: &Idle) {
+        if let Self::Own(connection, _permit) = self {
+            idle.put(connection);
+        }
+    }
+
+    fn close(self) {
+        if let Self::Pool(connection) = self {
+            // The pool would wait for an answer on the connection, if need be for ever.
+            drop(connection.detach());
+        }
+    }
+}
+
+impl Held {
+    fn connection(&mut self) -> &mut PgConnection {
+        match &mut self.connection {
+            Connected::Own(connection, _) => connection,
+            Connected::Pool(connection) => connection,
+            Connected::GivenBack => unreachable!("only the end of `Held` gives it back"),
+        }
+    }
+
+    fn give_back(mut self) {
+        mem::replace(&mut self.connection, Connected::GivenBack).give_back(&self.idle);
     }
 }
 
@@ -66,10 +123,9 @@ impl Connections {
     pub(super) fn new(source: Source) -> Self {
         Self {
             source,
-            permits: Semaphore::new(MOST),
-            opening: AsyncMutex::default(),
-            returned: Notify::new(),
-            idle: Mutex::default(),
+            permits: Arc::new(Semaphore::new(MOST)),
+            opening: Arc::default(),
+            idle: Arc::default(),
             has_table: AtomicBool::new(false),
         }
     }
@@ -79,12 +135,12 @@ impl Connections {
         &self,
         query: impl Fn() -> Query<'q, Postgres, PgArguments>,
     ) -> Result<Vec<PgRow>, StoreError> {
-        let deadline = (Instant::now() + LIMIT).into();
+        let deadline = Instant::now() + LIMIT;
         let mut tries = 0;
         loop {
             tries += 1;
             let started = Instant::now();
-            let answer = timeout_at(deadline, self.try_once(query())).await;
+            let answer = timeout_at(deadline.into(), self.try_once(query(), deadline)).await;
             let error = match answer {
                 Ok(Ok(rows)) => return Ok(rows),
                 Ok(Err(error)) => error,
@@ -107,62 +163,68 @@ impl Connections {
         }
     }
 
-    async fn try_once(&self, query: Query<'_, Postgres, PgArguments>) -> Result<Vec<PgRow>, sqlx::Error> {
-        let mut held = self.hold().await?;
+    async fn try_once(
+        &self,
+        query: Query<'_, Postgres, PgArguments>,
+        deadline: Instant,
+    ) -> Result<Vec<PgRow>, sqlx::Error> {
+        let connection = self.connect().await?;
+        let mut held = Held { connection, idle: self.idle.clone(), deadline };
         if !self.has_table.load(Ordering::SeqCst) {
             make_table(held.connection()).await?;
             self.has_table.store(true, Ordering::SeqCst);
         }
         let rows = query.fetch_all(held.connection()).await?;
-        self.give_back(held);
+        held.give_back();
         Ok(rows)
     }
 
-    async fn hold(&self) -> Result<Held<'_>, sqlx::Error> {
+    async fn connect(&self) -> Result<Connected, sqlx::Error> {
         match &self.source {
-            Source::Pool(pool) => Ok(Held::Pool(Pooled(Some(pool.acquire().await?)))),
+            Source::Pool(pool) => Ok(Connected::Pool(pool.acquire().await?)),
             Source::Server(options) => {
-                let permit = self.permits.acquire().await.map_err(|_| sqlx::Error::PoolClosed)?;
-                Ok(Held::Own(self.idle_or_new(options).await?, permit))
+                let permit = self.permits.clone().acquire_owned().await;
+                let permit = permit.map_err(|_| sqlx::Error::PoolClosed)?;
+                Ok(Connected::Own(self.idle_or_new(options).await?, permit))
             }
         }
     }
 
     /// Returns an idle connection, or opens one. Opens one at a time, because that takes far longer than an operation: after a
-    /// start, most operations are done over the first connection before there is another.
+    /// start, most operations are done over the first connection before there is another. Goes on to open it if the caller goes
+    /// away.
     async fn idle_or_new(&self, options: &PgConnectOptions) -> Result<PgConnection, sqlx::Error> {
         loop {
             if let Some(connection) = self.take_idle() {
                 return Ok(connection);
             }
-            let (returned, turn) = (pin!(self.returned.notified()), pin!(self.opening.lock()));
-            if let Either::Right((_turn, _)) = select(returned, turn).await {
-                return match self.take_idle() {
-                    Some(connection) => Ok(connection),
-                    None => options.connect().await,
-                };
+            let returned = pin!(self.idle.returned.notified());
+            let turn = pin!(self.opening.clone().lock_owned());
+            if let Either::Right((turn, _)) = select(returned, turn).await {
+                if let Some(connection) = self.take_idle() {
+                    return Ok(connection);
+                }
+                let (options, idle) = (options.clone(), self.idle.clone());
+                let opening = tokio::spawn(async move {
+                    let connected = timeout(LIMIT, options.connect()).await;
+                    let connection = connected.map_err(|late| sqlx::Error::Io(late.into()))??;
+                    drop(turn);
+                    idle.put(connection);
+                    Ok(())
+                });
+                opening.await.unwrap_or(Err(sqlx::Error::WorkerCrashed))?;
             }
         }
     }
 
     fn take_idle(&self) -> Option<PgConnection> {
-        let (connection, since) = self.idle.lock().pop()?;
+        let (connection, since) = self.idle.connections.lock().pop()?;
         (since.elapsed() < LONGEST_IDLE).then_some(connection)
     }
 
     /// Closes the idle connections that may be lost too. One that answered after `started` is not lost, even if others are slow.
     fn drop_unused_since(&self, started: Instant) {
-        self.idle.lock().retain(|(_, since)| *since > started);
-    }
-
-    fn give_back(&self, held: Held<'_>) {
-        match held {
-            Held::Own(connection, _permit) => {
-                self.idle.lock().push((connection, Instant::now()));
-                self.returned.notify_one();
-            }
-            Held::Pool(mut pooled) => drop(pooled.0.take()),
-        }
+        self.idle.connections.lock().retain(|(_, since)| *since > started);
     }
 }
 
