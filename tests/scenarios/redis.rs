@@ -50,9 +50,9 @@ async fn field(redis: &RedisServer, name: &str) -> String {
         let ending = redis.command(&["EVAL", script, "1", &records[0]]).await;
         return ["", "signed-out", "replaced"][ending.trim().parse::<usize>().expect("a byte")].to_owned();
     }
-    // The header follows four bytes and the body follows the header.
+    // The header follows six bytes, of which the last four are its length.
     let script = "local v = redis.call('HGET', KEYS[1], 'value') \
-                  return string.sub(v, 5, 4 + string.byte(v, 3) * 256 + string.byte(v, 4))";
+                  return string.sub(v, 7, 6 + string.byte(v, 5) * 256 + string.byte(v, 6))";
     let header = redis.command(&["EVAL", script, "1", &records[0]]).await;
     let header: serde_json::Value = serde_json::from_str(&header).unwrap_or_default();
     match &header[name] {

@@ -71,9 +71,12 @@ enum Connected {
 impl Drop for Held {
     fn drop(&mut self) {
         let connection = mem::replace(&mut self.connection, Connected::GivenBack);
-        let (idle, deadline) = (self.idle.clone(), self.deadline);
+        if matches!(connection, Connected::GivenBack) {
+            return;
+        }
         match Handle::try_current() {
-            Ok(runtime) if Instant::now() < deadline => {
+            Ok(runtime) if Instant::now() < self.deadline => {
+                let (idle, deadline) = (self.idle.clone(), self.deadline);
                 drop(runtime.spawn(async move { connection.recover(&idle, deadline).await }));
             }
             _ => connection.close(),
@@ -116,6 +119,10 @@ impl Held {
 
     fn give_back(mut self) {
         mem::replace(&mut self.connection, Connected::GivenBack).give_back(&self.idle);
+    }
+
+    fn close(mut self) {
+        mem::replace(&mut self.connection, Connected::GivenBack).close();
     }
 }
 
@@ -174,9 +181,13 @@ impl Connections {
             make_table(held.connection()).await?;
             self.has_table.store(true, Ordering::SeqCst);
         }
-        let rows = query.fetch_all(held.connection()).await?;
-        held.give_back();
-        Ok(rows)
+        let answer = query.fetch_all(held.connection()).await;
+        match answer {
+            Ok(_) => held.give_back(),
+            // It may know statements that the server does not.
+            Err(_) => held.close(),
+        }
+        answer
     }
 
     async fn connect(&self) -> Result<Connected, sqlx::Error> {
