@@ -29,7 +29,7 @@ pub(crate) struct GroupKeys {
 }
 
 /// The part of a session that a list of the user's sessions shows.
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Serialize, Deserialize)]
 struct Summary {
     id: String,
     began: Timestamp,

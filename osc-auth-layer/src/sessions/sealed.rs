@@ -193,7 +193,7 @@ pub(super) struct Outline {
     pub(super) is_refused: bool,
 }
 
-/// Reads the header of a record that this node cannot open. Whoever can write to the store can alter it.
+/// Reads a record's header without the key. An attacker who can write to the store can change this header.
 pub(super) fn outline(header: &[u8]) -> Option<Outline> {
     let Header { ends_at, kept_for, refused, .. } = serde_json::from_slice(header).ok()?;
     Some(Outline { ends_at, kept_for, is_refused: refused })

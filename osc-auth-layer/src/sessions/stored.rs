@@ -213,7 +213,7 @@ impl Sessions {
         }
     }
 
-    pub(super) async fn read(
+    async fn read(
         self: &Arc<Self>,
         backing: &Backing,
         id: &SessionId,
