@@ -9,7 +9,7 @@ use http::{Method, Request, header};
 use crate::endpoints::{self, Auth, route};
 use crate::request::cookie::BadCookie;
 use crate::request::origin;
-use crate::response::{Answer, Refusal, Visitor, answer};
+use crate::response::{Answer, Facts, Refusal, answer};
 use crate::sessions::{Cause, Freshness, OscToken, RETRY_AFTER, Refreshed, Session, SessionId, Sessions};
 
 /// The longest wait for a refresh if the token has expired or expires within [`PATIENCE_WITH_TOKEN`].
@@ -48,16 +48,16 @@ pub(crate) fn decide<B>(auth: &Arc<Auth>, request: &Request<B>) -> Decision {
             if !is_planted && is_public() {
                 return Decision::Now(Verdict::Pass(None));
             }
-            let answer = answer(&auth.config, &Visitor::of(&auth.config, request), refusal);
+            let answer = answer(&auth.config, &Facts::of(&auth.config, request), refusal);
             return Decision::Now(Verdict::Answer(Box::new(answer)));
         }
     };
-    let (auth, visitor, is_public) = (auth.clone(), Visitor::of(&auth.config, request), is_public());
+    let (auth, facts, is_public) = (auth.clone(), Facts::of(&auth.config, request), is_public());
     Decision::Later(Box::pin(async move {
         match resolve(&auth.sessions, found, is_public).await {
             Ok(token) => Verdict::Pass(Some(token)),
             Err(_) if is_public => Verdict::Pass(None),
-            Err(refusal) => Verdict::Answer(Box::new(answer(&auth.config, &visitor, refusal))),
+            Err(refusal) => Verdict::Answer(Box::new(answer(&auth.config, &facts, refusal))),
         }
     }))
 }

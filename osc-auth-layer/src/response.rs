@@ -1,16 +1,17 @@
 //! Makes every answer that the layer gives by itself: its status, its headers and its text.
 
+mod facts;
 mod page;
 mod refusal;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 use serde_json::{Value, json};
 
+pub(crate) use self::facts::Facts;
 use self::refusal::Kind;
 pub(crate) use self::refusal::Refusal;
 use crate::config::Config;
-use crate::request::origin::{self, Origin};
 
 /// The most bytes of headers in an answer of the layer. Each header counts with its name and four bytes for separators.
 /// nginx refuses an answer whose headers do not fit into 4 KB.
@@ -23,95 +24,27 @@ pub(crate) const LONGEST_RETURN: usize = 320;
 /// An answer of the layer, before it becomes a `Response<ResponseBody<B>>`.
 pub(crate) type Answer = Response<Bytes>;
 
-/// The facts about a request that an answer depends on: who reads the answer, and where a sign-in starts and returns.
-#[derive(Debug)]
-pub(crate) struct Visitor {
-    is_navigation: bool,
-    is_safe: bool,
-    /// The path below which the browser finds the app.
-    pub(crate) base_path: String,
-    signin: String,
-    /// The path that the browser asked for.
-    path: String,
-    /// The path and query that a sign-in can return to, if the request is a navigation.
-    return_to: Option<String>,
-    pub(crate) session_cookie: String,
-}
-
-impl Visitor {
-    pub(crate) fn of<B>(config: &Config, request: &Request<B>) -> Self {
-        let (uri, headers) = (request.uri(), request.headers());
-        let base_path = match origin::select(&config.public_urls, uri, headers) {
-            Origin::Known(url) | Origin::Elsewhere(url) => url.base_path,
-            Origin::Unknown => String::new(),
-        };
-        let is_safe = matches!(*request.method(), Method::GET | Method::HEAD);
-        let is_navigation = is_navigation(headers);
-        let target = uri.path_and_query().filter(|_| is_navigation && is_safe);
-        // If path and query are too long, the path alone is still better than the app's first page.
-        let targets = target.into_iter().flat_map(|target| [target.as_str(), target.path()]);
-        Self {
-            is_navigation,
-            is_safe,
-            signin: format!("{base_path}{}", config.signin_path),
-            path: format!("{base_path}{}", uri.path()),
-            return_to: targets
-                .map(|target| format!("{base_path}{target}"))
-                .find(|target| target.len() <= LONGEST_RETURN),
-            session_cookie: config.cookies.session_name(|| origin::port(uri, headers)),
-            base_path,
-        }
-    }
-
-    /// Removes the return path. For the layer's own endpoints, which a sign-in must not return to.
-    pub(crate) fn without_return(mut self) -> Self {
-        self.return_to = None;
-        self
-    }
-
-    fn signin_link(&self) -> String {
-        let Some(return_to) = &self.return_to else { return self.signin.clone() };
-        let query: String = form_urlencoded::byte_serialize(return_to.as_bytes()).collect();
-        format!("{}?return_to={query}", self.signin)
-    }
-}
-
-/// Returns true for a top-level navigation: if Fetch Metadata says so, or else if the request accepts `text/html`.
-fn is_navigation(headers: &HeaderMap) -> bool {
-    let value = |name: &str| headers.get(name).map(HeaderValue::as_bytes);
-    match (value("sec-fetch-mode"), value("sec-fetch-dest")) {
-        (None, None) => headers
-            .get_all(header::ACCEPT)
-            .iter()
-            .any(|accept| memchr::memmem::find(accept.as_bytes(), b"text/html").is_some()),
-        (mode, dest) => {
-            mode.is_none_or(|mode| mode == b"navigate") && dest.is_none_or(|dest| dest == b"document")
-        }
-    }
-}
-
 /// Makes the answer to a refused request.
-pub(crate) fn answer(config: &Config, visitor: &Visitor, refusal: Refusal) -> Answer {
+pub(crate) fn answer(config: &Config, facts: &Facts, refusal: Refusal) -> Answer {
     let kind = refusal.kind(config.outage_status);
     let needs_signin = matches!(refusal, Refusal::Unauthenticated | Refusal::SessionEnded);
-    let mut response =
-        if config.redirect_to_signin && needs_signin && visitor.is_navigation && visitor.is_safe {
-            see_other(&visitor.signin_link())
-        } else {
-            page_or_json(visitor, kind, &refusal.description())
-        };
+    let mut response = if config.redirect_to_signin && needs_signin && facts.is_navigation && facts.is_safe {
+        see_other(&facts.signin_link())
+    } else {
+        page_or_json(facts, kind, &refusal.description())
+    };
     if response.status() == StatusCode::UNAUTHORIZED {
-        response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge(visitor, kind.2));
+        response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge(facts, kind.2));
     }
     let headers = response.headers_mut();
     match refusal {
         Refusal::SessionEnded => {
-            let removal = config.cookies.removal(visitor.session_cookie.clone());
+            let removal = config.cookies.removal(facts.session_cookie.clone());
             insert(headers, header::SET_COOKIE, &removal.to_string());
         }
         // Only the layer can repair this. Scripts cannot see the cookie, and users do not know where to look for it.
         Refusal::BadCookie(bad) => {
-            for removal in config.cookies.removals(bad.name(), &visitor.path) {
+            for removal in config.cookies.removals(bad.name(), &facts.path) {
                 insert(headers, header::SET_COOKIE, &removal.to_string());
             }
         }
@@ -163,17 +96,17 @@ fn size(name: &HeaderName, value: &HeaderValue) -> usize {
 /// Returns the challenge that every 401 needs (RFC 9110 §11.6.1). It names the cookie and, if a sign-in helps, its address.
 ///
 /// A `Bearer` challenge would ask for a token in a header that the layer never reads.
-fn challenge(visitor: &Visitor, offers_signin: bool) -> HeaderValue {
-    let mut challenge = format!("Cookie realm=\"osc\", cookie-name=\"{}\"", visitor.session_cookie);
+fn challenge(facts: &Facts, offers_signin: bool) -> HeaderValue {
+    let mut challenge = format!("Cookie realm=\"osc\", cookie-name=\"{}\"", facts.session_cookie);
     if offers_signin {
-        challenge.push_str(&format!(", form-action=\"{}\"", visitor.signin));
+        challenge.push_str(&format!(", form-action=\"{}\"", facts.signin));
     }
     HeaderValue::try_from(challenge).unwrap_or(HeaderValue::from_static("Cookie realm=\"osc\""))
 }
 
-fn page_or_json(visitor: &Visitor, (error, status, offers_signin): Kind, description: &str) -> Answer {
-    let signin = offers_signin.then(|| visitor.signin_link());
-    if visitor.is_navigation {
+fn page_or_json(facts: &Facts, (error, status, offers_signin): Kind, description: &str) -> Answer {
+    let signin = offers_signin.then(|| facts.signin_link());
+    if facts.is_navigation {
         let mut response = own(status, page::render(error, description, signin.as_deref()));
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));

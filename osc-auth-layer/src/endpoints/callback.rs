@@ -65,7 +65,7 @@ async fn complete(context: &Context<'_>) -> Result<Option<Answer>, Refusal> {
     }
     // No wait follows, so this answer gives the session to the browser.
     delivery.hand_on();
-    let (name, lifetime) = (context.visitor.session_cookie.clone(), auth.sessions.timing.absolute_timeout);
+    let (name, lifetime) = (context.facts.session_cookie.clone(), auth.sessions.timing.absolute_timeout);
     context.cookies.add(auth.config.cookies.build(name, id.cookie_value(), lifetime));
     Ok(Some(see_other(&pending.return_to)))
 }

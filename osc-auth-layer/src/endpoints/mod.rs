@@ -35,7 +35,7 @@ use crate::clock::Timestamp;
 use crate::config::Config;
 use crate::request::cookie;
 use crate::request::origin;
-use crate::response::{Answer, Refusal, Visitor, answer, fit};
+use crate::response::{Answer, Facts, Refusal, answer, fit};
 use crate::seldom::Seldom;
 use crate::sessions::{SessionId, Sessions};
 
@@ -88,20 +88,20 @@ impl fmt::Debug for Auth {
     }
 }
 
-/// Serves one of the layer's own paths. Knows only the visitor and the [`head`] of the request.
+/// Serves one of the layer's own paths. Knows only the facts and the [`head`] of the request.
 pub(crate) fn serve<B>(
     auth: Arc<Auth>,
     endpoint: Endpoint,
     request: &Request<B>,
 ) -> BoxFuture<'static, Answer> {
-    let visitor = Visitor::of(&auth.config, request).without_return();
-    let head = head(&visitor.session_cookie, endpoint, request);
+    let facts = Facts::of(&auth.config, request).without_return();
+    let head = head(&facts.session_cookie, endpoint, request);
     Box::pin(async move {
         let answered = match head {
-            Ok(head) => guarded(&auth, endpoint, &visitor, head).await,
+            Ok(head) => guarded(&auth, endpoint, &facts, head).await,
             Err(refusal) => Err(refusal),
         };
-        answered.unwrap_or_else(|refusal| answer(&auth.config, &visitor, refusal))
+        answered.unwrap_or_else(|refusal| answer(&auth.config, &facts, refusal))
     })
 }
 
@@ -109,7 +109,7 @@ pub(crate) fn serve<B>(
 async fn guarded(
     auth: &Arc<Auth>,
     endpoint: Endpoint,
-    visitor: &Visitor,
+    facts: &Facts,
     head: Request<()>,
 ) -> Result<Answer, Refusal> {
     let allow = if endpoint == Endpoint::SignOut { Method::POST } else { Method::GET };
@@ -126,9 +126,8 @@ async fn guarded(
         // be stricter.
         csrf = csrf.clone().add_trusted_origin(&url.origin).unwrap_or(csrf);
     }
-    let csrf = csrf.with_rejection_response(|_| answer(&auth.config, visitor, Refusal::Forbidden));
-    let handler =
-        service_fn(|head| async { Ok::<_, Infallible>(handle(auth, endpoint, visitor, head).await) });
+    let csrf = csrf.with_rejection_response(|_| answer(&auth.config, facts, Refusal::Forbidden));
+    let handler = service_fn(|head| async { Ok::<_, Infallible>(handle(auth, endpoint, facts, head).await) });
     let span = tracing::debug_span!("osc_auth", ?endpoint);
     let answered = csrf.layer(CookieManagerLayer::new().layer(handler)).oneshot(head);
     let Ok(answer) = answered.instrument(span).await;
@@ -170,7 +169,7 @@ fn is_of_another_scheme(config: &Config, head: &Request<()>) -> bool {
 /// The facts that an endpoint's handler needs.
 pub(super) struct Context<'r> {
     auth: &'r Arc<Auth>,
-    visitor: &'r Visitor,
+    facts: &'r Facts,
     head: &'r Request<()>,
     cookies: Cookies,
 }
@@ -178,29 +177,29 @@ pub(super) struct Context<'r> {
 impl Context<'_> {
     /// Returns a path of the app as the browser sees it.
     fn after(&self, path: &str) -> String {
-        format!("{}{path}", self.visitor.base_path)
+        format!("{}{path}", self.facts.base_path)
     }
 
     fn pending_cookies(&self) -> PendingCookies<'_> {
-        let session_cookie = &self.visitor.session_cookie;
+        let session_cookie = &self.facts.session_cookie;
         PendingCookies { cookies: &self.cookies, config: &self.auth.config, session_cookie }
     }
 
     /// Returns the session id in the browser's cookie. The session may be over.
     fn session_id(&self) -> Option<SessionId> {
-        let cookie = self.cookies.get(&self.visitor.session_cookie)?;
+        let cookie = self.cookies.get(&self.facts.session_cookie)?;
         SessionId::parse(cookie.value().as_bytes())
     }
 }
 
-async fn handle(auth: &Arc<Auth>, endpoint: Endpoint, visitor: &Visitor, mut head: Request<()>) -> Answer {
+async fn handle(auth: &Arc<Auth>, endpoint: Endpoint, facts: &Facts, mut head: Request<()>) -> Answer {
     let cookies = head.extensions_mut().remove::<Cookies>().unwrap_or_default();
-    let context = Context { auth, visitor, head: &head, cookies };
+    let context = Context { auth, facts, head: &head, cookies };
     let answered = match endpoint {
         Endpoint::SignIn => signin::serve(&context).await,
         Endpoint::Callback => callback::serve(&context).await,
         Endpoint::SignOut => signout::serve(&context).await,
         Endpoint::Session => session::serve(&context).await,
     };
-    answered.unwrap_or_else(|refusal| answer(&auth.config, visitor, refusal))
+    answered.unwrap_or_else(|refusal| answer(&auth.config, facts, refusal))
 }

@@ -13,7 +13,7 @@ pub(super) async fn serve(context: &Context<'_>) -> Result<Answer, Refusal> {
     {
         return Err(Refusal::TemporarilyUnavailable { retry_after: RETRY_AFTER });
     }
-    context.cookies.remove(config.cookies.removal(context.visitor.session_cookie.clone()));
+    context.cookies.remove(config.cookies.removal(context.facts.session_cookie.clone()));
     let mut response = see_other(&context.after(&config.after_signout));
     // The next user of the browser must not see the app's pages in its cache (ASVS 14.3.1).
     response.headers_mut().insert("clear-site-data", HeaderValue::from_static("\"cache\""));
