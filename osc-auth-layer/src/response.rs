@@ -10,12 +10,12 @@ use serde_json::{Value, json};
 
 pub(crate) use self::facts::Facts;
 use self::refusal::Kind;
-pub(crate) use self::refusal::Refusal;
+pub(crate) use self::refusal::{Refusal, StateProblem};
 use crate::config::Config;
 
 /// The most bytes of headers in an answer of the layer. Each header counts with its name and four bytes for separators.
 /// nginx refuses an answer whose headers do not fit into 4 KB.
-const MOST_HEADERS: usize = 3584;
+pub(crate) const MOST_HEADERS: usize = 3584;
 
 /// The longest path with query that a sign-in returns to. With all else it has to fit into a sealed cookie of a kilobyte, and
 /// escaping in a link can triple its length.

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 /// A token, code, verifier or client secret. It has no `Display` and no `PartialEq`, and `Debug` hides the value.
 ///
-/// Serde writes the value itself, because sealed cookies and records contain it. Nothing else that contains a secret may be
+/// Serde writes the value itself, because sealed records contain it. Nothing else that contains a secret may be
 /// serialised.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(transparent)]

@@ -17,6 +17,7 @@ mod postgres;
 mod provider;
 mod redis;
 mod refresh;
+mod returns;
 mod security;
 mod session;
 mod sources;

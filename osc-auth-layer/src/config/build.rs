@@ -70,7 +70,7 @@ impl Builder {
             scopes: self.scopes,
             authorization_params: self.authorization_params,
             cookies,
-            cookie_keys: Keyring::derive(&secrets, b"osc-auth-layer/v1 pending sign-in cookie"),
+            cookie_keys: Keyring::derive(&secrets, b"osc-auth-layer/v1 state of a sign-in"),
         };
         Ok((config, settings))
     }

@@ -182,10 +182,10 @@ impl Builder {
 
     /// Sets the path that starts a sign-in. Default: `/auth/signin`.
     ///
-    /// The query parameter `return_to` names the page that the user returns to: a path on the same origin, as the browser
-    /// sees it, of at most 320 bytes. A path that two parsers could read differently is ignored in favour of
-    /// [`after_signin`](Self::after_signin). Examples are `//`, dot segments, an escaped `/`, `\`, `.` or `%`, and
-    /// characters that normalise to one of these.
+    /// The query parameter `return_to` names the page that the user returns to: path, query and
+    /// fragment on the same origin, as the browser sees them. It comes back unchanged, up to 2,048 bytes. Of a longer page, only
+    /// the path counts. The sign-in leads to [`after_signin`](Self::after_signin) instead if some parser could read the path as
+    /// another host's address (`//evil.example`, `/%2Fevil.example`), and if it has dot segments or is one of the layer's own.
     pub fn signin_path(self, path: impl Into<String>) -> Self {
         Self { signin_path: path.into(), ..self }
     }
@@ -359,7 +359,7 @@ impl Builder {
         Self { cookie_name: name.into(), ..self }
     }
 
-    /// Adds a key for sealed cookies: 32 random bytes or more. All nodes of an app need the same keys.
+    /// Adds a key that seals the `state` of sign-ins: 32 random bytes or more. All nodes of an app need the same keys.
     ///
     /// Repeatable, to rotate keys: the first key seals, and every key opens. In a store, the keys also seal the registration of a
     /// [`Client::register`] app, and the lists of users' sessions. Without its key, a list lacks a session until its next refresh.

@@ -6,58 +6,134 @@ use std::time::Duration;
 use futures_util::future::{Either, select};
 use http::header;
 
-use super::Context;
-use super::exchange::Delivery;
+use super::exchange::{self, Delivery};
 use super::outcomes::Outcome;
-use super::query::Query;
+use super::pending::PendingSignIn;
+use super::query::{self, Query};
+use super::state::{self, Parties, State};
+use super::{Context, Failed, signin};
 use crate::endpoints::Auth;
-use crate::response::{Answer, Refusal, see_other};
+use crate::response::{Answer, Refusal, StateProblem, see_other};
 use crate::sessions::{Device, SessionId};
 
 /// How long a browser waits for the exchange of the code. The exchange goes on afterwards, and a reload gets its outcome.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-pub(super) async fn serve(context: &Context<'_>) -> Result<Answer, Refusal> {
-    if let Some(answer) = complete(context).await? {
-        return Ok(answer);
-    }
+/// Serves the callback. Whatever goes wrong, the user gets to the page of the sign-in with one click: from the `state`, if its
+/// cookie is lost.
+pub(super) async fn serve(context: &Context<'_>) -> Result<Answer, Failed> {
+    let query = Query::parse(context.head.uri().query(), query::LONGEST)?;
+    let found = find(context, &query);
+    let return_to = match &found {
+        Found::Pending(pending) => pending.return_to.clone(),
+        Found::State(state) => state.carried.return_to.clone(),
+        Found::Nothing => None,
+    };
+    let towards = |refusal| Failed::towards(refusal, return_to.as_deref());
+    let problem = match &found {
+        Found::Pending(pending) => match complete(context, pending, query).await.map_err(towards)? {
+            Ok(answer) => return Ok(answer),
+            Err(problem) => problem,
+        },
+        Found::State(state) => problem_of(context, state).await.map_err(towards)?,
+        Found::Nothing => StateProblem::Foreign,
+    };
     // The back button leads here too: a signed-in user returns to the app.
-    let id = context.session_id().ok_or(Refusal::InvalidState)?;
-    let live = context.auth.sessions.live(&id).await.map_err(|_| Refusal::ProviderUnavailable)?;
-    live.ok_or(Refusal::InvalidState)?;
-    Ok(see_other(&context.after(&context.auth.config.after_signin)))
+    if let Some(id) = context.session_id()
+        && context.auth.sessions.live(&id).await.map_err(|_| towards(Refusal::ProviderUnavailable))?.is_some()
+    {
+        let page = return_to.unwrap_or_else(|| context.after(&context.auth.config.after_signin));
+        return Ok(see_other(&page));
+    }
+    if let (StateProblem::Evicted, Found::State(state)) = (problem, &found)
+        && state.carried.restarts == 0
+        && signin::refuse_background(context.head.headers()).is_ok()
+        && let Some(public_url) = context.public_url()
+    {
+        return signin::start(context, &public_url, return_to.as_deref(), 1).await.map_err(towards);
+    }
+    Err(towards(Refusal::InvalidState(problem)))
 }
 
-/// Completes the sign-in that the state belongs to. `None` if the state is unknown, expired, used or foreign.
-async fn complete(context: &Context<'_>) -> Result<Option<Answer>, Refusal> {
+/// A sign-in, as far as the callback's `state` and cookie show it.
+enum Found {
+    /// This browser began it.
+    Pending(Arc<PendingSignIn>),
+    /// This app began it, but the browser has no cookie that proves it.
+    State(State),
+    /// Another app began it, or none.
+    Nothing,
+}
+
+fn find(context: &Context<'_>, query: &Query) -> Found {
     let (auth, cookies) = (context.auth, context.pending_cookies());
-    let query = Query::parse(context.head.uri().query())?;
+    let Some(text) = query.get("state") else { return Found::Nothing };
     let issuer = auth.sessions.provider.issuer.as_str();
-    let pending = query.get("state").and_then(|state| cookies.find(state));
-    let Some(pending) = pending.filter(|pending| pending.issuer == issuer).map(Arc::new) else {
-        return Ok(None);
+    let opened = context.redirect_uris().into_iter().find_map(|redirect_uri| {
+        let parties = Parties { issuer, redirect_uri: &redirect_uri };
+        State::open(&auth.config.cookie_keys, parties, text).map(|state| (state, redirect_uri))
+    });
+    let Some((state, redirect_uri)) = opened else {
+        let is_of_this_browser = state::tag_of(text).is_some_and(|tag| cookies.has(tag));
+        if is_of_this_browser && auth.other_key.is_due(auth.sessions.now()) {
+            tracing::warn!(
+                "A browser came back from its sign-in with a state that this node cannot open. Give all nodes of the app \
+                 the same COOKIE_KEY, PUBLIC_URL and OSC_ISSUER, and keep them at a restart."
+            );
+        }
+        return Found::Nothing;
     };
+    match cookies.find(&state, redirect_uri) {
+        Some(pending) => Found::Pending(Arc::new(pending)),
+        None => Found::State(state),
+    }
+}
+
+/// Says why a `state` of this app does not complete a sign-in in this browser.
+async fn problem_of(context: &Context<'_>, state: &State) -> Result<StateProblem, Refusal> {
+    let (auth, cookies) = (context.auth, context.pending_cookies());
     let now = auth.sessions.common_now().await.map_err(|_| Refusal::ProviderUnavailable)?;
-    if pending.has_expired(now) {
-        cookies.remove(&pending);
-        return Ok(None);
+    Ok(if state.has_expired(now) {
+        StateProblem::Expired
+    } else if exchange::is_used(auth, state).await.map_err(|_| Refusal::ProviderUnavailable)? {
+        StateProblem::Used
+    } else if cookies.has_evicted(&state.tag) {
+        StateProblem::Evicted
+    } else if cookies.is_empty() {
+        StateProblem::NoCookie
+    } else {
+        StateProblem::Foreign
+    })
+}
+
+/// Completes a sign-in of this browser, or says what is wrong with its `state`.
+async fn complete(
+    context: &Context<'_>,
+    pending: &Arc<PendingSignIn>,
+    query: Query,
+) -> Result<Result<Answer, StateProblem>, Refusal> {
+    let (auth, cookies) = (context.auth, context.pending_cookies());
+    let now = auth.sessions.common_now().await.map_err(|_| Refusal::ProviderUnavailable)?;
+    if pending.state.has_expired(now) {
+        cookies.remove(&pending.state.tag);
+        return Ok(Err(StateProblem::Expired));
     }
     let device = context.head.headers().get(header::USER_AGENT).map(|agent| Device::of(agent.as_bytes()));
-    let delivery = Delivery::begin(auth, &pending, query, now, device.unwrap_or_default())?;
-    let Some(delivery) = delivery else { return Ok(None) };
+    let delivery = Delivery::begin(auth, pending, query, now, device.unwrap_or_default())?;
+    let Some(delivery) = delivery else { return Ok(Err(StateProblem::Used)) };
     let outcome = match select(Box::pin(delivery.outcome()), auth.sessions.clock.sleep(PATIENCE)).await {
         Either::Left((Some(outcome), _)) => outcome,
         // The pending sign-in stays, so that a reload can join the exchange.
         _ => return Err(Refusal::ProviderUnavailable),
     };
-    cookies.remove(&pending);
+    cookies.remove(&pending.state.tag);
     let (id, is_relayed) = match outcome {
         Outcome::SignedIn { id, is_relayed } => (id, is_relayed),
         Outcome::Refused(refusal) => return Err(refusal),
-        Outcome::Used => return Ok(None),
+        Outcome::Used => return Ok(Err(StateProblem::Used)),
     };
     if !is_live(auth, &id).await? || is_relayed && !delivery.claim().await? {
-        return Ok(None);
+        return Ok(Err(StateProblem::Used));
     }
     // Dropped but not revoked, because the provider may have used the same grant for this sign-in.
     if let Some(old) = context.session_id().filter(|old| *old != id) {
@@ -67,7 +143,8 @@ async fn complete(context: &Context<'_>) -> Result<Option<Answer>, Refusal> {
     delivery.hand_on();
     let (name, lifetime) = (context.facts.session_cookie.clone(), auth.sessions.timing.absolute_timeout);
     context.cookies.add(auth.config.cookies.build(name, id.cookie_value(), lifetime));
-    Ok(Some(see_other(&pending.return_to)))
+    let page = pending.return_to.clone().unwrap_or_else(|| context.after(&auth.config.after_signin));
+    Ok(Ok(see_other(&page)))
 }
 
 /// Returns false if the session was signed out after it began.

@@ -27,6 +27,11 @@ impl ConsumedStates {
         states.len() < MOST && states.insert((expires_at, state.into()))
     }
 
+    /// Returns true if `state` was used. Only a state that has not expired is remembered.
+    pub(crate) fn contains(&self, state: &str, expires_at: Timestamp) -> bool {
+        self.0.lock().contains(&(expires_at, state.into()))
+    }
+
     /// Removes up to a thousand expired states. Returns true if there may be more.
     pub(crate) fn sweep(&self, now: Timestamp) -> bool {
         forget_expired(&mut self.0.lock(), FORGOTTEN_AT_ONCE, now) == FORGOTTEN_AT_ONCE

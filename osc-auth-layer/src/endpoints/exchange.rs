@@ -10,15 +10,17 @@ use tracing::Instrument;
 use super::outcomes::{Fingerprint, Outcome, Place};
 use super::pending::PendingSignIn;
 use super::query::Query;
-use super::relay::Relay;
+use super::relay::{self, Relay};
+use super::state::State;
 use crate::clock::Timestamp;
 use crate::endpoints::Auth;
 use crate::flight::landing;
 use crate::oauth::{Credentials, ErrorCode, GrantError};
 use crate::redact::redacted;
-use crate::response::Refusal;
+use crate::response::{Refusal, StateProblem};
 use crate::secret::Secret;
 use crate::sessions::{Device, SessionId};
+use crate::store::StoreError;
 
 /// How long a session waits for its browser. After that its grant is revoked.
 const UNCLAIMED_FOR: Duration = Duration::from_secs(12);
@@ -47,7 +49,7 @@ impl<'s> Delivery<'s> {
         device: Device,
     ) -> Result<Option<Self>, Refusal> {
         auth.sessions.sweeper.keep_going();
-        let place = auth.outcomes.enter(pending.state(), Fingerprint::of(&query), auth.sessions.now());
+        let place = auth.outcomes.enter(pending.id(), Fingerprint::of(&query), auth.sessions.now());
         let outcome = match place {
             Place::Joined(outcome) => outcome,
             Place::First(sender) => {
@@ -81,13 +83,13 @@ impl<'s> Delivery<'s> {
 
     /// Notes that the next answer gives the session to the browser.
     pub(super) fn hand_on(self) {
-        self.auth.outcomes.claim(self.pending.state());
+        self.auth.outcomes.claim(self.pending.id());
     }
 }
 
 impl Drop for Delivery<'_> {
     fn drop(&mut self) {
-        if self.auth.outcomes.leave(self.pending.state()) {
+        if self.auth.outcomes.leave(self.pending.id()) {
             let (auth, pending) = (self.auth.clone(), self.pending.clone());
             self.auth.sessions.beside(async move { revoke_unless_claimed(&auth, &pending).await });
         }
@@ -102,12 +104,12 @@ async fn run(
     now: Timestamp,
     device: Device,
 ) {
-    let (state, sessions, fingerprint) = (pending.state(), &auth.sessions, Fingerprint::of(query));
+    let (state, sessions, fingerprint) = (pending.id(), &auth.sessions, Fingerprint::of(query));
     let mut relay = sessions.backing.as_deref().map(|backing| Relay::new(backing, pending));
     // Every answer uses up the state (RFC 9700 §4.2.4). So of two deliveries on two nodes, only one makes a token request.
     let is_first = match &mut relay {
         Some(relay) => relay.consume_once().await,
-        None => Ok(auth.consumed.consume_once(state, pending.expires_at(), now)),
+        None => Ok(auth.consumed.consume_once(state, pending.state.expires_at(), now)),
     };
     let outcome = match (is_first, &relay) {
         (Ok(true), _) => match sign_in(auth, pending, query, device).await {
@@ -132,9 +134,17 @@ async fn run(
     }
 }
 
+/// Returns true if the `state` was used, on any node.
+pub(super) async fn is_used(auth: &Auth, state: &State) -> Result<bool, StoreError> {
+    match auth.sessions.backing.as_deref() {
+        Some(backing) => relay::is_used(backing, state.id.expose()).await,
+        None => Ok(auth.consumed.contains(state.id.expose(), state.expires_at())),
+    }
+}
+
 async fn revoke_unless_claimed(auth: &Arc<Auth>, pending: &PendingSignIn) {
     select(auth.sessions.clock.sleep(UNCLAIMED_FOR), Box::pin(auth.sessions.stopping.cancelled())).await;
-    let Some(id) = auth.outcomes.take_unclaimed(pending.state()) else { return };
+    let Some(id) = auth.outcomes.take_unclaimed(pending.id()) else { return };
     if !withdraw(auth, pending).await {
         return;
     }
@@ -164,7 +174,8 @@ async fn sign_in(
     device: Device,
 ) -> Result<SessionId, Refusal> {
     // Required if the provider announced it. Applies to error answers too (RFC 9207 §2.4).
-    let is_expected = query.get("iss").map_or(!pending.iss_due, |iss| iss == pending.issuer);
+    let issuer = auth.sessions.provider.issuer.as_str();
+    let is_expected = query.get("iss").map_or(!pending.state.carried.iss_due, |iss| iss == issuer);
     if !is_expected {
         tracing::warn!(
             "A callback named another issuer, or none although the provider announces one. The layer refused it."
@@ -175,7 +186,7 @@ async fn sign_in(
     }
     if let Some(error) = query.get("error") {
         let description = query.get("error_description").unwrap_or_default();
-        let secrets = [pending.state(), query.get("code").unwrap_or_default()];
+        let secrets = ["state", "code"].map(|name| query.get(name).unwrap_or_default());
         tracing::info!(
             error = %ErrorCode::shown(error, &secrets),
             error_description = %redacted(description, 200, &secrets),
@@ -190,8 +201,10 @@ async fn sign_in(
         return Err(Refusal::InvalidRequest("The provider sent neither a code nor an error. Sign in again."));
     };
     let provider = &auth.sessions.provider;
-    let client = provider.client_by_id(&pending.client_id).await;
-    let client = client.map_err(|_| Refusal::ProviderUnavailable)?.ok_or(Refusal::InvalidState)?;
+    let client = provider.client_by_id(&pending.state.carried.client_id).await;
+    let client = client
+        .map_err(|_| Refusal::ProviderUnavailable)?
+        .ok_or(Refusal::InvalidState(StateProblem::Foreign))?;
     let tokens = match provider.exchange(&client, code, &pending.redirect_uri, &pending.verifier).await {
         Ok(tokens) => tokens,
         Err(error) => return Err(refusal(auth, &client, error).await),

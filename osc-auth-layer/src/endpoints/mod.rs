@@ -12,6 +12,7 @@ mod route;
 mod session;
 mod signin;
 mod signout;
+pub(crate) mod state;
 
 use std::convert::Infallible;
 use std::fmt;
@@ -34,7 +35,7 @@ pub(crate) use self::route::{Endpoint, route};
 use crate::clock::Timestamp;
 use crate::config::Config;
 use crate::request::cookie;
-use crate::request::origin;
+use crate::request::origin::{self, Origin, PublicUrl};
 use crate::response::{Answer, Facts, Refusal, answer, fit};
 use crate::seldom::Seldom;
 use crate::sessions::{SessionId, Sessions};
@@ -47,6 +48,8 @@ pub(crate) struct Auth {
     outcomes: Outcomes,
     /// Limits the log line about a host that is not configured.
     unknown_host: Seldom,
+    /// Limits the log line about a `state` of another key.
+    other_key: Seldom,
 }
 
 impl Auth {
@@ -57,6 +60,7 @@ impl Auth {
             consumed: ConsumedStates::default(),
             outcomes: Outcomes::default(),
             unknown_host: Seldom::default(),
+            other_key: Seldom::default(),
         });
         let swept = Arc::downgrade(&auth);
         auth.sessions.sweeper.add(move |now| swept.upgrade().is_some_and(|auth| auth.sweep(now)));
@@ -98,7 +102,7 @@ pub(crate) fn serve<B>(
     let head = head(&facts.session_cookie, endpoint, request);
     Box::pin(async move {
         let answered = match head {
-            Ok(head) => guarded(&auth, endpoint, &facts, head).await,
+            Ok((head, foreign)) => guarded(&auth, endpoint, &facts, head, foreign).await,
             Err(refusal) => Err(refusal),
         };
         answered.unwrap_or_else(|refusal| answer(&auth.config, &facts, refusal))
@@ -111,6 +115,7 @@ async fn guarded(
     endpoint: Endpoint,
     facts: &Facts,
     head: Request<()>,
+    foreign_bytes: usize,
 ) -> Result<Answer, Refusal> {
     let allow = if endpoint == Endpoint::SignOut { Method::POST } else { Method::GET };
     if *head.method() != allow {
@@ -127,7 +132,11 @@ async fn guarded(
         csrf = csrf.clone().add_trusted_origin(&url.origin).unwrap_or(csrf);
     }
     let csrf = csrf.with_rejection_response(|_| answer(&auth.config, facts, Refusal::Forbidden));
-    let handler = service_fn(|head| async { Ok::<_, Infallible>(handle(auth, endpoint, facts, head).await) });
+    let handler = service_fn(|mut head: Request<()>| async move {
+        let cookies = head.extensions_mut().remove::<Cookies>().unwrap_or_default();
+        let context = Context { auth, facts, head: &head, cookies, foreign_bytes };
+        Ok::<_, Infallible>(handle(&context, endpoint).await)
+    });
     let span = tracing::debug_span!("osc_auth", ?endpoint);
     let answered = csrf.layer(CookieManagerLayer::new().layer(handler)).oneshot(head);
     let Ok(answer) = answered.instrument(span).await;
@@ -135,27 +144,31 @@ async fn guarded(
 }
 
 /// Copies a request's method, target and headers, but of the cookies only those that the endpoint reads. Leaves out the body
-/// and the extensions, which belong to the app.
-fn head<B>(session_cookie: &str, endpoint: Endpoint, request: &Request<B>) -> Result<Request<()>, Refusal> {
+/// and the extensions, which belong to the app. Returns the bytes of the other cookies too.
+fn head<B>(
+    session_cookie: &str,
+    endpoint: Endpoint,
+    request: &Request<B>,
+) -> Result<(Request<()>, usize), Refusal> {
     let (uri, headers) = (request.uri(), request.headers());
-    let query = Query::parse(uri.query()).ok();
+    let query = Query::parse(uri.query(), query::LONGEST).ok();
     let state = query.as_ref().and_then(|query| query.get("state"));
-    // The callback reads only its own pending sign-in, so it finds that however many others the browser has.
-    let reads = |tag: &str| match endpoint {
-        Endpoint::SignIn => true,
-        Endpoint::Callback => state.and_then(pending::tag_of) == Some(tag),
-        Endpoint::SignOut | Endpoint::Session => false,
+    // The callback finds its own pending sign-in however many others the browser has.
+    let pending = match endpoint {
+        Endpoint::SignIn => Some(None),
+        Endpoint::Callback => Some(state.and_then(state::tag_of)),
+        Endpoint::SignOut | Endpoint::Session => None,
     };
-    let ours = cookie::only_ours(headers, session_cookie, reads).map_err(Refusal::BadCookie)?;
+    let ours = cookie::only_ours(headers, session_cookie, pending).map_err(Refusal::BadCookie)?;
     let mut head = Request::new(());
     *head.method_mut() = request.method().clone();
     *head.uri_mut() = uri.clone();
     let others = headers.iter().filter(|(name, _)| *name != header::COOKIE);
     *head.headers_mut() = others.map(|(name, value)| (name.clone(), value.clone())).collect();
-    if let Some(ours) = ours {
+    if let Some(ours) = ours.header {
         head.headers_mut().insert(header::COOKIE, ours);
     }
-    Ok(head)
+    Ok((head, ours.foreign_bytes))
 }
 
 /// Returns true if the `Origin` differs from the app's own in its scheme or otherwise.
@@ -172,6 +185,8 @@ pub(super) struct Context<'r> {
     facts: &'r Facts,
     head: &'r Request<()>,
     cookies: Cookies,
+    /// The bytes of the request's cookies that are not the layer's.
+    foreign_bytes: usize,
 }
 
 impl Context<'_> {
@@ -180,9 +195,26 @@ impl Context<'_> {
         format!("{}{path}", self.facts.base_path)
     }
 
+    /// Returns the public URL that the request came to, or else the first one.
+    fn public_url(&self) -> Option<PublicUrl> {
+        match origin::select(&self.auth.config.public_urls, self.head.uri(), self.head.headers()) {
+            Origin::Known(url) | Origin::Elsewhere(url) => Some(url),
+            Origin::Unknown => None,
+        }
+    }
+
+    /// Returns the redirect URIs of the app. If none is configured, the one that this request shows.
+    fn redirect_uris(&self) -> Vec<String> {
+        let config = &self.auth.config;
+        let derived = self.public_url().filter(|_| config.public_urls.is_empty());
+        let urls = config.public_urls.iter().chain(&derived);
+        urls.map(|url| url.url(&config.callback_path)).collect()
+    }
+
     fn pending_cookies(&self) -> PendingCookies<'_> {
         let session_cookie = &self.facts.session_cookie;
-        PendingCookies { cookies: &self.cookies, config: &self.auth.config, session_cookie }
+        let (cookies, config, foreign_bytes) = (&self.cookies, &self.auth.config, self.foreign_bytes);
+        PendingCookies { cookies, config, session_cookie, foreign_bytes }
     }
 
     /// Returns the session id in the browser's cookie. The session may be over.
@@ -192,14 +224,32 @@ impl Context<'_> {
     }
 }
 
-async fn handle(auth: &Arc<Auth>, endpoint: Endpoint, facts: &Facts, mut head: Request<()>) -> Answer {
-    let cookies = head.extensions_mut().remove::<Cookies>().unwrap_or_default();
-    let context = Context { auth, facts, head: &head, cookies };
+/// A refusal at an endpoint, and the page that a new sign-in should return to.
+pub(super) struct Failed {
+    refusal: Refusal,
+    return_to: Option<String>,
+}
+
+impl Failed {
+    fn towards(refusal: Refusal, return_to: Option<&str>) -> Self {
+        Self { refusal, return_to: return_to.map(str::to_owned) }
+    }
+}
+
+impl From<Refusal> for Failed {
+    fn from(refusal: Refusal) -> Self {
+        Self { refusal, return_to: None }
+    }
+}
+
+async fn handle(context: &Context<'_>, endpoint: Endpoint) -> Answer {
     let answered = match endpoint {
-        Endpoint::SignIn => signin::serve(&context).await,
-        Endpoint::Callback => callback::serve(&context).await,
-        Endpoint::SignOut => signout::serve(&context).await,
-        Endpoint::Session => session::serve(&context).await,
+        Endpoint::SignIn => signin::serve(context).await,
+        Endpoint::Callback => callback::serve(context).await,
+        Endpoint::SignOut => signout::serve(context).await.map_err(Failed::from),
+        Endpoint::Session => session::serve(context).await.map_err(Failed::from),
     };
-    answered.unwrap_or_else(|refusal| answer(&auth.config, facts, refusal))
+    answered.unwrap_or_else(|Failed { refusal, return_to }| {
+        answer(&context.auth.config, &context.facts.returning_to(return_to), refusal)
+    })
 }

@@ -1,93 +1,74 @@
-//! A pending sign-in. It lives in the browser that began it, in a sealed cookie of its own. So tabs do not disturb each other,
-//! and the server keeps no state for strangers.
+//! A pending sign-in. It lives in the browser that began it: a sealed `state` travels through the provider, and a cookie proves that
+//! the browser is the same. Each has its own cookie, so tabs do not disturb each other, and the server keeps nothing for strangers.
+
+mod value;
 
 use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use tower_cookies::Cookies;
 
+use self::value::{Value, binding};
+use super::return_to::path_of;
+use super::state::{self, Carried, Parties, State};
 use crate::clock::Timestamp;
 use crate::config::Config;
-use crate::request::cookie::{TAG, pending_name};
-use crate::secret::{Secret, random_token};
+use crate::request::cookie::pending_name;
+use crate::secret::{Secret, random_bytes};
 
-/// How long a user may take at the provider.
-pub(crate) const LIFETIME: Duration = Duration::from_secs(10 * 60);
-/// The most pending sign-ins of a browser. Browsers and servers limit the size of headers.
+/// How long the cookie stays. An expired sign-in still leads the user to the right page.
+const KEPT_FOR: Duration = Duration::from_secs(60 * 60);
+/// The most pending sign-ins of a browser.
 const MOST: usize = 4;
-/// The most bytes of one cookie, with its name.
-const LARGEST: usize = 1024;
+/// The most bytes of all pending sign-ins' cookies. nginx limits a header line to 8 KB.
+const MOST_BYTES: usize = 4096;
+/// The room for all cookies of a request. Many HTTP/2 servers limit all headers to 16 KB.
+const ROOM_FOR_COOKIES: usize = 13_500;
+/// The room for pending sign-ins if the app's own cookies leave none.
+const LEAST_BYTES: usize = 512;
 
-/// The facts about a sign-in that its callback needs. Their names in the cookie are short, because the cookie has to be short.
-#[derive(Serialize, Deserialize)]
-pub(crate) struct PendingSignIn {
-    #[serde(rename = "s")]
-    state: Secret,
-    #[serde(rename = "v")]
-    pub(crate) verifier: Secret,
-    #[serde(rename = "i")]
-    pub(crate) issuer: String,
-    #[serde(rename = "c")]
-    pub(crate) client_id: String,
-    #[serde(rename = "u")]
-    pub(crate) redirect_uri: String,
-    /// True if the metadata announced that the callback has `iss` (RFC 9207 §2.3).
-    #[serde(rename = "e")]
+/// A sign-in to begin.
+#[derive(Debug)]
+pub(crate) struct NewSignIn<'n> {
+    pub(crate) parties: Parties<'n>,
+    pub(crate) client_id: &'n str,
     pub(crate) iss_due: bool,
-    #[serde(rename = "r")]
-    pub(crate) return_to: String,
-    #[serde(rename = "t")]
-    began_at: Timestamp,
+    /// The page that the user returns to. `None` for the app's default.
+    pub(crate) return_to: Option<&'n str>,
+    pub(crate) restarts: u8,
+    pub(crate) now: Timestamp,
+    /// The most bytes that `state` and cookie may take together.
+    pub(crate) room: usize,
+}
+
+/// A sign-in that has begun: what the provider gets, and what the browser gets.
+#[derive(Debug)]
+pub(crate) struct Begun {
+    pub(crate) state: String,
+    /// The PKCE challenge by the method `S256` (RFC 7636 §4.2).
+    pub(crate) challenge: String,
+    tag: String,
+    cookie: String,
+    /// The tags of the sign-ins whose cookies have to make room.
+    evicted: Vec<String>,
+}
+
+/// A sign-in that the callback's browser began.
+#[derive(Debug)]
+pub(crate) struct PendingSignIn {
+    pub(crate) state: State,
+    pub(crate) verifier: Secret,
+    pub(crate) redirect_uri: String,
+    pub(crate) return_to: Option<String>,
 }
 
 impl PendingSignIn {
-    pub(crate) fn begin(
-        issuer: String,
-        client_id: String,
-        redirect_uri: String,
-        iss_due: bool,
-        return_to: String,
-        now: Timestamp,
-    ) -> Self {
-        let (tag, secret) = (random_token::<6>(), random_token::<32>());
-        Self {
-            // The tag finds the cookie. The 256 bits after it make the state unguessable.
-            state: Secret::new(format!("{tag}{secret}")),
-            verifier: Secret::new(random_token::<32>()),
-            issuer,
-            client_id,
-            redirect_uri,
-            iss_due,
-            return_to,
-            began_at: now,
-        }
+    /// Identifies the sign-in. Unguessable.
+    pub(crate) fn id(&self) -> &str {
+        self.state.id.expose()
     }
-
-    pub(crate) fn state(&self) -> &str {
-        self.state.expose()
-    }
-
-    /// Returns the PKCE challenge by the method `S256` (RFC 7636 §4.2).
-    pub(crate) fn challenge(&self) -> String {
-        URL_SAFE_NO_PAD.encode(Sha256::digest(self.verifier.expose()))
-    }
-
-    pub(crate) fn expires_at(&self) -> Timestamp {
-        self.began_at.plus(LIFETIME)
-    }
-
-    /// Returns true if the time is up. A clock that was set back to before the start is no reason to refuse.
-    pub(crate) fn has_expired(&self, now: Timestamp) -> bool {
-        now >= self.expires_at()
-    }
-}
-
-/// Returns the part of a `state` that names its cookie.
-pub(super) fn tag_of(state: &str) -> Option<&str> {
-    state.get(..TAG)
 }
 
 /// The cookies of one browser's pending sign-ins.
@@ -96,53 +77,146 @@ pub(crate) struct PendingCookies<'c> {
     pub(crate) config: &'c Config,
     /// The session cookie's name, which every name here starts with.
     pub(crate) session_cookie: &'c str,
+    /// The bytes of the request's other cookies.
+    pub(crate) foreign_bytes: usize,
+}
+
+/// One of the browser's pending sign-ins.
+struct Other {
+    tag: String,
+    bytes: usize,
+    value: Option<Value>,
 }
 
 impl PendingCookies<'_> {
+    /// Begins a sign-in. If the page to return to is too long, only its path counts.
+    pub(crate) fn begin(&self, new: &NewSignIn<'_>) -> Begun {
+        let mut others = self.others();
+        others.sort_by_key(|other| age(&other.tag, new.now));
+        let room = ROOM_FOR_COOKIES.saturating_sub(self.foreign_bytes).clamp(LEAST_BYTES, MOST_BYTES);
+        let (page, path) = (new.return_to, new.return_to.map(path_of));
+        // The `state` is the better place, because it survives the loss of the cookie. It is also the shorter one.
+        let places = [(page, None), (path, page), (None, page), (path, None), (None, path)];
+        let attempts = places.into_iter().filter(|places| *places != (None, None));
+        let fitting = attempts.filter_map(|(in_state, in_cookie)| {
+            let begun = self.begun(new, &others, room, in_state, in_cookie);
+            let bytes = begun.state.len() + begun.cookie.len();
+            let fits = bytes <= new.room && begun.state.len() <= state::LONGEST && begun.cookie.len() <= room;
+            fits.then_some(begun)
+        });
+        { fitting }.next().unwrap_or_else(|| self.begun(new, &others, room, None, None))
+    }
+
+    fn begun(
+        &self,
+        new: &NewSignIn<'_>,
+        others: &[Other],
+        room: usize,
+        in_state: Option<&str>,
+        in_cookie: Option<&str>,
+    ) -> Begun {
+        let mut value = Value::new(in_cookie);
+        let evicted = &others[kept(others, room.saturating_sub(value.text().len()))..];
+        let earlier = evicted.iter().filter_map(|other| other.value.as_ref()).flat_map(Value::evicted);
+        value.remember(evicted.iter().map(|other| &*other.tag).chain(earlier));
+        let (tag, cookie) = (tag_at(new.now), value.text());
+        let carried = Carried {
+            binding: binding(&cookie),
+            began_at: new.now,
+            restarts: new.restarts,
+            iss_due: new.iss_due,
+            client_id: new.client_id.to_owned(),
+            return_to: in_state.map(str::to_owned),
+        };
+        let (state, text) = State::seal(&self.config.cookie_keys, new.parties, &tag, carried);
+        let challenge = URL_SAFE_NO_PAD.encode(Sha256::digest(state.verifier(&value.secret).expose()));
+        let evicted = evicted.iter().map(|other| other.tag.clone()).collect();
+        Begun { state: text, challenge, tag, cookie, evicted }
+    }
+
+    /// Gives the browser the cookie of a sign-in, and removes the cookies that have to make room.
+    pub(crate) fn add(&self, begun: Begun) {
+        for tag in &begun.evicted {
+            self.remove(tag);
+        }
+        self.cookies.add(self.config.cookies.build(self.name(&begun.tag), begun.cookie, KEPT_FOR));
+    }
+
+    /// Returns the sign-in of `state`, if this browser began it.
+    pub(crate) fn find(&self, state: &State, redirect_uri: String) -> Option<PendingSignIn> {
+        let cookie = self.cookies.get(&self.name(&state.tag));
+        // The binding covers the whole value. The tag proves nothing, because it is no secret.
+        let cookie = cookie.filter(|cookie| binding(cookie.value()) == state.carried.binding);
+        let value = Value::parse(cookie?.value())?;
+        let verifier = state.verifier(&value.secret);
+        let return_to = value.return_to.or_else(|| state.carried.return_to.clone());
+        Some(PendingSignIn { state: state.clone(), verifier, redirect_uri, return_to })
+    }
+
+    pub(crate) fn remove(&self, tag: &str) {
+        self.cookies.remove(self.config.cookies.removal(self.name(tag)));
+    }
+
+    /// Returns true if the browser has a cookie for this tag, whatever is in it.
+    pub(crate) fn has(&self, tag: &str) -> bool {
+        self.cookies.get(&self.name(tag)).is_some()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.others().is_empty()
+    }
+
+    /// Returns true if this browser began the sign-in with this tag, and its cookie had to make room for another.
+    pub(crate) fn has_evicted(&self, tag: &str) -> bool {
+        let others = self.others();
+        others
+            .iter()
+            .filter_map(|other| other.value.as_ref())
+            .flat_map(Value::evicted)
+            .any(|other| other == tag)
+    }
+
     fn name(&self, tag: &str) -> String {
         pending_name(self.session_cookie, tag)
     }
 
-    /// Seals `pending` into its own cookie, and removes the oldest of the others if there are too many. If the cookie would be
-    /// too large, the sign-in returns to `default_return` instead.
-    pub(crate) fn add(&self, mut pending: PendingSignIn, default_return: &str) {
+    fn others(&self) -> Vec<Other> {
         let prefix = self.name("");
-        let names = self.cookies.list().into_iter().map(|cookie| cookie.name().to_owned());
-        let others = names.filter(|name| name.starts_with(&prefix));
-        let mut others: Vec<_> =
-            others.map(|name| (self.open(&name).map(|other| other.began_at), name)).collect();
-        others.sort_unstable();
-        let excess = (others.len() + 1).saturating_sub(MOST);
-        for (_, name) in others.into_iter().take(excess) {
-            self.cookies.remove(self.config.cookies.removal(name));
-        }
-        let name = self.name(&pending.state()[..TAG]);
-        let mut value = self.seal(&name, &pending);
-        if name.len() + value.len() > LARGEST {
-            pending.return_to = default_return.to_owned();
-            value = self.seal(&name, &pending);
-        }
-        self.cookies.add(self.config.cookies.build(name, value, LIFETIME));
+        let cookies = self.cookies.list().into_iter();
+        let others = cookies.filter_map(|cookie| {
+            let tag = cookie.name().strip_prefix(&prefix)?.to_owned();
+            let bytes = cookie.name().len() + cookie.value().len();
+            Some(Other { tag, bytes, value: Value::parse(cookie.value()) })
+        });
+        others.collect()
     }
+}
 
-    /// Returns the sign-in that `state` belongs to, if this browser began it.
-    pub(crate) fn find(&self, state: &str) -> Option<PendingSignIn> {
-        let name = self.name(tag_of(state)?);
-        // Compares the whole state, because the tag is no secret. A cookie that was sealed under another name does not open.
-        self.open(&name).filter(|pending| pending.state() == state)
-    }
+#[cfg(any(test, fuzzing))]
+pub(crate) fn binding_for_test(cookie: &str) -> String {
+    binding(cookie)
+}
 
-    pub(crate) fn remove(&self, pending: &PendingSignIn) {
-        let name = self.name(&pending.state()[..TAG]);
-        self.cookies.remove(self.config.cookies.removal(name));
-    }
+/// Returns how many of the browser's pending sign-ins, the newest first, can stay beside a new one.
+fn kept(others: &[Other], room: usize) -> usize {
+    let bytes = others.iter().scan(0, |bytes, other| {
+        *bytes += other.bytes;
+        Some(*bytes)
+    });
+    bytes.take_while(|bytes| *bytes <= room).take(MOST - 1).count()
+}
 
-    fn seal(&self, name: &str, pending: &PendingSignIn) -> String {
-        URL_SAFE_NO_PAD.encode(self.config.cookie_keys.seal(pending, name.as_bytes()))
-    }
+/// Returns a tag that names a sign-in and tells its age: three bytes of the time in milliseconds, and three random bytes.
+fn tag_at(now: Timestamp) -> String {
+    let [.., a, b, c] = now.as_millis().to_be_bytes();
+    let [d, e, f] = random_bytes();
+    URL_SAFE_NO_PAD.encode([a, b, c, d, e, f])
+}
 
-    fn open(&self, name: &str) -> Option<PendingSignIn> {
-        let sealed = URL_SAFE_NO_PAD.decode(self.cookies.get(name)?.value()).ok()?;
-        self.config.cookie_keys.open(&sealed, name.as_bytes())
-    }
+/// Returns the age of a tag in milliseconds. The count starts anew every five hours, and a cookie is kept for one.
+fn age(tag: &str, now: Timestamp) -> u64 {
+    let mut bytes = [0; 6];
+    let Ok(6) = URL_SAFE_NO_PAD.decode_slice(tag, &mut bytes) else { return u64::MAX };
+    let [a, b, c, ..] = bytes;
+    now.as_millis().wrapping_sub(u64::from(u32::from_be_bytes([0, a, b, c]))) & 0xff_ffff
 }

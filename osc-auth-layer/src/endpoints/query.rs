@@ -6,16 +6,17 @@ use percent_encoding::percent_decode_str;
 
 use crate::response::Refusal;
 
-/// The longest query. Code, state and issuer together are far shorter.
-const LONGEST: usize = 8 * 1024;
+/// The longest query of a callback. Code, state and issuer together are far shorter.
+pub(crate) const LONGEST: usize = 8 * 1024;
 
 /// The parameters of a query.
 pub(crate) struct Query(HashMap<String, String>);
 
 impl Query {
-    pub(crate) fn parse(query: Option<&str>) -> Result<Self, Refusal> {
+    /// Parses a query of `most` bytes at most.
+    pub(crate) fn parse(query: Option<&str>, most: usize) -> Result<Self, Refusal> {
         let query = query.unwrap_or_default();
-        if query.len() > LONGEST {
+        if query.len() > most {
             return Err(Refusal::InvalidRequest("The query of this address is longer than 8 KB."));
         }
         let mut parameters = HashMap::new();
@@ -54,8 +55,8 @@ mod tests {
 
     #[test]
     fn parameters_are_decoded() {
-        let query =
-            Query::parse(Some("code=a%2Bb+c&state=&x&&iss=https%3A%2F%2Fa")).unwrap_or_else(|_| panic!());
+        let query = Query::parse(Some("code=a%2Bb+c&state=&x&&iss=https%3A%2F%2Fa"), LONGEST)
+            .unwrap_or_else(|_| panic!());
         assert_eq!(query.get("code"), Some("a+b c"));
         assert_eq!(query.get("iss"), Some("https://a"));
         assert_eq!(query.get("state"), None);
@@ -75,7 +76,7 @@ mod tests {
             "code=%é",
             &long,
         ] {
-            assert!(Query::parse(Some(query)).is_err(), "{query}");
+            assert!(Query::parse(Some(query), LONGEST).is_err(), "{query}");
         }
     }
 }

@@ -9,9 +9,10 @@ use futures_util::future::select;
 use serde::{Deserialize, Serialize};
 
 use super::outcomes::{Fingerprint, KEPT_FOR, Outcome};
-use super::pending::{LIFETIME, PendingSignIn};
+use super::pending::PendingSignIn;
+use super::state::GOOD_FOR;
 use crate::clock::{Moment, Pauses, Timestamp};
-use crate::response::Refusal;
+use crate::response::{Refusal, StateProblem};
 use crate::sessions::{SessionId, Sessions};
 use crate::store::{Backing, Entry, Found, RecordName, SealingKey, StoreError, Swap, Swapped, Version};
 
@@ -37,7 +38,7 @@ const TOLD: [Refusal; 5] = [
     Refusal::NotAllowed,
     Refusal::ProviderUnavailable,
     Refusal::Misconfigured,
-    Refusal::InvalidState,
+    Refusal::InvalidState(StateProblem::Used),
 ];
 
 #[derive(Serialize, Deserialize)]
@@ -47,6 +48,15 @@ struct Plain {
     ended_at: Timestamp,
     /// The id of the session, or the error code of the refusal.
     outcome: Result<[u8; 32], String>,
+}
+
+fn name_of(id: &str) -> RecordName {
+    RecordName::once(&["state", id])
+}
+
+/// Returns true if the `state` with this id was used.
+pub(super) async fn is_used(backing: &Backing, id: &str) -> Result<bool, StoreError> {
+    Ok(backing.get(&name_of(id)).await?.entry.is_some())
 }
 
 /// A sign-in's entry in the store.
@@ -60,13 +70,13 @@ pub(super) struct Relay<'r> {
 
 impl<'r> Relay<'r> {
     pub(super) fn new(backing: &'r Backing, pending: &'r PendingSignIn) -> Self {
-        Self { backing, pending, name: RecordName::once(&["state", pending.state()]), consumed: None }
+        Self { backing, pending, name: name_of(pending.id()), consumed: None }
     }
 
     /// Uses up the state. Returns true for the first delivery on any node.
     pub(super) async fn consume_once(&mut self) -> Result<bool, StoreError> {
         let version = Version::random();
-        let swap = Swap { expected: None, version, value: &[], expires_in: Some(LIFETIME), group: None };
+        let swap = Swap { expected: None, version, value: &[], expires_in: Some(GOOD_FOR), group: None };
         let swapped = self.backing.swap(&self.name, swap).await?;
         self.consumed = matches!(swapped, Swapped::Done { .. }).then_some(version);
         Ok(self.consumed.is_some())
@@ -82,7 +92,7 @@ impl<'r> Relay<'r> {
             Outcome::Used => return,
         };
         let plain = Plain { fingerprint, ended_at, outcome };
-        let sealed = self.key().seal_json(&plain, self.pending.state().as_bytes());
+        let sealed = self.key().seal_json(&plain, self.pending.id().as_bytes());
         let value = [&[UNCLAIMED], &sealed[..]].concat();
         let (mut pauses, version) = (AGAIN, Version::random());
         for _ in 0..TRIES {
@@ -119,7 +129,7 @@ impl<'r> Relay<'r> {
     /// Opens an outcome of the same answer, if it is not too old.
     fn open(&self, entry: &Entry, fingerprint: Fingerprint, now: Timestamp) -> Option<Outcome> {
         let (_, sealed) = entry.value.split_first()?;
-        let plain: Plain = self.key().open_json(sealed, self.pending.state().as_bytes())?;
+        let plain: Plain = self.key().open_json(sealed, self.pending.id().as_bytes())?;
         if plain.fingerprint != fingerprint || now.since(plain.ended_at) >= KEPT_FOR {
             return None;
         }

@@ -1,37 +1,93 @@
-//! Checks where a sign-in leads: only to a path on the same origin, whatever the link says (open redirects).
+//! Checks where a sign-in leads: only to a page on the same origin, whatever the link says (open redirects).
 
-use percent_encoding::percent_decode_str;
+use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
 
 use super::route;
 use crate::config::Config;
 use crate::redact::is_visible;
-use crate::request::public_path::{hides_a_delimiter, is_dotted};
-use crate::response::LONGEST_RETURN;
+use crate::request::public_path::is_dotted;
 
-/// Returns `target` if it is a plain path on the same origin, with or without a query, and not one of the layer's own paths.
+/// The longest page to return to: path, query and fragment.
+pub(crate) const LONGEST: usize = 2048;
+/// How often servers and parsers on the way may decode a path.
+const MOST_DECODED: usize = 3;
+
+/// Returns the page that `target` names, if it is on the same origin and not one of the layer's own paths. If it is too long,
+/// returns its path alone.
+pub(crate) fn landing<'t>(target: &'t str, config: &Config, base_path: &str) -> Option<&'t str> {
+    let target = if target.len() > LONGEST { path_of(target) } else { target };
+    checked(target, config, base_path)
+}
+
+/// Returns `target` unchanged if it is a page on the same origin and not one of the layer's own paths.
 pub(crate) fn checked<'t>(target: &'t str, config: &Config, base_path: &str) -> Option<&'t str> {
-    if target.len() > LONGEST_RETURN {
-        return None;
-    }
-    let path = target.split(['?', '#']).next().unwrap_or_default();
+    let path = path_of(target);
     let own = path.strip_prefix(base_path).unwrap_or(path);
-    // Some parsers drop invisible characters, so `/<zero width space>/evil` would leave the origin.
-    let seen: String =
-        percent_decode_str(path).decode_utf8_lossy().chars().filter(|c| is_visible(*c)).collect();
-    // Browsers read `\` as `/` and drop tabs and newlines, so `/\evil` and `/<tab>/evil` would leave the origin.
-    let is_plain = target.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\')
+    let is_page = target.len() <= LONGEST
+        && target.bytes().all(|byte| byte.is_ascii_graphic())
         && path.starts_with('/')
-        && !seen.contains("//")
+        // Browsers read `\` as `/`.
+        && !path.contains('\\')
+        // Browsers resolve dot segments, so the path would lead elsewhere than it says.
         && !path.split('/').any(is_dotted)
-        // A server on the way may decode the path, which must not produce any of the above.
-        && !hides_a_delimiter(path)
-        && !percent_decode_str(target).any(|byte| byte.is_ascii_control());
-    (is_plain && route(config, own).is_none()).then_some(target)
+        && stays(path);
+    (is_page && route(config, own).is_none()).then_some(target)
+}
+
+/// Returns the path of a target, without query and fragment.
+pub(crate) fn path_of(target: &str) -> &str {
+    target.split(['?', '#']).next().unwrap_or_default()
+}
+
+/// Writes a page into the value of a query parameter, with as few escapes as possible. So the longest page fits into a header.
+pub(crate) fn in_query(page: &str) -> String {
+    const UNSAFE: &AsciiSet =
+        &CONTROLS.add(b' ').add(b'"').add(b'#').add(b'%').add(b'&').add(b'+').add(b'<').add(b'>').add(b'`');
+    utf8_percent_encode(page, UNSAFE).to_string()
+}
+
+/// Returns false for a path that some parser could read as the address of another host (`//evil.example`), or that could split a
+/// header, after a server on the way has decoded it.
+fn stays(path: &str) -> bool {
+    let mut reading = path.to_owned();
+    for _ in 0..=MOST_DECODED {
+        // Browsers drop tabs and newlines. Some parsers drop other invisible characters.
+        let second = reading.chars().filter(|c| is_visible(*c)).nth(1);
+        if second.is_some_and(is_read_as_a_slash) || reading.contains("\r\n") {
+            return false;
+        }
+        reading = percent_decode_str(&reading).decode_utf8_lossy().into_owned();
+    }
+    true
+}
+
+/// Returns true for slashes, and for characters that some parser turns into one: by compatibility normalisation (UAX #15, NFKC), by
+/// conversion to a code page (`¥` and `₩` are the backslash in 932 and 949), or because they look like one.
+fn is_read_as_a_slash(c: char) -> bool {
+    matches!(
+        c,
+        '/' | '\\'
+            | '\u{a5}'
+            | '\u{20a9}'
+            | '\u{2044}'
+            | '\u{2215}'
+            | '\u{2216}'
+            | '\u{29f5}'
+            | '\u{29f8}'
+            | '\u{29f9}'
+            | '\u{fe68}'
+            | '\u{ff0f}'
+            | '\u{ff3c}'
+            | '\u{ffe5}'
+            | '\u{ffe6}'
+    )
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use unicode_normalization::UnicodeNormalization;
+
     use crate::{Client, OscAuthLayer};
 
     fn lands(target: &str) -> bool {
@@ -50,6 +106,22 @@ mod tests {
             "/a?next=%2Fb",
             "/a;b",
             "/app/x#top",
+            "/a%2Fb",
+            "/p//q",
+            "/a//evil.com",
+            "/?t=a%0Ab&u=%00&v=\\",
+            "/line%0Abreak",
+            "/100%25",
+            "/100%",
+            "/%zz",
+            "/a%5Cb",
+            "/a%252Fb",
+            "/a%ef%bc%8f%e2%88%95evil.com",
+            "/%ef%bc%8e%ef%bc%8e/x",
+            "/x#/../y//z",
+            "/a/%c2%ad/evil.com",
+            "/\"<>`{|}^",
+            "/x?next=https://evil.com",
         ] {
             assert!(lands(target), "{target}");
         }
@@ -57,7 +129,7 @@ mod tests {
 
     #[test]
     fn s37_all_other_targets_are_refused() {
-        let long = format!("/{}", "a".repeat(LONGEST_RETURN));
+        let long = format!("/{}", "a".repeat(LONGEST));
         for target in [
             "",
             "dashboard",
@@ -70,7 +142,6 @@ mod tests {
             "/\n/evil.com",
             " /x",
             "/ x",
-            "/a//evil.com",
             "/./x",
             "/../x",
             "/%2fevil.com",
@@ -79,20 +150,16 @@ mod tests {
             "/%252f/x",
             "/%%32fevil.com",
             "/%2%66evil.com",
-            "/%",
             "/%ef%bc%8fevil.com",
-            "/a%ef%bc%8f%e2%88%95evil.com",
             "/%ef%bc%bcevil.com",
-            "/%ef%bc%8e%ef%bc%8e/x",
             "/%e2%80%8b/evil.com",
-            "/a/%c2%ad/evil.com",
+            "/%c2%ad/evil.com",
             "/%20/evil.com",
             "/%09/evil.com",
             "/%e2%80%8b../x",
             "/..%3b/x",
             "/%e3%85%a4/evil.com",
             "/x%0d%0aSet-Cookie:a=b",
-            "/x?a=%00",
             "javascript:alert(1)",
             "/é",
             "?x",
@@ -102,9 +169,32 @@ mod tests {
             "/app/auth/signin?return_to=/",
             "/auth/signout",
             "data:text/html,x",
+            "/%25252fevil.com",
+            "/x\\y",
             &long,
         ] {
             assert!(!lands(target), "{target}");
         }
+    }
+
+    #[test]
+    fn s37_no_character_that_normalises_to_a_slash_may_follow_the_first_slash() {
+        let becomes_one = |c: char| [c].into_iter().nfkc().next().is_some_and(|c| matches!(c, '/' | '\\'));
+        let found: Vec<char> = ('\u{80}'..=char::MAX).filter(|c| becomes_one(*c)).collect();
+        assert!(found.len() >= 3, "{found:?}");
+        for c in found {
+            let escaped: String = c.to_string().bytes().map(|byte| format!("%{byte:02x}")).collect();
+            assert!(!lands(&format!("/{escaped}evil.com")), "U+{:04X}", u32::from(c));
+        }
+    }
+
+    #[test]
+    fn a_page_that_is_too_long_loses_its_query_and_then_counts_as_none() {
+        let layer = OscAuthLayer::builder(Client::public("cli")).build().unwrap();
+        let landing = |target: &str| landing(target, &layer.auth.config, "").map(str::to_owned);
+        let longest = format!("/{}", "a".repeat(LONGEST - 1));
+        assert_eq!(landing(&longest).as_ref(), Some(&longest));
+        assert_eq!(landing(&format!("/list?{}#x", "q".repeat(LONGEST))).as_deref(), Some("/list"));
+        assert_eq!(landing(&format!("{longest}a?q")), None);
     }
 }

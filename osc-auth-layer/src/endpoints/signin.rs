@@ -5,102 +5,112 @@ use std::sync::Arc;
 use http::{HeaderMap, HeaderValue};
 use url::Url;
 
-use super::pending::PendingSignIn;
-use super::query::Query;
-use super::{Context, return_to};
+use super::pending::{Begun, NewSignIn};
+use super::query::{self, Query};
+use super::state::Parties;
+use super::{Context, Failed, return_to};
 use crate::clock::Timestamp;
 use crate::oauth::{Credentials, ErrorCode, GrantError, Metadata, Misconfiguration};
 use crate::redact::line;
 use crate::request::origin::{self, Origin, PublicUrl};
-use crate::response::{Answer, Refusal, see_other};
+use crate::response::{Answer, MOST_HEADERS, Refusal, see_other};
 
 /// Marks the redirected request, which would otherwise loop behind a proxy that rewrites `Host`.
 const REDIRECTED: &str = "redirected";
+/// The bytes of a redirect's headers beside its URL, its `state` and its cookie's value: the fixed headers, the longest name of a
+/// cookie and its attributes, and the PKCE challenge.
+const OTHER_HEADERS: usize = 480;
 
-pub(super) async fn serve(context: &Context<'_>) -> Result<Answer, Refusal> {
-    let (auth, config) = (context.auth, &context.auth.config);
+pub(super) async fn serve(context: &Context<'_>) -> Result<Answer, Failed> {
+    let config = &context.auth.config;
     let (uri, headers) = (context.head.uri(), context.head.headers());
-    let query = Query::parse(uri.query())?;
+    // No page to return to is too long for a sign-in.
+    let is_page = |pair: &&str| pair.starts_with("return_to=");
+    let page = uri.query().unwrap_or_default().split('&').find(is_page).map_or(0, str::len);
+    let query = Query::parse(uri.query(), query::LONGEST + page)?;
     refuse_background(headers)?;
     // On OSC, a visitor at the app's custom domain would return to `OSC_HOSTNAME`, where the cookie is missing.
     if config.is_osc_hostname
         && let Some(host) = origin::unknown_authority(&config.public_urls, uri, headers)
     {
-        return Err(unknown_host(context, host));
+        return Err(unknown_host(context, host).into());
     }
     let return_to = |url: &PublicUrl| {
-        query.get("return_to").and_then(|target| return_to::checked(target, config, &url.base_path))
+        query.get("return_to").and_then(|target| return_to::landing(target, config, &url.base_path))
     };
     let public_url = match origin::select(&config.public_urls, uri, headers) {
         Origin::Known(url) => url,
         Origin::Elsewhere(url) if query.get(REDIRECTED).is_some() => url,
         // The browser sends the pending sign-in only to the host that set it. So the sign-in has to start on the callback's host.
         Origin::Elsewhere(url) => {
-            let mut form = form_urlencoded::Serializer::new(String::new());
-            form.extend_pairs(return_to(&url).map(|target| ("return_to", target)));
-            form.append_pair(REDIRECTED, "1");
-            return Ok(see_other(&format!("{}?{}", url.url(&config.signin_path), form.finish())));
+            let mut target = format!("{}?{REDIRECTED}=1", url.url(&config.signin_path));
+            if let Some(page) = return_to(&url) {
+                target.push_str(&format!("&return_to={}", return_to::in_query(page)));
+            }
+            return Ok(see_other(&target));
         }
         Origin::Unknown => {
             tracing::error!(
                 "The app's public URL is not known, because the request did not come directly to localhost. Set PUBLIC_URL \
                  to the URL that browsers use."
             );
-            return Err(Refusal::Misconfigured);
+            return Err(Refusal::Misconfigured.into());
         }
     };
-    let default_return = context.after(&config.after_signin);
-    let return_to = return_to(&public_url).unwrap_or(&default_return);
+    let return_to = return_to(&public_url);
+    start(context, &public_url, return_to, 0).await.map_err(|refusal| Failed::towards(refusal, return_to))
+}
+
+/// Begins a sign-in that returns to this page, or to the app's default. The layer itself began it anew `restarts` times.
+pub(super) async fn start(
+    context: &Context<'_>,
+    public_url: &PublicUrl,
+    return_to: Option<&str>,
+    restarts: u8,
+) -> Result<Answer, Refusal> {
+    let auth = context.auth;
     let provider = &auth.sessions.provider;
     let metadata = provider.metadata().await.map_err(refusal)?;
     let now = auth.sessions.common_now().await.map_err(|_| Refusal::ProviderUnavailable)?;
-    let mut begun = begin(context, &metadata, &public_url, return_to, now).await;
+    let page = Page { public_url, return_to, restarts };
+    let mut begun = begin(context, &metadata, &page, now).await;
     const UNKNOWN_CLIENT: GrantError =
         GrantError::Misconfigured(Misconfiguration::Code(ErrorCode::InvalidClient));
     if let Err((UNKNOWN_CLIENT, Some(client))) = &begun
         && provider.forget_registration(&client.id).await
     {
         // The provider forgot this registration, so try once more with a new one (RFC 7591).
-        begun = begin(context, &metadata, &public_url, return_to, now).await;
+        begun = begin(context, &metadata, &page, now).await;
     }
-    let (pending, location) = begun.map_err(|(error, _)| refusal(error))?;
-    context.pending_cookies().add(pending, &default_return);
+    let (begun, location) = begun.map_err(|(error, _)| refusal(error))?;
+    context.pending_cookies().add(begun);
     Ok(see_other(location.as_str()))
 }
 
-/// Returns a pending sign-in and the provider's URL for it. An error names the client that the provider refused.
+/// The page that a sign-in is for.
+struct Page<'p> {
+    public_url: &'p PublicUrl,
+    return_to: Option<&'p str>,
+    restarts: u8,
+}
+
+/// Returns a sign-in and the provider's URL for it. An error names the client that the provider refused.
 async fn begin(
     context: &Context<'_>,
     metadata: &Arc<Metadata>,
-    public_url: &PublicUrl,
-    return_to: &str,
+    page: &Page<'_>,
     now: Timestamp,
-) -> Result<(PendingSignIn, Url), (GrantError, Option<Arc<Credentials>>)> {
+) -> Result<(Begun, Url), (GrantError, Option<Arc<Credentials>>)> {
     let (provider, config) = (&context.auth.sessions.provider, &context.auth.config);
-    let redirect_uri = public_url.url(&config.callback_path);
-    let mut redirect_uris: Vec<_> =
-        config.public_urls.iter().map(|url| url.url(&config.callback_path)).collect();
-    if redirect_uris.is_empty() {
-        redirect_uris.push(redirect_uri.clone());
-    }
-    let client = provider.client_for(metadata, &redirect_uri, &redirect_uris, &config.scopes).await;
+    let redirect_uri = page.public_url.url(&config.callback_path);
+    let client = provider.client_for(metadata, &redirect_uri, &context.redirect_uris(), &config.scopes).await;
     let client = client.map_err(|error| (error, None))?;
-    let pending = PendingSignIn::begin(
-        metadata.issuer.clone(),
-        client.id.clone(),
-        redirect_uri,
-        metadata.iss_in_response,
-        return_to.to_owned(),
-        now,
-    );
-    let (challenge, scope) = (pending.challenge(), config.scopes.join(" "));
+    let scope = config.scopes.join(" ");
     let mut parameters = vec![
         ("response_type", "code"),
         ("client_id", client.id.as_str()),
-        ("redirect_uri", &pending.redirect_uri),
-        ("code_challenge", &challenge),
+        ("redirect_uri", &redirect_uri),
         ("code_challenge_method", "S256"),
-        ("state", pending.state()),
     ];
     if !scope.is_empty() {
         parameters.push(("scope", &scope));
@@ -108,21 +118,34 @@ async fn begin(
     parameters.extend(config.authorization_params.iter().map(|(name, value)| (&**name, &**value)));
     // Keeps the endpoint's own query (RFC 6749 §3.1).
     let mut location = metadata.authorization_endpoint.clone();
+    location.query_pairs_mut().extend_pairs(&parameters);
+    let begun = context.pending_cookies().begin(&NewSignIn {
+        parties: Parties { issuer: &metadata.issuer, redirect_uri: &redirect_uri },
+        client_id: &client.id,
+        iss_due: metadata.iss_in_response,
+        return_to: page.return_to,
+        restarts: page.restarts,
+        now,
+        room: MOST_HEADERS.saturating_sub(OTHER_HEADERS + location.as_str().len()),
+    });
+    let own = [("code_challenge", &*begun.challenge), ("state", &*begun.state)];
     match metadata.pushed_authorization_request_endpoint.clone() {
-        None => _ = location.query_pairs_mut().extend_pairs(parameters),
+        None => _ = location.query_pairs_mut().extend_pairs(own),
         Some(par) => {
+            parameters.extend(own);
             let pushed = provider.push(metadata, par, &client, &parameters).await;
             let request_uri = pushed.map_err(|error| (error, Some(client.clone())))?;
+            location = metadata.authorization_endpoint.clone();
             let pushed = [("client_id", &client.id), ("request_uri", &request_uri)];
             location.query_pairs_mut().extend_pairs(pushed);
         }
     }
     tracing::debug!(client_id = %line(&client.id, 64), "a sign-in begins");
-    Ok((pending, location))
+    Ok((begun, location))
 }
 
 /// Refuses a prefetch, a frame and a script. In none of them a user clicked or could consent.
-fn refuse_background(headers: &HeaderMap) -> Result<(), Refusal> {
+pub(super) fn refuse_background(headers: &HeaderMap) -> Result<(), Refusal> {
     let value = |name: &str| headers.get(name).map(HeaderValue::as_bytes);
     let speculative = ["sec-purpose", "purpose", "x-moz"]
         .into_iter()

@@ -62,7 +62,7 @@ pub(crate) fn is_dotted(segment: &str) -> bool {
 /// - `%25`, because it may decode twice;
 /// - a `%` without two hex digits, because decoding `%%32e` once leaves `%2e`;
 /// - a fullwidth `／` and the like, because a parser may normalise the decoded path.
-pub(crate) fn hides_a_delimiter(path: &str) -> bool {
+fn hides_a_delimiter(path: &str) -> bool {
     let is_delimiter = |rest: &str| match rest.as_bytes() {
         [high, low, ..] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => matches!(
             [*high, low.to_ascii_lowercase()],
@@ -76,7 +76,7 @@ pub(crate) fn hides_a_delimiter(path: &str) -> bool {
 }
 
 /// Returns true if some parser turns `c` into one of `. / \ ; % ? # *`, alone or with other characters.
-fn becomes_a_delimiter(c: char) -> bool {
+pub(crate) fn becomes_a_delimiter(c: char) -> bool {
     matches!(
         c,
         // Compatibility normalisation (UAX #15, NFKC): the Greek question mark; leaders and the ellipsis; doubled marks;

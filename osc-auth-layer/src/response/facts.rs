@@ -7,7 +7,7 @@ use crate::config::Config;
 use crate::request::origin::{self, Origin};
 
 /// The facts about a request that an answer depends on: who reads the answer, and where a sign-in starts and returns.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Facts {
     pub(super) is_navigation: bool,
     pub(super) is_safe: bool,
@@ -50,6 +50,11 @@ impl Facts {
     pub(crate) fn without_return(mut self) -> Self {
         self.return_to = None;
         self
+    }
+
+    /// Returns the same facts with another return path.
+    pub(crate) fn returning_to(&self, return_to: Option<String>) -> Self {
+        Self { return_to, ..self.clone() }
     }
 
     pub(super) fn signin_link(&self) -> String {

@@ -21,7 +21,7 @@ pub(crate) enum Refusal {
     UnknownHost {
         host: String,
     },
-    InvalidState,
+    InvalidState(StateProblem),
     AccessDenied,
     /// The user may not enter this app.
     NotAllowed,
@@ -32,6 +32,34 @@ pub(crate) enum Refusal {
         allow: Method,
     },
     Forbidden,
+}
+
+/// The reason why a callback's `state` completes no sign-in.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum StateProblem {
+    Expired,
+    Used,
+    /// The browser lost its cookie, because it began several other sign-ins since.
+    Evicted,
+    /// The browser sent no cookie of any sign-in.
+    NoCookie,
+    /// It belongs to another browser, another app, or to nothing.
+    Foreign,
+}
+
+impl StateProblem {
+    fn description(self) -> &'static str {
+        match self {
+            Self::Expired => "This sign-in took longer than ten minutes. Sign in again.",
+            Self::Used => "This sign-in was used already. Sign in again.",
+            Self::Evicted => "Your browser began several other sign-ins since this one. Sign in again.",
+            Self::NoCookie => {
+                "Your browser sent no cookie of this sign-in. Does it block cookies of this site? Allow them, then sign in \
+                 again. If you began in another browser, go on there."
+            }
+            Self::Foreign => "This sign-in did not begin in this browser. Sign in here.",
+        }
+    }
 }
 
 /// The error code of an answer, its status, and whether a new sign-in can help. During an outage a sign-in would replace a
@@ -48,7 +76,7 @@ impl Refusal {
             Self::Misconfigured | Self::UnknownHost { .. } => {
                 ("misconfigured", StatusCode::INTERNAL_SERVER_ERROR, false)
             }
-            Self::InvalidState => ("invalid_state", StatusCode::BAD_REQUEST, true),
+            Self::InvalidState(_) => ("invalid_state", StatusCode::BAD_REQUEST, true),
             Self::AccessDenied => ("access_denied", StatusCode::UNAUTHORIZED, true),
             Self::NotAllowed => ("not_allowed", StatusCode::FORBIDDEN, true),
             Self::SignInFailed => ("sign_in_failed", StatusCode::UNAUTHORIZED, true),
@@ -86,9 +114,7 @@ impl Refusal {
             Self::Misconfigured => {
                 "Sign-in is not set up correctly in this app. Its operator finds the reason in the app's log."
             }
-            Self::InvalidState => {
-                "This sign-in was used already, took longer than ten minutes, or began in another browser. Sign in again."
-            }
+            Self::InvalidState(problem) => problem.description(),
             Self::AccessDenied => "The access that this app asked for was declined. You are not signed in.",
             Self::NotAllowed => {
                 "This account is not allowed to use this app. Sign in with another account or workspace."

@@ -24,7 +24,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 pub(crate) use self::backing::Backing;
 pub(crate) use self::coherence::{BeforeRead, Coherence};
-pub(crate) use self::seal::{Keyring, RecordKey, RecordName, SealingKey};
+pub(crate) use self::seal::{Keyring, RecordKey, RecordName, SealingKey, framed};
 pub use self::watcher::{Watcher, Watching};
 use crate::secret::random_bytes;
 

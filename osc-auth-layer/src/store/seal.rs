@@ -78,6 +78,12 @@ impl RecordKey {
 #[derive(Clone)]
 pub(crate) struct SealingKey([u8; 32]);
 
+impl std::fmt::Debug for SealingKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("[redacted]")
+    }
+}
+
 impl SealingKey {
     /// A key for the use that `label` names (RFC 5869 §3.2).
     pub(crate) fn derive(secret: &[u8], label: &[u8]) -> Self {
@@ -112,6 +118,12 @@ impl SealingKey {
         serde_json::from_slice(&self.open(sealed, place)?).ok()
     }
 
+    /// Returns a secret that nobody without the key can compute from the parts.
+    pub(crate) fn secret_for(&self, parts: &[&str]) -> [u8; 32] {
+        let parts: Vec<u8> = parts.iter().flat_map(|part| framed(part.as_bytes())).collect();
+        Self::derive(&self.0, &parts).0
+    }
+
     fn cipher(&self) -> XChaCha20Poly1305 {
         XChaCha20Poly1305::new(&self.0.into())
     }
@@ -132,8 +144,7 @@ impl Keyring {
 
     /// Returns a name for these parts that nobody without the keys can guess: one for each key.
     pub(crate) fn names(&self, parts: &[&str]) -> Vec<String> {
-        let parts: Vec<u8> = parts.iter().flat_map(|part| framed(part.as_bytes())).collect();
-        let name = |key: &SealingKey| URL_SAFE_NO_PAD.encode(&SealingKey::derive(&key.0, &parts).0[..16]);
+        let name = |key: &SealingKey| URL_SAFE_NO_PAD.encode(&key.secret_for(parts)[..16]);
         self.0.iter().map(name).collect()
     }
 
@@ -143,7 +154,16 @@ impl Keyring {
     }
 
     pub(crate) fn open<T: DeserializeOwned>(&self, sealed: &[u8], place: &[u8]) -> Option<T> {
-        self.0.iter().find_map(|key| key.open_json(sealed, place))
+        self.open_with_key(sealed, place).map(|(value, _)| value)
+    }
+
+    /// Opens a value, and returns the key that sealed it too.
+    pub(crate) fn open_with_key<T: DeserializeOwned>(
+        &self,
+        sealed: &[u8],
+        place: &[u8],
+    ) -> Option<(T, &SealingKey)> {
+        self.0.iter().find_map(|key| Some((key.open_json(sealed, place)?, key)))
     }
 }
 
@@ -154,7 +174,7 @@ impl std::fmt::Debug for Keyring {
 }
 
 /// Returns a part with its length in front, so that no two lists of parts give the same bytes.
-fn framed(part: &[u8]) -> Vec<u8> {
+pub(crate) fn framed(part: &[u8]) -> Vec<u8> {
     [&(part.len() as u64).to_be_bytes(), part].concat()
 }
 

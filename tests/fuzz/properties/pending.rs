@@ -1,37 +1,37 @@
 use std::sync::LazyLock;
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::header;
 use serde_json::Value;
 use tower_cookies::{Cookie, Cookies};
 
-use super::{NOW_MILLIS, layer};
+use super::{NOW_MILLIS, PUBLIC_URL, layer};
 use crate::OscAuthLayer;
 use crate::clock::Timestamp;
 use crate::config::Config;
-use crate::endpoints::pending::{PendingCookies, PendingSignIn};
+use crate::endpoints::pending::{NewSignIn, PendingCookies, PendingSignIn};
+use crate::endpoints::state::{self, Parties, State};
 use crate::response::see_other;
 
 const SESSION_COOKIE: &str = "__Host-osc_session";
-pub(super) const STATE: &str = "tagtagtaAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+pub(super) const TAG: &str = "tagtagta";
 pub(super) const NAME: &str = "__Host-osc_session_signin_tagtagta";
+/// The cookie of the sealed states below: a secret, no evicted sign-in, no page.
+pub(super) const COOKIE: &str = "secretsecretsecretsecr..";
 
 /// Input: a kind, and then one of these:
 ///
-/// - changes to the sealed value in the cookie of a pending sign-in;
-/// - the plain text in it;
+/// - changes to the `state` and the cookie of a pending sign-in;
+/// - the plain text of a `state`;
 /// - the parts of a new sign-in.
 ///
-/// A value opens only if it was sealed with this key for this name. It then belongs to the state that asked for it. A new
-/// sign-in comes back unchanged.
+/// A `state` opens only if it was sealed with this key for these parties, and only together with its cookie. A new sign-in comes back
+/// unchanged.
 pub fn pending_cookie(data: &[u8]) {
-    static LAYER: LazyLock<OscAuthLayer> =
-        LazyLock::new(|| layer(|builder| builder.public_url(super::PUBLIC_URL)));
+    static LAYER: LazyLock<OscAuthLayer> = LazyLock::new(|| layer(|builder| builder.public_url(PUBLIC_URL)));
     let Some((kind, data)) = data.split_first() else { return };
-    let cookies = Cookies::default();
+    let (cookies, config) = (Cookies::default(), &LAYER.auth.config);
     let pending =
-        PendingCookies { cookies: &cookies, config: &LAYER.auth.config, session_cookie: SESSION_COOKIE };
+        PendingCookies { cookies: &cookies, config, session_cookie: SESSION_COOKIE, foreign_bytes: 0 };
     match kind % 3 {
         0 => altered(&pending, data),
         1 => opened(&pending, data),
@@ -39,60 +39,74 @@ pub fn pending_cookie(data: &[u8]) {
     }
 }
 
-/// Seals `plain` for a cookie called `name`.
-pub(super) fn sealed(config: &Config, name: &str, plain: &str) -> String {
-    URL_SAFE_NO_PAD.encode(config.cookie_keys.sealing().seal(plain.as_bytes(), name.as_bytes()))
+/// Seals `plain` for the cookie [`COOKIE`] called [`NAME`].
+pub(super) fn sealed(config: &Config, parties: Parties<'_>, plain: &str) -> String {
+    State::sealed_for_test(&config.cookie_keys, parties, TAG, plain)
 }
 
-fn seal(pending: &PendingCookies<'_>, name: &str, plain: &str) {
-    pending.cookies.add(Cookie::new(name.to_owned(), sealed(pending.config, name, plain)));
+pub(super) fn plain(client_id: &str) -> String {
+    let binding = crate::endpoints::pending::binding_for_test(COOKIE);
+    serde_json::json!({ "b": binding, "t": NOW_MILLIS, "n": 0, "e": false, "c": client_id, "r": "/" })
+        .to_string()
 }
 
-fn plain(state: &str) -> String {
-    serde_json::json!({
-        "s": state, "v": "v", "i": "https://id.example", "c": "cli", "u": "https://app.example/auth/callback",
-        "e": false, "r": "/", "t": NOW_MILLIS,
-    })
-    .to_string()
+const PARTIES: Parties<'_> =
+    Parties { issuer: "https://id.example", redirect_uri: "https://app.example/auth/callback" };
+
+fn found(pending: &PendingCookies<'_>, text: &str) -> Option<PendingSignIn> {
+    let state = State::open(&pending.config.cookie_keys, PARTIES, text)?;
+    pending.find(&state, PARTIES.redirect_uri.to_owned())
 }
 
-/// Changes a value by pairs of bytes: a position, and the change at it.
+/// Changes both by pairs of bytes: a position in one after the other, and the change at it.
 fn altered(pending: &PendingCookies<'_>, changes: &[u8]) {
-    seal(pending, NAME, &plain(STATE));
-    assert!(pending.find(STATE).is_some());
-    let value = pending.cookies.get(NAME).expect("just added").value().to_owned();
-    let mut altered = value.clone().into_bytes();
+    let state = sealed(pending.config, PARTIES, &plain("cli"));
+    pending.cookies.add(Cookie::new(NAME, COOKIE));
+    assert!(found(pending, &state).is_some());
+    let both = format!("{state}{COOKIE}");
+    let mut bytes = both.clone().into_bytes();
     for change in changes.chunks_exact(2) {
-        let at = usize::from(change[0]) % altered.len();
-        altered[at] ^= change[1] & 0x7f;
+        let at = usize::from(change[0]) % bytes.len();
+        bytes[at] ^= change[1] & 0x7f;
     }
-    let altered = String::from_utf8(altered).expect("ASCII stays ASCII");
-    let is_altered = altered != value;
-    pending.cookies.add(Cookie::new(NAME, altered));
-    assert_eq!(pending.find(STATE).is_none(), is_altered);
-    pending.cookies.add(Cookie::new(NAME.replace("tagtagta", "gattagta"), value));
-    assert!(pending.find(&STATE.replacen("tagtagta", "gattagta", 1)).is_none(), "sealed for another name");
+    let altered = String::from_utf8(bytes).expect("ASCII stays ASCII");
+    let (text, cookie) = altered.split_at(state.len());
+    pending.cookies.add(Cookie::new(NAME, cookie.to_owned()));
+    assert_eq!(found(pending, text).is_none(), altered != both);
+
+    pending.cookies.add(Cookie::new(NAME, COOKIE));
+    for parties in
+        [Parties { issuer: "https://other.example", ..PARTIES }, Parties { redirect_uri: "x", ..PARTIES }]
+    {
+        assert!(State::open(&pending.config.cookie_keys, parties, &state).is_none(), "sealed for others");
+    }
+    let renamed = state.replacen(TAG, "gattagta", 1);
+    pending.cookies.add(Cookie::new(NAME.replace(TAG, "gattagta"), COOKIE));
+    assert!(found(pending, &renamed).is_none(), "sealed for another name");
 }
 
 fn opened(pending: &PendingCookies<'_>, plain: &[u8]) {
     let Ok(plain) = std::str::from_utf8(plain) else { return };
-    pending.cookies.add(Cookie::new(NAME, plain.to_owned()));
-    assert!(pending.find(STATE).is_none(), "what nobody sealed");
-    seal(pending, NAME, plain);
-    let json: Value = serde_json::from_str(plain).unwrap_or_default();
-    let state = json["s"].as_str().unwrap_or(STATE);
-    for asked in [state, STATE, "", "tag", "tagtagt\u{e9}", "tagtagta"] {
-        let Some(found) = pending.find(asked) else { continue };
-        assert_eq!((found.state(), json["s"].as_str()), (asked, Some(asked)));
-        let now = Timestamp::from_millis(NOW_MILLIS);
-        assert_eq!(found.has_expired(now), found.expires_at() <= now);
-        assert_eq!(found.challenge().len(), 43);
-        let answer = see_other(&found.return_to);
-        let target = found.return_to.as_bytes();
-        assert!(answer.headers().get(header::LOCATION).is_none_or(|location| location == target));
-        pending.remove(&found);
-        assert!(pending.find(asked).is_none());
+    pending.cookies.add(Cookie::new(NAME, COOKIE));
+    for text in [plain, &format!("{TAG}{plain}"), &format!("{TAG}{plain}{}", "A".repeat(43))] {
+        assert!(State::open(&pending.config.cookie_keys, PARTIES, text).is_none(), "what nobody sealed");
     }
+    let text = sealed(pending.config, PARTIES, plain);
+    let json: Value = serde_json::from_str(plain).unwrap_or_default();
+    let Some(state) = State::open(&pending.config.cookie_keys, PARTIES, &text) else { return };
+    assert_eq!(json["b"].as_str(), Some(&*state.carried.binding));
+    let now = Timestamp::from_millis(NOW_MILLIS);
+    assert_eq!(state.has_expired(now), state.expires_at() <= now);
+    let is_bound = json["b"].as_str() == Some(&*crate::endpoints::pending::binding_for_test(COOKIE));
+    let found = pending.find(&state, PARTIES.redirect_uri.to_owned());
+    assert_eq!(found.is_some(), is_bound);
+    let Some(found) = found else { return };
+    assert_eq!(found.verifier.expose().len(), 43);
+    let page = found.return_to.as_deref().unwrap_or("/");
+    let answer = see_other(page);
+    assert!(answer.headers().get(header::LOCATION).is_none_or(|location| location == page));
+    pending.remove(TAG);
+    assert!(!pending.has(TAG));
 }
 
 /// Reads the parts from lines: issuer, client, redirect URI, `return_to`, and the time it began.
@@ -102,27 +116,40 @@ fn begun(pending: &PendingCookies<'_>, lines: &[u8]) {
     let mut line = || lines.next().unwrap_or_default();
     let (issuer, client_id, redirect_uri, return_to, began_at) = (line(), line(), line(), line(), line());
     let began_at = Timestamp::from_millis(began_at.parse().unwrap_or(NOW_MILLIS));
-    let iss_due = text.len() % 2 == 0;
-    let begin = || {
-        let (issuer, client_id) = (issuer.clone(), client_id.clone());
-        let (redirect_uri, return_to) = (redirect_uri.clone(), return_to.clone());
-        PendingSignIn::begin(issuer, client_id, redirect_uri, iss_due, return_to, began_at)
+    let is_cookie_text = return_to.bytes().all(|byte| byte.is_ascii_graphic());
+    let parties = Parties { issuer: &issuer, redirect_uri: &redirect_uri };
+    let new = NewSignIn {
+        parties,
+        client_id: &client_id,
+        iss_due: text.len() % 2 == 0,
+        // The check of `return_to` lets no other text through.
+        return_to: Some(&*return_to).filter(|page| is_cookie_text && !page.is_empty()),
+        restarts: 0,
+        now: began_at,
+        room: 3000,
     };
-    let (one, other) = (begin(), begin());
-    let (state, verifier) = (one.state().to_owned(), one.verifier.expose().to_owned());
-    let other_state = other.state().to_owned();
-    pending.add(one, "/");
-    pending.add(other, "/");
-    let found = pending.find(&state).expect("what was just begun is found");
-    assert_eq!(found.state(), state);
-    assert_eq!(found.verifier.expose(), verifier);
-    assert_eq!((&found.issuer, &found.client_id), (&issuer, &client_id));
-    assert_eq!((&found.redirect_uri, found.iss_due), (&redirect_uri, iss_due));
-    assert!(found.return_to == return_to || found.return_to == "/");
-    assert_eq!(found.expires_at(), began_at.plus(std::time::Duration::from_secs(600)));
-    let cookies = pending.cookies.list();
-    assert!(cookies.iter().filter(|cookie| cookie.value().len() > 1024).all(|_| found.return_to == "/"));
-    assert!(pending.find(&other_state).is_some(), "tabs do not disturb each other");
-    pending.remove(&found);
-    assert!(pending.find(&state).is_none());
+    let (one, other) = (pending.begin(&new), pending.begin(&new));
+    let (state, other_state) = (one.state.clone(), other.state.clone());
+    assert_ne!(one.challenge, other.challenge);
+    pending.add(one);
+    pending.add(other);
+    let opened = |text: &str| State::open(&pending.config.cookie_keys, parties, text);
+    let is_short = Value::from(&*client_id).to_string().len() < 100;
+    assert!(state.len() <= state::LONGEST || !is_short, "{}", state.len());
+    let Some(opened_state) = opened(&state) else { return assert!(!is_short) };
+    let found = pending.find(&opened_state, redirect_uri.clone()).expect("what was just begun is found");
+    assert_eq!((&found.state.carried.client_id, &found.redirect_uri), (&client_id, &redirect_uri));
+    assert_eq!(found.state.carried.iss_due, new.iss_due);
+    let path = return_to.split(['?', '#']).next().filter(|_| new.return_to.is_some());
+    assert!(
+        found.return_to.as_deref() == new.return_to
+            || found.return_to.as_deref() == path
+            || return_to.len() > 1000
+    );
+    assert_eq!(found.state.expires_at(), began_at.plus(std::time::Duration::from_secs(600)));
+    let other_state = opened(&other_state).expect("it is as long");
+    assert!(pending.find(&other_state, redirect_uri.clone()).is_some(), "tabs do not disturb each other");
+    let tag = found.state.tag.clone();
+    pending.remove(&tag);
+    assert!(!pending.has(&tag));
 }

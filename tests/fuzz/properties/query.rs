@@ -1,13 +1,13 @@
 use std::collections::HashMap;
 
 use super::percent_decoded;
-use crate::endpoints::query::Query;
+use crate::endpoints::query::{self, Query};
 
 /// Input: the query of a callback. A duplicate name, a broken escape and text that is not UTF-8 are refused. All other queries
 /// read as any form does.
 pub fn callback_query(data: &[u8]) {
     let Ok(query) = std::str::from_utf8(data) else { return };
-    let (parsed, expected) = (Query::parse(Some(query)), parameters(query));
+    let (parsed, expected) = (Query::parse(Some(query), query::LONGEST), parameters(query));
     let (Ok(parsed), Some(expected)) = (&parsed, &expected) else {
         assert!(parsed.is_err() && expected.is_none(), "one of the two refuses {query:?}");
         return;

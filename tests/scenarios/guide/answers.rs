@@ -58,7 +58,9 @@ impl Visit<'_> for Answers {
     fn visit_impl_item_fn(&mut self, function: &ImplItemFn) {
         let target = match (self.of.as_str(), function.sig.ident.to_string().as_str()) {
             ("Refusal", "kind") => Some(Target::Code),
-            ("Refusal", "description") | ("BadCookie", "problem") => Some(Target::Text),
+            ("Refusal", "description") | ("BadCookie", "problem") | ("StateProblem", "description") => {
+                Some(Target::Text)
+            }
             ("ContextErrorKind", "name_and_status") => Some(Target::Kind),
             _ => None,
         };

@@ -95,7 +95,7 @@ async fn s49_an_altered_or_renamed_pending_sign_in_is_refused() {
         browser.set_cookie(&name, cut);
         is_refused(&mut browser, &path).await;
     }
-    // The sealed cookie of another sign-in under the name of this one.
+    // The cookie of another sign-in under the name of this one.
     let mut other = Browser::new(app);
     callback(&mut other, &osc).await;
     let mut swapped = browser.clone();
@@ -147,7 +147,7 @@ async fn s49_a_pending_sign_in_expires_even_if_the_browser_keeps_it() {
     let mut browser = Browser::new(built(layer_for(&osc).clock(clock.clone())));
     let answer = browser.navigate("/auth/signin").await;
     let cookie = answer.headers()["set-cookie"].to_str().unwrap();
-    assert!(cookie.contains("Max-Age=600"), "{cookie}");
+    assert!(cookie.contains("Max-Age=3600"), "{cookie}");
     let callback = osc.approve(&location(&answer)).await.unwrap();
     clock.advance(Duration::from_secs(600));
     is_refused(&mut browser, osc_tests::path_of(&callback)).await;

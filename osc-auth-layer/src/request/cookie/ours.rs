@@ -8,10 +8,10 @@ use super::{BadCookie, LONGEST};
 
 /// The part of a pending sign-in's cookie name between the session cookie's name and the tag.
 const PENDING: &str = "_signin_";
-/// The length of a tag: six random bytes in base64url, enough to tell a browser's pending sign-ins apart.
+/// The length of a tag: six bytes in base64url, enough to tell a browser's pending sign-ins apart.
 pub(crate) const TAG: usize = 8;
-/// The most pending sign-ins that are decrypted for one request. The layer leaves a browser four. Tabs that sign in at the
-/// same moment can leave more.
+/// The most pending sign-ins that are read for one request. The layer leaves a browser four. Tabs that sign in at the same moment
+/// can leave more.
 const MOST_PENDING: usize = 16;
 
 /// Returns the name of the cookie that holds the pending sign-in with this tag.
@@ -19,9 +19,17 @@ pub(crate) fn pending_name(session: &str, tag: &str) -> String {
     format!("{session}{PENDING}{tag}")
 }
 
-/// Reduces a request's cookies to the session cookie and the pending sign-ins whose tag the endpoint `reads`.
-///
-/// Keeps at most sixteen pending sign-ins, because each costs a decryption. Browsers send the oldest first (RFC 6265 §5.4).
+/// The cookies of a request that an endpoint reads.
+#[derive(Debug)]
+pub(crate) struct Ours {
+    /// The session cookie and the pending sign-ins. `None` if there are none.
+    pub(crate) header: Option<HeaderValue>,
+    /// The bytes of all other cookies, with their names.
+    pub(crate) foreign_bytes: usize,
+}
+
+/// Reduces a request's cookies to the session cookie and, if `pending` is `Some`, up to sixteen pending sign-ins. A pending
+/// sign-in with the tag in `pending` is always among them.
 ///
 /// Compares raw names. `tower-cookies` percent-decodes names, so it would accept a foreign `%5F_Host-…` as the layer's.
 ///
@@ -30,24 +38,29 @@ pub(crate) fn pending_name(session: &str, tag: &str) -> String {
 pub(crate) fn only_ours(
     headers: &HeaderMap,
     session: &str,
-    reads: impl Fn(&str) -> bool,
-) -> Result<Option<HeaderValue>, BadCookie> {
+    pending: Option<Option<&str>>,
+) -> Result<Ours, BadCookie> {
     let (mut names, mut too_long) = (HashSet::new(), None);
-    let (mut ours, mut room) = (String::new(), MOST_PENDING);
+    let (mut ours, mut room, mut foreign_bytes) = (String::new(), MOST_PENDING, 0);
     for header in headers.get_all(header::COOKIE) {
         for pair in header.as_bytes().split(|byte| *byte == b';') {
             let pair = pair.trim_ascii();
             let Some(at) = memchr::memchr(b'=', pair) else { continue };
             let (name, value) = (&pair[..at], pair[at + 1..].trim_ascii());
-            let Some(kind) = OurName::parse(name, session) else { continue };
+            let Some(kind) = OurName::parse(name, session) else {
+                foreign_bytes += pair.len();
+                continue;
+            };
             if !names.insert(name) {
                 return Err(BadCookie::Duplicate(String::from_utf8_lossy(name).into_owned()));
             }
             if value.len() > LONGEST {
                 too_long = Some(name);
             }
-            if let OurName::Pending(tag) = kind {
-                if room == 0 || !reads(tag) {
+            if let OurName::Pending(tag) = kind
+                && pending != Some(Some(tag))
+            {
+                if room == 0 || pending.is_none() {
                     continue;
                 }
                 room -= 1;
@@ -62,7 +75,8 @@ pub(crate) fn only_ours(
         return Err(BadCookie::TooLong(String::from_utf8_lossy(name).into_owned()));
     }
     // Parts of header values are valid in a header again.
-    Ok(HeaderValue::from_str(&ours).ok().filter(|_| !ours.is_empty()))
+    let header = HeaderValue::from_str(&ours).ok().filter(|_| !ours.is_empty());
+    Ok(Ours { header, foreign_bytes })
 }
 
 /// The name of one of the layer's cookies.

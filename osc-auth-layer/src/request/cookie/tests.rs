@@ -7,7 +7,7 @@ fn headers(values: &[&'static [u8]]) -> HeaderMap {
 
 /// Returns the cookies that an endpoint gets if it reads every pending sign-in.
 fn ours(cookies: &[&'static [u8]]) -> Result<Option<HeaderValue>, BadCookie> {
-    only_ours(&headers(cookies), "__Host-osc_session", |_| true)
+    only_ours(&headers(cookies), "__Host-osc_session", Some(None)).map(|ours| ours.header)
 }
 
 fn duplicate(name: &str) -> BadCookie {
@@ -159,10 +159,22 @@ fn s74_sixteen_pending_sign_ins_are_read_at_most() {
     assert_eq!(read[0], "__Host-osc_session_signin_0=1");
     assert_eq!(read[15], "__Host-osc_session_signin_15=1");
 
-    let read = only_ours(&headers(&[many]), "__Host-osc_session", |tag| tag == "9998").unwrap().unwrap();
-    let (pending, session) = read.to_str().unwrap().split_once("; ").unwrap();
-    assert_eq!(pending, "__Host-osc_session_signin_9998=1");
-    assert_eq!(session.as_bytes(), with_id("__Host-osc_session=ID"));
+    let read =
+        only_ours(&headers(&[many]), "__Host-osc_session", Some(Some("9998"))).unwrap().header.unwrap();
+    let read: Vec<_> = read.to_str().unwrap().split("; ").collect();
+    assert_eq!(read.len(), 18);
+    assert_eq!(read[16], "__Host-osc_session_signin_9998=1", "the one that belongs to the callback");
+    let none = only_ours(&headers(&[many]), "__Host-osc_session", None).unwrap().header.unwrap();
+    assert_eq!(none.as_bytes(), with_id("__Host-osc_session=ID"));
+}
+
+#[test]
+fn the_bytes_of_other_cookies_are_counted() {
+    let foreign_bytes = |cookies: &[&'static [u8]]| {
+        only_ours(&headers(cookies), "__Host-osc_session", Some(None)).unwrap().foreign_bytes
+    };
+    assert_eq!(foreign_bytes(&[with_id("__Host-osc_session=ID; __Host-osc_session_signin_a=1")]), 0);
+    assert_eq!(foreign_bytes(&[b"a=12; bc=3", with_id("__Host-osc_session=ID;d=45678")]), 15);
 }
 
 #[test]

@@ -186,14 +186,13 @@ pub(super) const TOKENS: Fields = &[
     ("client_secret_expires_at", &["0", "2000", "18446744073709551615"]),
 ];
 pub(super) const SIGN_IN: Fields = &[
-    ("s", &["\"tagtagtaAAAA\"", "\"tag\"", "\"tagtagta\"", "\"tagtagt\\u00e9\""]),
-    ("v", &["\"v\""]),
-    ("i", &["\"https://id.example\""]),
-    ("c", &["\"cli\""]),
-    ("u", &["\"https://app.example/auth/callback\""]),
-    ("e", &["true", "false"]),
-    ("r", &["\"/\"", "\"//evil.com\"", "\"/\\r\\nx: y\"", "\"\\u00e9\""]),
+    // The first is the hash of the cookie.
+    ("b", &["\"BINDING\"", "\"\"", "\"x\""]),
     ("t", &["0", "1700000000000", "18446744073709551615", "-1"]),
+    ("n", &["0", "1", "255", "256"]),
+    ("e", &["true", "false"]),
+    ("c", &["\"cli\""]),
+    ("r", &["\"/\"", "\"//evil.com\"", "\"/\\r\\nx: y\"", "\"\\u00e9\"", "null"]),
 ];
 pub(super) const RECORD: Fields = &[
     (

@@ -1,0 +1,105 @@
+//! Many tabs that a browser restores sign in together, and each gets to its own page.
+
+use std::time::Duration;
+
+use http::StatusCode;
+use mock_osc::{Endpoint, MockOsc};
+use osc_tests::{Browser, Stage, location, path_of, refusal};
+
+use super::{button_leads_to, signin_for};
+
+fn page(tab: usize) -> String {
+    format!("/report/{tab}?view=%2F{tab}")
+}
+
+/// Each tab begins after the one before it, so that the browser drops the cookies of the first ones.
+async fn begun(stage: &mut Stage, tabs: usize) -> Vec<String> {
+    let mut begun = Vec::new();
+    for tab in 0..tabs {
+        begun.push(stage.browser.begin_sign_in(&signin_for(&page(tab))).await);
+        stage.clock.advance(Duration::from_millis(1));
+    }
+    begun
+}
+
+async fn stage() -> Stage {
+    Stage::before_sign_in(MockOsc::builder(), |layer| layer).await
+}
+
+/// The provider consents by itself. The browser follows redirects to the end.
+async fn followed(browser: &mut Browser, osc: &MockOsc, authorize: &str) -> String {
+    let mut authorize = authorize.to_owned();
+    for _ in 0..5 {
+        let callback = osc.approve(&authorize).await.expect("the provider consents");
+        let next = location(&browser.navigate(path_of(&callback)).await);
+        if !next.starts_with(&osc.issuer()) {
+            return next;
+        }
+        authorize = next;
+    }
+    panic!("the sign-in never ends");
+}
+
+#[tokio::test]
+async fn twenty_tabs_get_to_their_own_pages_in_any_order() {
+    for reverse in [false, true] {
+        let mut stage = stage().await;
+        let mut tabs: Vec<_> = begun(&mut stage, 20).await.into_iter().enumerate().collect();
+        let Stage { osc, mut browser, .. } = stage;
+        if reverse {
+            tabs.reverse();
+        }
+        for (tab, authorize) in &tabs {
+            assert_eq!(followed(&mut browser, &osc, authorize).await, page(*tab));
+            assert_eq!(browser.fetch("/").await.status(), StatusCode::OK);
+        }
+    }
+}
+
+/// None of the tabs saw a cookie of another when it began.
+#[tokio::test]
+async fn twenty_tabs_that_begin_at_the_same_moment_get_to_their_own_pages() {
+    let Stage { osc, mut browser, .. } = stage().await;
+    let mut tabs = Vec::new();
+    for tab in 0..20 {
+        let mut alone = browser.clone();
+        alone.forget_cookies("");
+        tabs.push(alone.begin_sign_in(&signin_for(&page(tab))).await);
+        alone.cookies().iter().for_each(|(name, value)| browser.set_cookie(name, value));
+    }
+    for (tab, authorize) in tabs.iter().enumerate() {
+        assert_eq!(followed(&mut browser, &osc, authorize).await, page(tab));
+    }
+}
+
+#[tokio::test]
+async fn an_evicted_sign_in_begins_anew_once_and_then_shows_a_page() {
+    let mut stage = stage().await;
+    let first = begun(&mut stage, 5).await.remove(0);
+    let callback = stage.osc.approve(&first).await.unwrap();
+    // A script is not sent to the provider.
+    let answer = stage.browser.clone().fetch(path_of(&callback)).await;
+    assert_eq!(refusal(&answer), (400, "invalid_state".to_owned()));
+    let second = location(&stage.browser.navigate(path_of(&callback)).await);
+    assert!(second.starts_with(&stage.osc.issuer()), "{second}");
+    stage.clock.advance(Duration::from_millis(1));
+    begun(&mut stage, 5).await;
+    let callback = stage.osc.approve(&second).await.unwrap();
+
+    let answer = stage.browser.navigate(path_of(&callback)).await;
+
+    assert_eq!(refusal(&answer), (400, "invalid_state".to_owned()));
+    assert_eq!(button_leads_to(&answer), page(0));
+    assert_eq!(stage.osc.count(Endpoint::Token), 0);
+}
+
+#[tokio::test]
+async fn a_tab_with_a_long_page_that_is_evicted_gets_to_its_path() {
+    let mut stage = stage().await;
+    let long = format!("/report?{}", "q".repeat(1000));
+    let first = stage.browser.begin_sign_in(&signin_for(&long)).await;
+    stage.clock.advance(Duration::from_millis(1));
+    begun(&mut stage, 5).await;
+    let Stage { osc, mut browser, .. } = stage;
+    assert_eq!(followed(&mut browser, &osc, &first).await, "/report");
+}
