@@ -3,6 +3,7 @@
 mod facts;
 mod page;
 mod refusal;
+pub(crate) mod return_to;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
@@ -16,10 +17,6 @@ use crate::config::Config;
 /// The most bytes of headers in an answer of the layer. Each header counts with its name and four bytes for separators.
 /// nginx refuses an answer whose headers do not fit into 4 KB.
 pub(crate) const MOST_HEADERS: usize = 3584;
-
-/// The longest path with query that a sign-in returns to. With all else it has to fit into a sealed cookie of a kilobyte, and
-/// escaping in a link can triple its length.
-pub(crate) const LONGEST_RETURN: usize = 320;
 
 /// An answer of the layer, before it becomes a `Response<ResponseBody<B>>`.
 pub(crate) type Answer = Response<Bytes>;

@@ -5,12 +5,14 @@ mod builder;
 mod check;
 mod client;
 mod env;
+mod route;
 mod store;
 #[cfg(test)]
 mod tests;
 
 pub use self::builder::Builder;
 pub use self::client::{Client, ClientAuthMethod};
+pub(crate) use self::route::{Endpoint, route};
 use crate::request::cookie::CookieMode;
 use crate::request::origin::PublicUrl;
 use crate::request::public_path::PublicPaths;

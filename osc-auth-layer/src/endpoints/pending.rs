@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use tower_cookies::Cookies;
 
 use self::value::{Value, binding};
-use super::return_to::path_of;
+use crate::response::return_to::path_of;
 use super::state::{self, Carried, Parties, State};
 use crate::clock::Timestamp;
 use crate::config::Config;

@@ -2,7 +2,7 @@
 
 use http::{HeaderMap, HeaderValue, Method, Request, header};
 
-use super::LONGEST_RETURN;
+use super::return_to;
 use crate::config::Config;
 use crate::request::origin::{self, Origin};
 
@@ -40,7 +40,7 @@ impl Facts {
             path: format!("{base_path}{}", uri.path()),
             return_to: targets
                 .map(|target| format!("{base_path}{target}"))
-                .find(|target| target.len() <= LONGEST_RETURN),
+                .find(|target| target.len() <= return_to::LONGEST),
             session_cookie: config.cookies.session_name(|| origin::port(uri, headers)),
             base_path,
         }

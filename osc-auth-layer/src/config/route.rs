@@ -1,6 +1,6 @@
 //! Recognises the layer's own paths.
 
-use crate::config::Config;
+use super::Config;
 
 /// An endpoint that the layer serves itself.
 #[derive(Clone, Copy, Debug, PartialEq)]

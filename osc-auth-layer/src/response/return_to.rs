@@ -2,8 +2,7 @@
 
 use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
 
-use super::route;
-use crate::config::Config;
+use crate::config::{Config, route};
 use crate::redact::is_visible;
 use crate::request::public_path::is_dotted;
 
