@@ -1,37 +1,63 @@
 //! Makes every answer that the layer gives by itself: its status, its headers and its text.
 
 mod facts;
+mod headers;
 mod page;
 mod refusal;
 pub(crate) mod return_to;
 
+use std::borrow::Cow;
+use std::time::Duration;
+
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
+use http::{HeaderName, HeaderValue, Response, StatusCode, header};
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use serde_json::{Value, json};
 
 pub(crate) use self::facts::Facts;
+pub(crate) use self::headers::{MOST_HEADERS, fit};
+use self::headers::{insert, insert_fitting};
+use self::page::Page;
 use self::refusal::Kind;
 pub(crate) use self::refusal::{Refusal, StateProblem};
 use crate::config::Config;
+use crate::request::kind::{Htmx, RequestKind};
 
-/// The most bytes of headers in an answer of the layer. Each header counts with its name and four bytes for separators.
-/// nginx refuses an answer whose headers do not fit into 4 KB.
-pub(crate) const MOST_HEADERS: usize = 3584;
+/// The headers that decide the kind of a request.
+const VARY: &str = "Cookie, Accept, Content-Type, Sec-Fetch-Mode, Sec-Fetch-Dest, Upgrade-Insecure-Requests, HX-Request, \
+                    HX-Boosted, HX-History-Restore-Request, Turbo-Frame";
+const HX_REDIRECT: HeaderName = HeaderName::from_static("hx-redirect");
+const HX_RESWAP: HeaderName = HeaderName::from_static("hx-reswap");
 
 /// An answer of the layer, before it becomes a `Response<ResponseBody<B>>`.
 pub(crate) type Answer = Response<Bytes>;
 
 /// Makes the answer to a refused request.
 pub(crate) fn answer(config: &Config, facts: &Facts, refusal: Refusal) -> Answer {
-    let kind = refusal.kind(config.outage_status);
     let needs_signin = matches!(refusal, Refusal::Unauthenticated | Refusal::SessionEnded);
-    let mut response = if config.redirect_to_signin && needs_signin && facts.is_navigation && facts.is_safe {
-        see_other(&facts.signin_link())
-    } else {
-        page_or_json(facts, kind, &refusal.description())
+    let kind = refusal.kind(config.outage_status);
+    let mut response = match (&facts.kind, &refusal) {
+        (RequestKind::Navigation, _) if config.redirect_to_signin && needs_signin && facts.is_read => {
+            redirect_to_signin(facts)
+        }
+        (RequestKind::EventStream, Refusal::TemporarilyUnavailable { retry_after }) => {
+            empty_stream(*retry_after)
+        }
+        _ => explained(facts, kind, refusal.description()),
     };
     if response.status() == StatusCode::UNAUTHORIZED {
         response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge(facts, kind.2));
+    }
+    match facts.kind {
+        // htmx heeds this with any status, and opens the sign-in in the window.
+        RequestKind::Htmx(_) if needs_signin || facts.is_signin => {
+            insert_fitting(&mut response, HX_REDIRECT, facts.signin_links());
+        }
+        // htmx 4 shows the body of an error. JSON must not replace a part of the page.
+        RequestKind::Htmx(Htmx::Part | Htmx::Boosted) => {
+            response.headers_mut().insert(HX_RESWAP, HeaderValue::from_static("none"));
+        }
+        _ => {}
     }
     let headers = response.headers_mut();
     match refusal {
@@ -46,9 +72,7 @@ pub(crate) fn answer(config: &Config, facts: &Facts, refusal: Refusal) -> Answer
             }
         }
         Refusal::TemporarilyUnavailable { retry_after } => {
-            // Rounded up, so that a retry at exactly this time is not too early.
-            let seconds = retry_after.as_millis().div_ceil(1000).max(1);
-            insert(headers, header::RETRY_AFTER, &seconds.to_string());
+            insert(headers, header::RETRY_AFTER, &seconds(retry_after).to_string());
         }
         Refusal::MethodNotAllowed { allow } => insert(headers, header::ALLOW, allow.as_str()),
         _ => {}
@@ -56,38 +80,9 @@ pub(crate) fn answer(config: &Config, facts: &Facts, refusal: Refusal) -> Answer
     fit(response)
 }
 
-/// Omits cookie removals until the headers fit into [`MOST_HEADERS`]. The browser sends these cookies again, and the next
-/// answer removes them.
-pub(crate) fn fit(mut answer: Answer) -> Answer {
-    let headers = answer.headers_mut();
-    let mut total: usize = headers.iter().map(|(name, value)| size(name, value)).sum();
-    if total <= MOST_HEADERS {
-        return answer;
-    }
-    if let header::Entry::Occupied(cookies) = headers.entry(header::SET_COOKIE) {
-        let (name, cookies) = cookies.remove_entry_mult();
-        let cookies: Vec<_> = cookies.collect();
-        for cookie in cookies {
-            let is_removal = memchr::memmem::find(cookie.as_bytes(), b"; Max-Age=0").is_some();
-            if total > MOST_HEADERS && is_removal {
-                total -= size(&name, &cookie);
-            } else {
-                headers.append(&name, cookie);
-            }
-        }
-    }
-    if total > MOST_HEADERS {
-        tracing::error!(
-            bytes = total,
-            "The headers of an answer take more than 3.5 KB, which a proxy may refuse. Shorten the public URL, the \
-             layer's paths or the scopes."
-        );
-    }
-    answer
-}
-
-fn size(name: &HeaderName, value: &HeaderValue) -> usize {
-    name.as_str().len() + value.len() + 4
+/// Rounds up, so that a retry at exactly this time is not too early.
+fn seconds(retry_after: Duration) -> u128 {
+    retry_after.as_millis().div_ceil(1000).max(1)
 }
 
 /// Returns the challenge that every 401 needs (RFC 9110 §11.6.1). It names the cookie and, if a sign-in helps, its address.
@@ -101,26 +96,88 @@ fn challenge(facts: &Facts, offers_signin: bool) -> HeaderValue {
     HeaderValue::try_from(challenge).unwrap_or(HeaderValue::from_static("Cookie realm=\"osc\""))
 }
 
-fn page_or_json(facts: &Facts, (error, status, offers_signin): Kind, description: &str) -> Answer {
+/// Explains a refusal in the form that the reader understands.
+fn explained(
+    facts: &Facts,
+    (error, status, offers_signin): Kind,
+    mut description: Cow<'static, str>,
+) -> Answer {
+    if facts.is_write {
+        description = format!("Nothing was saved. {description}").into();
+    }
     let signin = offers_signin.then(|| facts.signin_link());
-    if facts.is_navigation {
-        let mut response = own(status, page::render(error, description, signin.as_deref()));
-        let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
-        headers.insert(header::CONTENT_SECURITY_POLICY, page::POLICY.clone());
-        headers.insert(header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
-        return response;
+    let page = |status, frame| {
+        let keeps_fragment = facts.keeps_fragment();
+        let page =
+            Page { error, description: &description, signin: signin.as_deref(), frame, keeps_fragment };
+        page_answer(status, &page)
+    };
+    match &facts.kind {
+        RequestKind::Navigation => page(status, None),
+        RequestKind::Turbo { frame } => page(status, frame.as_deref()),
+        // htmx 2 would ignore any other status, and show the old page under the new address.
+        RequestKind::Htmx(Htmx::Restore) => page(StatusCode::OK, None),
+        RequestKind::Grpc(content_type) => trailers_only(content_type.clone(), error, status, &description),
+        RequestKind::Htmx(Htmx::Part | Htmx::Boosted)
+        | RequestKind::EventStream
+        | RequestKind::Background => {
+            let mut json = json!({ "error": error, "error_description": description });
+            if let Some(signin) = signin {
+                json["signin"] = signin.into();
+            }
+            json_answer(status, &json)
+        }
     }
-    let mut json = json!({ "error": error, "error_description": description });
-    if let Some(signin) = signin {
-        json["signin"] = signin.into();
-    }
-    json_answer(status, &json)
+}
+
+fn page_answer(status: StatusCode, page: &Page<'_>) -> Answer {
+    let mut response = own(status, page.render());
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+    headers.insert(header::CONTENT_SECURITY_POLICY, page::POLICY.clone());
+    headers.insert(header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
+    response
 }
 
 pub(crate) fn json_answer(status: StatusCode, json: &Value) -> Answer {
     let mut response = own(status, json.to_string());
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
+
+/// Makes gRPC's answer without messages. Its trailers are headers, in gRPC-Web too, and the HTTP status is always 200.
+fn trailers_only(content_type: HeaderValue, error: &str, status: StatusCode, description: &str) -> Answer {
+    let code = match (error, status) {
+        ("temporarily_unavailable" | "provider_unavailable", _) => 14,
+        (_, StatusCode::UNAUTHORIZED) => 16,
+        (_, StatusCode::FORBIDDEN) => 7,
+        (_, StatusCode::METHOD_NOT_ALLOWED) => 12,
+        (_, StatusCode::BAD_REQUEST) => 3,
+        _ => 13,
+    };
+    const ESCAPED: &AsciiSet = &CONTROLS.add(b'%');
+    let mut response = own(StatusCode::OK, Bytes::new());
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, content_type);
+    headers.insert(HeaderName::from_static("grpc-status"), code.into());
+    let message = utf8_percent_encode(description, ESCAPED).to_string();
+    insert(headers, HeaderName::from_static("grpc-message"), &message);
+    response
+}
+
+/// Makes an event stream that ends at once, and tells the browser when to connect again.
+fn empty_stream(retry_after: Duration) -> Answer {
+    let milliseconds = seconds(retry_after) * 1000;
+    let mut response = own(StatusCode::OK, format!("retry: {milliseconds}\n\n"));
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+    response
+}
+
+fn redirect_to_signin(facts: &Facts) -> Answer {
+    let mut response = own(StatusCode::SEE_OTHER, Bytes::new());
+    // Says no less than the names, which would take the room that the address of a page needs.
+    response.headers_mut().insert(header::VARY, HeaderValue::from_static("*"));
+    insert_fitting(&mut response, header::LOCATION, facts.signin_links());
     response
 }
 
@@ -141,16 +198,6 @@ fn own(status: StatusCode, body: impl Into<Bytes>) -> Answer {
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    headers.insert(header::VARY, HeaderValue::from_static("Cookie, Accept, Sec-Fetch-Mode, Sec-Fetch-Dest"));
+    headers.insert(header::VARY, HeaderValue::from_static(VARY));
     response
-}
-
-fn insert(headers: &mut HeaderMap, name: HeaderName, value: &str) {
-    match HeaderValue::from_str(value) {
-        Ok(value) => _ = headers.append(name, value),
-        Err(_) => tracing::error!(
-            %name,
-            "The layer left out a header, because its value holds invalid characters. Check the configured paths and URLs."
-        ),
-    }
 }

@@ -56,7 +56,7 @@ async fn after_a_move_users_are_asked_to_sign_in_and_can() {
         assert!(is_page(&page), "{page:?}");
         assert_eq!(refusal(&page), (401, "unauthenticated".to_owned()));
         let text = String::from_utf8_lossy(page.body());
-        assert!(text.contains("/auth/signin?return_to=%2Freport"), "{text}");
+        assert!(text.contains("/auth/signin?return_to=/report"), "{text}");
         let told = soon(browser.fetch("/auth/session")).await;
         assert!(String::from_utf8_lossy(told.body()).contains(r#""signed_in":false"#), "{told:?}");
         assert_eq!(soon(browser.fetch("/public")).await.status(), StatusCode::OK);

@@ -47,7 +47,7 @@ pub(super) async fn serve(context: &Context<'_>) -> Result<Answer, Failed> {
     }
     if let (StateProblem::Evicted, Found::State(state)) = (problem, &found)
         && state.carried.restarts == 0
-        && signin::refuse_background(context.head.headers()).is_ok()
+        && signin::refuse_background(context.head).is_ok()
         && let Some(public_url) = context.public_url()
     {
         return signin::start(context, &public_url, return_to.as_deref(), 1).await.map_err(towards);

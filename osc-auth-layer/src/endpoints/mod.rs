@@ -97,7 +97,12 @@ pub(crate) fn serve<B>(
     endpoint: Endpoint,
     request: &Request<B>,
 ) -> BoxFuture<'static, Answer> {
-    let facts = Facts::of(&auth.config, request).without_return();
+    let facts = Facts::of(&auth.config, request);
+    // A page about a failed sign-in returns where that sign-in would have returned.
+    let query = signin::query(request.uri()).ok().filter(|_| endpoint == Endpoint::SignIn);
+    let target = query.as_ref().and_then(|query| query.get("return_to"));
+    let target = target.and_then(|target| return_to::landing(target, &auth.config, &facts.base_path));
+    let facts = facts.returning_to(target);
     let head = head(&facts.session_cookie, endpoint, request);
     Box::pin(async move {
         let answered = match head {
@@ -243,12 +248,12 @@ impl From<Refusal> for Failed {
 
 async fn handle(context: &Context<'_>, endpoint: Endpoint) -> Answer {
     let answered = match endpoint {
-        Endpoint::SignIn => signin::serve(context).await,
+        Endpoint::SignIn => signin::serve(context).await.map_err(Failed::from),
         Endpoint::Callback => callback::serve(context).await,
         Endpoint::SignOut => signout::serve(context).await.map_err(Failed::from),
         Endpoint::Session => session::serve(context).await.map_err(Failed::from),
     };
     answered.unwrap_or_else(|Failed { refusal, return_to }| {
-        answer(&context.auth.config, &context.facts.returning_to(return_to), refusal)
+        answer(&context.auth.config, &context.facts.clone().returning_to(return_to.as_deref()), refusal)
     })
 }

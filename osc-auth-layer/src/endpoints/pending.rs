@@ -11,11 +11,11 @@ use sha2::{Digest, Sha256};
 use tower_cookies::Cookies;
 
 use self::value::{Value, binding};
-use crate::response::return_to::path_of;
 use super::state::{self, Carried, Parties, State};
 use crate::clock::Timestamp;
 use crate::config::Config;
 use crate::request::cookie::pending_name;
+use crate::response::return_to::path_of;
 use crate::secret::{Secret, random_bytes};
 
 /// How long the cookie stays. An expired sign-in still leads the user to the right page.

@@ -32,7 +32,7 @@ async fn description(context: &Context<'_>) -> Option<Value> {
     };
     let session = session.filter(|session| !session.has_expired(&sessions.timing, sessions.now()));
     let Some(token) = session.and_then(|session| sessions.table.current(&session)) else {
-        return Some(json!({ "signed_in": false, "signin": context.after(&config.signin_path) }));
+        return Some(json!({ "signed_in": false, "signin": context.facts.signin_link() }));
     };
     let user = token.user();
     Some(json!({

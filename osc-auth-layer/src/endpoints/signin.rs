@@ -2,16 +2,17 @@
 
 use std::sync::Arc;
 
-use http::{HeaderMap, HeaderValue};
+use http::{Request, Uri};
 use url::Url;
 
 use super::pending::{Begun, NewSignIn};
 use super::query::{self, Query};
 use super::state::Parties;
-use super::{Context, Failed, return_to};
+use super::{Context, return_to};
 use crate::clock::Timestamp;
 use crate::oauth::{Credentials, ErrorCode, GrantError, Metadata, Misconfiguration};
 use crate::redact::line;
+use crate::request::kind::may_sign_in;
 use crate::request::origin::{self, Origin, PublicUrl};
 use crate::response::{Answer, MOST_HEADERS, Refusal, see_other};
 
@@ -21,19 +22,16 @@ const REDIRECTED: &str = "redirected";
 /// cookie and its attributes, and the PKCE challenge.
 const OTHER_HEADERS: usize = 480;
 
-pub(super) async fn serve(context: &Context<'_>) -> Result<Answer, Failed> {
+pub(super) async fn serve(context: &Context<'_>) -> Result<Answer, Refusal> {
     let config = &context.auth.config;
     let (uri, headers) = (context.head.uri(), context.head.headers());
-    // No page to return to is too long for a sign-in.
-    let is_page = |pair: &&str| pair.starts_with("return_to=");
-    let page = uri.query().unwrap_or_default().split('&').find(is_page).map_or(0, str::len);
-    let query = Query::parse(uri.query(), query::LONGEST + page)?;
-    refuse_background(headers)?;
+    let query = query(uri)?;
+    refuse_background(context.head)?;
     // On OSC, a visitor at the app's custom domain would return to `OSC_HOSTNAME`, where the cookie is missing.
     if config.is_osc_hostname
         && let Some(host) = origin::unknown_authority(&config.public_urls, uri, headers)
     {
-        return Err(unknown_host(context, host).into());
+        return Err(unknown_host(context, host));
     }
     let return_to = |url: &PublicUrl| {
         query.get("return_to").and_then(|target| return_to::landing(target, config, &url.base_path))
@@ -54,11 +52,17 @@ pub(super) async fn serve(context: &Context<'_>) -> Result<Answer, Failed> {
                 "The app's public URL is not known, because the request did not come directly to localhost. Set PUBLIC_URL \
                  to the URL that browsers use."
             );
-            return Err(Refusal::Misconfigured.into());
+            return Err(Refusal::Misconfigured);
         }
     };
-    let return_to = return_to(&public_url);
-    start(context, &public_url, return_to, 0).await.map_err(|refusal| Failed::towards(refusal, return_to))
+    start(context, &public_url, return_to(&public_url), 0).await
+}
+
+/// Reads the query of a sign-in. No page to return to is too long.
+pub(super) fn query(uri: &Uri) -> Result<Query, Refusal> {
+    let mut pairs = uri.query().unwrap_or_default().split('&');
+    let page = pairs.find(|pair| pair.starts_with("return_to=")).map_or(0, str::len);
+    Query::parse(uri.query(), query::LONGEST + page)
 }
 
 /// Begins a sign-in that returns to this page, or to the app's default. The layer itself began it anew `restarts` times.
@@ -145,19 +149,10 @@ async fn begin(
 }
 
 /// Refuses a prefetch, a frame and a script. In none of them a user clicked or could consent.
-pub(super) fn refuse_background(headers: &HeaderMap) -> Result<(), Refusal> {
-    let value = |name: &str| headers.get(name).map(HeaderValue::as_bytes);
-    let speculative = ["sec-purpose", "purpose", "x-moz"]
-        .into_iter()
-        .filter_map(value)
-        .any(|purpose| purpose.starts_with(b"prefetch") || purpose.starts_with(b"preview"));
-    let is_document = value("sec-fetch-dest").is_none_or(|dest| dest == b"document");
-    if speculative || !is_document {
-        return Err(Refusal::InvalidRequest(
-            "Sign-in needs a browser window of its own, not a frame, a script or a prefetch.",
-        ));
-    }
-    Ok(())
+pub(super) fn refuse_background(head: &Request<()>) -> Result<(), Refusal> {
+    may_sign_in(head.method(), head.headers()).then_some(()).ok_or(Refusal::InvalidRequest(
+        "Sign-in needs a browser window of its own, not a frame, a script or a prefetch.",
+    ))
 }
 
 fn unknown_host(context: &Context<'_>, host: &str) -> Refusal {

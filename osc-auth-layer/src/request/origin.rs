@@ -138,7 +138,7 @@ pub(crate) fn is_foreign(configured: &[PublicUrl], uri: &Uri, headers: &HeaderMa
 }
 
 /// Returns true if `origin`, the value of an `Origin` header, is one of the app's own.
-fn is_own(origin: &[u8], configured: &[PublicUrl], uri: &Uri, headers: &HeaderMap) -> bool {
+pub(crate) fn is_own(origin: &[u8], configured: &[PublicUrl], uri: &Uri, headers: &HeaderMap) -> bool {
     let is_it = |url: &PublicUrl| url.origin.as_bytes() == origin;
     if configured.is_empty() {
         // The scheme counts. A page that an attacker injects into plain http must not act in the https app.

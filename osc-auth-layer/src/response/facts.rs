@@ -1,79 +1,116 @@
 //! The facts about a request that an answer depends on.
 
-use http::{HeaderMap, HeaderValue, Method, Request, header};
+use http::{HeaderMap, Method, Request, Uri, header};
+use url::Url;
 
-use super::return_to;
-use crate::config::Config;
+use super::return_to::{checked, in_query};
+use crate::config::{Config, Endpoint, route};
+use crate::request::kind::{Htmx, RequestKind};
 use crate::request::origin::{self, Origin};
 
 /// The facts about a request that an answer depends on: who reads the answer, and where a sign-in starts and returns.
 #[derive(Clone, Debug)]
 pub(crate) struct Facts {
-    pub(super) is_navigation: bool,
-    pub(super) is_safe: bool,
+    pub(super) kind: RequestKind,
+    /// True for `GET` and `HEAD`.
+    pub(super) is_read: bool,
+    /// True if the app would have stored something, unless it refuses the request.
+    pub(super) is_write: bool,
+    /// True at the sign-in itself.
+    pub(super) is_signin: bool,
     /// The path below which the browser finds the app.
     pub(crate) base_path: String,
+    /// The path of the sign-in, as the browser sees it.
     pub(super) signin: String,
     /// The path that the browser asked for.
     pub(super) path: String,
-    /// The path and query that a sign-in can return to, if the request is a navigation.
-    return_to: Option<String>,
+    /// The targets that a sign-in can return to, the best first.
+    targets: Vec<String>,
     pub(crate) session_cookie: String,
 }
 
 impl Facts {
     pub(crate) fn of<B>(config: &Config, request: &Request<B>) -> Self {
-        let (uri, headers) = (request.uri(), request.headers());
+        let (method, uri, headers) = (request.method(), request.uri(), request.headers());
         let base_path = match origin::select(&config.public_urls, uri, headers) {
             Origin::Known(url) | Origin::Elsewhere(url) => url.base_path,
             Origin::Unknown => String::new(),
         };
-        let is_safe = matches!(*request.method(), Method::GET | Method::HEAD);
-        let is_navigation = is_navigation(headers);
-        let target = uri.path_and_query().filter(|_| is_navigation && is_safe);
-        // If path and query are too long, the path alone is still better than the app's first page.
-        let targets = target.into_iter().flat_map(|target| [target.as_str(), target.path()]);
-        Self {
-            is_navigation,
-            is_safe,
+        let kind = RequestKind::of(method, headers);
+        let is_read = matches!(*method, Method::GET | Method::HEAD);
+        let endpoint = route(config, uri.path());
+        let is_own_path = endpoint.is_some();
+        let is_call = matches!(kind, RequestKind::Grpc(_)) || *method == Method::CONNECT;
+        let mut facts = Self {
+            is_read,
+            is_write: !method.is_safe() && !is_call && !is_own_path,
+            is_signin: endpoint == Some(Endpoint::SignIn),
             signin: format!("{base_path}{}", config.signin_path),
             path: format!("{base_path}{}", uri.path()),
-            return_to: targets
-                .map(|target| format!("{base_path}{target}"))
-                .find(|target| target.len() <= return_to::LONGEST),
+            targets: Vec::new(),
             session_cookie: config.cookies.session_name(|| origin::port(uri, headers)),
             base_path,
-        }
+            kind,
+        };
+        let targets = match facts.shows_its_address() {
+            true => addresses(&facts.base_path, uri),
+            // A navigation to one of the layer's own paths comes from the provider, or from a page that chose `return_to`.
+            false if is_own_path && facts.kind == RequestKind::Navigation => Vec::new(),
+            false => page(config, uri, headers).unwrap_or_default(),
+        };
+        facts.targets = targets;
+        facts.targets.retain(|target| checked(target, config, &facts.base_path).is_some());
+        facts
     }
 
-    /// Removes the return path. For the layer's own endpoints, which a sign-in must not return to.
-    pub(crate) fn without_return(mut self) -> Self {
-        self.return_to = None;
+    /// Returns true if the browser's address bar shows the address of this request, or will do so.
+    fn shows_its_address(&self) -> bool {
+        let replaces_the_page =
+            matches!(self.kind, RequestKind::Navigation | RequestKind::Htmx(Htmx::Boosted | Htmx::Restore));
+        self.is_read && replaces_the_page
+    }
+
+    /// Returns true if the page's own fragment, which the browser does not send, belongs to the target of a sign-in.
+    pub(super) fn keeps_fragment(&self) -> bool {
+        self.kind == RequestKind::Navigation && self.is_read && !self.targets.is_empty()
+    }
+
+    /// Replaces the targets of a sign-in by the one that the request's query names.
+    pub(crate) fn returning_to(mut self, target: Option<&str>) -> Self {
+        if let Some(target) = target {
+            self.targets = vec![target.to_owned()];
+        }
         self
     }
 
-    /// Returns the same facts with another return path.
-    pub(crate) fn returning_to(&self, return_to: Option<String>) -> Self {
-        Self { return_to, ..self.clone() }
+    /// Returns the links to a sign-in that returns to the user's page. The best comes first, and the last returns nowhere.
+    pub(super) fn signin_links(&self) -> impl Iterator<Item = String> {
+        let returning =
+            self.targets.iter().map(|target| format!("{}?return_to={}", self.signin, in_query(target)));
+        returning.chain([self.signin.clone()])
     }
 
-    pub(super) fn signin_link(&self) -> String {
-        let Some(return_to) = &self.return_to else { return self.signin.clone() };
-        let query: String = form_urlencoded::byte_serialize(return_to.as_bytes()).collect();
-        format!("{}?return_to={query}", self.signin)
+    /// Returns the best of these links, for an answer's body.
+    pub(crate) fn signin_link(&self) -> String {
+        self.signin_links().next().unwrap_or_default()
     }
 }
 
-/// Returns true for a top-level navigation: if Fetch Metadata says so, or else if the request accepts `text/html`.
-fn is_navigation(headers: &HeaderMap) -> bool {
-    let value = |name: &str| headers.get(name).map(HeaderValue::as_bytes);
-    match (value("sec-fetch-mode"), value("sec-fetch-dest")) {
-        (None, None) => headers
-            .get_all(header::ACCEPT)
-            .iter()
-            .any(|accept| memchr::memmem::find(accept.as_bytes(), b"text/html").is_some()),
-        (mode, dest) => {
-            mode.is_none_or(|mode| mode == b"navigate") && dest.is_none_or(|dest| dest == b"document")
-        }
-    }
+/// Returns the address of the request. If path and query are too long, the path alone is still better than the first page.
+fn addresses(base_path: &str, uri: &Uri) -> Vec<String> {
+    let Some(address) = uri.path_and_query() else { return Vec::new() };
+    [address.as_str(), address.path()].map(|target| format!("{base_path}{target}")).into()
+}
+
+/// Returns the page that the request came from, if it is of the app's own origin.
+fn page(config: &Config, uri: &Uri, headers: &HeaderMap) -> Option<Vec<String>> {
+    // Only htmx tells the fragment.
+    let page = headers.get("hx-current-url").or_else(|| headers.get(header::REFERER))?;
+    let page = Url::parse(page.to_str().ok()?).ok()?;
+    let origin = page.origin().ascii_serialization();
+    let is_own = origin::is_own(origin.as_bytes(), &config.public_urls, uri, headers);
+    let query = page.query().map(|query| format!("?{query}")).unwrap_or_default();
+    let fragment = page.fragment().map(|fragment| format!("#{fragment}")).unwrap_or_default();
+    let path = page.path();
+    is_own.then(|| vec![format!("{path}{query}{fragment}"), format!("{path}{query}"), path.to_owned()])
 }

@@ -1,4 +1,4 @@
-//! The layer's own page. It has no script and no outside resource, and all text is escaped.
+//! The layer's own page. It loads nothing, and all text is escaped.
 
 use std::sync::LazyLock;
 
@@ -10,17 +10,67 @@ use sha2::{Digest, Sha256};
 const STYLE: &str = include_str!("page.css");
 const PAGE: &str = include_str!("page.html");
 
-/// Allows only the page's own style sheet, and forbids framing.
+/// Adds the fragment of the page's address to the target of the sign-in. Browsers do not send it, and a link would lose it.
+const SCRIPT: &str = include_str!("page.js");
+
+/// Allows only the page's own style sheet and script, and forbids framing.
 pub(super) static POLICY: LazyLock<HeaderValue> = LazyLock::new(|| {
-    let hash = STANDARD.encode(Sha256::digest(STYLE));
+    let [style, script] = [STYLE, SCRIPT].map(|text| STANDARD.encode(Sha256::digest(text)));
     let policy = format!(
-        "default-src 'none'; style-src 'sha256-{hash}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+        "default-src 'none'; style-src 'sha256-{style}'; script-src 'sha256-{script}'; base-uri 'none'; form-action \
+         'none'; frame-ancestors 'none'"
     );
     HeaderValue::try_from(policy).expect("a policy of ASCII text is valid in a header")
 });
 
-pub(super) fn render(error: &str, description: &str, signin: Option<&str>) -> String {
-    let title = match error {
+/// The contents of a page.
+#[derive(Default)]
+pub(super) struct Page<'p> {
+    pub(super) error: &'p str,
+    pub(super) description: &'p str,
+    /// The link to a sign-in, if it helps.
+    pub(super) signin: Option<&'p str>,
+    /// The id of the Turbo frame that shows the contents.
+    pub(super) frame: Option<&'p str>,
+    /// True if the link gets the fragment of the page's address.
+    pub(super) keeps_fragment: bool,
+}
+
+impl Page<'_> {
+    pub(super) fn render(&self) -> String {
+        let title = title(self.error);
+        // Turbo and htmx would fetch the link.
+        let action = self.signin.map(|signin| {
+            let label = if self.error == "provider_unavailable" { "Try again" } else { "Sign in with OSC" };
+            let href = escape(signin);
+            format!("<a class=\"button\" data-turbo=\"false\" hx-boost=\"false\" href=\"{href}\">{label}</a>")
+        });
+        let frame = self.frame.map(|id| format!("<turbo-frame id=\"{}\">", escape(id)));
+        let script = (self.keeps_fragment && action.is_some()).then(|| format!("<script>{SCRIPT}</script>"));
+        let (description, error) = (escape(self.description), escape(self.error));
+        // One pass over the template, so that placeholders inside values are not replaced.
+        let mut page = String::with_capacity(PAGE.len() + STYLE.len() + SCRIPT.len() + 512);
+        for part in PAGE.split("{{") {
+            let (name, rest) = part.split_once("}}").unwrap_or(("", part));
+            page += match name {
+                "style" => STYLE,
+                "title" => title,
+                "frame" => frame.as_deref().unwrap_or_default(),
+                "description" => &description,
+                "action" => action.as_deref().unwrap_or_default(),
+                "error" => &error,
+                "end of frame" => frame.as_ref().map_or("", |_| "</turbo-frame>"),
+                "script" => script.as_deref().unwrap_or_default(),
+                _ => "",
+            };
+            page += rest;
+        }
+        page
+    }
+}
+
+fn title(error: &str) -> &'static str {
+    match error {
         "unauthenticated" => "Please sign in",
         "session_ended" => "Your session has ended",
         "temporarily_unavailable" | "provider_unavailable" => "Temporarily unavailable",
@@ -29,27 +79,7 @@ pub(super) fn render(error: &str, description: &str, signin: Option<&str>) -> St
         "misconfigured" => "Sign-in is not set up",
         "invalid_state" | "sign_in_failed" => "Sign-in failed",
         _ => "The request failed",
-    };
-    let action = signin.map(|signin| {
-        let label = if error == "provider_unavailable" { "Try again" } else { "Sign in with OSC" };
-        format!("<a class=\"button\" href=\"{}\">{label}</a>", escape(signin))
-    });
-    let (action, description, error) = (action.unwrap_or_default(), escape(description), escape(error));
-    // One pass over the template, so that placeholders inside values are not replaced.
-    let mut page = String::with_capacity(PAGE.len() + STYLE.len() + 512);
-    for part in PAGE.split("{{") {
-        let (name, rest) = part.split_once("}}").unwrap_or(("", part));
-        page += match name {
-            "style" => STYLE,
-            "title" => title,
-            "description" => &description,
-            "action" => &action,
-            "error" => &error,
-            _ => "",
-        };
-        page += rest;
     }
-    page
 }
 
 fn escape(text: &str) -> String {
@@ -69,24 +99,43 @@ fn escape(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::return_to::LONGEST;
     use super::*;
+
+    fn page() -> Page<'static> {
+        Page { error: "unauthenticated", description: "Sign in to continue.", ..Page::default() }
+    }
 
     #[test]
     fn s14_foreign_text_is_escaped_everywhere() {
-        let page = render("x", "<script>&'{{title}}", Some("/signin?return_to=\"><script>"));
+        let (description, signin) = ("<script>&'{{title}}", "/signin?return_to=\"><script>");
+        let page = Page { description, signin: Some(signin), frame: Some("\"><script>"), ..page() };
+        let page = page.render();
         assert!(!page.contains("<script>"), "{page}");
         assert!(page.contains("&lt;script&gt;&amp;&#39;{{title}}"), "{page}");
         assert!(page.contains("href=\"/signin?return_to=&quot;&gt;&lt;script&gt;\""), "{page}");
+        assert!(page.contains("<turbo-frame id=\"&quot;&gt;&lt;script&gt;\">"), "{page}");
     }
 
     #[test]
     fn s39_the_page_loads_nothing_and_cannot_be_framed() {
         let policy = POLICY.to_str().unwrap();
         assert!(policy.contains("default-src 'none'") && policy.contains("frame-ancestors 'none'"));
-        let page = render("unauthenticated", "Sign in to continue.", None);
+        let page = page().render();
         assert!(page.contains(&format!("<style>{STYLE}</style>")), "{page}");
         for outside in ["http:", "https:", "src=", "<script", "url(", "@import"] {
             assert!(!page.contains(outside), "{outside}");
         }
+    }
+
+    #[test]
+    fn s39_the_only_script_is_the_pages_own() {
+        let page = Page { signin: Some("/signin?return_to=/a"), keeps_fragment: true, ..page() }.render();
+        assert_eq!(page.matches("<script").count(), 1, "{page}");
+        assert!(page.contains(&format!("<script>{SCRIPT}</script>")), "{page}");
+        let hash = STANDARD.encode(Sha256::digest(SCRIPT));
+        assert!(POLICY.to_str().unwrap().contains(&format!("script-src 'sha256-{hash}';")));
+        // A longer target would lead to the app's first page.
+        assert!(SCRIPT.contains(&format!("length <= {LONGEST}")), "{SCRIPT}");
     }
 }

@@ -89,7 +89,7 @@ async fn a_public_url_with_a_path_leads_everywhere_below_it() {
     assert_eq!(json["signin"], "/app/auth/signin");
     let page = browser.navigate("/x?y=1").await;
     let page = String::from_utf8_lossy(page.body()).into_owned();
-    assert!(page.contains("href=\"/app/auth/signin?return_to=%2Fapp%2Fx%3Fy%3D1\""), "{page}");
+    assert!(page.contains("href=\"/app/auth/signin?return_to=/app/x?y=1\""), "{page}");
 
     let authorize = browser.begin_sign_in("/auth/signin").await;
     assert_eq!(parameter(&authorize, "redirect_uri"), "http://localhost:3000/app/auth/callback");

@@ -104,7 +104,7 @@ async fn below_a_prefix_every_url_for_the_browser_contains_it() {
     let challenge = page.headers()[header::WWW_AUTHENTICATE].to_str().unwrap();
     assert!(challenge.contains("\"/app/auth/signin\""), "{challenge}");
     let html = String::from_utf8_lossy(page.body());
-    assert!(html.contains("/app/auth/signin?return_to=%2Fapp%2Fprivate%3Fx%3D1"), "{html}");
+    assert!(html.contains("/app/auth/signin?return_to=/app/private?x=1"), "{html}");
     let authorize = visitor.begin_sign_in("/app/auth/signin").await;
     let redirect_uri = Url::parse(&authorize).unwrap();
     let redirect_uri =
