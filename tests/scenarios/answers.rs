@@ -2,9 +2,11 @@
 //! navigation.
 
 mod endpoints;
+mod kinds;
 mod origins;
 mod outage;
 mod pages;
+mod returning;
 mod unauthenticated;
 
 use http::header;
