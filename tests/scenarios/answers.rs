@@ -2,6 +2,7 @@
 //! navigation.
 
 mod endpoints;
+mod grpc;
 mod kinds;
 mod origins;
 mod outage;
