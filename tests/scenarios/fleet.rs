@@ -28,13 +28,17 @@ pub(crate) async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) -> D
 
 /// Checks for 401 with this error and without a token.
 pub(crate) fn assert_refused(answer: &Answer, error: &str) {
-    assert_eq!((answer.status(), error_of(answer).as_str()), (StatusCode::UNAUTHORIZED, error));
+    assert_status(answer, StatusCode::UNAUTHORIZED, error);
+}
+
+fn assert_status(answer: &Answer, status: StatusCode, error: &str) {
+    assert_eq!((answer.status(), error_of(answer).as_str()), (status, error));
     assert!(token_of(answer).is_none());
 }
 
 /// Checks for a refusal as in an outage: the browser keeps its cookie and is asked to retry.
 pub(crate) fn assert_unavailable(answer: &Answer) {
-    assert_refused(answer, "temporarily_unavailable");
+    assert_status(answer, StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable");
     assert!(retry_after(answer) >= Duration::from_secs(1), "{answer:?}");
     assert!(!answer.headers().contains_key("set-cookie"), "{answer:?}");
 }

@@ -28,7 +28,7 @@ impl Page {
 #[derive(Debug)]
 pub(crate) enum Outcome {
     Served,
-    /// 401 `temporarily_unavailable`.
+    /// 503 `temporarily_unavailable`.
     Unavailable,
     /// The app's report of a failure of the platform.
     PlatformFailed,
@@ -43,10 +43,8 @@ impl Outcome {
         match answer.status().as_u16() {
             200 if is_right(page, answer) => Self::Served,
             303 => Self::Ended("redirected to sign-in".to_owned()),
-            401 => match error_of(answer).as_str() {
-                "temporarily_unavailable" => Self::Unavailable,
-                error => Self::Ended(error.to_owned()),
-            },
+            401 => Self::Ended(error_of(answer)),
+            503 if error_of(answer) == "temporarily_unavailable" => Self::Unavailable,
             403 | 502 if page != Page::Session => Self::PlatformFailed,
             _ => strange(),
         }

@@ -81,7 +81,7 @@ impl Builder {
             after_signout: "/".to_owned(),
             public_paths: PublicPaths::default(),
             redirect_to_signin: false,
-            outage_status: StatusCode::UNAUTHORIZED,
+            outage_status: StatusCode::SERVICE_UNAVAILABLE,
             timing: Timing {
                 refresh_leeway: Duration::from_secs(60),
                 refresh_ahead: Duration::from_secs(5 * 60),
@@ -300,9 +300,10 @@ impl Builder {
     }
 
     /// Sets the status of the answer `temporarily_unavailable`: the token has expired and the provider or the store is
-    /// unreachable. Default: 401.
+    /// unreachable. Default: 503, so that scripts do not take an outage for a sign-out. Any 4xx or 5xx is accepted.
     ///
-    /// We recommend 503, because clients retry it. Any 4xx or 5xx is accepted.
+    /// Proxies with outlier ejection count 5xx answers, and may take this node out of service although it works. Tell such a
+    /// proxy to ignore 503, or choose another status here.
     pub fn outage_status(self, status: StatusCode) -> Self {
         Self { outage_status: status, ..self }
     }

@@ -25,10 +25,10 @@ async fn outage(configure: impl FnOnce(Builder) -> Builder) -> (MockOsc, QuickCl
 }
 
 #[tokio::test]
-async fn an_expired_token_in_an_outage_gets_401_with_retry_after_and_keeps_the_session() {
+async fn an_expired_token_in_an_outage_gets_503_with_retry_after_and_keeps_the_session() {
     let (osc, clock, mut browser) = outage(|layer| layer).await;
 
-    let answers = refused_both_ways(&browser, "/a", 401, "temporarily_unavailable").await;
+    let answers = refused_both_ways(&browser, "/a", 503, "temporarily_unavailable").await;
 
     let mut longest = 0;
     for answer in &answers {
@@ -44,8 +44,8 @@ async fn an_expired_token_in_an_outage_gets_401_with_retry_after_and_keeps_the_s
 
 #[tokio::test]
 async fn outage_status_sets_the_status_of_an_outage_only() {
-    let (osc, _clock, browser) = outage(|layer| layer.outage_status(StatusCode::SERVICE_UNAVAILABLE)).await;
-    for answer in refused_both_ways(&browser, "/a", 503, "temporarily_unavailable").await {
+    let (osc, _clock, browser) = outage(|layer| layer.outage_status(StatusCode::UNAUTHORIZED)).await;
+    for answer in refused_both_ways(&browser, "/a", 401, "temporarily_unavailable").await {
         header_of(&answer, "retry-after");
     }
     let stranger = Browser::new(app(&layer(&osc)));
@@ -55,7 +55,7 @@ async fn outage_status_sets_the_status_of_an_outage_only() {
 #[tokio::test]
 async fn s56_an_outage_never_redirects_to_sign_in_nor_offers_it() {
     let (_osc, _clock, browser) = outage(Builder::redirect_to_signin).await;
-    for answer in refused_both_ways(&browser, "/a", 401, "temporarily_unavailable").await {
+    for answer in refused_both_ways(&browser, "/a", 503, "temporarily_unavailable").await {
         let text = everything(&answer);
         assert!(!text.contains("/auth/signin"), "it offers a sign-in: {text}");
     }

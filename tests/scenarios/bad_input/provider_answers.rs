@@ -189,7 +189,7 @@ async fn a_malformed_refresh_answer_keeps_the_session() {
 
         let answer = browser.fetch("/").await;
 
-        assert_eq!(refusal(&answer), (401, "temporarily_unavailable".to_owned()), "{fault:?}");
+        assert_eq!(refusal(&answer), (503, "temporarily_unavailable".to_owned()), "{fault:?}");
         let seconds: u64 = answer.headers()[header::RETRY_AFTER].to_str().unwrap().parse().unwrap();
         assert!((1..=450).contains(&seconds), "{fault:?} {seconds}");
         assert!(!answer.headers().contains_key(header::SET_COOKIE));

@@ -61,7 +61,7 @@ async fn refreshing(fault: Fault) {
     let answer = browser.fetch("/").await;
     if answer.status() != 200 {
         // The answer might still arrive, so the layer must not retry.
-        assert_eq!(refusal(&answer), (401, "temporarily_unavailable".to_owned()));
+        assert_eq!(refusal(&answer), (503, "temporarily_unavailable".to_owned()));
         assert_eq!(osc.count_grants("refresh_token"), 1);
         clock.advance(Duration::from_secs(2));
         assert_eq!(browser.fetch("/").await.status(), 200, "the next try is answered");

@@ -118,7 +118,7 @@ impl Tally {
         match answer {
             Ok(answer) if answer.status() == StatusCode::OK => self.served += 1,
             Ok(answer)
-                if answer.status() == StatusCode::UNAUTHORIZED
+                if answer.status() == StatusCode::SERVICE_UNAVAILABLE
                     && error_of(&answer) == "temporarily_unavailable" =>
             {
                 self.unavailable[node] += 1;

@@ -82,7 +82,7 @@ async fn a_wrong_redis_password_is_logged_and_public_paths_work() {
         assert_eq!(cluster.fetch(&visitor, 2, path).await.status(), StatusCode::OK, "{path}");
     }
     let answer = cluster.fetch(&visitor, 2, "/api/session").await;
-    assert_eq!(answer.status(), StatusCode::UNAUTHORIZED);
+    assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(error_of(&answer), "temporarily_unavailable");
     cluster.nodes[2].wrote("check them in the store's URL").await;
     let log = cluster.nodes[2].log();

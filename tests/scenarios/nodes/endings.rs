@@ -241,7 +241,7 @@ async fn a_full_list_of_endings_does_not_block_real_sign_outs() {
     }
     stranger.set_cookie(&name, &"A".repeat(43));
     let beyond = stranger.post_from("same-origin", "/auth/signout").await;
-    assert_eq!(osc_tests::refusal(&beyond), (401, "temporarily_unavailable".to_owned()));
+    assert_eq!(osc_tests::refusal(&beyond), (503, "temporarily_unavailable".to_owned()));
     assert!(!stranger.cookies().is_empty(), "nobody was signed out");
 
     let mut browser = nodes.at(0);

@@ -18,7 +18,7 @@ const PATIENCE_IN_PUBLIC: Duration = Duration::from_millis(200);
 const TROUBLES: [Trouble; 4] = [Trouble::Fails, Trouble::LosesAnswer, Trouble::Hangs, Trouble::HangsAfter];
 
 fn assert_unavailable(answer: &Answer) {
-    assert_eq!(refusal(answer), (401, "temporarily_unavailable".to_owned()));
+    assert_eq!(refusal(answer), (503, "temporarily_unavailable".to_owned()));
     assert!(retry_after(answer) >= Duration::from_secs(1));
     assert!(!answer.headers().contains_key(header::SET_COOKIE), "{answer:?}");
     assert!(token_of(answer).is_none());

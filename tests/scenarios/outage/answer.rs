@@ -55,20 +55,20 @@ async fn s56_an_outage_neither_redirects_nor_offers_sign_in() {
     stage.pass(EXPIRED);
     for script in [false, true] {
         let answer = if script { stage.fetch("/").await } else { stage.browser.navigate("/").await };
-        assert_eq!(answer.status(), StatusCode::UNAUTHORIZED);
+        assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
         assert!(!answer.headers().contains_key(header::LOCATION), "{answer:?}");
         assert!(!String::from_utf8_lossy(answer.body()).contains("/auth/signin"), "{answer:?}");
     }
 }
 
 #[tokio::test]
-async fn the_status_of_an_outage_can_be_503() {
-    let unavailable = StatusCode::SERVICE_UNAVAILABLE;
-    let mut stage = Stage::with(MockOsc::builder(), |layer| layer.outage_status(unavailable)).await;
+async fn the_status_of_an_outage_can_be_500() {
+    let chosen = StatusCode::INTERNAL_SERVER_ERROR;
+    let mut stage = Stage::with(MockOsc::builder(), |layer| layer.outage_status(chosen)).await;
     stage.osc.fault(Endpoint::Token, Fault::Status(429));
     stage.pass(EXPIRED);
     let answer = stage.fetch("/").await;
-    assert_eq!(answer.status(), unavailable);
+    assert_eq!(answer.status(), chosen);
     assert_eq!(error_of(&answer), "temporarily_unavailable");
     assert!(retry_after(&answer) >= Duration::from_secs(1));
     assert!(!answer.headers().contains_key(header::WWW_AUTHENTICATE));

@@ -26,7 +26,7 @@ async fn no_request_reaches_the_provider_during_backoff() {
         stage.pass(doubled - MOMENT);
         for _ in 0..3 {
             let answer = stage.fetch("/").await;
-            assert_eq!(answer.status(), StatusCode::UNAUTHORIZED);
+            assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
             assert_eq!(error_of(&answer), "temporarily_unavailable");
         }
         assert_eq!(stage.refreshes(), failure, "asked too early");

@@ -93,7 +93,7 @@ async fn survives(fault: Fault, requests: usize) {
     // The token has expired. The visitor is asked to retry and keeps the cookie.
     stage.pass(EXPIRED - LEEWAY);
     let answer = stage.clock.clone().through_second_tries(stage.browser.fetch("/")).await;
-    assert_eq!(answer.status(), StatusCode::UNAUTHORIZED, "{fault:?}");
+    assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE, "{fault:?}");
     assert_eq!(error_of(&answer), "temporarily_unavailable", "{fault:?}");
     assert!(!answer.headers().contains_key("set-cookie"), "{fault:?}");
     assert_eq!(stage.refreshes(), 2 * requests, "{fault:?}");

@@ -116,7 +116,7 @@ async fn a_read_only_replica_is_logged_and_works_when_promoted() {
 
     // The server becomes a replica again, as after a failover that the app's URL did not follow.
     cluster.server.command(&["REPLICAOF", "127.0.0.1", &port]).await;
-    until("it is noticed", async || cluster.fetch(0).await.status() == StatusCode::UNAUTHORIZED).await;
+    until("it is noticed", async || cluster.fetch(0).await.status() == StatusCode::SERVICE_UNAVAILABLE).await;
 }
 
 #[tokio::test]

@@ -130,7 +130,7 @@ async fn after_shutdown_no_refresh_starts_and_tokens_are_used_until_expiry() {
     stage.pass(EXPIRED - LEEWAY);
     let answer = stage.fetch("/").await;
 
-    assert_eq!(answer.status(), StatusCode::UNAUTHORIZED);
+    assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(error_of(&answer), "temporarily_unavailable");
     assert!(retry_after(&answer) >= Duration::from_secs(1));
     assert!(!stage.browser.cookies().is_empty(), "the session is kept");

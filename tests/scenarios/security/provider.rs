@@ -186,7 +186,7 @@ async fn s19_no_redirect_takes_a_refresh_a_push_or_a_revocation_elsewhere() {
     browser.navigate(&path).await;
     clock.advance(Duration::from_secs(3600));
     osc.fault(Endpoint::Token, elsewhere());
-    assert_eq!(refusal(&browser.fetch("/").await), (401, "temporarily_unavailable".to_owned()));
+    assert_eq!(refusal(&browser.fetch("/").await), (503, "temporarily_unavailable".to_owned()));
     osc.fault(Endpoint::Revoke, elsewhere());
     browser.post_from("same-origin", "/auth/signout").await;
     assert!(layer.shutdown(Duration::from_secs(5)).await);

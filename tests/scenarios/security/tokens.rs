@@ -87,7 +87,7 @@ async fn s24_no_token_is_in_any_body_url_header_or_cookie() {
     assert_eq!(browser.fetch("/").await.status(), 200);
     clock.advance(hour);
     osc.fault(Endpoint::Token, Fault::Status(500));
-    assert_eq!(refusal(&browser.fetch("/").await), (401, "temporarily_unavailable".to_owned()));
+    assert_eq!(refusal(&browser.fetch("/").await), (503, "temporarily_unavailable".to_owned()));
     browser.navigate("/").await;
     osc.clear_faults();
     let spent = osc.requests(Endpoint::Token).pop().unwrap().body;
