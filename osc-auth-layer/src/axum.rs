@@ -1,12 +1,14 @@
 //! Extractors and routes for axum (feature `axum`).
 //!
-//! Handlers can take these arguments. Each is also an optional extractor, so `Option<OscToken>` works on public paths.
+//! Handlers can take these arguments. All but the last are also optional extractors, so `Option<OscToken>` works on public paths.
+//! There, [`OscVisitor`] also tells an outage from a visitor who is not signed in.
 //!
 //! | extractor | answer if it is missing |
 //! |---|---|
 //! | [`OscToken`], [`OscSession`] | 401 ([`MissingToken`]) |
 //! | [`OscUser`] | 401, or 500 if the provider does not name the user's workspace ([`MissingUser`]) |
 //! | `OscContext` (feature `client`) | 401 ([`MissingToken`]) |
+//! | [`OscVisitor`] | never missing |
 //!
 //! With feature `client`, `ContextError` is a response, so handlers can return `Result<_, ContextError>`.
 //!
@@ -38,7 +40,7 @@ use http::{StatusCode, header};
 use crate::endpoints;
 use crate::endpoints::route;
 use crate::layer::OscAuthLayer;
-use crate::sessions::{OscSession, OscToken, OscUser};
+use crate::sessions::{OscSession, OscToken, OscUser, OscVisitor};
 
 /// Answers 401 when a handler asks for a token and the request has none.
 ///
@@ -138,6 +140,14 @@ extract!(OscUser, OscToken::user, MissingUser, |token: Option<&_>| match token {
     Some(_) => MissingUser::Unknown,
     None => MissingUser::NotSignedIn,
 });
+
+impl<S: Sync> FromRequestParts<S> for OscVisitor {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        Ok(Self::of(&parts.extensions))
+    }
+}
 
 /// Lets handlers return `Result<_, ContextError>`. The status is
 /// [`response_status`](crate::ContextError::response_status), the body JSON with `error` and `error_description`.

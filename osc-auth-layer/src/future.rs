@@ -91,9 +91,9 @@ where
                 StateProj::Waiting { waiting } => match &mut waiting.verdict {
                     Some(verdict) => match ready!(verdict.get_mut().as_mut().poll(cx)) {
                         Verdict::Answer(answer) => State::Answer { answer: Some(answer) },
-                        Verdict::Pass(token) => {
-                            if let (Some(token), Some(request)) = (token, &mut waiting.request) {
-                                request.extensions_mut().insert(token);
+                        Verdict::Pass(visitor) => {
+                            if let Some(request) = &mut waiting.request {
+                                visitor.enter(request.extensions_mut());
                             }
                             waiting.verdict = None;
                             continue;

@@ -10,7 +10,9 @@ use crate::endpoints::{self, Auth, route};
 use crate::request::cookie::BadCookie;
 use crate::request::origin;
 use crate::response::{Answer, Facts, Refusal, answer};
-use crate::sessions::{Cause, Freshness, OscToken, RETRY_AFTER, Refreshed, Session, SessionId, Sessions};
+use crate::sessions::{
+    Cause, Freshness, OscToken, OscVisitor, RETRY_AFTER, Refreshed, Session, SessionId, Sessions,
+};
 
 /// The longest wait for a refresh if the token has expired or expires within [`PATIENCE_WITH_TOKEN`].
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -21,8 +23,8 @@ const PATIENCE_IN_PUBLIC: Duration = Duration::from_millis(200);
 
 /// The decision about a request.
 pub(crate) enum Verdict {
-    /// The request goes to the inner service, with its token. On a public path there may be no token.
-    Pass(Option<OscToken>),
+    /// The request goes to the inner service. On a public path it may have no token.
+    Pass(OscVisitor),
     /// The layer answers the request.
     Answer(Box<Answer>),
 }
@@ -40,13 +42,15 @@ pub(crate) fn decide<B>(auth: &Arc<Auth>, request: &Request<B>) -> Decision {
     }
     let is_public = || auth.config.public_paths.matches(request.uri().path());
     let found = match authenticate(auth, request) {
-        Ok(Lookup::Usable(Usable::Token(token))) => return Decision::Now(Verdict::Pass(Some(token))),
+        Ok(Lookup::Usable(Usable::Token(token))) => {
+            return Decision::Now(Verdict::Pass(OscVisitor::SignedIn(token)));
+        }
         Ok(found) => found,
         Err(refusal) => {
             // Somebody else set one of two session cookies. Passing the request on without a session would hide that.
             let is_planted = matches!(refusal, Refusal::BadCookie(BadCookie::Duplicate(_)));
             if !is_planted && is_public() {
-                return Decision::Now(Verdict::Pass(None));
+                return Decision::Now(Verdict::Pass(without_token(&refusal)));
             }
             let answer = answer(&auth.config, &Facts::of(&auth.config, request), refusal);
             return Decision::Now(Verdict::Answer(Box::new(answer)));
@@ -55,11 +59,20 @@ pub(crate) fn decide<B>(auth: &Arc<Auth>, request: &Request<B>) -> Decision {
     let (auth, facts, is_public) = (auth.clone(), Facts::of(&auth.config, request), is_public());
     Decision::Later(Box::pin(async move {
         match resolve(&auth.sessions, found, is_public).await {
-            Ok(token) => Verdict::Pass(Some(token)),
-            Err(_) if is_public => Verdict::Pass(None),
+            Ok(token) => Verdict::Pass(OscVisitor::SignedIn(token)),
+            Err(refusal) if is_public => Verdict::Pass(without_token(&refusal)),
             Err(refusal) => Verdict::Answer(Box::new(answer(&auth.config, &facts, refusal))),
         }
     }))
+}
+
+/// Returns the visitor of a request that passes on a public path although it was refused a token. In an outage the app must not
+/// offer a sign-in to somebody who is signed in.
+fn without_token(refusal: &Refusal) -> OscVisitor {
+    match *refusal {
+        Refusal::TemporarilyUnavailable { retry_after } => OscVisitor::Unavailable { retry_after },
+        _ => OscVisitor::Anonymous,
+    }
 }
 
 enum Lookup {

@@ -104,7 +104,7 @@ pub use self::future::ResponseFuture;
 pub use self::layer::OscAuthLayer;
 pub use self::service::OscAuth;
 pub use self::sessions::{
-    OscSession, OscToken, OscUser, SessionError, SessionErrorKind, SessionInfo, UserSessions,
+    OscSession, OscToken, OscUser, OscVisitor, SessionError, SessionErrorKind, SessionInfo, UserSessions,
 };
 #[cfg(feature = "redis")]
 pub use self::store::redis::RedisStore;

@@ -58,10 +58,8 @@ where
             self.inner = self.inner.clone();
         }
         match decision {
-            Decision::Now(Verdict::Pass(token)) => {
-                if let Some(token) = token {
-                    request.extensions_mut().insert(token);
-                }
+            Decision::Now(Verdict::Pass(visitor)) => {
+                visitor.enter(request.extensions_mut());
                 ResponseFuture::inner(self.inner.call(request))
             }
             Decision::Now(Verdict::Answer(answer)) => ResponseFuture::answer(answer),

@@ -8,3 +8,4 @@ mod life;
 mod memory;
 mod pending;
 mod strangers;
+mod visitor;

@@ -24,6 +24,7 @@ mod table;
 mod token;
 mod user;
 mod user_sessions;
+mod visitor;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -57,6 +58,7 @@ pub(crate) use self::token::Issue;
 pub use self::token::OscToken;
 pub use self::user::OscUser;
 pub use self::user_sessions::{SessionInfo, UserSessions};
+pub use self::visitor::OscVisitor;
 use crate::clock::{Clock, Timestamp};
 use crate::flight::Flights;
 use crate::network::HttpClient;

@@ -1,0 +1,70 @@
+//! The visitor of a request, as a public path sees one.
+
+use std::time::Duration;
+
+use http::Extensions;
+
+use super::OscToken;
+
+/// Says who sends a request, on a [public path](crate::Builder::public_path) too.
+///
+/// `Option<OscToken>` is `None` both without a session and in an outage. This type tells the two apart, so that a page does not
+/// offer *Sign in* to a user who is signed in.
+///
+/// With the feature `axum` it is an extractor that never fails. Elsewhere, [`of`](Self::of) reads it from the request.
+///
+/// ```
+/// use http::Request;
+/// use osc_auth_layer::OscVisitor;
+///
+/// fn greet(request: &Request<()>) -> &'static str {
+///     match OscVisitor::of(request.extensions()) {
+///         OscVisitor::SignedIn(_token) => "Welcome back!",
+///         OscVisitor::Unavailable { .. } => "We cannot tell who you are right now. Try again in a moment.",
+///         _ => "Sign in to continue.",
+///     }
+/// }
+/// assert_eq!(greet(&Request::new(())), "Sign in to continue.");
+/// ```
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum OscVisitor {
+    /// The request has no session. The visitor may sign in.
+    Anonymous,
+    /// The user is signed in.
+    SignedIn(OscToken),
+    /// The request has a session cookie, but the layer cannot tell who the visitor is: the session store or the provider is
+    /// unreachable, or took longer than the 200 ms that a public path waits. The session is kept.
+    Unavailable {
+        /// The time after which a retry makes sense.
+        retry_after: Duration,
+    },
+}
+
+/// Marks a request whose visitor is not known because of an outage. A request with a token never needs it, so it costs nothing there.
+#[derive(Clone, Copy)]
+struct Outage {
+    retry_after: Duration,
+}
+
+impl OscVisitor {
+    /// Reads the visitor from the extensions of a request behind the layer. Without the layer it is [`Anonymous`](Self::Anonymous).
+    #[must_use]
+    pub fn of(extensions: &Extensions) -> Self {
+        // The token counts first: a mark beside it is that of an outer layer.
+        match (extensions.get::<OscToken>(), extensions.get::<Outage>()) {
+            (Some(token), _) => Self::SignedIn(token.clone()),
+            (None, Some(Outage { retry_after })) => Self::Unavailable { retry_after: *retry_after },
+            (None, None) => Self::Anonymous,
+        }
+    }
+
+    /// Tells the app. The caller has removed the token of an outer layer.
+    pub(crate) fn enter(self, extensions: &mut Extensions) {
+        match self {
+            Self::SignedIn(token) => _ = extensions.insert(token),
+            Self::Unavailable { retry_after } => _ = extensions.insert(Outage { retry_after }),
+            Self::Anonymous => _ = extensions.remove::<Outage>(),
+        }
+    }
+}
