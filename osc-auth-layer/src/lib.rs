@@ -57,6 +57,7 @@
 
 #[cfg(feature = "axum")]
 pub mod axum;
+mod bells;
 mod body;
 mod clock;
 mod config;

@@ -23,6 +23,7 @@ const ORDER: &[&[&str]] = &[
     &["oauth", "store"],
     &["network"],
     &["flight"],
+    &["bells"],
     &["sweeper"],
     &["seldom"],
     &["error"],

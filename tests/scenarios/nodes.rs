@@ -4,6 +4,7 @@
 mod clocks;
 mod crowded;
 mod deployment;
+mod ended;
 mod endings;
 mod history;
 mod outage;

@@ -2,6 +2,7 @@
 
 mod clock_jumps;
 mod deliveries;
+pub(crate) mod ended;
 mod identity;
 mod leftovers;
 mod life;

@@ -70,6 +70,8 @@ impl Sessions {
             // Another task does it already.
             return self.revoke(id, held_here);
         };
+        // Those who wait for a session that is not in the table hear of it too.
+        self.table.gone().ring(id.prefix());
         // A request may have read it meanwhile.
         self.table.find(id).inspect(|session| session.end(&self.table, ending));
         // A version that this node knows can be replaced without a read, unless only the record tells which token to revoke.

@@ -37,7 +37,7 @@ const FORCE_AGAIN: Duration = Duration::from_secs(10);
 #[derive(Clone)]
 pub struct OscSession {
     pub(super) id: SessionId,
-    engine: Weak<Sessions>,
+    pub(super) engine: Weak<Sessions>,
 }
 
 impl OscSession {

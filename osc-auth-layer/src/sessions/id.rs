@@ -33,6 +33,10 @@ impl SessionId {
         &self.0
     }
 
+    pub(super) fn prefix(&self) -> u16 {
+        u16::from_le_bytes([self.0[0], self.0[1]])
+    }
+
     /// Returns a name that may be shown: a hash, which does not reveal the id.
     pub(crate) fn public(&self) -> String {
         let mut hash = Sha256::new_with_prefix(b"osc-auth-layer/v1 public session id");

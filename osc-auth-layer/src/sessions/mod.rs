@@ -25,6 +25,7 @@ mod token;
 mod user;
 mod user_sessions;
 mod visitor;
+mod waiting;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -59,6 +60,7 @@ pub use self::token::OscToken;
 pub use self::user::OscUser;
 pub use self::user_sessions::{SessionInfo, UserSessions};
 pub use self::visitor::OscVisitor;
+use self::waiting::Waits;
 use crate::clock::{Clock, Timestamp};
 use crate::flight::Flights;
 use crate::network::HttpClient;
@@ -111,6 +113,8 @@ pub(crate) struct Sessions {
     pub(crate) stopping: CancellationToken,
     /// The tasks that `shutdown` waits for, such as refreshes and revocations.
     pub(crate) tasks: TaskTracker,
+    /// Those who wait for the end of a session.
+    waits: Waits,
     /// The reads under way from the store.
     reads: Reads<Option<Session>>,
     /// The refreshes under way, one at a time for each session.
@@ -152,6 +156,7 @@ impl Sessions {
             extensions: settings.extensions,
             stopping: CancellationToken::new(),
             tasks,
+            waits: Waits::default(),
             reads: Reads::default(),
             refreshing: Flights::default(),
             permits: Semaphore::new(MOST_REFRESHES),
@@ -226,13 +231,11 @@ impl Sessions {
 
     /// Returns a session that is still good. Counts as use of the session.
     pub(crate) async fn live(self: &Arc<Self>, id: &SessionId) -> Result<Option<Session>, StoreError> {
-        let Some(session) = self.find(id).await? else { return Ok(None) };
-        let now = self.now();
-        if session.has_expired(&self.timing, now) || self.table.current(&session).is_none() {
-            return Ok(None);
+        let live = self.peek(id).await?;
+        if let Some(session) = &live {
+            self.touch(session, self.now());
         }
-        self.touch(&session, now);
-        Ok(Some(session))
+        Ok(live)
     }
 
     /// Starts no further refresh and waits for the tasks under way. Returns true if all ended before `deadline`.

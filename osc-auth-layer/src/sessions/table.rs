@@ -4,6 +4,7 @@
 mod tests;
 
 use std::hash::BuildHasher;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use foldhash::quality::RandomState;
@@ -12,6 +13,7 @@ use hashbrown::hash_table::Entry;
 use parking_lot::RwLock;
 
 use super::{OscToken, Session, SessionId, Timing};
+use crate::bells::Bells;
 use crate::clock::Timestamp;
 
 /// How many sessions a part of a full table holds, unless there are [`MOST_PARTS`].
@@ -45,6 +47,8 @@ pub(crate) struct Table {
     hasher: RandomState,
     most: usize,
     held: AtomicUsize,
+    /// Rung when a session ends or is pushed out, for those who wait.
+    gone: Arc<Bells>,
     /// How many sessions were pushed out since the log was last told.
     pushed_out: AtomicUsize,
 }
@@ -69,6 +73,7 @@ impl Table {
             hasher: RandomState::default(),
             most,
             held: AtomicUsize::new(0),
+            gone: Arc::default(),
             pushed_out: AtomicUsize::new(0),
         }
     }
@@ -115,6 +120,7 @@ impl Table {
 
     /// Shows requests another token of the session, or none. The caller holds the session's lock, so that no older token follows.
     pub(super) fn show(&self, session: &Session, token: Option<OscToken>) {
+        let is_end = token.is_none();
         let shown = token.map_or_else(|| session.without_token(), |token| token.held_by().clone());
         let hash = self.hash(session.id());
         let mut part = self.part(hash).write();
@@ -122,6 +128,14 @@ impl Table {
         let replaced = found.map(|found| std::mem::replace(found, shown));
         drop(part);
         drop(replaced);
+        if is_end {
+            self.gone.ring(session.id().prefix());
+        }
+    }
+
+    /// Returns the bells that ring when sessions end, each under the [prefix](SessionId::prefix) of the session's id.
+    pub(super) fn gone(&self) -> &Arc<Bells> {
+        &self.gone
     }
 
     pub(crate) fn remove(&self, id: &SessionId) -> Option<Session> {
@@ -184,7 +198,13 @@ impl Table {
         let mut sample = self.sample(timing, now);
         sample.sort_unstable_by_key(|(last_seen, _)| *last_seen);
         let dropped = sample.iter().filter_map(|(_, id)| self.remove_if(id, |session| !session.is_shared()));
-        self.pushed_out.fetch_add(dropped.take(excess).count(), Ordering::Relaxed);
+        for session in dropped.take(excess) {
+            self.pushed_out.fetch_add(1, Ordering::Relaxed);
+            // One in a store goes on there.
+            if session.stored().is_none() {
+                self.gone.ring(session.id().prefix());
+            }
+        }
     }
 
     /// Returns when some sessions, taken at random, were last used, and [never](Timestamp::default) for expired ones.
@@ -221,6 +241,12 @@ impl Table {
 
     pub(crate) fn len(&self) -> usize {
         self.held.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for Table {
+    fn drop(&mut self) {
+        self.gone.ring_all();
     }
 }
 

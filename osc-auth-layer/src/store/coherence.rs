@@ -3,9 +3,8 @@
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::SeqCst};
 use std::time::{Duration, Instant};
 
-use tokio::sync::Notify;
-
 use super::RecordName;
+use crate::bells::Bells;
 
 /// The time for which a confirmation is good.
 const TRUST: Duration = Duration::from_secs(1);
@@ -22,12 +21,18 @@ pub(crate) struct Coherence {
     trusted_until: AtomicU64,
     start: Instant,
     counts: Box<[AtomicU32]>,
-    changes: Notify,
+    changes: Bells,
 }
 
 /// The epoch and the count of changes before a read.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct BeforeRead(u64);
+
+impl BeforeRead {
+    fn count(self) -> u32 {
+        self.0 as u32
+    }
+}
 
 impl Coherence {
     pub(crate) fn new() -> Self {
@@ -37,7 +42,7 @@ impl Coherence {
             trusted_until: AtomicU64::new(0),
             start: Instant::now(),
             counts: (0..COUNTERS).map(|_| AtomicU32::new(0)).collect(),
-            changes: Notify::new(),
+            changes: Bells::default(),
         }
     }
 
@@ -68,7 +73,7 @@ impl Coherence {
     /// Notes a change of the record.
     pub(crate) fn changed(&self, name: &RecordName) {
         self.count(name).fetch_add(1, SeqCst);
-        self.changes.notify_waiters();
+        self.changes.ring(name.prefix());
     }
 
     pub(crate) fn confirm(&self, as_of: Instant) {
@@ -79,19 +84,28 @@ impl Coherence {
     pub(crate) fn forget(&self) {
         self.trusted_until.store(0, SeqCst);
         self.epoch.fetch_add(1, SeqCst);
-        self.changes.notify_waiters();
+        self.changes.ring_all();
     }
 
-    /// Waits until the record changes after `before`. There is no timeout, so the caller has to set one.
+    /// Waits until the record changes after `before`, or may have. There is no timeout, so the caller has to set one.
     pub(crate) async fn change(&self, name: &RecordName, before: BeforeRead) {
+        self.until(name, |now| now != before).await;
+    }
+
+    /// Waits until the store notifies of a change to the record after `before`. Unlike [`change`](Self::change) it sleeps through a
+    /// break in the notifications. Those who wait for long would all read the store at its end.
+    pub(crate) async fn own_change(&self, name: &RecordName, before: BeforeRead) {
+        self.until(name, |now| now.count() != before.count()).await;
+    }
+
+    async fn until(&self, name: &RecordName, is_so: impl Fn(BeforeRead) -> bool) {
         loop {
-            let mut notified = std::pin::pin!(self.changes.notified());
             // Listens from here on, so no change is missed between the look and the wait.
-            notified.as_mut().enable();
-            if self.before_read(name) != before {
+            let ringing = self.changes.ringing(name.prefix());
+            if is_so(self.before_read(name)) {
                 return;
             }
-            notified.await;
+            ringing.await;
         }
     }
 
