@@ -76,6 +76,7 @@ impl OscAuthLayer {
     /// | `CLIENT_AUTH_METHOD` | `client_secret_basic` or `client_secret_post` ([`Builder::auth_method`]) | a method that the provider announces |
     /// | `OSC_ISSUER` | issuer of the provider ([`Builder::issuer`]) | `https://app.osaas.io` |
     /// | `COOKIE_KEY` | key that seals the `state` of sign-ins: 32 bytes or more, in base64 ([`Builder::cookie_key`]) | derived from the secret, or random |
+    /// | `COOKIE_NAME` | name of the session cookie ([`Builder::cookie_name`]) | `osc_session`, with a hash for a path |
     /// | `ALLOWED_WORKSPACES` | workspaces whose users may enter, separated by commas ([`Builder::allowed_workspaces`]) | every account may enter |
     /// | `OSC_PLATFORM` | feature `client`, for tests: base URL of the platform's services | the services of the issuer's environment |
     ///

@@ -23,8 +23,9 @@ impl Builder {
         check::authorization_params(&self.authorization_params)?;
         let public_urls = check::public_urls(&self.public_urls)?;
         check::paths(&self)?;
+        check::base_paths(&self, &public_urls)?;
         check::timing(&self.timing)?;
-        let cookies = check::cookie_mode(&self.cookie_name, &public_urls)?;
+        let cookies = check::cookie_mode(self.cookie_name.as_deref(), &public_urls)?;
         check::limits(&self)?;
         let store = self.store?;
         let secrets = check::cookie_keys(&self.cookie_keys, &self.client.0, store.is_some())?;

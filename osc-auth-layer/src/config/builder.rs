@@ -50,7 +50,7 @@ pub struct Builder {
     pub(super) outage_status: StatusCode,
     pub(super) timing: Timing,
     pub(super) max_sessions: usize,
-    pub(super) cookie_name: String,
+    pub(super) cookie_name: Option<String>,
     pub(super) cookie_keys: Vec<Vec<u8>>,
     /// Whether an error remains depends on the last of `store` and `store_url`, so `build()` reports it.
     pub(super) store: Result<Option<Arc<dyn SessionStore>>, ConfigError>,
@@ -89,7 +89,7 @@ impl Builder {
                 absolute_timeout: Duration::from_secs(30 * 24 * 60 * 60),
             },
             max_sessions: 100_000,
-            cookie_name: "osc_session".to_owned(),
+            cookie_name: None,
             cookie_keys: Vec::new(),
             store: Ok(None),
             configure_http: None,
@@ -352,12 +352,16 @@ impl Builder {
         Self { max_sessions: sessions, ..self }
     }
 
-    /// Sets the session cookie's name. Default: `osc_session`. Up to 64 letters, digits, `_` and `-`.
+    /// Sets the session cookie's name. Up to 64 letters, digits, `_` and `-`. The environment variable is `COOKIE_NAME`.
     ///
-    /// The layer adds the prefix `__Host-`, or on plain-http loopback the suffix `_<port>`. Two apps below different
-    /// paths of one host need different names. Otherwise they sign each other's users out.
+    /// Default: `osc_session`. If the first [`public_url`](Self::public_url) has a path, or an https port other than 443, eight hex
+    /// digits of their hash follow: `osc_session_1a2b3c4d`. The layer adds the prefix `__Host-`, or on plain-http loopback the
+    /// suffix `_<port>`.
+    ///
+    /// Apps on one host need different names, or they sign each other's users out. Names are no isolation: a browser sends the
+    /// cookie to every app on the host. So apps that must not act for each other's users need hosts of their own.
     pub fn cookie_name(self, name: impl Into<String>) -> Self {
-        Self { cookie_name: name.into(), ..self }
+        Self { cookie_name: Some(name.into()), ..self }
     }
 
     /// Adds a key that seals the `state` of sign-ins: 32 random bytes or more. All nodes of an app need the same keys.

@@ -3,6 +3,8 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
+use sha2::{Digest, Sha256};
+
 use super::Builder;
 use crate::error::{ConfigError, quoted};
 use crate::oauth::ClientConfig;
@@ -118,6 +120,19 @@ pub(super) fn public_urls(texts: &[String]) -> Result<Vec<PublicUrl>, ConfigErro
     Ok(urls)
 }
 
+/// Refuses a redirect URI in the place of a public URL. The app would find none of its own paths below it.
+pub(super) fn base_paths(builder: &Builder, urls: &[PublicUrl]) -> Result<(), ConfigError> {
+    let Builder { signin_path, callback_path, signout_path, session_path, .. } = builder;
+    for path in [signin_path, callback_path, signout_path, session_path] {
+        if let Some(url) = urls.iter().find(|url| url.base_path.ends_with(path.as_str())) {
+            let problem = format!("{} ends in {path}, a path of the layer", url.url(""));
+            let remedy = "Set it to the URL of the app's first page. The layer adds its own paths.";
+            return Err(ConfigError::invalid("PUBLIC_URL / public_url", problem, remedy));
+        }
+    }
+    Ok(())
+}
+
 pub(super) fn paths(builder: &Builder) -> Result<(), ConfigError> {
     let own = [
         ("signin_path", &builder.signin_path),
@@ -169,8 +184,24 @@ pub(super) fn timing(timing: &Timing) -> Result<(), ConfigError> {
     Ok(())
 }
 
-pub(super) fn cookie_mode(name: &str, urls: &[PublicUrl]) -> Result<CookieMode, ConfigError> {
-    const SETTING: &str = "cookie_name";
+/// Returns the default name of the session cookie. Browsers send a host's cookies to each of its ports and paths, so the names of
+/// two apps on one host have to differ. On plain http, the name gets the port elsewhere.
+fn default_cookie_name(urls: &[PublicUrl]) -> String {
+    let port = |url: &PublicUrl| if url.is_secure && url.port != 443 { url.port } else { 0 };
+    // All nodes have the same list of URLs. So they take the same name, whichever URL a request is for.
+    match urls.first() {
+        Some(url) if port(url) != 0 || !url.base_path.is_empty() => {
+            let hash = Sha256::digest(format!("{}{}", port(url), url.base_path));
+            let digits: String = hash[..4].iter().map(|byte| format!("{byte:02x}")).collect();
+            format!("osc_session_{digits}")
+        }
+        _ => "osc_session".to_owned(),
+    }
+}
+
+pub(super) fn cookie_mode(name: Option<&str>, urls: &[PublicUrl]) -> Result<CookieMode, ConfigError> {
+    const SETTING: &str = "COOKIE_NAME / cookie_name";
+    let name = &*name.map_or_else(|| default_cookie_name(urls), str::to_owned);
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
     if name.is_empty() || name.len() > 64 || !name.bytes().all(plain) {
         let problem = format!("is {name:?}, which is not a valid name");

@@ -60,6 +60,7 @@ impl Builder {
         if let Some(workspaces) = text("ALLOWED_WORKSPACES")? {
             builder = builder.allowed_workspaces(list(&workspaces));
         }
+        builder.cookie_name = text("COOKIE_NAME")?;
         if let Some(key) = text("COOKIE_KEY")? {
             let bytes = STANDARD.decode(&key).or_else(|_| STANDARD_NO_PAD.decode(&key));
             // Not the decoder's own error, which would quote a byte of the key.

@@ -133,13 +133,17 @@ impl ContextBuilder {
             let remedy = "Pass the personal access token as the OSC console shows it.";
             ConfigError::invalid(TOKEN, "contains characters that no token has", remedy)
         })?;
-        let issuer = Issuer::new(None, self.environment.as_deref(), false)?;
+        // The caller knows no issuer, so the error must not be about one.
+        let unusable = |problem: &str| {
+            let problem = format!("is {:?}, which {problem}", self.environment.as_deref().unwrap_or("prod"));
+            let remedy = "Use a name such as prod, stage or dev.";
+            ConfigError::invalid("OSC_ENVIRONMENT / environment", problem, remedy)
+        };
+        let issuer = Issuer::new(None, self.environment.as_deref(), false);
+        let issuer = issuer.map_err(|_| unusable("is not a name"))?;
         let platform = match &self.platform {
             Some(base) => Platform::at(base)?,
-            None => Platform::of(&issuer).ok_or_else(|| {
-                let remedy = "Use a name such as prod, stage or dev.";
-                ConfigError::invalid("environment", "has no platform", remedy)
-            })?,
+            None => Platform::of(&issuer).ok_or_else(|| unusable("has no platform"))?,
         };
         let http = HttpClient::new(self.configure_http.map(SyncWrapper::into_inner), self.clock.clone())?;
         let http = http.with_limits(LIMITS);
@@ -191,8 +195,8 @@ mod tests {
             (from(&[("OSC_ACCESS_TOKEN", " ")]), "OSC_ACCESS_TOKEN is not set"),
             (from(&[("OSC_ACCESS_TOKEN", "two words")]), "OSC_ACCESS_TOKEN contains"),
             (from(&[("OSC_ACCESS_TOKEN", "a\r\nx-jwt: b")]), "OSC_ACCESS_TOKEN contains"),
-            (from(&[("OSC_ACCESS_TOKEN", "t"), ("OSC_ENVIRONMENT", "dev.evil")]), "environment is"),
-            (from(&[("OSC_ACCESS_TOKEN", "t"), ("OSC_ENVIRONMENT", "xn--a")]), "OSC_ISSUER"),
+            (from(&[("OSC_ACCESS_TOKEN", "t"), ("OSC_ENVIRONMENT", "dev.evil")]), "OSC_ENVIRONMENT / env"),
+            (from(&[("OSC_ACCESS_TOKEN", "t"), ("OSC_ENVIRONMENT", "xn--a")]), "OSC_ENVIRONMENT / env"),
             (from(&[("OSC_ACCESS_TOKEN", "t"), ("OSC_PLATFORM", "http://osaas.io")]), "OSC_PLATFORM"),
             (OscContext::builder("").build(), "OSC_ACCESS_TOKEN is not set"),
         ];
