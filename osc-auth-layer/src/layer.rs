@@ -131,7 +131,8 @@ impl<S> Layer<S> for OscAuthLayer {
 }
 
 impl Builder {
-    /// Checks the settings and builds the layer. Works outside a Tokio runtime and sends nothing.
+    /// Checks the settings and builds the layer. Works outside a Tokio runtime and sends nothing. Logs which provider, client and
+    /// store it uses, and the redirect URIs to register.
     ///
     /// TLS uses the rustls crypto provider that the process has installed, or else aws-lc-rs for this layer only. The layer
     /// installs no provider, so your app may install its own before or afterwards.
@@ -140,6 +141,7 @@ impl Builder {
     /// [`ConfigError`] names the setting that is missing or cannot be used, and says what to do.
     pub fn build(self) -> Result<OscAuthLayer, ConfigError> {
         let (config, settings) = self.check()?;
+        config.announce(&settings);
         Ok(OscAuthLayer { auth: Auth::new(config, Sessions::new(settings)) })
     }
 }

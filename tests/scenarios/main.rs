@@ -5,6 +5,7 @@ mod architecture;
 mod bad_input;
 mod client;
 mod cluster;
+mod diagnoses;
 mod fleet;
 mod flow;
 mod guide;

@@ -1,5 +1,6 @@
 //! The configuration: collected by the [`Builder`], checked once by `build()`, immutable afterwards.
 
+mod announcement;
 mod build;
 mod builder;
 mod check;

@@ -10,6 +10,10 @@ impl<S: SessionStore + ?Sized> SessionStore for Arc<S> {
         (**self).namespace()
     }
 
+    fn place(&self) -> String {
+        (**self).place()
+    }
+
     fn get<'s>(&'s self, key: &'s str) -> StoreFuture<'s, Found> {
         (**self).get(key)
     }

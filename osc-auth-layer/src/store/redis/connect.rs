@@ -38,6 +38,10 @@ impl Server {
         Ok(Self { info, tls: is_tls.then(tls_connector).transpose()? })
     }
 
+    pub(super) fn place(&self) -> String {
+        format!("Redis at {}", self.info.addr())
+    }
+
     /// Connects with this version of the protocol, and authenticates. There is no timeout, so the caller has to set one.
     pub(super) async fn connect(
         &self,

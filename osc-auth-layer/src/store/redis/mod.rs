@@ -166,6 +166,10 @@ impl SessionStore for RedisStore {
         &self.namespace
     }
 
+    fn place(&self) -> String {
+        self.link.server.place()
+    }
+
     fn get<'s>(&'s self, key: &'s str) -> StoreFuture<'s, Found> {
         self.run(Request::call(&scripts::GET, &self.key(key)), scripts::found)
     }
@@ -264,5 +268,6 @@ mod tests {
         assert_eq!(store.key("n"), "app:s:n");
         let debug = format!("{store:?}");
         assert!(debug.contains("app") && !debug.contains("hunter2"), "{debug}");
+        assert_eq!(store.place(), "Redis at localhost:6379");
     }
 }

@@ -32,6 +32,21 @@ pub(super) enum Source {
     Pool(PgPool),
 }
 
+impl Source {
+    /// Returns host and database, without the user.
+    pub(super) fn place(&self) -> String {
+        let at = |options: &PgConnectOptions| {
+            let socket = options.get_socket().map(|socket| socket.display().to_string());
+            let host = socket.unwrap_or_else(|| format!("{}:{}", options.get_host(), options.get_port()));
+            format!("PostgreSQL at {host}/{}", options.get_database().unwrap_or_default())
+        };
+        match self {
+            Self::Server(options) => at(options),
+            Self::Pool(pool) => at(&pool.connect_options()),
+        }
+    }
+}
+
 pub(super) struct Connections {
     pub(super) source: Source,
     permits: Arc<Semaphore>,

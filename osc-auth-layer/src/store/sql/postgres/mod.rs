@@ -160,6 +160,10 @@ impl SessionStore for PostgresStore {
         &self.namespace
     }
 
+    fn place(&self) -> String {
+        self.database.connections.source.place()
+    }
+
     fn get<'s>(&'s self, key: &'s str) -> StoreFuture<'s, Found> {
         Box::pin(async move {
             let rows = self.connections().ask(|| sqlx::query(GET).bind(&*self.namespace).bind(key)).await?;

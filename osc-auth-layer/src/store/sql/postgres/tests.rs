@@ -34,6 +34,7 @@ fn debug_shows_the_namespace_and_no_password() {
         .namespace("shop");
     let debug = format!("{store:?}");
     assert!(debug.contains("shop") && !debug.contains("hunter2"), "{debug}");
+    assert_eq!(store.place(), "PostgreSQL at localhost:5432/app");
 }
 
 #[test]

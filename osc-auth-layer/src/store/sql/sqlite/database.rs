@@ -77,6 +77,15 @@ impl Database {
         Self { source, watchers: Watchers::default(), queue: Queue::default() }
     }
 
+    pub(super) fn place(&self) -> String {
+        let file =
+            |options: &SqliteConnectOptions| format!("SQLite file {}", options.get_filename().display());
+        match &self.source {
+            Source::File(options, _) => file(options),
+            Source::Pool(pool, _) => file(&pool.connect_options()),
+        }
+    }
+
     /// Returns true if changes by other processes are noticed. With a pool they are not, because `data_version` counts for one
     /// connection.
     pub(super) fn notices_changes(&self) -> bool {

@@ -139,6 +139,10 @@ impl SessionStore for SqliteStore {
         &self.namespace
     }
 
+    fn place(&self) -> String {
+        self.database.place()
+    }
+
     fn get<'s>(&'s self, key: &'s str) -> StoreFuture<'s, Found> {
         Box::pin(async move {
             self.database.keep_polling();

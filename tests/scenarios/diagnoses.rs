@@ -1,0 +1,12 @@
+//! Mistakes in a deployment: the log names the setting and the remedy, and the page blames the right side.
+
+mod build;
+
+use osc_tests::Logs;
+
+/// Returns the lines of the log at this level.
+fn lines(logs: &Logs, level: &str) -> Vec<String> {
+    let text = logs.text();
+    let level = format!(" {level} ");
+    text.lines().filter(|line| line.contains(&level)).map(str::to_owned).collect()
+}
