@@ -11,7 +11,7 @@ use crate::request::cookie::BadCookie;
 use crate::request::origin;
 use crate::response::{Answer, Facts, Refusal, answer};
 use crate::sessions::{
-    Cause, Freshness, OscToken, OscVisitor, RETRY_AFTER, Refreshed, Session, SessionId, Sessions,
+    Cause, Freshness, OscToken, OscVisitor, RETRY_AFTER, Refreshed, Session, SessionId, Sessions, Side,
 };
 
 /// The longest wait for a refresh if the token has expired or expires within [`PATIENCE_WITH_TOKEN`].
@@ -70,7 +70,7 @@ pub(crate) fn decide<B>(auth: &Arc<Auth>, request: &Request<B>) -> Decision {
 /// offer a sign-in to somebody who is signed in.
 fn without_token(refusal: &Refusal) -> OscVisitor {
     match *refusal {
-        Refusal::TemporarilyUnavailable { retry_after } => OscVisitor::Unavailable { retry_after },
+        Refusal::TemporarilyUnavailable { retry_after, .. } => OscVisitor::Unavailable { retry_after },
         _ => OscVisitor::Anonymous,
     }
 }
@@ -124,7 +124,10 @@ fn assess(sessions: &Arc<Sessions>, session: &Session) -> Result<Usable, Refusal
         Freshness::Due => match session.backing_off(sessions) {
             None => return Ok(Usable::Stale(session.clone(), token)),
             Some(_) if !token.issue().has_expired(now) => {}
-            Some(retry_after) => return Err(Refusal::TemporarilyUnavailable { retry_after }),
+            Some(retry_after) => {
+                let side = session.outage_side();
+                return Err(Refusal::TemporarilyUnavailable { retry_after, side });
+            }
         },
     }
     Ok(Usable::Token(token))
@@ -161,13 +164,14 @@ async fn resolve(sessions: &Arc<Sessions>, found: Lookup, is_public: bool) -> Re
             // The user may have signed out meanwhile.
             let token = current(sessions, &session)?;
             let is_usable = !token.issue().has_expired(sessions.now());
-            is_usable.then_some(token).ok_or(Refusal::TemporarilyUnavailable { retry_after })
+            let side = session.outage_side();
+            is_usable.then_some(token).ok_or(Refusal::TemporarilyUnavailable { retry_after, side })
         }
     }
 }
 
 async fn read(sessions: &Arc<Sessions>, id: &SessionId, is_public: bool) -> Result<Usable, Refusal> {
-    let unavailable = Refusal::TemporarilyUnavailable { retry_after: RETRY_AFTER };
+    let unavailable = Refusal::TemporarilyUnavailable { retry_after: RETRY_AFTER, side: Side::Store };
     let reading = sessions.find(id);
     let read = if is_public {
         match select(Box::pin(reading), sessions.clock.sleep(PATIENCE_IN_PUBLIC)).await {

@@ -69,6 +69,13 @@ pub(crate) enum NetworkError {
     TooLong,
 }
 
+/// A request that got no answer.
+pub(crate) struct Failure {
+    pub(crate) kind: NetworkError,
+    /// The cause for a log line: DNS, a refused connection, TLS, …
+    pub(crate) cause: String,
+}
+
 /// An HTTP client that follows no redirects, never retries, and limits the time and the size of an answer.
 #[derive(Clone)]
 pub(crate) struct HttpClient {
@@ -107,6 +114,11 @@ impl HttpClient {
         Self { limits, ..self.clone() }
     }
 
+    /// Returns the time that an answer may take.
+    pub(crate) fn time(&self) -> Duration {
+        self.limits.time
+    }
+
     pub(crate) async fn send(&self, request: WireRequest) -> Result<WireResponse, NetworkError> {
         self.send_within(request, self.limits.time).await
     }
@@ -117,6 +129,15 @@ impl HttpClient {
         request: WireRequest,
         time: Duration,
     ) -> Result<WireResponse, NetworkError> {
+        self.send_explained(request, time).await.map_err(|failure| failure.kind)
+    }
+
+    /// Works like [`send_within`](Self::send_within), and says why there is no answer.
+    pub(crate) async fn send_explained(
+        &self,
+        request: WireRequest,
+        time: Duration,
+    ) -> Result<WireResponse, Failure> {
         let WireRequest { method, url, headers, body } = request;
         let builder = self.client.request(method, url).headers(headers).timeout(time);
         let builder = if let Some(body) = body { builder.body(body) } else { builder };
@@ -124,7 +145,8 @@ impl HttpClient {
         let mut body = BytesMut::new();
         while let Some(chunk) = response.chunk().await.map_err(failure)? {
             if body.len() + chunk.len() > self.limits.bytes {
-                return Err(NetworkError::TooLong);
+                let cause = format!("the answer is longer than {} bytes", self.limits.bytes);
+                return Err(Failure { kind: NetworkError::TooLong, cause });
             }
             body.extend_from_slice(&chunk);
         }
@@ -140,7 +162,7 @@ impl std::fmt::Debug for HttpClient {
     }
 }
 
-fn failure(error: reqwest::Error) -> NetworkError {
+fn failure(error: reqwest::Error) -> Failure {
     let kind = if error.is_connect() || error.is_builder() {
         NetworkError::NotSent
     } else if error.is_timeout() {
@@ -149,8 +171,9 @@ fn failure(error: reqwest::Error) -> NetworkError {
         NetworkError::PossiblyProcessed
     };
     // Without the URL, so that readers of the log need not wonder whether it contains a secret.
-    tracing::debug!(error = %with_causes(&error.without_url()), ?kind, "a request got no answer");
-    kind
+    let cause = with_causes(&error.without_url());
+    tracing::debug!(error = %cause, ?kind, "a request got no answer");
+    Failure { kind, cause }
 }
 
 /// Returns the error's text with its causes. The text of reqwest alone names only the step that failed.

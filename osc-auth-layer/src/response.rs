@@ -40,7 +40,7 @@ pub(crate) fn answer(config: &Config, facts: &Facts, refusal: Refusal) -> Answer
         (RequestKind::Navigation, _) if config.redirect_to_signin && needs_signin && facts.is_read => {
             redirect_to_signin(facts)
         }
-        (RequestKind::EventStream, Refusal::TemporarilyUnavailable { retry_after }) => {
+        (RequestKind::EventStream, Refusal::TemporarilyUnavailable { retry_after, .. }) => {
             empty_stream(*retry_after)
         }
         _ => explained(facts, kind, refusal.description()),
@@ -71,7 +71,7 @@ pub(crate) fn answer(config: &Config, facts: &Facts, refusal: Refusal) -> Answer
                 insert(headers, header::SET_COOKIE, &removal.to_string());
             }
         }
-        Refusal::TemporarilyUnavailable { retry_after } => {
+        Refusal::TemporarilyUnavailable { retry_after, .. } => {
             insert(headers, header::RETRY_AFTER, &seconds(retry_after).to_string());
         }
         Refusal::MethodNotAllowed { allow } => insert(headers, header::ALLOW, allow.as_str()),
@@ -107,10 +107,10 @@ fn explained(
     }
     let signin = offers_signin.then(|| facts.signin_link());
     let page = |status, frame| {
-        let keeps_fragment = facts.keeps_fragment();
-        let page =
-            Page { error, description: &description, signin: signin.as_deref(), frame, keeps_fragment };
-        page_answer(status, &page)
+        let app = format!("{}/", facts.base_path);
+        let buttons = page::buttons(error, signin.as_deref(), facts.target(), &app);
+        let keeps_fragment = facts.keeps_fragment() && signin.is_some();
+        page_answer(status, &Page { error, description: &description, buttons, frame, keeps_fragment })
     };
     match &facts.kind {
         RequestKind::Navigation => page(status, None),
@@ -148,7 +148,7 @@ pub(crate) fn json_answer(status: StatusCode, json: &Value) -> Answer {
 /// Makes gRPC's answer without messages. Its trailers are headers, in gRPC-Web too, and the HTTP status is always 200.
 fn trailers_only(content_type: HeaderValue, error: &str, status: StatusCode, description: &str) -> Answer {
     let code = match (error, status) {
-        ("temporarily_unavailable" | "provider_unavailable", _) => 14,
+        ("temporarily_unavailable" | "provider_unavailable" | "store_unavailable", _) => 14,
         (_, StatusCode::UNAUTHORIZED) => 16,
         (_, StatusCode::FORBIDDEN) => 7,
         (_, StatusCode::METHOD_NOT_ALLOWED) => 12,

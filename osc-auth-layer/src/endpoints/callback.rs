@@ -40,7 +40,7 @@ pub(super) async fn serve(context: &Context<'_>) -> Result<Answer, Failed> {
     };
     // The back button leads here too: a signed-in user returns to the app.
     if let Some(id) = context.session_id()
-        && context.auth.sessions.live(&id).await.map_err(|_| towards(Refusal::ProviderUnavailable))?.is_some()
+        && context.auth.sessions.live(&id).await.map_err(|_| towards(Refusal::StoreUnavailable))?.is_some()
     {
         let page = return_to.unwrap_or_else(|| context.after(&context.auth.config.after_signin));
         return Ok(see_other(&page));
@@ -92,10 +92,10 @@ fn find(context: &Context<'_>, query: &Query) -> Found {
 /// Says why a `state` of this app does not complete a sign-in in this browser.
 async fn problem_of(context: &Context<'_>, state: &State) -> Result<StateProblem, Refusal> {
     let (auth, cookies) = (context.auth, context.pending_cookies());
-    let now = auth.sessions.common_now().await.map_err(|_| Refusal::ProviderUnavailable)?;
+    let now = auth.sessions.common_now().await.map_err(|_| Refusal::StoreUnavailable)?;
     Ok(if state.has_expired(now) {
         StateProblem::Expired
-    } else if exchange::is_used(auth, state).await.map_err(|_| Refusal::ProviderUnavailable)? {
+    } else if exchange::is_used(auth, state).await.map_err(|_| Refusal::StoreUnavailable)? {
         StateProblem::Used
     } else if cookies.has_evicted(&state.tag) {
         StateProblem::Evicted
@@ -113,7 +113,7 @@ async fn complete(
     query: Query,
 ) -> Result<Result<Answer, StateProblem>, Refusal> {
     let (auth, cookies) = (context.auth, context.pending_cookies());
-    let now = auth.sessions.common_now().await.map_err(|_| Refusal::ProviderUnavailable)?;
+    let now = auth.sessions.common_now().await.map_err(|_| Refusal::StoreUnavailable)?;
     if pending.state.has_expired(now) {
         cookies.remove(&pending.state.tag);
         return Ok(Err(StateProblem::Expired));
@@ -154,6 +154,6 @@ async fn is_live(auth: &Arc<Auth>, id: &SessionId) -> Result<bool, Refusal> {
     if known.is_some_and(|session| auth.sessions.table.current(&session).is_some()) {
         return Ok(true);
     }
-    let live = auth.sessions.live(id).await.map_err(|_| Refusal::ProviderUnavailable)?;
+    let live = auth.sessions.live(id).await.map_err(|_| Refusal::StoreUnavailable)?;
     Ok(live.is_some())
 }

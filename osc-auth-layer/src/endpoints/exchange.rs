@@ -15,7 +15,7 @@ use super::state::State;
 use crate::clock::Timestamp;
 use crate::endpoints::Auth;
 use crate::flight::landing;
-use crate::oauth::{Credentials, ErrorCode, GrantError};
+use crate::oauth::{Credentials, ErrorCode, GrantError, Misconfiguration};
 use crate::redact::redacted;
 use crate::response::{Refusal, StateProblem};
 use crate::secret::Secret;
@@ -78,7 +78,7 @@ impl<'s> Delivery<'s> {
     /// Notes for the node that began the session that this node hands it over. Returns false if that node has withdrawn it.
     pub(super) async fn claim(&self) -> Result<bool, Refusal> {
         let Some(backing) = self.auth.sessions.backing.as_deref() else { return Ok(true) };
-        Relay::new(backing, self.pending).claim().await.map_err(|_| Refusal::ProviderUnavailable)
+        Relay::new(backing, self.pending).claim().await.map_err(|_| Refusal::StoreUnavailable)
     }
 
     /// Notes that the next answer gives the session to the browser.
@@ -122,7 +122,7 @@ async fn run(
             // Without an outcome the browser keeps its pending sign-in, and can ask again.
             None => return auth.outcomes.forget(state),
         },
-        (Err(_), _) => Outcome::Refused(Refusal::ProviderUnavailable),
+        (Err(_), _) => Outcome::Refused(Refusal::StoreUnavailable),
     };
     let is_forsaken = auth.outcomes.end(state, &outcome, sessions.now());
     sender.send_replace(Some(outcome.clone()));
@@ -202,9 +202,8 @@ async fn sign_in(
     };
     let provider = &auth.sessions.provider;
     let client = provider.client_by_id(&pending.state.carried.client_id).await;
-    let client = client
-        .map_err(|_| Refusal::ProviderUnavailable)?
-        .ok_or(Refusal::InvalidState(StateProblem::Foreign))?;
+    let client =
+        client.map_err(|_| Refusal::StoreUnavailable)?.ok_or(Refusal::InvalidState(StateProblem::Foreign))?;
     let tokens = match provider.exchange(&client, code, &pending.redirect_uri, &pending.verifier).await {
         Ok(tokens) => tokens,
         Err(error) => return Err(refusal(auth, &client, error).await),
@@ -216,8 +215,7 @@ async fn sign_in(
         return Err(Refusal::NotAllowed);
     }
     // Every sign-in gets a new id, so a planted id is worthless (session fixation).
-    let token =
-        auth.sessions.begin(tokens, client, device).await.map_err(|_| Refusal::ProviderUnavailable)?;
+    let token = auth.sessions.begin(tokens, client, device).await.map_err(|_| Refusal::StoreUnavailable)?;
     let id = token.held_by().id().clone();
     tracing::debug!(session = %id.public(), "signed in");
     Ok(id)
@@ -236,7 +234,9 @@ async fn refusal(auth: &Auth, client: &Credentials, error: GrantError) -> Refusa
             tracing::error!(%error, "The provider refuses this client. Check CLIENT_ID and CLIENT_SECRET.");
             Refusal::Misconfigured
         }
+        GrantError::Misconfigured(Misconfiguration::OtherIssuer) => Refusal::Misconfigured,
         GrantError::Refused | GrantError::Misconfigured(_) => Refusal::SignInFailed,
+        GrantError::NotShared => Refusal::StoreUnavailable,
         GrantError::NotSent { .. } | GrantError::PossiblyProcessed { .. } | GrantError::TimedOut => {
             Refusal::ProviderUnavailable
         }

@@ -33,10 +33,11 @@ const LOOK_ANYWAY: Duration = Duration::from_secs(1);
 const TRIES: u32 = 6;
 
 /// The refusals that keep their error codes on other nodes. Every other refusal becomes a failed sign-in there.
-const TOLD: [Refusal; 5] = [
+const TOLD: [Refusal; 6] = [
     Refusal::AccessDenied,
     Refusal::NotAllowed,
     Refusal::ProviderUnavailable,
+    Refusal::StoreUnavailable,
     Refusal::Misconfigured,
     Refusal::InvalidState(StateProblem::Used),
 ];

@@ -75,7 +75,7 @@ pub(super) async fn start(
     let auth = context.auth;
     let provider = &auth.sessions.provider;
     let metadata = provider.metadata().await.map_err(refusal)?;
-    let now = auth.sessions.common_now().await.map_err(|_| Refusal::ProviderUnavailable)?;
+    let now = auth.sessions.common_now().await.map_err(|_| Refusal::StoreUnavailable)?;
     let page = Page { public_url, return_to, restarts };
     let mut begun = begin(context, &metadata, &page, now).await;
     const UNKNOWN_CLIENT: GrantError =
@@ -169,6 +169,7 @@ fn unknown_host(context: &Context<'_>, host: &str) -> Refusal {
 fn refusal(error: GrantError) -> Refusal {
     match error {
         GrantError::Misconfigured(_) => Refusal::Misconfigured,
+        GrantError::NotShared => Refusal::StoreUnavailable,
         GrantError::Refused
         | GrantError::NotSent { .. }
         | GrantError::PossiblyProcessed { .. }

@@ -4,14 +4,14 @@ use http::HeaderValue;
 
 use super::Context;
 use crate::response::{Answer, Refusal, see_other};
-use crate::sessions::RETRY_AFTER;
+use crate::sessions::{RETRY_AFTER, Side};
 
 pub(super) async fn serve(context: &Context<'_>) -> Result<Answer, Refusal> {
     let config = &context.auth.config;
     if let Some(id) = context.session_id()
         && !context.auth.sessions.sign_out(&id).await
     {
-        return Err(Refusal::TemporarilyUnavailable { retry_after: RETRY_AFTER });
+        return Err(Refusal::TemporarilyUnavailable { retry_after: RETRY_AFTER, side: Side::Store });
     }
     context.cookies.remove(config.cookies.removal(context.facts.session_cookie.clone()));
     let mut response = see_other(&context.after(&config.after_signout));

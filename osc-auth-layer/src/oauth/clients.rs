@@ -11,6 +11,7 @@ use super::wire::{AuthMethod, Credentials, GrantError};
 use super::{Metadata, Misconfiguration, Provider};
 use crate::clock::Timestamp;
 use crate::flight::Flight;
+use crate::network::WireResponse;
 use crate::redact::line;
 use crate::secret::Secret;
 
@@ -160,8 +161,7 @@ impl Provider {
         };
         let method = metadata.registrable_auth_method();
         let request = registration::request(endpoint, name, redirect_uris, method, scopes);
-        let response = self.http.send(request).await?;
-        match registration::parse(&response, redirect_uris, self.now()) {
+        let read = |response: &WireResponse| match registration::parse(response, redirect_uris, self.now()) {
             Some(registered) => {
                 tracing::info!(client_id = %line(&registered.0.id, 64), "Registered the app with the provider.");
                 Ok(registered)
@@ -170,7 +170,8 @@ impl Provider {
                 Err(GrantError::Misconfigured(Misconfiguration::RegistrationRefused))
             }
             None => Err(GrantError::PossiblyProcessed { retry_after: response.retry_after }),
-        }
+        };
+        self.ask("registration", request, self.http.time(), read).await
     }
 
     /// Returns the client if it is configured.

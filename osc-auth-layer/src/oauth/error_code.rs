@@ -58,6 +58,8 @@ pub(crate) enum Misconfiguration {
     Code(ErrorCode),
     /// The provider announces no client authentication method that the layer supports.
     NoCommonAuthMethod,
+    /// Under the configured issuer, there is another provider or none.
+    OtherIssuer,
     NoRegistrationEndpoint,
     RegistrationRefused,
     TooManyRedirectUris,
@@ -79,6 +81,7 @@ impl fmt::Display for Misconfiguration {
         match self {
             Self::Code(code) => code.fmt(f),
             Self::NoCommonAuthMethod => f.write_str("no client authentication method in common"),
+            Self::OtherIssuer => f.write_str("no metadata of the configured issuer"),
             Self::NoRegistrationEndpoint => f.write_str("no registration_endpoint"),
             Self::RegistrationRefused => f.write_str("registration refused"),
             Self::TooManyRedirectUris => f.write_str("too many redirect URIs"),

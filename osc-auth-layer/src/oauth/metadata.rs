@@ -1,5 +1,6 @@
 //! The provider's metadata (RFC 8414). It is checked when it arrives, and cached by the [`Provider`](super::Provider).
 
+use std::fmt;
 use std::sync::Arc;
 
 use http::Method;
@@ -102,6 +103,27 @@ pub(crate) fn is_safe(url: &Url) -> bool {
     }
 }
 
+/// Metadata that must not be used. The text names the problem and quotes at most a short part.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Unusable {
+    /// It is of another issuer, so the configured one is wrong.
+    OtherIssuer(String),
+    Unreadable(String),
+}
+
+impl From<String> for Unusable {
+    fn from(problem: String) -> Self {
+        Self::Unreadable(problem)
+    }
+}
+
+impl fmt::Display for Unusable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (Self::OtherIssuer(problem) | Self::Unreadable(problem)) = self;
+        f.write_str(problem)
+    }
+}
+
 /// The fields of the metadata that the layer uses.
 #[derive(Debug, Clone)]
 pub(crate) struct Metadata {
@@ -135,8 +157,8 @@ impl Metadata {
         }
     }
 
-    /// Reads an answer to [`Issuer::metadata_request`]. The error names the problem and quotes at most a short part.
-    pub(crate) fn parse(body: &[u8], issuer: &Issuer) -> Result<Self, String> {
+    /// Reads an answer to [`Issuer::metadata_request`].
+    pub(crate) fn parse(body: &[u8], issuer: &Issuer) -> Result<Self, Unusable> {
         let json: Value = serde_json::from_slice(body).map_err(|_| "is not JSON".to_owned())?;
         let text = |name: &str| match json.get(name) {
             None | Some(Value::Null) => Ok(None),
@@ -144,10 +166,12 @@ impl Metadata {
             Some(_) => Err(format!("has a {name} that is not a string")),
         };
         // The issuer must be identical, or the answer must not be used (RFC 8414 §3.3).
-        let named = text("issuer")?.ok_or("names no issuer")?;
+        let named = text("issuer")?.ok_or_else(|| "names no issuer".to_owned())?;
         if named != issuer.as_str() {
-            let named: String = named.chars().take(200).collect();
-            return Err(format!("names the issuer {named:?} instead of {:?}", issuer.text));
+            let shown: String = named.chars().take(200).collect();
+            let problem = format!("names the issuer {shown:?} instead of {:?}", issuer.text);
+            let is_another = Url::parse(named).is_ok();
+            return Err(if is_another { Unusable::OtherIssuer(problem) } else { problem.into() });
         }
         let endpoint = |name: &str| {
             let Some(text) = text(name)? else { return Ok(None) };

@@ -21,6 +21,7 @@ use tokio_util::task::TaskTracker;
 pub(crate) use self::clients::ClientConfig;
 use self::clients::Clients;
 pub(crate) use self::error_code::{ErrorCode, Misconfiguration};
+use self::metadata::Unusable;
 pub(crate) use self::metadata::{Issuer, Metadata};
 #[cfg(feature = "client")]
 pub(crate) use self::metadata::{is_environment, is_safe};
@@ -28,8 +29,9 @@ pub(crate) use self::registration::{Registered, Registrations};
 pub(crate) use self::wire::{AuthMethod, Credentials, Grant, GrantError, Tokens, bearer};
 use crate::clock::{Clock, Timestamp};
 use crate::flight::Flight;
-use crate::network::{HttpClient, WireRequest};
+use crate::network::{HttpClient, WireRequest, WireResponse};
 use crate::secret::Secret;
+use crate::seldom::Seldom;
 
 /// How long the provider may take to answer a grant.
 ///
@@ -49,6 +51,10 @@ pub(crate) struct Provider {
     tasks: TaskTracker,
     metadata: Mutex<Option<CachedMetadata>>,
     metadata_flight: Flight<Result<Arc<Metadata>, GrantError>>,
+    /// Limits the log lines about the metadata.
+    metadata_log: Seldom,
+    /// Limits the log line about other requests.
+    outage_log: Seldom,
 }
 
 #[derive(Clone)]
@@ -76,6 +82,8 @@ impl Provider {
             tasks,
             metadata: Mutex::default(),
             metadata_flight: Flight::default(),
+            metadata_log: Seldom::default(),
+            outage_log: Seldom::default(),
         }
     }
 
@@ -104,37 +112,79 @@ impl Provider {
     }
 
     async fn fetch_metadata(&self) -> Result<Arc<Metadata>, GrantError> {
-        let answer = self.http.send(self.issuer.metadata_request()).await;
-        let found = answer.as_ref().ok().filter(|response| response.status == StatusCode::OK);
-        let parsed = found.map(|response| Metadata::parse(&response.body, &self.issuer));
+        let answer = self.http.send_explained(self.issuer.metadata_request(), self.http.time()).await;
+        let parsed = match &answer {
+            Ok(response) if response.status == StatusCode::OK => {
+                Ok(Metadata::parse(&response.body, &self.issuer))
+            }
+            Ok(response) => Err(format!("the answer has status {}", response.status.as_u16())),
+            Err(failure) => Err(failure.cause.clone()),
+        };
         let now = self.now();
         let cached = |metadata, is_fallback| {
             let fresh = now..now.plus(METADATA_LIFETIME);
             CachedMetadata { metadata: Arc::new(metadata), fresh, is_fallback }
         };
         let (mut cache, issuer) = (self.metadata.lock(), self.issuer.as_str());
+        let mut error = GrantError::NotSent { retry_after: None };
         match parsed {
-            Some(Ok(metadata)) => return Ok(cache.insert(cached(metadata, false)).metadata.clone()),
-            Some(Err(problem)) => {
-                tracing::error!(issuer, "The provider's metadata {problem}. Check OSC_ISSUER.");
+            Ok(Ok(metadata)) => return Ok(cache.insert(cached(metadata, false)).metadata.clone()),
+            Ok(Err(problem)) => {
+                if self.metadata_log.is_due(now) {
+                    tracing::error!(issuer, "The provider's metadata {problem}. Check OSC_ISSUER.");
+                }
+                if matches!(problem, Unusable::OtherIssuer(_)) {
+                    error = GrantError::Misconfigured(Misconfiguration::OtherIssuer);
+                }
                 // An answer with the wrong issuer ends the use of a fallback (RFC 8414 §3.3).
                 cache.take_if(|cached| cached.is_fallback);
             }
-            None => {
-                let status = answer.map(|response| response.status.as_u16()).ok();
-                tracing::warn!(
-                    issuer,
-                    status,
-                    "The provider's metadata could not be fetched. Check the network and OSC_ISSUER."
-                );
+            Err(cause) => {
+                if self.metadata_log.is_due(now) {
+                    tracing::warn!(
+                        issuer,
+                        cause,
+                        "The provider's metadata could not be fetched. Check the network and OSC_ISSUER."
+                    );
+                }
                 if self.issuer.known_endpoints {
                     cache.get_or_insert_with(|| cached(Metadata::known(&self.issuer), true));
                 }
             }
         }
-        let cached = cache.as_mut().ok_or(GrantError::NotSent { retry_after: None })?;
+        let cached = cache.as_mut().ok_or(error)?;
         cached.fresh = now..now.plus(RETRY_METADATA);
         Ok(cached.metadata.clone())
+    }
+
+    /// Sends a request and reads its answer. Logs at most once a minute why there is no usable one.
+    async fn ask<T>(
+        &self,
+        doing: &'static str,
+        request: WireRequest,
+        time: Duration,
+        read: impl FnOnce(&WireResponse) -> Result<T, GrantError>,
+    ) -> Result<T, GrantError> {
+        let (answer, cause) = match self.http.send_explained(request, time).await {
+            Ok(response) => {
+                let cause = format!("the answer has status {} and is of no use", response.status.as_u16());
+                (read(&response), cause)
+            }
+            Err(failure) => (Err(failure.kind.into()), failure.cause),
+        };
+        let is_outage = matches!(
+            answer,
+            Err(GrantError::NotSent { .. } | GrantError::PossiblyProcessed { .. } | GrantError::TimedOut)
+        );
+        if is_outage && self.outage_log.is_due(self.now()) {
+            tracing::warn!(
+                doing,
+                cause,
+                "A request to the provider failed. Check the provider, and this machine's DNS, proxy, firewall and \
+                 certificates."
+            );
+        }
+        answer
     }
 
     /// Pushes an authorization request and returns its `request_uri` (RFC 9126 §2.1).
@@ -150,10 +200,10 @@ impl Provider {
         let is_left = |(name, _): &(&str, &str)| method == AuthMethod::Basic || *name != "client_id";
         let fields: Vec<_> = fields.iter().copied().filter(is_left).collect();
         let request = wire::client_request(endpoint, credentials, method, &fields);
-        let response = self.http.send(request).await?;
         let state = fields.iter().filter(|(name, _)| *name == "state").map(|(_, state)| *state);
         let sent: Vec<_> = credentials.secret.iter().map(Secret::expose).chain(state).collect();
-        wire::parse_pushed(&response, &sent)
+        let read = |response: &_| wire::parse_pushed(response, &sent);
+        self.ask("pushed authorization request", request, self.http.time(), read).await
     }
 
     /// Exchanges an authorization code (RFC 6749 §4.1.3, RFC 7636 §4.5). Never retried, because a code is good for one use.
@@ -171,9 +221,8 @@ impl Provider {
             ("code_verifier", verifier.expose()),
         ];
         let request = self.prepare(credentials, &fields).await?;
-        let response = self.http.send_within(request, GRANT_TIME).await?;
         let sent: Vec<_> = [&code, verifier].into_iter().chain(&credentials.secret).collect();
-        wire::parse_tokens(&response, &sent)
+        self.ask("token request", request, GRANT_TIME, |response| wire::parse_tokens(response, &sent)).await
     }
 
     /// Makes the request that uses a refresh token (RFC 6749 §6). Fetches the metadata first if necessary.
@@ -190,9 +239,8 @@ impl Provider {
         grant: &Grant,
         time: Duration,
     ) -> Result<Tokens, GrantError> {
-        let response = self.http.send_within(request, time).await?;
         let sent: Vec<_> = grant.refresh_token.iter().chain(&grant.credentials.secret).collect();
-        wire::parse_tokens(&response, &sent)
+        self.ask("refresh", request, time, |response| wire::parse_tokens(response, &sent)).await
     }
 
     async fn prepare(

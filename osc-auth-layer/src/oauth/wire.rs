@@ -76,6 +76,8 @@ pub(crate) enum GrantError {
     PossiblyProcessed { retry_after: Option<Duration> },
     /// The request was sent, but no answer came in time. The provider may still spend the grant.
     TimedOut,
+    /// The registration that the nodes share could not be read or written. The provider was not asked.
+    NotShared,
 }
 
 impl GrantError {
@@ -83,7 +85,7 @@ impl GrantError {
     pub(crate) fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::NotSent { retry_after } | Self::PossiblyProcessed { retry_after } => *retry_after,
-            Self::Refused | Self::Misconfigured(_) | Self::TimedOut => None,
+            Self::Refused | Self::Misconfigured(_) | Self::TimedOut | Self::NotShared => None,
         }
     }
 }

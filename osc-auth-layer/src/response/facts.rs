@@ -83,6 +83,11 @@ impl Facts {
         self
     }
 
+    /// Returns the best page that a sign-in can return to.
+    pub(super) fn target(&self) -> Option<&str> {
+        self.targets.first().map(String::as_str)
+    }
+
     /// Returns the links to a sign-in that returns to the user's page. The best comes first, and the last returns nowhere.
     pub(super) fn signin_links(&self) -> impl Iterator<Item = String> {
         let returning =

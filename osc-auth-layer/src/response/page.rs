@@ -23,30 +23,56 @@ pub(super) static POLICY: LazyLock<HeaderValue> = LazyLock::new(|| {
     HeaderValue::try_from(policy).expect("a policy of ASCII text is valid in a header")
 });
 
+/// A link that leads on: its label and its target.
+type Button<'b> = (&'static str, &'b str);
+
+/// Returns the ways on from an error, the likeliest first: to a sign-in, if that helps, to the same `page`, or to the `app`.
+pub(super) fn buttons<'b>(
+    error: &str,
+    signin: Option<&'b str>,
+    page: Option<&'b str>,
+    app: &'b str,
+) -> Vec<Button<'b>> {
+    let label = match error {
+        "provider_unavailable" | "store_unavailable" | "sign_in_failed" => "Try again",
+        "not_allowed" => "Sign in with another account",
+        _ => "Sign in with OSC",
+    };
+    let first = match page.filter(|_| error == "temporarily_unavailable") {
+        Some(page) => Some(("Try again", page)),
+        None => signin.map(|signin| (label, signin)),
+    };
+    // A visitor who only has to sign in gets no second choice.
+    let is_dead_end = first.is_none() || matches!(error, "access_denied" | "not_allowed" | "sign_in_failed");
+    first.into_iter().chain(is_dead_end.then_some(("Go to the app", app))).collect()
+}
+
 /// The contents of a page.
 #[derive(Default)]
 pub(super) struct Page<'p> {
     pub(super) error: &'p str,
     pub(super) description: &'p str,
-    /// The link to a sign-in, if it helps.
-    pub(super) signin: Option<&'p str>,
+    pub(super) buttons: Vec<Button<'p>>,
     /// The id of the Turbo frame that shows the contents.
     pub(super) frame: Option<&'p str>,
-    /// True if the link gets the fragment of the page's address.
+    /// True if the first button gets the fragment of the page's address.
     pub(super) keeps_fragment: bool,
 }
 
 impl Page<'_> {
     pub(super) fn render(&self) -> String {
         let title = title(self.error);
-        // Turbo and htmx would fetch the link.
-        let action = self.signin.map(|signin| {
-            let label = if self.error == "provider_unavailable" { "Try again" } else { "Sign in with OSC" };
-            let href = escape(signin);
-            format!("<a class=\"button\" data-turbo=\"false\" hx-boost=\"false\" href=\"{href}\">{label}</a>")
+        let links = self.buttons.iter().enumerate().map(|(at, (label, target))| {
+            let class = if at == 0 { "button" } else { "button second" };
+            let href = escape(target);
+            // Turbo and htmx would fetch the link.
+            format!(
+                "<a class=\"{class}\" data-turbo=\"false\" hx-boost=\"false\" href=\"{href}\">{label}</a>"
+            )
         });
+        let actions: String = links.collect();
         let frame = self.frame.map(|id| format!("<turbo-frame id=\"{}\">", escape(id)));
-        let script = (self.keeps_fragment && action.is_some()).then(|| format!("<script>{SCRIPT}</script>"));
+        let script = self.keeps_fragment.then(|| format!("<script>{SCRIPT}</script>"));
         let (description, error) = (escape(self.description), escape(self.error));
         // One pass over the template, so that placeholders inside values are not replaced.
         let mut page = String::with_capacity(PAGE.len() + STYLE.len() + SCRIPT.len() + 512);
@@ -57,7 +83,7 @@ impl Page<'_> {
                 "title" => title,
                 "frame" => frame.as_deref().unwrap_or_default(),
                 "description" => &description,
-                "action" => action.as_deref().unwrap_or_default(),
+                "actions" => &actions,
                 "error" => &error,
                 "end of frame" => frame.as_ref().map_or("", |_| "</turbo-frame>"),
                 "script" => script.as_deref().unwrap_or_default(),
@@ -73,7 +99,7 @@ fn title(error: &str) -> &'static str {
     match error {
         "unauthenticated" => "Please sign in",
         "session_ended" => "Your session has ended",
-        "temporarily_unavailable" | "provider_unavailable" => "Temporarily unavailable",
+        "temporarily_unavailable" | "provider_unavailable" | "store_unavailable" => "Temporarily unavailable",
         "access_denied" => "Access declined",
         "not_allowed" => "You are not allowed to use this app",
         "misconfigured" => "Sign-in is not set up",
@@ -109,7 +135,8 @@ mod tests {
     #[test]
     fn s14_foreign_text_is_escaped_everywhere() {
         let (description, signin) = ("<script>&'{{title}}", "/signin?return_to=\"><script>");
-        let page = Page { description, signin: Some(signin), frame: Some("\"><script>"), ..page() };
+        let buttons = vec![("Sign in", signin)];
+        let page = Page { description, buttons, frame: Some("\"><script>"), ..page() };
         let page = page.render();
         assert!(!page.contains("<script>"), "{page}");
         assert!(page.contains("&lt;script&gt;&amp;&#39;{{title}}"), "{page}");
@@ -130,7 +157,8 @@ mod tests {
 
     #[test]
     fn s39_the_only_script_is_the_pages_own() {
-        let page = Page { signin: Some("/signin?return_to=/a"), keeps_fragment: true, ..page() }.render();
+        let buttons = vec![("Sign in", "/signin?return_to=/a")];
+        let page = Page { buttons, keeps_fragment: true, ..page() }.render();
         assert_eq!(page.matches("<script").count(), 1, "{page}");
         assert!(page.contains(&format!("<script>{SCRIPT}</script>")), "{page}");
         let hash = STANDARD.encode(Sha256::digest(SCRIPT));

@@ -6,16 +6,22 @@ use std::time::Duration;
 use http::{Method, StatusCode};
 
 use crate::request::cookie::BadCookie;
+use crate::sessions::Side;
 
 /// The reason why the layer refuses a request.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Refusal {
     Unauthenticated,
     SessionEnded,
+    /// A session has no token at the moment.
     TemporarilyUnavailable {
         retry_after: Duration,
+        side: Side,
     },
+    /// The provider does not answer at a sign-in.
     ProviderUnavailable,
+    /// The session store does not answer at a sign-in.
+    StoreUnavailable,
     Misconfigured,
     /// The visitor opened the app at a host that `PUBLIC_URL` does not name.
     UnknownHost {
@@ -73,6 +79,7 @@ impl Refusal {
             Self::SessionEnded => ("session_ended", StatusCode::UNAUTHORIZED, true),
             Self::TemporarilyUnavailable { .. } => ("temporarily_unavailable", outage_status, false),
             Self::ProviderUnavailable => ("provider_unavailable", StatusCode::BAD_GATEWAY, true),
+            Self::StoreUnavailable => ("store_unavailable", StatusCode::SERVICE_UNAVAILABLE, true),
             Self::Misconfigured | Self::UnknownHost { .. } => {
                 ("misconfigured", StatusCode::INTERNAL_SERVER_ERROR, false)
             }
@@ -103,13 +110,21 @@ impl Refusal {
             }
             Self::Unauthenticated => "Sign in to continue.",
             Self::SessionEnded => "Open Source Cloud ended your session. Sign in again.",
-            Self::TemporarilyUnavailable { .. } => {
-                "This app cannot reach Open Source Cloud or its own session store. You are still signed in. Try again \
-                 shortly."
+            Self::TemporarilyUnavailable { side: Side::Provider, .. } => {
+                "This app cannot reach Open Source Cloud. You are still signed in. Try again shortly."
+            }
+            Self::TemporarilyUnavailable { side: Side::Store, .. } => {
+                "This app cannot reach its own session store. Your session is kept. Try again shortly."
+            }
+            Self::TemporarilyUnavailable { side: Side::Settings, .. } => {
+                "Open Source Cloud no longer accepts this app's settings. You are still signed in. The app's operator finds \
+                 the reason in its log."
             }
             Self::ProviderUnavailable => {
-                "This app cannot reach Open Source Cloud or its own session store, so it cannot sign you in. Try again \
-                 shortly."
+                "This app cannot reach Open Source Cloud, so it cannot sign you in. Try again shortly."
+            }
+            Self::StoreUnavailable => {
+                "This app cannot reach its own session store, so it cannot sign you in. Try again shortly."
             }
             Self::Misconfigured => {
                 "Sign-in is not set up correctly in this app. Its operator finds the reason in the app's log."
@@ -122,6 +137,9 @@ impl Refusal {
             Self::SignInFailed => "Open Source Cloud did not complete the sign-in. Try again.",
             Self::InvalidRequest(problem) => problem,
             Self::BadCookie(bad) => bad.problem(),
+            Self::MethodNotAllowed { allow: Method::POST } => {
+                "This link does not sign you out. Use the app's own button."
+            }
             Self::MethodNotAllowed { .. } => "This address does not accept this HTTP method.",
             Self::Forbidden => {
                 "The request came from another site. This address accepts requests from this app's own pages only."

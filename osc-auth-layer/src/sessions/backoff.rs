@@ -8,17 +8,34 @@ const PAUSES: Pauses = Pauses::new(Duration::from_secs(1), Duration::from_secs(6
 /// The longest `Retry-After` that counts. With a longer one, the app would be down for longer than the provider.
 const LONGEST_ASKED: Duration = Duration::from_secs(300);
 
+/// The side that an outage is on.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) enum Side {
+    #[default]
+    Provider,
+    Store,
+    /// The provider answers, but refuses what the app's settings say.
+    Settings,
+}
+
 /// Failures in a row, and the time before which there is no further try.
 #[derive(Clone, Debug)]
 pub(crate) struct Backoff {
     pauses: Pauses,
     failed_at: Timestamp,
     not_before: Timestamp,
+    /// The side of the last failure.
+    pub(super) side: Side,
 }
 
 impl Default for Backoff {
     fn default() -> Self {
-        Self { pauses: PAUSES, failed_at: Timestamp::default(), not_before: Timestamp::default() }
+        Self {
+            pauses: PAUSES,
+            failed_at: Timestamp::default(),
+            not_before: Timestamp::default(),
+            side: Side::default(),
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
-use super::backoff::Backoff;
+use super::backoff::{Backoff, Side};
 use super::claims::Claims;
 use super::{Session, SessionId, Sessions};
 use crate::clock::Timestamp;
@@ -143,7 +143,12 @@ impl Attempt<'_> {
     pub(super) fn judge(self, answer: &Result<Tokens, GrantError>, now: Timestamp) {
         match answer {
             Ok(_) | Err(GrantError::Refused | GrantError::Misconfigured(_)) => self.answered(),
-            Err(GrantError::NotSent { .. } | GrantError::PossiblyProcessed { .. } | GrantError::TimedOut) => {
+            Err(
+                GrantError::NotSent { .. }
+                | GrantError::PossiblyProcessed { .. }
+                | GrantError::TimedOut
+                | GrantError::NotShared,
+            ) => {
                 self.failed(now);
             }
         }
@@ -183,6 +188,11 @@ impl Session {
         let now = sessions.now();
         let own = self.lock().particulars().backoff.as_ref().and_then(|backoff| backoff.wait(now));
         own.max(sessions.breaker.wait(now, || self.caller(sessions)))
+    }
+
+    /// Returns the side of the outage that this session waits for the end of.
+    pub(crate) fn outage_side(&self) -> Side {
+        self.lock().particulars().backoff.as_ref().map_or(Side::default(), |backoff| backoff.side)
     }
 
     pub(super) fn caller(&self, sessions: &Sessions) -> Caller {

@@ -38,6 +38,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub(crate) use self::admission::{Admission, Authorize};
+pub(crate) use self::backoff::Side;
 use self::breaker::Breaker;
 pub(crate) use self::claims::Claims;
 pub(crate) use self::device::Device;

@@ -23,6 +23,7 @@ use futures_util::future::{Either, select};
 use tokio::sync::{SemaphorePermit, watch};
 use tracing::Instrument;
 
+use super::backoff::Side;
 use super::breaker::{Closed, VERDICT_LIMIT};
 use super::lease::{Lease, Taken, Written};
 use super::record::{Ending, Standing};
@@ -147,7 +148,7 @@ impl Run<'_> {
                     continue;
                 }
                 Ok(Taken::Changed) => continue,
-                Err(_) => return session.fail(sessions, None),
+                Err(_) => return session.fail(sessions, Side::Store, None),
             };
             let mut permit = Some(permit);
             let refreshed = self.under_lease(&mut lease, &mut permit).await;
@@ -158,7 +159,7 @@ impl Run<'_> {
             match refreshed {
                 Ok(refreshed) => return refreshed,
                 Err(Unsettled::Changed) => tracing::debug!("another node took over the refresh"),
-                Err(Unsettled::StoreFailed) => return session.fail(sessions, None),
+                Err(Unsettled::StoreFailed) => return session.fail(sessions, Side::Store, None),
                 Err(Unsettled::Suspected(mut verdict)) => {
                     let changed = Box::pin(verdict.changed());
                     select(changed, sessions.clock.sleep(VERDICT_LIMIT)).await;
@@ -292,15 +293,19 @@ impl Run<'_> {
                 sessions.provider.forget_registration(&plan.grant.credentials.id).await;
                 self.refuse(&plan, lease).await
             }
+            // Logged already, when the metadata arrived.
+            Err(GrantError::Misconfigured(Misconfiguration::OtherIssuer)) => {
+                Ok(session.fail(sessions, Side::Settings, None))
+            }
             Err(GrantError::Misconfigured(error)) => {
                 tracing::error!(%error, "The provider refuses this client. Check CLIENT_ID and CLIENT_SECRET.");
-                Ok(session.fail(sessions, None))
+                Ok(session.fail(sessions, Side::Settings, None))
             }
             Err(error) => {
                 tracing::warn!(
                     "The provider is unavailable. The session is kept, and the layer retries the refresh."
                 );
-                Ok(session.fail(sessions, error.retry_after()))
+                Ok(session.fail(sessions, Side::Provider, error.retry_after()))
             }
         }
     }
@@ -349,14 +354,14 @@ impl Run<'_> {
     async fn refuse(&self, plan: &Plan, lease: &mut Lease) -> Result<Refreshed, Unsettled> {
         let Self { sessions, session, .. } = *self;
         let Ok(is_decided) = lease.refuse(plan.rotation).await else {
-            return Ok(session.fail(sessions, None));
+            return Ok(session.fail(sessions, Side::Store, None));
         };
         let Particulars { rotation, standing, .. } = *session.lock().particulars();
         match standing {
             // Another node was faster, which explains the refusal, or it may be about to write.
             _ if !is_decided || rotation > plan.rotation => Err(Unsettled::Changed),
             // The store was set back to an older state, and the newer record is not there again yet.
-            Standing::Live(()) => Ok(session.fail(sessions, None)),
+            Standing::Live(()) => Ok(session.fail(sessions, Side::Store, None)),
             Standing::Refused => Ok(Refreshed::Refused),
             Standing::Ended(_) => Ok(Refreshed::Ended),
         }
@@ -396,18 +401,19 @@ impl Drop for Sent<'_> {
             // The connection died with the run, so the answer is lost: the next run makes the second try.
             Stage::Unanswered => self.session.lock().particulars_mut().has_lost_answer = true,
             // The refresh token may be spent: the next run must not send it at once.
-            Stage::Answered => drop(self.session.fail(self.sessions, None)),
+            Stage::Answered => drop(self.session.fail(self.sessions, Side::Provider, None)),
         }
     }
 }
 
 impl Session {
-    /// Notes that the provider or the store failed.
-    fn fail(&self, sessions: &Sessions, retry_after: Option<Duration>) -> Refreshed {
+    /// Notes that one of the sides failed.
+    fn fail(&self, sessions: &Sessions, side: Side, retry_after: Option<Duration>) -> Refreshed {
         let now = sessions.now();
         let mut state = self.lock();
         let backoff = state.particulars_mut().backoff.get_or_insert_default();
         backoff.fail(now, retry_after, rand::random());
+        backoff.side = side;
         Refreshed::Unavailable { retry_after: backoff.wait(now).unwrap_or(RETRY_AFTER) }
     }
 }

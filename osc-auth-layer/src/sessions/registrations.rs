@@ -129,6 +129,6 @@ impl Registrations for StoredRegistrations {
 
 impl From<StoreError> for GrantError {
     fn from(_: StoreError) -> Self {
-        Self::NotSent { retry_after: None }
+        Self::NotShared
     }
 }

@@ -56,7 +56,7 @@ async fn without_a_session_requests_need_no_store_but_sign_in_does() {
     nobody.forget_cookies("");
     assert_refused(&soon(nobody.fetch("/")).await, "unauthenticated");
     let answer = soon(nobody.navigate("/auth/signin")).await;
-    assert_eq!(refusal(&answer), (502, "provider_unavailable".to_owned()));
+    assert_eq!(refusal(&answer), (503, "store_unavailable".to_owned()));
     assert!(nobody.cookies().is_empty());
     nodes.store.come_back();
     assert!(soon(nobody.begin_sign_in("/auth/signin")).await.starts_with(&nodes.osc.issuer()));
@@ -172,7 +172,7 @@ async fn a_sign_in_that_cannot_be_recorded_makes_no_token_request() {
         let mut browser = nodes.at(0);
         let answer = nodes.through(DEADLINE..=DEADLINE, browser.navigate(&path)).await;
 
-        assert_eq!(refusal(&answer), (502, "provider_unavailable".to_owned()), "{trouble:?}");
+        assert_eq!(refusal(&answer), (503, "store_unavailable".to_owned()), "{trouble:?}");
         assert_eq!(nodes.osc.count(mock_osc::Endpoint::Token), 0, "{trouble:?}");
         nodes.node(0).store.mend();
         assert_eq!(nodes.token(0).await.access_token(), old.access_token(), "the previous session is kept");
@@ -192,7 +192,7 @@ async fn an_unstorable_sign_in_is_revoked_and_keeps_the_old_session() {
         let mut browser = nodes.at(0);
         let answer = nodes.through(DEADLINE..=DEADLINE, browser.navigate(&path)).await;
 
-        assert_eq!(refusal(&answer), (502, "provider_unavailable".to_owned()), "{trouble:?}");
+        assert_eq!(refusal(&answer), (503, "store_unavailable".to_owned()), "{trouble:?}");
         let kept: Vec<_> = browser.cookies().iter().collect();
         let session =
             nodes.browser.cookies().get_key_value("osc_session_3000").expect("the previous session");
@@ -220,7 +220,7 @@ async fn a_store_failing_after_the_exchange_gets_the_grant_revoked() {
     nodes.store.go_down();
     hold.release();
 
-    assert_eq!(refusal(&soon(request).await), (502, "provider_unavailable".to_owned()));
+    assert_eq!(refusal(&soon(request).await), (503, "store_unavailable".to_owned()));
 
     soon(nodes.osc.wait_for_requests(mock_osc::Endpoint::Revoke, 1)).await;
     assert_eq!(nodes.osc.live_refresh_tokens(), 1, "the token of the previous session");
@@ -237,7 +237,7 @@ async fn an_unstorable_sign_in_without_refresh_token_is_revoked() {
 
     let answer = nodes.through(DEADLINE..=DEADLINE, nodes.at(0).navigate(&path)).await;
 
-    assert_eq!(refusal(&answer), (502, "provider_unavailable".to_owned()));
+    assert_eq!(refusal(&answer), (503, "store_unavailable".to_owned()));
     soon(nodes.osc.wait_for_requests(mock_osc::Endpoint::Revoke, 1)).await;
     let revoked = nodes.osc.requests(mock_osc::Endpoint::Revoke);
     assert_eq!(revoked[0].field("token_type_hint"), Some("access_token"));

@@ -179,12 +179,19 @@ async fn fetched_metadata_is_not_replaced_by_the_fallback() {
 
 #[tokio::test]
 async fn s15_a_wrong_issuer_is_refused_and_never_falls_back() {
-    for issuer in ["https://evil.example", "", "{issuer}/", "{issuer}/other"] {
+    let misconfigured = (500, "misconfigured".to_owned());
+    let unreadable = (502, "provider_unavailable".to_owned());
+    for (issuer, expected) in [
+        ("https://evil.example", misconfigured.clone()),
+        ("", unreadable),
+        ("{issuer}/", misconfigured.clone()),
+        ("{issuer}/other", misconfigured),
+    ] {
         let (osc, _clock, mut browser) = with_clock(Builder::known_endpoints).await;
         osc.set_metadata_field("issuer", json!(issuer.replace("{issuer}", &osc.issuer())));
         for _ in 0..2 {
             let answer = browser.navigate("/auth/signin").await;
-            assert_eq!(refusal(&answer), (502, "provider_unavailable".to_owned()), "{issuer}");
+            assert_eq!(refusal(&answer), expected, "{issuer}");
         }
         assert!(browser.cookies().is_empty());
     }
@@ -205,7 +212,7 @@ async fn s15_a_wrong_issuer_ends_a_fallback_in_use() {
     };
     soon(refused).await;
     let answer = browser.navigate("/auth/signin").await;
-    assert_eq!(refusal(&answer), (502, "provider_unavailable".to_owned()));
+    assert_eq!(refusal(&answer), (500, "misconfigured".to_owned()));
 }
 
 #[tokio::test]

@@ -141,7 +141,7 @@ async fn a_store_outage_fails_one_sign_in_and_the_next_works() {
     let mut browser = Browser::new(cluster.node());
     cluster.store.go_down();
     let answer = soon(browser.navigate("/auth/signin")).await;
-    assert_eq!(refusal(&answer), (502, "provider_unavailable".to_owned()));
+    assert_eq!(refusal(&answer), (503, "store_unavailable".to_owned()));
     assert_eq!(cluster.osc.count(Endpoint::Register), 0);
     cluster.store.come_back();
     assert_eq!(browser.sign_in(&cluster.osc).await.status(), StatusCode::SEE_OTHER);
@@ -161,7 +161,7 @@ async fn an_unstored_registration_is_shared_at_the_next_sign_in() {
         }
         drop(hold);
         let answer = soon(sign_in).await.unwrap();
-        assert_eq!(refusal(&answer), (502, "provider_unavailable".to_owned()));
+        assert_eq!(refusal(&answer), (503, "store_unavailable".to_owned()));
     }
     cluster.store.come_back();
     let mut browser = Browser::new(app);

@@ -90,7 +90,7 @@ async fn a_sign_in_that_redis_cannot_store_is_refused() {
         cluster.server.kill();
         hold.release();
 
-        assert_eq!(refusal(&soon(landing).await), (502, "provider_unavailable".to_owned()));
+        assert_eq!(refusal(&soon(landing).await), (503, "store_unavailable".to_owned()));
 
         assert_eq!(cluster.osc.count(Endpoint::Token) - exchanges, usize::from(is_exchanged));
         cluster.server.restart().await;

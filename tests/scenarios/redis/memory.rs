@@ -40,7 +40,7 @@ async fn while_redis_is_full_sessions_refreshes_and_sign_out_work_but_not_sign_i
     let mut stranger = cluster.at(0);
     stranger.forget_cookies("");
     let path = callback(&mut stranger, &cluster.osc).await;
-    assert_eq!(refusal(&soon(stranger.navigate(&path)).await), (502, "provider_unavailable".to_owned()));
+    assert_eq!(refusal(&soon(stranger.navigate(&path)).await), (503, "store_unavailable".to_owned()));
     cluster.pass(EXPIRED);
     for at in 0..2 {
         until("a refresh overwrites the old record", async || token_of(&cluster.fetch(at).await).is_some())

@@ -16,6 +16,7 @@ fn minimal() -> Value {
 
 fn parse(json: &Value) -> Result<Metadata, String> {
     Metadata::parse(json.to_string().as_bytes(), &issuer("https://id.example"))
+        .map_err(|error| error.to_string())
 }
 
 fn with(name: &str, value: Value) -> Value {
@@ -115,4 +116,20 @@ fn s18_the_auth_method_follows_the_metadata() {
         parse(&with("revocation_endpoint_auth_methods_supported", json!(["client_secret_post"]))).unwrap();
     assert_eq!(revocation.revocation_auth_method(&confidential()), Some(AuthMethod::Post));
     assert_eq!(revocation.token_auth_method(&confidential()), Some(AuthMethod::Basic));
+}
+
+#[test]
+fn metadata_of_another_issuer_is_told_from_other_faults() {
+    let problem = |json: &Value| {
+        Metadata::parse(json.to_string().as_bytes(), &issuer("https://id.example")).expect_err("is refused")
+    };
+    let other = with("issuer", json!("https://id.example/"));
+    assert!(matches!(problem(&other), Unusable::OtherIssuer(_)), "{other}");
+    for json in [
+        with("issuer", json!(7)),
+        with("issuer", Value::Null),
+        with("token_endpoint", json!("http://id.example/token")),
+    ] {
+        assert!(matches!(problem(&json), Unusable::Unreadable(_)), "{json}");
+    }
 }
