@@ -52,7 +52,8 @@ pub(crate) fn decide<B>(auth: &Arc<Auth>, request: &Request<B>) -> Decision {
             if !is_planted && is_public() {
                 return Decision::Now(Verdict::Pass(without_token(&refusal)));
             }
-            let answer = answer(&auth.config, &Facts::of(&auth.config, request), refusal);
+            let facts = Facts::of(&auth.config, request);
+            let answer = answer(&auth.config, &facts, explained(auth, &facts, refusal));
             return Decision::Now(Verdict::Answer(Box::new(answer)));
         }
     };
@@ -61,7 +62,10 @@ pub(crate) fn decide<B>(auth: &Arc<Auth>, request: &Request<B>) -> Decision {
         match resolve(&auth.sessions, found, is_public).await {
             Ok(token) => Verdict::Pass(OscVisitor::SignedIn(token)),
             Err(refusal) if is_public => Verdict::Pass(without_token(&refusal)),
-            Err(refusal) => Verdict::Answer(Box::new(answer(&auth.config, &facts, refusal))),
+            Err(refusal) => {
+                let refusal = explained(&auth, &facts, refusal);
+                Verdict::Answer(Box::new(answer(&auth.config, &facts, refusal)))
+            }
         }
     }))
 }
@@ -73,6 +77,12 @@ fn without_token(refusal: &Refusal) -> OscVisitor {
         Refusal::TemporarilyUnavailable { retry_after, .. } => OscVisitor::Unavailable { retry_after },
         _ => OscVisitor::Anonymous,
     }
+}
+
+/// Replaces a refusal that only a mistake in the deployment explains.
+fn explained(auth: &Auth, facts: &Facts, refusal: Refusal) -> Refusal {
+    let kept_prefix = || auth.kept_prefix(facts.own_path(), &facts.base_path);
+    if refusal == Refusal::Unauthenticated { kept_prefix().unwrap_or(refusal) } else { refusal }
 }
 
 enum Lookup {
@@ -92,6 +102,7 @@ fn authenticate<B>(auth: &Arc<Auth>, request: &Request<B>) -> Result<Lookup, Ref
     let found = auth.config.cookies.find_session(headers, || origin::port(uri, headers));
     let id = found.map_err(Refusal::BadCookie)?.ok_or(Refusal::Unauthenticated)?;
     if is_foreign_upgrade(auth, request) {
+        auth.note_foreign_page(uri, headers);
         return Err(Refusal::Unauthenticated);
     }
     let now = auth.sessions.now();

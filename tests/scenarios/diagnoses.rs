@@ -3,6 +3,8 @@
 mod blame;
 mod build;
 mod pages;
+mod proxy;
+mod warnings;
 
 use osc_tests::{Answer, Logs};
 

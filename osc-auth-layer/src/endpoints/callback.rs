@@ -74,12 +74,8 @@ fn find(context: &Context<'_>, query: &Query) -> Found {
         State::open(&auth.config.cookie_keys, parties, text).map(|state| (state, redirect_uri))
     });
     let Some((state, redirect_uri)) = opened else {
-        let is_of_this_browser = state::tag_of(text).is_some_and(|tag| cookies.has(tag));
-        if is_of_this_browser && auth.other_key.is_due(auth.sessions.now()) {
-            tracing::warn!(
-                "A browser came back from its sign-in with a state that this node cannot open. Give all nodes of the app \
-                 the same COOKIE_KEY, PUBLIC_URL and OSC_ISSUER, and keep them at a restart."
-            );
+        if state::tag_of(text).is_some_and(|tag| cookies.has(tag)) {
+            auth.note_other_key();
         }
         return Found::Nothing;
     };
@@ -118,6 +114,7 @@ async fn complete(
         cookies.remove(&pending.state.tag);
         return Ok(Err(StateProblem::Expired));
     }
+    auth.note_other_process(pending);
     let device = context.head.headers().get(header::USER_AGENT).map(|agent| Device::of(agent.as_bytes()));
     let delivery = Delivery::begin(auth, pending, query, now, device.unwrap_or_default())?;
     let Some(delivery) = delivery else { return Ok(Err(StateProblem::Used)) };

@@ -2,6 +2,7 @@
 
 mod callback;
 mod consumed;
+mod diagnoses;
 mod exchange;
 mod outcomes;
 pub(crate) mod pending;
@@ -17,7 +18,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
-use http::{Method, Request, header};
+use http::{Method, Request, StatusCode, header};
 use tower::ServiceExt;
 use tower::util::service_fn;
 use tower_cookies::{CookieManagerLayer, Cookies};
@@ -26,6 +27,7 @@ use tower_layer::Layer;
 use tracing::Instrument;
 
 use self::consumed::ConsumedStates;
+use self::diagnoses::Diagnoses;
 use self::outcomes::Outcomes;
 use self::pending::PendingCookies;
 use self::query::Query;
@@ -45,21 +47,20 @@ pub(crate) struct Auth {
     pub(crate) sessions: Arc<Sessions>,
     consumed: ConsumedStates,
     outcomes: Outcomes,
+    diagnoses: Diagnoses,
     /// Limits the log line about a host that is not configured.
     unknown_host: Seldom,
-    /// Limits the log line about a `state` of another key.
-    other_key: Seldom,
 }
 
 impl Auth {
     pub(crate) fn new(config: Config, sessions: Arc<Sessions>) -> Arc<Self> {
         let auth = Arc::new(Self {
+            diagnoses: Diagnoses::new(sessions.now()),
             config,
             sessions,
             consumed: ConsumedStates::default(),
             outcomes: Outcomes::default(),
             unknown_host: Seldom::default(),
-            other_key: Seldom::default(),
         });
         let swept = Arc::downgrade(&auth);
         auth.sessions.sweeper.add(move |now| swept.upgrade().is_some_and(|auth| auth.sweep(now)));
@@ -104,6 +105,7 @@ pub(crate) fn serve<B>(
     let target = target.and_then(|target| return_to::landing(target, &auth.config, &facts.base_path));
     let facts = facts.returning_to(target);
     let head = head(&facts.session_cookie, endpoint, request);
+    auth.note_own_path(endpoint, request);
     Box::pin(async move {
         let answered = match head {
             Ok((head, foreign)) => guarded(&auth, endpoint, &facts, head, foreign).await,
@@ -126,6 +128,7 @@ async fn guarded(
         return Err(Refusal::MethodNotAllowed { allow });
     }
     if !head.method().is_safe() && is_of_another_scheme(&auth.config, &head) {
+        auth.note_foreign_page(head.uri(), head.headers());
         return Err(Refusal::Forbidden);
     }
     // Refuses unsafe methods from other sites, by Fetch Metadata and `Origin`.
@@ -136,6 +139,7 @@ async fn guarded(
         csrf = csrf.clone().add_trusted_origin(&url.origin).unwrap_or(csrf);
     }
     let csrf = csrf.with_rejection_response(|_| answer(&auth.config, facts, Refusal::Forbidden));
+    let unsafe_request = (!head.method().is_safe()).then(|| (head.uri().clone(), head.headers().clone()));
     let handler = service_fn(|mut head: Request<()>| async move {
         let cookies = head.extensions_mut().remove::<Cookies>().unwrap_or_default();
         let context = Context { auth, facts, head: &head, cookies, foreign_bytes };
@@ -144,6 +148,9 @@ async fn guarded(
     let span = tracing::debug_span!("osc_auth", ?endpoint);
     let answered = csrf.layer(CookieManagerLayer::new().layer(handler)).oneshot(head);
     let Ok(answer) = answered.instrument(span).await;
+    if let Some((uri, headers)) = unsafe_request.filter(|_| answer.status() == StatusCode::FORBIDDEN) {
+        auth.note_foreign_page(&uri, &headers);
+    }
     Ok(fit(answer))
 }
 
@@ -248,7 +255,10 @@ impl From<Refusal> for Failed {
 
 async fn handle(context: &Context<'_>, endpoint: Endpoint) -> Answer {
     let answered = match endpoint {
-        Endpoint::SignIn => signin::serve(context).await.map_err(Failed::from),
+        Endpoint::SignIn => {
+            let answered = signin::serve(context).await;
+            answered.inspect(|_| context.auth.note_other_host(context.head)).map_err(Failed::from)
+        }
         Endpoint::Callback => callback::serve(context).await,
         Endpoint::SignOut => signout::serve(context).await.map_err(Failed::from),
         Endpoint::Session => session::serve(context).await.map_err(Failed::from),

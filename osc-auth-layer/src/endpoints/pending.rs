@@ -38,6 +38,7 @@ pub(crate) struct NewSignIn<'n> {
     /// The page that the user returns to. `None` for the app's default.
     pub(crate) return_to: Option<&'n str>,
     pub(crate) restarts: u8,
+    pub(crate) process: u16,
     pub(crate) now: Timestamp,
     /// The most bytes that `state` and cookie may take together.
     pub(crate) room: usize,
@@ -124,6 +125,7 @@ impl PendingCookies<'_> {
             binding: binding(&cookie),
             began_at: new.now,
             restarts: new.restarts,
+            process: new.process,
             iss_due: new.iss_due,
             client_id: new.client_id.to_owned(),
             return_to: in_state.map(str::to_owned),

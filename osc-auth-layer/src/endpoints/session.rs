@@ -10,6 +10,7 @@ use crate::sessions::RETRY_AFTER;
 
 pub(super) async fn serve(context: &Context<'_>) -> Result<Answer, Refusal> {
     if is_foreign(context) {
+        context.auth.note_foreign_page(context.head.uri(), context.head.headers());
         return Err(Refusal::Forbidden);
     }
     if let Some(description) = description(context).await {

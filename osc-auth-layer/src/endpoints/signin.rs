@@ -129,6 +129,7 @@ async fn begin(
         iss_due: metadata.iss_in_response,
         return_to: page.return_to,
         restarts: page.restarts,
+        process: context.auth.diagnoses.process(),
         now,
         room: MOST_HEADERS.saturating_sub(OTHER_HEADERS + location.as_str().len()),
     });

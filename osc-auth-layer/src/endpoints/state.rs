@@ -39,6 +39,9 @@ pub(crate) struct Carried {
     /// The number of times that the layer began this sign-in anew by itself.
     #[serde(rename = "n")]
     pub(crate) restarts: u8,
+    /// The process that began it.
+    #[serde(rename = "p")]
+    pub(crate) process: u16,
     /// True if the metadata announced that the callback has `iss` (RFC 9207 §2.3).
     #[serde(rename = "e")]
     pub(crate) iss_due: bool,

@@ -90,9 +90,14 @@ pub(crate) fn unknown_authority<'r>(
     uri: &'r Uri,
     headers: &'r HeaderMap,
 ) -> Option<&'r str> {
-    let authority = authorities(uri, headers).next()?;
+    let authority = authority(uri, headers)?;
     let is_known = |url: &PublicUrl| url.origin_of(authority).as_deref() == Some(&*url.origin);
     (!configured.iter().any(is_known)).then_some(authority)
+}
+
+/// Returns the host of a request, as the proxy in front of the app was asked for it.
+pub(crate) fn authority<'r>(uri: &'r Uri, headers: &'r HeaderMap) -> Option<&'r str> {
+    authorities(uri, headers).next()
 }
 
 fn authorities<'r>(uri: &'r Uri, headers: &'r HeaderMap) -> impl Iterator<Item = &'r str> {

@@ -63,6 +63,11 @@ impl Facts {
         facts
     }
 
+    /// Returns the path as the app sees it.
+    pub(crate) fn own_path(&self) -> &str {
+        &self.path[self.base_path.len()..]
+    }
+
     /// Returns true if the browser's address bar shows the address of this request, or will do so.
     fn shows_its_address(&self) -> bool {
         let replaces_the_page =

@@ -27,6 +27,10 @@ pub(crate) enum Refusal {
     UnknownHost {
         host: String,
     },
+    /// The proxy did not remove the path of `PUBLIC_URL`.
+    KeptPrefix {
+        prefix: String,
+    },
     InvalidState(StateProblem),
     AccessDenied,
     /// The user may not enter this app.
@@ -80,7 +84,7 @@ impl Refusal {
             Self::TemporarilyUnavailable { .. } => ("temporarily_unavailable", outage_status, false),
             Self::ProviderUnavailable => ("provider_unavailable", StatusCode::BAD_GATEWAY, true),
             Self::StoreUnavailable => ("store_unavailable", StatusCode::SERVICE_UNAVAILABLE, true),
-            Self::Misconfigured | Self::UnknownHost { .. } => {
+            Self::Misconfigured | Self::UnknownHost { .. } | Self::KeptPrefix { .. } => {
                 ("misconfigured", StatusCode::INTERNAL_SERVER_ERROR, false)
             }
             Self::InvalidState(_) => ("invalid_state", StatusCode::BAD_REQUEST, true),
@@ -106,6 +110,12 @@ impl Refusal {
                 return Cow::Owned(format!(
                     "You opened this app at {host}, which is not one of its addresses. Its operator has to add it to \
                      PUBLIC_URL."
+                ));
+            }
+            Self::KeptPrefix { prefix } => {
+                return Cow::Owned(format!(
+                    "The proxy in front of this app does not remove {prefix}, the path of PUBLIC_URL. The app's operator has to \
+                     change the proxy, for example by a slash at the end of nginx' proxy_pass. The app's log says more."
                 ));
             }
             Self::Unauthenticated => "Sign in to continue.",

@@ -46,7 +46,7 @@ pub(super) fn sealed(config: &Config, parties: Parties<'_>, plain: &str) -> Stri
 
 pub(super) fn plain(client_id: &str) -> String {
     let binding = crate::endpoints::pending::binding_for_test(COOKIE);
-    serde_json::json!({ "b": binding, "t": NOW_MILLIS, "n": 0, "e": false, "c": client_id, "r": "/" })
+    serde_json::json!({ "b": binding, "t": NOW_MILLIS, "n": 0, "p": 1, "e": false, "c": client_id, "r": "/" })
         .to_string()
 }
 
@@ -125,6 +125,7 @@ fn begun(pending: &PendingCookies<'_>, lines: &[u8]) {
         // The check of `return_to` lets no other text through.
         return_to: Some(&*return_to).filter(|page| is_cookie_text && !page.is_empty()),
         restarts: 0,
+        process: 1,
         now: began_at,
         room: 3000,
     };
