@@ -11,7 +11,8 @@ use osc_tests::{Answer, Browser, is_page, parameter};
 fn button_leads_to(answer: &Answer) -> String {
     let text = std::str::from_utf8(answer.body()).expect("UTF-8");
     let link = if is_page(answer) {
-        let (_, link) = text.split_once("class=\"button\" href=\"").expect("a button");
+        let (_, button) = text.split_once("class=\"button\"").expect("a button");
+        let (_, link) = button.split_once("href=\"").expect("a link");
         link.split('"')
             .next()
             .expect("its end")

@@ -40,8 +40,17 @@ pub(crate) fn path_of(target: &str) -> &str {
 
 /// Writes a page into the value of a query parameter, with as few escapes as possible. So the longest page fits into a header.
 pub(crate) fn in_query(page: &str) -> String {
-    const UNSAFE: &AsciiSet =
-        &CONTROLS.add(b' ').add(b'"').add(b'#').add(b'%').add(b'&').add(b'+').add(b'<').add(b'>').add(b'`');
+    const UNSAFE: &AsciiSet = &CONTROLS
+        .add(b' ')
+        .add(b'"')
+        .add(b'\'')
+        .add(b'#')
+        .add(b'%')
+        .add(b'&')
+        .add(b'+')
+        .add(b'<')
+        .add(b'>')
+        .add(b'`');
     utf8_percent_encode(page, UNSAFE).to_string()
 }
 

@@ -35,8 +35,8 @@ async fn a_store_outage_is_not_blamed_on_the_provider() {
     stage.pass(EXPIRED);
     store.go_down();
     for _ in 0..2 {
-        blames(&soon(stage.browser.navigate("/")).await, STORE, (401, "temporarily_unavailable"));
-        blames(&soon(stage.browser.fetch("/")).await, STORE, (401, "temporarily_unavailable"));
+        blames(&soon(stage.browser.navigate("/")).await, STORE, (503, "temporarily_unavailable"));
+        blames(&soon(stage.browser.fetch("/")).await, STORE, (503, "temporarily_unavailable"));
     }
 }
 
@@ -46,7 +46,7 @@ async fn a_provider_outage_is_not_blamed_on_the_store() {
     stage.pass(EXPIRED);
     stage.osc.stop_listening().await;
     for _ in 0..2 {
-        blames(&soon(stage.browser.navigate("/")).await, PROVIDER, (401, "temporarily_unavailable"));
+        blames(&soon(stage.browser.navigate("/")).await, PROVIDER, (503, "temporarily_unavailable"));
     }
     let osc = MockOsc::builder().start().await.unwrap();
     let mut visitor = Browser::new(app(&layer(&osc)));
@@ -61,7 +61,7 @@ async fn a_client_that_the_provider_refuses_is_no_outage() {
     stage.osc.fault(Endpoint::Token, Fault::OAuth("unauthorized_client"));
     for _ in 0..2 {
         let answer = soon(stage.browser.navigate("/")).await;
-        blames(&answer, "neither", (401, "temporarily_unavailable"));
+        blames(&answer, "neither", (503, "temporarily_unavailable"));
         assert!(text_of(&answer).contains("settings"), "{}", text_of(&answer));
     }
 }
