@@ -54,10 +54,10 @@ impl Auth {
     ///
     /// `None` as soon as a sign-in has reached its own path: then the proxy is right, and the path belongs to the app.
     pub(crate) fn kept_prefix(&self, path: &str, base_path: &str) -> Option<Refusal> {
-        if base_path.is_empty() || self.diagnoses.is_prefix_removed.load(Ordering::Relaxed) {
+        if self.diagnoses.is_prefix_removed.load(Ordering::Relaxed) {
             return None;
         }
-        // With `location /app` and `proxy_pass http://app/`, nginx leaves two slashes.
+        // Without a path in the public URL, `rest` is the whole path, which is none of the layer's. With `location /app` and `proxy_pass http://app/`, nginx leaves two slashes.
         let rest = path.strip_prefix(base_path).or_else(|| path.strip_prefix('/'))?;
         route(&self.config, rest)?;
         if self.diagnoses.kept_prefix.is_due(self.sessions.now()) {

@@ -4,7 +4,9 @@ use http::Method;
 use mock_osc::{Endpoint, Fault, MockOsc};
 use osc_auth_layer::test_util::MemoryStore;
 use osc_auth_layer::{Client, OscAuthLayer};
-use osc_tests::{Answer, Browser, EXPIRED, Logs, Stage, app, callback, layer, layer_for, refusal, soon};
+use osc_tests::{
+    Answer, Browser, EXPIRED, Logs, Nodes, Op, Stage, Trouble, app, callback, layer, layer_for, refusal, soon,
+};
 use serde_json::json;
 
 use super::{lines, text_of};
@@ -38,6 +40,19 @@ async fn a_store_outage_is_not_blamed_on_the_provider() {
         blames(&soon(stage.browser.navigate("/")).await, STORE, (503, "temporarily_unavailable"));
         blames(&soon(stage.browser.fetch("/")).await, STORE, (503, "temporarily_unavailable"));
     }
+}
+
+#[tokio::test]
+async fn a_refresh_that_the_store_prevents_is_not_blamed_on_the_provider() {
+    let nodes = Nodes::notified(1).await;
+    nodes.pass(EXPIRED);
+    nodes.node(0).store.trouble(Op::Lease, Trouble::Fails);
+    // The first request tries, and the second one finds the session waiting for its next try.
+    for _ in 0..2 {
+        let answer = soon(nodes.at(0).navigate("/")).await;
+        blames(&answer, STORE, (401, "temporarily_unavailable"));
+    }
+    assert_eq!(nodes.refreshes(), 0);
 }
 
 #[tokio::test]
