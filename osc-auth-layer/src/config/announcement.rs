@@ -22,8 +22,9 @@ impl Config {
         };
         let place = match &settings.store {
             Some(store) => line(&store.place(), LONGEST),
-            None => "the memory of this process, which a restart clears and other processes cannot read"
-                .to_owned(),
+            None => {
+                "memory of this process, which a restart clears and other processes cannot read".to_owned()
+            }
         };
         let uris: Vec<_> = self.public_urls.iter().map(|url| url.url(&self.callback_path)).collect();
         let registers_itself = matches!(settings.client, ClientConfig::Register { .. });
@@ -37,8 +38,6 @@ impl Config {
             ([_], false) => format!("Register this redirect URI: {}", uris[0]),
             (_, false) => format!("Register these redirect URIs: {}", uris.join(", ")),
         };
-        tracing::info!(
-            "Users sign in at {issuer} with {client}. Sessions are kept in this place: {place}. {redirect}"
-        );
+        tracing::info!("Users sign in at {issuer} with {client}. Session store: {place}. {redirect}");
     }
 }

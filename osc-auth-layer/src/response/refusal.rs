@@ -115,7 +115,7 @@ impl Refusal {
             Self::KeptPrefix { prefix } => {
                 return Cow::Owned(format!(
                     "The proxy in front of this app does not remove {prefix}, the path of PUBLIC_URL. The app's operator has to \
-                     change the proxy, for example by a slash at the end of nginx' proxy_pass. The app's log says more."
+                     change the proxy: in nginx, a slash ends both location and proxy_pass. The app's log says more."
                 ));
             }
             Self::Unauthenticated => "Sign in to continue.",

@@ -62,10 +62,10 @@ fn build_logs_where_the_sessions_are_and_no_password() {
         ("unix:///run/redis.sock", "Redis at /run/redis.sock"),
     ] {
         let line = built(confidential().store_url(url));
-        assert!(line.contains(&format!("kept in this place: {place}. ")), "{line}");
+        assert!(line.contains(&format!("Session store: {place}. ")), "{line}");
     }
     let own = built(confidential().store(Arc::new(Own(MemoryStore::new()))));
-    assert!(own.contains("diagnoses::build::Own"), "{own}");
+    assert!(own.contains("Session store: scenarios::diagnoses::build::Own. "), "{own}");
 }
 
 /// A store of an app.
