@@ -5,7 +5,7 @@ use std::fmt::{self, Write};
 
 use form_urlencoded::Serializer;
 use http::StatusCode;
-use osc_auth_layer::{OscToken, OscUser};
+use osc_auth_layer::{OscUser, OscVisitor};
 
 use super::creations::Progress;
 
@@ -28,10 +28,15 @@ pub(crate) const FORGED: &str =
 /// The script of every page. Its path is public.
 pub(crate) const SCRIPT: &str = include_str!("pages/session.js");
 
-/// Renders the public start page. It greets a signed-in user.
-pub(crate) fn home(token: Option<&OscToken>) -> String {
-    let Some(token) = token else {
-        return layout("Welcome", false, include_str!("pages/signed_out.html"));
+/// Renders the public start page. It greets a signed-in user. In an outage it does not ask for a sign-in, because the visitor may be
+/// signed in already.
+pub(crate) fn home(visitor: &OscVisitor) -> String {
+    let token = match visitor {
+        OscVisitor::SignedIn(token) => token,
+        OscVisitor::Unavailable { .. } => {
+            return layout("Please try again", false, include_str!("pages/unknown_visitor.html"));
+        }
+        _ => return layout("Welcome", false, include_str!("pages/signed_out.html")),
     };
     let user = token.user();
     let name = user.as_ref().and_then(OscUser::user_id);

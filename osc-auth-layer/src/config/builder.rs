@@ -266,6 +266,9 @@ impl Builder {
     /// Lets requests for exactly this path pass without a session. Requests with a session still get their token.
     /// Repeatable. Default: no path is public.
     ///
+    /// In an outage, requests with a session pass without a token. [`OscVisitor`](crate::OscVisitor) tells them from requests without
+    /// a session.
+    ///
     /// The layer compares the raw path, byte by byte.
     pub fn public_path(mut self, path: impl Into<String>) -> Self {
         self.public_paths.exact.push(path.into());

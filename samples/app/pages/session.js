@@ -1,12 +1,13 @@
 // Shows the signed-in user. The layer's session endpoint answers 200 in either case, so a signed-out visitor
-// causes no 401.
+// causes no 401. In an outage of the session store nobody can tell, so the script asks again.
 const place = document.getElementById('session');
 
 async function show() {
   const answer = await fetch('/auth/session', { headers: { accept: 'application/json' } });
-  const { signed_in, workspace, user, expires_at } = await answer.json();
+  const { signed_in, retry_after, workspace, user, expires_at } = await answer.json();
   if (signed_in === null) {
-    place.textContent = 'Sign-in status unknown right now';
+    place.textContent = 'This app cannot tell who you are right now';
+    setTimeout(update, retry_after * 1000);
   } else if (!signed_in) {
     place.textContent = 'Not signed in';
   } else {
@@ -17,4 +18,8 @@ async function show() {
   }
 }
 
-show().catch(() => {});
+function update() {
+  show().catch(() => {});
+}
+
+update();

@@ -10,7 +10,7 @@ use axum::response::{Html, IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use osc_auth_layer::workspace::TokenBalance;
-use osc_auth_layer::{ContextError, OscContext, OscSession, OscToken, OscUser, SessionError};
+use osc_auth_layer::{ContextError, OscContext, OscSession, OscToken, OscUser, OscVisitor, SessionError};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tower_http::csrf::CsrfLayer;
@@ -99,9 +99,9 @@ struct Kept {
     notes: Notes,
 }
 
-// A public page, so the token is optional.
-async fn home(token: Option<OscToken>) -> Html<String> {
-    Html(pages::home(token.as_ref()))
+// A public page: the visitor may be anonymous, or unknown in an outage.
+async fn home(visitor: OscVisitor) -> Html<String> {
+    Html(pages::home(&visitor))
 }
 
 async fn script() -> impl IntoResponse {

@@ -10,7 +10,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
-use osc_auth_layer::{OscToken, SessionError};
+use osc_auth_layer::{OscToken, OscVisitor, SessionError};
 use serde_json::json;
 use tower::{ServiceBuilder, service_fn};
 use tower_http::csrf::CsrfLayer;
@@ -126,7 +126,11 @@ async fn route(kept: &Kept, request: Request<Incoming>) -> Result<Reply, Failure
     let token = request.extensions().get::<OscToken>().cloned();
     let query = Form::new(request.uri().query().unwrap_or_default());
     match (request.method().as_str(), request.uri().path(), token) {
-        ("GET" | "HEAD", "/", token) => Ok(html(StatusCode::OK, pages::home(token.as_ref()))),
+        ("GET" | "HEAD", "/", _) => {
+            // In an outage the visitor of a public page is unknown.
+            let visitor = OscVisitor::of(request.extensions());
+            Ok(html(StatusCode::OK, pages::home(&visitor)))
+        }
         ("GET" | "HEAD", "/session.js", _) => Ok(script(pages::SCRIPT)),
         ("GET" | "HEAD", "/healthz", _) => Ok(Response::new("ok".into())),
         ("GET" | "HEAD", "/dashboard", Some(token)) => {

@@ -71,6 +71,15 @@ async fn recovered(cluster: &Cluster, visitors: &[Browser], load: Load, what: &s
     cluster.assert_alive(visitors).await;
 }
 
+/// Checks that the sample's start page offers no sign-in to somebody who may be signed in.
+async fn assert_home_asks_for_a_retry(cluster: &Cluster, visitor: &Browser, node: usize) {
+    let home = cluster.fetch(visitor, node, "/").await;
+    let page = String::from_utf8_lossy(home.body());
+    assert!(page.contains("cannot tell who you are right now") && !page.contains("/auth/signin"), "{page}");
+    let stranger = cluster.fetch(&cluster.browser(node), node, "/").await;
+    assert!(String::from_utf8_lossy(stranger.body()).contains("/auth/signin"), "{stranger:?}");
+}
+
 #[tokio::test]
 async fn a_wrong_redis_password_is_logged_and_public_paths_work() {
     let mut cluster = Cluster::of(Sample::Axum, 2, LONG, &["--requirepass", "the-right-password"]).await;
@@ -81,6 +90,7 @@ async fn a_wrong_redis_password_is_logged_and_public_paths_work() {
     for path in ["/healthz", "/"] {
         assert_eq!(cluster.fetch(&visitor, 2, path).await.status(), StatusCode::OK, "{path}");
     }
+    assert_home_asks_for_a_retry(&cluster, &visitor, 2).await;
     let answer = cluster.fetch(&visitor, 2, "/api/session").await;
     assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(error_of(&answer), "temporarily_unavailable");
@@ -99,6 +109,7 @@ async fn a_node_started_before_its_redis_serves_once_redis_is_up() {
     cluster.nodes[0].restart().await;
     let answer = cluster.fetch(&visitor, 0, "/api/session").await;
     assert_eq!(error_of(&answer), "temporarily_unavailable", "{answer:?}");
+    assert_home_asks_for_a_retry(&cluster, &visitor, 0).await;
     cluster.place.restart().await;
     cluster.served(&visitor, 0).await;
     cluster.assert_alive(&[visitor]).await;

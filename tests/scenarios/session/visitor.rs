@@ -45,7 +45,7 @@ fn told(answer: &Answer) -> &str {
 }
 
 #[tokio::test]
-async fn an_expired_token_in_an_outage_of_the_provider_makes_the_visitor_unknown() {
+async fn s56_an_expired_token_in_an_outage_of_the_provider_makes_the_visitor_unknown() {
     let (osc, clock) = (MockOsc::builder().start().await.unwrap(), QuickClock::new());
     let mut user = browser(layer_for(&osc).clock(clock.clone()));
     assert_eq!(told(&user.fetch("/public").await), ANONYMOUS);
@@ -80,7 +80,7 @@ async fn the_end_of_a_session_makes_the_visitor_anonymous() {
 }
 
 #[tokio::test]
-async fn an_outage_of_the_store_makes_the_visitor_unknown() {
+async fn s56_an_outage_of_the_store_makes_the_visitor_unknown() {
     let osc = MockOsc::builder().start().await.unwrap();
     for trouble in [Trouble::Fails, Trouble::Hangs, Trouble::Panics] {
         let clock = QuickClock::new();
