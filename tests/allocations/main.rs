@@ -4,6 +4,7 @@
 
 use std::convert::Infallible;
 use std::future::{Ready, ready};
+use std::sync::{Arc, Mutex};
 
 use allocation_counter::measure;
 use bytes::Bytes;
@@ -12,7 +13,7 @@ use http::{HeaderValue, Request, Response, header};
 use http_body_util::Full;
 use mock_osc::MockOsc;
 use osc_auth_layer::test_util::{MemoryStore, TestClock, TestToken};
-use osc_auth_layer::{Builder, Client, OscAuthLayer};
+use osc_auth_layer::{Builder, Client, OscAuthLayer, OscToken};
 use tower::{Layer, Service, service_fn};
 
 type Body = Full<Bytes>;
@@ -74,6 +75,37 @@ async fn a_request_without_a_session_on_a_public_path_costs_none() {
     assert_eq!(allocations(&layer, "/public", None).await, 0);
     let other = HeaderValue::from_static("theme=dark; __Host-osc_session=no-session-of-ours");
     assert_eq!(allocations(&layer, "/public", Some(&other)).await, 0);
+}
+
+/// Those who wait for the end of a session, and give up, leave nothing behind. Others pay nothing for the session's waits.
+#[tokio::test]
+async fn waits_for_the_end_of_a_session_leave_nothing_allocated() {
+    let clock = TestClock::new();
+    let layer = builder().clock(clock.clone()).store(MemoryStore::with_clock(clock)).build().unwrap();
+    let cookie = signed_in(&layer).await;
+    let sessions = Arc::new(Mutex::new(None));
+    let seen = sessions.clone();
+    let mut keep = layer.layer(service_fn(move |request: Request<Body>| {
+        *seen.lock().unwrap() = request.extensions().get::<OscToken>().map(OscToken::session);
+        app(request)
+    }));
+    keep.call(request("/", Some(&cookie))).await.unwrap();
+    let session = sessions.lock().unwrap().take().expect("the handler was given a token");
+    // The first makes room in a table.
+    assert!(session.ended().now_or_never().is_none());
+    let left = measure(|| {
+        for _ in 0..1_000 {
+            let waits: [_; 3] = std::array::from_fn(|_| Box::pin(session.ended()));
+            for mut wait in waits {
+                assert!(wait.as_mut().now_or_never().is_none());
+            }
+        }
+    });
+    assert_eq!((left.count_current, left.bytes_current), (0, 0));
+    assert!(left.count_total > 0);
+    let mut wait = Box::pin(session.ended());
+    assert!(wait.as_mut().now_or_never().is_none());
+    assert_eq!(allocations(&layer, "/", Some(&cookie)).await, 3);
 }
 
 /// Strangers cost nothing that lasts, not a byte: neither sign-ins they begin, nor what they make up.

@@ -22,10 +22,11 @@ const LOOK_AGAIN: Duration = Duration::from_secs(10);
 type Wait = BoxFuture<'static, ()>;
 /// Tells two waits for one session apart.
 type Number = Arc<()>;
+type ById = HashMap<SessionId, (Number, WeakShared<Wait>)>;
 
 /// The sessions that somebody waits for, each with one wait for all. Nothing is kept of a session that nobody waits for.
 #[derive(Clone, Default)]
-pub(super) struct Waits(Arc<Mutex<HashMap<SessionId, (Number, WeakShared<Wait>)>>>);
+pub(super) struct Waits(Arc<Mutex<ById>>);
 
 /// The place of a wait. It is dropped with the wait: when the session ends, or when nobody waits any more.
 struct Place {

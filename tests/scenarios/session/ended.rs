@@ -142,7 +142,7 @@ async fn a_session_that_is_pushed_out_of_memory_has_ended() {
 /// Returns the session of a new user.
 async fn session_of(layer: &OscAuthLayer) -> OscSession {
     let cookie = layer.sign_in_for_test(TestToken::new("a-token")).await;
-    let (name, value) = cookie.to_str().unwrap().split_once('=').unwrap();
+    let (name, value) = cookie.to_str().expect("cookies are ASCII").split_once('=').expect("name and value");
     let mut browser = osc_tests::Browser::new(osc_tests::app(layer));
     browser.set_cookie(name, value);
     osc_tests::token_of(&browser.fetch("/").await).expect("a token").session()
