@@ -46,6 +46,7 @@ install_what_is_missing() {
     command -v npm >/dev/null || wanted+=(npm)
     command -v cc >/dev/null || wanted+=(gcc libc6-dev)
     command -v redis-server >/dev/null || wanted+=(redis-server)
+    command -v nginx >/dev/null || wanted+=(nginx-light)
     command -v sqlite3 >/dev/null || wanted+=(sqlite3)
     # Debian has it in a folder of its version.
     ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || command -v initdb >/dev/null || wanted+=(postgresql)
@@ -57,7 +58,7 @@ install_what_is_missing() {
     # Debian's Python has `venv`, but not the pip that it installs.
     python3 -c 'import ensurepip' 2>/dev/null || wanted+=(python3-venv)
     if [ ${#wanted[@]} -gt 0 ]; then
-        heading "Installing ${wanted[*]} (Redis and PostgreSQL for shared sessions, Chromium and Node for browser tests, Python for a provider, Valgrind to count instructions)"
+        heading "Installing ${wanted[*]} (Redis and PostgreSQL for shared sessions, nginx as a proxy, Chromium and Node for browser tests, Python for a provider, Valgrind to count instructions)"
         if ! command -v apt-get >/dev/null; then
             echo "This system has no apt-get. Install these programs yourself: ${wanted[*]}" >&2
             exit 1

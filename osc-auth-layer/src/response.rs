@@ -77,7 +77,7 @@ pub(crate) fn answer(config: &Config, facts: &Facts, refusal: Refusal) -> Answer
         Refusal::MethodNotAllowed { allow } => insert(headers, header::ALLOW, allow.as_str()),
         _ => {}
     }
-    fit(response)
+    fit(facts.close_if_unread(response))
 }
 
 /// Rounds up, so that a retry at exactly this time is not too early.

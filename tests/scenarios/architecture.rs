@@ -13,7 +13,7 @@ const ORDER: &[&[&str]] = &[
     &["layer"],
     &["service"],
     &["future"],
-    &["body"],
+    &["body", "drain"],
     &["gate"],
     &["endpoints"],
     &["response"],

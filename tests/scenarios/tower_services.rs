@@ -12,7 +12,9 @@ mod not_send;
 mod pinned;
 mod readiness;
 mod streaming;
+mod unread_bodies;
 mod upgrades;
+mod uploads;
 mod websocket;
 
 use std::time::Duration;

@@ -151,7 +151,7 @@ async fn guarded(
     if let Some((uri, headers)) = unsafe_request.filter(|_| answer.status() == StatusCode::FORBIDDEN) {
         auth.note_foreign_page(&uri, &headers);
     }
-    Ok(fit(answer))
+    Ok(fit(facts.close_if_unread(answer)))
 }
 
 /// Copies a request's method, target and headers, but of the cookies only those that the endpoint reads. Leaves out the body

@@ -1,10 +1,12 @@
 //! The facts about a request that an answer depends on.
 
-use http::{HeaderMap, Method, Request, Uri, header};
+use http::{HeaderMap, HeaderValue, Method, Request, Uri, header};
 use url::Url;
 
+use super::Answer;
 use super::return_to::{checked, in_query};
 use crate::config::{Config, Endpoint, route};
+use crate::request::framing::may_send_body;
 use crate::request::kind::{Htmx, RequestKind};
 use crate::request::origin::{self, Origin};
 
@@ -16,6 +18,7 @@ pub(crate) struct Facts {
     pub(super) is_read: bool,
     /// True if the app would have stored something, unless it refuses the request.
     pub(super) is_write: bool,
+    may_send_body: bool,
     /// True at the sign-in itself.
     pub(super) is_signin: bool,
     /// The path below which the browser finds the app.
@@ -43,6 +46,7 @@ impl Facts {
         let is_call = matches!(kind, RequestKind::Grpc(_)) || *method == Method::CONNECT;
         let mut facts = Self {
             is_read,
+            may_send_body: may_send_body(request),
             is_write: !method.is_safe() && !is_call && !is_own_path,
             is_signin: endpoint == Some(Endpoint::SignIn),
             signin: format!("{base_path}{}", config.signin_path),
@@ -78,6 +82,15 @@ impl Facts {
     /// Returns true if the page's own fragment, which the browser does not send, belongs to the target of a sign-in.
     pub(super) fn keeps_fragment(&self) -> bool {
         self.kind == RequestKind::Navigation && self.is_read && !self.targets.is_empty()
+    }
+
+    /// Closes the connection after an answer to a request whose body nobody reads, so that no part of the body is read as the
+    /// next request. HTTP/2 forbids the header (RFC 9113 §8.2.2).
+    pub(crate) fn close_if_unread(&self, mut answer: Answer) -> Answer {
+        if self.may_send_body {
+            answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+        answer
     }
 
     /// Replaces the targets of a sign-in by the one that the request's query names.

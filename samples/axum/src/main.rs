@@ -10,7 +10,9 @@ use axum::response::{Html, IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use osc_auth_layer::workspace::TokenBalance;
-use osc_auth_layer::{ContextError, OscContext, OscSession, OscToken, OscUser, OscVisitor, SessionError};
+use osc_auth_layer::{
+    ContextError, DrainLayer, OscContext, OscSession, OscToken, OscUser, OscVisitor, SessionError,
+};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tower_http::csrf::CsrfLayer;
@@ -64,8 +66,10 @@ async fn run() -> Result<(), AnyError> {
         // port of this host or from a sibling domain.
         .layer(CsrfLayer::new().with_rejection_response(|_| forged()))
         .layer(map_response(with_headers))
-        // Added last, so it is outermost and sees every path. It serves some of the paths itself.
-        .layer(auth.clone());
+        // Outside of all routes, so it sees every path. It serves some of the paths itself.
+        .layer(auth.clone())
+        // Lets a client that is still sending a body read an early answer.
+        .layer(DrainLayer::new());
 
     let listener = listen().await?;
     println!("Open http://localhost:{}", listener.local_addr()?.port());

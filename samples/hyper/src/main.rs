@@ -5,12 +5,11 @@ use std::process::ExitCode;
 use std::time::{Duration, UNIX_EPOCH};
 
 use http::{HeaderValue, Request, Response, StatusCode};
-use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
-use osc_auth_layer::{OscToken, OscVisitor, SessionError};
+use osc_auth_layer::{DrainLayer, OscToken, OscVisitor, SessionError};
 use serde_json::json;
 use tower::{ServiceBuilder, service_fn};
 use tower_http::csrf::CsrfLayer;
@@ -21,7 +20,7 @@ use app::dashboard::{Dashboard, Refused};
 use app::notes::Notes;
 use app::setup::{AnyError, configure, listen};
 use app::{account, pages, stop};
-use web::{Failure, Form, Reply, html, json, read, script, see_other};
+use web::{Failure, Form, Incoming, Reply, html, json, read, script, see_other};
 
 #[path = "../../app/mod.rs"]
 mod app;
@@ -45,6 +44,8 @@ async fn run() -> Result<(), AnyError> {
     let auth = auth.redirect_to_signin().build()?;
     let kept = Kept::default();
     let service = ServiceBuilder::new()
+        // Lets a client that is still sending a body read an early answer.
+        .layer(DrainLayer::new())
         .layer(auth.clone())
         .map_response(with_headers)
         // SameSite=Lax blocks the session cookie in forms from other sites, but not in forms from another

@@ -3,9 +3,11 @@
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt, Full, Limited};
-use hyper::body::Incoming;
-use osc_auth_layer::ContextError;
+use osc_auth_layer::{ContextError, DrainBody};
 use serde::Serialize;
+
+/// The body of a request.
+pub(crate) type Incoming = DrainBody<hyper::body::Incoming>;
 
 pub(crate) type Reply = Response<Full<Bytes>>;
 

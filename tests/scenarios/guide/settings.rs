@@ -73,6 +73,9 @@ fn every_environment_variable_is_in_the_guide() {
 fn every_setter_is_in_the_guide() {
     let setters = methods("osc-auth-layer/src/config/builder.rs", "Builder");
     assert_same(PAGE, &setters, &names::<3>("## Setters of `Builder`"));
+    let mut setters = methods("osc-auth-layer/src/drain.rs", "DrainLayer");
+    setters.remove("new");
+    assert_same(PAGE, &setters, &names::<3>("## Setters of `DrainLayer`"));
     for (path, store) in [
         ("osc-auth-layer/src/store/redis/mod.rs", "RedisStore"),
         ("osc-auth-layer/src/store/sql/postgres/mod.rs", "PostgresStore"),

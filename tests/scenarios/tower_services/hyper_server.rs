@@ -14,7 +14,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 use hyper_util::service::TowerToHyperService;
 use mock_osc::MockOsc;
-use osc_auth_layer::{Client, OscAuth, OscAuthLayer};
+use osc_auth_layer::{Client, OscAuthLayer, ResponseBody};
 use osc_tests::{Server, SocketBrowser, free_port};
 use tokio::net::TcpListener;
 use tower::{Layer, Service, service_fn};
@@ -28,9 +28,9 @@ pub(super) fn full(text: impl Into<Bytes>) -> Body {
 }
 
 /// Serves HTTP/1 and HTTP/2 with upgrades through hyper-util.
-pub(super) fn serve<S>(listener: TcpListener, service: OscAuth<S>) -> Server
+pub(super) fn serve<S>(listener: TcpListener, service: S) -> Server
 where
-    S: Service<Request<Incoming>, Response = Response<Body>, Error = Infallible>
+    S: Service<Request<Incoming>, Response = Response<ResponseBody<Body>>, Error = Infallible>
         + Clone
         + Send
         + Sync
