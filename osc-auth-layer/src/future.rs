@@ -12,6 +12,7 @@ use sync_wrapper::SyncWrapper;
 use tower_service::Service;
 
 use crate::body::ResponseBody;
+use crate::caching::Marks;
 use crate::gate::Verdict;
 use crate::response::Answer;
 
@@ -34,7 +35,7 @@ pin_project! {
     where
         S: Service<Request<ReqBody>>,
     {
-        Inner { #[pin] future: S::Future },
+        Inner { #[pin] future: S::Future, marks: Marks },
         Answer { answer: Option<Box<Answer>> },
         Waiting { waiting: Box<Waiting<S, ReqBody>> },
     }
@@ -43,20 +44,24 @@ pin_project! {
 /// A request that waits for a decision, and then until its service is ready. The service is a clone that is not ready, so it
 /// holds no permit that others need.
 struct Waiting<S, ReqBody> {
-    /// `None` once the request may pass. Only ever polled through `&mut`, so sharing the future is sound although the box is
-    /// not `Sync`.
-    verdict: Option<SyncWrapper<BoxFuture<'static, Verdict>>>,
+    step: Step,
     service: S,
     /// `None` once the service has it.
     request: Option<Request<ReqBody>>,
+}
+
+enum Step {
+    /// Only ever polled through `&mut`, so sharing the future is sound although the box is not `Sync`.
+    Deciding(SyncWrapper<BoxFuture<'static, Verdict>>),
+    Passing(Marks),
 }
 
 impl<S, ReqBody> ResponseFuture<S, ReqBody>
 where
     S: Service<Request<ReqBody>>,
 {
-    pub(crate) fn inner(future: S::Future) -> Self {
-        Self { state: State::Inner { future } }
+    pub(crate) fn inner(future: S::Future, marks: Marks) -> Self {
+        Self { state: State::Inner { future, marks } }
     }
 
     pub(crate) fn answer(answer: Box<Answer>) -> Self {
@@ -64,8 +69,8 @@ where
     }
 
     pub(crate) fn later(verdict: BoxFuture<'static, Verdict>, service: S, request: Request<ReqBody>) -> Self {
-        let verdict = Some(SyncWrapper::new(verdict));
-        let waiting = Box::new(Waiting { verdict, service, request: Some(request) });
+        let step = Step::Deciding(SyncWrapper::new(verdict));
+        let waiting = Box::new(Waiting { step, service, request: Some(request) });
         Self { state: State::Waiting { waiting } }
     }
 }
@@ -80,29 +85,30 @@ where
         let mut state = self.project().state;
         loop {
             let next = match state.as_mut().project() {
-                StateProj::Inner { future } => {
-                    let response = ready!(future.poll(cx))?;
+                StateProj::Inner { future, marks } => {
+                    let mut response = ready!(future.poll(cx))?;
+                    marks.mark(&mut response);
                     return Poll::Ready(Ok(response.map(ResponseBody::inner)));
                 }
                 StateProj::Answer { answer } => {
                     let answer = answer.take().expect(ONCE);
                     return Poll::Ready(Ok(answer.map(ResponseBody::own)));
                 }
-                StateProj::Waiting { waiting } => match &mut waiting.verdict {
-                    Some(verdict) => match ready!(verdict.get_mut().as_mut().poll(cx)) {
+                StateProj::Waiting { waiting } => match &mut waiting.step {
+                    Step::Deciding(verdict) => match ready!(verdict.get_mut().as_mut().poll(cx)) {
                         Verdict::Answer(answer) => State::Answer { answer: Some(answer) },
-                        Verdict::Pass(visitor) => {
+                        Verdict::Pass(visitor, marks) => {
                             if let Some(request) = &mut waiting.request {
                                 visitor.enter(request.extensions_mut());
                             }
-                            waiting.verdict = None;
+                            waiting.step = Step::Passing(marks);
                             continue;
                         }
                     },
-                    None => {
+                    &mut Step::Passing(marks) => {
                         ready!(waiting.service.poll_ready(cx))?;
                         let request = waiting.request.take().expect(ONCE);
-                        State::Inner { future: waiting.service.call(request) }
+                        State::Inner { future: waiting.service.call(request), marks }
                     }
                 },
             };

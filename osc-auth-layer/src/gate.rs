@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use futures_util::future::{BoxFuture, Either, FutureExt, select};
 use http::{Method, Request, header};
 
+use crate::caching::Marks;
 use crate::endpoints::{self, Auth, route};
 use crate::request::cookie::BadCookie;
 use crate::request::origin;
@@ -23,8 +24,8 @@ const PATIENCE_IN_PUBLIC: Duration = Duration::from_millis(200);
 
 /// The decision about a request.
 pub(crate) enum Verdict {
-    /// The request goes to the inner service. On a public path it may have no token.
-    Pass(OscVisitor),
+    /// The request goes to the inner service. On a public path it may have no token. The answer gets these marks.
+    Pass(OscVisitor, Marks),
     /// The layer answers the request.
     Answer(Box<Answer>),
 }
@@ -40,17 +41,20 @@ pub(crate) fn decide<B>(auth: &Arc<Auth>, request: &Request<B>) -> Decision {
         let answer = endpoints::serve(auth.clone(), endpoint, request);
         return Decision::Later(Box::pin(answer.map(|answer| Verdict::Answer(Box::new(answer)))));
     }
-    let is_public = || auth.config.public_paths.matches(request.uri().path());
+    let path = request.uri().path();
+    let is_public = || auth.config.public_paths.matches(path);
     let found = match authenticate(auth, request) {
         Ok(Lookup::Usable(Usable::Token(token))) => {
-            return Decision::Now(Verdict::Pass(OscVisitor::SignedIn(token)));
+            // No decision about access, so the cheaper look at the path is enough.
+            let is_public = auth.config.public_paths.resemble(path);
+            return Decision::Now(pass(OscVisitor::SignedIn(token), is_public));
         }
         Ok(found) => found,
         Err(refusal) => {
             // Somebody else set one of two session cookies. Passing the request on without a session would hide that.
             let is_planted = matches!(refusal, Refusal::BadCookie(BadCookie::Duplicate(_)));
             if !is_planted && is_public() {
-                return Decision::Now(Verdict::Pass(without_token(&refusal)));
+                return Decision::Now(pass(without_token(&refusal), true));
             }
             let facts = Facts::of(&auth.config, request);
             let answer = answer(&auth.config, &facts, explained(auth, &facts, refusal));
@@ -60,14 +64,19 @@ pub(crate) fn decide<B>(auth: &Arc<Auth>, request: &Request<B>) -> Decision {
     let (auth, facts, is_public) = (auth.clone(), Facts::of(&auth.config, request), is_public());
     Decision::Later(Box::pin(async move {
         match resolve(&auth.sessions, found, is_public).await {
-            Ok(token) => Verdict::Pass(OscVisitor::SignedIn(token)),
-            Err(refusal) if is_public => Verdict::Pass(without_token(&refusal)),
+            Ok(token) => pass(OscVisitor::SignedIn(token), is_public),
+            Err(refusal) if is_public => pass(without_token(&refusal), true),
             Err(refusal) => {
                 let refusal = explained(&auth, &facts, refusal);
                 Verdict::Answer(Box::new(answer(&auth.config, &facts, refusal)))
             }
         }
     }))
+}
+
+fn pass(visitor: OscVisitor, is_public: bool) -> Verdict {
+    let marks = Marks { is_personal: matches!(visitor, OscVisitor::SignedIn(_)), is_public };
+    Verdict::Pass(visitor, marks)
 }
 
 /// Returns the visitor of a request that passes on a public path although it was refused a token. In an outage the app must not

@@ -16,6 +16,8 @@ use crate::sessions::{Sessions, UserSessions};
 /// The token is in the request's extensions. A request without a session gets 401, unless its path is
 /// [public](Builder::public_path). The layer also serves its own paths: sign-in, callback, sign-out and session status.
 ///
+/// It marks your answers to a user `Cache-Control: private`, and on public paths `Vary: Cookie`, unless you say `public`.
+///
 /// Clones share their sessions. In axum, add the layer last and on the outermost router, because it can serve its own
 /// paths only if it sees them. For other placements, feature `axum` has the method `routes`.
 ///

@@ -59,6 +59,7 @@
 pub mod axum;
 mod bells;
 mod body;
+mod caching;
 mod clock;
 mod config;
 mod drain;

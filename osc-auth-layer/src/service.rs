@@ -54,13 +54,13 @@ where
         let decision = decide(&self.auth, &request);
         // A ready service may hold a permit or a slot. If it kept that while a slow sign-in waits for the provider, it would
         // block other requests. So a clone that is not ready replaces it.
-        if !matches!(decision, Decision::Now(Verdict::Pass(_))) {
+        if !matches!(decision, Decision::Now(Verdict::Pass(..))) {
             self.inner = self.inner.clone();
         }
         match decision {
-            Decision::Now(Verdict::Pass(visitor)) => {
+            Decision::Now(Verdict::Pass(visitor, marks)) => {
                 visitor.enter(request.extensions_mut());
-                ResponseFuture::inner(self.inner.call(request))
+                ResponseFuture::inner(self.inner.call(request), marks)
             }
             Decision::Now(Verdict::Answer(answer)) => ResponseFuture::answer(answer),
             Decision::Later(verdict) => ResponseFuture::later(verdict, self.inner.clone(), request),

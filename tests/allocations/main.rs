@@ -22,10 +22,18 @@ fn app(_: Request<Body>) -> Ready<Result<Response<Body>, Infallible>> {
     ready(Ok(Response::default()))
 }
 
+/// Returns an answer that has a header already, as almost every answer has.
+fn page() -> Response<Body> {
+    let mut response = Response::default();
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain"));
+    response
+}
+
 fn builder() -> Builder {
     OscAuthLayer::builder(Client::confidential("osc_app", "a secret of more than 32 characters"))
         .public_url("https://app.example.com")
         .public_path("/public")
+        .public_prefix("/assets")
 }
 
 fn request(path: &str, cookie: Option<&HeaderValue>) -> Request<Body> {
@@ -38,7 +46,11 @@ fn request(path: &str, cookie: Option<&HeaderValue>) -> Request<Body> {
 
 /// How often the layer allocates for one request, the app being one that does not.
 async fn allocations(layer: &OscAuthLayer, path: &str, cookie: Option<&HeaderValue>) -> u64 {
-    let mut service = layer.layer(service_fn(app));
+    let pages = Arc::new(Mutex::new(vec![page(), page()]));
+    let mut service = layer.layer(service_fn(move |_: Request<Body>| {
+        let page = pages.lock().unwrap().pop();
+        ready(Ok::<_, Infallible>(page.expect("a page for each request")))
+    }));
     // The first may read the store.
     service.call(request(path, cookie)).await.unwrap();
     let mut request = Some(request(path, cookie));
@@ -59,6 +71,7 @@ async fn a_signed_in_request_costs_the_three_allocations_of_its_extension() {
     let cookie = signed_in(&layer).await;
     assert_eq!(allocations(&layer, "/", Some(&cookie)).await, 3);
     assert_eq!(allocations(&layer, "/public", Some(&cookie)).await, 3);
+    assert_eq!(allocations(&layer, "/assets/app.css", Some(&cookie)).await, 3);
 }
 
 #[tokio::test]

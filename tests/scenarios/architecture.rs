@@ -15,6 +15,7 @@ const ORDER: &[&[&str]] = &[
     &["future"],
     &["body", "drain"],
     &["gate"],
+    &["caching"],
     &["endpoints"],
     &["response"],
     &["config"],

@@ -11,6 +11,7 @@ mod limits;
 mod not_send;
 mod pinned;
 mod readiness;
+mod shared_caches;
 mod streaming;
 mod unread_bodies;
 mod upgrades;

@@ -15,11 +15,20 @@ pub(crate) struct PublicPaths {
 
 impl PublicPaths {
     pub(crate) fn matches(&self, path: &str) -> bool {
-        self.every
-            || self.exact.iter().any(|public| public == path)
-            || (!self.prefixes.is_empty()
-                && !is_ambiguous(path)
-                && self.prefixes.iter().any(|prefix| is_below(path, prefix)))
+        self.names(path) || (self.has_prefix_of(path) && !is_ambiguous(path))
+    }
+
+    /// Returns true for all public paths, and for ambiguous ones that look public. It costs no allocation.
+    pub(crate) fn resemble(&self, path: &str) -> bool {
+        self.names(path) || self.has_prefix_of(path)
+    }
+
+    fn names(&self, path: &str) -> bool {
+        self.every || self.exact.iter().any(|public| public == path)
+    }
+
+    fn has_prefix_of(&self, path: &str) -> bool {
+        self.prefixes.iter().any(|prefix| is_below(path, prefix))
     }
 }
 

@@ -139,9 +139,9 @@ async fn s32_no_answer_of_the_layer_is_cached() {
         // This checks `Cache-Control`, among other headers.
         assert_own(answer);
     }
-    // The app decides about its own answers.
+    // The app decides about its own answers. The layer only keeps them from other visitors.
     browser.sign_in(&osc).await;
-    assert!(!browser.fetch("/").await.headers().contains_key("cache-control"));
+    assert_eq!(browser.fetch("/").await.headers()["cache-control"], "private");
 }
 
 #[tokio::test]

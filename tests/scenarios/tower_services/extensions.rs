@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::future::ready;
 
 use bytes::Bytes;
-use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
+use http::{HeaderValue, Method, Request, Response, StatusCode, Version, header};
 use http_body_util::Full;
 use osc_auth_layer::{OscAuthLayer, OscToken};
 use tower::{Layer, Service, ServiceExt, service_fn};
@@ -60,11 +60,12 @@ async fn all_other_parts_of_request_and_response_are_unchanged() {
 }
 
 #[tokio::test]
-async fn the_layer_adds_no_headers_to_the_apps_responses() {
+async fn the_layer_adds_only_cache_control_to_the_apps_responses() {
     let at = due().await;
     for cookie in [&at.fresh, &at.due] {
         let response = at.auth.layer(mirror()).oneshot(request("/", Some(cookie), ())).await.unwrap();
-        assert_eq!(response.headers().len(), 1, "{:?}", response.headers());
+        assert_eq!(response.headers().len(), 2, "{:?}", response.headers());
+        assert_eq!(response.headers()[header::CACHE_CONTROL], "private");
     }
 }
 
