@@ -197,7 +197,7 @@ check_fuzz() {
 }
 
 browse() {
-    cd tests/browser && node --test --test-reporter=spec consent.mjs signin.mjs instances.mjs restart.mjs account.mjs on-osc.mjs
+    cd tests/browser && node --test --test-reporter=spec consent.mjs signin.mjs instances.mjs restart.mjs account.mjs back.mjs on-osc.mjs
 }
 
 if ! command -v cargo >/dev/null; then

@@ -9,7 +9,8 @@ use osc_auth_layer::{OscUser, OscVisitor};
 
 use super::creations::Progress;
 
-/// The headers of every answer. With `no-store`, the Back button does not show a workspace after sign-out.
+/// The headers of every answer. With `no-store`, and the script's `pageshow`, the Back button does not show a workspace after
+/// sign-out.
 pub(crate) const HEADERS: [(&str, &str); 3] = [
     ("cache-control", "no-store"),
     (

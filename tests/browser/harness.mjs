@@ -15,7 +15,12 @@ const pictures = fileURLToPath(new URL('./out', import.meta.url));
 mkdirSync(pictures, { recursive: true });
 
 export function launchBrowser(...more) {
-  return chromium.launch({
+  return chromium.launch(browserOptions(...more));
+}
+
+/** Returns the options that every Chromium under test is launched with. */
+export function browserOptions(...more) {
+  return {
     executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
     args: [
       '--headless',
@@ -28,7 +33,7 @@ export function launchBrowser(...more) {
       '--disable-sync',
       ...more,
     ],
-  });
+  };
 }
 
 /** Takes pictures of the page in the light and the dark colour scheme. */

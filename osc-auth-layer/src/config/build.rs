@@ -65,6 +65,7 @@ impl Builder {
             session_path: self.session_path,
             after_signin: self.after_signin,
             after_signout: self.after_signout,
+            clear_cache_on_signout: self.clear_cache_on_signout,
             public_paths: self.public_paths,
             redirect_to_signin: self.redirect_to_signin,
             outage_status: self.outage_status,

@@ -31,6 +31,7 @@ pub(crate) struct Config {
     pub(crate) session_path: String,
     pub(crate) after_signin: String,
     pub(crate) after_signout: String,
+    pub(crate) clear_cache_on_signout: bool,
     pub(crate) public_paths: PublicPaths,
     pub(crate) redirect_to_signin: bool,
     pub(crate) outage_status: http::StatusCode,

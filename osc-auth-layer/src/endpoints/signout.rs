@@ -15,7 +15,8 @@ pub(super) async fn serve(context: &Context<'_>) -> Result<Answer, Refusal> {
     }
     context.cookies.remove(config.cookies.removal(context.facts.session_cookie.clone()));
     let mut response = see_other(&context.after(&config.after_signout));
-    // The next user of the browser must not see the app's pages in its cache (ASVS 14.3.1).
-    response.headers_mut().insert("clear-site-data", HeaderValue::from_static("\"cache\""));
+    if config.clear_cache_on_signout {
+        response.headers_mut().insert("clear-site-data", HeaderValue::from_static("\"cache\""));
+    }
     Ok(response)
 }

@@ -23,3 +23,12 @@ function update() {
 }
 
 update();
+
+// Browsers may keep a page for the Back button in spite of `no-store`, and would show it after a sign-out. So this page hides
+// when it is left, and loads again when it comes back.
+addEventListener('pagehide', () => {
+  document.documentElement.hidden = true;
+});
+addEventListener('pageshow', (event) => {
+  if (event.persisted) location.reload();
+});

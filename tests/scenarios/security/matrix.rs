@@ -4,7 +4,8 @@ use std::fs;
 use std::path::Path;
 
 const SECURITY: &str = include_str!("../../../SECURITY.md");
-const IN_A_BROWSER: &str = include_str!("../../browser/signin.mjs");
+const IN_A_BROWSER: &str =
+    concat!(include_str!("../../browser/signin.mjs"), include_str!("../../browser/back.mjs"));
 const ROWS: usize = 87;
 
 pub(super) fn sources(folder: &Path, found: &mut String) {

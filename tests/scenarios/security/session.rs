@@ -8,7 +8,9 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::{StatusCode, header};
 use mock_osc::{Endpoint, MockOsc};
 use osc_auth_layer::{Client, OscAuthLayer};
-use osc_tests::{Answer, Browser, QuickClock, app, callback, layer, layer_for, refusal, soon, token_of};
+use osc_tests::{
+    Answer, Browser, QuickClock, Stage, app, callback, layer, layer_for, refusal, soon, token_of,
+};
 
 fn set_cookies(answer: &Answer) -> Vec<String> {
     let cookies = answer.headers().get_all(header::SET_COOKIE).iter();
@@ -202,13 +204,28 @@ async fn s31_without_a_refresh_token_the_access_token_is_revoked() {
 }
 
 #[tokio::test]
-async fn s62_sign_out_clears_only_the_browsers_cache() {
+async fn s62_sign_out_clears_only_the_browsers_cache_and_only_on_demand() {
     let osc = MockOsc::builder().start().await.unwrap();
-    let mut browser = Browser::new(app(&layer(&osc)));
-    let path = callback(&mut browser, &osc).await;
-    assert!(!browser.navigate(&path).await.headers().contains_key("clear-site-data"));
-    let answer = browser.post_from("same-origin", "/auth/signout").await;
-    assert_eq!(answer.headers()["clear-site-data"], "\"cache\"");
+    for (layer, expected) in
+        [(layer_for(&osc), None), (layer_for(&osc).clear_cache_on_signout(), Some("\"cache\""))]
+    {
+        let mut browser = Browser::new(app(&layer.build().unwrap()));
+        let path = callback(&mut browser, &osc).await;
+        assert!(!browser.navigate(&path).await.headers().contains_key("clear-site-data"));
+        let answer = browser.post_from("same-origin", "/auth/signout").await;
+        let cleared = answer.headers().get("clear-site-data").map(|data| data.to_str().unwrap());
+        assert_eq!(cleared, expected);
+    }
+}
+
+#[tokio::test]
+async fn s62_no_shared_cache_may_store_an_answer_to_a_user() {
+    let mut stage = Stage::signed_in().await;
+    for (path, vary) in [("/", None), ("/public", Some("Cookie"))] {
+        let answer = stage.fetch(path).await;
+        assert_eq!(answer.headers()["cache-control"], "private");
+        assert_eq!(answer.headers().get("vary").map(|vary| vary.to_str().unwrap()), vary, "{path}");
+    }
 }
 
 #[tokio::test]
