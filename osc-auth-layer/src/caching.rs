@@ -1,6 +1,10 @@
 //! Keeps the app's answers to one visitor from another one: no shared cache may store them (RFC 9111).
 
-use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
+use http::header::{CACHE_CONTROL, Entry, VARY};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
+
+static PRIVATE: HeaderValue = HeaderValue::from_static("private");
+static COOKIE: HeaderValue = HeaderValue::from_static("Cookie");
 
 /// Says what the answer to a request that passed depends on.
 #[derive(Clone, Copy, Debug)]
@@ -19,50 +23,47 @@ impl Marks {
             return;
         }
         let headers = response.headers_mut();
-        // `s-maxage` allows shared caches to store the answer, as `public` does (RFC 9111 §3.5).
-        if self.is_personal && !says(headers, &["public", "s-maxage", "private", "no-store"]) {
-            add(headers, header::CACHE_CONTROL, "private");
+        if self.is_personal {
+            // `s-maxage` allows shared caches to store the answer, as `public` does (RFC 9111 §3.5).
+            add_unless(headers, CACHE_CONTROL, &PRIVATE, &["no-store", "private", "public", "s-maxage"]);
         }
-        if self.is_public && !says(headers, &["public"]) && !varies_with_cookies(headers) {
-            add(headers, header::VARY, "Cookie");
+        if self.is_public && !lists(headers.get_all(CACHE_CONTROL), &["public"]) {
+            add_unless(headers, VARY, &COOKIE, &["cookie", "*"]);
         }
     }
 }
 
-fn says(headers: &HeaderMap, directives: &[&str]) -> bool {
-    items(headers, header::CACHE_CONTROL).any(|item| {
-        let name = item.split(|&byte| byte == b'=').next().unwrap_or_default().trim_ascii_end();
-        directives.iter().any(|directive| name.eq_ignore_ascii_case(directive.as_bytes()))
-    })
+/// Adds an item to the header's list, unless the list has one of `names`.
+///
+/// All items go into one value, because nginx before 1.23 reads only the last `Vary`.
+fn add_unless(headers: &mut HeaderMap, header: HeaderName, item: &HeaderValue, names: &[&str]) {
+    match headers.entry(header) {
+        Entry::Vacant(entry) => _ = entry.insert(item.clone()),
+        Entry::Occupied(mut entry) => {
+            if !lists(entry.iter(), names) {
+                let mut items: Vec<_> = entry.iter().map(HeaderValue::as_bytes).collect();
+                items.push(item.as_bytes());
+                let list = HeaderValue::from_bytes(&items.join(&b", "[..]));
+                entry.insert(list.unwrap_or_else(|_| item.clone()));
+            }
+        }
+    }
 }
 
-fn varies_with_cookies(headers: &HeaderMap) -> bool {
-    items(headers, header::VARY).any(|item| item == b"*" || item.eq_ignore_ascii_case(b"cookie"))
-}
-
-/// Returns the items of a header's lists. A comma in a quoted string separates nothing.
-fn items(headers: &HeaderMap, name: HeaderName) -> impl Iterator<Item = &[u8]> {
-    headers.get_all(name).into_iter().flat_map(|value| {
+/// Returns true if one of a header's values lists one of `names`, with or without an argument.
+fn lists<'v>(values: impl IntoIterator<Item = &'v HeaderValue>, names: &[&str]) -> bool {
+    values.into_iter().any(|value| {
+        // A comma in a quoted string separates nothing.
         let mut is_quoted = false;
-        let separates = move |&byte: &u8| {
+        let separates = |&byte: &u8| {
             is_quoted ^= byte == b'"';
             byte == b',' && !is_quoted
         };
-        value.as_bytes().split(separates).map(<[u8]>::trim_ascii)
+        value.as_bytes().split(separates).any(|item| {
+            let name = item.split(|&byte| byte == b'=').next().unwrap_or_default().trim_ascii();
+            names.iter().any(|other| name.eq_ignore_ascii_case(other.as_bytes()))
+        })
     })
-}
-
-/// Adds an item to the header's list. All go into one value, because nginx before 1.23 reads only the last `Vary`.
-fn add(headers: &mut HeaderMap, name: HeaderName, item: &'static str) {
-    let item = HeaderValue::from_static(item);
-    if !headers.contains_key(&name) {
-        headers.insert(name, item);
-        return;
-    }
-    let mut items: Vec<_> = headers.get_all(&name).into_iter().map(HeaderValue::as_bytes).collect();
-    items.push(item.as_bytes());
-    let list = HeaderValue::from_bytes(&items.join(&b", "[..])).unwrap_or(item);
-    headers.insert(name, list);
 }
 
 #[cfg(test)]
@@ -73,12 +74,12 @@ mod tests {
     fn marked(marks: Marks, cache_control: &[&'static str], vary: &[&'static str]) -> [Vec<String>; 2] {
         let mut response = Response::new(());
         let headers = response.headers_mut();
-        let given = cache_control.iter().map(|value| (header::CACHE_CONTROL, value));
-        for (name, value) in given.chain(vary.iter().map(|value| (header::VARY, value))) {
+        let given = cache_control.iter().map(|value| (CACHE_CONTROL, value));
+        for (name, value) in given.chain(vary.iter().map(|value| (VARY, value))) {
             headers.append(name, HeaderValue::from_static(value));
         }
         marks.mark(&mut response);
-        [header::CACHE_CONTROL, header::VARY].map(|name| {
+        [CACHE_CONTROL, VARY].map(|name| {
             let values = response.headers().get_all(name).into_iter();
             values.map(|value| value.to_str().unwrap().to_owned()).collect()
         })

@@ -17,7 +17,7 @@ use tower_service::Service;
 pub(crate) type Body = Full<Bytes>;
 pub(crate) type Answer = Result<Response<Body>, Infallible>;
 
-/// The app: answers 200 with an empty body.
+/// The app: answers 200 with an empty body, and with one header, as almost every answer has some.
 #[derive(Clone)]
 pub(crate) struct App;
 
@@ -32,7 +32,9 @@ impl Service<Request<Body>> for App {
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
         black_box(&request);
-        ready(Ok(Response::default()))
+        let mut answer = Response::default();
+        answer.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain"));
+        ready(Ok(answer))
     }
 }
 
