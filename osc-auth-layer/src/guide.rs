@@ -10,6 +10,7 @@
 //! | [WebSockets and event streams](streams) | A fresh token for a long connection, and the end of its session. |
 //! | [Acting in the workspace](workspace) | Create and run services for the user with `OscContext`. |
 //! | [Forms and CSRF](forms) | Keep other sites from submitting your forms. |
+//! | [Kinds of requests](navigation) | What htmx, Turbo, gRPC, event streams and service workers get. |
 //! | [Behind a proxy](proxy) | nginx, TLS and a base path. |
 //! | [On Open Source Cloud](on_osc) | Deploy your app on OSC, with two instances. |
 //! | [Sessions and stores](stores) | A restart signs nobody out: SQLite, PostgreSQL, Redis, and how to move from one to another. |
@@ -40,6 +41,7 @@ page!(single_page_apps, "guide/single_page_apps.md");
 page!(streams, "guide/streams.md");
 page!(workspace, "guide/workspace.md");
 page!(forms, "guide/forms.md");
+page!(navigation, "guide/navigation.md");
 page!(proxy, "guide/proxy.md");
 page!(on_osc, "guide/on_osc.md");
 page!(stores, "guide/stores.md");

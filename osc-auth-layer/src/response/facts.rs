@@ -42,12 +42,11 @@ impl Facts {
         let kind = RequestKind::of(method, headers);
         let is_read = matches!(*method, Method::GET | Method::HEAD);
         let endpoint = route(config, uri.path());
-        let is_own_path = endpoint.is_some();
         let is_call = matches!(kind, RequestKind::Grpc(_)) || *method == Method::CONNECT;
         let mut facts = Self {
             is_read,
             may_send_body: may_send_body(request),
-            is_write: !method.is_safe() && !is_call && !is_own_path,
+            is_write: !method.is_safe() && !is_call && endpoint.is_none(),
             is_signin: endpoint == Some(Endpoint::SignIn),
             signin: format!("{base_path}{}", config.signin_path),
             path: format!("{base_path}{}", uri.path()),
@@ -56,11 +55,11 @@ impl Facts {
             base_path,
             kind,
         };
-        let targets = match facts.shows_its_address() {
-            true => addresses(&facts.base_path, uri),
-            // A navigation to one of the layer's own paths comes from the provider, or from a page that chose `return_to`.
-            false if is_own_path && facts.kind == RequestKind::Navigation => Vec::new(),
-            false => page(config, uri, headers).unwrap_or_default(),
+        let targets = match endpoint {
+            // The provider leads there, or a page that chose `return_to` or left it out.
+            Some(Endpoint::SignIn | Endpoint::Callback | Endpoint::SignOut) => Vec::new(),
+            _ if facts.shows_its_address() => addresses(&facts.base_path, uri),
+            _ => page(config, uri, headers).unwrap_or_default(),
         };
         facts.targets = targets;
         facts.targets.retain(|target| checked(target, config, &facts.base_path).is_some());

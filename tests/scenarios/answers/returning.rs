@@ -221,6 +221,13 @@ async fn a_failed_sign_in_offers_another_to_the_same_page() {
     assert_eq!(refusal(&answer), (502, "provider_unavailable".to_owned()));
     assert_eq!(button(&answer), "/auth/signin?return_to=/a?b=c");
 
+    // A page that names no target wants the default, whatever page it is.
+    let headers = [("accept", "text/html"), ("referer", "http://localhost:3000/list")];
+    assert_eq!(button(&browser.send(Method::GET, "/auth/signin", &headers).await), "/auth/signin");
+    let headers = [("hx-request", "true"), ("hx-current-url", "http://localhost:3000/list")];
+    let answer = browser.send(Method::GET, "/auth/signin", &headers).await;
+    assert_eq!(answer.headers()["hx-redirect"], "/auth/signin");
+
     for elsewhere in ["https://evil.example", "//evil.example", "/auth/signin"] {
         let answer = browser.navigate(&format!("/auth/signin?return_to={elsewhere}")).await;
         assert_eq!(button(&answer), "/auth/signin");
