@@ -181,6 +181,13 @@ impl Builder {
         self
     }
 
+    /// Allows the access at once for the default user, without a page, like a provider whose user allowed it
+    /// before. Default: the provider shows a consent page.
+    pub fn without_consent_page(mut self) -> Self {
+        self.settings.consent_page = false;
+        self
+    }
+
     /// Sets the client authentication methods that are announced and enforced. Default: `client_secret_post`,
     /// `client_secret_basic` and `none`.
     pub fn token_endpoint_auth_methods(mut self, methods: &[&str]) -> Self {

@@ -38,6 +38,7 @@ Identity provider:
       --iss                     name the issuer in the authorization response (RFC 9207)
       --par                     offer pushed authorization requests (RFC 9126)
       --no-revocation           do not offer token revocation (RFC 7009)
+      --no-consent-page         allow the access at once for the default user
       --no-metadata             answer 404 for the metadata (RFC 8414)
 
 Platform:
@@ -109,6 +110,7 @@ fn parse(mut arguments: lexopt::Parser) -> Result<Option<Builder>, lexopt::Error
             Long("iss") => builder.iss(true),
             Long("par") => builder.par(true),
             Long("no-revocation") => builder.revocation(false),
+            Long("no-consent-page") => builder.without_consent_page(),
             Long("no-metadata") => builder.without_metadata(),
             Long("balance") => builder.balance(arguments.value()?.parse()?),
             Long("service-token-ttl") => builder.service_token_ttl(seconds(&arguments.value()?)?),

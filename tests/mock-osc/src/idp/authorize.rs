@@ -50,7 +50,7 @@ pub(crate) fn authorize(world: &mut World, request: &Recorded, now: SystemTime) 
             return redirect(&world.settings, *to, &fields, state.as_deref());
         }
     };
-    if request.method != "POST" {
+    if request.method != "POST" && world.settings.consent_page {
         return page::consent(&asked, &world.settings.accounts);
     }
     let decision =
@@ -67,7 +67,7 @@ pub(crate) fn authorize(world: &mut World, request: &Recorded, now: SystemTime) 
     if let Some(uri) = request.query.iter().find(|(name, _)| name == "request_uri") {
         world.pushed.remove(&uri.1);
     }
-    if decision("decision") != Some("allow") {
+    if world.settings.consent_page && decision("decision") != Some("allow") {
         let fields = [("error", "access_denied"), ("error_description", "the user refused")];
         return redirect(&world.settings, asked.redirect_url, &fields, asked.state.as_deref());
     }

@@ -22,6 +22,15 @@ async fn refusal_leads_back_with_access_denied_and_state() {
 }
 
 #[tokio::test]
+async fn without_a_consent_page_the_default_user_is_led_back_at_once() {
+    let osc = MockOsc::builder().without_consent_page().start().await.unwrap();
+    let answer = http().get(authorize_url(&osc)).send().await.unwrap();
+    assert_eq!(answer.status(), 303);
+    let callback = answer.headers()["location"].to_str().unwrap();
+    assert!(callback.contains("code=") && callback.contains("state="), "{callback}");
+}
+
+#[tokio::test]
 async fn missing_and_plain_pkce_are_refused() {
     let osc = start().await;
     for change in [("code_challenge", ""), ("code_challenge_method", ""), ("code_challenge_method", "plain")]

@@ -1,0 +1,73 @@
+// What a case of the matrix has: a browser, and the app with its provider.
+
+import { Program } from '../programs.mjs';
+import { Tab } from './tab.mjs';
+
+export class Stage {
+  contexts = [];
+  engines = [];
+
+  constructor(engine, launch) {
+    this.engine = engine;
+    this.launch = launch;
+  }
+
+  /** Starts the app. A delay of null makes the provider show its consent page. */
+  async start({ redirects = true, consentsAfter = 0 } = {}) {
+    const args = redirects ? ['--redirect'] : [];
+    if (consentsAfter !== null) args.push('--consents-after', String(consentsAfter));
+    const ready = (output) => {
+      const [, home] = output.match(/^APP=(.*)$/m) ?? [];
+      const [, controls] = output.match(/^CONTROLS=(.*)$/m) ?? [];
+      return controls && { home, controls };
+    };
+    const log = process.env.RUST_LOG ?? 'warn,osc_auth_layer=debug';
+    this.app = await Program.start('navigation-app', args, { RUST_LOG: log }, ready);
+    this.home = this.app.found.home;
+  }
+
+  /** Steers the provider and the clocks. */
+  async steer(path, body = undefined) {
+    const answer = await fetch(this.app.found.controls + path, { method: 'POST', body });
+    const text = await answer.text();
+    if (!answer.ok) throw new Error(`${path}: ${text}`);
+    return text;
+  }
+
+  async count(path) {
+    return Number(await (await fetch(this.app.found.controls + path)).text());
+  }
+
+  /** Returns a new browser with its own cookies. */
+  async browser() {
+    const context = await this.engine.context();
+    this.contexts.push(context);
+    return { context, tab: async () => new Tab(await context.newPage(), this.home) };
+  }
+
+  /** Returns a tab of a new browser. */
+  async tab() {
+    return (await this.browser()).tab();
+  }
+
+  /** Returns a tab of a browser that keeps no cookie. */
+  async tabWithoutCookies() {
+    const engine = await this.launch({ blocksCookies: true });
+    this.engines.push(engine);
+    return new Tab(await engine.ownContext().newPage(), this.home);
+  }
+
+  /** Returns a tab of a signed-in user. */
+  async signedIn() {
+    const tab = await this.tab();
+    await tab.open('/signed-in');
+    await tab.isAtPage('/signed-in');
+    return tab;
+  }
+
+  async stop() {
+    for (const context of this.contexts) await context.close().catch(() => {});
+    for (const engine of this.engines) await engine.close();
+    await this.app?.kill();
+  }
+}

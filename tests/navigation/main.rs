@@ -1,0 +1,90 @@
+//! The app of the browser matrix: pages that navigate in every way, in front of a mock of Open Source Cloud.
+//!
+//! `navigation-app [--redirect] [--consents-after MILLISECONDS]` prints the app's address and the address at which a
+//! test steers it. The files of `tests/browser/pages` and some of `tests/browser/node_modules` are public.
+
+mod controls;
+mod pages;
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use axum::Router;
+use mock_osc::{Endpoint, Fault, MockOsc};
+use osc_auth_layer::{Client, OscAuthLayer};
+use osc_tests::RunningClock;
+use tokio::net::TcpListener;
+
+use crate::pages::Events;
+
+type AnyError = Box<dyn std::error::Error>;
+
+/// The options of one run.
+#[derive(Default)]
+struct Options {
+    redirects: bool,
+    /// `None` means that the provider shows its consent page.
+    consents_after: Option<Duration>,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    tracing_subscriber::fmt().with_env_filter(tracing_subscriber::EnvFilter::from_default_env()).init();
+    let run = match options(std::env::args().skip(1)) {
+        Some(options) => run(options).await,
+        None => Err("Usage: navigation-app [--redirect] [--consents-after MILLISECONDS]".into()),
+    };
+    match run {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn options(mut arguments: impl Iterator<Item = String>) -> Option<Options> {
+    let mut options = Options::default();
+    while let Some(argument) = arguments.next() {
+        match &*argument {
+            "--redirect" => options.redirects = true,
+            "--consents-after" => {
+                options.consents_after = Some(Duration::from_millis(arguments.next()?.parse().ok()?));
+            }
+            _ => return None,
+        }
+    }
+    Some(options)
+}
+
+async fn run(options: Options) -> Result<(), AnyError> {
+    let osc = match options.consents_after {
+        None => MockOsc::builder().start().await?,
+        Some(_) => MockOsc::builder().without_consent_page().start().await?,
+    };
+    if let Some(delay) = options.consents_after.filter(|delay| !delay.is_zero()) {
+        let _ = osc.fault(Endpoint::Authorize, Fault::Latency(delay));
+    }
+    let clock = RunningClock::default();
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let home = format!("http://localhost:{}", listener.local_addr()?.port());
+    let auth = OscAuthLayer::builder(Client::confidential(osc.client_id(), osc.client_secret()))
+        .issuer(osc.issuer())
+        .platform(osc.platform())
+        .public_url(&home)
+        .public_path("/")
+        .public_path("/session.js")
+        .public_prefix("/open")
+        .clock(clock.clone());
+    let auth = if options.redirects { auth.redirect_to_signin() } else { auth };
+    let events = Events::default();
+    let app: Router = pages::routes(events.clone()).layer(auth.build()?);
+
+    let steering = TcpListener::bind("127.0.0.1:0").await?;
+    println!("APP={home}");
+    println!("CONTROLS=http://{}", steering.local_addr()?);
+    let controls = axum::serve(steering, controls::routes(osc, clock, events));
+    let app = axum::serve(listener, app);
+    tokio::try_join!(controls.into_future(), app.into_future())?;
+    Ok(())
+}

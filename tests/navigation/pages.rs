@@ -1,0 +1,142 @@
+//! The app's own pages. Each protected page shows the address at which the app was asked for it.
+
+use std::convert::Infallible;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use axum::extract::{Path, State};
+use axum::http::{StatusCode, Uri, header};
+use axum::response::sse::{Event, Sse};
+use axum::response::{Html, IntoResponse, Redirect, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use futures_util::stream::{self, Stream, StreamExt};
+use osc_auth_layer::{OscToken, OscUser};
+use serde_json::{Value, json};
+use tokio::sync::watch;
+
+const BROWSER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/browser");
+/// The line that a sample's page has, so that the matrix tests what app authors copy.
+const SESSION_SCRIPT: &str = include_str!("../../samples/app/pages/session.js");
+
+/// The state of the app: the forms that it received and the event streams that are open.
+#[derive(Clone, Default)]
+pub(crate) struct Events {
+    saved: Arc<AtomicUsize>,
+    streams: watch::Sender<u64>,
+}
+
+impl Events {
+    pub(crate) fn saved(&self) -> usize {
+        self.saved.load(Ordering::SeqCst)
+    }
+
+    pub(crate) fn end_streams(&self) {
+        self.streams.send_modify(|generation| *generation += 1);
+    }
+}
+
+pub(crate) fn routes(events: Events) -> Router {
+    Router::new()
+        .route("/", get(home))
+        .route("/open/{file}", get(page))
+        .route("/open/npm/{file}", get(package))
+        .route("/session.js", get(session_script))
+        .route("/save", post(save))
+        .route("/part", get(part))
+        .route("/api/data", get(data).post(save_data))
+        .route("/stream", get(stream))
+        .route("/personal", get(personal))
+        .fallback(deep)
+        .with_state(events)
+}
+
+async fn home(token: Option<OscToken>) -> Html<String> {
+    let user = token.as_ref().and_then(OscToken::user);
+    layout("Home", &user.map_or_else(|| "<p id=\"nobody\">Not signed in</p>".to_owned(), |user| signed_in(&user)))
+}
+
+/// Any other address. It is a deep link, whatever its path.
+async fn deep(user: OscUser, uri: Uri) -> Html<String> {
+    let here = uri.path_and_query().map_or("", |target| target.as_str());
+    layout("Deep", &format!("<p id=\"here\">{}</p>{}", escape(here), signed_in(&user)))
+}
+
+/// A page that no cache may keep, with the script of the samples.
+async fn personal(user: OscUser) -> impl IntoResponse {
+    let body = format!("{}<p id=\"session\"></p><script src=\"/session.js\"></script>", signed_in(&user));
+    ([(header::CACHE_CONTROL, "no-store")], layout("Personal", &body))
+}
+
+async fn save(State(events): State<Events>, _: OscUser) -> Redirect {
+    events.saved.fetch_add(1, Ordering::SeqCst);
+    Redirect::to("/saved")
+}
+
+async fn save_data(State(events): State<Events>, _: OscUser) -> Json<Value> {
+    events.saved.fetch_add(1, Ordering::SeqCst);
+    Json(json!({ "saved": true }))
+}
+
+async fn part(user: OscUser) -> Html<String> {
+    Html(format!("<b id=\"part\">A part for {}</b>", escape(user.user_id().unwrap_or_default())))
+}
+
+async fn data(user: OscUser) -> Json<Value> {
+    Json(json!({ "user": user.user_id() }))
+}
+
+/// Sends one event, and stays open.
+async fn stream(State(events): State<Events>, _: OscUser) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
+    let mut streams = events.streams.subscribe();
+    // The browser comes back soon, so that the test is short.
+    let tick = Event::default().retry(Duration::from_millis(100)).data("tick");
+    let ended = async move { _ = streams.changed().await };
+    let stream = stream::iter([Ok(tick)]).chain(stream::pending()).take_until(Box::pin(ended));
+    Sse::new(stream)
+}
+
+async fn page(Path(file): Path<String>) -> Response {
+    serve(PathBuf::from(BROWSER).join("pages"), &file).await
+}
+
+async fn package(Path(file): Path<String>) -> Response {
+    let folder = match &*file {
+        "htmx.js" => "htmx2/dist",
+        "htmx.min.js" => "htmx4/dist",
+        _ => "@hotwired/turbo/dist",
+    };
+    serve(PathBuf::from(BROWSER).join("node_modules").join(folder), &file).await
+}
+
+async fn serve(folder: PathBuf, file: &str) -> Response {
+    let content_type = if file.ends_with(".js") { "text/javascript; charset=utf-8" } else { "text/html; charset=utf-8" };
+    // A service worker from this folder may control the whole app.
+    let headers = [("content-type", content_type), ("service-worker-allowed", "/")];
+    let is_plain = file.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-'));
+    match tokio::fs::read(folder.join(file)).await {
+        Ok(content) if is_plain => (headers, content).into_response(),
+        _ => StatusCode::NOT_FOUND.into_response(),
+    }
+}
+
+async fn session_script() -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, "text/javascript; charset=utf-8")], SESSION_SCRIPT)
+}
+
+fn signed_in(user: &OscUser) -> String {
+    let user = escape(user.user_id().unwrap_or_default());
+    format!(
+        "<p id=\"user\">{user}</p><form method=\"post\" action=\"/auth/signout\"><button>Sign out</button></form>"
+    )
+}
+
+fn layout(title: &str, body: &str) -> Html<String> {
+    Html(format!("<!doctype html><meta charset=\"utf-8\"><title>{title}</title>{body}"))
+}
+
+fn escape(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('"', "&quot;")
+}
