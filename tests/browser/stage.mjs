@@ -13,8 +13,8 @@ export class Stage {
   }
 
   /** Starts the app. A delay of null makes the provider show its consent page. */
-  async start({ redirects = true, consentsAfter = 0 } = {}) {
-    const args = redirects ? ['--redirect'] : [];
+  async start({ redirects = true, consentsAfter = 0, http2 = false } = {}) {
+    const args = [...(redirects ? ['--redirect'] : []), ...(http2 ? ['--http2'] : [])];
     if (consentsAfter !== null) args.push('--consents-after', String(consentsAfter));
     const ready = (output) => {
       const [, home] = output.match(/^APP=(.*)$/m) ?? [];
@@ -45,7 +45,7 @@ export class Stage {
     return { context, tab: async () => new Tab(await context.newPage(), this.home) };
   }
 
-  /** Returns a tab of a new browser. */
+  /** Returns a tab of a new browser. Its other tabs come from `browser()`. */
   async tab() {
     return (await this.browser()).tab();
   }
@@ -68,6 +68,6 @@ export class Stage {
   async stop() {
     for (const context of this.contexts) await context.close().catch(() => {});
     for (const engine of this.engines) await engine.close();
-    await this.app?.kill();
+    await this.app?.stop();
   }
 }

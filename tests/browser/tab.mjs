@@ -18,6 +18,8 @@ export async function eventually(check, describe) {
   }
 }
 
+const shorten = (url) => (url.length > 160 ? `${url.slice(0, 150)}… (${url.length} bytes)` : url);
+
 export class Tab {
   constructor(page, home) {
     this.page = page;
@@ -50,7 +52,7 @@ export class Tab {
 
   async describe() {
     const [url, text] = await Promise.all([this.url(), this.text()]).catch((error) => ['?', error.message]);
-    return `${url} with “${text.slice(0, 300).replace(/\s+/g, ' ')}”`;
+    return `${shorten(url)} with “${text.slice(0, 300).replace(/\s+/g, ' ')}”`;
   }
 
   /** Waits until the tab has loaded this address of the app, to the letter. */
@@ -58,7 +60,7 @@ export class Tab {
     const isThere = (url) => location.href === url && document.readyState === 'complete';
     await eventually(
       () => this.run(isThere, this.home + target),
-      async () => `expected ${this.home + target}, got ${await this.describe()}`,
+      async () => `expected ${shorten(this.home + target)}, got ${await this.describe()}`,
     );
   }
 
@@ -85,6 +87,8 @@ export class Tab {
 
   /** Clicks an element as a user does. */
   async press(selector) {
+    // Chromium does not move the pointer in a tab that is not in front.
+    await this.page.bringToFront();
     await (await this.finds(selector)).click();
   }
 

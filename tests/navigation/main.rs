@@ -1,6 +1,6 @@
 //! The app of the browser matrix: pages that navigate in every way, in front of a mock of Open Source Cloud.
 //!
-//! `navigation-app [--redirect] [--consents-after MILLISECONDS]` prints the app's address and the address at which a
+//! `navigation-app [--redirect] [--consents-after MILLISECONDS] [--http2]` prints the app's address and the address at which a
 //! test steers it. The files of `tests/browser/pages` and some of `tests/browser/node_modules` are public.
 
 mod controls;
@@ -12,8 +12,9 @@ use std::time::Duration;
 use axum::Router;
 use mock_osc::{Endpoint, Fault, MockOsc};
 use osc_auth_layer::{Client, OscAuthLayer};
-use osc_tests::RunningClock;
+use osc_tests::{Certificates, RunningClock, TlsFront};
 use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::pages::Events;
 
@@ -25,6 +26,8 @@ struct Options {
     redirects: bool,
     /// `None` means that the provider shows its consent page.
     consents_after: Option<Duration>,
+    /// The browser reaches the app by HTTP/2 over TLS.
+    http2: bool,
 }
 
 #[tokio::main]
@@ -32,7 +35,7 @@ async fn main() -> ExitCode {
     tracing_subscriber::fmt().with_env_filter(tracing_subscriber::EnvFilter::from_default_env()).init();
     let run = match options(std::env::args().skip(1)) {
         Some(options) => run(options).await,
-        None => Err("Usage: navigation-app [--redirect] [--consents-after MILLISECONDS]".into()),
+        None => Err("Usage: navigation-app [--redirect] [--consents-after MILLISECONDS] [--http2]".into()),
     };
     match run {
         Ok(()) => ExitCode::SUCCESS,
@@ -48,6 +51,7 @@ fn options(mut arguments: impl Iterator<Item = String>) -> Option<Options> {
     while let Some(argument) = arguments.next() {
         match &*argument {
             "--redirect" => options.redirects = true,
+            "--http2" => options.http2 = true,
             "--consents-after" => {
                 options.consents_after = Some(Duration::from_millis(arguments.next()?.parse().ok()?));
             }
@@ -58,16 +62,27 @@ fn options(mut arguments: impl Iterator<Item = String>) -> Option<Options> {
 }
 
 async fn run(options: Options) -> Result<(), AnyError> {
+    // By default, the mock admits redirect URIs by plain http only.
+    let osc = if options.http2 { MockOsc::builder().loose_redirect_uris() } else { MockOsc::builder() };
     let osc = match options.consents_after {
-        None => MockOsc::builder().start().await?,
-        Some(_) => MockOsc::builder().without_consent_page().start().await?,
+        None => osc.start().await?,
+        Some(_) => osc.without_consent_page().start().await?,
     };
     if let Some(delay) = options.consents_after.filter(|delay| !delay.is_zero()) {
         let _ = osc.fault(Endpoint::Authorize, Fault::Latency(delay));
     }
     let clock = RunningClock::default();
     let listener = TcpListener::bind("127.0.0.1:0").await?;
-    let home = format!("http://localhost:{}", listener.local_addr()?.port());
+    let address = listener.local_addr()?;
+    let certificates = options.http2.then(Certificates::new);
+    let front = match &certificates {
+        Some(certificates) => Some(TlsFront::http2(certificates, address).await),
+        None => None,
+    };
+    let home = match &front {
+        Some(front) => format!("https://localhost:{}", front.port()),
+        None => format!("http://localhost:{}", address.port()),
+    };
     let auth = OscAuthLayer::builder(Client::confidential(osc.client_id(), osc.client_secret()))
         .issuer(osc.issuer())
         .platform(osc.platform())
@@ -85,6 +100,10 @@ async fn run(options: Options) -> Result<(), AnyError> {
     println!("CONTROLS=http://{}", steering.local_addr()?);
     let controls = axum::serve(steering, controls::routes(osc, clock, events));
     let app = axum::serve(listener, app);
-    tokio::try_join!(controls.into_future(), app.into_future())?;
+    let mut terminated = signal(SignalKind::terminate())?;
+    tokio::select! {
+        served = async { tokio::try_join!(controls.into_future(), app.into_future()) } => served.map(|_| ())?,
+        _ = terminated.recv() => {}
+    }
     Ok(())
 }

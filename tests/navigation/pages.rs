@@ -48,14 +48,19 @@ pub(crate) fn routes(events: Events) -> Router {
         .route("/part", get(part))
         .route("/api/data", get(data).post(save_data))
         .route("/stream", get(stream))
-        .route("/personal", get(personal))
+        .route("/personal", get(no_store))
+        .route("/personal/scripted", get(no_store_with_script))
+        .route("/personal/cached", get(with_script))
         .fallback(deep)
         .with_state(events)
 }
 
 async fn home(token: Option<OscToken>) -> Html<String> {
     let user = token.as_ref().and_then(OscToken::user);
-    layout("Home", &user.map_or_else(|| "<p id=\"nobody\">Not signed in</p>".to_owned(), |user| signed_in(&user)))
+    layout(
+        "Home",
+        &user.map_or_else(|| "<p id=\"nobody\">Not signed in</p>".to_owned(), |user| signed_in(&user)),
+    )
 }
 
 /// Any other address. It is a deep link, whatever its path.
@@ -64,10 +69,19 @@ async fn deep(user: OscUser, uri: Uri) -> Html<String> {
     layout("Deep", &format!("<p id=\"here\">{}</p>{}", escape(here), signed_in(&user)))
 }
 
-/// A page that no cache may keep, with the script of the samples.
-async fn personal(user: OscUser) -> impl IntoResponse {
-    let body = format!("{}<p id=\"session\"></p><script src=\"/session.js\"></script>", signed_in(&user));
-    ([(header::CACHE_CONTROL, "no-store")], layout("Personal", &body))
+/// A page that no cache may keep.
+async fn no_store(user: OscUser) -> impl IntoResponse {
+    ([(header::CACHE_CONTROL, "no-store")], layout("Personal", &signed_in(&user)))
+}
+
+/// The same page with the script of the samples.
+async fn no_store_with_script(user: OscUser) -> impl IntoResponse {
+    ([(header::CACHE_CONTROL, "no-store")], with_script(user).await)
+}
+
+async fn with_script(user: OscUser) -> Html<String> {
+    let script = "<p id=\"session\"></p><script src=\"/session.js\"></script>";
+    layout("Personal", &format!("{}{script}", signed_in(&user)))
 }
 
 async fn save(State(events): State<Events>, _: OscUser) -> Redirect {
@@ -89,7 +103,10 @@ async fn data(user: OscUser) -> Json<Value> {
 }
 
 /// Sends one event, and stays open.
-async fn stream(State(events): State<Events>, _: OscUser) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
+async fn stream(
+    State(events): State<Events>,
+    _: OscUser,
+) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
     let mut streams = events.streams.subscribe();
     // The browser comes back soon, so that the test is short.
     let tick = Event::default().retry(Duration::from_millis(100)).data("tick");
@@ -112,7 +129,8 @@ async fn package(Path(file): Path<String>) -> Response {
 }
 
 async fn serve(folder: PathBuf, file: &str) -> Response {
-    let content_type = if file.ends_with(".js") { "text/javascript; charset=utf-8" } else { "text/html; charset=utf-8" };
+    let content_type =
+        if file.ends_with(".js") { "text/javascript; charset=utf-8" } else { "text/html; charset=utf-8" };
     // A service worker from this folder may control the whole app.
     let headers = [("content-type", content_type), ("service-worker-allowed", "/")];
     let is_plain = file.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-'));

@@ -28,11 +28,23 @@ impl TlsFront {
         Self::with(&Certificates::new(), target).await
     }
 
+    /// Passes HTTP/2 on to `target`, as a proxy in front of an app does.
+    ///
+    /// # Panics
+    /// If there is no free port.
+    pub async fn http2(certificates: &Certificates, target: SocketAddr) -> Self {
+        Self::start(certificates, target, &[b"h2"]).await
+    }
+
     /// Passes everything on to `target`, with one of `certificates`.
     ///
     /// # Panics
     /// If there is no free port.
     pub async fn with(certificates: &Certificates, target: SocketAddr) -> Self {
+        Self::start(certificates, target, &[]).await
+    }
+
+    async fn start(certificates: &Certificates, target: SocketAddr, protocols: &[&[u8]]) -> Self {
         let (certificate, key) = certificates.server();
         // Named explicitly, because a test may check which provider the process has installed.
         let config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
@@ -40,7 +52,9 @@ impl TlsFront {
             .expect("the provider has them")
             .with_no_client_auth()
             .with_single_cert(vec![certificate], key);
-        let acceptor = TlsAcceptor::from(Arc::new(config.expect("a certificate and its key")));
+        let mut config = config.expect("a certificate and its key");
+        config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
+        let acceptor = TlsAcceptor::from(Arc::new(config));
         let (listener, address) = free_port().await;
         let suites = Arc::<Mutex<Vec<_>>>::default();
         let noted = suites.clone();

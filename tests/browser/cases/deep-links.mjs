@@ -1,5 +1,7 @@
 // A sign-in ends at the exact address that was asked for.
 
+import assert from 'node:assert/strict';
+
 const of = (length) => `/long?q=${'a'.repeat(length - '/long?q='.length)}`;
 
 /** An address of this many bytes in escapes, which a query value triples again. */
@@ -24,15 +26,56 @@ const addresses = [
   ['an address of 2,000 bytes in escapes', ofEscapes(2000)],
 ];
 
+/** The app's own cookies take 12 KB, and a server of HTTP/2 accepts 16 KB of headers by default. */
+async function withLargeCookies(stage) {
+  await stage.start({ http2: true });
+  const browser = await stage.browser();
+  const tab = await browser.tab();
+  await tab.open('/open/empty.html');
+  await tab.run(() => {
+    for (const name of ['a', 'b', 'c']) document.cookie = `${name}=${name.repeat(4000)}; path=/`;
+  });
+  await tab.open('/open/empty.html');
+  const [protocol, length] = await tab.run(() => [
+    performance.getEntriesByType('navigation')[0].nextHopProtocol,
+    document.cookie.length,
+  ]);
+  assert.equal(protocol, 'h2');
+  assert.ok(length >= 12_000, `${length} bytes`);
+  return browser;
+}
+
 async function restoresAtOnce(stage, tabs, consentsAfter) {
   await stage.start({ consentsAfter });
-  const { tab } = await stage.browser();
+  await endsEachAtItsOwn(tabs, (await stage.browser()).tab);
+}
+
+async function endsEachAtItsOwn(tabs, tab) {
   const all = [];
   for (let i = 0; i < tabs; i += 1) all.push(await tab());
   all.forEach((tab, i) => tab.begin(`/restored/${i}?tab=${i}`));
   const results = await Promise.allSettled(all.map((tab, i) => tab.isAtPage(`/restored/${i}?tab=${i}`)));
   const failed = results.filter(({ status }) => status === 'rejected').map(({ reason }) => reason.message);
   if (failed.length) throw new Error(`${failed.length} of ${tabs} tabs: ${failed.slice(0, 3).join('; ')}`);
+}
+
+/** Opens one tab after the other, and then consents in each. Each may ask once more, for a browser keeps a few sign-ins only. */
+async function consentsLater(stage, tabs) {
+  await stage.start({ consentsAfter: null });
+  const { tab } = await stage.browser();
+  const all = [];
+  for (let i = 0; i < tabs; i += 1) {
+    all.push(await tab());
+    all[i].begin(`/waiting/${i}?tab=${i}`);
+    await all[i].finds('#allow');
+  }
+  for (const [i, tab] of all.entries()) {
+    await tab.run(() => (window.isOld = true));
+    await tab.press('#allow');
+    await tab.waitFor(() => !window.isOld && document.readyState === 'complete');
+    if (await tab.page.$('#allow')) await tab.press('#allow');
+    await tab.isAtPage(`/waiting/${i}?tab=${i}`);
+  }
 }
 
 export const deepLinks = [
@@ -75,10 +118,30 @@ export const deepLinks = [
       await tab.isAtPage('/deep?x=1#part');
     },
   },
+  {
+    name: '10 tabs at the consent page, allowed one after the other',
+    run: (stage) => consentsLater(stage, 10),
+  },
   ...[10, 20].flatMap((tabs) =>
     [0, 300, 1500].map((delay) => ({
       name: `${tabs} restored tabs, consent after ${delay.toLocaleString('en')} ms`,
       run: (stage) => restoresAtOnce(stage, tabs, delay),
     })),
   ),
+  {
+    name: 'HTTP/2, 12 KB of the app\'s own cookies, an address of 2,000 bytes',
+    async run(stage) {
+      const { tab } = await withLargeCookies(stage);
+      const deep = await tab();
+      deep.begin(of(2000));
+      await deep.isAtPage(of(2000));
+    },
+  },
+  {
+    name: 'HTTP/2, 12 KB of the app\'s own cookies, 10 restored tabs',
+    async run(stage) {
+      const { tab } = await withLargeCookies(stage);
+      await endsEachAtItsOwn(10, tab);
+    },
+  },
 ];

@@ -95,18 +95,37 @@ export const detours = [
     },
   },
   {
-    name: 'Back after sign-out shows no personal page',
+    // Else the next rows would hold in a browser that loads every page again.
+    name: 'Back to a public page finds it as it was left',
+    async run(stage) {
+      await stage.start();
+      const tab = await stage.tab();
+      await tab.open('/open/empty.html');
+      await tab.run(() => (window.isOld = true));
+      await tab.run(() => void (location.href = '/open/form.html'));
+      await tab.at('/open/form.html');
+      await tab.run(() => history.back());
+      await tab.at('/open/empty.html');
+      assert.equal(await tab.run(() => window.isOld), true);
+    },
+  },
+  ...[
+    ['a page with no-store', '/personal'],
+    ['a page with no-store and the script of the samples', '/personal/scripted'],
+    ['a page with the script of the samples', '/personal/cached'],
+  ].map(([what, path]) => ({
+    name: `Back after sign-out does not show ${what}`,
     async run(stage) {
       await stage.start({ consentsAfter: null });
       const tab = await stage.tab();
-      tab.begin('/personal');
+      tab.begin(path);
       await tab.press('#allow');
-      await tab.at('/personal');
+      await tab.at(path);
       await tab.press('form button');
       await tab.at('/');
       await tab.finds('#nobody');
       await tab.run(() => history.back());
       await tab.waitFor(() => location.pathname !== '/' && !document.getElementById('user'));
     },
-  },
+  })),
 ];
