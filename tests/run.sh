@@ -42,6 +42,7 @@ step() {
 install_what_is_missing() {
     local wanted=()
     command -v chromium >/dev/null || wanted+=(chromium fonts-dejavu-core)
+    command -v firefox-esr >/dev/null || wanted+=(firefox-esr)
     command -v node >/dev/null || wanted+=(nodejs)
     command -v npm >/dev/null || wanted+=(npm)
     command -v cc >/dev/null || wanted+=(gcc libc6-dev)
@@ -58,7 +59,7 @@ install_what_is_missing() {
     # Debian's Python has `venv`, but not the pip that it installs.
     python3 -c 'import ensurepip' 2>/dev/null || wanted+=(python3-venv)
     if [ ${#wanted[@]} -gt 0 ]; then
-        heading "Installing ${wanted[*]} (Redis and PostgreSQL for shared sessions, nginx as a proxy, Chromium and Node for browser tests, Python for a provider, Valgrind to count instructions)"
+        heading "Installing ${wanted[*]} (Redis and PostgreSQL for shared sessions, nginx as a proxy, Chromium, Firefox and Node for browser tests, Python for a provider, Valgrind to count instructions)"
         if ! command -v apt-get >/dev/null; then
             echo "This system has no apt-get. Install these programs yourself: ${wanted[*]}" >&2
             exit 1
@@ -75,7 +76,7 @@ install_what_is_missing() {
         # An optimized build would take minutes, and the program runs for seconds.
         CARGO_PROFILE_DEV_DEBUG=false cargo install --quiet --debug --locked --root "$CARGO_TARGET_DIR/tools" cargo-deny@^0.20
     fi
-    install_from_npm tests/browser "the browser's driver"
+    install_from_npm tests/browser "the browsers' drivers, htmx and Turbo"
     install_from_npm tests/official-client "OSC's own client"
     install_from_npm tests/providers/oidc-provider "oidc-provider"
     # Debian 12 has Node 18.
@@ -200,12 +201,18 @@ browse() {
     cd tests/browser && node --test --test-reporter=spec consent.mjs signin.mjs instances.mjs restart.mjs account.mjs back.mjs on-osc.mjs
 }
 
+browse_every_way() {
+    cargo build --quiet -p osc-tests --bin navigation-app || return 1
+    cd tests/browser && node --test --test-reporter=spec matrix.mjs
+}
+
 if ! command -v cargo >/dev/null; then
     echo "Rust is missing. Install it first, for example with rustup." >&2
     exit 1
 fi
 install_what_is_missing
 export CHROMIUM="${CHROMIUM:-$(command -v chromium)}"
+export FIREFOX="${FIREFOX:-$(command -v firefox-esr)}"
 
 step "Rust: unit tests, scenarios, documentation examples" \
     cargo test --quiet --workspace --all-features --no-fail-fast
@@ -223,6 +230,7 @@ step "Dockerfile: the build stage and its program" tests/docker.sh
 step "Soak: the axum sample, many visitors, a failing provider" cargo run --quiet -p osc-tests --bin soak
 step "OSC's own client from npm, with the mock" ask_with_official_client
 step "Browser: both samples (pictures of the pages are in tests/browser/out)" browse
+step "Browser matrix: Chromium and Firefox" browse_every_way
 
 if [ "$passed" = 0 ]; then
     echo "No test was run." >&2

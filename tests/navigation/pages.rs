@@ -63,10 +63,12 @@ async fn home(token: Option<OscToken>) -> Html<String> {
     )
 }
 
-/// Any other address. It is a deep link, whatever its path.
+/// Any other address. It is a deep link, whatever its path. One of the pages loads it into a frame of Turbo.
 async fn deep(user: OscUser, uri: Uri) -> Html<String> {
-    let here = uri.path_and_query().map_or("", |target| target.as_str());
-    layout("Deep", &format!("<p id=\"here\">{}</p>{}", escape(here), signed_in(&user)))
+    let here = escape(uri.path_and_query().map_or("", |target| target.as_str()));
+    let name = escape(user.user_id().unwrap_or_default());
+    let frame = format!("<turbo-frame id=\"frame\">A frame for {name}</turbo-frame>");
+    layout("Deep", &format!("<p id=\"here\">{here}</p>{}{frame}", signed_in(&user)))
 }
 
 /// A page that no cache may keep.

@@ -113,12 +113,17 @@ export const requests = [
     },
   },
   {
-    name: 'Turbo: a frame without a session leads to a sign-in',
+    name: 'Turbo: a frame without a session offers a sign-in that leads back to its page',
     async run(stage) {
       const tab = await open(stage, 'turbo.html');
       await tab.waitFor(() => window.Turbo !== undefined);
-      await tab.press('turbo-frame a');
-      await tab.waitFor(async () => (await (await fetch('/auth/session')).json()).signed_in);
+      await tab.press('turbo-frame a[href="/deep?frame=1"]');
+      await tab.run(() => (window.isOld = true));
+      await tab.press('turbo-frame a[href^="/auth/signin"]');
+      await tab.waitFor(() => !window.isOld && window.Turbo !== undefined && document.readyState === 'complete');
+      await tab.at('/open/turbo.html');
+      await tab.press('turbo-frame a[href="/deep?frame=1"]');
+      await tab.sees(/A frame for ada/);
     },
   },
   ...htmx(2),
