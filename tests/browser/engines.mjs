@@ -4,6 +4,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import puppeteer from 'puppeteer-core';
+import { webkit } from './webkit.mjs';
 
 class Engine {
   constructor(browser, version, folder = undefined) {
@@ -70,4 +71,5 @@ export const engines = [
       });
     },
   },
+  webkit,
 ];

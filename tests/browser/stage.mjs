@@ -54,7 +54,8 @@ export class Stage {
   async tabWithoutCookies() {
     const engine = await this.launch({ blocksCookies: true });
     this.engines.push(engine);
-    return new Tab(await engine.ownContext().newPage(), this.home);
+    const context = await engine.ownContext();
+    return new Tab(await context.newPage(), this.home);
   }
 
   /** Returns a tab of a signed-in user. */

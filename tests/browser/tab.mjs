@@ -66,9 +66,11 @@ export class Tab {
 
   /** Waits until the page of a protected address of the app shows it, to the letter. */
   async isAtPage(target) {
-    await this.at(target);
-    const shown = await this.run(() => document.getElementById('here')?.textContent);
-    assert.equal(shown, target.split('#')[0], await this.describe());
+    const isShown = (url, here) => location.href === url && document.getElementById('here')?.textContent === here;
+    await eventually(
+      () => this.run(isShown, this.home + target, target.split('#')[0]),
+      async () => `expected ${shorten(target)}, got ${await this.describe()}`,
+    );
   }
 
   async sees(pattern) {
