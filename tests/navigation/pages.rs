@@ -13,7 +13,7 @@ use axum::response::{Html, IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use futures_util::stream::{self, Stream, StreamExt};
-use osc_auth_layer::{OscToken, OscUser};
+use osc_auth_layer::{OscSession, OscToken, OscUser};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
@@ -104,17 +104,17 @@ async fn data(user: OscUser) -> Json<Value> {
     Json(json!({ "user": user.user_id() }))
 }
 
-/// Sends one event, and stays open.
+/// Sends one event, and stays open until the session ends.
 async fn stream(
     State(events): State<Events>,
-    _: OscUser,
+    session: OscSession,
 ) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
     let mut streams = events.streams.subscribe();
     // The browser comes back soon, so that the test is short.
     let tick = Event::default().retry(Duration::from_millis(100)).data("tick");
     let ended = async move { _ = streams.changed().await };
     let stream = stream::iter([Ok(tick)]).chain(stream::pending()).take_until(Box::pin(ended));
-    Sse::new(stream)
+    Sse::new(session.until_ended(stream))
 }
 
 async fn page(Path(file): Path<String>) -> Response {
