@@ -13,45 +13,48 @@ import { Stage } from './stage.mjs';
 
 const cases = [...deepLinks, ...detours, ...requests, ...streams];
 const results = new Map(cases.map(({ name }) => [name, new Map()]));
-const versions = [];
+const versions = new Map();
 
+/** `ENGINES=Firefox` runs one column. */
 const wanted = engines.filter(({ name }) => (process.env.ENGINES ?? name).includes(name));
-for (const { name: engineName, launch } of wanted) {
-  describe(engineName, () => {
-    let engine;
 
-    before(async () => {
-      engine = await launch();
-      versions.push(`${engineName} ${engine.version}`);
-    });
+// Two at a time, because a case mostly waits.
+describe('engines', { concurrency: 2 }, () => {
+  for (const { name: engineName, launch } of wanted) {
+    describe(engineName, () => {
+      let engine;
 
-    after(() => engine?.close());
-
-    for (const { name, run } of cases) {
-      test(name, { timeout: 60_000 }, async () => {
-        const stage = new Stage(engine, launch);
-        try {
-          await run(stage);
-          results.get(name).set(engineName, 'yes');
-        } catch (error) {
-          results.get(name).set(engineName, 'no');
-          throw error;
-        } finally {
-          await stage.stop();
-        }
+      before(async () => {
+        engine = await launch();
+        versions.set(engineName, `${engineName} ${engine.version}`);
       });
-    }
-  });
-}
+
+      after(() => engine?.close());
+
+      for (const { name, run } of cases) {
+        test(name, { timeout: 60_000 }, async () => {
+          const stage = new Stage(engine, launch);
+          let outcome = 'no';
+          try {
+            await run(stage);
+            outcome = 'yes';
+          } finally {
+            results.get(name).set(engineName, outcome);
+            await stage.stop();
+          }
+        });
+      }
+    });
+  }
+});
 
 after(() => {
   killPrograms();
   const row = (cells) => `| ${cells.join(' | ')} |`;
-  const cells = (name) => wanted.map((engine) => results.get(name).get(engine.name) ?? 'not run');
   const table = [
-    row(['case', ...versions]),
-    row(['---', ...versions.map(() => '---')]),
-    ...cases.map(({ name }) => row([name, ...cells(name)])),
+    row(['case', ...wanted.map(({ name }) => versions.get(name) ?? name)]),
+    row(['---', ...wanted.map(() => '---')]),
+    ...cases.map(({ name }) => row([name, ...wanted.map((engine) => results.get(name).get(engine.name) ?? 'not run')])),
   ].join('\n');
   console.log(table);
   const out = fileURLToPath(new URL('./out', import.meta.url));

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { setTimeout } from 'node:timers/promises';
 
-const LIMIT = 8_000;
+const LIMIT = 15_000;
 const LOOK = 50;
 
 /** Looks again and again until `check` returns something. `describe` tells what was there instead. */
@@ -11,7 +11,8 @@ export async function eventually(check, describe) {
   const deadline = Date.now() + LIMIT;
   for (;;) {
     // A page that is about to be left has no answer. The next look finds its successor.
-    const found = await Promise.race([check().catch(() => undefined), setTimeout(2_000)]);
+    const left = Math.max(deadline - Date.now(), LOOK);
+    const found = await Promise.race([check().catch(() => undefined), setTimeout(left, undefined, { ref: false })]);
     if (found) return found;
     if (Date.now() > deadline) assert.fail(await describe());
     await setTimeout(LOOK);
@@ -51,7 +52,8 @@ export class Tab {
   }
 
   async describe() {
-    const [url, text] = await Promise.all([this.url(), this.text()]).catch((error) => ['?', error.message]);
+    const seen = Promise.all([this.url(), this.text()]).catch((error) => ['?', error.message]);
+    const [url, text] = await Promise.race([seen, setTimeout(5_000, ['?', 'no answer'], { ref: false })]);
     return `${shorten(url)} with “${text.slice(0, 300).replace(/\s+/g, ' ')}”`;
   }
 

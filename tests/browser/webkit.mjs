@@ -4,6 +4,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
 import { setTimeout } from 'node:timers/promises';
 
 /** Debian has it in a folder of the machine's kind and the library's version. */
@@ -17,6 +18,21 @@ function miniBrowser() {
 /** The key of an element's id (WebDriver §12.1). */
 const ELEMENT = 'element-6066-11e4-a52e-4f735466cecf';
 
+const running = new Set();
+
+/** Starts a program that ends with this process at the latest. */
+function start(name, args, options) {
+  const child = spawn(name, args, options);
+  running.add(child);
+  child.once('exit', () => running.delete(child));
+  child.unref();
+  return child;
+}
+
+process.once('exit', () => {
+  for (const child of running) child.kill('SIGKILL');
+});
+
 async function freePort() {
   const server = createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -28,23 +44,25 @@ async function freePort() {
 
 /** A display without a screen. Resolves to its number. */
 async function startDisplay() {
-  const child = spawn('Xvfb', ['-displayfd', '3', '-screen', '0', '1280x900x24', '-nolisten', 'tcp'], {
+  const child = start('Xvfb', ['-displayfd', '3', '-screen', '0', '1280x900x24', '-nolisten', 'tcp'], {
     stdio: ['ignore', 'ignore', 'ignore', 'pipe'],
   });
   const [number] = await once(child.stdio[3], 'data');
+  child.stdio[3].unref();
   return { child, name: `:${String(number).trim()}` };
 }
 
 class Session {
   pages = [];
+  isClosed = false;
   /** Commands of one session come one after the other, because each first picks its window. */
   last = Promise.resolve();
 
   static async start(display, args) {
     const session = new Session();
     const port = await freePort();
-    session.driver = spawn('WebKitWebDriver', [`--port=${port}`], {
-      env: { PATH: process.env.PATH, DISPLAY: display, LIBGL_ALWAYS_SOFTWARE: '1', GDK_BACKEND: 'x11' },
+    session.driver = start('WebKitWebDriver', [`--port=${port}`], {
+      env: { PATH: process.env.PATH, HOME: tmpdir(), DISPLAY: display, LIBGL_ALWAYS_SOFTWARE: '1', GDK_BACKEND: 'x11' },
       stdio: 'ignore',
     });
     session.base = `http://127.0.0.1:${port}`;
@@ -53,6 +71,7 @@ class Session {
     const { sessionId, capabilities } = await session.whenListening('/session', { capabilities: { alwaysMatch } });
     session.version = capabilities.browserVersion;
     session.base += `/session/${sessionId}`;
+    await session.command('POST', '/timeouts', { script: 5_000 });
     return session;
   }
 
@@ -101,6 +120,7 @@ class Session {
   }
 
   async close() {
+    this.isClosed = true;
     await this.command('DELETE', '').catch(() => {});
     this.driver.kill();
   }
@@ -115,13 +135,15 @@ class Page {
     return this.session.inWindow(this.handle, () => this.session.command(method, path, body));
   }
 
-  async goto(url) {
+  async goto(url, { timeout }) {
     await this.evaluate(() => (window.isLeft = true)).catch(() => {});
     await this.send('POST', '/url', { url });
+    const deadline = Date.now() + timeout;
     for (;;) {
       const loaded = await this.evaluate(() => !window.isLeft && document.readyState === 'complete').catch(() => false);
       if (loaded) return;
-      await setTimeout(20);
+      if (this.session.isClosed || Date.now() > deadline) throw new Error(`${url} does not load`);
+      await setTimeout(50);
     }
   }
 
