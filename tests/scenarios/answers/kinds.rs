@@ -145,6 +145,8 @@ async fn each_kind_of_request_gets_the_form_of_answer_that_leads_on() {
         for (browser, expected) in [&stranger, &ended, &away].into_iter().zip(forms) {
             let answer = browser.clone().send(method.clone(), "/a", headers).await;
             assert_eq!(form(&answer), *expected, "{name}: {answer:?}");
+            let vary = header_of(&answer, "vary").to_ascii_lowercase();
+            assert!(headers.iter().all(|(name, _)| vary.contains(name)), "{name}: {vary}");
         }
     }
 }
