@@ -1,10 +1,10 @@
-//! Wakes the tasks that wait for an event of one key, and few others.
+//! Wakes the tasks that wait for an event of one key. A few tasks that wait for other keys wake too.
 
 use std::future::Future;
 
 use tokio::sync::Notify;
 
-/// Keys share bells, so whoever is woken has to look whether the event was theirs.
+/// Several keys share a bell, so a woken task has to check that the event was for its own key.
 const BELLS: usize = 1 << 8;
 
 pub(crate) struct Bells(Box<[Notify]>);

@@ -6,7 +6,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 static PRIVATE: HeaderValue = HeaderValue::from_static("private");
 static COOKIE: HeaderValue = HeaderValue::from_static("Cookie");
 
-/// Says what the answer to a request that passed depends on.
+/// Says whether the app's answer may depend on the user, or on whether there is one.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Marks {
     /// The request has a token, so its answer may be for this user only.
@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_app_says_of_shared_caches_stays() {
+    fn the_apps_own_cache_directives_stay() {
         for given in [
             &["public"][..],
             &["max-age=60 ,PUBLIC"],

@@ -105,7 +105,7 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> S::Future {
-        // To a client that waits for leave to send the body, reading would give it (RFC 9110 §10.1.1).
+        // With `Expect: 100-continue`, a client waits before it sends the body. Reading would end that wait (RFC 9110 §10.1.1).
         let drains = may_send_body(&request) && !request.headers().contains_key(header::EXPECT);
         let rest = drains.then_some(Rest { drain: drain::<B>, limits: self.limits });
         self.inner.call(request.map(|body| DrainBody { body: Some(body), rest }))

@@ -45,7 +45,7 @@ pub(crate) fn decide<B>(auth: &Arc<Auth>, request: &Request<B>) -> Decision {
     let is_public = || auth.config.public_paths.matches(path);
     let found = match authenticate(auth, request) {
         Ok(Lookup::Usable(Usable::Token(token))) => {
-            // No decision about access, so the cheaper look at the path is enough.
+            // The token decides about access. The path decides only about `Vary`, so the cheaper check of it is enough.
             let is_public = auth.config.public_paths.resemble(path);
             return Decision::Now(pass(OscVisitor::SignedIn(token), is_public));
         }

@@ -175,7 +175,7 @@ fn empty_stream(retry_after: Duration) -> Answer {
 
 fn redirect_to_signin(facts: &Facts) -> Answer {
     let mut response = own(StatusCode::SEE_OTHER, Bytes::new());
-    // Covers all names, which would take the room that a long address needs.
+    // `*` covers all names of `VARY`. They would take room that a long address needs.
     response.headers_mut().insert(header::VARY, HeaderValue::from_static("*"));
     insert_fitting(&mut response, header::LOCATION, facts.signin_links());
     response

@@ -90,7 +90,8 @@ async fn a_request_without_a_session_on_a_public_path_costs_none() {
     assert_eq!(allocations(&layer, "/public", Some(&other)).await, 0);
 }
 
-/// Those who wait for the end of a session, and give up, leave nothing behind. Others pay nothing for the session's waits.
+/// A cancelled wait for the end of a session leaves nothing in memory. A wait does not make requests allocate
+/// more.
 #[tokio::test]
 async fn waits_for_the_end_of_a_session_leave_nothing_allocated() {
     let clock = TestClock::new();

@@ -1,4 +1,4 @@
-// What a case of the matrix has: a browser, and the app with its provider.
+// The stage of one case of the matrix: a browser, and the app with its provider.
 
 import { Program } from '../programs.mjs';
 import { Tab } from './tab.mjs';

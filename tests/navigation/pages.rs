@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 
 const BROWSER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/browser");
-/// The line that a sample's page has, so that the matrix tests what app authors copy.
+/// The samples' script, so that the matrix tests what app authors copy.
 const SESSION_SCRIPT: &str = include_str!("../../samples/app/pages/session.js");
 
 /// The state of the app: the forms that it received and the event streams that are open.

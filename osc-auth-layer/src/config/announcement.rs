@@ -1,4 +1,4 @@
-//! The log line of `build()`: with which settings the layer runs, and what to register.
+//! Logs at `build()` the settings that the layer runs with, and the redirect URIs to register.
 
 use super::Config;
 use crate::oauth::ClientConfig;

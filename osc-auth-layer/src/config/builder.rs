@@ -184,10 +184,14 @@ impl Builder {
 
     /// Sets the path that starts a sign-in. Default: `/auth/signin`.
     ///
-    /// The query parameter `return_to` names the page that the user returns to: path, query and
-    /// fragment on the same origin, as the browser sees them. It comes back unchanged, up to 2,048 bytes. Of a longer page, only
-    /// the path counts. The sign-in leads to [`after_signin`](Self::after_signin) instead if some parser could read the path as
-    /// another host's address (`//evil.example`, `/%2Fevil.example`), and if it has dot segments or is one of the layer's own.
+    /// The query parameter `return_to` names the page that the user returns to: path, query and fragment on the same origin, as
+    /// the browser sees them. An address of up to 2,048 bytes comes back unchanged. Of a longer one, only the path counts.
+    ///
+    /// The sign-in leads to [`after_signin`](Self::after_signin) instead in three cases:
+    ///
+    /// - some parser could read the path as another host's address (`//evil.example`, `/%2Fevil.example`);
+    /// - the path has dot segments;
+    /// - the path is one of the layer's own.
     pub fn signin_path(self, path: impl Into<String>) -> Self {
         Self { signin_path: path.into(), ..self }
     }
@@ -314,7 +318,7 @@ impl Builder {
     }
 
     /// Sets the status of the answer `temporarily_unavailable`: the token has expired and the provider or the store is
-    /// unreachable. Default: 503, so that scripts do not take an outage for a sign-out. Any 4xx or 5xx is accepted.
+    /// unreachable. Default: 503, so that scripts do not confuse an outage with a sign-out. Any 4xx or 5xx is accepted.
     ///
     /// Proxies with outlier ejection count 5xx answers, and may take this node out of service although it works. Tell such a
     /// proxy to ignore 503, or choose another status here.

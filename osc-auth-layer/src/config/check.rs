@@ -120,7 +120,7 @@ pub(super) fn public_urls(texts: &[String]) -> Result<Vec<PublicUrl>, ConfigErro
     Ok(urls)
 }
 
-/// Refuses a redirect URI in the place of a public URL. The app would find none of its own paths below it.
+/// Refuses a public URL that ends in one of the layer's paths, such as the redirect URI. The layer would add its paths to it.
 pub(super) fn base_paths(builder: &Builder, urls: &[PublicUrl]) -> Result<(), ConfigError> {
     let Builder { signin_path, callback_path, signout_path, session_path, .. } = builder;
     for path in [signin_path, callback_path, signout_path, session_path] {
@@ -185,7 +185,7 @@ pub(super) fn timing(timing: &Timing) -> Result<(), ConfigError> {
 }
 
 /// Returns the default name of the session cookie. Browsers send a host's cookies to each of its ports and paths, so the names of
-/// two apps on one host have to differ. On plain http, the name gets the port elsewhere.
+/// two apps on one host have to differ. On plain http, `CookieMode` adds the port.
 fn default_cookie_name(urls: &[PublicUrl]) -> String {
     let port = |url: &PublicUrl| if url.is_secure && url.port != 443 { url.port } else { 0 };
     // All nodes have the same list of URLs. So they take the same name, whichever URL a request is for.

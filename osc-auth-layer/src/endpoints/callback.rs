@@ -19,8 +19,8 @@ use crate::sessions::{Device, SessionId};
 /// How long a browser waits for the exchange of the code. The exchange goes on afterwards, and a reload gets its outcome.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Serves the callback. Whatever goes wrong, the user gets to the page of the sign-in with one click: from the `state`, if its
-/// cookie is lost.
+/// Serves the callback. After any failure, one click leads the user to the page of the sign-in. The `state` names that page too,
+/// because the browser may have lost the cookie.
 pub(super) async fn serve(context: &Context<'_>) -> Result<Answer, Failed> {
     let query = Query::parse(context.head.uri().query(), query::LONGEST)?;
     let found = find(context, &query);
@@ -61,7 +61,7 @@ enum Found {
     Pending(Arc<PendingSignIn>),
     /// This app began it, but the browser has no cookie that proves it.
     State(State),
-    /// Another app began it, or none.
+    /// This app did not begin it.
     Nothing,
 }
 

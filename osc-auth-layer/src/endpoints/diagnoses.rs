@@ -15,12 +15,12 @@ use crate::seldom::Seldom;
 
 const LONGEST: usize = 253;
 
-/// What the process knows about its deployment, and when it last logged each mistake.
+/// Holds the facts that the process learnt about its deployment, and the time when it last logged each mistake.
 pub(crate) struct Diagnoses {
-    /// Tells the processes of an app apart. By chance, two of 65,535 are equal.
+    /// A random number that tells the app's processes apart. Two processes have the same one with a chance of 1 in 65,535.
     process: u16,
     started_at: Timestamp,
-    /// True if a sign-in or callback has reached its own path below a public URL with a path.
+    /// True once a sign-in or callback has arrived without the path of the public URL.
     is_prefix_removed: AtomicBool,
     kept_prefix: Seldom,
     other_host: Seldom,
@@ -49,15 +49,17 @@ impl Diagnoses {
 }
 
 impl Auth {
-    /// Explains why a request without a session is for one of the layer's paths, but below the path of the public URL: the proxy did
-    /// not remove that. Without this answer, the sign-in link would lead to itself.
+    /// Returns a refusal if the proxy did not remove the path of the public URL from a request for one of the layer's paths.
+    /// Without this answer, the sign-in link would lead to itself.
     ///
-    /// `None` as soon as a sign-in has reached its own path: then the proxy is right, and the path belongs to the app.
+    /// Returns `None` once a sign-in or callback has arrived without that path. Then the proxy is right, and `path` belongs to
+    /// the app.
     pub(crate) fn kept_prefix(&self, path: &str, base_path: &str) -> Option<Refusal> {
         if self.diagnoses.is_prefix_removed.load(Ordering::Relaxed) {
             return None;
         }
-        // Without a path in the public URL, `rest` is the whole path, which is none of the layer's. With `location /app` and `proxy_pass http://app/`, nginx leaves two slashes.
+        // With `location /app` and `proxy_pass http://app/`, nginx leaves two slashes. If the public URL has no path, `rest` is
+        // the whole path. That is none of the layer's paths, because the layer itself answers those.
         let rest = path.strip_prefix(base_path).or_else(|| path.strip_prefix('/'))?;
         route(&self.config, rest)?;
         if self.diagnoses.kept_prefix.is_due(self.sessions.now()) {

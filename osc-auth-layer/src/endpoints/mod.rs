@@ -99,7 +99,7 @@ pub(crate) fn serve<B>(
     request: &Request<B>,
 ) -> BoxFuture<'static, Answer> {
     let facts = Facts::of(&auth.config, request);
-    // A page about a failed sign-in returns where that sign-in would have returned.
+    // The button on a page about a failed sign-in starts another one to the same page.
     let query = signin::query(request.uri()).ok().filter(|_| endpoint == Endpoint::SignIn);
     let target = query.as_ref().and_then(|query| query.get("return_to"));
     let target = target.and_then(|target| return_to::landing(target, &auth.config, &facts.base_path));

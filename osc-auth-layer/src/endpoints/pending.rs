@@ -1,5 +1,7 @@
-//! A pending sign-in. It lives in the browser that began it: a sealed `state` travels through the provider, and a cookie proves that
-//! the browser is the same. Each has its own cookie, so tabs do not disturb each other, and the server keeps nothing for strangers.
+//! Keeps pending sign-ins in the browsers that began them. A sealed `state` travels through the provider, and a cookie proves
+//! that the browser is the same.
+//!
+//! The server stores nothing for a pending sign-in. Each one has its own cookie, so tabs do not disturb each other.
 
 mod value;
 
@@ -96,7 +98,7 @@ impl PendingCookies<'_> {
         others.sort_by_key(|other| age(&other.tag, new.now));
         let room = ROOM_FOR_COOKIES.saturating_sub(self.foreign_bytes).clamp(LEAST_BYTES, MOST_BYTES);
         let (page, path) = (new.return_to, new.return_to.map(path_of));
-        // The `state` is the better place, because it survives the loss of the cookie. It is also the shorter one.
+        // The `state` is the better place, because it survives the loss of the cookie.
         let places = [(page, None), (path, page), (None, page), (path, None), (None, path)];
         let attempts = places.into_iter().filter(|places| *places != (None, None));
         let fitting = attempts.filter_map(|(in_state, in_cookie)| {

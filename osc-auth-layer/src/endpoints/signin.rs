@@ -58,7 +58,7 @@ pub(super) async fn serve(context: &Context<'_>) -> Result<Answer, Refusal> {
     start(context, &public_url, return_to(&public_url), 0).await
 }
 
-/// Reads the query of a sign-in. No page to return to is too long.
+/// Reads the query of a sign-in. The length of `return_to` does not count towards the limit.
 pub(super) fn query(uri: &Uri) -> Result<Query, Refusal> {
     let mut pairs = uri.query().unwrap_or_default().split('&');
     let page = pairs.find(|pair| pair.starts_with("return_to=")).map_or(0, str::len);
@@ -149,7 +149,7 @@ async fn begin(
     Ok((begun, location))
 }
 
-/// Refuses a prefetch, a frame and a script. In none of them a user clicked or could consent.
+/// Refuses prefetches, frames and scripts. The user did not click there, and could not consent.
 pub(super) fn refuse_background(head: &Request<()>) -> Result<(), Refusal> {
     may_sign_in(head.method(), head.headers()).then_some(()).ok_or(Refusal::InvalidRequest(
         "Sign-in needs a browser window of its own, not a frame, a script or a prefetch.",

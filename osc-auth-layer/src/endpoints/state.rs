@@ -1,5 +1,5 @@
-//! The `state` of a sign-in (RFC 6749 §4.1.1). It is sealed, and it says when and for which page the sign-in began. So the layer
-//! can lead a user on whose browser has lost the cookie of the sign-in.
+//! The `state` of a sign-in (RFC 6749 §4.1.1). It is sealed, and it says when and for which page the sign-in began. If the
+//! browser has lost the cookie of the sign-in, the layer can still lead the user to that page.
 
 use std::time::Duration;
 
@@ -28,7 +28,7 @@ pub(crate) struct Parties<'p> {
     pub(crate) redirect_uri: &'p str,
 }
 
-/// The part of a sign-in that its `state` carries. Their names are short, because the `state` has to be short.
+/// The part of a sign-in that its `state` carries. The fields have short names in JSON, because the `state` has to be short.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Carried {
     /// A hash of the cookie that the browser got with this `state`.
@@ -88,7 +88,7 @@ impl State {
         Some(Self { tag: tag.to_owned(), id: Secret::new(id), carried, key: key.clone() })
     }
 
-    /// Returns the PKCE verifier (RFC 7636 §4.1). It takes the secret in the browser's cookie and this app's key to compute it.
+    /// Returns the PKCE verifier (RFC 7636 §4.1), computed from the secret in the browser's cookie and this app's key.
     pub(crate) fn verifier(&self, cookie_secret: &Secret) -> Secret {
         let parts = ["PKCE verifier", cookie_secret.expose(), self.id.expose()];
         Secret::new(URL_SAFE_NO_PAD.encode(self.key.secret_for(&parts)))

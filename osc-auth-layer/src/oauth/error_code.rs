@@ -58,7 +58,7 @@ pub(crate) enum Misconfiguration {
     Code(ErrorCode),
     /// The provider announces no client authentication method that the layer supports.
     NoCommonAuthMethod,
-    /// Under the configured issuer, there is another provider or none.
+    /// The metadata at the configured issuer's address names another issuer.
     OtherIssuer,
     NoRegistrationEndpoint,
     RegistrationRefused,

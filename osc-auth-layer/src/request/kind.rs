@@ -80,7 +80,7 @@ fn is_navigation(headers: &HeaderMap) -> bool {
 
 /// Returns true if the request may open the sign-in: a navigation, or a client without Fetch Metadata.
 ///
-/// In a prefetch, a frame or a script no user clicked, and none could consent.
+/// Prefetches, frames and scripts may not: the user did not click there, and could not consent.
 pub(crate) fn may_sign_in(method: &Method, headers: &HeaderMap) -> bool {
     let is_speculative = ["sec-purpose", "purpose", "x-moz"]
         .into_iter()

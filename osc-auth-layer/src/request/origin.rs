@@ -95,7 +95,7 @@ pub(crate) fn unknown_authority<'r>(
     (!configured.iter().any(is_known)).then_some(authority)
 }
 
-/// Returns the host of a request, as the proxy in front of the app was asked for it.
+/// Returns the host that the browser asked for: the one in `X-Forwarded-Host`, or else that of the request itself.
 pub(crate) fn authority<'r>(uri: &'r Uri, headers: &'r HeaderMap) -> Option<&'r str> {
     authorities(uri, headers).next()
 }

@@ -16,7 +16,7 @@ pub(crate) struct Facts {
     pub(super) kind: RequestKind,
     /// True for `GET` and `HEAD`.
     pub(super) is_read: bool,
-    /// True if the app would have stored something, unless it refuses the request.
+    /// True if the request may change something in the app: an unsafe method, but no `CONNECT`, gRPC call or path of the layer.
     pub(super) is_write: bool,
     may_send_body: bool,
     /// True at the sign-in itself.
@@ -56,7 +56,7 @@ impl Facts {
             kind,
         };
         let targets = match endpoint {
-            // The provider leads there, or a page that chose `return_to` or left it out.
+            // The browser comes from the provider, or from a page that chose `return_to` or left it out.
             Some(Endpoint::SignIn | Endpoint::Callback | Endpoint::SignOut) => Vec::new(),
             _ if facts.shows_its_address() => addresses(&facts.base_path, uri),
             _ => page(config, uri, headers).unwrap_or_default(),
@@ -126,7 +126,7 @@ fn addresses(base_path: &str, uri: &Uri) -> Vec<String> {
 
 /// Returns the page that the request came from, if it is of the app's own origin.
 fn page(config: &Config, uri: &Uri, headers: &HeaderMap) -> Option<Vec<String>> {
-    // Only htmx tells the fragment.
+    // `Referer` has no fragment. The header of htmx has one.
     let page = headers.get("hx-current-url").or_else(|| headers.get(header::REFERER))?;
     let page = Url::parse(page.to_str().ok()?).ok()?;
     let origin = page.origin().ascii_serialization();

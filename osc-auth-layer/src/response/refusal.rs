@@ -49,7 +49,7 @@ pub(crate) enum Refusal {
 pub(crate) enum StateProblem {
     Expired,
     Used,
-    /// The browser lost its cookie, because it began several other sign-ins since.
+    /// The layer removed its cookie, because the browser began several other sign-ins since.
     Evicted,
     /// The browser sent no cookie of any sign-in.
     NoCookie,

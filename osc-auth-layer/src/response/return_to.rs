@@ -54,8 +54,10 @@ pub(crate) fn in_query(page: &str) -> String {
     utf8_percent_encode(page, UNSAFE).to_string()
 }
 
-/// Returns false for a path that some parser could read as the address of another host (`//evil.example`), or that could split a
-/// header, after a server on the way has decoded it.
+/// Returns true if the path leads to this host, even after servers on the way have decoded it up to three times.
+///
+/// A path leads elsewhere if some parser could read it as the address of another host (`//evil.example`). It must not split a
+/// header either.
 fn stays(path: &str) -> bool {
     let mut reading = path.to_owned();
     for _ in 0..=MOST_DECODED {
@@ -69,8 +71,11 @@ fn stays(path: &str) -> bool {
     true
 }
 
-/// Returns true for slashes, and for characters that some parser turns into one: by compatibility normalisation (UAX #15, NFKC), by
-/// conversion to a code page (`¥` and `₩` are the backslash in 932 and 949), or because they look like one.
+/// Returns true for slashes, and for characters that some parser turns into one:
+///
+/// - by compatibility normalisation (UAX #15, NFKC);
+/// - by conversion to a code page (`¥` and `₩` are the backslash in 932 and 949);
+/// - because they look like one.
 fn is_read_as_a_slash(c: char) -> bool {
     matches!(
         c,

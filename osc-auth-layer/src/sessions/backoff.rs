@@ -14,7 +14,7 @@ pub(crate) enum Side {
     #[default]
     Provider,
     Store,
-    /// The provider answers, but refuses what the app's settings say.
+    /// The provider answers, but the app's settings do not fit it, such as the client or the issuer.
     Settings,
 }
 

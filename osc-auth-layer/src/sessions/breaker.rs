@@ -190,7 +190,7 @@ impl Session {
         own.max(sessions.breaker.wait(now, || self.caller(sessions)))
     }
 
-    /// Returns the side of the outage that this session waits for the end of.
+    /// Returns the side that failed this session's last refresh. If its last refresh did not fail, returns the provider.
     pub(crate) fn outage_side(&self) -> Side {
         self.lock().particulars().backoff.as_ref().map_or(Side::default(), |backoff| backoff.side)
     }

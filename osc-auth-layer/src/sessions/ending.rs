@@ -70,7 +70,7 @@ impl Sessions {
             // Another task does it already.
             return self.revoke(id, held_here);
         };
-        // Those who wait for a session that is not in the table hear of it too.
+        // Wakes the waits for the session even if the table does not hold it.
         self.table.gone().ring(id.prefix());
         // A request may have read it meanwhile.
         self.table.find(id).inspect(|session| session.end(&self.table, ending));

@@ -114,7 +114,7 @@ pub(crate) struct Sessions {
     pub(crate) stopping: CancellationToken,
     /// The tasks that `shutdown` waits for, such as refreshes and revocations.
     pub(crate) tasks: TaskTracker,
-    /// Those who wait for the end of a session.
+    /// The waits for the end of a session.
     waits: Waits,
     /// The reads under way from the store.
     reads: Reads<Option<Session>>,

@@ -200,7 +200,7 @@ impl Table {
         let dropped = sample.iter().filter_map(|(_, id)| self.remove_if(id, |session| !session.is_shared()));
         for session in dropped.take(excess) {
             self.pushed_out.fetch_add(1, Ordering::Relaxed);
-            // One in a store goes on there.
+            // A session in a store lives on there.
             if session.stored().is_none() {
                 self.gone.ring(session.id().prefix());
             }

@@ -1,4 +1,4 @@
-//! The visitor of a request, as a public path sees one.
+//! The visitor of a request: signed in, anonymous, or unknown in an outage.
 
 use std::time::Duration;
 
@@ -59,7 +59,7 @@ impl OscVisitor {
         }
     }
 
-    /// Tells the app. The caller has removed the token of an outer layer.
+    /// Puts the visitor into the request's extensions. The caller has removed the token of an outer layer.
     pub(crate) fn enter(self, extensions: &mut Extensions) {
         match self {
             Self::SignedIn(token) => _ = extensions.insert(token),

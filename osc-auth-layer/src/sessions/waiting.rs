@@ -60,7 +60,7 @@ impl Waits {
     }
 }
 
-/// Waits until a session has ended. Whoever waits holds neither the session nor the layer.
+/// Waits until a session has ended. The wait keeps neither the session nor the layer alive.
 async fn wait(engine: Weak<Sessions>, place: Place) {
     let id = &place.id;
     let name = RecordKey::of(id.as_bytes()).name;
@@ -89,7 +89,7 @@ async fn wait(engine: Weak<Sessions>, place: Place) {
     }
 }
 
-/// Returns the pause before another look. It varies, so that the streams of one moment do not ask the store together for ever.
+/// Returns the pause before another look. It is random, so that waits that began together do not keep reading the store together.
 fn look_again() -> Duration {
     LOOK_AGAIN / 2 + (LOOK_AGAIN / 2).mul_f64(rand::random())
 }
@@ -124,15 +124,15 @@ impl OscSession {
     /// Waits until the session ends: the user signs out, here or elsewhere, the session expires, or the provider refuses to refresh
     /// its token. Does not count as use of the session.
     ///
-    /// - **On this node** it returns at once.
-    /// - **On another node** it returns as soon as the store notifies this node. Other stores are read every five to ten seconds, once
-    ///   for all who wait for the session (see the guide's page about stores).
+    /// - **A sign-out on this node** ends the wait at once.
+    /// - **A sign-out on another node** ends the wait as soon as the store notifies this node. Without notifications, the layer
+    ///   reads the store every five to ten seconds, once for all waits for the session (see the guide's page about stores).
     /// - **The provider** is not asked. A refusal shows when a request or [`token`](Self::token) needs a newer token.
-    /// - **An outage** of the store or the provider ends no session, so it goes on waiting.
-    /// - **[`shutdown`](crate::OscAuthLayer::shutdown)** ends no session either. It returns when the last clone of the layer is dropped,
-    ///   because then nothing more will be known.
+    /// - **An outage** of the store or the provider ends no session, so the wait goes on.
+    /// - **[`shutdown`](crate::OscAuthLayer::shutdown)** ends no session either. The wait ends when the last clone of the layer
+    ///   is dropped, because this process then learns nothing more about the session.
     ///
-    /// It does not keep the layer alive. To cancel it, drop it.
+    /// The future does not keep the layer alive. To cancel the wait, drop the future.
     ///
     /// ```
     /// use osc_auth_layer::OscSession;
@@ -154,8 +154,8 @@ impl OscSession {
         wait.await;
     }
 
-    /// Returns a stream that ends when the session [does](Self::ended), or when `stream` does. The last items of `stream` may get lost
-    /// then.
+    /// Returns a stream that ends when the session [does](Self::ended), or when `stream` does. If the session ends first, the
+    /// last items of `stream` may get lost.
     ///
     /// ```
     /// # #[cfg(feature = "axum")] {

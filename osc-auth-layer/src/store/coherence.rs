@@ -92,8 +92,10 @@ impl Coherence {
         self.until(name, |now| now != before).await;
     }
 
-    /// Waits until the store notifies of a change to the record after `before`. Unlike [`change`](Self::change) it sleeps through a
-    /// break in the notifications. Those who wait for long would all read the store at its end.
+    /// Waits until the store notifies of a change to the record after `before`.
+    ///
+    /// Unlike [`change`](Self::change), it ignores a break in the notifications. Otherwise all long waits would read the store
+    /// when the break ends.
     pub(crate) async fn own_change(&self, name: &RecordName, before: BeforeRead) {
         self.until(name, |now| now.count() != before.count()).await;
     }

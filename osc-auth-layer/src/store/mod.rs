@@ -50,8 +50,8 @@ pub trait SessionStore: Send + Sync + 'static {
     /// Returns a name that keeps the app apart from other apps in the same store. Values are sealed to it.
     fn namespace(&self) -> &str;
 
-    /// Says for the log where the entries are, such as `Redis at localhost:6379`. It must not contain a password. Default: the type's
-    /// name.
+    /// Returns the server or file that holds the entries, for the log, such as `Redis at localhost:6379`. It must not contain a
+    /// password. Default: the type's name.
     fn place(&self) -> String {
         std::any::type_name::<Self>().to_owned()
     }

@@ -59,7 +59,7 @@ async function endsEachAtItsOwn(tabs, tab) {
   if (failed.length) throw new Error(`${failed.length} of ${tabs} tabs: ${failed.slice(0, 3).join('; ')}`);
 }
 
-/** Opens one tab after the other, and then consents in each. Each may ask once more, for a browser keeps a few sign-ins only. */
+/** Opens one tab after the other, then consents in each. The provider may ask twice: a browser keeps only four sign-ins. */
 async function consentsLater(stage, tabs) {
   await stage.start({ consentsAfter: null });
   const { tab } = await stage.browser();

@@ -95,7 +95,7 @@ export const detours = [
     },
   },
   {
-    // Else the next rows would hold in a browser that loads every page again.
+    // Without this row, the next ones would also pass in a browser that never keeps a page in memory.
     name: 'Back to a public page finds it as it was left',
     async run(stage) {
       await stage.start();

@@ -21,7 +21,7 @@ async function openAndEnd(stage, page) {
   return tab;
 }
 
-/** The page tells that the form was lost, and leads to the form. */
+/** Checks that the page says that nothing was saved, and that its button leads to the form. */
 async function nothingWasSaved(stage, tab, page) {
   await tab.sees(/nothing (was|has been) saved|was not saved/i);
   assert.equal(await stage.count('/saved'), 0);

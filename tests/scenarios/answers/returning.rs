@@ -1,4 +1,4 @@
-//! Where the sign-in returns that an answer offers.
+//! The page that a sign-in returns to, if an answer of the layer offers that sign-in.
 
 use std::time::Duration;
 
@@ -32,7 +32,7 @@ async fn a_script_learns_how_to_return_to_its_page() {
     for (name, page, signin) in [
         ("referer", "http://localhost:3000/list?a=1&b=%26", "/auth/signin?return_to=/list?a=1%26b=%2526"),
         ("referer", "http://localhost:3000/", "/auth/signin?return_to=/"),
-        // A page may have sent its origin only, or be too long for more than its path.
+        // The address of the page is too long, so only its path counts.
         ("referer", &long, "/auth/signin?return_to=/long"),
         ("hx-current-url", "http://localhost:3000/list?a#part", "/auth/signin?return_to=/list?a%23part"),
         ("hx-current-url", &format!("{}#too-much", &long[..long.len() - 7]), "/auth/signin?return_to=/long?"),

@@ -88,7 +88,7 @@ async fn an_outage_of_the_store_ends_no_wait() {
             assert!(is_pending(&mut waits), "{looks}");
         }
         assert!(here.is_live().await.is_err());
-        // This node hears nothing of the sign-out, but its own read shows it.
+        // The store does not notify this node of the sign-out, but the node's own read shows it.
         nodes.store.come_back();
         soon(nodes.at(0).post_from("same-origin", "/auth/signout")).await;
         nodes.through(LOOK_AGAIN, waits).await;

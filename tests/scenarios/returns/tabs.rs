@@ -12,7 +12,7 @@ fn page(tab: usize) -> String {
     format!("/report/{tab}?view=%2F{tab}")
 }
 
-/// Each tab begins after the one before it, so that the browser drops the cookies of the first ones.
+/// Begins a sign-in in each tab, one after the other. So the layer removes the cookies of the first ones.
 async fn begun(stage: &mut Stage, tabs: usize) -> Vec<String> {
     let mut begun = Vec::new();
     for tab in 0..tabs {

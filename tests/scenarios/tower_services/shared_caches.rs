@@ -81,7 +81,7 @@ async fn a_cache_tells_users_and_others_apart_on_a_public_path() {
     let site = Site::start().await;
     assert_eq!(site.page("/public", Some(&site.ada)).await, "hello ada");
     assert_eq!(site.page("/public", None).await, "hello nobody");
-    // The page for nobody is stored, and only nobody gets it.
+    // nginx has stored the page for anonymous visitors, and serves it to them only.
     assert_eq!(site.get("/public", None).await, (200, "hello nobody".to_owned(), "HIT".to_owned()));
     assert_eq!(site.page("/public", Some(&site.grace)).await, "hello grace");
 }
