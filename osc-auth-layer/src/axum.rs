@@ -37,8 +37,8 @@ use axum::{Router, body::Body};
 use http::request::Parts;
 use http::{StatusCode, header};
 
+use crate::config::route;
 use crate::endpoints;
-use crate::endpoints::route;
 use crate::layer::OscAuthLayer;
 use crate::sessions::{OscSession, OscToken, OscUser, OscVisitor};
 

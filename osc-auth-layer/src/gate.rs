@@ -7,7 +7,8 @@ use futures_util::future::{BoxFuture, Either, FutureExt, select};
 use http::{Method, Request, header};
 
 use crate::caching::Marks;
-use crate::endpoints::{self, Auth, route};
+use crate::config::route;
+use crate::endpoints::{self, Auth};
 use crate::request::cookie::BadCookie;
 use crate::request::origin;
 use crate::response::{Answer, Facts, Refusal, answer};

@@ -28,7 +28,7 @@ class Engine {
 }
 
 async function launch(options, folder = undefined) {
-  const browser = await puppeteer.launch({ headless: true, acceptInsecureCerts: true, ...options });
+  const browser = await puppeteer.launch({ headless: true, acceptInsecureCerts: true, timeout: 90_000, ...options });
   const version = (await browser.version()).replace(/^.*\//, '').replace(/^(\d+\.\d+).*/, '$1');
   return new Engine(browser, version, folder);
 }

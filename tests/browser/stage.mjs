@@ -3,6 +3,16 @@
 import { Program } from '../programs.mjs';
 import { Tab } from './tab.mjs';
 
+/** Firefox now and then replaces a tab's first, empty page while its driver looks at it. */
+async function newPage(context, attempts = 3) {
+  try {
+    return await context.newPage();
+  } catch (error) {
+    if (attempts === 1 || !/no such frame/.test(error.message)) throw error;
+    return newPage(context, attempts - 1);
+  }
+}
+
 export class Stage {
   contexts = [];
   engines = [];
@@ -42,7 +52,7 @@ export class Stage {
   async browser() {
     const context = await this.engine.context();
     this.contexts.push(context);
-    return { context, tab: async () => new Tab(await context.newPage(), this.home) };
+    return { context, tab: async () => new Tab(await newPage(context), this.home) };
   }
 
   /** Returns a tab of a new browser. Its other tabs come from `browser()`. */
@@ -55,7 +65,7 @@ export class Stage {
     const engine = await this.launch({ blocksCookies: true });
     this.engines.push(engine);
     const context = await engine.ownContext();
-    return new Tab(await context.newPage(), this.home);
+    return new Tab(await newPage(context), this.home);
   }
 
   /** Returns a tab of a signed-in user. */

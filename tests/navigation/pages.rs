@@ -49,8 +49,7 @@ pub(crate) fn routes(events: Events) -> Router {
         .route("/api/data", get(data).post(save_data))
         .route("/stream", get(stream))
         .route("/personal", get(no_store))
-        .route("/personal/scripted", get(no_store_with_script))
-        .route("/personal/cached", get(with_script))
+        .route("/personal/cached", get(personal))
         .fallback(deep)
         .with_state(events)
 }
@@ -73,15 +72,11 @@ async fn deep(user: OscUser, uri: Uri) -> Html<String> {
 
 /// A page that no cache may keep.
 async fn no_store(user: OscUser) -> impl IntoResponse {
-    ([(header::CACHE_CONTROL, "no-store")], layout("Personal", &signed_in(&user)))
+    ([(header::CACHE_CONTROL, "no-store")], personal(user).await)
 }
 
-/// The same page with the script of the samples.
-async fn no_store_with_script(user: OscUser) -> impl IntoResponse {
-    ([(header::CACHE_CONTROL, "no-store")], with_script(user).await)
-}
-
-async fn with_script(user: OscUser) -> Html<String> {
+/// A page with the script of the samples.
+async fn personal(user: OscUser) -> Html<String> {
     let script = "<p id=\"session\"></p><script src=\"/session.js\"></script>";
     layout("Personal", &format!("{}{script}", signed_in(&user)))
 }

@@ -4,9 +4,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use http::{HeaderMap, Request, Uri, header};
 
+use super::Auth;
 use super::pending::PendingSignIn;
-use super::{Auth, Endpoint, route};
 use crate::clock::Timestamp;
+use crate::config::{Endpoint, route};
 use crate::redact::line;
 use crate::request::origin::{self, Origin};
 use crate::response::Refusal;

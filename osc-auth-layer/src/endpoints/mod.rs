@@ -32,12 +32,10 @@ use self::outcomes::Outcomes;
 use self::pending::PendingCookies;
 use self::query::Query;
 use crate::clock::Timestamp;
-use crate::config::Config;
-pub(crate) use crate::config::{Endpoint, route};
+use crate::config::{Config, Endpoint};
 use crate::request::cookie;
 use crate::request::origin::{self, Origin, PublicUrl};
-pub(crate) use crate::response::return_to;
-use crate::response::{Answer, Facts, Refusal, answer, fit};
+use crate::response::{Answer, Facts, Refusal, answer, fit, return_to};
 use crate::seldom::Seldom;
 use crate::sessions::{SessionId, Sessions};
 

@@ -20,7 +20,7 @@ use crate::request::cookie::pending_name;
 use crate::response::return_to::path_of;
 use crate::secret::{Secret, random_bytes};
 
-/// How long the cookie stays. An expired sign-in still leads the user to the right page.
+/// The time that the cookie stays. An expired sign-in still leads the user to the right page.
 const KEPT_FOR: Duration = Duration::from_secs(60 * 60);
 /// The most pending sign-ins of a browser.
 const MOST: usize = 4;

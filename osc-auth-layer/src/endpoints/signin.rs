@@ -5,16 +5,16 @@ use std::sync::Arc;
 use http::{Request, Uri};
 use url::Url;
 
+use super::Context;
 use super::pending::{Begun, NewSignIn};
 use super::query::{self, Query};
 use super::state::Parties;
-use super::{Context, return_to};
 use crate::clock::Timestamp;
 use crate::oauth::{Credentials, ErrorCode, GrantError, Metadata, Misconfiguration};
 use crate::redact::line;
 use crate::request::kind::may_sign_in;
 use crate::request::origin::{self, Origin, PublicUrl};
-use crate::response::{Answer, MOST_HEADERS, Refusal, see_other};
+use crate::response::{Answer, MOST_HEADERS, Refusal, return_to, see_other};
 
 /// Marks the redirected request, which would otherwise loop behind a proxy that rewrites `Host`.
 const REDIRECTED: &str = "redirected";

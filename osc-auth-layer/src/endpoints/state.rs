@@ -12,7 +12,7 @@ use crate::request::cookie::TAG;
 use crate::secret::{Secret, random_token};
 use crate::store::{Keyring, SealingKey, framed};
 
-/// How long a user may take at the provider.
+/// The time that a user may take at the provider.
 pub(crate) const GOOD_FOR: Duration = Duration::from_secs(10 * 60);
 /// The longest `state`, unless the client's id is very long. Some providers refuse longer ones.
 pub(crate) const LONGEST: usize = 511;

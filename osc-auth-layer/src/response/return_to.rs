@@ -8,7 +8,7 @@ use crate::request::public_path::is_dotted;
 
 /// The longest page to return to: path, query and fragment.
 pub(crate) const LONGEST: usize = 2048;
-/// How often servers and parsers on the way may decode a path.
+/// The times that servers and parsers on the way may decode a path.
 const MOST_DECODED: usize = 3;
 
 /// Returns the page that `target` names, if it is on the same origin and not one of the layer's own paths. If it is too long,

@@ -110,9 +110,8 @@ export const detours = [
     },
   },
   ...[
-    ['a page with no-store', '/personal'],
-    ['a page with no-store and the script of the samples', '/personal/scripted'],
-    ['a page with the script of the samples', '/personal/cached'],
+    ['a page with the script of the samples and no-store', '/personal'],
+    ['a page with the script of the samples alone', '/personal/cached'],
   ].map(([what, path]) => ({
     name: `Back after sign-out does not show ${what}`,
     async run(stage) {

@@ -6,7 +6,7 @@ use url::Url;
 use super::public_path::normalised;
 use super::{PUBLIC_URL, layer, percent_decoded};
 use crate::OscAuthLayer;
-use crate::endpoints::return_to::checked;
+use crate::response::return_to::checked;
 use crate::response::see_other;
 
 /// Input: a kind of base path, then the target of a sign-in.
