@@ -13,6 +13,7 @@ use super::query::{self, Query};
 use super::state::{self, Parties, State};
 use super::{Context, Failed, signin};
 use crate::endpoints::Auth;
+use crate::oauth::ErrorCode;
 use crate::response::{Answer, Refusal, StateProblem, see_other};
 use crate::sessions::{Device, SessionId};
 
@@ -30,6 +31,7 @@ pub(super) async fn serve(context: &Context<'_>) -> Result<Answer, Failed> {
         Found::Nothing => None,
     };
     let towards = |refusal| Failed::towards(refusal, return_to.as_deref());
+    let error = query.get("error").map(ErrorCode::of);
     let problem = match &found {
         Found::Pending(pending) => match complete(context, pending, query).await.map_err(towards)? {
             Ok(answer) => return Ok(answer),
@@ -44,6 +46,11 @@ pub(super) async fn serve(context: &Context<'_>) -> Result<Answer, Failed> {
     {
         let page = return_to.unwrap_or_else(|| context.after(&context.auth.config.after_signin));
         return Ok(see_other(&page));
+    }
+    // The user declined, or the provider did. Another sign-in would only ask again.
+    if let (Some(error), Found::State(_)) = (error, &found) {
+        let declined = error == ErrorCode::AccessDenied;
+        return Err(towards(if declined { Refusal::AccessDenied } else { Refusal::SignInFailed }));
     }
     if let (StateProblem::Evicted, Found::State(state)) = (problem, &found)
         && state.carried.restarts == 0

@@ -16,7 +16,7 @@ use self::value::{Value, binding};
 use super::state::{self, Carried, Parties, State};
 use crate::clock::Timestamp;
 use crate::config::Config;
-use crate::request::cookie::pending_name;
+use crate::request::cookie::{BESIDE_EACH, pending_name};
 use crate::response::return_to::path_of;
 use crate::secret::{Secret, random_bytes};
 
@@ -24,10 +24,18 @@ use crate::secret::{Secret, random_bytes};
 const KEPT_FOR: Duration = Duration::from_secs(60 * 60);
 /// The most pending sign-ins of a browser.
 const MOST: usize = 4;
+/// The most that the layer itself began anew.
+const MOST_BEGUN_ANEW: usize = 12;
 /// The most bytes of all pending sign-ins' cookies. nginx limits a header line to 8 KB.
 const MOST_BYTES: usize = 4096;
 /// The room for all cookies of a request. Many HTTP/2 servers limit all headers to 16 KB.
 const ROOM_FOR_COOKIES: usize = 13_500;
+/// The bytes of a header that removes a cookie.
+const REMOVAL: usize = 130;
+/// A longer cookie gets one of [`SHARED_TAGS`], so that many tabs with long pages do not fill the headers of all requests.
+const LONGEST_OF_ITS_OWN: usize = 640;
+/// The tags that the sign-ins with long cookies share. A later one takes the place of an earlier one.
+const SHARED_TAGS: [&str; 3] = ["_______-", "______--", "_____-_-"];
 /// The room for pending sign-ins if the app's own cookies leave none.
 const LEAST_BYTES: usize = 512;
 
@@ -95,7 +103,10 @@ impl PendingCookies<'_> {
     /// Begins a sign-in. If the page to return to is too long, only its path counts.
     pub(crate) fn begin(&self, new: &NewSignIn<'_>) -> Begun {
         let mut others = self.others();
-        others.sort_by_key(|other| age(&other.tag, new.now));
+        // A sign-in that the layer began anew displaces only its like. The sign-ins that displaced it are still on their way, and
+        // would begin anew in turn.
+        let is_last = |tag: &str| new.restarts > 0 && is_begun_anew(tag);
+        others.sort_by_key(|other| (is_last(&other.tag), age(&other.tag, new.now)));
         let room = ROOM_FOR_COOKIES.saturating_sub(self.foreign_bytes).clamp(LEAST_BYTES, MOST_BYTES);
         let (page, path) = (new.return_to, new.return_to.map(path_of));
         // The `state` is the better place, because it survives the loss of the cookie.
@@ -103,7 +114,7 @@ impl PendingCookies<'_> {
         let attempts = places.into_iter().filter(|places| *places != (None, None));
         let fitting = attempts.filter_map(|(in_state, in_cookie)| {
             let begun = self.begun(new, &others, room, in_state, in_cookie);
-            let bytes = begun.state.len() + begun.cookie.len();
+            let bytes = begun.state.len() + begun.cookie.len() + begun.evicted.len() * REMOVAL;
             let fits = bytes <= new.room && begun.state.len() <= state::LONGEST && begun.cookie.len() <= room;
             fits.then_some(begun)
         });
@@ -119,10 +130,15 @@ impl PendingCookies<'_> {
         in_cookie: Option<&str>,
     ) -> Begun {
         let mut value = Value::new(in_cookie);
-        let evicted = &others[kept(others, room.saturating_sub(value.text().len()))..];
+        let kept = kept(others, room.saturating_sub(value.text().len()), new.restarts > 0);
+        let evicted: Vec<_> = others.iter().filter(|other| !kept.contains(&&*other.tag)).collect();
         let earlier = evicted.iter().filter_map(|other| other.value.as_ref()).flat_map(Value::evicted);
         value.remember(evicted.iter().map(|other| &*other.tag).chain(earlier));
-        let (tag, cookie) = (tag_at(new.now), value.text());
+        let cookie = value.text();
+        let tag = match cookie.len() > LONGEST_OF_ITS_OWN {
+            true => SHARED_TAGS[usize::from(random_bytes::<1>()[0]) % SHARED_TAGS.len()].to_owned(),
+            false => tag_at(new.now, new.restarts > 0),
+        };
         let carried = Carried {
             binding: binding(&cookie),
             began_at: new.now,
@@ -173,11 +189,8 @@ impl PendingCookies<'_> {
     /// Returns true if this browser began the sign-in with this tag, and its cookie had to make room for another.
     pub(crate) fn has_evicted(&self, tag: &str) -> bool {
         let others = self.others();
-        others
-            .iter()
-            .filter_map(|other| other.value.as_ref())
-            .flat_map(Value::evicted)
-            .any(|other| other == tag)
+        let mut evicted = others.iter().filter_map(|other| other.value.as_ref()).flat_map(Value::evicted);
+        evicted.any(|other| other == tag) || SHARED_TAGS.contains(&tag) && self.has(tag)
     }
 
     fn name(&self, tag: &str) -> String {
@@ -189,7 +202,7 @@ impl PendingCookies<'_> {
         let cookies = self.cookies.list().into_iter();
         let others = cookies.filter_map(|cookie| {
             let tag = cookie.name().strip_prefix(&prefix)?.to_owned();
-            let bytes = cookie.name().len() + cookie.value().len();
+            let bytes = cookie.name().len() + cookie.value().len() + BESIDE_EACH;
             Some(Other { tag, bytes, value: Value::parse(cookie.value()) })
         });
         others.collect()
@@ -201,26 +214,45 @@ pub(crate) fn binding_for_test(cookie: &str) -> String {
     binding(cookie)
 }
 
-/// Returns how many of the browser's pending sign-ins, the newest first, can stay beside a new one.
-fn kept(others: &[Other], room: usize) -> usize {
-    let bytes = others.iter().scan(0, |bytes, other| {
-        *bytes += other.bytes;
-        Some(*bytes)
+/// Returns the tags of the browser's pending sign-ins that can stay beside a new one. `others` has the most important first.
+fn kept(others: &[Other], room: usize, is_begun_anew: bool) -> Vec<&str> {
+    let mut left = [MOST, MOST_BEGUN_ANEW];
+    left[usize::from(is_begun_anew)] -= 1;
+    let mut bytes = 0;
+    let stay = others.iter().filter(|other| {
+        let left = &mut left[usize::from(self::is_begun_anew(&other.tag))];
+        let stays = *left > 0 && bytes + other.bytes <= room;
+        if stays {
+            *left -= 1;
+            bytes += other.bytes;
+        }
+        stays
     });
-    bytes.take_while(|bytes| *bytes <= room).take(MOST - 1).count()
+    stay.map(|other| &*other.tag).collect()
 }
 
-/// Returns a tag that names a sign-in and tells its age: three bytes of the time in milliseconds, and three random bytes.
-fn tag_at(now: Timestamp) -> String {
+/// Returns a tag that names a sign-in and tells its age: three bytes of the time in milliseconds, and three random bytes. The last
+/// bit tells that the layer began the sign-in anew.
+fn tag_at(now: Timestamp, is_begun_anew: bool) -> String {
     let [.., a, b, c] = now.as_millis().to_be_bytes();
     let [d, e, f] = random_bytes();
-    URL_SAFE_NO_PAD.encode([a, b, c, d, e, f])
+    URL_SAFE_NO_PAD.encode([a, b, c, d, e, f & 0xfe | u8::from(is_begun_anew)])
 }
 
-/// Returns the age of a tag in milliseconds. The count starts anew every five hours, and a cookie is kept for one.
+fn is_begun_anew(tag: &str) -> bool {
+    let mut bytes = [0; 6];
+    URL_SAFE_NO_PAD.decode_slice(tag, &mut bytes) == Ok(6) && bytes[5] & 1 == 1
+}
+
+/// Returns the age of a tag in milliseconds. The count starts anew after more than four hours, and a cookie is kept for one.
 fn age(tag: &str, now: Timestamp) -> u64 {
     let mut bytes = [0; 6];
-    let Ok(6) = URL_SAFE_NO_PAD.decode_slice(tag, &mut bytes) else { return u64::MAX };
+    let is_read = URL_SAFE_NO_PAD.decode_slice(tag, &mut bytes) == Ok(6);
+    if !is_read || SHARED_TAGS.contains(&tag) {
+        return u64::MAX;
+    }
     let [a, b, c, ..] = bytes;
-    now.as_millis().wrapping_sub(u64::from(u32::from_be_bytes([0, a, b, c]))) & 0xff_ffff
+    let age = now.as_millis().wrapping_sub(u64::from(u32::from_be_bytes([0, a, b, c]))) & 0xff_ffff;
+    // The clocks of two nodes differ, so a new tag may come from the future.
+    if age > 0x7f_ffff { 0 } else { age }
 }

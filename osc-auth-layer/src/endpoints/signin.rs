@@ -41,11 +41,12 @@ pub(super) async fn serve(context: &Context<'_>) -> Result<Answer, Refusal> {
         Origin::Elsewhere(url) if query.get(REDIRECTED).is_some() => url,
         // The browser sends the pending sign-in only to the host that set it. So the sign-in has to start on the callback's host.
         Origin::Elsewhere(url) => {
-            let mut target = format!("{}?{REDIRECTED}=1", url.url(&config.signin_path));
-            if let Some(page) = return_to(&url) {
-                target.push_str(&format!("&return_to={}", return_to::in_query(page)));
-            }
-            return Ok(see_other(&target));
+            let signin = format!("{}?{REDIRECTED}=1", url.url(&config.signin_path));
+            let page = return_to(&url);
+            let pages = [page, page.map(return_to::path_of)].into_iter().flatten();
+            let mut targets = pages.map(|page| format!("{signin}&return_to={}", return_to::in_query(page)));
+            let target = targets.find(|target| target.len() + OTHER_HEADERS <= MOST_HEADERS);
+            return Ok(see_other(&target.unwrap_or(signin)));
         }
         Origin::Unknown => {
             tracing::error!(

@@ -13,7 +13,7 @@ use memchr::memmem;
 use tower_cookies::Cookie;
 use tower_cookies::cookie::SameSite;
 
-pub(crate) use self::ours::{TAG, only_ours, pending_name};
+pub(crate) use self::ours::{BESIDE_EACH, TAG, only_ours, pending_name};
 use crate::sessions::SessionId;
 
 /// The longest value that browsers have to keep (RFC 6265 §6.1). The layer refuses longer values unread.

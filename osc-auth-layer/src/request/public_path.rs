@@ -57,12 +57,16 @@ pub(crate) fn is_ambiguous(path: &str) -> bool {
 /// - `%3f` and `%23` end it if a decoded path is put into a URL.
 /// - Some parsers first drop spaces and invisible characters (UTS #46, `toNFKC_Casefold`).
 pub(crate) fn is_dotted(segment: &str) -> bool {
-    let is_dots = |text: &str| matches!(text, "." | "..");
+    // Any escape may end a segment for somebody: RFC 3986 §3.3 lets `,` and `=` begin parameters.
+    matches!(segment.split('%').next(), Some("." | "..")) || reads_as_dots(segment)
+}
+
+/// Returns true if some parser reads the decoded `segment` as `.` or `..`, also with invisible characters or a delimiter after it.
+pub(crate) fn reads_as_dots(segment: &str) -> bool {
     let decoded = percent_decode_str(segment).decode_utf8_lossy();
     let visible = decoded.chars().filter(|c| is_visible(*c));
     let read: String = visible.take_while(|c| !matches!(c, ';' | '?' | '#' | '%')).take(3).collect();
-    // Any escape may end a segment for somebody: RFC 3986 §3.3 lets `,` and `=` begin parameters.
-    is_dots(segment.split('%').next().unwrap_or_default()) || is_dots(&read)
+    matches!(&*read, "." | "..")
 }
 
 /// Returns true if a decoder could find a delimiter in an escape of `path`.

@@ -4,7 +4,7 @@ use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_enco
 
 use crate::config::{Config, route};
 use crate::redact::is_visible;
-use crate::request::public_path::is_dotted;
+use crate::request::public_path::reads_as_dots;
 
 /// The longest page to return to: path, query and fragment.
 pub(crate) const LONGEST: usize = 2048;
@@ -28,7 +28,7 @@ pub(crate) fn checked<'t>(target: &'t str, config: &Config, base_path: &str) -> 
         // Browsers read `\` as `/`.
         && !path.contains('\\')
         // Browsers resolve dot segments, so the path would lead elsewhere than it says.
-        && !path.split('/').any(is_dotted)
+        && !path.split('/').any(reads_as_dots)
         && stays(path);
     (is_page && route(config, own).is_none()).then_some(target)
 }
@@ -133,6 +133,9 @@ mod tests {
             "/%ef%bc%8e%ef%bc%8e/x",
             "/x#/../y//z",
             "/a/%c2%ad/evil.com",
+            "/files/.%C3%A9tat",
+            "/notes/.%20x",
+            "/a/..%20b",
             "/\"<>`{|}^",
             "/x?next=https://evil.com",
         ] {

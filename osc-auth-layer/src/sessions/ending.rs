@@ -71,7 +71,9 @@ impl Sessions {
             return self.revoke(id, held_here);
         };
         // Wakes the waits for the session even if the table does not hold it.
-        self.table.gone().ring(id.prefix());
+        if self.waits.have(id) {
+            self.table.gone().ring(id.prefix());
+        }
         // A request may have read it meanwhile.
         self.table.find(id).inspect(|session| session.end(&self.table, ending));
         // A version that this node knows can be replaced without a read, unless only the record tells which token to revoke.

@@ -8,6 +8,7 @@ use std::time::Duration;
 use futures_util::future::{BoxFuture, FutureExt, Shared, WeakShared, pending, select};
 use futures_util::{Stream, StreamExt};
 use parking_lot::Mutex;
+use tokio::runtime::Handle;
 
 #[cfg(doc)]
 use super::SessionErrorKind;
@@ -46,6 +47,11 @@ impl Drop for Place {
 }
 
 impl Waits {
+    /// Returns true if somebody waits for this session.
+    pub(super) fn have(&self, id: &SessionId) -> bool {
+        self.0.lock().contains_key(id)
+    }
+
     /// Joins the wait for a session, or begins one.
     fn join(&self, session: &OscSession) -> Shared<Wait> {
         let mut waits = self.0.lock();
@@ -71,9 +77,9 @@ async fn wait(engine: Weak<Sessions>, place: Place) {
         // Listens before it looks, so that nothing is missed between the look and the wait.
         let ended_here = gone.ringing(id.prefix());
         let before = coherence.as_ref().map(|coherence| coherence.before_read(&name));
-        let pause = match sessions.peek(id).await {
+        let pause = match look(&sessions, id).await {
             Ok(None) => return,
-            Ok(Some(session)) => sessions.time_left(&session).min(look_again()),
+            Ok(Some(time_left)) => time_left.min(look_again()),
             // An outage ends no session.
             Err(_) => look_again(),
         };
@@ -86,6 +92,26 @@ async fn wait(engine: Weak<Sessions>, place: Place) {
             }
         };
         select(select(pin!(ended_here), pin!(changed)), slept).await;
+    }
+}
+
+/// Returns the time that is left to a session. `None` if it has ended.
+///
+/// A look that has to wait becomes a task of its own, because the caller may stop polling for a while. The look would then hold a
+/// connection of the store, and the session's turn, for so long.
+async fn look(sessions: &Arc<Sessions>, id: &SessionId) -> Result<Option<Duration>, StoreError> {
+    let (sessions, id) = (sessions.clone(), id.clone());
+    let mut look = Box::pin(async move {
+        let session = sessions.peek(&id).await?;
+        Ok(session.map(|session| sessions.time_left(&session)))
+    });
+    match ((&mut look).now_or_never(), Handle::try_current()) {
+        (Some(looked), _) => looked,
+        (None, Ok(runtime)) => runtime
+            .spawn(look)
+            .await
+            .unwrap_or_else(|_| Err(StoreError::new("a look at a session was cancelled"))),
+        (None, Err(_)) => look.await,
     }
 }
 

@@ -50,7 +50,7 @@ async fn a_refresh_that_the_store_prevents_is_not_blamed_on_the_provider() {
     // The first request tries, and the second one finds the session waiting for its next try.
     for _ in 0..2 {
         let answer = soon(nodes.at(0).navigate("/")).await;
-        blames(&answer, STORE, (401, "temporarily_unavailable"));
+        blames(&answer, STORE, (503, "temporarily_unavailable"));
     }
     assert_eq!(nodes.refreshes(), 0);
 }

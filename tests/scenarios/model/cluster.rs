@@ -199,7 +199,7 @@ impl Cluster {
         if !self.store_is_up {
             // A sign-in that could not be recorded does not begin.
             let answer = soon(browser.navigate("/auth/signin")).await;
-            return assert_eq!(answer.status(), StatusCode::BAD_GATEWAY);
+            return assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
         }
         let answer = soon(browser.sign_in(&self.osc)).await;
         if answer.status() == StatusCode::SEE_OTHER {
@@ -209,7 +209,8 @@ impl Cluster {
             (self.browser, self.signed_in) = (browser, true);
         } else {
             assert!(self.troubled, "a sign-in failed: {answer:?}");
-            assert_eq!(answer.status(), StatusCode::BAD_GATEWAY);
+            let status = answer.status();
+            assert!(matches!(status, StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE), "{status}");
         }
     }
 

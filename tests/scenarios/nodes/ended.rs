@@ -50,6 +50,19 @@ async fn s85_a_session_that_its_user_ends_from_another_browser_ends_the_wait() {
     soon(waits).await;
 }
 
+/// A look at the store would keep one of its connections, and every later read of the session would wait for it.
+#[tokio::test]
+async fn a_wait_that_nobody_polls_holds_nothing_that_others_need() {
+    let nodes = Nodes::polling(2).await;
+    let here = session(&nodes, 1).await;
+    nodes.store.hold();
+    let mut waits = wait(&here);
+    assert!(is_pending(&mut waits));
+    tokio::task::yield_now().await;
+    nodes.store.release();
+    soon(here.token()).await.unwrap();
+}
+
 #[tokio::test]
 async fn a_refusal_that_another_node_gets_ends_the_wait() {
     let nodes = Nodes::notified(2).await;

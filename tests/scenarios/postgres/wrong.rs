@@ -119,7 +119,7 @@ async fn a_standby_is_told_and_works_when_promoted() {
     let mut stranger = cluster.at(0);
     stranger.forget_cookies("");
     let path = osc_tests::callback(&mut stranger, &cluster.osc).await;
-    assert_eq!(soon(stranger.navigate(&path)).await.status(), StatusCode::BAD_GATEWAY);
+    assert_eq!(soon(stranger.navigate(&path)).await.status(), StatusCode::SERVICE_UNAVAILABLE);
     assert_told(&cluster.server.url(), "read-only; name the primary server").await;
 
     cluster.server.sql("SELECT pg_promote()").await;

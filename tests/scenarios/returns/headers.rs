@@ -36,7 +36,7 @@ fn with_12_kb(browser: &mut Browser) {
 async fn twelve_kilobytes_of_the_apps_cookies_leave_room_for_a_sign_in() {
     let osc = MockOsc::builder().start().await.unwrap();
     let layer = layer(&osc);
-    for (length, lands_whole) in [(10, true), (200, true), (500, true), (900, true), (2000, false)] {
+    for (length, lands_whole) in [(10, true), (200, true), (500, true), (700, true), (2000, false)] {
         let mut browser = Browser::new(app(&layer));
         with_12_kb(&mut browser);
         let page = format!("/list?{}", "q".repeat(length));
@@ -68,6 +68,49 @@ async fn twenty_tabs_at_once_leave_room_beside_twelve_kilobytes_of_cookies() {
     let bytes = header_list(&browser, path_of(&callback));
     assert!(bytes <= MOST_HEADERS, "{bytes} bytes");
     assert_eq!(location(&browser.navigate(path_of(&callback)).await), "/report/19?view=list");
+}
+
+/// A request with more cookies than a server accepts would lock the browser out until they expire.
+#[tokio::test]
+async fn twenty_tabs_at_once_with_the_longest_pages_lock_nobody_out() {
+    let osc = MockOsc::builder().start().await.unwrap();
+    let layer = layer(&osc);
+    for length in [150, 600, 1000, 2000] {
+        let mut browser = Browser::new(app(&layer));
+        let mut begun = Vec::new();
+        for tab in 0..20 {
+            let mut alone = Browser::new(app(&layer));
+            let page = format!("/report/{tab}?{}", "q".repeat(length));
+            begun.push(alone.begin_sign_in(&signin_for(&page)).await);
+            alone.cookies().iter().for_each(|(name, value)| browser.set_cookie(name, value));
+        }
+        for (tab, authorize) in begun.iter().enumerate() {
+            let callback = osc.approve(authorize).await.unwrap();
+            let bytes = header_list(&browser, path_of(&callback));
+            assert!(bytes <= MOST_HEADERS, "{bytes} bytes for {length}");
+            let mut back = location(&browser.navigate(path_of(&callback)).await);
+            if back.starts_with(&osc.issuer()) {
+                let callback = osc.approve(&back).await.unwrap();
+                back = location(&browser.navigate(path_of(&callback)).await);
+            }
+            assert!(back.starts_with(&format!("/report/{tab}")), "{back}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_redirect_to_the_public_url_keeps_its_headers_short() {
+    let osc = MockOsc::builder().start().await.unwrap();
+    let layer = layer(&osc);
+    let mut browser = Browser::new(app(&layer)).at("elsewhere.example");
+    for (page, kept) in
+        [("/x?".to_owned() + &"'".repeat(2000), "/x"), ("/x?".to_owned() + &"q".repeat(2000), "")]
+    {
+        let answer = browser.navigate(&signin_for(&page)).await;
+        assert_own(&answer);
+        let kept = if kept.is_empty() { &page } else { kept };
+        assert_eq!(osc_tests::parameter(&location(&answer), "return_to"), kept);
+    }
 }
 
 #[tokio::test]

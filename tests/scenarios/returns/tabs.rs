@@ -75,22 +75,59 @@ async fn twenty_tabs_that_begin_at_the_same_moment_get_to_their_own_pages() {
 #[tokio::test]
 async fn an_evicted_sign_in_begins_anew_once_and_then_shows_a_page() {
     let mut stage = stage().await;
-    let first = begun(&mut stage, 5).await.remove(0);
-    let callback = stage.osc.approve(&first).await.unwrap();
-    // A script is not sent to the provider.
-    let answer = stage.browser.clone().fetch(path_of(&callback)).await;
-    assert_eq!(refusal(&answer), (400, "invalid_state".to_owned()));
-    let second = location(&stage.browser.navigate(path_of(&callback)).await);
-    assert!(second.starts_with(&stage.osc.issuer()), "{second}");
-    stage.clock.advance(Duration::from_millis(1));
-    begun(&mut stage, 5).await;
-    let callback = stage.osc.approve(&second).await.unwrap();
+    // More than a browser keeps, and than the layer begins anew at a time.
+    let mut again = Vec::new();
+    for authorize in begun(&mut stage, 4 + 13).await.iter().take(13) {
+        let callback = stage.osc.approve(authorize).await.unwrap();
+        // A script is not sent to the provider.
+        let answer = stage.browser.clone().fetch(path_of(&callback)).await;
+        assert_eq!(refusal(&answer), (400, "invalid_state".to_owned()));
+        again.push(location(&stage.browser.navigate(path_of(&callback)).await));
+        assert!(again.last().unwrap().starts_with(&stage.osc.issuer()), "{again:?}");
+        stage.clock.advance(Duration::from_millis(1));
+    }
+    let callback = stage.osc.approve(&again[0]).await.unwrap();
 
     let answer = stage.browser.navigate(path_of(&callback)).await;
 
     assert_eq!(refusal(&answer), (400, "invalid_state".to_owned()));
     assert_eq!(button_leads_to(&answer), page(0));
     assert_eq!(stage.osc.count(Endpoint::Token), 0);
+}
+
+/// What the layer begins anew takes the place of none that is still on its way, which would begin anew in turn.
+#[tokio::test]
+async fn tabs_that_come_back_together_all_complete() {
+    let mut stage = stage().await;
+    let tabs = begun(&mut stage, 16).await;
+    let mut ways = Vec::new();
+    for authorize in &tabs {
+        let callback = stage.osc.approve(authorize).await.unwrap();
+        ways.push(path_of(&callback).to_owned());
+    }
+    // The first twelve come back before any other tab has completed its sign-in.
+    let mut again = Vec::new();
+    for way in &ways[..12] {
+        again.push(location(&stage.browser.navigate(way).await));
+        stage.clock.advance(Duration::from_millis(1));
+    }
+    for (tab, way) in ways.iter().enumerate().skip(12) {
+        assert_eq!(location(&stage.browser.clone().navigate(way).await), page(tab));
+    }
+    for (tab, authorize) in again.iter().enumerate() {
+        let callback = stage.osc.approve(authorize).await.unwrap();
+        assert_eq!(location(&stage.browser.clone().navigate(path_of(&callback)).await), page(tab));
+    }
+}
+
+#[tokio::test]
+async fn an_evicted_sign_in_that_the_user_declined_does_not_ask_again() {
+    let mut stage = stage().await;
+    let first = begun(&mut stage, 5).await.remove(0);
+    let declined = stage.osc.deny(&first).await.unwrap();
+    let answer = stage.browser.navigate(path_of(&declined)).await;
+    assert_eq!(refusal(&answer), (401, "access_denied".to_owned()));
+    assert_eq!(button_leads_to(&answer), page(0));
 }
 
 #[tokio::test]

@@ -93,7 +93,7 @@ async fn a_transaction_of_another_program_is_an_outage_until_it_ends() {
     let mut stranger = cluster.at(0);
     stranger.forget_cookies("");
     let path = osc_tests::callback(&mut stranger, &cluster.osc).await;
-    assert_eq!(soon(stranger.navigate(&path)).await.status(), 502);
+    assert_eq!(soon(stranger.navigate(&path)).await.status(), 503);
     assert!(soon(token.session().refresh(&token)).await.is_err());
     assert_eq!(cluster.token(0).await.access_token(), token.access_token(), "reading works");
 

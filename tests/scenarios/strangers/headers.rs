@@ -183,7 +183,7 @@ fn s74_the_longest_addresses_and_hosts_get_short_headers() {
 fn s74_a_too_long_return_path_loses_its_query() {
     let app = &APPS[0];
     let link = |target: &str| location(&answer(app, navigation(target, "app.example")));
-    for unit in ["\"", "q", "%22"] {
+    for unit in ["q", "%22"] {
         let longest = format!("/{}", unit.repeat(2047 / unit.len()));
         assert_eq!(parameter(&link(&longest), "return_to"), longest);
     }

@@ -19,12 +19,15 @@ pub(crate) fn pending_name(session: &str, tag: &str) -> String {
     format!("{session}{PENDING}{tag}")
 }
 
+/// HTTP/2 counts each cookie as a header with a name and 32 bytes (RFC 9113 §6.5.2).
+pub(crate) const BESIDE_EACH: usize = 38;
+
 /// The cookies of a request that an endpoint reads.
 #[derive(Debug)]
 pub(crate) struct Ours {
     /// The session cookie and the pending sign-ins. `None` if there are none.
     pub(crate) header: Option<HeaderValue>,
-    /// The bytes of all other cookies, with their names.
+    /// The bytes of all other cookies, as HTTP/2 counts them.
     pub(crate) foreign_bytes: usize,
 }
 
@@ -48,7 +51,7 @@ pub(crate) fn only_ours(
             let Some(at) = memchr::memchr(b'=', pair) else { continue };
             let (name, value) = (&pair[..at], pair[at + 1..].trim_ascii());
             let Some(kind) = OurName::parse(name, session) else {
-                foreign_bytes += pair.len();
+                foreign_bytes += pair.len() + BESIDE_EACH;
                 continue;
             };
             if !names.insert(name) {
@@ -61,6 +64,7 @@ pub(crate) fn only_ours(
                 && pending != Some(Some(tag))
             {
                 if room == 0 || pending.is_none() {
+                    foreign_bytes += pair.len() + BESIDE_EACH;
                     continue;
                 }
                 room -= 1;
