@@ -72,7 +72,7 @@ async fn twenty_tabs_at_once_leave_room_beside_twelve_kilobytes_of_cookies() {
 
 /// A request with more cookies than a server accepts would lock the browser out until they expire.
 #[tokio::test]
-async fn twenty_tabs_at_once_with_the_longest_pages_lock_nobody_out() {
+async fn s23_twenty_tabs_at_once_with_the_longest_pages_lock_nobody_out() {
     let osc = MockOsc::builder().start().await.unwrap();
     let layer = layer(&osc);
     for length in [150, 600, 1000, 2000] {
