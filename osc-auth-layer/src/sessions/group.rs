@@ -108,7 +108,8 @@ impl Sessions {
         self.table.current(session)?;
         let (began, device) = session.origin(&self.timing);
         let is_live = !session.has_expired(&self.timing, self.now());
-        let (id, last_used) = (session.id().public(), session.last_seen());
+        // Estimated by the store's clock, so it may be some milliseconds earlier.
+        let (id, last_used) = (session.id().public(), session.last_seen().max(began));
         is_live.then_some(SessionInfo { id, began, last_used, device, is_this: false })
     }
 
@@ -221,7 +222,8 @@ impl Sessions {
         }
         let Summary { id, began, device } =
             self.group_keys.open(parts.summary, &place(backing.namespace(), name))?;
-        let last_used = Timestamp::from(entry.expires_at).minus(kept_for);
+        // The store's clock and the clock of the node that began it differ by some milliseconds.
+        let last_used = Timestamp::from(entry.expires_at).minus(kept_for).max(began);
         Some(SessionInfo { id, began, last_used, device, is_this: false })
     }
 }
