@@ -128,7 +128,7 @@ scenarios_with() {
 redis_5=(
     redis::contract::a_redis_store_without redis::contract::a_record redis::contract::namespaces
     redis::killed::a_connection redis::killed::a_sign_in redis::slow::s40 redis::storms redis::lease::s51 redis::clocks::s59_nodes
-    redis::warm::without redis::warm::s25 redis::wrong::a_missing_password
+    redis::warm::without redis::warm::s25 redis::wrong::a_read_only redis::wrong::a_missing_password
 )
 
 redis_scenarios() {
