@@ -5,20 +5,14 @@ mod headers;
 mod lost;
 mod tabs;
 
-use osc_tests::{Answer, Browser, is_page, parameter};
+use osc_tests::{Answer, Browser, first_link, is_page, parameter};
 
 /// Returns the page that the sign-in button of an answer leads to.
 fn button_leads_to(answer: &Answer) -> String {
     let text = std::str::from_utf8(answer.body()).expect("UTF-8");
     let link = if is_page(answer) {
         let (_, button) = text.split_once("class=\"button\"").expect("a button");
-        let (_, link) = button.split_once("href=\"").expect("a link");
-        link.split('"')
-            .next()
-            .expect("its end")
-            .replace("&amp;", "&")
-            .replace("&quot;", "\"")
-            .replace("&#39;", "'")
+        first_link(button)
     } else {
         let json: serde_json::Value = serde_json::from_str(text).expect("JSON");
         json["signin"].as_str().expect("a sign-in").to_owned()

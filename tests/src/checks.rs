@@ -72,6 +72,15 @@ pub fn is_page(answer: &Answer) -> bool {
     answer.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind == "text/html; charset=utf-8")
 }
 
+/// Returns the address of the first link in a page.
+///
+/// # Panics
+/// If there is none.
+pub fn first_link(page: &str) -> String {
+    let link = page.split_once("href=\"").and_then(|(_, link)| link.split_once('"')).expect("a link").0;
+    link.replace("&quot;", "\"").replace("&#39;", "'").replace("&amp;", "&")
+}
+
 /// Begins a sign-in and allows it. Returns path and query of the callback, which the browser has not
 /// requested yet.
 ///

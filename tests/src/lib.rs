@@ -30,7 +30,7 @@ mod workspace;
 pub use app::{App, Body, app, boxed, echo, layer, layer_for, token_of};
 pub use browser::{Answer, Browser, location, path_of};
 pub use certificates::Certificates;
-pub use checks::{assert_own, callback, header_bytes, is_page, parameter, refusal, tour};
+pub use checks::{assert_own, callback, first_link, header_bytes, is_page, parameter, refusal, tour};
 pub use cookie_jar::CookieJar;
 pub use figures::{figure, latencies, milliseconds};
 pub use held_dns::HeldDns;

@@ -24,6 +24,7 @@ pub(crate) struct Diagnoses {
     /// True once a sign-in or callback has arrived without the path of the public URL.
     is_prefix_removed: AtomicBool,
     kept_prefix: Seldom,
+    unknown_host: Seldom,
     other_host: Seldom,
     foreign_page: Seldom,
     other_process: Seldom,
@@ -37,6 +38,7 @@ impl Diagnoses {
             started_at,
             is_prefix_removed: AtomicBool::default(),
             kept_prefix: Seldom::default(),
+            unknown_host: Seldom::default(),
             other_host: Seldom::default(),
             foreign_page: Seldom::default(),
             other_process: Seldom::default(),
@@ -82,6 +84,18 @@ impl Auth {
                 self.diagnoses.is_prefix_removed.store(true, Ordering::Relaxed);
             }
         }
+    }
+
+    /// Refuses a sign-in at a host that `PUBLIC_URL` does not name, and logs the remedy.
+    pub(super) fn unknown_host(&self, host: &str) -> Refusal {
+        let host = line(host, LONGEST);
+        if self.diagnoses.unknown_host.is_due(self.sessions.now()) {
+            tracing::error!(
+                "A visitor opened the app at {host}, which PUBLIC_URL does not name. Set PUBLIC_URL to https://{host}, or to \
+                 all the app's URLs, separated by commas. Register the callback of each with the OAuth app."
+            );
+        }
+        Refusal::UnknownHost { host }
     }
 
     /// Logs that a sign-in moved to the first public URL, because it came to none of them.

@@ -36,7 +36,6 @@ use crate::config::{Config, Endpoint};
 use crate::request::cookie;
 use crate::request::origin::{self, Origin, PublicUrl};
 use crate::response::{Answer, Facts, Refusal, answer, fit, return_to};
-use crate::seldom::Seldom;
 use crate::sessions::{SessionId, Sessions};
 
 /// Holds the state that all clones of a layer share: the configuration, the sessions and the sign-ins under way.
@@ -46,8 +45,6 @@ pub(crate) struct Auth {
     consumed: ConsumedStates,
     outcomes: Outcomes,
     diagnoses: Diagnoses,
-    /// Limits the log line about a host that is not configured.
-    unknown_host: Seldom,
 }
 
 impl Auth {
@@ -58,7 +55,6 @@ impl Auth {
             sessions,
             consumed: ConsumedStates::default(),
             outcomes: Outcomes::default(),
-            unknown_host: Seldom::default(),
         });
         let swept = Arc::downgrade(&auth);
         auth.sessions.sweeper.add(move |now| swept.upgrade().is_some_and(|auth| auth.sweep(now)));
@@ -98,7 +94,7 @@ pub(crate) fn serve<B>(
 ) -> BoxFuture<'static, Answer> {
     let facts = Facts::of(&auth.config, request);
     // The button on a page about a failed sign-in starts another one to the same page.
-    let query = signin::query(request.uri()).ok().filter(|_| endpoint == Endpoint::SignIn);
+    let query = (endpoint == Endpoint::SignIn).then(|| signin::query(request.uri()).ok()).flatten();
     let target = query.as_ref().and_then(|query| query.get("return_to"));
     let target = target.and_then(|target| return_to::landing(target, &auth.config, &facts.base_path));
     let facts = facts.returning_to(target);

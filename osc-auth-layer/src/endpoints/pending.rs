@@ -112,13 +112,13 @@ impl PendingCookies<'_> {
         // The `state` is the better place, because it survives the loss of the cookie.
         let places = [(page, None), (path, page), (None, page), (path, None), (None, path)];
         let attempts = places.into_iter().filter(|places| *places != (None, None));
-        let fitting = attempts.filter_map(|(in_state, in_cookie)| {
+        let mut fitting = attempts.filter_map(|(in_state, in_cookie)| {
             let begun = self.begun(new, &others, room, in_state, in_cookie);
             let bytes = begun.state.len() + begun.cookie.len() + begun.evicted.len() * REMOVAL;
             let fits = bytes <= new.room && begun.state.len() <= state::LONGEST && begun.cookie.len() <= room;
             fits.then_some(begun)
         });
-        { fitting }.next().unwrap_or_else(|| self.begun(new, &others, room, None, None))
+        fitting.next().unwrap_or_else(|| self.begun(new, &others, room, None, None))
     }
 
     fn begun(
@@ -130,8 +130,7 @@ impl PendingCookies<'_> {
         in_cookie: Option<&str>,
     ) -> Begun {
         let mut value = Value::new(in_cookie);
-        let kept = kept(others, room.saturating_sub(value.text().len()), new.restarts > 0);
-        let evicted: Vec<_> = others.iter().filter(|other| !kept.contains(&&*other.tag)).collect();
+        let evicted = evicted(others, room.saturating_sub(value.text().len()), new.restarts > 0);
         let earlier = evicted.iter().filter_map(|other| other.value.as_ref()).flat_map(Value::evicted);
         value.remember(evicted.iter().map(|other| &*other.tag).chain(earlier));
         let cookie = value.text();
@@ -214,21 +213,21 @@ pub(crate) fn binding_for_test(cookie: &str) -> String {
     binding(cookie)
 }
 
-/// Returns the tags of the browser's pending sign-ins that can stay beside a new one. `others` has the most important first.
-fn kept(others: &[Other], room: usize, is_begun_anew: bool) -> Vec<&str> {
+/// Returns the browser's pending sign-ins that cannot stay beside a new one. `others` has the most important first.
+fn evicted(others: &[Other], room: usize, is_begun_anew: bool) -> Vec<&Other> {
     let mut left = [MOST, MOST_BEGUN_ANEW];
     left[usize::from(is_begun_anew)] -= 1;
     let mut bytes = 0;
-    let stay = others.iter().filter(|other| {
+    let evicted = others.iter().filter(|other| {
         let left = &mut left[usize::from(self::is_begun_anew(&other.tag))];
         let stays = *left > 0 && bytes + other.bytes <= room;
         if stays {
             *left -= 1;
             bytes += other.bytes;
         }
-        stays
+        !stays
     });
-    stay.map(|other| &*other.tag).collect()
+    evicted.collect()
 }
 
 /// Returns a tag that names a sign-in and tells its age: three bytes of the time in milliseconds, and three random bytes. The last

@@ -31,7 +31,7 @@ pub(super) async fn serve(context: &Context<'_>) -> Result<Answer, Refusal> {
     if config.is_osc_hostname
         && let Some(host) = origin::unknown_authority(&config.public_urls, uri, headers)
     {
-        return Err(unknown_host(context, host));
+        return Err(context.auth.unknown_host(host));
     }
     let return_to = |url: &PublicUrl| {
         query.get("return_to").and_then(|target| return_to::landing(target, config, &url.base_path))
@@ -155,17 +155,6 @@ pub(super) fn refuse_background(head: &Request<()>) -> Result<(), Refusal> {
     may_sign_in(head.method(), head.headers()).then_some(()).ok_or(Refusal::InvalidRequest(
         "Sign-in needs a browser window of its own, not a frame, a script or a prefetch.",
     ))
-}
-
-fn unknown_host(context: &Context<'_>, host: &str) -> Refusal {
-    let host = line(host, 253);
-    if context.auth.unknown_host.is_due(context.auth.sessions.now()) {
-        tracing::error!(
-            "A visitor opened the app at {host}, which PUBLIC_URL does not name. Set PUBLIC_URL to https://{host}, or to \
-             all the app's URLs, separated by commas. Register the callback of each with the OAuth app."
-        );
-    }
-    Refusal::UnknownHost { host }
 }
 
 fn refusal(error: GrantError) -> Refusal {

@@ -6,7 +6,10 @@ use http::{Method, StatusCode, header};
 use mock_osc::{Endpoint, Fault, MockOsc};
 use osc_auth_layer::test_util::TestClock;
 use osc_auth_layer::{Client, OscAuthLayer};
-use osc_tests::{Answer, Browser, app, assert_own, is_page, layer, layer_for, location, parameter, refusal};
+use osc_tests::{
+    Answer, Browser, EXPIRED, Stage, app, assert_own, first_link, is_page, layer, layer_for, location,
+    parameter, refusal,
+};
 use serde_json::Value;
 
 use super::everything;
@@ -19,9 +22,7 @@ fn json(answer: &Answer) -> Value {
 
 /// Returns the address of the page's button.
 fn button(answer: &Answer) -> String {
-    let page = String::from_utf8_lossy(answer.body()).into_owned();
-    let link = page.split_once("href=\"").and_then(|(_, link)| link.split_once('"')).expect("a link").0;
-    link.replace("&amp;", "&")
+    first_link(&String::from_utf8_lossy(answer.body()))
 }
 
 #[tokio::test]
@@ -144,16 +145,12 @@ async fn a_long_address_comes_back_whole_up_to_2048_bytes_and_headers_stay_small
 
 #[tokio::test]
 async fn an_ended_session_with_a_long_address_still_redirects_within_the_limit() {
-    let osc = MockOsc::builder().start().await.unwrap();
-    let clock = TestClock::new();
-    let layer = layer_for(&osc).clock(clock.clone()).redirect_to_signin().build().unwrap();
-    let mut browser = Browser::new(app(&layer));
-    browser.sign_in(&osc).await;
-    osc.revoke_grants();
-    clock.advance(Duration::from_secs(3600));
+    let mut stage = Stage::with(MockOsc::builder(), |layer| layer.redirect_to_signin()).await;
+    stage.osc.revoke_grants();
+    stage.clock.advance(EXPIRED);
     let address = format!("/x?{}", "%41".repeat(681));
 
-    let answer = browser.navigate(&address).await;
+    let answer = stage.browser.navigate(&address).await;
 
     assert_own(&answer);
     assert_eq!(parameter(&location(&answer), "return_to"), address);

@@ -4,7 +4,7 @@ use http::Method;
 use mock_osc::MockOsc;
 use osc_auth_layer::test_util::MemoryStore;
 use osc_auth_layer::{Builder, Client, OscAuthLayer};
-use osc_tests::{Answer, Browser, EXPIRED, Stage, app, callback, refusal, soon};
+use osc_tests::{Answer, Browser, EXPIRED, Stage, app, callback, first_link, refusal, soon};
 
 use super::text_of;
 
@@ -12,10 +12,8 @@ use super::text_of;
 fn buttons(answer: &Answer) -> Vec<(String, String)> {
     let page = text_of(answer);
     let links = page.split("<a class=\"button").skip(1).map(|link| {
-        let target =
-            link.split_once("href=\"").and_then(|(_, rest)| rest.split_once('"')).expect("a target").0;
         let label = link.split_once('>').and_then(|(_, rest)| rest.split_once("</a>")).expect("a label").0;
-        (label.to_owned(), target.replace("&amp;", "&"))
+        (label.to_owned(), first_link(link))
     });
     links.collect()
 }

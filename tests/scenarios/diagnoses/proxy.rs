@@ -5,7 +5,7 @@ use axum::routing::get;
 use http::Method;
 use mock_osc::MockOsc;
 use osc_auth_layer::{Builder, Client, OscAuthLayer};
-use osc_tests::{Answer, Browser, Logs, app, boxed, callback, location, refusal};
+use osc_tests::{Answer, Browser, Logs, app, boxed, callback, first_link, location, refusal};
 
 use super::{lines, text_of};
 
@@ -57,8 +57,7 @@ async fn without_redirects_the_button_leads_to_the_remedy_too() {
     // A cookie of an earlier session, which a store would have to look up.
     browser.set_cookie("osc_session_3000", &"A".repeat(43));
     let page = text_of(&browser.navigate("/app/dashboard").await);
-    let link = page.split_once("href=\"").and_then(|(_, link)| link.split_once('"')).expect("a link").0;
-    names_the_proxy(&browser.navigate(&link.replace("&amp;", "&")).await);
+    names_the_proxy(&browser.navigate(&first_link(&page)).await);
 }
 
 #[tokio::test]

@@ -95,7 +95,7 @@ async fn an_evicted_sign_in_begins_anew_once_and_then_shows_a_page() {
     assert_eq!(stage.osc.count(Endpoint::Token), 0);
 }
 
-/// What the layer begins anew takes the place of none that is still on its way, which would begin anew in turn.
+/// A sign-in that the layer begins anew must not evict one that is still at the provider. That one would begin anew in turn.
 #[tokio::test]
 async fn tabs_that_come_back_together_all_complete() {
     let mut stage = stage().await;
