@@ -81,6 +81,7 @@ pub mod guide;
 mod layer;
 mod network;
 mod oauth;
+mod pages;
 // Beside the fuzz targets that call them. Public for these.
 #[cfg(any(test, fuzzing))]
 #[path = "../../tests/fuzz/properties/mod.rs"]

@@ -2,11 +2,11 @@
 
 mod facts;
 mod headers;
-mod page;
 mod refusal;
 pub(crate) mod return_to;
+mod texts;
+mod ways;
 
-use std::borrow::Cow;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -17,15 +17,20 @@ use serde_json::{Value, json};
 pub(crate) use self::facts::Facts;
 pub(crate) use self::headers::{MOST_HEADERS, fit};
 use self::headers::{insert, insert_fitting};
-use self::page::Page;
-use self::refusal::Kind;
-pub(crate) use self::refusal::{Refusal, StateProblem};
+use self::refusal::{GrpcStatus, Kind};
+pub(crate) use self::refusal::{Refusal, RequestProblem, StateProblem};
+use self::texts::Texts;
+use self::ways::ways;
 use crate::config::Config;
+use crate::pages::{self, Action, Page};
 use crate::request::kind::{Htmx, RequestKind};
 
 /// The headers that decide the kind of a request.
 const VARY: &str = "Cookie, Accept, Content-Type, Sec-Fetch-Mode, Sec-Fetch-Dest, Upgrade-Insecure-Requests, HX-Request, \
                     HX-Boosted, HX-History-Restore-Request, Turbo-Frame";
+/// The headers that decide about a page.
+const VARY_OF_PAGES: &str = "Cookie, Accept, Accept-Language, Content-Type, Sec-Fetch-Mode, Sec-Fetch-Dest, \
+                             Upgrade-Insecure-Requests, HX-Request, HX-Boosted, HX-History-Restore-Request, Turbo-Frame";
 const HX_REDIRECT: HeaderName = HeaderName::from_static("hx-redirect");
 const HX_RESWAP: HeaderName = HeaderName::from_static("hx-reswap");
 
@@ -34,8 +39,9 @@ pub(crate) type Answer = Response<Bytes>;
 
 /// Makes the answer to a refused request.
 pub(crate) fn answer(config: &Config, facts: &Facts, refusal: Refusal) -> Answer {
-    let needs_signin = matches!(refusal, Refusal::Unauthenticated | Refusal::SessionEnded);
+    let needs_signin = refusal.needs_signin();
     let kind = refusal.kind(config.outage_status);
+    let offers_signin = kind.offers_signin;
     let mut response = match (&facts.kind, &refusal) {
         (RequestKind::Navigation, _) if config.redirect_to_signin && needs_signin && facts.is_read => {
             redirect_to_signin(facts)
@@ -43,10 +49,10 @@ pub(crate) fn answer(config: &Config, facts: &Facts, refusal: Refusal) -> Answer
         (RequestKind::EventStream, Refusal::TemporarilyUnavailable { retry_after, .. }) => {
             empty_stream(*retry_after)
         }
-        _ => explained(facts, kind, refusal.description()),
+        _ => explained(facts, kind, &refusal),
     };
     if response.status() == StatusCode::UNAUTHORIZED {
-        response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge(facts, kind.2));
+        response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge(facts, offers_signin));
     }
     match facts.kind {
         // htmx heeds this with any status, and opens the sign-in in the window.
@@ -97,45 +103,52 @@ fn challenge(facts: &Facts, offers_signin: bool) -> HeaderValue {
 }
 
 /// Explains a refusal in the form that the reader understands.
-fn explained(
-    facts: &Facts,
-    (error, status, offers_signin): Kind,
-    mut description: Cow<'static, str>,
-) -> Answer {
-    if facts.is_write {
-        description = format!("Nothing was saved. {description}").into();
-    }
-    let signin = offers_signin.then(|| facts.signin_link());
-    let page = |status, frame| {
-        let app = format!("{}/", facts.base_path);
-        let buttons = page::buttons(error, signin.as_deref(), facts.target(), &app);
-        let keeps_fragment = facts.keeps_fragment() && signin.is_some();
-        page_answer(status, &Page { error, description: &description, buttons, frame, keeps_fragment })
-    };
+fn explained(facts: &Facts, kind: Kind, refusal: &Refusal) -> Answer {
     match &facts.kind {
-        RequestKind::Navigation => page(status, None),
-        RequestKind::Turbo { frame } => page(status, frame.as_deref()),
+        RequestKind::Navigation => page_answer(facts, kind, refusal, None),
+        RequestKind::Turbo { frame } => page_answer(facts, kind, refusal, frame.clone()),
         // htmx 2 would ignore any other status, and show the old page under the new address.
-        RequestKind::Htmx(Htmx::Restore) => page(StatusCode::OK, None),
-        RequestKind::Grpc(content_type) => trailers_only(content_type.clone(), error, status, &description),
+        RequestKind::Htmx(Htmx::Restore) => {
+            page_answer(facts, Kind { status: StatusCode::OK, ..kind }, refusal, None)
+        }
+        RequestKind::Grpc(content_type) => {
+            let description = Texts::for_programs().description(refusal, facts.is_write);
+            trailers_only(content_type.clone(), kind.grpc, &description)
+        }
         RequestKind::Htmx(Htmx::Part | Htmx::Boosted)
         | RequestKind::EventStream
         | RequestKind::Background => {
-            let mut json = json!({ "error": error, "error_description": description });
-            if let Some(signin) = signin {
-                json["signin"] = signin.into();
+            let description = Texts::for_programs().description(refusal, facts.is_write);
+            let mut json = json!({ "error": kind.error, "error_description": description });
+            if kind.offers_signin {
+                json["signin"] = facts.signin_link().into();
             }
-            json_answer(status, &json)
+            json_answer(kind.status, &json)
         }
     }
 }
 
-fn page_answer(status: StatusCode, page: &Page<'_>) -> Answer {
-    let mut response = own(status, page.render());
+fn page_answer(facts: &Facts, kind: Kind, refusal: &Refusal, turbo_frame: Option<String>) -> Answer {
+    let texts = Texts::for_people(facts.language, None);
+    let home = format!("{}/", facts.base_path);
+    let actions = ways(refusal, facts, &home).into_iter();
+    let page = Page {
+        error: kind.error,
+        status: kind.status,
+        language: facts.language,
+        title: texts.title(refusal),
+        description: texts.description(refusal, facts.is_write),
+        actions: actions.map(|(label, href)| Action { label: texts.label(label, refusal), href }).collect(),
+        turbo_frame,
+        keeps_fragment: kind.offers_signin && facts.keeps_fragment(),
+    };
+    let mut response = own(page.status, pages::render(&page));
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
-    headers.insert(header::CONTENT_SECURITY_POLICY, page::POLICY.clone());
+    headers.insert(header::CONTENT_LANGUAGE, HeaderValue::from_static(page.language.tag()));
+    headers.insert(header::CONTENT_SECURITY_POLICY, pages::POLICY.clone());
     headers.insert(header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
+    headers.insert(header::VARY, HeaderValue::from_static(VARY_OF_PAGES));
     response
 }
 
@@ -146,20 +159,12 @@ pub(crate) fn json_answer(status: StatusCode, json: &Value) -> Answer {
 }
 
 /// Makes gRPC's answer without messages. Its trailers are headers, in gRPC-Web too, and the HTTP status is always 200.
-fn trailers_only(content_type: HeaderValue, error: &str, status: StatusCode, description: &str) -> Answer {
-    let code = match (error, status) {
-        ("temporarily_unavailable" | "provider_unavailable" | "store_unavailable", _) => 14,
-        (_, StatusCode::UNAUTHORIZED) => 16,
-        (_, StatusCode::FORBIDDEN) => 7,
-        (_, StatusCode::METHOD_NOT_ALLOWED) => 12,
-        (_, StatusCode::BAD_REQUEST) => 3,
-        _ => 13,
-    };
+fn trailers_only(content_type: HeaderValue, status: GrpcStatus, description: &str) -> Answer {
     const ESCAPED: &AsciiSet = &CONTROLS.add(b'%');
     let mut response = own(StatusCode::OK, Bytes::new());
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, content_type);
-    headers.insert(HeaderName::from_static("grpc-status"), code.into());
+    headers.insert(HeaderName::from_static("grpc-status"), (status as u16).into());
     let message = utf8_percent_encode(description, ESCAPED).to_string();
     insert(headers, HeaderName::from_static("grpc-message"), &message);
     response
@@ -201,3 +206,6 @@ fn own(status: StatusCode, body: impl Into<Bytes>) -> Answer {
     headers.insert(header::VARY, HeaderValue::from_static(VARY));
     response
 }
+
+#[cfg(test)]
+mod tests;

@@ -19,7 +19,7 @@ const ORDER: &[&[&str]] = &[
     &["endpoints"],
     &["response"],
     &["config"],
-    &["request", "workspace"],
+    &["pages", "request", "workspace"],
     &["sessions"],
     &["oauth", "store"],
     &["network"],

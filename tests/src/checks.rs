@@ -10,7 +10,7 @@ use crate::{Answer, Browser, QuickClock, app, path_of, token_of};
 
 /// The only script that a page of the layer may contain. Its policy allows this text by its hash.
 const OWN_SCRIPT: &str =
-    concat!("<script>", include_str!("../../osc-auth-layer/src/response/page.js"), "</script>");
+    concat!("<script>", include_str!("../../osc-auth-layer/src/pages/page.js"), "</script>");
 
 /// Checks an answer with [`assert_own`]. Returns its status and `error`, from JSON or from a page.
 ///

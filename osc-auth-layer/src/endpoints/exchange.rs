@@ -17,7 +17,7 @@ use crate::endpoints::Auth;
 use crate::flight::landing;
 use crate::oauth::{Credentials, ErrorCode, GrantError, Misconfiguration};
 use crate::redact::redacted;
-use crate::response::{Refusal, StateProblem};
+use crate::response::{Refusal, RequestProblem, StateProblem};
 use crate::secret::Secret;
 use crate::sessions::{Device, SessionId};
 use crate::store::StoreError;
@@ -180,9 +180,7 @@ async fn sign_in(
         tracing::warn!(
             "A callback named another issuer, or none although the provider announces one. The layer refused it."
         );
-        return Err(Refusal::InvalidRequest(
-            "This answer came from another provider than the one that was asked. Sign in again.",
-        ));
+        return Err(Refusal::InvalidRequest(RequestProblem::OtherIssuer));
     }
     if let Some(error) = query.get("error") {
         let description = query.get("error_description").unwrap_or_default();
@@ -198,7 +196,7 @@ async fn sign_in(
         });
     }
     let Some(code) = query.get("code").map(Secret::new) else {
-        return Err(Refusal::InvalidRequest("The provider sent neither a code nor an error. Sign in again."));
+        return Err(Refusal::InvalidRequest(RequestProblem::EmptyCallback));
     };
     let provider = &auth.sessions.provider;
     let client = provider.client_by_id(&pending.state.carried.client_id).await;

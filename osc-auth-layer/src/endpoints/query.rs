@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use percent_encoding::percent_decode_str;
 
-use crate::response::Refusal;
+use crate::response::{Refusal, RequestProblem};
 
 /// The longest query of a callback. Code, state and issuer together are far shorter.
 pub(crate) const LONGEST: usize = 8 * 1024;
@@ -17,18 +17,16 @@ impl Query {
     pub(crate) fn parse(query: Option<&str>, most: usize) -> Result<Self, Refusal> {
         let query = query.unwrap_or_default();
         if query.len() > most {
-            return Err(Refusal::InvalidRequest("The query of this address is longer than 8 KB."));
+            return Err(Refusal::InvalidRequest(RequestProblem::QueryTooLong));
         }
         let mut parameters = HashMap::new();
         for pair in query.split('&').filter(|pair| !pair.is_empty()) {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
             let (Some(name), Some(value)) = (decode(name), decode(value)) else {
-                return Err(Refusal::InvalidRequest(
-                    "The query of this address is not valid percent-encoded UTF-8.",
-                ));
+                return Err(Refusal::InvalidRequest(RequestProblem::QueryNotText));
             };
             if parameters.insert(name, value).is_some() {
-                return Err(Refusal::InvalidRequest("The query of this address has a duplicate parameter."));
+                return Err(Refusal::InvalidRequest(RequestProblem::DuplicateParameter));
             }
         }
         Ok(Self(parameters))

@@ -14,7 +14,7 @@ use crate::oauth::{Credentials, ErrorCode, GrantError, Metadata, Misconfiguratio
 use crate::redact::line;
 use crate::request::kind::may_sign_in;
 use crate::request::origin::{self, Origin, PublicUrl};
-use crate::response::{Answer, MOST_HEADERS, Refusal, return_to, see_other};
+use crate::response::{Answer, MOST_HEADERS, Refusal, RequestProblem, return_to, see_other};
 
 /// Marks the redirected request, which would otherwise loop behind a proxy that rewrites `Host`.
 const REDIRECTED: &str = "redirected";
@@ -152,9 +152,9 @@ async fn begin(
 
 /// Refuses prefetches, frames and scripts. The user did not click there, and could not consent.
 pub(super) fn refuse_background(head: &Request<()>) -> Result<(), Refusal> {
-    may_sign_in(head.method(), head.headers()).then_some(()).ok_or(Refusal::InvalidRequest(
-        "Sign-in needs a browser window of its own, not a frame, a script or a prefetch.",
-    ))
+    may_sign_in(head.method(), head.headers())
+        .then_some(())
+        .ok_or(Refusal::InvalidRequest(RequestProblem::NotAWindow))
 }
 
 fn refusal(error: GrantError) -> Refusal {

@@ -158,19 +158,6 @@ impl BadCookie {
             Self::Duplicate(name) | Self::TooLong(name) => name,
         }
     }
-
-    pub(crate) fn problem(&self) -> &'static str {
-        match self {
-            Self::Duplicate(_) => {
-                "Your browser sent a duplicate of one of this app's cookies. The app asked it to remove both. Try again. \
-                 If this page comes back, delete this site's cookies."
-            }
-            Self::TooLong(_) => {
-                "Your browser sent an oversized cookie of this app. The app asked it to remove the cookie. Try again. If \
-                 this page comes back, delete this site's cookies."
-            }
-        }
-    }
 }
 
 /// Iterates over the values of the cookies in `header` whose raw name is `base`, followed by `port` if there is one.

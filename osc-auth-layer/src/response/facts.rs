@@ -6,6 +6,7 @@ use url::Url;
 use super::Answer;
 use super::return_to::{checked, in_query};
 use crate::config::{Config, Endpoint, route};
+use crate::pages::Language;
 use crate::request::framing::may_send_body;
 use crate::request::kind::{Htmx, RequestKind};
 use crate::request::origin::{self, Origin};
@@ -14,6 +15,8 @@ use crate::request::origin::{self, Origin};
 #[derive(Clone, Debug)]
 pub(crate) struct Facts {
     pub(super) kind: RequestKind,
+    /// The language of a page for this browser.
+    pub(super) language: Language,
     /// True for `GET` and `HEAD`.
     pub(super) is_read: bool,
     /// True if the request may change something in the app: an unsafe method, but no `CONNECT`, gRPC call or path of the layer.
@@ -44,6 +47,7 @@ impl Facts {
         let endpoint = route(config, uri.path());
         let is_call = matches!(kind, RequestKind::Grpc(_)) || *method == Method::CONNECT;
         let mut facts = Self {
+            language: Language::choose(headers, &Language::ALL),
             is_read,
             may_send_body: may_send_body(request),
             is_write: !method.is_safe() && !is_call && endpoint.is_none(),

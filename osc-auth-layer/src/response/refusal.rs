@@ -1,12 +1,16 @@
-//! The reasons why the layer refuses a request, with their codes, status and texts.
+//! The reasons why the layer refuses a request, with their codes and status. Their texts are in `texts`.
 
 use std::borrow::Cow;
 use std::time::Duration;
 
 use http::{Method, StatusCode};
 
+use crate::redact::line;
 use crate::request::cookie::BadCookie;
 use crate::sessions::Side;
+
+/// The most characters of a user's name in an answer.
+const LONGEST_NAME: usize = 100;
 
 /// The reason why the layer refuses a request.
 #[derive(Clone, Debug, PartialEq)]
@@ -35,8 +39,14 @@ pub(crate) enum Refusal {
     AccessDenied,
     /// The user may not enter this app.
     NotAllowed,
+    /// The request comes from a page that was made for another user than the one who is signed in. Contains the name of the
+    /// latter.
+    #[cfg_attr(not(test), expect(dead_code, reason = "the check of forms makes it"))]
+    OtherUser {
+        name: String,
+    },
     SignInFailed,
-    InvalidRequest(&'static str),
+    InvalidRequest(RequestProblem),
     BadCookie(BadCookie),
     MethodNotAllowed {
         allow: Method,
@@ -57,103 +67,105 @@ pub(crate) enum StateProblem {
     Foreign,
 }
 
-impl StateProblem {
-    fn description(self) -> &'static str {
-        match self {
-            Self::Expired => "This sign-in took longer than ten minutes. Sign in again.",
-            Self::Used => "This sign-in was used already. Sign in again.",
-            Self::Evicted => "Your browser began several other sign-ins since this one. Sign in again.",
-            Self::NoCookie => {
-                "Your browser sent no cookie of this sign-in. Does it block cookies of this site? Allow them, then sign in \
-                 again. If you began in another browser, go on there."
-            }
-            Self::Foreign => "This sign-in did not begin in this browser. Sign in here.",
-        }
-    }
+/// The reason why a request to one of the layer's paths is not valid.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum RequestProblem {
+    QueryTooLong,
+    /// The query is not valid percent-encoded UTF-8.
+    QueryNotText,
+    DuplicateParameter,
+    /// The callback has neither a code nor an error.
+    EmptyCallback,
+    /// The callback names another issuer, or none although the provider announces one (RFC 9207).
+    OtherIssuer,
+    /// A frame, a script or a prefetch asks for a sign-in.
+    NotAWindow,
 }
 
-/// The error code of an answer, its status, and whether a new sign-in can help. During an outage a sign-in would replace a
-/// session that is still good, and the app chooses the status.
-pub(super) type Kind = (&'static str, StatusCode, bool);
+/// The codes of a refusal in each form of an answer.
+pub(super) struct Kind {
+    pub(super) error: &'static str,
+    pub(super) status: StatusCode,
+    pub(super) grpc: GrpcStatus,
+    /// True if a new sign-in can help. During an outage it would replace a session that is still good.
+    pub(super) offers_signin: bool,
+}
+
+/// A status code of gRPC (<https://grpc.io/docs/guides/status-codes>).
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum GrpcStatus {
+    InvalidArgument = 3,
+    PermissionDenied = 7,
+    FailedPrecondition = 9,
+    Unimplemented = 12,
+    Internal = 13,
+    Unavailable = 14,
+    Unauthenticated = 16,
+}
 
 impl Refusal {
+    /// Returns the codes. The app chooses the status of an outage.
     pub(super) fn kind(&self, outage_status: StatusCode) -> Kind {
-        match self {
-            Self::Unauthenticated => ("unauthenticated", StatusCode::UNAUTHORIZED, true),
-            Self::SessionEnded => ("session_ended", StatusCode::UNAUTHORIZED, true),
-            Self::TemporarilyUnavailable { .. } => ("temporarily_unavailable", outage_status, false),
-            Self::ProviderUnavailable => ("provider_unavailable", StatusCode::BAD_GATEWAY, true),
-            Self::StoreUnavailable => ("store_unavailable", StatusCode::SERVICE_UNAVAILABLE, true),
+        let (error, status, grpc, offers_signin) = match self {
+            Self::Unauthenticated => {
+                ("unauthenticated", StatusCode::UNAUTHORIZED, GrpcStatus::Unauthenticated, true)
+            }
+            Self::SessionEnded => {
+                ("session_ended", StatusCode::UNAUTHORIZED, GrpcStatus::Unauthenticated, true)
+            }
+            Self::TemporarilyUnavailable { .. } => {
+                ("temporarily_unavailable", outage_status, GrpcStatus::Unavailable, false)
+            }
+            Self::ProviderUnavailable => {
+                ("provider_unavailable", StatusCode::BAD_GATEWAY, GrpcStatus::Unavailable, true)
+            }
+            Self::StoreUnavailable => {
+                ("store_unavailable", StatusCode::SERVICE_UNAVAILABLE, GrpcStatus::Unavailable, true)
+            }
             Self::Misconfigured | Self::UnknownHost { .. } | Self::KeptPrefix { .. } => {
-                ("misconfigured", StatusCode::INTERNAL_SERVER_ERROR, false)
+                ("misconfigured", StatusCode::INTERNAL_SERVER_ERROR, GrpcStatus::Internal, false)
             }
-            Self::InvalidState(_) => ("invalid_state", StatusCode::BAD_REQUEST, true),
-            Self::AccessDenied => ("access_denied", StatusCode::UNAUTHORIZED, true),
-            Self::NotAllowed => ("not_allowed", StatusCode::FORBIDDEN, true),
-            Self::SignInFailed => ("sign_in_failed", StatusCode::UNAUTHORIZED, true),
+            Self::InvalidState(_) => {
+                ("invalid_state", StatusCode::BAD_REQUEST, GrpcStatus::InvalidArgument, true)
+            }
+            Self::AccessDenied => {
+                ("access_denied", StatusCode::UNAUTHORIZED, GrpcStatus::Unauthenticated, true)
+            }
+            Self::NotAllowed => ("not_allowed", StatusCode::FORBIDDEN, GrpcStatus::PermissionDenied, true),
+            Self::OtherUser { .. } => {
+                ("other_user", StatusCode::CONFLICT, GrpcStatus::FailedPrecondition, true)
+            }
+            Self::SignInFailed => {
+                ("sign_in_failed", StatusCode::UNAUTHORIZED, GrpcStatus::Unauthenticated, true)
+            }
             Self::InvalidRequest(_) | Self::BadCookie(_) => {
-                ("invalid_request", StatusCode::BAD_REQUEST, true)
+                ("invalid_request", StatusCode::BAD_REQUEST, GrpcStatus::InvalidArgument, true)
             }
-            Self::MethodNotAllowed { .. } => ("method_not_allowed", StatusCode::METHOD_NOT_ALLOWED, false),
-            Self::Forbidden => ("forbidden", StatusCode::FORBIDDEN, false),
-        }
+            Self::MethodNotAllowed { .. } => {
+                ("method_not_allowed", StatusCode::METHOD_NOT_ALLOWED, GrpcStatus::Unimplemented, false)
+            }
+            Self::Forbidden => ("forbidden", StatusCode::FORBIDDEN, GrpcStatus::PermissionDenied, false),
+        };
+        Kind { error, status, grpc, offers_signin }
     }
 
     pub(crate) fn error(&self) -> &'static str {
-        self.kind(StatusCode::default()).0
+        self.kind(StatusCode::default()).error
     }
 
-    /// Tells the user what failed and what to do. Contains only the layer's own words. The provider's words go to the log.
-    pub(super) fn description(&self) -> Cow<'static, str> {
-        Cow::Borrowed(match self {
-            Self::UnknownHost { host } => {
-                return Cow::Owned(format!(
-                    "You opened this app at {host}, which is not one of its addresses. Its operator has to add it to \
-                     PUBLIC_URL."
-                ));
-            }
-            Self::KeptPrefix { prefix } => {
-                return Cow::Owned(format!(
-                    "The proxy in front of this app does not remove {prefix}, the path of PUBLIC_URL. The app's operator has to \
-                     change the proxy: in nginx, a slash ends both location and proxy_pass. The app's log says more."
-                ));
-            }
-            Self::Unauthenticated => "Sign in to continue.",
-            Self::SessionEnded => "Open Source Cloud ended your session. Sign in again.",
-            Self::TemporarilyUnavailable { side: Side::Provider, .. } => {
-                "This app cannot reach Open Source Cloud. You are still signed in. Try again shortly."
-            }
-            Self::TemporarilyUnavailable { side: Side::Store, .. } => {
-                "This app cannot reach its own session store. Your session is kept. Try again shortly."
-            }
-            Self::TemporarilyUnavailable { side: Side::Settings, .. } => {
-                "Open Source Cloud no longer accepts this app's settings. You are still signed in. The app's operator finds \
-                 the reason in its log."
-            }
-            Self::ProviderUnavailable => {
-                "This app cannot reach Open Source Cloud, so it cannot sign you in. Try again shortly."
-            }
-            Self::StoreUnavailable => {
-                "This app cannot reach its own session store, so it cannot sign you in. Try again shortly."
-            }
-            Self::Misconfigured => {
-                "Sign-in is not set up correctly in this app. Its operator finds the reason in the app's log."
-            }
-            Self::InvalidState(problem) => problem.description(),
-            Self::AccessDenied => "The access that this app asked for was declined. You are not signed in.",
-            Self::NotAllowed => {
-                "This account is not allowed to use this app. Sign in with another account or workspace."
-            }
-            Self::SignInFailed => "Open Source Cloud did not complete the sign-in. Try again.",
-            Self::InvalidRequest(problem) => problem,
-            Self::BadCookie(bad) => bad.problem(),
-            Self::MethodNotAllowed { allow: Method::POST } => {
-                "This link does not sign you out. Use the app's own button."
-            }
-            Self::MethodNotAllowed { .. } => "This address does not accept this HTTP method.",
-            Self::Forbidden => {
-                "The request came from another site. This address accepts requests from this app's own pages only."
-            }
-        })
+    /// Returns true if the visitor only has to sign in.
+    pub(super) fn needs_signin(&self) -> bool {
+        matches!(self, Self::Unauthenticated | Self::SessionEnded)
+    }
+
+    /// Returns the text that fills a placeholder of this refusal's texts.
+    pub(super) fn value(&self, placeholder: &str) -> Option<Cow<'_, str>> {
+        match (self, placeholder) {
+            (Self::UnknownHost { host }, "host") => Some(host.into()),
+            (Self::KeptPrefix { prefix }, "prefix") => Some(prefix.into()),
+            // A gRPC message is a header, so its length is limited.
+            (Self::OtherUser { name }, "name") => Some(line(name, LONGEST_NAME).into()),
+            _ => None,
+        }
     }
 }

@@ -3,16 +3,19 @@
 use std::collections::BTreeSet;
 
 use syn::visit::{self, Visit};
-use syn::{ExprCall, ImplItemFn, ItemImpl, LitStr};
+use syn::{ImplItemFn, ItemFn, ItemImpl, LitStr};
 
 use super::texts::without_placeholders;
 use super::{assert_same, pages};
 use crate::sources;
 
 const PAGE: &str = "answers";
+/// The guide is in English, as the answers for programs are. The layer's own tests compare the other languages with it.
+const ENGLISH: &str = "response/texts/en.rs";
 
 #[derive(Default)]
 struct Answers {
+    path: String,
     of: String,
     /// Set inside the functions that return codes or texts.
     target: Option<Target>,
@@ -58,20 +61,16 @@ impl Visit<'_> for Answers {
     fn visit_impl_item_fn(&mut self, function: &ImplItemFn) {
         let target = match (self.of.as_str(), function.sig.ident.to_string().as_str()) {
             ("Refusal", "kind") => Some(Target::Code),
-            ("Refusal", "description") | ("BadCookie", "problem") | ("StateProblem", "description") => {
-                Some(Target::Text)
-            }
             ("ContextErrorKind", "name_and_status") => Some(Target::Kind),
             _ => None,
         };
         self.visit_for(target, |answers| visit::visit_impl_item_fn(answers, function));
     }
 
-    fn visit_expr_call(&mut self, call: &ExprCall) {
-        let is_refusal = matches!(&*call.func, syn::Expr::Path(function)
-            if function.path.segments.last().is_some_and(|name| name.ident == "InvalidRequest"));
-        let target = if is_refusal { Some(Target::Text) } else { self.target };
-        self.visit_for(target, |answers| visit::visit_expr_call(answers, call));
+    fn visit_item_fn(&mut self, function: &ItemFn) {
+        let is_description = self.path.ends_with(ENGLISH) && function.sig.ident == "description";
+        let target = is_description.then_some(Target::Text);
+        self.visit_for(target, |answers| visit::visit_item_fn(answers, function));
     }
 
     fn visit_macro(&mut self, call: &syn::Macro) {
@@ -88,17 +87,23 @@ impl Visit<'_> for Answers {
         let text = text.value();
         match self.target {
             Some(Target::Code) => _ = self.codes.insert(text),
-            Some(Target::Text) => _ = self.texts.insert(without_placeholders(&text)),
+            Some(Target::Text) => _ = self.texts.insert(without_placeholders(&unnamed(&text))),
             Some(Target::Kind) => _ = self.kinds.insert(text),
             None => self.read_json(&text),
         }
     }
 }
 
+/// Returns a text as people read it in an app without a name.
+fn unnamed(template: &str) -> String {
+    template.replace("{App}", "This app").replace("{app}", "this app")
+}
+
 #[test]
 fn every_answer_is_in_the_guide() {
     let mut answers = Answers::default();
     for source in sources::layer() {
+        answers.path = source.path;
         answers.visit_file(&source.file);
     }
     let rows = pages::rows::<4>(PAGE, "## Answers");
