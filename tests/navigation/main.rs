@@ -66,7 +66,7 @@ async fn run(options: Options) -> Result<(), AnyError> {
     let osc = if options.http2 { MockOsc::builder().loose_redirect_uris() } else { MockOsc::builder() };
     let osc = match options.consents_after {
         None => osc.start().await?,
-        Some(_) => osc.without_consent_page().start().await?,
+        Some(_) => osc.auto_consent("ada").start().await?,
     };
     if let Some(delay) = options.consents_after.filter(|delay| !delay.is_zero()) {
         let _ = osc.fault(Endpoint::Authorize, Fault::Latency(delay));

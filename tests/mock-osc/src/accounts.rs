@@ -62,6 +62,15 @@ impl Accounts {
         })
     }
 
+    /// Returns the account as [`find`](Self::find) does. The error is one line that names the accounts there are.
+    pub(crate) fn require(&self, user: &str, workspace: Option<&str>) -> Result<Account, String> {
+        self.find(user, workspace).ok_or_else(|| {
+            let place = workspace.map(|name| format!(" in the workspace {name:?}")).unwrap_or_default();
+            let all = self.iter().map(|account| account.to_string()).collect::<Vec<_>>().join(", ");
+            format!("the mock has no user {user:?}{place}; it has {all}")
+        })
+    }
+
     pub(crate) fn workspaces(&self) -> BTreeSet<String> {
         self.iter().map(|account| account.workspace).collect()
     }

@@ -1,7 +1,7 @@
 //! Sets up the mock.
 
 use std::collections::HashMap;
-use std::io;
+use std::io::{self, ErrorKind};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,6 +9,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::accounts::{Accounts, User};
+use crate::endpoint::Endpoint;
 use crate::idp::access_token::AccessTokenForm;
 use crate::idp::client::Client;
 use crate::idp::redirect_uri::RedirectUris;
@@ -29,6 +30,7 @@ pub struct Builder {
     default_client: (String, String),
     clients: Vec<Client>,
     users: Vec<User>,
+    auto_consent: Option<(String, Option<String>)>,
     pub(crate) settings: Settings,
 }
 
@@ -41,6 +43,7 @@ impl Builder {
             default_client: (random::client_id(), random::client_secret()),
             clients: Vec::new(),
             users: Vec::new(),
+            auto_consent: None,
             settings: Settings::default(),
         }
     }
@@ -105,8 +108,10 @@ impl Builder {
     /// the users are `ada` with `adalovelace` and `team`, and `grace` with `gracehopper` and `team`.
     ///
     /// # Panics
-    /// If the user has no workspace.
+    /// If the user has no workspace, or the id contains a slash, which separates it from the workspace.
+    #[track_caller]
     pub fn user(mut self, id: &str, workspaces: &[&str]) -> Self {
+        assert!(!id.contains('/'), "the user id {id:?} contains a slash");
         assert!(!workspaces.is_empty(), "the user {id} has no workspace");
         self.users.push(User::new(id, workspaces));
         self
@@ -181,10 +186,26 @@ impl Builder {
         self
     }
 
-    /// Allows the access at once for the default user, without a page, like a provider whose user allowed it
-    /// before. Default: the provider shows a consent page.
-    pub fn without_consent_page(mut self) -> Self {
-        self.settings.consent_page = false;
+    /// Allows the access at once as this user, in the user's first workspace, like a provider whose user is
+    /// signed in and allowed it before. Default: the provider shows a consent page.
+    ///
+    /// Without such a user, [`start`](Self::start) fails. [`approve`](MockOsc::approve) acts as this user, while
+    /// [`approve_as`](MockOsc::approve_as) and [`sign_in_as`](MockOsc::sign_in_as) act as the user that they name.
+    pub fn auto_consent(mut self, user: &str) -> Self {
+        self.auto_consent = Some((user.to_owned(), None));
+        self
+    }
+
+    /// Allows the access at once as this user in this workspace. See [`auto_consent`](Self::auto_consent).
+    pub fn auto_consent_in(mut self, user: &str, workspace: &str) -> Self {
+        self.auto_consent = Some((user.to_owned(), Some(workspace.to_owned())));
+        self
+    }
+
+    /// Delays the answers of an endpoint: each of its requests waits this long before it is processed, even if
+    /// the client has gone by then. Default: no delay. Faults come on top.
+    pub fn delay(mut self, endpoint: Endpoint, delay: Duration) -> Self {
+        self.settings.delays.insert(endpoint, delay);
         self
     }
 
@@ -216,12 +237,23 @@ impl Builder {
     /// Starts to listen, on the current Tokio runtime.
     ///
     /// # Errors
-    /// If the address cannot be bound, most often because the port is in use.
+    /// If the address cannot be bound, most often because the port is in use, or if there is no user that
+    /// [`auto_consent`](Self::auto_consent) names.
     pub async fn start(self) -> io::Result<MockOsc> {
-        let listener = bind(SocketAddr::new(self.address, self.port)).await?;
-        let address = listener.local_addr()?;
         let mut settings = self.settings;
         settings.accounts = Accounts::new(self.users);
+        settings.auto_consent = match &self.auto_consent {
+            None => None,
+            Some((user, workspace)) => {
+                let account = settings.accounts.require(user, workspace.as_deref());
+                Some(account.map_err(|error| io::Error::new(ErrorKind::InvalidInput, error))?)
+            }
+        };
+        let wanted = SocketAddr::new(self.address, self.port);
+        let listener = bind(wanted).await.map_err(|error| {
+            io::Error::new(error.kind(), format!("the mock cannot listen on {wanted}: {error}"))
+        })?;
+        let address = listener.local_addr()?;
         // Clients cannot connect to a wildcard address.
         let host = if address.ip().is_unspecified() { IpAddr::V4(Ipv4Addr::LOCALHOST) } else { address.ip() };
         settings.platform_url = format!("http://{}", SocketAddr::new(host, address.port()));

@@ -5,8 +5,10 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::accounts::Account;
+use crate::endpoint::Endpoint;
 use crate::idp::access_token::AccessTokenForm;
 use crate::idp::grants::GrantUses;
+use crate::idp::token;
 use crate::mock::MockOsc;
 use crate::settings::Rotation;
 
@@ -41,18 +43,57 @@ impl MockOsc {
     ///
     /// # Panics
     /// If there is no such user.
+    #[track_caller]
     pub fn personal_access_token(&self, user: &str) -> String {
-        let account = self.with_world(|world| world.settings.accounts.find(user, None));
-        self.console_token(account.unwrap_or_else(|| panic!("the mock has no user {user}")))
+        self.console_token(self.account(user, None))
     }
 
     /// Issues a console token for another workspace of the user.
     ///
     /// # Panics
     /// If the user does not have this workspace.
+    #[track_caller]
     pub fn personal_access_token_in(&self, user: &str, workspace: &str) -> String {
-        let account = self.with_world(|world| world.settings.accounts.find(user, Some(workspace)));
-        self.console_token(account.unwrap_or_else(|| panic!("the mock has no user {user} in {workspace}")))
+        self.console_token(self.account(user, Some(workspace)))
+    }
+
+    /// Opens a grant of this user, in the user's first workspace, for the default client. Returns the answer
+    /// that the token endpoint would give: JSON with an access token and a refresh token (RFC 6749 §5.1).
+    ///
+    /// The tokens are real: the default client can refresh and revoke them. Use them to begin a session without
+    /// a sign-in.
+    ///
+    /// # Panics
+    /// If there is no such user.
+    #[track_caller]
+    pub fn grant_for(&self, user: &str) -> String {
+        self.open_grant(self.account(user, None))
+    }
+
+    /// Opens a grant of this user in another workspace of the user. See [`grant_for`](Self::grant_for).
+    ///
+    /// # Panics
+    /// If the user does not have this workspace.
+    #[track_caller]
+    pub fn grant_in(&self, user: &str, workspace: &str) -> String {
+        self.open_grant(self.account(user, Some(workspace)))
+    }
+
+    #[track_caller]
+    fn account(&self, user: &str, workspace: Option<&str>) -> Account {
+        let account = self.with_world(|world| world.settings.accounts.require(user, workspace));
+        match account {
+            Ok(account) => account,
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    fn open_grant(&self, account: Account) -> String {
+        let client_id = self.client_id();
+        self.with_world(|world| {
+            let grant = world.grants.open(client_id, account);
+            token::first_answer(world, grant, world.now()).to_string()
+        })
     }
 
     fn console_token(&self, account: Account) -> String {
@@ -91,6 +132,12 @@ impl MockOsc {
     /// tokens. None of them may appear in a log or a page.
     pub fn issued_tokens(&self) -> Vec<String> {
         self.with_world(|world| world.issued.clone())
+    }
+
+    /// Sets the delay of an endpoint's answers from now on; zero removes it. See
+    /// [`Builder::delay`](crate::Builder::delay).
+    pub fn set_delay(&self, endpoint: Endpoint, delay: Duration) {
+        self.with_world(|world| world.settings.delays.insert(endpoint, delay));
     }
 
     /// Sets the lifetime of access tokens issued from now on.

@@ -11,6 +11,7 @@ use url::Url;
 
 use crate::mock::MockOsc;
 use crate::request::Recorded;
+use crate::words::words;
 
 impl MockOsc {
     /// Opens the authorization URL as the default user and clicks *Allow* for the default workspace. Returns
@@ -54,20 +55,26 @@ impl MockOsc {
         self.decide(authorize_url, "decision=deny").await
     }
 
-    async fn allow(
+    pub(crate) async fn allow(
         &self,
         user: &str,
         workspace: Option<&str>,
         authorize_url: &str,
     ) -> Result<String, DecisionError> {
-        let account = self.with_world(|world| world.settings.accounts.find(user, workspace));
-        let account = account.ok_or_else(|| {
-            let place = workspace.map(|name| format!(" in {name}")).unwrap_or_default();
-            DecisionError::without_answer(format!("the mock has no user {user}{place}"))
-        })?;
+        let (account, has_page) = self.with_world(|world| {
+            let settings = &world.settings;
+            (settings.accounts.require(user, workspace), settings.auto_consent.is_none())
+        });
+        let account = account.map_err(DecisionError::without_answer)?;
         let mut form = form_urlencoded::Serializer::new(String::new());
         form.append_pair("decision", "allow").append_pair("account", &account.to_string());
-        self.decide(authorize_url, &form.finish()).await
+        let form = form.finish();
+        if has_page {
+            return self.decide(authorize_url, &form).await;
+        }
+        // A look at the page would already give a code for the account of the automatic consent.
+        let location = self.browse(authorize_url, Method::POST, &form).await?;
+        location.ok_or(DecisionError { status: Some(200), body: String::new() })
     }
 
     async fn decide(&self, authorize_url: &str, form: &str) -> Result<String, DecisionError> {
@@ -106,8 +113,8 @@ impl MockOsc {
     }
 }
 
-/// The provider answered without a redirect.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// The provider answered without a redirect. Its text is one line, and so is its `Debug` output.
+#[derive(Clone, PartialEq, Eq)]
 pub struct DecisionError {
     status: Option<u16>,
     body: String,
@@ -131,10 +138,17 @@ impl DecisionError {
 
 impl fmt::Display for DecisionError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let words = words(&self.body);
         match self.status {
-            Some(status) => write!(f, "the provider answered {status} instead of a redirect: {}", self.body),
-            None => write!(f, "the provider did not answer: {}", self.body),
+            Some(status) => write!(f, "the provider answered {status} instead of a redirect: {words}"),
+            None => write!(f, "the provider did not answer: {words}"),
         }
+    }
+}
+
+impl fmt::Debug for DecisionError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "DecisionError({self})")
     }
 }
 

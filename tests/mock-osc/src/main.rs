@@ -3,10 +3,11 @@
 use std::error::Error;
 use std::ffi::OsString;
 use std::io::{self, Write};
+use std::process::ExitCode;
 use std::time::Duration;
 
 use lexopt::prelude::*;
-use mock_osc::{Builder, Delay, MockOsc, Rotation};
+use mock_osc::{Builder, Delay, Endpoint, MockOsc, Rotation};
 
 const HELP: &str = "\
 A mock of Open Source Cloud: its identity provider and its platform, in memory.
@@ -22,8 +23,8 @@ Address:
 Accounts and clients:
       --user ID=WORKSPACE,…     add a user who can sign in, with these workspaces; may be repeated
                                 [default: ada=adalovelace,team and grace=gracehopper,team]
-      --client-id ID            id of the default client [default: random]
-      --client-secret SECRET    secret of the default client [default: random]
+      --client-id ID            id of the default client [default: osc_mock]
+      --client-secret SECRET    secret of the default client [default: osc_secret_mock]
       --loose-redirect-uris     accept any http or https redirect URI
 
 Tokens:
@@ -38,7 +39,8 @@ Identity provider:
       --iss                     name the issuer in the authorization response (RFC 9207)
       --par                     offer pushed authorization requests (RFC 9126)
       --no-revocation           do not offer token revocation (RFC 7009)
-      --no-consent-page         allow the access at once for the default user
+      --auto-consent[=USER[/WORKSPACE]]
+                                allow the access at once, without a page [default: as the first user]
       --no-metadata             answer 404 for the metadata (RFC 8414)
 
 Platform:
@@ -51,11 +53,25 @@ Platform:
       --locked-when-fresh-ms MS new instances answer 401 for this long
       --no-instance-links       leave _links out of instances, as OSC does with old ones
 
+Faults:
+      --delay ENDPOINT=MS       delay the answers of an endpoint; may be repeated. The endpoints are metadata, authorize,
+                                token, register, revoke, par, catalog, service-token, money, deploy, instances, elsewhere
+
   -h, --help                    print this help
 ";
 
 #[tokio::main]
-async fn main() -> Result<(), Box<dyn Error>> {
+async fn main() -> ExitCode {
+    match run().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("mock-osc: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run() -> Result<(), Box<dyn Error>> {
     let Some(builder) = parse(lexopt::Parser::from_env())? else {
         print!("{HELP}");
         return Ok(());
@@ -92,42 +108,83 @@ async fn stopped() -> io::Result<()> {
 
 /// Returns `None` if help was requested.
 fn parse(mut arguments: lexopt::Parser) -> Result<Option<Builder>, lexopt::Error> {
-    let mut builder = MockOsc::builder().port(4000);
+    // The same client at every start, so that an app's settings stay right when the mock is restarted.
+    let mut builder = MockOsc::builder().port(4000).client_id("osc_mock").client_secret("osc_secret_mock");
+    let mut consent = Consent::default();
     while let Some(argument) = arguments.next()? {
-        builder = match argument {
-            Long("port") => builder.port(arguments.value()?.parse()?),
-            Long("address") => builder.address(arguments.value()?.parse()?),
-            Long("issuer") => builder.issuer(&arguments.value()?.string()?),
-            Long("client-id") => builder.client_id(&arguments.value()?.string()?),
-            Long("client-secret") => builder.client_secret(&arguments.value()?.string()?),
-            Long("token-ttl") => builder.token_ttl(seconds(&arguments.value()?)?),
-            Long("refresh-grace") => builder.refresh_grace(seconds(&arguments.value()?)?),
-            Long("rotation") => builder.rotation(arguments.value()?.parse_with(rotation)?),
-            Long("loose-redirect-uris") => builder.loose_redirect_uris(),
-            Long("api-site") => builder.api_site(&arguments.value()?.string()?),
-            Long("user") => user(builder, &arguments.value()?.string()?)?,
-            Long("no-user-id") => builder.without_user_id(),
-            Long("iss") => builder.iss(true),
-            Long("par") => builder.par(true),
-            Long("no-revocation") => builder.revocation(false),
-            Long("no-consent-page") => builder.without_consent_page(),
-            Long("no-metadata") => builder.without_metadata(),
-            Long("balance") => builder.balance(arguments.value()?.parse()?),
-            Long("service-token-ttl") => builder.service_token_ttl(seconds(&arguments.value()?)?),
-            Long("plan") => builder.plan(&arguments.value()?.string()?),
-            Long("instance-start-ms") => builder.instance_start(milliseconds(&arguments.value()?)?),
-            Long("creation-timeout-ms") => {
-                builder.creation_timeout(Delay::Time(milliseconds(&arguments.value()?)?))
-            }
-            Long("locked-when-fresh-ms") => {
-                builder.locked_when_fresh(Delay::Time(milliseconds(&arguments.value()?)?))
-            }
-            Long("no-instance-links") => builder.without_instance_links(),
+        let name = match argument {
             Short('h') | Long("help") => return Ok(None),
+            Long(name) => name.to_owned(),
             _ => return Err(argument.unexpected()),
         };
+        let set = option(&name, builder, &mut consent, &mut arguments);
+        builder = set.map_err(|error| format!("--{name}: {error}"))?;
     }
-    Ok(Some(builder))
+    Ok(Some(consent.apply(builder)))
+}
+
+/// The account that consents at once. Its default is known when all users are.
+#[derive(Default)]
+struct Consent {
+    first_user: Option<String>,
+    wanted: Option<Option<String>>,
+}
+
+impl Consent {
+    fn apply(self, builder: Builder) -> Builder {
+        let Some(wanted) = self.wanted else { return builder };
+        let account = wanted.or(self.first_user).unwrap_or_else(|| "ada".to_owned());
+        match account.split_once('/') {
+            None => builder.auto_consent(&account),
+            Some((user, workspace)) => builder.auto_consent_in(user, workspace),
+        }
+    }
+}
+
+fn option(
+    name: &str,
+    builder: Builder,
+    consent: &mut Consent,
+    arguments: &mut lexopt::Parser,
+) -> Result<Builder, lexopt::Error> {
+    Ok(match name {
+        "port" => builder.port(arguments.value()?.parse()?),
+        "address" => builder.address(arguments.value()?.parse()?),
+        "issuer" => builder.issuer(&arguments.value()?.string()?),
+        "client-id" => builder.client_id(&arguments.value()?.string()?),
+        "client-secret" => builder.client_secret(&arguments.value()?.string()?),
+        "token-ttl" => builder.token_ttl(seconds(&arguments.value()?)?),
+        "refresh-grace" => builder.refresh_grace(seconds(&arguments.value()?)?),
+        "rotation" => builder.rotation(arguments.value()?.parse_with(rotation)?),
+        "loose-redirect-uris" => builder.loose_redirect_uris(),
+        "api-site" => builder.api_site(&arguments.value()?.string()?),
+        "user" => {
+            let (id, workspaces) = user(&arguments.value()?.string()?)?;
+            consent.first_user.get_or_insert_with(|| id.clone());
+            builder.user(&id, &Vec::from_iter(workspaces.iter().map(String::as_str)))
+        }
+        "no-user-id" => builder.without_user_id(),
+        "iss" => builder.iss(true),
+        "par" => builder.par(true),
+        "no-revocation" => builder.revocation(false),
+        "auto-consent" => {
+            consent.wanted = Some(arguments.optional_value().map(|value| value.string()).transpose()?);
+            builder
+        }
+        "delay" => {
+            let (endpoint, delay) = delay(&arguments.value()?.string()?)?;
+            builder.delay(endpoint, delay)
+        }
+        "no-metadata" => builder.without_metadata(),
+        "balance" => builder.balance(arguments.value()?.parse()?),
+        "service-token-ttl" => builder.service_token_ttl(seconds(&arguments.value()?)?),
+        "plan" => builder.plan(&arguments.value()?.string()?),
+        "instance-start-ms" => builder.instance_start(milliseconds(&arguments.value()?)?),
+        "creation-timeout-ms" => builder.creation_timeout(Delay::Time(milliseconds(&arguments.value()?)?)),
+        "locked-when-fresh-ms" => builder.locked_when_fresh(Delay::Time(milliseconds(&arguments.value()?)?)),
+        "no-instance-links" => builder.without_instance_links(),
+        _ => return Err("there is no such option; --help lists them".into()),
+    })
 }
 
 fn seconds(value: &OsString) -> Result<Duration, lexopt::Error> {
@@ -138,13 +195,21 @@ fn milliseconds(value: &OsString) -> Result<Duration, lexopt::Error> {
     Ok(Duration::from_millis(value.parse()?))
 }
 
-fn user(builder: Builder, value: &str) -> Result<Builder, lexopt::Error> {
+fn user(value: &str) -> Result<(String, Vec<String>), lexopt::Error> {
     let (id, workspaces) = value.split_once('=').unwrap_or((value, ""));
-    let workspaces = Vec::from_iter(workspaces.split(','));
-    if id.is_empty() || workspaces.contains(&"") {
-        return Err("--user expects ID=WORKSPACE,…, for example ada=adalovelace,team".into());
+    let workspaces = Vec::from_iter(workspaces.split(',').map(str::to_owned));
+    if id.is_empty() || id.contains('/') || workspaces.iter().any(String::is_empty) {
+        return Err("expected ID=WORKSPACE,…, for example ada=adalovelace,team".into());
     }
-    Ok(builder.user(id, &workspaces))
+    Ok((id.to_owned(), workspaces))
+}
+
+fn delay(value: &str) -> Result<(Endpoint, Duration), lexopt::Error> {
+    let example = "expected ENDPOINT=MILLISECONDS, for example token=1500";
+    let (endpoint, time) = value.split_once('=').ok_or(example)?;
+    let endpoint = endpoint.parse().map_err(|error| format!("{example}: {error}"))?;
+    let time = time.parse().map_err(|error| format!("{example}, but {time:?} is no number: {error}"))?;
+    Ok((endpoint, Duration::from_millis(time)))
 }
 
 fn rotation(value: &str) -> Result<Rotation, &'static str> {

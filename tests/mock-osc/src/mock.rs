@@ -5,11 +5,11 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
 use crate::builder::Builder;
+use crate::endpoint::Endpoint;
 use crate::fault::Fault;
 use crate::lock;
 use crate::plan::FaultPlan;
 use crate::request::Recorded;
-use crate::route::Endpoint;
 use crate::server::{Listening, bind};
 use crate::shared::Shared;
 use crate::watch::Hold;

@@ -5,10 +5,10 @@ use std::fmt;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::endpoint::Endpoint;
 use crate::fault::Fault;
 use crate::lock;
 use crate::request::Recorded;
-use crate::route::Endpoint;
 
 type Condition = Box<dyn Fn(&Recorded) -> bool + Send + Sync>;
 

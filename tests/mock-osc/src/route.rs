@@ -1,37 +1,7 @@
 //! Routes a request: a pure function of its host and path.
 
+use crate::endpoint::Endpoint;
 use crate::hosts::{Hosts, Place};
-
-/// A group of routes that tests can watch, hold and make fail.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-#[non_exhaustive]
-pub enum Endpoint {
-    /// Authorization server metadata (RFC 8414).
-    Metadata,
-    /// The authorization endpoint: the sign-in and consent page and its form.
-    Authorize,
-    /// The token endpoint.
-    Token,
-    /// Dynamic client registration (RFC 7591).
-    Register,
-    /// Token revocation (RFC 7009).
-    Revoke,
-    /// Pushed authorization requests (RFC 9126).
-    Par,
-    /// The catalog: the user's subscriptions.
-    Catalog,
-    /// The platform's token service, which issues service access tokens.
-    ServiceToken,
-    /// The token balance.
-    Money,
-    /// Apps, secrets and suspended instances.
-    Deploy,
-    /// The instance APIs of all services.
-    Instances,
-    /// Everything else: instances and apps of tenants, foreign hosts, unknown paths. No token may be sent
-    /// there.
-    Elsewhere,
-}
 
 /// The target of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]

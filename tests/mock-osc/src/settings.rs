@@ -1,11 +1,12 @@
 //! The settings of a mock. The builder sets them, and tests can change them later.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::accounts::Accounts;
+use crate::accounts::{Account, Accounts};
+use crate::endpoint::Endpoint;
 use crate::idp::access_token::AccessTokenSettings;
 use crate::platform::PlatformSettings;
 
@@ -59,7 +60,9 @@ pub(crate) struct Settings {
     pub(crate) par: bool,
     pub(crate) require_par: bool,
     pub(crate) revocation: bool,
-    pub(crate) consent_page: bool,
+    /// The account that allows the access at once. `None` shows the consent page.
+    pub(crate) auto_consent: Option<Account>,
+    pub(crate) delays: HashMap<Endpoint, Duration>,
     pub(crate) auth_methods: Vec<String>,
     pub(crate) registered_secret_ttl: Option<Duration>,
     pub(crate) metadata_fields: Overrides,
@@ -84,7 +87,8 @@ impl Default for Settings {
             par: false,
             require_par: false,
             revocation: true,
-            consent_page: true,
+            auto_consent: None,
+            delays: HashMap::new(),
             auth_methods: ["client_secret_post", "client_secret_basic", "none"].map(str::to_owned).to_vec(),
             registered_secret_ttl: None,
             metadata_fields: Overrides::new(),

@@ -39,6 +39,10 @@ impl Shared {
         let endpoint = action.endpoint();
         self.log.record(endpoint, request.clone());
         self.holds.pass(endpoint).await;
+        let delay = lock(&self.world).settings.delays.get(&endpoint).copied();
+        if let Some(delay) = delay.filter(|delay| !delay.is_zero()) {
+            tokio::time::sleep(delay).await;
+        }
         let process = || lock(&self.world).handle(&action, &via, &request);
         match self.faults.take(endpoint, &request) {
             None => Ok(process().into_response()),

@@ -1,8 +1,8 @@
 //! Finds tokens that were sent to the wrong place.
 
+use crate::endpoint::Endpoint;
 use crate::mock::MockOsc;
 use crate::request::Recorded;
-use crate::route::Endpoint;
 
 impl MockOsc {
     /// Returns the requests that carried a token to a place where the token does not belong:

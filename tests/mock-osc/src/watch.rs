@@ -5,9 +5,9 @@ use std::sync::{Arc, Mutex};
 
 use tokio::sync::watch;
 
+use crate::endpoint::Endpoint;
 use crate::lock;
 use crate::request::Recorded;
-use crate::route::Endpoint;
 
 /// Every request that arrived, in order.
 #[derive(Debug)]

@@ -50,14 +50,15 @@ pub(crate) fn authorize(world: &mut World, request: &Recorded, now: SystemTime) 
             return redirect(&world.settings, *to, &fields, state.as_deref());
         }
     };
-    if request.method != "POST" && world.settings.consent_page {
+    let auto_consent = world.settings.auto_consent.as_ref();
+    if request.method != "POST" && auto_consent.is_none() {
         return page::consent(&asked, &world.settings.accounts);
     }
     let decision =
         |name: &str| request.form.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
     let accounts = &world.settings.accounts;
     let account = match decision("account") {
-        None => accounts.default_account(),
+        None => auto_consent.cloned().unwrap_or_else(|| accounts.default_account()),
         Some(chosen) => match accounts.iter().find(|account| account.to_string() == chosen) {
             Some(account) => account,
             None => return page::error("there is no such account"),
@@ -67,7 +68,7 @@ pub(crate) fn authorize(world: &mut World, request: &Recorded, now: SystemTime) 
     if let Some(uri) = request.query.iter().find(|(name, _)| name == "request_uri") {
         world.pushed.remove(&uri.1);
     }
-    if world.settings.consent_page && decision("decision") != Some("allow") {
+    if auto_consent.is_none() && decision("decision") != Some("allow") {
         let fields = [("error", "access_denied"), ("error_description", "the user refused")];
         return redirect(&world.settings, asked.redirect_url, &fields, asked.state.as_deref());
     }

@@ -45,8 +45,13 @@ fn authorization_code(
     let redirect_uri = required("redirect_uri", "redirect_uri is missing")?;
     let verifier = required("code_verifier", "code_verifier is missing")?;
     let grant = world.grants.redeem_code(code, client_id, redirect_uri, verifier, now)?;
+    Ok(first_answer(world, grant, now))
+}
+
+/// Returns the answer that gives a grant its first tokens.
+pub(crate) fn first_answer(world: &mut World, grant: u64, now: SystemTime) -> Value {
     let refresh_token = world.grants.add_refresh_token(grant, now);
-    Ok(answer(world, grant, Some(refresh_token), now))
+    answer(world, grant, Some(refresh_token), now)
 }
 
 fn refresh_token(

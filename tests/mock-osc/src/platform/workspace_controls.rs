@@ -20,6 +20,7 @@ impl MockOsc {
     ///
     /// # Panics
     /// If there is no such workspace.
+    #[track_caller]
     pub fn workspace(&self, name: &str) -> WorkspaceControls<'_> {
         let exists = self.with_world(|world| world.platform.workspace_mut(name).is_some());
         assert!(exists, "the mock has no workspace {name}");

@@ -1,3 +1,5 @@
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use mock_osc::MockOsc;
 
 use crate::support::*;
@@ -22,12 +24,31 @@ async fn refusal_leads_back_with_access_denied_and_state() {
 }
 
 #[tokio::test]
-async fn without_a_consent_page_the_default_user_is_led_back_at_once() {
-    let osc = MockOsc::builder().without_consent_page().start().await.unwrap();
+async fn auto_consent_leads_the_chosen_user_back_at_once() {
+    let osc = MockOsc::builder().auto_consent_in("grace", "team").start().await.unwrap();
     let answer = http().get(authorize_url(&osc)).send().await.unwrap();
     assert_eq!(answer.status(), 303);
     let callback = answer.headers()["location"].to_str().unwrap();
-    assert!(callback.contains("code=") && callback.contains("state="), "{callback}");
+    assert!(callback.contains("state="), "{callback}");
+    assert_eq!(account_of(&osc, callback).await, ("grace".to_owned(), "team".to_owned()));
+    // A user that a test names counts more.
+    let callback = osc.approve_as("ada", authorize_url(&osc).as_str()).await.unwrap();
+    assert_eq!(account_of(&osc, &callback).await, ("ada".to_owned(), "adalovelace".to_owned()));
+}
+
+#[tokio::test]
+async fn auto_consent_needs_a_user_of_the_mock() {
+    let grace = MockOsc::builder().user("alan", &["turing"]).auto_consent("grace");
+    let error = grace.start().await.unwrap_err().to_string();
+    assert_eq!(error, "the mock has no user \"grace\"; it has alan/turing");
+}
+
+/// Redeems the code of a callback, and returns the user and the workspace of the access token.
+async fn account_of(osc: &MockOsc, callback: &str) -> (String, String) {
+    let (access_token, _) = tokens(redeem(osc, &param(callback, "code").unwrap()).await).await;
+    let claims = URL_SAFE_NO_PAD.decode(access_token.split('.').nth(1).unwrap()).unwrap();
+    let claims = serde_json::from_slice(&claims).unwrap();
+    (text(&claims, "userId"), text(&claims, "tenantId"))
 }
 
 #[tokio::test]

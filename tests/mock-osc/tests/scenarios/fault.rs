@@ -30,6 +30,25 @@ async fn meet(fault: Fault) -> (Result<(u16, String), reqwest::Error>, bool) {
 }
 
 #[tokio::test]
+async fn a_delay_is_served_before_the_answer() {
+    let osc = MockOsc::builder().delay(Endpoint::Token, Duration::from_secs(3600)).start().await.unwrap();
+    let delayed = code(&osc).await;
+    let mut late = std::pin::pin!(redeem(&osc, &delayed));
+    tokio::select! {
+        answer = &mut late => panic!("the answer came early: {answer:?}"),
+        () = osc.wait_for_requests(Endpoint::Token, 1) => {}
+    }
+    assert_eq!(osc.grant_uses().codes, 0);
+    let code = code(&osc).await;
+    osc.set_delay(Endpoint::Token, Duration::from_millis(30));
+    let begun = Instant::now();
+    assert_eq!(redeem(&osc, &code).await.status(), 200);
+    assert!(begun.elapsed() >= Duration::from_millis(30));
+    osc.set_delay(Endpoint::Token, Duration::ZERO);
+    assert_eq!(refresh(&osc, "unknown").await.status(), 400);
+}
+
+#[tokio::test]
 async fn a_status_fault_has_no_effect() {
     let (answer, spent) = meet(Fault::Status(503)).await;
     assert_eq!((answer.unwrap().0, spent), (503, false));

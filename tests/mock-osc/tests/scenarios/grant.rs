@@ -10,6 +10,21 @@ fn invalid_grant() -> (u16, String) {
 }
 
 #[tokio::test]
+async fn a_grant_without_a_sign_in_can_be_refreshed_and_revoked() {
+    let osc = start().await;
+    for answer in [osc.grant_for("grace"), osc.grant_in("ada", "team")] {
+        let answer = serde_json::from_str(&answer).unwrap();
+        let (access_token, refresh_token) = (text(&answer, "access_token"), text(&answer, "refresh_token"));
+        assert!(osc.is_live(&access_token));
+        assert!(osc.issued_tokens().contains(&refresh_token));
+        let (access_token, refresh_token) = tokens(refresh(&osc, &refresh_token).await).await;
+        post_as_client(&osc, "revoke", &[("token", &refresh_token)]).await;
+        assert!(!osc.is_live(&access_token));
+    }
+    assert_eq!(osc.grant_uses().refreshes, 2);
+}
+
+#[tokio::test]
 async fn a_code_gives_tokens_that_stay_out_of_caches() {
     let osc = start().await;
     let answer = redeem(&osc, &code(&osc).await).await;
