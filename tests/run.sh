@@ -190,6 +190,10 @@ check_peers() {
     cargo check --quiet --locked --manifest-path tests/peers/Cargo.toml
 }
 
+run_frameworks() {
+    cargo test --quiet --locked --manifest-path tests/frameworks/Cargo.toml -- --nocapture
+}
+
 # Linking a target needs a C++ library, and checking it does not. The layer's unit tests replay what fuzzing
 # found before.
 check_fuzz() {
@@ -224,6 +228,7 @@ step "Providers by other authors: oidc-provider and Django OAuth Toolkit" sign_i
 step "Features: each one alone" check_features
 step "Supply chain: licences, duplicates, sources" check_supply_chain
 step "Comparison with other crates: the project builds" check_peers
+step "Frameworks: the guide's table" run_frameworks
 step "Fuzzing: the targets build" check_fuzz
 step "Building the samples and the mock" build_programs
 step "Dockerfile: the build stage and its program" tests/docker.sh

@@ -37,6 +37,7 @@ page!(first_app, "guide/first_app.md");
 page!(user, "guide/user.md");
 page!(axum_layer, "guide/axum_layer.md");
 page!(hyper, "guide/hyper.md");
+page!(frameworks, "guide/frameworks.md");
 page!(single_page_apps, "guide/single_page_apps.md");
 page!(streams, "guide/streams.md");
 page!(workspace, "guide/workspace.md");

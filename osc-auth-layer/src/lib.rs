@@ -3,10 +3,12 @@
 //! [Who the user is]: guide::user
 //! [Where to put the layer in axum]: guide::axum_layer
 //! [hyper and bare Tower]: guide::hyper
+//! [Other frameworks]: guide::frameworks
 //! [Single-page apps]: guide::single_page_apps
 //! [WebSockets and event streams]: guide::streams
 //! [Acting in the workspace]: guide::workspace
 //! [Forms and CSRF]: guide::forms
+//! [Kinds of requests]: guide::navigation
 //! [Behind a proxy]: guide::proxy
 //! [On Open Source Cloud]: guide::on_osc
 //! [Sessions and stores]: guide::stores
