@@ -11,6 +11,7 @@
 //! | [Acting in the workspace](workspace) | Create and run services for the user with `OscContext`. |
 //! | [Forms and CSRF](forms) | Keep other sites from submitting your forms. |
 //! | [Kinds of requests](navigation) | What htmx, Turbo, gRPC, event streams and service workers get. |
+//! | [The layer's pages](pages) | Your app's name, colour and language on them, or pages of your own. |
 //! | [Behind a proxy](proxy) | nginx, TLS and a base path. |
 //! | [On Open Source Cloud](on_osc) | Deploy your app on OSC, with two instances. |
 //! | [Sessions and stores](stores) | A restart signs nobody out: SQLite, PostgreSQL, Redis, and how to move from one to another. |
@@ -43,6 +44,7 @@ page!(streams, "guide/streams.md");
 page!(workspace, "guide/workspace.md");
 page!(forms, "guide/forms.md");
 page!(navigation, "guide/navigation.md");
+page!(pages, "guide/pages.md");
 page!(proxy, "guide/proxy.md");
 page!(on_osc, "guide/on_osc.md");
 page!(stores, "guide/stores.md");

@@ -9,6 +9,7 @@
 //! [Acting in the workspace]: guide::workspace
 //! [Forms and CSRF]: guide::forms
 //! [Kinds of requests]: guide::navigation
+//! [The layer's pages]: guide::pages
 //! [Behind a proxy]: guide::proxy
 //! [On Open Source Cloud]: guide::on_osc
 //! [Sessions and stores]: guide::stores
@@ -109,6 +110,7 @@ pub use self::drain::{Drain, DrainBody, DrainLayer};
 pub use self::error::ConfigError;
 pub use self::future::ResponseFuture;
 pub use self::layer::OscAuthLayer;
+pub use self::pages::{Page, PageAction, PageHtml};
 pub use self::service::OscAuth;
 pub use self::sessions::{
     OscSession, OscToken, OscUser, OscVisitor, SessionError, SessionErrorKind, SessionInfo, UserSessions,

@@ -22,7 +22,7 @@ pub(crate) use self::refusal::{Refusal, RequestProblem, StateProblem};
 use self::texts::Texts;
 use self::ways::ways;
 use crate::config::Config;
-use crate::pages::{self, Action, Page};
+use crate::pages::{Page, PageAction};
 use crate::request::kind::{Htmx, RequestKind};
 
 /// The headers that decide the kind of a request.
@@ -49,7 +49,7 @@ pub(crate) fn answer(config: &Config, facts: &Facts, refusal: Refusal) -> Answer
         (RequestKind::EventStream, Refusal::TemporarilyUnavailable { retry_after, .. }) => {
             empty_stream(*retry_after)
         }
-        _ => explained(facts, kind, &refusal),
+        _ => explained(config, facts, kind, &refusal),
     };
     if response.status() == StatusCode::UNAUTHORIZED {
         response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge(facts, offers_signin));
@@ -103,13 +103,13 @@ fn challenge(facts: &Facts, offers_signin: bool) -> HeaderValue {
 }
 
 /// Explains a refusal in the form that the reader understands.
-fn explained(facts: &Facts, kind: Kind, refusal: &Refusal) -> Answer {
+fn explained(config: &Config, facts: &Facts, kind: Kind, refusal: &Refusal) -> Answer {
     match &facts.kind {
-        RequestKind::Navigation => page_answer(facts, kind, refusal, None),
-        RequestKind::Turbo { frame } => page_answer(facts, kind, refusal, frame.clone()),
+        RequestKind::Navigation => page_answer(config, facts, kind, refusal, None),
+        RequestKind::Turbo { frame } => page_answer(config, facts, kind, refusal, frame.clone()),
         // htmx 2 would ignore any other status, and show the old page under the new address.
         RequestKind::Htmx(Htmx::Restore) => {
-            page_answer(facts, Kind { status: StatusCode::OK, ..kind }, refusal, None)
+            page_answer(config, facts, Kind { status: StatusCode::OK, ..kind }, refusal, None)
         }
         RequestKind::Grpc(content_type) => {
             let description = Texts::for_programs().description(refusal, facts.is_write);
@@ -128,25 +128,39 @@ fn explained(facts: &Facts, kind: Kind, refusal: &Refusal) -> Answer {
     }
 }
 
-fn page_answer(facts: &Facts, kind: Kind, refusal: &Refusal, turbo_frame: Option<String>) -> Answer {
-    let texts = Texts::for_people(facts.language, None);
-    let home = format!("{}/", facts.base_path);
-    let actions = ways(refusal, facts, &home).into_iter();
+fn page_answer(
+    config: &Config,
+    facts: &Facts,
+    kind: Kind,
+    refusal: &Refusal,
+    turbo_frame: Option<String>,
+) -> Answer {
+    let pages = &config.pages;
+    let texts = Texts::for_people(facts.language, pages.app_name.as_deref());
+    let home = pages.home(&facts.base_path);
+    let ways = ways(refusal, facts, &home).into_iter().enumerate();
+    let actions = ways.map(|(at, (label, href))| {
+        let label = texts.label(label, refusal);
+        PageAction { label, href, is_primary: at == 0 }
+    });
     let page = Page {
         error: kind.error,
         status: kind.status,
         language: facts.language,
         title: texts.title(refusal),
         description: texts.description(refusal, facts.is_write),
-        actions: actions.map(|(label, href)| Action { label: texts.label(label, refusal), href }).collect(),
+        actions: actions.collect(),
+        app_name: pages.app_name.clone(),
+        home,
         turbo_frame,
         keeps_fragment: kind.offers_signin && facts.keeps_fragment(),
     };
-    let mut response = own(page.status, pages::render(&page));
+    let (html, policy) = pages.render(&page);
+    let mut response = own(page.status, html);
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
     headers.insert(header::CONTENT_LANGUAGE, HeaderValue::from_static(page.language.tag()));
-    headers.insert(header::CONTENT_SECURITY_POLICY, pages::POLICY.clone());
+    headers.insert(header::CONTENT_SECURITY_POLICY, policy);
     headers.insert(header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
     headers.insert(header::VARY, HeaderValue::from_static(VARY_OF_PAGES));
     response

@@ -6,6 +6,7 @@ mod grpc;
 mod kinds;
 mod origins;
 mod outage;
+mod own_pages;
 mod pages;
 mod returning;
 mod unauthenticated;

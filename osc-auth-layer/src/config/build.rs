@@ -27,6 +27,7 @@ impl Builder {
         check::timing(&self.timing)?;
         let cookies = check::cookie_mode(self.cookie_name.as_deref(), &public_urls)?;
         check::limits(&self)?;
+        let pages = self.pages.check(&self.client.0)?;
         let store = self.store?;
         let secrets = check::cookie_keys(&self.cookie_keys, &self.client.0, store.is_some())?;
         #[cfg(feature = "client")]
@@ -69,6 +70,7 @@ impl Builder {
             public_paths: self.public_paths,
             redirect_to_signin: self.redirect_to_signin,
             outage_status: self.outage_status,
+            pages,
             scopes: self.scopes,
             authorization_params: self.authorization_params,
             cookies,

@@ -4,6 +4,7 @@ use std::time::Duration;
 use http::StatusCode;
 use sync_wrapper::SyncWrapper;
 
+use super::pages::PageSettings;
 use super::{Client, ClientAuthMethod, store};
 use crate::clock::{Clock, SystemClock};
 use crate::error::{ConfigError, quoted};
@@ -49,6 +50,7 @@ pub struct Builder {
     pub(super) public_paths: PublicPaths,
     pub(super) redirect_to_signin: bool,
     pub(super) outage_status: StatusCode,
+    pub(super) pages: PageSettings,
     pub(super) timing: Timing,
     pub(super) max_sessions: usize,
     pub(super) cookie_name: Option<String>,
@@ -84,6 +86,7 @@ impl Builder {
             public_paths: PublicPaths::default(),
             redirect_to_signin: false,
             outage_status: StatusCode::SERVICE_UNAVAILABLE,
+            pages: PageSettings::default(),
             timing: Timing {
                 refresh_leeway: Duration::from_secs(60),
                 refresh_ahead: Duration::from_secs(5 * 60),

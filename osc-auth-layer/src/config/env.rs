@@ -37,6 +37,7 @@ impl Builder {
         let mut builder = Self::new(client);
         builder.auth_method =
             text("CLIENT_AUTH_METHOD")?.map(|method| ClientAuthMethod::parse(&method)).transpose()?;
+        builder.pages.app_name = text("OSC_APP_NAME")?;
         builder.issuer = text("OSC_ISSUER")?;
         builder.public_urls = list(&text("PUBLIC_URL")?.unwrap_or_default());
         if builder.public_urls.is_empty()

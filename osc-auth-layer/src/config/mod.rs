@@ -6,6 +6,7 @@ mod builder;
 mod check;
 mod client;
 mod env;
+mod pages;
 mod route;
 mod store;
 #[cfg(test)]
@@ -14,6 +15,7 @@ mod tests;
 pub use self::builder::Builder;
 pub use self::client::{Client, ClientAuthMethod};
 pub(crate) use self::route::{Endpoint, route};
+use crate::pages::Pages;
 use crate::request::cookie::CookieMode;
 use crate::request::origin::PublicUrl;
 use crate::request::public_path::PublicPaths;
@@ -35,6 +37,7 @@ pub(crate) struct Config {
     pub(crate) public_paths: PublicPaths,
     pub(crate) redirect_to_signin: bool,
     pub(crate) outage_status: http::StatusCode,
+    pub(crate) pages: Pages,
     pub(crate) scopes: Vec<String>,
     /// Constant parameters. None of them is one that the layer sets itself.
     pub(crate) authorization_params: Vec<(String, String)>,

@@ -1,6 +1,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+mod pages;
 mod public_urls;
 
 use super::*;

@@ -47,7 +47,7 @@ impl Facts {
         let endpoint = route(config, uri.path());
         let is_call = matches!(kind, RequestKind::Grpc(_)) || *method == Method::CONNECT;
         let mut facts = Self {
-            language: Language::choose(headers, &Language::ALL),
+            language: Language::choose(headers, &config.pages.languages),
             is_read,
             may_send_body: may_send_body(request),
             is_write: !method.is_safe() && !is_call && endpoint.is_none(),

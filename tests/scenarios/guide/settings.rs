@@ -71,7 +71,8 @@ fn every_environment_variable_is_in_the_guide() {
 
 #[test]
 fn every_setter_is_in_the_guide() {
-    let setters = methods("osc-auth-layer/src/config/builder.rs", "Builder");
+    let files = ["builder", "pages"].map(|file| format!("osc-auth-layer/src/config/{file}.rs"));
+    let setters = files.iter().flat_map(|file| methods(file, "Builder")).collect();
     assert_same(PAGE, &setters, &names::<3>("## Setters of `Builder`"));
     let mut setters = methods("osc-auth-layer/src/drain.rs", "DrainLayer");
     setters.remove("new");
