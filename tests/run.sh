@@ -207,7 +207,7 @@ browse() {
 
 browse_every_way() {
     cargo build --quiet -p osc-tests --bin navigation-app || return 1
-    cd tests/browser && node --test --test-reporter=spec matrix.mjs
+    cd tests/browser && node --test --test-reporter=spec layer-pages.mjs matrix.mjs
 }
 
 if ! command -v cargo >/dev/null; then

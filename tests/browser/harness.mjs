@@ -36,11 +36,16 @@ export function browserOptions(...more) {
   };
 }
 
+/** Returns the file of a picture. */
+export function picture(name) {
+  return path.join(pictures, `${name}.png`);
+}
+
 /** Takes pictures of the page in the light and the dark colour scheme. */
 export async function shoot(page, name) {
   for (const colorScheme of ['light', 'dark']) {
     await page.emulateMedia({ colorScheme });
-    await page.screenshot({ path: path.join(pictures, `${name}-${colorScheme}.png`), fullPage: true });
+    await page.screenshot({ path: picture(`${name}-${colorScheme}`), fullPage: true });
   }
 }
 

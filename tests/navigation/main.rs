@@ -1,7 +1,15 @@
 //! The app of the browser matrix: pages that navigate in every way, in front of a mock of Open Source Cloud.
 //!
-//! `navigation-app [--redirect] [--consents-after MILLISECONDS] [--http2]` prints the app's address and the address at which a
-//! test steers it. The files of `tests/browser/pages` and some of `tests/browser/node_modules` are public.
+//! `navigation-app [OPTION…]` prints the app's address and the address at which a test steers it. The files of
+//! `tests/browser/pages` and some of `tests/browser/node_modules` are public.
+//!
+//! | option | effect |
+//! |---|---|
+//! | `--redirect` | visitors are sent straight to sign-in |
+//! | `--consents-after MILLISECONDS` | the provider shows no consent page |
+//! | `--http2` | browsers reach the app by HTTP/2 over TLS |
+//! | `--name NAME`, `--color COLOR` | the name and the colour of the layer's pages |
+//! | `--own-pages` | the app renders the layer's pages |
 
 mod controls;
 mod pages;
@@ -28,6 +36,9 @@ struct Options {
     consents_after: Option<Duration>,
     /// The browser reaches the app by HTTP/2 over TLS.
     http2: bool,
+    name: Option<String>,
+    color: Option<String>,
+    own_pages: bool,
 }
 
 #[tokio::main]
@@ -35,7 +46,7 @@ async fn main() -> ExitCode {
     tracing_subscriber::fmt().with_env_filter(tracing_subscriber::EnvFilter::from_default_env()).init();
     let run = match options(std::env::args().skip(1)) {
         Some(options) => run(options).await,
-        None => Err("Usage: navigation-app [--redirect] [--consents-after MILLISECONDS] [--http2]".into()),
+        None => Err("The options are listed at the beginning of tests/navigation/main.rs.".into()),
     };
     match run {
         Ok(()) => ExitCode::SUCCESS,
@@ -52,6 +63,9 @@ fn options(mut arguments: impl Iterator<Item = String>) -> Option<Options> {
         match &*argument {
             "--redirect" => options.redirects = true,
             "--http2" => options.http2 = true,
+            "--name" => options.name = Some(arguments.next()?),
+            "--color" => options.color = Some(arguments.next()?),
+            "--own-pages" => options.own_pages = true,
             "--consents-after" => {
                 options.consents_after = Some(Duration::from_millis(arguments.next()?.parse().ok()?));
             }
@@ -92,6 +106,9 @@ async fn run(options: Options) -> Result<(), AnyError> {
         .public_prefix("/open")
         .clock(clock.clone());
     let auth = if options.redirects { auth.redirect_to_signin() } else { auth };
+    let auth = if let Some(name) = options.name { auth.app_name(name) } else { auth };
+    let auth = if let Some(color) = options.color { auth.app_color(color) } else { auth };
+    let auth = if options.own_pages { auth.page_renderer(pages::own_page) } else { auth };
     let events = Events::default();
     let app: Router = pages::routes(events.clone()).layer(auth.build()?);
 

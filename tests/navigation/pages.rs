@@ -13,7 +13,7 @@ use axum::response::{Html, IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use futures_util::stream::{self, Stream, StreamExt};
-use osc_auth_layer::{OscSession, OscToken, OscUser};
+use osc_auth_layer::{OscSession, OscToken, OscUser, Page, PageHtml};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
@@ -139,6 +139,16 @@ async fn serve(folder: PathBuf, file: &str) -> Response {
 
 async fn session_script() -> impl IntoResponse {
     ([(header::CONTENT_TYPE, "text/javascript; charset=utf-8")], SESSION_SCRIPT)
+}
+
+/// Renders a page of the layer. Its first link is the app's own.
+pub(crate) fn own_page(page: &Page) -> String {
+    let links = page.actions().iter().map(|action| {
+        format!("<a href=\"{}\">{}</a>", PageHtml::escape(action.href()), PageHtml::escape(action.label()))
+    });
+    let links: String = links.collect();
+    let script = page.script().map(|script| format!("<script>{script}</script>")).unwrap_or_default();
+    layout(page.title(), &format!("<h1 id=\"own\"><a href=\"/\">Own page</a></h1>{links}{script}")).0
 }
 
 fn signed_in(user: &OscUser) -> String {
