@@ -113,7 +113,8 @@ pub use self::layer::OscAuthLayer;
 pub use self::pages::{Page, PageAction, PageHtml};
 pub use self::service::OscAuth;
 pub use self::sessions::{
-    OscSession, OscToken, OscUser, OscVisitor, SessionError, SessionErrorKind, SessionInfo, UserSessions,
+    EndReason, OscSession, OscToken, OscUser, OscVisitor, SessionError, SessionErrorKind, SessionEvent,
+    SessionEventKind, SessionInfo, UserSessions,
 };
 #[cfg(feature = "redis")]
 pub use self::store::redis::RedisStore;

@@ -54,6 +54,7 @@ impl Builder {
             store,
             registration_keys: Keyring::derive(&secrets, b"osc-auth-layer/v1 registration"),
             group_keys: GroupKeys::derive(&secrets),
+            listeners: self.listeners,
             #[cfg(feature = "client")]
             extensions,
         };

@@ -9,7 +9,7 @@ use super::{Client, ClientAuthMethod, store};
 use crate::clock::{Clock, SystemClock};
 use crate::error::{ConfigError, quoted};
 use crate::request::public_path::PublicPaths;
-use crate::sessions::{Authorize, OscUser, Timing};
+use crate::sessions::{Authorize, Listener, OscUser, SessionEvent, Timing};
 use crate::store::SessionStore;
 
 type ConfigureHttp = Box<dyn FnOnce(reqwest::ClientBuilder) -> reqwest::ClientBuilder + Send>;
@@ -44,6 +44,7 @@ pub struct Builder {
     pub(super) signout_path: String,
     pub(super) session_path: String,
     pub(super) authorize: Vec<Authorize>,
+    pub(super) listeners: Vec<Listener>,
     pub(super) after_signin: String,
     pub(super) after_signout: String,
     pub(super) clear_cache_on_signout: bool,
@@ -80,6 +81,7 @@ impl Builder {
             signout_path: "/auth/signout".to_owned(),
             session_path: "/auth/session".to_owned(),
             authorize: Vec::new(),
+            listeners: Vec::new(),
             after_signin: "/".to_owned(),
             after_signout: "/".to_owned(),
             clear_cache_on_signout: false,
@@ -259,6 +261,42 @@ impl Builder {
     {
         let allowed: Vec<String> = workspaces.into_iter().map(Into::into).collect();
         self.authorize(move |user| allowed.iter().any(|workspace| workspace == user.workspace()))
+    }
+
+    /// Calls a function when a session begins or ends: a user signs in, signs out, or loses the session otherwise. Repeatable.
+    /// Default: none.
+    ///
+    /// - The layer calls it in a background task, one event after the other. No request waits for it.
+    /// - It should not block. For work that waits, such as a write to a database, send the event to a channel.
+    /// - A panic in it is logged, and the layer goes on.
+    /// - Of several nodes, the one at which the session began or ended calls it. Each session has at most one end. An event can be
+    ///   missing if the process stops or the [`store`](Self::store) fails at that moment. The guide's page about the user lists the
+    ///   details.
+    ///
+    /// ```
+    /// use osc_auth_layer::{Client, OscAuthLayer, SessionEventKind};
+    ///
+    /// let (events, mut received) = tokio::sync::mpsc::unbounded_channel();
+    /// let auth = OscAuthLayer::builder(Client::public("cli"))
+    ///     .on_session_event(move |event| _ = events.send(event.clone()))
+    ///     .build()?;
+    ///
+    /// let audit = async move {
+    ///     while let Some(event) = received.recv().await {
+    ///         let user = event.user().and_then(|user| user.user_id().map(str::to_owned));
+    ///         match event.kind() {
+    ///             SessionEventKind::SignedIn => tracing::info!(?user, "signed in"),
+    ///             SessionEventKind::Ended(reason) => tracing::info!(?user, ?reason, "the session ended"),
+    ///             _ => {}
+    ///         }
+    ///     }
+    /// };
+    /// # drop((auth, audit));
+    /// # Ok::<(), osc_auth_layer::ConfigError>(())
+    /// ```
+    pub fn on_session_event(mut self, listener: impl Fn(&SessionEvent) + Send + Sync + 'static) -> Self {
+        self.listeners.push(Arc::new(listener));
+        self
     }
 
     /// Sets the path, below the public URL, that a sign-in without `return_to` leads to. Default: `/`.

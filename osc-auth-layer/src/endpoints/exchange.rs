@@ -19,7 +19,7 @@ use crate::oauth::{Credentials, ErrorCode, GrantError, Misconfiguration};
 use crate::redact::redacted;
 use crate::response::{Refusal, RequestProblem, StateProblem};
 use crate::secret::Secret;
-use crate::sessions::{Device, SessionId};
+use crate::sessions::{Device, EndReason, SessionEventKind, SessionId};
 use crate::store::StoreError;
 
 /// How long a session waits for its browser. After that its grant is revoked.
@@ -149,7 +149,7 @@ async fn revoke_unless_claimed(auth: &Arc<Auth>, pending: &PendingSignIn) {
         return;
     }
     tracing::debug!(session = %id.public(), "no browser received this session; the layer revokes its grant");
-    auth.sessions.sign_out(&id).await;
+    auth.sessions.sign_out(&id, SessionEventKind::Ended(EndReason::Undelivered)).await;
 }
 
 /// Returns true if no other node gives the session to its browser. Returns false if the store keeps failing, because a browser may

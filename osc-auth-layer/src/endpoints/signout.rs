@@ -4,12 +4,12 @@ use http::HeaderValue;
 
 use super::Context;
 use crate::response::{Answer, Refusal, see_other};
-use crate::sessions::{RETRY_AFTER, Side};
+use crate::sessions::{RETRY_AFTER, SessionEventKind, Side};
 
 pub(super) async fn serve(context: &Context<'_>) -> Result<Answer, Refusal> {
     let config = &context.auth.config;
     if let Some(id) = context.session_id()
-        && !context.auth.sessions.sign_out(&id).await
+        && !context.auth.sessions.sign_out(&id, SessionEventKind::SignedOut).await
     {
         return Err(Refusal::TemporarilyUnavailable { retry_after: RETRY_AFTER, side: Side::Store });
     }

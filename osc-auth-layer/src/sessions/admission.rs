@@ -3,7 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use super::{Claims, OscUser, Session, Sessions};
+use super::{Claims, EndReason, OscUser, Session, Sessions};
 use crate::oauth::Tokens;
 
 /// Returns true if the user may enter.
@@ -34,9 +34,9 @@ impl Sessions {
         self.admission.admits(user.as_ref())
     }
 
-    /// Returns the user's claims after the refresh. `None` ends the session: it became another user's, or its user may no
-    /// longer enter.
-    pub(super) fn identity(&self, session: &Session, tokens: &Tokens) -> Option<Option<Claims>> {
+    /// Returns the user's claims after the refresh, or why the session ends: it became another user's, or its user may no longer
+    /// enter.
+    pub(super) fn identity(&self, session: &Session, tokens: &Tokens) -> Result<Option<Claims>, EndReason> {
         let current = self.table.current(session);
         let of_current = current.and_then(|token| Claims::of(token.access_token()));
         let known = session.lock().particulars().known.clone().or(of_current);
@@ -46,13 +46,13 @@ impl Sessions {
                 "The provider's refresh returned a token of another user or workspace. The session ends. Report this to the \
                  provider."
             );
-            return None;
+            return Err(EndReason::UserChanged);
         };
         if !self.admits(tokens, combined.clone()) {
             tracing::info!("The user is no longer allowed to use the app. The session ends.");
-            return None;
+            return Err(EndReason::NotAllowed);
         }
-        Some(combined.filter(|combined| refreshed.as_ref() != Some(combined)))
+        Ok(combined.filter(|combined| refreshed.as_ref() != Some(combined)))
     }
 }
 

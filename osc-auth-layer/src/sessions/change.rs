@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::claims::Claims;
+use super::expiry::MARKED_FOR;
 use super::layout::Unreadable;
 use super::record::{Ending, Record, Standing};
 use super::sealed::{self, Content, Granted};
@@ -87,7 +88,10 @@ impl Sessions {
                 Decision::Read => self.reread(session).await?,
                 Decision::Write(record, result) => {
                     let content = Content::new(record, content.facts);
-                    match self.put(session, Some(expected), version, &content, None).await? {
+                    // A node that had the session must not find its record gone, and tell of its end again.
+                    let is_refused = matches!(content.record.standing, Standing::Refused);
+                    let lasts = is_refused.then(|| content.facts.kept_for.saturating_add(MARKED_FOR));
+                    match self.put(session, Some(expected), version, &content, lasts).await? {
                         Swapped::Done { now } => {
                             session.adopt(self, version, content, now.into());
                             return Ok(Changed::Written(result, now.into()));
@@ -119,7 +123,10 @@ impl Sessions {
         found: Found,
     ) -> Result<Option<Circumstances>, Unreadable> {
         let Some(entry) = found.entry else {
-            session.end(&self.table, Ending::Dropped);
+            let user = self.user_to_tell(session);
+            if session.end(&self.table, Ending::Dropped) {
+                self.tell_of_gone(session.id(), user);
+            }
             self.table.remove(session.id());
             return Ok(None);
         };

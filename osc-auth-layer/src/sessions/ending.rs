@@ -5,10 +5,12 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
+use super::claims::Claims;
+use super::events::News;
 use super::layout;
 use super::record::{Ending, LEASE, Standing};
 use super::stored::Read;
-use super::{OscToken, Session, SessionId, Sessions, Table};
+use super::{EndReason, OscToken, Session, SessionEventKind, SessionId, Sessions, Table};
 use crate::clock::Pauses;
 use crate::oauth::{Credentials, Grant};
 use crate::secret::Secret;
@@ -17,6 +19,17 @@ use crate::store::{Found, RecordKey, StoreError, Swap, Swapped, Version};
 /// A token to revoke, in whose name, and its `token_type_hint` (RFC 7009 §2.1).
 type Revocable = (Arc<Credentials>, Secret, &'static str);
 
+/// Says how the store's record of a session ended.
+#[derive(Clone, Copy, PartialEq)]
+enum Recorded {
+    /// This node ended it.
+    Here,
+    /// It had ended.
+    Elsewhere,
+    /// There was none.
+    Gone,
+}
+
 /// The pauses between tries to record an ending.
 const END_AGAIN: Pauses = Pauses::new(Duration::from_millis(500), Duration::from_secs(30));
 
@@ -24,44 +37,57 @@ impl Sessions {
     /// Signs a user out: here at once, then in the store, and at the provider beside the caller. Goes on if the caller goes away.
     ///
     /// Returns false, and ends nothing, if this process does not know the session and too many other endings wait for the store.
-    pub(crate) async fn sign_out(self: &Arc<Self>, id: &SessionId) -> bool {
+    /// Tells the app by an event of this kind.
+    pub(crate) async fn sign_out(self: &Arc<Self>, id: &SessionId, kind: SessionEventKind) -> bool {
         let known = self.table.find(id);
         if known.is_none() && self.backing.as_ref().is_some_and(|backing| backing.has_too_many_endings()) {
             return false;
         }
-        let held_here = known.and_then(|session| session.sign_out(self));
-        self.end_record(id, Ending::SignedOut, held_here).await;
+        let mut news = self.news(known.as_ref(), kind);
+        let held_here = known.and_then(|session| session.sign_out(self, &mut news.was_live));
+        self.end_record(id, Ending::SignedOut, held_here, Some(news)).await;
         true
     }
 
     /// Ends a session that another session of the same browser has replaced.
     pub(crate) async fn drop_out(self: &Arc<Self>, id: &SessionId) {
-        self.table.find(id).inspect(|session| session.end(&self.table, Ending::Dropped));
-        self.end_record(id, Ending::Dropped, None).await;
+        let known = self.table.find(id);
+        let mut news = self.news(known.as_ref(), SessionEventKind::Ended(EndReason::Replaced));
+        news.was_live = known.is_some_and(|session| session.end(&self.table, Ending::Dropped));
+        self.end_record(id, Ending::Dropped, None, Some(news)).await;
     }
 
     /// Ends a session whose cookie nobody will ever have.
     pub(crate) async fn give_up(self: &Arc<Self>, token: &OscToken) {
         let session = token.held_by();
-        let held_here = session.sign_out(self);
+        let held_here = session.sign_out(self, &mut false);
         // A creation that failed may have had its effect.
-        self.end_record(session.id(), Ending::SignedOut, held_here).await;
+        self.end_record(session.id(), Ending::SignedOut, held_here, None).await;
     }
 
     /// Ends a session for good that somebody without its id has marked as ended, and revokes its grant.
     pub(super) fn heed_mark(self: &Arc<Self>, id: &SessionId, read: &Read) {
         if read.content.to_revoke.is_some() {
             let (sessions, id) = (self.clone(), id.clone());
-            self.beside(async move { sessions.end_record(&id, Ending::SignedOut, None).await });
+            self.beside(async move { sessions.end_record(&id, Ending::SignedOut, None, None).await });
         }
     }
 
     /// Ends the record in the store, and revokes the grant of a session that was signed out. Returns after the first try. If that
     /// fails, others follow, and until one succeeds this node refuses the session whatever the store says. All of this goes on when
-    /// the caller goes away.
-    async fn end_record(self: &Arc<Self>, id: &SessionId, ending: Ending, held_here: Option<Revocable>) {
+    /// the caller goes away. Tells the app of `news` when the end is recorded, if it is this node that ended the session.
+    async fn end_record(
+        self: &Arc<Self>,
+        id: &SessionId,
+        ending: Ending,
+        held_here: Option<Revocable>,
+        news: Option<News>,
+    ) {
         let Some(backing) = self.backing.clone() else {
             self.table.remove(id);
+            if let Some(news) = news.filter(|news| news.was_live) {
+                self.tell(news.kind, id, news.user);
+            }
             return self.revoke(id, held_here);
         };
         // With a store, the session stays in the table, so that a store that is set back to an older state does not revive it here.
@@ -75,16 +101,20 @@ impl Sessions {
             self.table.gone().ring(id.prefix());
         }
         // A request may have read it meanwhile.
-        self.table.find(id).inspect(|session| session.end(&self.table, ending));
+        self.table.find(id).inspect(|session| _ = session.end(&self.table, ending));
         // A version that this node knows can be replaced without a read, unless only the record tells which token to revoke.
-        let needs_no_read = held_here.is_some() || ending == Ending::Dropped;
+        let was_live = news.as_ref().is_some_and(|news| news.was_live);
+        let needs_no_read = held_here.is_some() || (ending == Ending::Dropped && was_live);
         let known = self.table.find(id).filter(|_| needs_no_read).and_then(|session| session.version());
         let (tried, first_try) = oneshot::channel::<()>();
         let (mut sessions, mut held_here, id) = (self.clone(), held_here, id.clone());
         self.beside(async move {
             let (mut tried, mut found) = (Some(tried), None);
-            let (mut pauses, mut waited) = (END_AGAIN, Duration::ZERO);
-            while sessions.end_in_store(&key, ending, known, &mut found).await.is_err() {
+            let (mut pauses, mut waited, version) = (END_AGAIN, Duration::ZERO, Version::random());
+            let recorded = loop {
+                if let Ok(recorded) = sessions.end_in_store(&key, ending, known, version, &mut found).await {
+                    break recorded;
+                }
                 if let Some(tried) = tried.take() {
                     tracing::warn!(
                         "The session store did not record that a session ended. This node refuses the session and retries."
@@ -101,6 +131,9 @@ impl Sessions {
                 waited += pause;
                 let Some(upgraded) = engine.upgrade().filter(|_| waited < longest) else { return };
                 sessions = upgraded;
+            };
+            if let Some(news) = news {
+                sessions.tell_of_end(&id, recorded, news, found.as_ref());
             }
             sessions.ended(&id, ending, found, held_here);
             drop(being_ended);
@@ -116,37 +149,62 @@ impl Sessions {
         key: &RecordKey,
         ending: Ending,
         known: Option<Version>,
+        version: Version,
         found: &mut Option<Read>,
-    ) -> Result<(), StoreError> {
-        let Some(backing) = &self.backing else { return Ok(()) };
+    ) -> Result<Recorded, StoreError> {
+        let Some(backing) = &self.backing else { return Ok(Recorded::Gone) };
         let mut lasts = self.timing.absolute_timeout;
         let mut expected = known;
         loop {
             let held = match expected {
                 None => backing.get(&key.name).await?,
-                Some(version) => {
+                Some(held) => {
                     let (value, expires_in) = (&layout::ended(ending), Some(lasts));
-                    let swap = Swap { expected, version: Version::random(), value, expires_in, group: None };
+                    let swap = Swap { expected, version, value, expires_in, group: None };
                     match backing.swap(&key.name, swap).await? {
-                        Swapped::Done { .. } => return Ok(()),
-                        Swapped::Conflict(Found { entry: Some(entry), .. }) if entry.version == version => {
+                        Swapped::Done { .. } => return Ok(Recorded::Here),
+                        Swapped::Conflict(Found { entry: Some(entry), .. }) if entry.version == held => {
                             return Err(StoreError::new("it reported a conflict with the expected version"));
                         }
                         Swapped::Conflict(held) => held,
                     }
                 }
             };
-            let Found { entry: Some(entry), now } = held else { return Ok(()) };
+            let Found { entry: Some(entry), now } = held else { return Ok(Recorded::Gone) };
+            // The answer to an earlier try was lost.
+            if entry.version == version {
+                return Ok(Recorded::Here);
+            }
             expected = Some(entry.version);
             // A record that this node cannot read ends as well.
             if let Ok(read) = self.open(key, entry, now) {
                 if read.content.record.standing.ending().is_some() && read.content.to_revoke.is_none() {
-                    return Ok(());
+                    return Ok(Recorded::Elsewhere);
                 }
                 // For as long as the session could have lasted.
                 lasts = read.content.facts.ends_at.since(read.now).max(LEASE);
                 *found = Some(read);
             }
+        }
+    }
+
+    /// Tells the app of a session's end that the store has recorded, unless another node does so.
+    fn tell_of_end(self: &Arc<Self>, id: &SessionId, recorded: Recorded, news: News, found: Option<&Read>) {
+        let News { kind, user, was_live } = news;
+        let live = found.map(|read| match &read.content.record.standing {
+            Standing::Live(granted) => {
+                Some(granted.user.clone().or_else(|| Claims::of(granted.tokens.access_token())))
+            }
+            // Told of already.
+            Standing::Refused | Standing::Ended(_) => None,
+        });
+        match (recorded, live) {
+            (Recorded::Here, Some(Some(claims))) => {
+                self.tell(kind, id, user.or_else(|| self.user_of_claims(claims)));
+            }
+            (Recorded::Here, None) if was_live => self.tell(kind, id, user),
+            (Recorded::Gone, _) if was_live => self.tell_of_gone(id, user),
+            _ => {}
         }
     }
 
@@ -182,12 +240,14 @@ impl Sessions {
 }
 
 impl Session {
-    /// Ends the session for good by the user's wish. Returns the token to revoke. A refresh under way finds out by itself.
-    pub(super) fn sign_out(&self, sessions: &Sessions) -> Option<Revocable> {
+    /// Ends the session for good by the user's wish. Returns the token to revoke, and notes in `was_live` that the session was live.
+    /// A refresh under way finds out by itself.
+    pub(super) fn sign_out(&self, sessions: &Sessions, was_live: &mut bool) -> Option<Revocable> {
         let mut state = self.lock();
         if state.particulars().standing.ending().is_some() {
             return None;
         }
+        *was_live = state.particulars().standing == Standing::Live(());
         // One that is not in the table yet has its token with it.
         let token = sessions.table.current(self).or_else(|| self.token());
         let grant = state.grant(&sessions.provider);
@@ -200,21 +260,25 @@ impl Session {
         }
     }
 
-    /// Ends the session for good.
-    pub(super) fn end(&self, table: &Table, ending: Ending) {
+    /// Ends the session for good. Returns true if it was live.
+    pub(super) fn end(&self, table: &Table, ending: Ending) -> bool {
         let mut state = self.lock();
+        let was_live = state.particulars().standing == Standing::Live(());
         if state.particulars().standing.ending().is_none() {
             state.enter(Standing::Ended(ending));
         }
         table.show(self, None);
+        was_live
     }
 
-    /// Ends the session until newer tokens come, because the provider refused its refresh token.
-    pub(super) fn refuse(&self, table: &Table) {
+    /// Ends the session until newer tokens come, because the provider refused its refresh token. Returns true if it was live.
+    pub(super) fn refuse(&self, table: &Table) -> bool {
         let mut state = self.lock();
-        if state.particulars().standing == Standing::Live(()) {
+        let was_live = state.particulars().standing == Standing::Live(());
+        if was_live {
             state.enter(Standing::Refused);
             table.show(self, None);
         }
+        was_live
     }
 }

@@ -13,7 +13,7 @@ use tokio::sync::oneshot;
 use super::device::Device;
 use super::layout::{self, Layout};
 use super::sealed::{self, Facts, Outline};
-use super::{OscUser, Session, SessionId, SessionInfo, Sessions};
+use super::{EndReason, OscUser, Session, SessionEventKind, SessionId, SessionInfo, Sessions};
 use crate::clock::Timestamp;
 use crate::store::{
     Backing, Entry, Found, Keyring, RecordKey, RecordName, StoreError, Swap, Swapped, Version,
@@ -114,15 +114,21 @@ impl Sessions {
     }
 
     /// Ends one session of a user. Returns false if the user has no such session.
-    pub(crate) async fn end_of_user(self: &Arc<Self>, user: &str, id: &str) -> Result<bool, StoreError> {
+    pub(crate) async fn end_of_user(
+        self: &Arc<Self>,
+        user: &str,
+        id: &str,
+        reason: EndReason,
+    ) -> Result<bool, StoreError> {
+        let kind = SessionEventKind::Ended(reason);
         let held = self.held_of(user).into_iter().find(|session| session.id().public() == id);
         if let Some(session) = held.filter(|session| self.info(session).is_some()) {
-            return Ok(self.sign_out(session.id()).await);
+            return Ok(self.sign_out(session.id(), kind).await);
         }
         let Some(backing) = &self.backing else { return Ok(false) };
         let mark = |member: Member| async move {
             let is_meant = self.read_summary(backing, &member).is_some_and(|info| info.id == id);
-            if is_meant { Some(mark(backing, member).await) } else { None }
+            if is_meant { Some(self.mark(backing, member, user, kind).await) } else { None }
         };
         let (marked, failed) = self.each_member(backing, user, None, mark).await?;
         match (marked.into_iter().next(), failed) {
@@ -138,16 +144,17 @@ impl Sessions {
         self: &Arc<Self>,
         user: Option<String>,
         last: Option<SessionId>,
+        reason: EndReason,
     ) -> Result<(), StoreError> {
         let (sender, result) = oneshot::channel();
         let sessions = self.clone();
         self.beside(async move {
             let ended = match user {
-                Some(user) => sessions.end_all(&user, last.as_ref()).await,
+                Some(user) => sessions.end_all(&user, last.as_ref(), SessionEventKind::Ended(reason)).await,
                 None => Ok(()),
             };
             if let Some(last) = last.filter(|_| ended.is_ok()) {
-                sessions.sign_out(&last).await;
+                sessions.sign_out(&last, SessionEventKind::SignedOut).await;
             }
             // The caller may have gone.
             let _ = sender.send(ended);
@@ -155,18 +162,40 @@ impl Sessions {
         result.await.unwrap_or_else(|_| Err(StoreError::new("its task ended")))
     }
 
-    async fn end_all(self: &Arc<Self>, user: &str, except: Option<&SessionId>) -> Result<(), StoreError> {
+    async fn end_all(
+        self: &Arc<Self>,
+        user: &str,
+        except: Option<&SessionId>,
+        kind: SessionEventKind,
+    ) -> Result<(), StoreError> {
         let mut result = Ok(());
         if let Some(backing) = &self.backing {
-            let mark = |member| async move { mark(backing, member).await.err() };
+            let mark = |member| async move { self.mark(backing, member, user, kind).await.err() };
             let (failures, failed) = self.each_member(backing, user, except, mark).await?;
             result = failures.into_iter().chain(failed).next().map_or(Ok(()), Err);
         }
         // Revokes the grants of the marked ones that this node can open. Ends those that the group lacks.
         for session in self.held_of(user).iter().filter(|session| Some(session.id()) != except) {
-            self.sign_out(session.id()).await;
+            self.sign_out(session.id(), kind).await;
         }
         result
+    }
+
+    /// Marks a record as ended, and tells the app. Returns false if the session had ended.
+    async fn mark(
+        self: &Arc<Self>,
+        backing: &Backing,
+        member: Member,
+        user: &str,
+        kind: SessionEventKind,
+    ) -> Result<bool, StoreError> {
+        let Some(marked) = mark(backing, member).await? else { return Ok(false) };
+        // One whose refresh was refused is told of already.
+        if let Some(info) = self.read_summary(backing, &marked) {
+            let user = OscUser::of_key(user, self.provider.issuer.shared());
+            self.tell_of(kind, info.id, user);
+        }
+        Ok(true)
     }
 
     /// Returns the sessions of a user that this process holds.
@@ -228,19 +257,20 @@ impl Sessions {
     }
 }
 
-/// Marks a record as ended, and tries again after each conflict. Returns false if the session had ended.
-async fn mark(backing: &Backing, Member { name, mut entry, .. }: Member) -> Result<bool, StoreError> {
+/// Marks a record as ended, and tries again after each conflict. Returns the record that it marked. `None` if the session had ended.
+async fn mark(backing: &Backing, mut member: Member) -> Result<Option<Member>, StoreError> {
     loop {
-        let Some(value) = layout::marked(&entry.value, entry.version) else { return Ok(false) };
+        let entry = &member.entry;
+        let Some(value) = layout::marked(&entry.value, entry.version) else { return Ok(None) };
         let (expected, version) = (Some(entry.version), Version::random());
         let swap = Swap { expected, version, value: &value, expires_in: None, group: None };
-        entry = match backing.swap(&name, swap).await? {
-            Swapped::Done { .. } => return Ok(true),
+        member.entry = match backing.swap(&member.name, swap).await? {
+            Swapped::Done { .. } => return Ok(Some(member)),
             Swapped::Conflict(Found { entry: Some(held), .. }) if Some(held.version) == expected => {
                 return Err(StoreError::new("it reported a conflict with the expected version"));
             }
             Swapped::Conflict(Found { entry: Some(held), .. }) => held,
-            Swapped::Conflict(Found { entry: None, .. }) => return Ok(false),
+            Swapped::Conflict(Found { entry: None, .. }) => return Ok(None),
         };
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::refresh::{Cause, RETRY_AFTER, Refreshed};
 use super::token::{Freshness, OscToken};
-use super::{Session, SessionId, Sessions};
+use super::{Session, SessionEventKind, SessionId, Sessions};
 use crate::clock::Timestamp;
 use crate::store::StoreError;
 
@@ -114,7 +114,7 @@ impl OscSession {
     /// opens nothing. If the session store is unreachable, this process tells it when it returns.
     pub async fn sign_out(&self) {
         if let Some(sessions) = self.engine.upgrade() {
-            sessions.sign_out(&self.id).await;
+            sessions.sign_out(&self.id, SessionEventKind::SignedOut).await;
         }
     }
 

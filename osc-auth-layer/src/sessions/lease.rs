@@ -210,12 +210,11 @@ impl Lease {
         }
     }
 
-    /// Records that the provider refused the refresh token of rotation `spent`. Returns false if another node may have spent the
-    /// token and may be about to write.
-    pub(super) async fn refuse(&mut self, spent: u64) -> Result<bool, StoreError> {
+    /// Records that the provider refused the refresh token of rotation `spent`.
+    pub(super) async fn refuse(&mut self, spent: u64) -> Result<Noted, StoreError> {
         if self.session.stored().is_none() {
-            self.session.refuse(&self.sessions.table);
-            return Ok(true);
+            let is_noted = self.session.refuse(&self.sessions.table);
+            return Ok(if is_noted { Noted::Here } else { Noted::Elsewhere });
         }
         let owner = self.owner;
         let decide = |record: &Record<Granted>, at: Circumstances| match record.refuse(spent, owner) {
@@ -224,15 +223,18 @@ impl Lease {
             Some(refused) => Decision::Write(refused, ()),
             None => {
                 let is_live = matches!(record.standing, Standing::Live(_));
-                Decision::Leave(Ok(record.rotation > spent || !is_live))
+                let is_decided = record.rotation > spent || !is_live;
+                Decision::Leave(Ok(if is_decided { Noted::Elsewhere } else { Noted::Undecided }))
             }
         };
         match self.sessions.change(&self.session, Version::random(), None, decide).await? {
-            Changed::Written((), _) => self.may_be_held = false,
-            Changed::Left(is_decided) => return is_decided,
-            Changed::Gone => {}
+            Changed::Written((), _) => {
+                self.may_be_held = false;
+                Ok(Noted::Here)
+            }
+            Changed::Left(noted) => noted,
+            Changed::Gone => Ok(Noted::Elsewhere),
         }
-        Ok(true)
     }
 
     /// After a takeover, waits for the write of the last holder. The next [`confirm`](Self::confirm) meets it.
@@ -291,6 +293,16 @@ enum Asked {
     Mine,
     Theirs(Duration),
     Changed,
+}
+
+/// Says where the refusal of a refresh token was noted.
+#[derive(Clone, Copy, PartialEq)]
+pub(super) enum Noted {
+    Here,
+    /// Another run was faster, with a refusal, an ending or newer tokens.
+    Elsewhere,
+    /// Another node may have spent the token and may be about to write.
+    Undecided,
 }
 
 /// Says whose tokens the session has after a refresh.

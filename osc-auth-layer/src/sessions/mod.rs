@@ -7,6 +7,8 @@ mod change;
 mod claims;
 mod device;
 mod ending;
+mod events;
+mod expiry;
 mod group;
 mod handle;
 mod id;
@@ -42,6 +44,9 @@ pub(crate) use self::backoff::Side;
 use self::breaker::Breaker;
 pub(crate) use self::claims::Claims;
 pub(crate) use self::device::Device;
+use self::events::Events;
+pub(crate) use self::events::Listener;
+pub use self::events::{EndReason, SessionEvent, SessionEventKind};
 pub(crate) use self::group::GroupKeys;
 pub use self::handle::{OscSession, SessionError, SessionErrorKind};
 pub(crate) use self::id::SessionId;
@@ -93,6 +98,7 @@ pub(crate) struct Settings {
     pub(crate) store: Option<Arc<dyn SessionStore>>,
     pub(crate) registration_keys: Keyring,
     pub(crate) group_keys: GroupKeys,
+    pub(crate) listeners: Vec<Listener>,
     /// Values for the modules above, which find them by type.
     #[cfg(feature = "client")]
     pub(crate) extensions: http::Extensions,
@@ -123,6 +129,7 @@ pub(crate) struct Sessions {
     /// The permits for refreshes. Closed at shutdown.
     permits: Semaphore,
     breaker: Breaker,
+    events: Events,
     pub(crate) sweeper: Arc<Sweeper>,
 }
 
@@ -162,12 +169,16 @@ impl Sessions {
             refreshing: Flights::default(),
             permits: Semaphore::new(MOST_REFRESHES),
             breaker: Breaker::default(),
+            events: Events::new(settings.listeners),
             sweeper,
         });
         let (swept, mut place) = (Arc::downgrade(&sessions), None);
         sessions.sweeper.add(move |now| {
             let Some(sessions) = swept.upgrade() else { return false };
-            place = sessions.table.sweep(place.unwrap_or_default(), &sessions.timing, now);
+            let mut dropped = Vec::new();
+            let (from, timing) = (place.unwrap_or_default(), sessions.swept_after());
+            place = sessions.table.sweep(from, &timing, now, &mut dropped);
+            sessions.tell_of_dropped(dropped);
             if place.is_none() {
                 sessions.table.log_pushed_out();
             }
@@ -220,12 +231,15 @@ impl Sessions {
             return Err(error);
         }
         self.keep(session.clone());
+        self.tell(SessionEventKind::SignedIn, session.id(), self.user_to_tell(session));
         Ok(token)
     }
 
     /// Puts a session into the table and returns it. If the table has this session already, returns that one.
     fn keep(self: &Arc<Self>, session: Session) -> Session {
-        let session = self.table.insert(session, &self.timing, self.now());
+        let mut dropped = Vec::new();
+        let session = self.table.insert(session, &self.timing, self.now(), &mut dropped);
+        self.tell_of_dropped(dropped);
         self.sweeper.keep_going();
         session
     }

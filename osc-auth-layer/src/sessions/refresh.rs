@@ -25,12 +25,12 @@ use tracing::Instrument;
 
 use super::backoff::Side;
 use super::breaker::{Closed, VERDICT_LIMIT};
-use super::lease::{Lease, Taken, Written};
+use super::lease::{Lease, Noted, Taken, Written};
 use super::record::{Ending, Standing};
 use super::sealed::Granted;
 use super::state::Particulars;
 use super::token::Issue;
-use super::{Freshness, OscToken, Session, Sessions};
+use super::{EndReason, Freshness, OscToken, Session, SessionEventKind, Sessions};
 use crate::oauth::{ErrorCode, Grant, GrantError, Misconfiguration, Tokens};
 
 /// The result of a refresh.
@@ -61,6 +61,8 @@ const SECOND_TRY_JITTER: Duration = Duration::from_secs(1);
 
 /// A run that has had no answer for this long gives its permit to another. Answers that hang must not keep the others waiting.
 const SLOW: Duration = Duration::from_secs(2);
+
+const REFUSED: SessionEventKind = SessionEventKind::Ended(EndReason::RefreshRefused);
 
 /// The delay named in the answer to a request that meets an outage, when nothing better is known.
 pub(crate) const RETRY_AFTER: Duration = Duration::from_secs(1);
@@ -190,7 +192,11 @@ impl Run<'_> {
                 return Err(Refreshed::Token(stale.clone()));
             }
             tracing::debug!("the token expired, and the provider gave no refresh token");
-            session.refuse(&sessions.table);
+            let user = sessions.user_to_tell(session);
+            // The record in the store does not change, so with a store every node gets here by itself.
+            if session.refuse(&sessions.table) && session.stored().is_none() {
+                sessions.tell(REFUSED, session.id(), user);
+            }
             return Err(Refreshed::Refused);
         }
         if let Some(retry_after) = session.backing_off(sessions) {
@@ -313,10 +319,13 @@ impl Run<'_> {
     async fn store(&self, plan: Plan, tokens: Tokens, lease: &mut Lease) -> Result<Refreshed, Unsettled> {
         let Self { sessions, session, .. } = *self;
         let (orphan, hint) = tokens.revocable();
-        let Some(user) = sessions.identity(session, &tokens) else {
-            sessions.provider.revoke(plan.grant.credentials, orphan, hint);
-            sessions.sign_out(session.id()).await;
-            return Ok(Refreshed::Refused);
+        let user = match sessions.identity(session, &tokens) {
+            Ok(user) => user,
+            Err(reason) => {
+                sessions.provider.revoke(plan.grant.credentials, orphan, hint);
+                sessions.sign_out(session.id(), SessionEventKind::Ended(reason)).await;
+                return Ok(Refreshed::Refused);
+            }
         };
         let now = sessions.now();
         let token = session.with_token(&tokens.bearer, Issue::new(tokens.lifetime, now));
@@ -353,13 +362,17 @@ impl Run<'_> {
 
     async fn refuse(&self, plan: &Plan, lease: &mut Lease) -> Result<Refreshed, Unsettled> {
         let Self { sessions, session, .. } = *self;
-        let Ok(is_decided) = lease.refuse(plan.rotation).await else {
+        let user = sessions.user_to_tell(session);
+        let Ok(noted) = lease.refuse(plan.rotation).await else {
             return Ok(session.fail(sessions, Side::Store, None));
         };
+        if noted == Noted::Here {
+            sessions.tell(REFUSED, session.id(), user);
+        }
         let Particulars { rotation, standing, .. } = *session.lock().particulars();
         match standing {
             // Another node was faster, which explains the refusal, or it may be about to write.
-            _ if !is_decided || rotation > plan.rotation => Err(Unsettled::Changed),
+            _ if noted == Noted::Undecided || rotation > plan.rotation => Err(Unsettled::Changed),
             // The store was set back to an older state, and the newer record is not there again yet.
             Standing::Live(()) => Ok(session.fail(sessions, Side::Store, None)),
             Standing::Refused => Ok(Refreshed::Refused),

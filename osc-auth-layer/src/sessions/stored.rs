@@ -233,7 +233,10 @@ impl Sessions {
         let known = known.or_else(|| self.table.find(id));
         let Some(entry) = found.entry else {
             if let Some(session) = known.and_then(|_| self.table.remove(id)) {
-                session.end(&self.table, Ending::Dropped);
+                let user = self.user_to_tell(&session);
+                if session.end(&self.table, Ending::Dropped) {
+                    self.tell_of_gone(id, user);
+                }
             }
             return Ok(None);
         };
@@ -244,7 +247,7 @@ impl Sessions {
         };
         match &read.content.record.standing {
             Standing::Ended(ending) => {
-                known.inspect(|session| session.end(&self.table, *ending));
+                known.inspect(|session| _ = session.end(&self.table, *ending));
                 self.heed_mark(id, &read);
                 return Ok(None);
             }

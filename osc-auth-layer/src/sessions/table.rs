@@ -98,8 +98,15 @@ impl Table {
     }
 
     /// Inserts a session, unless there is one with this id already. Returns the one that is in the table.
-    pub(crate) fn insert(&self, session: Session, timing: &Timing, now: Timestamp) -> Session {
-        self.make_room(timing, now);
+    /// Adds the sessions that had to make room to `dropped`.
+    pub(crate) fn insert(
+        &self,
+        session: Session,
+        timing: &Timing,
+        now: Timestamp,
+        dropped: &mut Vec<Session>,
+    ) -> Session {
+        self.make_room(timing, now, dropped);
         let hash = self.hash(session.id());
         let mut part = self.part(hash).write();
         let is_same = |other: &Session| visited(other).id() == session.id();
@@ -159,10 +166,16 @@ impl Table {
         self.parts.iter().flat_map(of_part).collect()
     }
 
-    /// Drops expired sessions in one slice of the table. Returns where the next slice begins.
+    /// Moves expired sessions in one slice of the table to `dropped`. Returns where the next slice begins.
     ///
     /// Sessions that somebody holds stay, as in [`make_room`](Self::make_room).
-    pub(crate) fn sweep(&self, mut at: Place, timing: &Timing, now: Timestamp) -> Option<Place> {
+    pub(crate) fn sweep(
+        &self,
+        mut at: Place,
+        timing: &Timing,
+        now: Timestamp,
+        dropped: &mut Vec<Session>,
+    ) -> Option<Place> {
         let has_expired = |session: &Session| !session.is_shared() && session.has_expired(timing, now);
         let mut left = SLICE;
         while let Some(part) = self.parts.get(at.part) {
@@ -174,7 +187,7 @@ impl Table {
                 if let Ok(entry) = part.get_bucket_entry(at.bucket)
                     && has_expired(visited(entry.get()))
                 {
-                    entry.remove();
+                    dropped.push(entry.remove().0);
                     self.held.fetch_sub(1, Ordering::Relaxed);
                 }
                 at.bucket += 1;
@@ -190,20 +203,21 @@ impl Table {
     ///
     /// Sessions that somebody holds stay, a refresh under way for example: whoever has a session finds it here, and its
     /// token.
-    fn make_room(&self, timing: &Timing, now: Timestamp) {
+    fn make_room(&self, timing: &Timing, now: Timestamp, dropped: &mut Vec<Session>) {
         let excess = (self.len() + 1).saturating_sub(self.most);
         if excess == 0 {
             return;
         }
         let mut sample = self.sample(timing, now);
         sample.sort_unstable_by_key(|(last_seen, _)| *last_seen);
-        let dropped = sample.iter().filter_map(|(_, id)| self.remove_if(id, |session| !session.is_shared()));
-        for session in dropped.take(excess) {
+        let unused = sample.iter().filter_map(|(_, id)| self.remove_if(id, |session| !session.is_shared()));
+        for session in unused.take(excess) {
             self.pushed_out.fetch_add(1, Ordering::Relaxed);
             // A session in a store lives on there.
             if session.stored().is_none() {
                 self.gone.ring(session.id().prefix());
             }
+            dropped.push(session);
         }
     }
 

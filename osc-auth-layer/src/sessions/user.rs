@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
 use super::claims::Claims;
 
@@ -42,6 +42,15 @@ const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'
 impl OscUser {
     pub(crate) fn new(claims: Claims, issuer: &Arc<str>) -> Self {
         Self { issuer: issuer.clone(), claims }
+    }
+
+    /// Returns the user that a key of this issuer names. `None` for any other text.
+    pub(super) fn of_key(key: &str, issuer: &Arc<str>) -> Option<Self> {
+        let decoded = |part: &str| Some(percent_decode_str(part).decode_utf8().ok()?.into_owned());
+        let (workspace_key, user_id) = key.rsplit_once('/')?;
+        let tenant_id = decoded(workspace_key.split_once('/')?.1)?;
+        let user = Self::new(Claims { tenant_id, user_id: Some(decoded(user_id)?) }, issuer);
+        (user.key().as_deref() == Some(key)).then_some(user)
     }
 
     /// Returns the workspace (OSC's tenant) that the token acts in: the claim `tenantId`, at most 255 bytes, without control
@@ -107,6 +116,22 @@ mod tests {
     }
 
     #[test]
+    fn a_text_that_is_no_key_of_the_issuer_names_nobody() {
+        let issuer: Arc<str> = "https://a".into();
+        for key in [
+            "",
+            "/",
+            "//",
+            "https%3A%2F%2Fa/team",
+            "https%3A%2F%2Fb/team/ada",
+            "https%3a%2F%2Fa/team/ada",
+            "https%3A%2F%2Fa/te%FFam/ada",
+        ] {
+            assert_eq!(OscUser::of_key(key, &issuer), None, "{key}");
+        }
+    }
+
+    #[test]
     fn no_two_users_or_workspaces_have_the_same_key() {
         let names = ["a", "b", "a/b", "a%2Fb", "/", "a/", "%", "A", "ä", "a b"];
         let mut keys = HashSet::new();
@@ -116,7 +141,10 @@ mod tests {
                 keys.insert(user(issuer, workspace, None).workspace_key());
                 count += 1;
                 for user_id in names {
-                    keys.insert(user(issuer, workspace, Some(user_id)).key().unwrap());
+                    let user = user(issuer, workspace, Some(user_id));
+                    let key = user.key().unwrap();
+                    assert_eq!(OscUser::of_key(&key, &user.issuer).as_ref(), Some(&user));
+                    keys.insert(key);
                     count += 1;
                 }
             }

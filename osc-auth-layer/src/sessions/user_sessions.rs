@@ -7,7 +7,7 @@ use std::time::SystemTime;
 #[cfg(doc)]
 use super::SessionErrorKind;
 use super::device::Device;
-use super::{OscSession, Session, SessionError, Sessions};
+use super::{EndReason, OscSession, Session, SessionError, SessionEventKind, Sessions};
 use crate::clock::Timestamp;
 
 /// Describes one of a user's sessions.
@@ -92,10 +92,10 @@ impl OscSession {
     pub async fn end(&self, id: &str) -> Result<bool, SessionError> {
         let (sessions, session) = self.live().await?;
         if id == self.id() {
-            return Ok(sessions.sign_out(&self.id).await);
+            return Ok(sessions.sign_out(&self.id, SessionEventKind::SignedOut).await);
         }
         match user_key(&sessions, &session) {
-            Some(user) => Ok(sessions.end_of_user(&user, id).await?),
+            Some(user) => Ok(sessions.end_of_user(&user, id, EndReason::ByUser).await?),
             None => Ok(false),
         }
     }
@@ -107,7 +107,7 @@ impl OscSession {
     pub async fn sign_out_everywhere(&self) -> Result<(), SessionError> {
         let (sessions, session) = self.live().await?;
         let user = user_key(&sessions, &session);
-        Ok(sessions.end_all_of_user(user, Some(self.id.clone())).await?)
+        Ok(sessions.end_all_of_user(user, Some(self.id.clone()), EndReason::ByUser).await?)
     }
 }
 
@@ -142,7 +142,7 @@ impl UserSessions {
     /// # Errors
     /// Those of [`list`](Self::list).
     pub async fn end(&self, id: &str) -> Result<bool, SessionError> {
-        Ok(self.engine()?.end_of_user(&self.user, id).await?)
+        Ok(self.engine()?.end_of_user(&self.user, id, EndReason::ByApp).await?)
     }
 
     /// Ends all sessions of the user. The user may sign in again; to prevent that, see
@@ -151,7 +151,7 @@ impl UserSessions {
     /// # Errors
     /// Those of [`list`](Self::list). Some sessions may have ended then.
     pub async fn end_all(&self) -> Result<(), SessionError> {
-        Ok(self.engine()?.end_all_of_user(Some(self.user.clone()), None).await?)
+        Ok(self.engine()?.end_all_of_user(Some(self.user.clone()), None, EndReason::ByApp).await?)
     }
 
     fn engine(&self) -> Result<Arc<Sessions>, SessionError> {

@@ -34,7 +34,7 @@ fn signed_in(now: Timestamp) -> OscToken {
 fn insert(table: &Table, token: OscToken, now: Timestamp) -> SessionId {
     let id = token.held_by().id().clone();
     // Not `token` itself: nobody holds it but the table.
-    table.insert(token.held_by().clone(), &TIMING, now);
+    table.insert(token.held_by().clone(), &TIMING, now, &mut Vec::new());
     id
 }
 
@@ -51,7 +51,7 @@ fn touch(table: &Table, id: &SessionId, now: Timestamp) {
 fn sweep(table: &Table, now: Timestamp) {
     let mut next = Some(Place::default());
     while let Some(place) = next {
-        next = table.sweep(place, &TIMING, now);
+        next = table.sweep(place, &TIMING, now, &mut Vec::new());
     }
 }
 
@@ -165,7 +165,7 @@ fn s75_a_sign_in_at_a_full_table_looks_at_as_many_sessions_however_many_there_ar
 
         let mut next = Some(Place::default());
         let visits = most_visits(std::iter::from_fn(|| {
-            next = table.sweep(next?, &TIMING, at(101));
+            next = table.sweep(next?, &TIMING, at(101), &mut Vec::new());
             Some(())
         }));
         assert!(visits <= SLICE, "{visits} of {size}");
