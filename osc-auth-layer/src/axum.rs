@@ -163,6 +163,24 @@ impl IntoResponse for crate::workspace::ContextError {
     }
 }
 
+/// Lets handlers return `Result<_, OutboundError<_>>`. The status is
+/// [`response_status`](crate::OutboundError::response_status), the body JSON with `error` and `error_description`. It names no
+/// host, so a request that was not sent because of a mistake in the app is logged. `Retry-After` is set in an outage.
+#[cfg(feature = "outbound")]
+impl<E> IntoResponse for crate::OutboundError<E> {
+    fn into_response(self) -> Response {
+        let status = self.response_status();
+        if status == StatusCode::INTERNAL_SERVER_ERROR {
+            tracing::error!(error = %self, "A handler's request to an API was not sent");
+        }
+        let kind = self.kind();
+        let body = serde_json::json!({ "error": kind.as_str(), "error_description": kind.description() });
+        let delay =
+            self.retry_after().map(|delay| [(header::RETRY_AFTER, delay.as_secs().max(1).to_string())]);
+        (delay, json(status, body.to_string())).into_response()
+    }
+}
+
 impl OscAuthLayer {
     /// Returns a router that serves the layer's own paths: sign-in, callback, sign-out and session status.
     ///

@@ -7,6 +7,7 @@
 //! [Single-page apps]: guide::single_page_apps
 //! [WebSockets and event streams]: guide::streams
 //! [Acting in the workspace]: guide::workspace
+//! [Calling your own APIs]: guide::outbound
 //! [Forms and CSRF]: guide::forms
 //! [Kinds of requests]: guide::navigation
 //! [The layer's pages]: guide::pages
@@ -27,13 +28,22 @@
 //! [samples/hyper]: https://github.com/Eyevinn/osc-auth-layer/blob/main/samples/hyper
 //!
 #![cfg_attr(
-    all(feature = "axum", feature = "client", feature = "postgres", feature = "redis", feature = "sqlite", feature = "test-util"),
+    all(
+        feature = "axum",
+        feature = "client",
+        feature = "outbound",
+        feature = "postgres",
+        feature = "redis",
+        feature = "sqlite",
+        feature = "test-util"
+    ),
     doc = include_str!("../README.md")
 )]
 #![cfg_attr(
     not(all(
         feature = "axum",
         feature = "client",
+        feature = "outbound",
         feature = "postgres",
         feature = "redis",
         feature = "sqlite",
@@ -52,7 +62,7 @@
 //! 4. `sessions` refreshes a token that is about to expire, through `oauth`. A `store` makes sure that only one node refreshes.
 //! 5. `response` builds every answer that the layer gives by itself.
 //!
-//! Only `network` sends HTTP requests, and only `store` talks to databases. No module imports from one above it. CONTRIBUTING.md has
+//! Only `network` sends the layer's HTTP requests, `outbound` sends your app's, and only `store` talks to databases. No module imports from one above it. CONTRIBUTING.md has
 //! a drawing.
 
 // A lock guard in a `match` head lives through all arms. An arm that takes the same lock would deadlock.
@@ -75,6 +85,7 @@ mod gate;
     doc,
     feature = "axum",
     feature = "client",
+    feature = "outbound",
     feature = "postgres",
     feature = "redis",
     feature = "sqlite",
@@ -84,6 +95,8 @@ pub mod guide;
 mod layer;
 mod network;
 mod oauth;
+#[cfg(feature = "outbound")]
+pub mod outbound;
 mod pages;
 // Beside the fuzz targets that call them. Public for these.
 #[cfg(any(test, fuzzing))]
@@ -110,6 +123,8 @@ pub use self::drain::{Drain, DrainBody, DrainLayer};
 pub use self::error::ConfigError;
 pub use self::future::ResponseFuture;
 pub use self::layer::OscAuthLayer;
+#[cfg(feature = "outbound")]
+pub use self::outbound::{Outbound, OutboundError, OutboundErrorKind};
 pub use self::pages::{Page, PageAction, PageHtml};
 pub use self::service::OscAuth;
 pub use self::sessions::{

@@ -177,7 +177,7 @@ fn failure(error: reqwest::Error) -> Failure {
 }
 
 /// Returns the error's text with its causes. The text of reqwest alone names only the step that failed.
-fn with_causes(error: &dyn std::error::Error) -> String {
+pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
     let causes = std::iter::successors(error.source(), |error| error.source());
     line(&causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}")), 500)
 }

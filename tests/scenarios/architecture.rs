@@ -19,7 +19,7 @@ const ORDER: &[&[&str]] = &[
     &["endpoints"],
     &["response"],
     &["config"],
-    &["pages", "request", "workspace"],
+    &["outbound", "pages", "request", "workspace"],
     &["sessions"],
     &["oauth", "store"],
     &["network"],

@@ -14,6 +14,7 @@ mod model;
 mod moving;
 mod nodes;
 mod outage;
+mod outbound;
 mod placement;
 mod postgres;
 mod provider;

@@ -6,7 +6,7 @@ use axum::Router;
 use axum::body::Bytes;
 use axum::extract::Request;
 use axum::response::IntoResponse;
-use http::{StatusCode, header};
+use http::{Response, header};
 use http_body_util::BodyExt;
 
 use crate::{Server, free_port};
@@ -47,6 +47,22 @@ impl Scripted {
     where
         F: Fn(&str, &Asking) -> (u16, &'static str, String) + Clone + Send + Sync + 'static,
     {
+        Self::answering(move |base, asking| {
+            let (status, content_type, body) = answer(base, asking);
+            let response = Response::builder().status(status).header(header::CONTENT_TYPE, content_type);
+            response.body(body).expect("a status and a content type")
+        })
+        .await
+    }
+
+    /// Starts a server. `answer` receives the server's base URL and a request, and returns a response.
+    ///
+    /// # Panics
+    /// If there is no free port.
+    pub async fn answering<F>(answer: F) -> Self
+    where
+        F: Fn(&str, &Asking) -> Response<String> + Clone + Send + Sync + 'static,
+    {
         let (listener, address) = free_port().await;
         let (base, asked) = (format!("http://{address}"), Arc::<Mutex<Vec<Asking>>>::default());
         let (own, log) = (base.clone(), asked.clone());
@@ -64,10 +80,9 @@ impl Scripted {
                         .collect(),
                     body: text(&body),
                 };
-                let (status, content_type, body) = answer(&own, &asking);
+                let response = answer(&own, &asking);
                 log.lock().expect("no panic").push(asking);
-                let status = StatusCode::from_u16(status).expect("a status");
-                (status, [(header::CONTENT_TYPE, content_type)], body).into_response()
+                response.into_response()
             }
         };
         let app = Router::new().fallback(serve);

@@ -118,6 +118,17 @@ impl OscSession {
         }
     }
 
+    /// Returns the token if it needs no check now. Asks nobody.
+    #[cfg(feature = "outbound")]
+    pub(crate) fn token_now(&self) -> Option<OscToken> {
+        let sessions = self.engine.upgrade()?;
+        let now = sessions.now();
+        sessions.table.look(&self.id, |session| {
+            let is_good = session.issue().needs_no_check(now) && sessions.is_current(session);
+            is_good.then(|| session.token()).flatten()
+        })?
+    }
+
     pub(crate) fn engine(&self) -> Result<Arc<Sessions>, SessionError> {
         self.engine.upgrade().ok_or(SessionError::ended())
     }
