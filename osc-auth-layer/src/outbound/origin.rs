@@ -34,7 +34,8 @@ impl Origin {
         if url.path() != "/" || url.query().is_some() || url.fragment().is_some() {
             return Err("has a path, a query or a fragment");
         }
-        Self::of(&url).map_or(Err("is not an absolute URL"), Ok)
+        let Some(origin) = Self::of(&url) else { return Err("is not an absolute URL") };
+        Ok(origin)
     }
 
     /// Returns the origin of a URL. Returns `None` if it has a user name, which some clients send as credentials.
