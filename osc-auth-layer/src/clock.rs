@@ -32,6 +32,12 @@ pub trait Clock: Send + Sync + 'static {
 
     /// Returns a future that completes when `duration` has passed on this clock.
     fn sleep(&self, duration: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>>;
+
+    /// Sleeps between two rounds of housekeeping, which no request waits for. A clock of a test may leave these out.
+    #[doc(hidden)]
+    fn idle(&self, duration: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        self.sleep(duration)
+    }
 }
 
 /// The system's clock and Tokio's timer.

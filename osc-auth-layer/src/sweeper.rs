@@ -49,7 +49,7 @@ impl Sweeper {
 async fn keep_sweeping(sweeper: Weak<Sweeper>, clock: Arc<dyn Clock>) {
     let mut time = SweepTime { believed: clock.now().into(), doubted: 0 };
     loop {
-        clock.sleep(SWEEP_EVERY).await;
+        clock.idle(SWEEP_EVERY).await;
         let now = time.next(clock.now().into());
         let mut number = 0;
         loop {

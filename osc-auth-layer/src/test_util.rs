@@ -1,25 +1,27 @@
 //! Helps to test apps: sessions without a provider, and a clock that the test moves (feature `test-util`).
 //!
 //! - [`OscAuthLayer::sign_in_for_test`] makes a session from a [`TestToken`] and returns its `Cookie` header.
-//! - [`TestClock`] stands still until the test moves it.
+//! - [`TestClock`] shows a time that only the test moves.
 //! - [`MemoryStore`] is a session store in memory that several layers can share.
 //! - [`store_contract`] tests your own session store.
 
+mod clock;
+
 use std::future::Future;
-use std::pin::Pin;
+use std::panic::Location;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::HeaderValue;
-use tokio::sync::watch;
 
-use crate::clock::Clock;
+pub use self::clock::TestClock;
 use crate::layer::OscAuthLayer;
+use crate::oauth::wire::{self, DEFAULT_LIFETIME};
 use crate::oauth::{Credentials, Tokens, bearer};
 use crate::secret::Secret;
-use crate::sessions::{Device, has_newer_members, with_newer_members};
+use crate::sessions::{Claims, Device, has_newer_members, with_newer_members};
 pub use crate::store::memory::{MemoryStore, Snapshot};
 use crate::store::{Entry, RecordKey, SessionStore, Swap, Swapped, Version};
 
@@ -72,9 +74,7 @@ async fn record_of(store: &MemoryStore, cookie: &str) -> (RecordKey, Entry) {
 /// ```
 #[derive(Debug)]
 pub struct TestToken {
-    access_token: Secret,
-    refresh_token: Option<Secret>,
-    lifetime: Duration,
+    tokens: Tokens,
     port: u16,
 }
 
@@ -83,28 +83,48 @@ impl TestToken {
     ///
     /// # Panics
     /// If `access_token` is empty or contains anything but visible ASCII characters.
+    #[track_caller]
     pub fn new(access_token: impl Into<String>) -> Self {
-        let access_token = access_token.into();
-        assert!(bearer(&access_token).is_some(), "an access token consists of visible ASCII characters");
-        Self {
-            access_token: Secret::new(access_token),
-            refresh_token: None,
-            lifetime: Duration::from_secs(3600),
-            port: 80,
-        }
+        let Some(bearer) = bearer(&access_token.into()) else {
+            panic!(
+                "an access token consists of visible ASCII characters, and this one is empty or has others"
+            );
+        };
+        Self { tokens: Tokens { bearer, refresh_token: None, lifetime: DEFAULT_LIFETIME }, port: 80 }
+    }
+
+    /// Reads the tokens and the lifetime from the answer of a token endpoint (RFC 6749 §5.1), such as the mock's `grant_for`
+    /// returns. With the same provider and client in the layer, the session refreshes and revokes these tokens.
+    ///
+    /// ```
+    /// use osc_auth_layer::test_util::TestToken;
+    ///
+    /// let token = TestToken::from_answer(r#"{"access_token":"pat-of-ada","refresh_token":"rt-1","expires_in":60}"#);
+    /// ```
+    ///
+    /// # Panics
+    /// If the layer would not accept this answer.
+    #[track_caller]
+    pub fn from_answer(answer: impl AsRef<str>) -> Self {
+        let Some(tokens) = wire::tokens(answer.as_ref().as_bytes()) else {
+            panic!(
+                "a token answer is JSON with an access_token of visible ASCII characters; this text is none"
+            );
+        };
+        Self { tokens, port: 80 }
     }
 
     /// Sets the refresh token. Default: none, so the session ends when its token expires.
     #[must_use]
     pub fn refresh_token(mut self, token: impl Into<String>) -> Self {
-        self.refresh_token = Some(Secret::new(token.into()));
+        self.tokens.refresh_token = Some(Secret::new(token.into()));
         self
     }
 
     /// Sets the access token's lifetime, counted from the sign-in. Default: one hour.
     #[must_use]
     pub fn expires_in(mut self, lifetime: Duration) -> Self {
-        self.lifetime = lifetime;
+        self.tokens.lifetime = lifetime;
         self
     }
 
@@ -119,8 +139,10 @@ impl TestToken {
 }
 
 impl OscAuthLayer {
-    /// Makes a session without a provider, and returns the `Cookie` header that belongs to it. Does not check the rules of
-    /// [`Builder::authorize`](crate::Builder::authorize).
+    /// Makes a session without a sign-in, and returns the `Cookie` header that belongs to it. `Debug` hides its value.
+    ///
+    /// The session belongs to the layer's configured client. A client that registers itself has none, so such a session is not
+    /// refreshed.
     ///
     /// ```
     /// use std::convert::Infallible;
@@ -145,18 +167,39 @@ impl OscAuthLayer {
     /// ```
     ///
     /// # Panics
-    /// If the session store fails.
-    pub async fn sign_in_for_test(&self, token: TestToken) -> HeaderValue {
-        let bearer = bearer(token.access_token.expose()).expect("checked by TestToken::new");
-        let tokens = Tokens { bearer, refresh_token: token.refresh_token, lifetime: token.lifetime };
-        let credentials = self.auth.sessions.provider.static_client().unwrap_or_else(|| {
-            Arc::new(Credentials { id: "test".to_owned(), secret: None, auth_method: None })
-        });
-        let begun = self.auth.sessions.begin(tokens, credentials, Device::default()).await;
-        let begun = begun.expect("the session store takes a session");
-        let name = self.auth.config.cookies.session_name(|| token.port);
-        HeaderValue::try_from(format!("{name}={}", begun.held_by().id().cookie_value()))
-            .expect("a name and base64 are valid in a header")
+    /// If the session store fails, or if [`Builder::authorize`](crate::Builder::authorize) or
+    /// [`allowed_workspaces`](crate::Builder::allowed_workspaces) does not admit the token's user. To see how your app refuses
+    /// such a user, use the mock's `sign_in_as`, which returns the 403.
+    #[track_caller]
+    pub fn sign_in_for_test(&self, token: TestToken) -> impl Future<Output = HeaderValue> + Send + use<'_> {
+        let caller = Location::caller();
+        let TestToken { tokens, port } = token;
+        async move {
+            if !self.auth.sessions.admits(&tokens, None) {
+                let user = user_of(&tokens);
+                panic!("the app's rules (authorize, allowed_workspaces) do not admit {user} ({caller})");
+            }
+            let credentials = self.auth.sessions.provider.static_client().unwrap_or_else(|| {
+                Arc::new(Credentials { id: "test".to_owned(), secret: None, auth_method: None })
+            });
+            let begun = self.auth.sessions.begin(tokens, credentials, Device::default()).await;
+            let begun = begun.unwrap_or_else(|error| panic!("the session store failed: {error} ({caller})"));
+            let name = self.auth.config.cookies.session_name(|| port);
+            let cookie = HeaderValue::try_from(format!("{name}={}", begun.held_by().id().cookie_value()));
+            let mut cookie = cookie.expect("a name and base64 are valid in a header");
+            cookie.set_sensitive(true);
+            cookie
+        }
+    }
+}
+
+fn user_of(tokens: &Tokens) -> String {
+    match Claims::of(tokens.access_token()) {
+        None => "a token that names no user and no workspace".to_owned(),
+        Some(Claims { tenant_id, user_id: None }) => format!("the workspace {tenant_id:?}"),
+        Some(Claims { tenant_id, user_id: Some(user) }) => {
+            format!("the user {user:?} of the workspace {tenant_id:?}")
+        }
     }
 }
 
@@ -165,63 +208,5 @@ impl OscAuthLayer {
     #[must_use]
     pub fn tasks_under_way(&self) -> usize {
         self.auth.sessions.tasks.len()
-    }
-}
-
-/// Stands still until the test moves it. Clones move together.
-///
-/// ```
-/// use std::time::Duration;
-/// use osc_auth_layer::{Clock, test_util::TestClock};
-///
-/// let clock = TestClock::new();
-/// let before = clock.now();
-/// clock.advance(Duration::from_secs(3600));
-/// assert_eq!(clock.now(), before + Duration::from_secs(3600));
-/// ```
-#[derive(Clone, Debug)]
-pub struct TestClock(Arc<watch::Sender<SystemTime>>);
-
-impl TestClock {
-    /// Returns a clock that stands at the current time.
-    #[must_use]
-    pub fn new() -> Self {
-        Self(Arc::new(watch::Sender::new(SystemTime::now())))
-    }
-
-    /// Moves the clock ahead, and wakes the tasks whose sleep ends by then.
-    ///
-    /// # Panics
-    /// If the new time is beyond the range of `SystemTime`.
-    pub fn advance(&self, duration: Duration) {
-        self.0.send_modify(|now| *now += duration);
-    }
-
-    /// Sets the clock to any time, ahead or back.
-    pub fn set(&self, now: SystemTime) {
-        self.0.send_replace(now);
-    }
-}
-
-impl Default for TestClock {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-impl Clock for TestClock {
-    fn now(&self) -> SystemTime {
-        *self.0.borrow()
-    }
-
-    fn sleep(&self, duration: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>> {
-        let until = self.now().checked_add(duration);
-        let mut receiver = self.0.subscribe();
-        // This clone keeps the sender alive, so that waiting cannot fail.
-        let clock = self.clone();
-        Box::pin(async move {
-            let _ = receiver.wait_for(|now| until.is_some_and(|until| *now >= until)).await;
-            drop(clock);
-        })
     }
 }

@@ -27,5 +27,6 @@ mod sources;
 mod sqlite;
 mod stores;
 mod strangers;
+mod test_tools;
 mod tower_services;
 mod user;

@@ -5,14 +5,15 @@ use std::pin::Pin;
 use std::time::{Duration, SystemTime};
 
 use osc_auth_layer::Clock;
-use osc_auth_layer::test_util::TestClock;
 
-/// A clock that stands still until it is moved, like [`TestClock`], but ends the pause before a retry at
+use crate::StillClock;
+
+/// A clock that stands still until it is moved, like [`StillClock`], but ends the pause before a retry at
 /// once.
 ///
 /// A retry waits less than two seconds. With this clock, tests need not move the clock at the right moment.
 #[derive(Clone, Debug, Default)]
-pub struct QuickClock(TestClock);
+pub struct QuickClock(StillClock);
 
 impl QuickClock {
     /// Returns a clock that shows the current time.

@@ -7,15 +7,14 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use osc_auth_layer::Clock;
-use osc_auth_layer::test_util::TestClock;
 use tokio::sync::{Notify, watch};
 
-use crate::soon;
+use crate::{StillClock, soon};
 
-/// A [`TestClock`] that lets a test wait until the layer sleeps on it. Clones share their time.
+/// A [`StillClock`] that lets a test wait until the layer sleeps on it. Clones share their time.
 #[derive(Clone, Debug)]
 pub struct WatchedClock {
-    clock: TestClock,
+    clock: StillClock,
     sleeps: Arc<watch::Sender<Vec<Duration>>>,
     dropped: Arc<Notify>,
 }
@@ -23,7 +22,7 @@ pub struct WatchedClock {
 impl Default for WatchedClock {
     fn default() -> Self {
         Self {
-            clock: TestClock::new(),
+            clock: StillClock::default(),
             sleeps: Arc::new(watch::Sender::new(Vec::new())),
             dropped: Arc::default(),
         }

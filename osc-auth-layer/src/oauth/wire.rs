@@ -192,7 +192,8 @@ struct TokenAnswer {
     expires_in: Option<Box<RawValue>>,
 }
 
-fn tokens(body: &[u8]) -> Option<Tokens> {
+/// Reads the body of a successful token response.
+pub(crate) fn tokens(body: &[u8]) -> Option<Tokens> {
     let answer: TokenAnswer = serde_json::from_slice(body).ok()?;
     if answer.token_type.is_some_and(|kind| !kind.eq_ignore_ascii_case("bearer")) {
         return None;

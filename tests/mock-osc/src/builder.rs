@@ -112,7 +112,7 @@ impl Builder {
     #[track_caller]
     pub fn user(mut self, id: &str, workspaces: &[&str]) -> Self {
         assert!(!id.contains('/'), "the user id {id:?} contains a slash");
-        assert!(!workspaces.is_empty(), "the user {id} has no workspace");
+        assert!(!workspaces.is_empty(), "the user {id:?} has no workspace");
         self.users.push(User::new(id, workspaces));
         self
     }

@@ -23,7 +23,7 @@ impl MockOsc {
     #[track_caller]
     pub fn workspace(&self, name: &str) -> WorkspaceControls<'_> {
         let exists = self.with_world(|world| world.platform.workspace_mut(name).is_some());
-        assert!(exists, "the mock has no workspace {name}");
+        assert!(exists, "the mock has no workspace {name:?}");
         WorkspaceControls { osc: self, name: name.to_owned() }
     }
 
@@ -98,6 +98,7 @@ impl WorkspaceControls<'_> {
     ///
     /// # Panics
     /// If the mock has no such service.
+    #[track_caller]
     pub fn add_instance(&self, service: &str, name: &str, fields: Map<String, Value>) {
         let service = known(service);
         self.osc.with_world(|world| {
@@ -120,6 +121,7 @@ impl WorkspaceControls<'_> {
     ///
     /// # Panics
     /// If the mock has no such service.
+    #[track_caller]
     pub fn suspend_instance(&self, service: &str, name: &str) -> bool {
         let service = known(service);
         self.with(|workspace| {
@@ -135,6 +137,10 @@ impl WorkspaceControls<'_> {
 }
 
 /// Returns the service. A misspelt name fails the test instead of looking like an empty workspace.
+#[track_caller]
 pub(super) fn known(service: &str) -> &'static Service {
-    find(service).unwrap_or_else(|| panic!("the mock has no service {service}"))
+    match find(service) {
+        Some(service) => service,
+        None => panic!("the mock has no service {service:?}"),
+    }
 }

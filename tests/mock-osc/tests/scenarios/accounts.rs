@@ -111,7 +111,7 @@ async fn a_test_brings_its_own_users() {
 }
 
 #[tokio::test]
-#[should_panic(expected = "the mock has no workspace adalovelac")]
+#[should_panic(expected = "the mock has no workspace \"adalovelac\"")]
 async fn a_misspelt_workspace_fails_the_test() {
     start().await.workspace("adalovelac");
 }

@@ -98,7 +98,7 @@ async fn subscription_entries_can_have_any_url_and_lack_fields() {
 }
 
 #[tokio::test]
-#[should_panic(expected = "the mock has no service minio")]
+#[should_panic(expected = "the mock has no service \"minio\"")]
 async fn a_misspelt_service_fails_the_test() {
     start().await.set_api_url("minio", "https://evil.example/x");
 }
