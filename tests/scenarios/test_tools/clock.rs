@@ -15,6 +15,9 @@ use osc_tests::{
 };
 use tower::{Layer, ServiceExt, service_fn};
 
+/// A request waits for ten seconds, and a request to the provider for 25.
+const PATIENCE: Duration = Duration::from_secs(15);
+
 /// An app whose user is signed in, and a clock that nobody moves from here on.
 struct Scene {
     osc: MockOsc,
@@ -88,8 +91,9 @@ async fn paused_time_passes_through_the_retry() {
 #[tokio::test(start_paused = true)]
 async fn a_request_gives_up_on_a_provider_that_hangs() {
     let scene = Scene::with_expired_token().await;
-    let hold = scene.osc.hold(Endpoint::Token);
+    let (hold, begun) = (scene.osc.hold(Endpoint::Token), tokio::time::Instant::now());
     assert_eq!(scene.outage("/").await, "temporarily_unavailable");
+    assert!(begun.elapsed() < PATIENCE, "{:?}", begun.elapsed());
     assert!(token_of(&scene.get("/public").await).is_none());
     hold.release();
 }
@@ -130,13 +134,14 @@ async fn a_store_that_hangs_is_answered_as_an_outage() {
 #[tokio::test(start_paused = true)]
 async fn a_callback_gives_up_on_a_provider_that_hangs() {
     let scene = Scene::with(|layer| layer).await;
-    let hold = scene.osc.hold(Endpoint::Token);
+    let (hold, begun) = (scene.osc.hold(Endpoint::Token), tokio::time::Instant::now());
     let error = scene
         .osc
         .sign_in_as("grace", &scene.layer.layer(service_fn(echo::<String>)))
         .await
         .expect_err("it hangs");
     assert_eq!(error.status(), Some(502), "{error}");
+    assert!(begun.elapsed() < PATIENCE, "{:?}", begun.elapsed());
     hold.release();
 }
 
