@@ -202,7 +202,7 @@ check_fuzz() {
 }
 
 browse() {
-    cd tests/browser && node --test --test-reporter=spec consent.mjs signin.mjs instances.mjs restart.mjs account.mjs back.mjs on-osc.mjs
+    cd tests/browser && node --test --test-reporter=spec consent.mjs signin.mjs instances.mjs restart.mjs account.mjs two-users.mjs narrow.mjs back.mjs on-osc.mjs
 }
 
 browse_every_way() {

@@ -68,6 +68,8 @@ export class Platform {
   personalToken = undefined;
   outOfOrder = false;
   strangersPage = '';
+  /** The id of a service, and the one that the sample knows it by. */
+  rename = undefined;
   /** The requests so far. */
   asked = [];
 
@@ -102,9 +104,13 @@ export class Platform {
     const chunks = [];
     for await (const chunk of request) chunks.push(chunk);
     const { host, connection, 'content-length': _, 'transfer-encoding': __, ...headers } = request.headers;
-    const body = chunks.length ? Buffer.concat(chunks) : undefined;
-    const answer = await fetch(this.target + request.url, { method: request.method, headers, body });
-    const text = await answer.text();
+    const [real, shown] = this.rename ?? [];
+    const url = shown ? request.url.replaceAll(shown, real) : request.url;
+    const sent = chunks.length ? Buffer.concat(chunks).toString() : undefined;
+    const body = shown ? sent?.replaceAll(shown, real) : sent;
+    const answer = await fetch(this.target + url, { method: request.method, headers, body });
+    let text = await answer.text();
+    if (shown) text = text.replaceAll(`"${real}"`, `"${shown}"`);
     for (const [, token] of text.matchAll(/"token":\s*"([^"]+)"/g)) this.tokens.add(token);
     response.writeHead(answer.status, { 'content-type': answer.headers.get('content-type') ?? 'text/plain' });
     response.end(text);

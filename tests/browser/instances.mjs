@@ -122,9 +122,46 @@ for (const sample of ['osc-sample-axum', 'osc-sample-hyper']) {
       };
       await add('minio-minio');
       await page.getByRole('heading', { name: 'Instances of minio-minio' }).waitFor();
+      const answered = page.waitForResponse(`${home}/services/add`);
       await add('nobody-nothing');
-      await page.getByText('no such service').waitFor();
+      assert.equal((await answered).status(), 404);
+      await page.locator('form.add').getByRole('alert').getByText('no such service').waitFor();
+      assert.equal(await page.getByRole('textbox', { name: 'Add a service' }).inputValue(), 'nobody-nothing');
+      await page.getByRole('heading', { name: 'Instances of minio-minio' }).waitFor();
       await shoot(page, `${sample}-no-such-service`);
+    });
+
+    test('a refused note and a refused removal are reported on the dashboard', async () => {
+      const long = 'x'.repeat(501);
+      const note = () => page.getByRole('textbox', { name: 'Only you see it.' });
+      await note().evaluate((field) => field.removeAttribute('maxlength'));
+      await note().fill(long);
+      const saved = page.waitForResponse(`${home}/note`);
+      await page.getByRole('button', { name: 'Save' }).click();
+      assert.equal((await saved).status(), 400);
+      await page.locator('.note').getByRole('alert').getByText('more than 500 characters').waitFor();
+      assert.equal(await note().inputValue(), long);
+
+      await row(page, 'demo').getByText('Remove', { exact: true }).click();
+      await row(page, 'demo').locator('input[name=name]').evaluate((field) => (field.value = 'gone'));
+      const removed = page.waitForResponse(`${home}/instances/remove`);
+      await page.getByRole('button', { name: 'Remove demo for good' }).click();
+      assert.equal((await removed).status(), 404);
+      await page.locator('.panel').getByRole('alert').waitFor();
+      await row(page, 'demo').waitFor();
+    });
+
+    test('a note keeps its lines and its place', async () => {
+      const lines = '1\n2'.repeat(166);
+      const note = () => page.getByRole('textbox', { name: 'Only you see it.' });
+      await note().fill(lines);
+      await page.getByRole('button', { name: 'Save' }).click();
+      await page.waitForURL(`${home}/dashboard?service=*`);
+      assert.equal(await note().inputValue(), lines);
+      await note().fill('');
+      await page.getByRole('button', { name: 'Save' }).click();
+      await page.waitForURL(`${home}/dashboard?service=*`);
+      assert.equal(await note().inputValue(), '');
     });
   });
 }

@@ -19,7 +19,7 @@ use tokio::sync::watch;
 
 const BROWSER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/browser");
 /// The samples' script, so that the matrix tests what app authors copy.
-const SESSION_SCRIPT: &str = include_str!("../../samples/app/pages/session.js");
+const SESSION_SCRIPT: &str = include_str!("../../samples/app/src/session.js");
 
 /// The state of the app: the forms that it received and the event streams that are open.
 #[derive(Clone, Default)]
@@ -71,14 +71,16 @@ async fn deep(user: OscUser, uri: Uri) -> Html<String> {
 }
 
 /// A page that no cache may keep.
-async fn no_store(user: OscUser) -> impl IntoResponse {
-    ([(header::CACHE_CONTROL, "no-store")], personal(user).await)
+async fn no_store(user: OscUser, uri: Uri) -> impl IntoResponse {
+    ([(header::CACHE_CONTROL, "no-store")], personal(user, uri).await)
 }
 
 /// A page with the script of the samples.
-async fn personal(user: OscUser) -> Html<String> {
-    let script = "<p id=\"session\"></p><script src=\"/session.js\"></script>";
-    layout("Personal", &format!("{}{script}", signed_in(&user)))
+async fn personal(user: OscUser, uri: Uri) -> Html<String> {
+    let here = escape(uri.path());
+    let who = json!({ "user": user.user_id(), "workspace": user.workspace() }).to_string();
+    let place = format!("<p id=\"session\" data-here=\"{here}\" data-user=\"{}\"></p>", escape(&who));
+    layout("Personal", &format!("{}{place}<script src=\"/session.js\"></script>", signed_in(&user)))
 }
 
 async fn save(State(events): State<Events>, _: OscUser) -> Redirect {

@@ -81,11 +81,26 @@ impl Browser {
         self.send(Method::POST, path, &headers).await
     }
 
+    /// Submits a form of a page of the app, with these fields.
+    pub async fn submit(&mut self, path: &str, fields: &[(&str, &str)]) -> Answer {
+        let form = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
+        let mut headers = NAVIGATION.to_vec();
+        headers.push(("sec-fetch-site", "same-origin"));
+        headers.push(("content-type", "application/x-www-form-urlencoded"));
+        let mut request = self.request(Method::POST, path, &headers);
+        *request.body_mut() = form.into();
+        self.send_raw(request).await
+    }
+
     /// Sends a request with the browser's cookies and host before `headers`.
     ///
     /// # Panics
     /// If the app fails, or the request cannot be made.
     pub async fn send(&mut self, method: Method, path: &str, headers: &[(&str, &str)]) -> Answer {
+        self.send_raw(self.request(method, path, headers)).await
+    }
+
+    fn request(&self, method: Method, path: &str, headers: &[(&str, &str)]) -> Request<Body> {
         let mut request = Request::new(Body::default());
         *request.method_mut() = method;
         *request.uri_mut() = path.parse().expect("a path");
@@ -97,7 +112,7 @@ impl Browser {
             let name: HeaderName = name.parse().expect("a header name");
             request.headers_mut().append(name, value.parse().expect("a header value"));
         }
-        self.send_raw(request).await
+        request
     }
 
     /// Sends a request unchanged, without the browser's cookies. The browser keeps the cookies of the answer.

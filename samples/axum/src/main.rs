@@ -3,29 +3,23 @@
 use std::process::ExitCode;
 use std::time::{Duration, UNIX_EPOCH};
 
-use axum::extract::{Form, Query, State};
+use axum::extract::{Query, Request, State};
 use axum::http::{StatusCode, Uri, header};
-use axum::middleware::map_response;
-use axum::response::{Html, IntoResponse, Redirect, Response};
+use axum::middleware::{Next, from_fn_with_state, map_response};
+use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use osc_auth_layer::workspace::TokenBalance;
-use osc_auth_layer::{
-    ContextError, DrainLayer, OscContext, OscSession, OscToken, OscUser, OscVisitor, SessionError,
-};
+use osc_auth_layer::{ContextError, DrainLayer, OscContext, OscToken, OscVisitor};
+use osc_sample_app::{Answer, AnyError, App, Creation, HEADERS, SCRIPT};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use tower_http::csrf::CsrfLayer;
+use tower_http::csrf::{CsrfLayer, ProtectionError};
 use tracing_subscriber::EnvFilter;
 
-use app::creations::Creations;
-use app::dashboard::{Dashboard, Refused};
-use app::notes::Notes;
-use app::setup::{AnyError, configure, listen};
-use app::{account, pages, stop};
+use form::OscForm;
 
-#[path = "../../app/mod.rs"]
-mod app;
+mod form;
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -41,15 +35,18 @@ async fn main() -> ExitCode {
 }
 
 async fn run() -> Result<(), AnyError> {
-    let auth = configure().await?.public_path("/").public_path("/healthz").public_path("/session.js");
+    let auth = osc_sample_app::configure().await?;
+    let auth = auth.public_path("/").public_path("/healthz").public_path("/session.js");
     let auth = auth.redirect_to_signin().build()?;
+    // The pages name this package.
+    let app = App::new(env!("CARGO_PKG_NAME"));
     let router = Router::new()
         .route("/", get(home))
         .route("/healthz", get(async || "ok"))
         .route("/session.js", get(script))
         .route("/dashboard", get(dashboard))
         .route("/note", post(note))
-        .route(account::PATH, get(account_page))
+        .route("/account", get(account))
         .route("/account/end", post(end_session))
         .route("/account/end-all", post(sign_out_everywhere))
         .route("/services/add", post(add))
@@ -61,26 +58,49 @@ async fn run() -> Result<(), AnyError> {
         .route("/api/session", get(session))
         .fallback(not_found)
         .method_not_allowed_fallback(not_found)
-        .with_state(Kept::default())
+        .with_state(app.clone())
         // SameSite=Lax blocks the session cookie in forms from other sites, but not in forms from another
         // port of this host or from a sibling domain.
-        .layer(CsrfLayer::new().with_rejection_response(|_| forged()))
+        .layer(CsrfLayer::new())
+        .layer(from_fn_with_state(app, explain_forged))
         .layer(map_response(with_headers))
         // Outside of all routes, so it sees every path. It serves some of the paths itself.
         .layer(auth.clone())
         // Lets a client that is still sending a body read an early answer.
         .layer(DrainLayer::new());
 
-    let listener = listen().await?;
+    let listener = osc_sample_app::listen().await?;
     println!("Open http://localhost:{}", listener.local_addr()?.port());
-    let server = axum::serve(listener, router).with_graceful_shutdown(stop::signal());
+    let server = axum::serve(listener, router).with_graceful_shutdown(osc_sample_app::signal());
     tokio::select! {
         ended = server.into_future() => ended?,
-        () = async { stop::signal().await; stop::patience().await } => {}
+        () = async { osc_sample_app::signal().await; osc_sample_app::patience().await } => {}
     }
     // A running refresh has used up the session's refresh token. Wait until its new tokens are stored.
     auth.shutdown(Duration::from_secs(30)).await;
     Ok(())
+}
+
+/// The query of a page, or the fields of a form. A missing field is empty.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Fields {
+    service: String,
+    name: String,
+    options: String,
+    note: String,
+    id: String,
+    /// The service that the page of the form shows.
+    shown: String,
+}
+
+// A public page: the visitor may be anonymous, or unknown in an outage.
+async fn home(State(app): State<App>, visitor: OscVisitor) -> Answer {
+    app.home(&visitor)
+}
+
+async fn script() -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, "text/javascript; charset=utf-8")], SCRIPT)
 }
 
 #[derive(Deserialize)]
@@ -88,115 +108,41 @@ struct Pick {
     service: Option<String>,
 }
 
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Target {
-    service: String,
-    name: String,
-    options: String,
+async fn dashboard(State(app): State<App>, token: OscToken, Query(pick): Query<Pick>) -> Answer {
+    app.dashboard(&token, pick.service.as_deref()).await
 }
 
-/// The state of this process, for all visitors.
-#[derive(Clone, Default)]
-struct Kept {
-    creations: Creations,
-    notes: Notes,
+async fn progress(State(app): State<App>, token: OscToken, Query(of): Query<Fields>) -> Answer {
+    app.progress(&token, &of.service, &of.name).await
 }
 
-// A public page: the visitor may be anonymous, or unknown in an outage.
-async fn home(visitor: OscVisitor) -> Html<String> {
-    Html(pages::home(&visitor))
+async fn account(State(app): State<App>, token: OscToken) -> Answer {
+    app.account(&token).await
 }
 
-async fn script() -> impl IntoResponse {
-    ([(header::CONTENT_TYPE, "text/javascript; charset=utf-8")], pages::SCRIPT)
+async fn note(State(app): State<App>, token: OscToken, OscForm(form): OscForm<Fields>) -> Answer {
+    app.keep_note(&token, &form.shown, &form.note).await
 }
 
-#[derive(Deserialize)]
-struct Note {
-    note: String,
+async fn add(State(app): State<App>, token: OscToken, OscForm(form): OscForm<Fields>) -> Answer {
+    app.add_service(&token, &form.shown, &form.service).await
 }
 
-async fn note(State(kept): State<Kept>, user: OscUser, Form(Note { note }): Form<Note>) -> Redirect {
-    kept.notes.keep(&user, &note);
-    Redirect::to("/dashboard")
+async fn create(State(app): State<App>, token: OscToken, OscForm(form): OscForm<Fields>) -> Answer {
+    let Fields { service, name, options, .. } = &form;
+    app.create(&token, Creation { service, name, options }).await
 }
 
-async fn account_page(token: OscToken) -> Result<Html<String>, ErrorPage> {
-    Ok(Html(account::page(&token).await?))
+async fn remove(State(app): State<App>, token: OscToken, OscForm(form): OscForm<Fields>) -> Answer {
+    app.remove(&token, &form.service, &form.name).await
 }
 
-#[derive(Deserialize)]
-struct SessionId {
-    id: String,
+async fn end_session(State(app): State<App>, token: OscToken, OscForm(form): OscForm<Fields>) -> Answer {
+    app.end_session(&token, &form.id).await
 }
 
-async fn end_session(
-    session: OscSession,
-    Form(SessionId { id }): Form<SessionId>,
-) -> Result<Redirect, ErrorPage> {
-    // Only the user's own sessions have an id that this ends.
-    session.end(&id).await?;
-    Ok(Redirect::to(account::PATH))
-}
-
-async fn sign_out_everywhere(session: OscSession) -> Result<Redirect, ErrorPage> {
-    session.sign_out_everywhere().await?;
-    Ok(Redirect::to("/"))
-}
-
-async fn dashboard(
-    State(kept): State<Kept>,
-    token: OscToken,
-    Query(pick): Query<Pick>,
-) -> Result<Html<String>, ErrorPage> {
-    let dashboard =
-        Dashboard::load(&token, &kept.creations, &kept.notes, pick.service.as_deref(), None).await?;
-    Ok(Html(dashboard.render()))
-}
-
-async fn add(osc: OscContext, Form(pick): Form<Pick>) -> Result<Redirect, ErrorPage> {
-    let service = osc.activate_service(pick.service.unwrap_or_default().trim()).await?;
-    Ok(Redirect::to(&pages::dashboard_path(&service.service_id)))
-}
-
-async fn create(
-    State(kept): State<Kept>,
-    token: OscToken,
-    Form(Target { service, name, options }): Form<Target>,
-) -> Result<Response, ErrorPage> {
-    match kept.creations.begin(token.context(), &service, &name, &options).await {
-        Ok(()) => Ok(Redirect::to(&pages::progress_path(&service, &name)).into_response()),
-        Err(error) => {
-            let refused = Some(Refused { name: &name, options: &options, error: error.clone() });
-            let page = Dashboard::load(&token, &kept.creations, &kept.notes, Some(&service), refused).await;
-            // The dashboard cannot be loaded either. The first error is the one to show.
-            let Ok(page) = page else { return Err(error.into()) };
-            Ok((error.response_status(), Html(page.render())).into_response())
-        }
-    }
-}
-
-async fn progress(
-    State(kept): State<Kept>,
-    osc: OscContext,
-    Query(Target { service, name, .. }): Query<Target>,
-) -> Result<Response, ErrorPage> {
-    let progress = kept.creations.progress(&osc, &service, &name).await?;
-    Ok(match pages::progress(&service, &name, &progress) {
-        Some(page) => Html(page).into_response(),
-        None => Redirect::to(&pages::dashboard_path(&service)).into_response(),
-    })
-}
-
-async fn remove(
-    State(kept): State<Kept>,
-    osc: OscContext,
-    Form(Target { service, name, .. }): Form<Target>,
-) -> Result<Redirect, ErrorPage> {
-    osc.remove_instance(&service, &name).await?;
-    kept.creations.forget(&osc, &service, &name);
-    Ok(Redirect::to(&pages::dashboard_path(&service)))
+async fn sign_out_everywhere(State(app): State<App>, token: OscToken, _: OscForm<Fields>) -> Answer {
+    app.sign_out_everywhere(&token).await
 }
 
 async fn balance(osc: OscContext) -> Result<Json<TokenBalance>, ContextError> {
@@ -214,41 +160,28 @@ async fn session(token: OscToken) -> Json<Value> {
     Json(json!({ "expires_at": expires_at.unwrap_or_default().as_secs() }))
 }
 
-async fn not_found(uri: Uri) -> Response {
-    let text = "This page does not exist.";
-    match uri.path().starts_with("/api/") {
-        true => {
-            let error = json!({ "error": "not_found", "error_description": text });
-            (StatusCode::NOT_FOUND, Json(error)).into_response()
-        }
-        false => ErrorPage(StatusCode::NOT_FOUND, text.to_owned()).into_response(),
+async fn not_found(State(app): State<App>, token: Option<OscToken>, uri: Uri) -> Response {
+    if uri.path().starts_with("/api/") {
+        let error = json!({ "error": "not_found", "error_description": "This path does not exist." });
+        return (StatusCode::NOT_FOUND, Json(error)).into_response();
     }
+    app.not_found(token.as_ref()).into_response()
 }
 
-fn forged() -> Response {
-    ErrorPage(StatusCode::FORBIDDEN, pages::FORGED.to_owned()).into_response()
+/// Gives the refusal of a form from another site a page.
+async fn explain_forged(
+    State(app): State<App>,
+    token: Option<OscToken>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let response = next.run(request).await;
+    match response.extensions().get::<ProtectionError>() {
+        Some(_) => app.forged(token.as_ref()).into_response(),
+        None => response,
+    }
 }
 
 async fn with_headers(response: Response) -> impl IntoResponse {
-    (pages::HEADERS, response)
-}
-
-struct ErrorPage(StatusCode, String);
-
-impl From<ContextError> for ErrorPage {
-    fn from(error: ContextError) -> Self {
-        Self(error.response_status(), pages::sentence(&error))
-    }
-}
-
-impl From<SessionError> for ErrorPage {
-    fn from(error: SessionError) -> Self {
-        Self(account::status_of(&error), pages::sentence(&error))
-    }
-}
-
-impl IntoResponse for ErrorPage {
-    fn into_response(self) -> Response {
-        (self.0, Html(pages::error(self.0, &self.1))).into_response()
-    }
+    (HEADERS, response)
 }

@@ -9,21 +9,15 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
-use osc_auth_layer::{DrainLayer, OscToken, OscVisitor, SessionError};
-use serde_json::json;
-use tower::{ServiceBuilder, service_fn};
-use tower_http::csrf::CsrfLayer;
+use osc_auth_layer::{ContextError, DrainLayer, OscToken, OscVisitor};
+use osc_sample_app::{Answer, AnyError, App, Creation, HEADERS, SCRIPT};
+use serde_json::{Value, json};
+use tower::{Layer, ServiceBuilder, ServiceExt, service_fn};
+use tower_http::csrf::{CsrfLayer, ProtectionError};
 use tracing_subscriber::EnvFilter;
 
-use app::creations::Creations;
-use app::dashboard::{Dashboard, Refused};
-use app::notes::Notes;
-use app::setup::{AnyError, configure, listen};
-use app::{account, pages, stop};
-use web::{Failure, Form, Incoming, Reply, html, json, read, script, see_other};
+use web::{Form, Incoming, Reply, json, read, script};
 
-#[path = "../../app/mod.rs"]
-mod app;
 mod web;
 
 #[tokio::main]
@@ -40,27 +34,26 @@ async fn main() -> ExitCode {
 }
 
 async fn run() -> Result<(), AnyError> {
-    let auth = configure().await?.public_path("/").public_path("/healthz").public_path("/session.js");
+    let auth = osc_sample_app::configure().await?;
+    let auth = auth.public_path("/").public_path("/healthz").public_path("/session.js");
     let auth = auth.redirect_to_signin().build()?;
-    let kept = Kept::default();
+    // The pages name this package.
+    let app = App::new(env!("CARGO_PKG_NAME"));
     let service = ServiceBuilder::new()
         // Lets a client that is still sending a body read an early answer.
         .layer(DrainLayer::new())
         .layer(auth.clone())
         .map_response(with_headers)
-        // SameSite=Lax blocks the session cookie in forms from other sites, but not in forms from another
-        // port of this host or from a sibling domain.
-        .layer(CsrfLayer::new().with_rejection_response(|_| forged()))
-        .service(service_fn(move |request| answer(kept.clone(), request)));
+        .service(service_fn(move |request| answer(app.clone(), request)));
 
-    let listener = listen().await?;
+    let listener = osc_sample_app::listen().await?;
     println!("Open http://localhost:{}", listener.local_addr()?.port());
 
     let mut server = auto::Builder::new(TokioExecutor::new());
     // Without a timer, a connection that never sends its headers would stay open for ever.
     server.http1().timer(TokioTimer::new());
     let connections = GracefulShutdown::new();
-    let mut stop = std::pin::pin!(stop::signal());
+    let mut stop = std::pin::pin!(osc_sample_app::signal());
     loop {
         let stream = tokio::select! {
             () = &mut stop => break,
@@ -86,137 +79,108 @@ async fn run() -> Result<(), AnyError> {
     drop(listener);
     tokio::select! {
         () = connections.shutdown() => {}
-        () = stop::patience() => {}
+        () = osc_sample_app::patience() => {}
     }
     // A running refresh has used up the session's refresh token. Wait until its new tokens are stored.
     auth.shutdown(Duration::from_secs(30)).await;
     Ok(())
 }
 
-/// The state of this process, for all visitors.
-#[derive(Clone, Default)]
-struct Kept {
-    creations: Creations,
-    notes: Notes,
-}
-
-async fn answer(kept: Kept, request: Request<Incoming>) -> Result<Reply, Infallible> {
-    let is_api = request.uri().path().starts_with("/api/");
-    Ok(match route(&kept, request).await {
-        Ok(reply) => reply,
-        Err(Failure { status, error, text }) if is_api => {
-            json(status, &json!({ "error": error, "error_description": text }))
-        }
-        Err(Failure { status, text, .. }) => html(status, pages::error(status, &pages::sentence(&text))),
+async fn answer(app: App, request: Request<Incoming>) -> Result<Reply, Infallible> {
+    // The layer adds the token. It can be missing on public paths only.
+    let token = request.extensions().get::<OscToken>().cloned();
+    // SameSite=Lax blocks the session cookie in forms from other sites, but not in forms from another
+    // port of this host or from a sibling domain.
+    let guarded = CsrfLayer::new().layer(service_fn(|request| route(&app, token.clone(), request)));
+    let reply = guarded.oneshot(request).await?;
+    Ok(match reply.extensions().get::<ProtectionError>() {
+        Some(_) => app.forged(token.as_ref()).map(Into::into),
+        None => reply,
     })
 }
 
-fn forged() -> Reply {
-    html(StatusCode::FORBIDDEN, pages::error(StatusCode::FORBIDDEN, pages::FORGED))
-}
-
 fn with_headers<B>(mut response: Response<B>) -> Response<B> {
-    for (name, value) in pages::HEADERS {
+    for (name, value) in HEADERS {
         response.headers_mut().insert(name, HeaderValue::from_static(value));
     }
     response
 }
 
-async fn route(kept: &Kept, request: Request<Incoming>) -> Result<Reply, Failure> {
-    // The layer adds the token. It can be missing on public paths only.
-    let token = request.extensions().get::<OscToken>().cloned();
+async fn route(app: &App, token: Option<OscToken>, request: Request<Incoming>) -> Result<Reply, Infallible> {
+    let (method, path) = (request.method().as_str(), request.uri().path());
     let query = Form::new(request.uri().query().unwrap_or_default());
-    match (request.method().as_str(), request.uri().path(), token) {
-        ("GET" | "HEAD", "/", _) => {
-            // In an outage the visitor of a public page is unknown.
-            let visitor = OscVisitor::of(request.extensions());
-            Ok(html(StatusCode::OK, pages::home(&visitor)))
-        }
-        ("GET" | "HEAD", "/session.js", _) => Ok(script(pages::SCRIPT)),
-        ("GET" | "HEAD", "/healthz", _) => Ok(Response::new("ok".into())),
-        ("GET" | "HEAD", "/dashboard", Some(token)) => {
-            let dashboard =
-                Dashboard::load(&token, &kept.creations, &kept.notes, query.get("service"), None).await?;
-            Ok(html(StatusCode::OK, dashboard.render()))
-        }
-        ("GET" | "HEAD", account::PATH, Some(token)) => {
-            Ok(html(StatusCode::OK, account::page(&token).await?))
-        }
-        ("POST", "/account/end", Some(token)) => {
-            // Only the user's own sessions have an id that this ends.
-            token.session().end(read(request).await?.text("id")).await?;
-            Ok(see_other(account::PATH))
-        }
-        ("POST", "/account/end-all", Some(token)) => {
-            token.session().sign_out_everywhere().await?;
-            Ok(see_other("/"))
-        }
-        ("POST", "/services/add", Some(token)) => {
-            let form = read(request).await?;
-            let service = token.context().activate_service(form.text("service").trim()).await?;
-            Ok(see_other(&pages::dashboard_path(&service.service_id)))
-        }
-        ("POST", "/note", Some(token)) => {
-            let user = token.user().ok_or_else(unknown_user)?;
-            kept.notes.keep(&user, read(request).await?.text("note"));
-            Ok(see_other("/dashboard"))
-        }
-        ("POST", "/instances/create", Some(token)) => create(kept, &token, read(request).await?).await,
-        ("GET" | "HEAD", "/instances/progress", Some(token)) => {
-            let (service, name) = (query.text("service"), query.text("name"));
-            let progress = kept.creations.progress(&token.context(), service, name).await?;
-            Ok(match pages::progress(service, name, &progress) {
-                Some(page) => html(StatusCode::OK, page),
-                None => see_other(&pages::dashboard_path(service)),
-            })
-        }
-        ("POST", "/instances/remove", Some(token)) => {
-            let (form, osc) = (read(request).await?, token.context());
-            let (service, name) = (form.text("service"), form.text("name"));
-            osc.remove_instance(service, name).await?;
-            kept.creations.forget(&osc, service, name);
-            Ok(see_other(&pages::dashboard_path(service)))
-        }
-        ("GET" | "HEAD", "/api/balance", Some(token)) => {
-            Ok(json(StatusCode::OK, &token.context().token_balance().await?))
-        }
+    Ok(match (method, path, token) {
+        // In an outage the visitor of a public page is unknown.
+        ("GET" | "HEAD", "/", _) => app.home(&OscVisitor::of(request.extensions())).map(Into::into),
+        ("GET" | "HEAD", "/session.js", _) => script(SCRIPT),
+        ("GET" | "HEAD", "/healthz", _) => Response::new("ok".into()),
+        ("GET" | "HEAD", "/api/balance", Some(token)) => balance(&token).await.unwrap_or_else(failed),
         ("GET" | "HEAD", "/api/instances", Some(token)) => {
-            let instances = token.context().list_instances(query.text("service")).await?;
-            // Only these two fields, because the options may contain passwords.
-            let instances = instances.iter();
-            let instances = instances.map(|instance| json!({ "name": instance.name, "url": instance.url }));
-            Ok(json(StatusCode::OK, &instances.collect::<Vec<_>>()))
+            instances(&token, query.text("service")).await.unwrap_or_else(failed)
         }
-        ("GET" | "HEAD", "/api/session", Some(token)) => {
-            let expires_at = token.expires_at().duration_since(UNIX_EPOCH);
-            let expires_at = expires_at.unwrap_or_default().as_secs();
-            Ok(json(StatusCode::OK, &json!({ "expires_at": expires_at })))
+        ("GET" | "HEAD", "/api/session", Some(token)) => session(&token),
+        (_, path, _) if path.starts_with("/api/") => {
+            json(StatusCode::NOT_FOUND, &error("not_found", "This path does not exist."))
         }
-        _ => Err(Failure::new(StatusCode::NOT_FOUND, "not_found", "This page does not exist.")),
+        ("GET" | "HEAD", path, Some(token)) => show(app, &token, path, &query).await.map(Into::into),
+        ("POST", _, Some(token)) => post(app, &token, request).await.map(Into::into),
+        (.., token) => app.not_found(token.as_ref()).map(Into::into),
+    })
+}
+
+/// Answers with a page.
+async fn show(app: &App, token: &OscToken, path: &str, query: &Form) -> Answer {
+    match path {
+        "/dashboard" => app.dashboard(token, query.get("service")).await,
+        "/account" => app.account(token).await,
+        "/instances/progress" => app.progress(token, query.text("service"), query.text("name")).await,
+        _ => app.not_found(Some(token)),
     }
 }
 
-fn unknown_user() -> Failure {
-    let text = "This app cannot tell who you are. The app's log says why.";
-    Failure::new(StatusCode::INTERNAL_SERVER_ERROR, "user_unknown", text)
-}
-
-impl From<SessionError> for Failure {
-    fn from(error: SessionError) -> Self {
-        Self::new(account::status_of(&error), "session_unavailable", error.to_string())
+/// Does what a form asks for.
+async fn post(app: &App, token: &OscToken, request: Request<Incoming>) -> Answer {
+    let path = request.uri().path().to_owned();
+    let form = match read(request).await {
+        Ok(form) => form,
+        Err(problem) => return app.error(Some(token), StatusCode::BAD_REQUEST, &problem),
+    };
+    // Another user may have signed in since the page of this form was made.
+    if osc_sample_app::check_page(token, form.text(osc_sample_app::OSC_USER)).is_err() {
+        return app.other_user(token);
     }
-}
-
-async fn create(kept: &Kept, token: &OscToken, form: Form) -> Result<Reply, Failure> {
     let (service, name, options) = (form.text("service"), form.text("name"), form.text("options"));
-    match kept.creations.begin(token.context(), service, name, options).await {
-        Ok(()) => Ok(see_other(&pages::progress_path(service, name))),
-        Err(error) => {
-            let refused = Some(Refused { name, options, error: error.clone() });
-            let page = Dashboard::load(token, &kept.creations, &kept.notes, Some(service), refused).await;
-            // The dashboard cannot be loaded either. The first error is the one to show.
-            let Ok(page) = page else { return Err(error.into()) };
-            Ok(html(error.response_status(), page.render()))
-        }
+    match path.as_str() {
+        "/note" => app.keep_note(token, form.text("shown"), form.text("note")).await,
+        "/account/end" => app.end_session(token, form.text("id")).await,
+        "/account/end-all" => app.sign_out_everywhere(token).await,
+        "/services/add" => app.add_service(token, form.text("shown"), service).await,
+        "/instances/create" => app.create(token, Creation { service, name, options }).await,
+        "/instances/remove" => app.remove(token, service, name).await,
+        _ => app.not_found(Some(token)),
     }
+}
+
+async fn balance(token: &OscToken) -> Result<Reply, ContextError> {
+    Ok(json(StatusCode::OK, &token.context().token_balance().await?))
+}
+
+async fn instances(token: &OscToken, service: &str) -> Result<Reply, ContextError> {
+    let instances = token.context().list_instances(service).await?;
+    // Only these two fields, because the options may contain passwords.
+    let instances = instances.iter().map(|instance| json!({ "name": instance.name, "url": instance.url }));
+    Ok(json(StatusCode::OK, &instances.collect::<Vec<_>>()))
+}
+
+fn session(token: &OscToken) -> Reply {
+    let expires_at = token.expires_at().duration_since(UNIX_EPOCH);
+    json(StatusCode::OK, &json!({ "expires_at": expires_at.unwrap_or_default().as_secs() }))
+}
+
+fn failed(failure: ContextError) -> Reply {
+    json(failure.response_status(), &error(failure.kind().as_str(), &failure.to_string()))
+}
+
+fn error(name: &str, description: &str) -> Value {
+    json!({ "error": name, "error_description": description })
 }

@@ -54,7 +54,7 @@ pub(crate) async fn ends_all_of_a_user(cluster: Cluster) {
     for visitor in [&here, &there, &stranger] {
         warm(&cluster, visitor).await;
     }
-    post(&cluster, &here, 0, "/account/end-all").await;
+    sign_out_everywhere(&cluster, &here, 0).await;
     let ended = Instant::now();
     for visitor in [&here, &there] {
         for node in [1, 2, 0] {
@@ -111,6 +111,18 @@ async fn post(cluster: &Cluster, visitor: &Browser, node: usize, path: &str) {
     let mut browser = visitor.clone();
     browser.switch_app(cluster.nodes[node].app());
     let answer = soon(browser.post_from("same-origin", path)).await;
+    assert_eq!(answer.status(), StatusCode::SEE_OTHER, "{answer:?}");
+}
+
+/// Submits the form of the account page. It carries the user for whom the page was made.
+async fn sign_out_everywhere(cluster: &Cluster, visitor: &Browser, node: usize) {
+    let mut browser = visitor.clone();
+    browser.switch_app(cluster.nodes[node].app());
+    let page = soon(browser.navigate("/account")).await;
+    let page = String::from_utf8_lossy(page.body());
+    let (_, user) = page.split_once("name=\"osc_user\" value=\"").expect("a form with its user");
+    let (user, _) = user.split_once('"').expect("a whole value");
+    let answer = soon(browser.submit("/account/end-all", &[("osc_user", user)])).await;
     assert_eq!(answer.status(), StatusCode::SEE_OTHER, "{answer:?}");
 }
 

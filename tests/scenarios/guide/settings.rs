@@ -64,7 +64,7 @@ fn every_environment_variable_is_in_the_guide() {
     assert_same(PAGE, &layer, &names::<4>("## Environment variables"));
     let context = variables(&["osc-auth-layer/src/workspace/builder.rs"]);
     assert_same(PAGE, &context, &names::<3>("## Variables of `OscContext::from_env`"));
-    let samples = variables(&["samples/app/setup.rs"]);
+    let samples = variables(&["samples/app/src/setup.rs"]);
     let samples = samples.difference(&layer).cloned().collect();
     assert_same(PAGE, &samples, &names::<3>("## Variables of the samples"));
 }

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use osc_auth_layer::OscUser;
 
+/// In characters, each line break counted once.
 const LONGEST: usize = 500;
 const MOST: usize = 10_000;
 
@@ -18,15 +19,25 @@ impl Notes {
         self.lock().get(&key(user)).cloned().unwrap_or_default()
     }
 
-    /// Stores a note, cut to 500 characters. An empty note removes it.
-    pub(crate) fn keep(&self, user: &OscUser, note: &str) {
-        let (key, note) = (key(user), note.trim().chars().take(LONGEST).collect::<String>());
-        let mut notes = self.lock();
+    /// Stores a note. An empty note removes it.
+    ///
+    /// # Errors
+    /// A sentence for the page, if the note is too long or there are too many notes.
+    pub(crate) fn keep(&self, user: &OscUser, note: &str) -> Result<(), &'static str> {
+        // Browsers send each line break as two characters.
+        let note = note.trim().replace("\r\n", "\n");
+        if note.chars().count() > LONGEST {
+            return Err("The note was not saved, because it has more than 500 characters.");
+        }
+        let (key, mut notes) = (key(user), self.lock());
         if note.is_empty() {
             notes.remove(&key);
         } else if notes.len() < MOST || notes.contains_key(&key) {
             notes.insert(key, note);
+        } else {
+            return Err("The note was not saved, because this app holds as many notes as it can.");
         }
+        Ok(())
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<String, String>> {

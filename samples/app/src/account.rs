@@ -2,10 +2,11 @@
 
 use std::time::SystemTime;
 
+use askama::Template;
 use http::StatusCode;
 use osc_auth_layer::{OscToken, OscUser, SessionError, SessionErrorKind, SessionInfo};
 
-use super::pages::{self, Text};
+use crate::page::{Frame, Visitor};
 
 /// The path of the page.
 pub(crate) const PATH: &str = "/account";
@@ -13,23 +14,51 @@ pub(crate) const PATH: &str = "/account";
 /// More rows would only make the page slow. The list begins with the sessions that were used last.
 const MOST_ROWS: usize = 50;
 
-/// Renders the page for the user of this token.
-pub(crate) async fn page(token: &OscToken) -> Result<String, SessionError> {
-    let sessions = token.session().list().await?;
-    let user = token.user();
-    let name = user.as_ref().and_then(OscUser::user_id).unwrap_or("unknown");
-    let workspace = user.as_ref().map_or("unknown", OscUser::workspace);
-    let is_known = user.as_ref().is_some_and(|user| user.key().is_some());
-    let now = SystemTime::now();
-    let rows: String = sessions.iter().take(MOST_ROWS).map(|session| row(session, now)).collect();
-    let content = format!(
-        include_str!("pages/account.html"),
-        name = Text(name),
-        workspace = Text(workspace),
-        sessions = rows,
-        more = more(sessions.len(), is_known)
-    );
-    Ok(pages::layout("Account", true, &content))
+/// The account page.
+#[derive(Debug, Template)]
+#[template(path = "account.html")]
+pub(crate) struct Page {
+    frame: Frame,
+    sessions: Vec<Row>,
+    more: Option<String>,
+    /// The reason why a session could not be ended.
+    refused: Option<String>,
+}
+
+/// A session of the user.
+#[derive(Debug)]
+struct Row {
+    id: String,
+    label: String,
+    began: String,
+    used: String,
+    is_this: bool,
+}
+
+impl Page {
+    pub(crate) async fn load(
+        frame: Frame,
+        token: &OscToken,
+        refused: Option<String>,
+    ) -> Result<Self, SessionError> {
+        let sessions = token.session().list().await?;
+        let is_known = token.user().as_ref().and_then(OscUser::key).is_some();
+        let now = SystemTime::now();
+        let rows = sessions.iter().take(MOST_ROWS).map(|session| Row::of(session, now)).collect();
+        Ok(Self { frame, sessions: rows, more: more(sessions.len(), is_known), refused })
+    }
+}
+
+impl Row {
+    fn of(session: &SessionInfo, now: SystemTime) -> Self {
+        Self {
+            id: session.id().to_owned(),
+            label: session.label(),
+            began: ago(session.began(), now),
+            used: ago(session.last_used(), now),
+            is_this: session.is_this(),
+        }
+    }
 }
 
 /// Returns the status for a page that could not be made, or for a session that could not be ended.
@@ -40,36 +69,14 @@ pub(crate) fn status_of(error: &SessionError) -> StatusCode {
     }
 }
 
-fn row(session: &SessionInfo, now: SystemTime) -> String {
-    let label = session.label();
-    let began = ago(session.began(), now);
-    let action = match session.is_this() {
-        true => "<span class=\"status\">This browser</span>".to_owned(),
-        false => format!(
-            include_str!("pages/end_session.html"),
-            id = Text(session.id()),
-            label = Text(&label),
-            began = began
-        ),
-    };
-    format!(
-        include_str!("pages/session.html"),
-        label = Text(&label),
-        began = began,
-        used = ago(session.last_used(), now),
-        action = action
-    )
-}
-
-fn more(sessions: usize, is_known: bool) -> String {
-    let text = match sessions.saturating_sub(MOST_ROWS) {
+fn more(sessions: usize, is_known: bool) -> Option<String> {
+    match sessions.saturating_sub(MOST_ROWS) {
         _ if !is_known => {
-            "The provider does not say who you are, so the list has this session only.".to_owned()
+            Some("The provider does not say who you are, so the list has this session only.".to_owned())
         }
-        0 => return String::new(),
-        more => format!("And {more} more."),
-    };
-    format!("<p class=\"empty\">{text}</p>")
+        0 => None,
+        more => Some(format!("And {more} more.")),
+    }
 }
 
 /// Says in words how long ago something was.
@@ -112,8 +119,8 @@ mod tests {
 
     #[test]
     fn a_long_list_is_cut_with_a_note() {
-        assert_eq!(more(50, true), "");
-        assert!(more(10_000, true).contains("And 9950 more."));
-        assert!(more(1, false).contains("this session only"));
+        assert_eq!(more(50, true), None);
+        assert_eq!(more(10_000, true).as_deref(), Some("And 9950 more."));
+        assert!(more(1, false).is_some_and(|text| text.contains("this session only")));
     }
 }

@@ -3,7 +3,7 @@
 use std::{future::pending, io, time::Duration};
 
 /// Waits for Ctrl-C, or for the SIGTERM of a container or service manager.
-pub(crate) async fn signal() {
+pub async fn signal() {
     #[cfg(unix)]
     let terminate = async {
         use tokio::signal::unix::{SignalKind, signal};
@@ -22,7 +22,7 @@ pub(crate) async fn signal() {
 }
 
 /// Waits for ten seconds or for the next [`signal`]. Requests that are still running then are aborted.
-pub(crate) async fn patience() {
+pub async fn patience() {
     tokio::select! {
         () = tokio::time::sleep(Duration::from_secs(10)) => {}
         () = signal() => {}

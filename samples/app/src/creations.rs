@@ -12,7 +12,7 @@ use serde_json::Value;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
-use super::pages::sentence;
+use crate::page::sentence;
 
 const LONGEST: Duration = Duration::from_secs(10 * 60);
 

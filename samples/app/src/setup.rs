@@ -7,7 +7,8 @@ use mock_osc::MockOsc;
 use osc_auth_layer::{Builder, ConfigError, OscAuthLayer, RedisStore};
 use tokio::net::TcpListener;
 
-pub(crate) type AnyError = Box<dyn std::error::Error>;
+/// Any error of the start.
+pub type AnyError = Box<dyn std::error::Error>;
 
 /// The file of the default store.
 const FILE: &str = "sessions.db";
@@ -18,7 +19,10 @@ const NOT_WITH_THE_MOCK: [&str; 5] = ["PORT", "PUBLIC_URL", "OSC_HOSTNAME", "SES
 
 /// Configures the layer for the client from the environment, or for a mock of Open Source Cloud if there is
 /// none.
-pub(crate) async fn configure() -> Result<Builder, AnyError> {
+///
+/// # Errors
+/// If a setting is missing or invalid.
+pub async fn configure() -> Result<Builder, AnyError> {
     #[cfg(feature = "mock")]
     if variable("CLIENT_ID").is_none() && variable("OSC_APP_NAME").is_none() {
         return with_mock().await;
@@ -79,7 +83,10 @@ fn refused(why: &str) -> AnyError {
 }
 
 /// Listens on `BIND`, or on all addresses at `PORT`, as OSC requires. Default: 127.0.0.1:3000.
-pub(crate) async fn listen() -> Result<TcpListener, AnyError> {
+///
+/// # Errors
+/// If the address is invalid or in use.
+pub async fn listen() -> Result<TcpListener, AnyError> {
     let address = address();
     let listener = TcpListener::bind(&address).await;
     // With `PORT`, the address is 0.0.0.0 and that port.

@@ -1,0 +1,18 @@
+//! The common part of the two samples: their settings, their pages, and their work in the user's workspace.
+//!
+//! A sample adds the layer, the server and the routes. To copy one, copy this crate with it.
+
+mod account;
+mod app;
+mod creations;
+mod dashboard;
+mod notes;
+mod page;
+mod progress;
+mod setup;
+mod stop;
+
+pub use app::{App, Creation};
+pub use page::{Answer, HEADERS, OSC_USER, OtherUser, SCRIPT, check_page, page_user};
+pub use setup::{AnyError, configure, listen};
+pub use stop::{patience, signal};
