@@ -14,8 +14,8 @@ const looks = [
   { look: 'white', args: ['--name', 'Ljus', '--color', '#ffffff'] },
 ];
 const titles = {
-  en: { 'signed-out': 'Please sign in', declined: 'Access declined', 'no-cookie': 'Sign-in failed' },
-  sv: { 'signed-out': 'Logga in', declined: 'Åtkomsten nekades', 'no-cookie': 'Inloggningen misslyckades' },
+  en: { 'signed-out': 'Please sign in', declined: 'Access declined', foreign: 'Sign-in failed' },
+  sv: { 'signed-out': 'Logga in', declined: 'Åtkomsten nekades', foreign: 'Inloggningen misslyckades' },
 };
 
 const browser = await launchBrowser();
@@ -69,9 +69,9 @@ for (const { look, args } of looks) {
         const state = new URL(page.url()).searchParams.get('state');
         const issuer = encodeURIComponent(new URL(page.url()).origin);
         const declined = `/auth/callback?error=access_denied&state=${encodeURIComponent(state)}&iss=${issuer}`;
-        const pages = { 'signed-out': '/reports', declined, 'no-cookie': '/auth/callback?code=x&state=x' };
+        const pages = { 'signed-out': '/reports', declined, foreign: '/auth/callback?code=x&state=x' };
         for (const [name, path] of Object.entries(pages)) {
-          if (name === 'no-cookie') await context.clearCookies();
+          if (name === 'foreign') await context.clearCookies();
           await page.goto(home + path);
           assert.equal(await page.locator('h1').innerText(), titles[language][name]);
           assert.equal(await page.locator('html').getAttribute('lang'), language);
