@@ -167,7 +167,7 @@ impl IntoResponse for crate::workspace::ContextError {
 /// [`response_status`](crate::OutboundError::response_status), the body JSON with `error` and `error_description`. It names no
 /// host, so a request that was not sent because of a mistake in the app is logged. `Retry-After` is set in an outage.
 #[cfg(feature = "outbound")]
-impl<E> IntoResponse for crate::OutboundError<E> {
+impl<E> IntoResponse for crate::outbound::OutboundError<E> {
     fn into_response(self) -> Response {
         let status = self.response_status();
         if status == StatusCode::INTERNAL_SERVER_ERROR {

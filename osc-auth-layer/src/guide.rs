@@ -9,6 +9,7 @@
 //! | [Single-page apps](single_page_apps) | Ask who is signed in without a 401, call your API, and handle its errors. |
 //! | [WebSockets and event streams](streams) | A fresh token for a long connection, and the end of its session. |
 //! | [Acting in the workspace](workspace) | Create and run services for the user with `OscContext`. |
+//! | [Calling your own APIs](outbound) | Send requests with the user's token to hosts that you name. |
 //! | [Forms and CSRF](forms) | Keep other sites from submitting your forms. |
 //! | [Kinds of requests](navigation) | What htmx, Turbo, gRPC, event streams and service workers get. |
 //! | [The layer's pages](pages) | Your app's name, colour and language on them, or pages of your own. |
@@ -42,6 +43,7 @@ page!(frameworks, "guide/frameworks.md");
 page!(single_page_apps, "guide/single_page_apps.md");
 page!(streams, "guide/streams.md");
 page!(workspace, "guide/workspace.md");
+page!(outbound, "guide/outbound.md");
 page!(forms, "guide/forms.md");
 page!(navigation, "guide/navigation.md");
 page!(pages, "guide/pages.md");

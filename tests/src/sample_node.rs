@@ -16,7 +16,7 @@ use tokio::sync::watch;
 use tower::service_fn;
 
 pub use self::line::{Line, LineError};
-pub use self::program::Sample;
+pub use self::program::{Sample, built};
 use crate::{App, Body, boxed, signals, soon};
 
 /// The settings that a node is started with. All nodes of one app have the same.

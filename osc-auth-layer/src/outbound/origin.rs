@@ -34,8 +34,7 @@ impl Origin {
         if url.path() != "/" || url.query().is_some() || url.fragment().is_some() {
             return Err("has a path, a query or a fragment");
         }
-        let Some(origin) = Self::of(&url) else { return Err("is not an absolute URL") };
-        Ok(origin)
+        Self::of(&url).ok_or("is not an absolute URL")
     }
 
     /// Returns the origin of a URL. Returns `None` if it has a user name, which some clients send as credentials.

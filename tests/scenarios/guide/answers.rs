@@ -22,6 +22,7 @@ struct Answers {
     codes: BTreeSet<String>,
     texts: BTreeSet<String>,
     kinds: BTreeSet<String>,
+    outbound: BTreeSet<String>,
 }
 
 #[derive(Clone, Copy)]
@@ -29,6 +30,7 @@ enum Target {
     Code,
     Text,
     Kind,
+    Outbound,
 }
 
 impl Answers {
@@ -62,6 +64,7 @@ impl Visit<'_> for Answers {
         let target = match (self.of.as_str(), function.sig.ident.to_string().as_str()) {
             ("Refusal", "kind") => Some(Target::Code),
             ("ContextErrorKind", "name_and_status") => Some(Target::Kind),
+            ("OutboundErrorKind", "name_and_status") => Some(Target::Outbound),
             _ => None,
         };
         self.visit_for(target, |answers| visit::visit_impl_item_fn(answers, function));
@@ -89,6 +92,7 @@ impl Visit<'_> for Answers {
             Some(Target::Code) => _ = self.codes.insert(text),
             Some(Target::Text) => _ = self.texts.insert(without_placeholders(&unnamed(&text))),
             Some(Target::Kind) => _ = self.kinds.insert(text),
+            Some(Target::Outbound) => _ = self.outbound.insert(text),
             None => self.read_json(&text),
         }
     }
@@ -120,7 +124,11 @@ fn every_answer_is_in_the_guide() {
     assert_same(PAGE, &answers.codes, &named);
     assert_same(PAGE, &answers.texts, &texts);
 
-    let rows = pages::rows::<4>(PAGE, "## Errors of `OscContext`");
-    let kinds = rows.into_iter().map(|[_, kind, ..]| kind).collect();
-    assert_same(PAGE, &answers.kinds, &kinds);
+    for (kinds, heading) in
+        [(&answers.kinds, "## Errors of `OscContext`"), (&answers.outbound, "## Errors of `OutboundError`")]
+    {
+        let rows = pages::rows::<4>(PAGE, heading);
+        let named = rows.into_iter().map(|[_, kind, ..]| kind).collect();
+        assert_same(PAGE, kinds, &named);
+    }
 }

@@ -100,6 +100,7 @@ async fn a_request_that_waits_for_a_token_holds_no_permit_of_the_client() {
     let api = Api::default();
     let client = ConcurrencyLimitLayer::new(1).layer(api.client(refuses(&token)));
     let mut service = outbound().layer(client);
+    let mut another = service.clone();
     stage.pass(EXPIRED);
     // Its token is fresh.
     let mut other = stage.browser_with(TestToken::new("another-token")).await;
@@ -109,7 +110,7 @@ async fn a_request_that_waits_for_a_token_holds_no_permit_of_the_client() {
     assert!(waiting.as_mut().now_or_never().is_none());
     soon(hold.arrived(1)).await;
 
-    let answer = soon(async { service.ready().await?.call(request(&other, "")).await }).await;
+    let answer = soon(async { another.ready().await?.call(request(&other, "")).await }).await;
 
     assert_eq!(answer.expect("an answer").status(), 200);
     hold.release();

@@ -35,11 +35,15 @@ impl Sample {
             Self::Axum => (&AXUM, "osc-sample-axum"),
             Self::Hyper => (&HYPER, "osc-sample-hyper"),
         };
-        cell.get_or_init(|| build(package)).await
+        cell.get_or_init(|| built(package, &[], package)).await
     }
 }
 
-async fn build(package: &str) -> PathBuf {
+/// Builds a program of this workspace with further arguments for cargo, and returns its path.
+///
+/// # Panics
+/// If it does not build.
+pub async fn built(package: &str, arguments: &[&str], name: &str) -> PathBuf {
     // The path is target/PROFILE/deps/scenarios-… or target/PROFILE/soak.
     let test = env::current_exe().expect("the path of this program");
     let deps_or_profile = test.parent().expect("a directory of its own");
@@ -61,6 +65,7 @@ async fn build(package: &str) -> PathBuf {
     cargo
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .args(["build", "--quiet", "--package", package, "--profile", profile])
+        .args(arguments)
         .arg("--message-format=json-render-diagnostics")
         .arg("--target-dir")
         .arg(target)
@@ -72,7 +77,7 @@ async fn build(package: &str) -> PathBuf {
     let messages = String::from_utf8(built.stdout).expect("cargo writes JSON");
     let mut messages = messages.lines().map(|line| serde_json::from_str::<Value>(line).expect("JSON"));
     let program = messages.find_map(|message| {
-        let is_it = message["target"]["name"] == package;
+        let is_it = message["target"]["name"] == name;
         message["executable"].as_str().filter(|_| is_it).map(PathBuf::from)
     });
     program.expect("cargo names the program")
