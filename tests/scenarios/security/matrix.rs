@@ -6,7 +6,7 @@ use std::path::Path;
 const SECURITY: &str = include_str!("../../../SECURITY.md");
 const IN_A_BROWSER: &str =
     concat!(include_str!("../../browser/signin.mjs"), include_str!("../../browser/back.mjs"));
-const ROWS: usize = 87;
+const ROWS: usize = 91;
 
 pub(super) fn sources(folder: &Path, found: &mut String) {
     for entry in fs::read_dir(folder).expect("the sources are there") {
