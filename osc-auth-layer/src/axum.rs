@@ -1,13 +1,17 @@
 //! Extractors and routes for axum (feature `axum`).
 //!
-//! Handlers can take these arguments. All but the last are also optional extractors, so `Option<OscToken>` works on public paths.
+//! Handlers can take these arguments. The first three rows are also optional extractors, so `Option<OscToken>` works on public paths.
 //! There, [`OscVisitor`] also tells an outage from a visitor who is not signed in.
+//!
+//! The layer turns the answers of the first four rows into its own: a page for a browser, JSON for a script. Without the layer they
+//! are JSON.
 //!
 //! | extractor | answer if it is missing |
 //! |---|---|
 //! | [`OscToken`], [`OscSession`] | 401 ([`MissingToken`]) |
 //! | [`OscUser`] | 401, or 500 if the provider does not name the user's workspace ([`MissingUser`]) |
 //! | `OscContext` (feature `client`) | 401 ([`MissingToken`]) |
+//! | [`OscForm`], [`OscPage`] | 409 if the page was made for another user ([`PageRejection`]) |
 //! | [`OscVisitor`] | never missing |
 //!
 //! With feature `client`, `ContextError` is a response, so handlers can return `Result<_, ContextError>`.
@@ -29,6 +33,8 @@
 //! # Ok::<(), osc_auth_layer::ConfigError>(())
 //! ```
 
+mod page;
+
 use std::convert::Infallible;
 
 use axum::extract::{FromRequestParts, OptionalFromRequestParts, Request};
@@ -37,17 +43,34 @@ use axum::{Router, body::Body};
 use http::request::Parts;
 use http::{StatusCode, header};
 
+pub use self::page::{OscForm, OscPage, PageRejection};
 use crate::config::route;
 use crate::endpoints;
 use crate::layer::OscAuthLayer;
+use crate::response::{Refusal, Refused, RequestHead};
 use crate::sessions::{OscSession, OscToken, OscUser, OscVisitor};
 
 /// Answers 401 when a handler asks for a token and the request has none.
 ///
 /// Either the path is public and the user is not signed in, or the layer is missing.
-#[derive(Clone, Copy, Debug)]
-#[non_exhaustive]
-pub struct MissingToken;
+#[derive(Clone, Debug)]
+pub struct MissingToken {
+    request: RequestHead,
+}
+
+impl MissingToken {
+    fn of(parts: &Parts) -> Self {
+        Self { request: RequestHead::of(parts) }
+    }
+}
+
+/// Makes a response that the layer replaces by its own answer.
+fn refused(mut response: Response, refusal: Refusal, head: RequestHead) -> Response {
+    response.extensions_mut().insert(Refused { refusal, head });
+    response
+}
+
+const NO_TOKEN: &str = "the request has no OscToken: the user is not signed in, or OscAuthLayer is missing";
 
 /// Makes an answer of JSON. Every 401 needs a challenge (RFC 9110 §15.5.2).
 fn json(status: StatusCode, body: impl Into<Body>) -> Response {
@@ -60,49 +83,58 @@ fn json(status: StatusCode, body: impl Into<Body>) -> Response {
 impl IntoResponse for MissingToken {
     fn into_response(self) -> Response {
         let body = r#"{"error":"unauthenticated","error_description":"Sign in to continue."}"#;
-        json(StatusCode::UNAUTHORIZED, body)
+        refused(json(StatusCode::UNAUTHORIZED, body), Refusal::Unauthenticated, self.request)
     }
 }
 
 impl std::fmt::Display for MissingToken {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("the request has no OscToken: the user is not signed in, or OscAuthLayer is missing")
+        f.write_str(NO_TOKEN)
     }
 }
 
 impl std::error::Error for MissingToken {}
 
 /// Answers 401 or 500 when a handler asks for an [`OscUser`] and the request has none.
-#[derive(Clone, Copy, Debug)]
-#[non_exhaustive]
-pub enum MissingUser {
-    /// 401: the user is not signed in, or the layer is missing.
-    NotSignedIn,
-    /// 500: the user is signed in, but the provider's access tokens do not name a workspace. OSC's tokens do.
-    Unknown,
+#[derive(Clone, Debug)]
+pub struct MissingUser {
+    request: RequestHead,
+}
+
+impl MissingUser {
+    fn of(parts: &Parts) -> Self {
+        Self { request: RequestHead::of(parts) }
+    }
+
+    /// Returns false if the user is not signed in or the layer is missing: 401. Returns true if the provider's access tokens do not
+    /// name a workspace: 500. OSC's tokens do.
+    #[must_use]
+    pub fn is_signed_in(&self) -> bool {
+        self.request.token().is_some()
+    }
 }
 
 impl IntoResponse for MissingUser {
     fn into_response(self) -> Response {
-        match self {
-            Self::NotSignedIn => MissingToken.into_response(),
-            Self::Unknown => {
-                tracing::error!(
-                    "A handler asked for OscUser, but the provider's access tokens do not name a workspace. \
-                     Use Option<OscUser> with this provider."
-                );
-                let body = r#"{"error":"user_unknown","error_description":"This app cannot tell who you are. The app's log says why."}"#;
-                json(StatusCode::INTERNAL_SERVER_ERROR, body)
-            }
+        if !self.is_signed_in() {
+            return MissingToken { request: self.request }.into_response();
         }
+        tracing::error!(
+            "A handler asked for OscUser, but the provider's access tokens do not name a workspace. \
+             Use Option<OscUser> with this provider."
+        );
+        let body = r#"{"error":"user_unknown","error_description":"This app cannot tell who you are. The app's log says why."}"#;
+        let response = json(StatusCode::INTERNAL_SERVER_ERROR, body);
+        refused(response, Refusal::UserUnknown, self.request)
     }
 }
 
 impl std::fmt::Display for MissingUser {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::NotSignedIn => MissingToken.fmt(f),
-            Self::Unknown => f.write_str("the provider's access tokens do not name a workspace"),
+        if self.is_signed_in() {
+            f.write_str("the provider's access tokens do not name a workspace")
+        } else {
+            f.write_str(NO_TOKEN)
         }
     }
 }
@@ -110,7 +142,7 @@ impl std::fmt::Display for MissingUser {
 impl std::error::Error for MissingUser {}
 
 /// Implements the extractors for `$type`. `$of` makes the value from the token in the request's extensions. `$missing` makes
-/// the rejection, from the token if there is one.
+/// the rejection from the request.
 macro_rules! extract {
     ($type:ty, $of:expr, $rejection:ty, $missing:expr) => {
         impl<S: Sync> FromRequestParts<S> for $type {
@@ -118,7 +150,7 @@ macro_rules! extract {
 
             async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, $rejection> {
                 let token = parts.extensions.get::<OscToken>();
-                token.and_then($of).ok_or_else(|| $missing(token))
+                token.and_then($of).ok_or_else(|| $missing(parts))
             }
         }
 
@@ -132,14 +164,11 @@ macro_rules! extract {
     };
 }
 
-extract!(OscToken, |token| Some(token.clone()), MissingToken, |_| MissingToken);
-extract!(OscSession, |token| Some(token.session()), MissingToken, |_| MissingToken);
+extract!(OscToken, |token| Some(token.clone()), MissingToken, MissingToken::of);
+extract!(OscSession, |token| Some(token.session()), MissingToken, MissingToken::of);
 #[cfg(feature = "client")]
-extract!(crate::workspace::OscContext, |token| Some(token.context()), MissingToken, |_| MissingToken);
-extract!(OscUser, OscToken::user, MissingUser, |token: Option<&_>| match token {
-    Some(_) => MissingUser::Unknown,
-    None => MissingUser::NotSignedIn,
-});
+extract!(crate::workspace::OscContext, |token| Some(token.context()), MissingToken, MissingToken::of);
+extract!(OscUser, OscToken::user, MissingUser, MissingUser::of);
 
 impl<S: Sync> FromRequestParts<S> for OscVisitor {
     type Rejection = Infallible;

@@ -3,18 +3,21 @@
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use futures_util::future::BoxFuture;
-use http::{Request, Response};
+use http::{Request, Response, Uri};
 use pin_project_lite::pin_project;
 use sync_wrapper::SyncWrapper;
 use tower_service::Service;
 
 use crate::body::ResponseBody;
 use crate::caching::Marks;
+use crate::endpoints::Auth;
 use crate::gate::Verdict;
-use crate::response::Answer;
+use crate::request::kind::may_load_a_page;
+use crate::response::{Answer, Refused};
 
 const ONCE: &str = "a future is not polled after it completed";
 
@@ -35,9 +38,23 @@ pin_project! {
     where
         S: Service<Request<ReqBody>>,
     {
-        Inner { #[pin] future: S::Future, marks: Marks },
+        Inner { #[pin] future: S::Future, marks: Marks, seen: Option<Seen> },
         Answer { answer: Option<Box<Answer>> },
         Waiting { waiting: Box<Waiting<S, ReqBody>> },
+    }
+}
+
+/// A request without a token, as the layer saw it. A request with a token leads to its layer by itself, and costs nothing here.
+pub(crate) struct Seen {
+    auth: Arc<Auth>,
+    /// The address that a sign-in returns to. Routers strip prefixes, so an extractor may see another one.
+    uri: Option<Box<Uri>>,
+}
+
+impl Seen {
+    pub(crate) fn of<B>(auth: &Arc<Auth>, request: &Request<B>) -> Self {
+        let uri = may_load_a_page(request.headers()).then(|| Box::new(request.uri().clone()));
+        Self { auth: auth.clone(), uri }
     }
 }
 
@@ -46,6 +63,7 @@ pin_project! {
 struct Waiting<S, ReqBody> {
     step: Step,
     service: S,
+    auth: Arc<Auth>,
     /// `None` once the service has it.
     request: Option<Request<ReqBody>>,
 }
@@ -60,17 +78,22 @@ impl<S, ReqBody> ResponseFuture<S, ReqBody>
 where
     S: Service<Request<ReqBody>>,
 {
-    pub(crate) fn inner(future: S::Future, marks: Marks) -> Self {
-        Self { state: State::Inner { future, marks } }
+    pub(crate) fn inner(future: S::Future, marks: Marks, seen: Option<Seen>) -> Self {
+        Self { state: State::Inner { future, marks, seen } }
     }
 
     pub(crate) fn answer(answer: Box<Answer>) -> Self {
         Self { state: State::Answer { answer: Some(answer) } }
     }
 
-    pub(crate) fn later(verdict: BoxFuture<'static, Verdict>, service: S, request: Request<ReqBody>) -> Self {
+    pub(crate) fn later(
+        verdict: BoxFuture<'static, Verdict>,
+        service: S,
+        auth: Arc<Auth>,
+        request: Request<ReqBody>,
+    ) -> Self {
         let step = Step::Deciding(SyncWrapper::new(verdict));
-        let waiting = Box::new(Waiting { step, service, request: Some(request) });
+        let waiting = Box::new(Waiting { step, service, auth, request: Some(request) });
         Self { state: State::Waiting { waiting } }
     }
 }
@@ -85,8 +108,13 @@ where
         let mut state = self.project().state;
         loop {
             let next = match state.as_mut().project() {
-                StateProj::Inner { future, marks } => {
+                StateProj::Inner { future, marks, seen } => {
                     let mut response = ready!(future.poll(cx))?;
+                    if let Some(refused) = response.extensions_mut().remove::<Refused>()
+                        && let Some(answer) = answer_instead(refused, seen.take())
+                    {
+                        return Poll::Ready(Ok(answer.map(ResponseBody::own)));
+                    }
                     marks.mark(&mut response);
                     return Poll::Ready(Ok(response.map(ResponseBody::inner)));
                 }
@@ -108,11 +136,23 @@ where
                     &mut Step::Passing(marks) => {
                         ready!(waiting.service.poll_ready(cx))?;
                         let request = waiting.request.take().expect(ONCE);
-                        State::Inner { future: waiting.service.call(request), marks }
+                        let seen = (!marks.is_personal).then(|| Seen::of(&waiting.auth, &request));
+                        State::Inner { future: waiting.service.call(request), marks, seen }
                     }
                 },
             };
             state.set(next);
+        }
+    }
+}
+
+/// Makes the layer's own answer to a request that an extractor of the app refused. `None` if the layer was dropped.
+fn answer_instead(refused: Refused, seen: Option<Seen>) -> Option<Answer> {
+    match seen {
+        Some(Seen { auth, uri }) => Some(refused.answer(&auth.config, uri.map(|uri| *uri))),
+        None => {
+            let auth = refused.head.token().and_then(Auth::of)?;
+            Some(refused.answer(&auth.config, None))
         }
     }
 }

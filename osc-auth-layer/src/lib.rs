@@ -126,10 +126,11 @@ pub use self::layer::OscAuthLayer;
 #[cfg(feature = "outbound")]
 pub use self::outbound::{Outbound, OutboundError, OutboundErrorKind};
 pub use self::pages::{Page, PageAction, PageHtml};
+pub use self::response::RequestHead;
 pub use self::service::OscAuth;
 pub use self::sessions::{
-    EndReason, OscSession, OscToken, OscUser, OscVisitor, SessionError, SessionErrorKind, SessionEvent,
-    SessionEventKind, SessionInfo, UserSessions,
+    EndReason, OscSession, OscToken, OscUser, OscVisitor, OtherUser, SessionError, SessionErrorKind,
+    SessionEvent, SessionEventKind, SessionInfo, UserSessions,
 };
 #[cfg(feature = "redis")]
 pub use self::store::redis::RedisStore;

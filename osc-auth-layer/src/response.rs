@@ -3,6 +3,7 @@
 mod facts;
 mod headers;
 mod refusal;
+mod refused;
 pub(crate) mod return_to;
 mod texts;
 mod ways;
@@ -19,6 +20,8 @@ pub(crate) use self::headers::{MOST_HEADERS, fit};
 use self::headers::{insert, insert_fitting};
 use self::refusal::{GrpcStatus, Kind};
 pub(crate) use self::refusal::{Refusal, RequestProblem, StateProblem};
+pub(crate) use self::refused::Refused;
+pub use self::refused::RequestHead;
 use self::texts::Texts;
 use self::ways::ways;
 use crate::config::Config;

@@ -8,7 +8,7 @@ use tower_service::Service;
 
 use crate::body::ResponseBody;
 use crate::endpoints::Auth;
-use crate::future::ResponseFuture;
+use crate::future::{ResponseFuture, Seen};
 use crate::gate::{Decision, Verdict, decide};
 use crate::sessions::OscToken;
 
@@ -60,10 +60,13 @@ where
         match decision {
             Decision::Now(Verdict::Pass(visitor, marks)) => {
                 visitor.enter(request.extensions_mut());
-                ResponseFuture::inner(self.inner.call(request), marks)
+                let seen = (!marks.is_personal).then(|| Seen::of(&self.auth, &request));
+                ResponseFuture::inner(self.inner.call(request), marks, seen)
             }
             Decision::Now(Verdict::Answer(answer)) => ResponseFuture::answer(answer),
-            Decision::Later(verdict) => ResponseFuture::later(verdict, self.inner.clone(), request),
+            Decision::Later(verdict) => {
+                ResponseFuture::later(verdict, self.inner.clone(), self.auth.clone(), request)
+            }
         }
     }
 }

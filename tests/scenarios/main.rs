@@ -15,6 +15,7 @@ mod moving;
 mod nodes;
 mod outage;
 mod outbound;
+mod pages_of_others;
 mod placement;
 mod postgres;
 mod provider;

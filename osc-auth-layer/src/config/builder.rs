@@ -344,7 +344,7 @@ impl Builder {
     /// Makes every path public. Requests with a session get their token, and all others pass without one.
     ///
     /// Risk: the layer no longer protects any path. Each handler has to ask for an `OscToken`. The extractors of feature
-    /// `axum` then answer 401 with JSON, not with a page for browsers.
+    /// `axum` then answer 401.
     pub fn optional(mut self) -> Self {
         self.public_paths.every = true;
         self

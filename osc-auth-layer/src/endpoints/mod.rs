@@ -36,7 +36,7 @@ use crate::config::{Config, Endpoint};
 use crate::request::cookie;
 use crate::request::origin::{self, Origin, PublicUrl};
 use crate::response::{Answer, Facts, Refusal, answer, fit, return_to};
-use crate::sessions::{SessionId, Sessions};
+use crate::sessions::{OscToken, SessionId, Sessions};
 
 /// Holds the state that all clones of a layer share: the configuration, the sessions and the sign-ins under way.
 pub(crate) struct Auth {
@@ -57,8 +57,14 @@ impl Auth {
             outcomes: Outcomes::default(),
         });
         let swept = Arc::downgrade(&auth);
+        let _ = auth.sessions.above.set(swept.clone());
         auth.sessions.sweeper.add(move |now| swept.upgrade().is_some_and(|auth| auth.sweep(now)));
         auth
+    }
+
+    /// Returns the layer whose session a token belongs to. `None` if the layer was dropped.
+    pub(crate) fn of(token: &OscToken) -> Option<Arc<Self>> {
+        token.session().engine().ok()?.above.get()?.upgrade()?.downcast().ok()
     }
 
     /// Returns the number of sessions and of used states in memory.

@@ -63,6 +63,11 @@ impl RequestKind {
     }
 }
 
+/// Returns true if the browser may load a whole page by this request. Costs no more than a look at two headers.
+pub(crate) fn may_load_a_page(headers: &HeaderMap) -> bool {
+    headers.contains_key("hx-request") || accepts(headers, b"text/html")
+}
+
 /// Returns true for a navigation of a whole window: if Fetch Metadata says so, or else if the request accepts `text/html`.
 fn is_navigation(headers: &HeaderMap) -> bool {
     match (value(headers, "sec-fetch-mode"), value(headers, "sec-fetch-dest")) {

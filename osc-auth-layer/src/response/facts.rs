@@ -104,6 +104,13 @@ impl Facts {
         self
     }
 
+    /// Replaces the targets of a sign-in by the page that the request came from.
+    pub(super) fn returning_to_its_page<B>(mut self, config: &Config, request: &Request<B>) -> Self {
+        self.targets = page(config, request.uri(), request.headers()).unwrap_or_default();
+        self.targets.retain(|target| checked(target, config, &self.base_path).is_some());
+        self
+    }
+
     /// Returns the best page that a sign-in can return to.
     pub(super) fn target(&self) -> Option<&str> {
         self.targets.first().map(String::as_str)

@@ -40,11 +40,13 @@ pub(crate) enum Refusal {
     /// The user may not enter this app.
     NotAllowed,
     /// The request comes from a page that was made for another user than the one who is signed in. Contains the name of the
-    /// latter.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the check of forms makes it"))]
+    /// latter, if that is known.
     OtherUser {
-        name: String,
+        name: Option<String>,
     },
+    /// The app needs the user's workspace, and the provider's tokens do not name it.
+    #[cfg_attr(not(feature = "axum"), allow(dead_code, reason = "an extractor makes it"))]
+    UserUnknown,
     SignInFailed,
     InvalidRequest(RequestProblem),
     BadCookie(BadCookie),
@@ -135,6 +137,9 @@ impl Refusal {
             Self::OtherUser { .. } => {
                 ("other_user", StatusCode::CONFLICT, GrpcStatus::FailedPrecondition, true)
             }
+            Self::UserUnknown => {
+                ("user_unknown", StatusCode::INTERNAL_SERVER_ERROR, GrpcStatus::Internal, false)
+            }
             Self::SignInFailed => {
                 ("sign_in_failed", StatusCode::UNAUTHORIZED, GrpcStatus::Unauthenticated, true)
             }
@@ -164,7 +169,7 @@ impl Refusal {
             (Self::UnknownHost { host }, "host") => Some(host.into()),
             (Self::KeptPrefix { prefix }, "prefix") => Some(prefix.into()),
             // A gRPC message is a header, so its length is limited.
-            (Self::OtherUser { name }, "name") => Some(line(name, LONGEST_NAME).into()),
+            (Self::OtherUser { name }, "name") => Some(line(name.as_deref()?, LONGEST_NAME).into()),
             _ => None,
         }
     }

@@ -41,7 +41,9 @@ fn s14_no_refusal_has_unescaped_foreign_text_in_any_language() {
             });
             let has_one = matches!(
                 refusal,
-                Refusal::UnknownHost { .. } | Refusal::KeptPrefix { .. } | Refusal::OtherUser { .. }
+                Refusal::UnknownHost { .. }
+                    | Refusal::KeptPrefix { .. }
+                    | Refusal::OtherUser { name: Some(_) }
             );
             assert_eq!(names_a_value, has_one, "{page}");
         }
@@ -65,7 +67,7 @@ fn a_page_links_to_sign_in_where_json_does() {
 #[test]
 fn answers_for_programs_are_in_english() {
     let layer = plain();
-    let refusal = Refusal::OtherUser { name: "anna".to_owned() };
+    let refusal = Refusal::OtherUser { name: Some("anna".to_owned()) };
     let swedish = ("accept-language", "sv");
     let json = answered(&layer, &refusal, "POST", &[swedish]);
     assert_eq!(json.status(), StatusCode::CONFLICT);
@@ -80,7 +82,7 @@ fn answers_for_programs_are_in_english() {
 #[test]
 fn a_page_of_another_user_leads_back_or_to_another_account() {
     let layer = plain();
-    let refusal = Refusal::OtherUser { name: "anna".to_owned() };
+    let refusal = Refusal::OtherUser { name: Some("anna".to_owned()) };
     let form = [("accept", "text/html"), ("origin", "http://localhost:3000")];
     let from = ("referer", "http://localhost:3000/notes?x=1");
     for (headers, target) in [(vec![form[0], form[1], from], "/notes?x=1"), (form.to_vec(), "/")] {
@@ -98,7 +100,7 @@ fn a_page_of_another_user_leads_back_or_to_another_account() {
 fn the_longest_texts_leave_room_in_the_headers() {
     let layer = plain();
     let longest = format!("{}\u{10ffff}", "å".repeat(200));
-    let refusal = Refusal::OtherUser { name: longest };
+    let refusal = Refusal::OtherUser { name: Some(longest) };
     let call = answered(&layer, &refusal, "POST", &[("content-type", "application/grpc")]);
     let bytes: usize = call.headers().iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
     assert!(bytes <= MOST_HEADERS, "{bytes}");

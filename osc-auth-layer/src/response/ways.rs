@@ -23,13 +23,15 @@ pub(super) fn ways(refusal: &Refusal, facts: &Facts, home: &str) -> Vec<(Label, 
         Refusal::SignInFailed => vec![signin(Label::TryAgain), home()],
         Refusal::AccessDenied => vec![signin(Label::SignIn), home()],
         Refusal::NotAllowed => vec![signin(Label::OtherAccount), home()],
-        Refusal::OtherUser { .. } => {
-            let page = page(Label::GoOn).unwrap_or_else(|| (Label::GoOn, home().1));
+        Refusal::OtherUser { name } => {
+            let label = if name.is_some() { Label::GoOn } else { Label::TryAgain };
+            let page = page(label).unwrap_or_else(|| (label, home().1));
             vec![page, signin(Label::OtherAccount)]
         }
         Refusal::Misconfigured
         | Refusal::UnknownHost { .. }
         | Refusal::KeptPrefix { .. }
+        | Refusal::UserUnknown
         | Refusal::MethodNotAllowed { .. }
         | Refusal::Forbidden => vec![home()],
     }

@@ -14,6 +14,7 @@ mod handle;
 mod id;
 mod layout;
 mod lease;
+mod page;
 mod reads;
 mod record;
 mod refresh;
@@ -29,8 +30,9 @@ mod user_sessions;
 mod visitor;
 mod waiting;
 
+use std::any::Any;
 use std::future::Future;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
 use futures_util::future::{Either, select};
@@ -50,6 +52,7 @@ pub use self::events::{EndReason, SessionEvent, SessionEventKind};
 pub(crate) use self::group::GroupKeys;
 pub use self::handle::{OscSession, SessionError, SessionErrorKind};
 pub(crate) use self::id::SessionId;
+pub use self::page::OtherUser;
 use self::reads::Reads;
 pub(crate) use self::refresh::{Cause, RETRY_AFTER, Refreshed};
 use self::registrations::StoredRegistrations;
@@ -130,6 +133,8 @@ pub(crate) struct Sessions {
     permits: Semaphore,
     breaker: Breaker,
     events: Events,
+    /// The layer above that owns the sessions. A response to a signed-in user finds it here, so that requests need not carry it.
+    pub(crate) above: OnceLock<Weak<dyn Any + Send + Sync>>,
     pub(crate) sweeper: Arc<Sweeper>,
 }
 
@@ -170,6 +175,7 @@ impl Sessions {
             permits: Semaphore::new(MOST_REFRESHES),
             breaker: Breaker::default(),
             events: Events::new(settings.listeners),
+            above: OnceLock::new(),
             sweeper,
         });
         let (swept, mut place) = (Arc::downgrade(&sessions), None);

@@ -24,13 +24,15 @@ fn title(refusal: &Refusal) -> &'static str {
         }
         Refusal::AccessDenied => "Access declined",
         Refusal::NotAllowed => "You are not allowed to use {app}",
-        Refusal::OtherUser { .. } => "You signed in as somebody else",
+        Refusal::OtherUser { name: Some(_) } => "You signed in as somebody else",
+        Refusal::OtherUser { name: None } => "You signed in again",
         Refusal::Misconfigured | Refusal::UnknownHost { .. } | Refusal::KeptPrefix { .. } => {
             "Sign-in is not set up"
         }
         Refusal::InvalidState(_) | Refusal::SignInFailed => "Sign-in failed",
         Refusal::InvalidRequest(_)
         | Refusal::BadCookie(_)
+        | Refusal::UserUnknown
         | Refusal::MethodNotAllowed { .. }
         | Refusal::Forbidden => "The request failed",
     }
@@ -84,10 +86,14 @@ fn description(refusal: &Refusal) -> &'static str {
         Refusal::NotAllowed => {
             "This account is not allowed to use {app}. Sign in with another account or workspace."
         }
-        Refusal::OtherUser { .. } => {
+        Refusal::OtherUser { name: Some(_) } => {
             "You are signed in as {name} now. This page was made for another account, so nothing was done. Reload the \
              page, or sign in with the other account."
         }
+        Refusal::OtherUser { name: None } => {
+            "This page was made before you or somebody else signed in again, so nothing was done. Reload the page."
+        }
+        Refusal::UserUnknown => "{App} cannot tell who you are. Its operator finds the reason in its log.",
         Refusal::SignInFailed => "Open Source Cloud did not complete the sign-in. Try again.",
         Refusal::InvalidRequest(RequestProblem::QueryTooLong) => {
             "The query of this address is longer than 8 KB."

@@ -24,13 +24,15 @@ fn title(refusal: &Refusal) -> &'static str {
         }
         Refusal::AccessDenied => "Åtkomsten nekades",
         Refusal::NotAllowed => "Du har inte tillgång till {app}",
-        Refusal::OtherUser { .. } => "Du har loggat in som någon annan",
+        Refusal::OtherUser { name: Some(_) } => "Du har loggat in som någon annan",
+        Refusal::OtherUser { name: None } => "Du har loggat in på nytt",
         Refusal::Misconfigured | Refusal::UnknownHost { .. } | Refusal::KeptPrefix { .. } => {
             "Inloggningen är inte konfigurerad"
         }
         Refusal::InvalidState(_) | Refusal::SignInFailed => "Inloggningen misslyckades",
         Refusal::InvalidRequest(_)
         | Refusal::BadCookie(_)
+        | Refusal::UserUnknown
         | Refusal::MethodNotAllowed { .. }
         | Refusal::Forbidden => "Något gick fel",
     }
@@ -86,7 +88,13 @@ fn description(refusal: &Refusal) -> &'static str {
         Refusal::NotAllowed => {
             "Det här kontot har inte tillgång till {app}. Logga in med ett annat konto eller en annan arbetsyta."
         }
-        Refusal::OtherUser { .. } => {
+        Refusal::OtherUser { name: None } => {
+            "Den här sidan hör till en tidigare inloggning, så inget har gjorts. Ladda om sidan."
+        }
+        Refusal::UserUnknown => {
+            "{App} kan inte avgöra vem du är. Den som driver appen hittar orsaken i loggen."
+        }
+        Refusal::OtherUser { name: Some(_) } => {
             "Du är nu inloggad som {name}. Den här sidan hör till ett annat konto, så inget har gjorts. Ladda om sidan, eller \
              logga in med det andra kontot."
         }

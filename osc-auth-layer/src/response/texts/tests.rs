@@ -36,7 +36,9 @@ pub(crate) fn refusals() -> Vec<Refusal> {
         Refusal::InvalidState(StateProblem::Foreign),
         Refusal::AccessDenied,
         Refusal::NotAllowed,
-        Refusal::OtherUser { name: foreign() },
+        Refusal::OtherUser { name: Some(foreign()) },
+        Refusal::OtherUser { name: None },
+        Refusal::UserUnknown,
         Refusal::SignInFailed,
         Refusal::InvalidRequest(RequestProblem::QueryTooLong),
         Refusal::InvalidRequest(RequestProblem::QueryNotText),
@@ -92,7 +94,9 @@ fn no_text_is_left_in_english_or_without_a_value() {
         assert_ne!(title(Language::English), title(Language::Swedish));
         let (english, swedish) = (of(Language::English, Some("Acme")), of(Language::Swedish, Some("Acme")));
         let value = match &refusal {
-            Refusal::UnknownHost { .. } | Refusal::KeptPrefix { .. } | Refusal::OtherUser { .. } => FOREIGN,
+            Refusal::UnknownHost { .. }
+            | Refusal::KeptPrefix { .. }
+            | Refusal::OtherUser { name: Some(_) } => FOREIGN,
             _ => "",
         };
         for text in [english, swedish] {
@@ -133,14 +137,14 @@ fn only_a_refused_write_says_that_nothing_was_saved() {
     assert_eq!(english.description(&refusal, true), "Nothing was saved. Sign in to continue.");
     assert_eq!(swedish.description(&refusal, true), "Inget sparades. Logga in för att fortsätta.");
     assert_eq!(english.description(&refusal, false), "Sign in to continue.");
-    let refusal = Refusal::OtherUser { name: "anna".to_owned() };
+    let refusal = Refusal::OtherUser { name: Some("anna".to_owned()) };
     assert!(english.description(&refusal, true).starts_with("You are signed in as anna now. This page"));
     assert!(swedish.description(&refusal, true).starts_with("Du är nu inloggad som anna. Den här sidan"));
 }
 
 #[test]
 fn the_name_of_another_user_is_one_short_line() {
-    let refusal = Refusal::OtherUser { name: format!("anna\nberta{}", "x".repeat(500)) };
+    let refusal = Refusal::OtherUser { name: Some(format!("anna\nberta{}", "x".repeat(500))) };
     let label = Texts::for_programs().label(Label::GoOn, &refusal);
     assert!(label.starts_with("Go on as anna bertaxx") && label.ends_with('…'), "{label}");
     assert!(label.chars().count() < 120, "{label}");
