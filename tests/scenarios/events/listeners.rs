@@ -11,7 +11,7 @@ use osc_tests::{EXPIRED, Logs, Stage, soon};
 use super::Heard;
 
 #[tokio::test]
-async fn a_panic_in_a_listener_is_logged_and_breaks_nothing() {
+async fn s89_a_panic_in_a_listener_is_logged_and_breaks_nothing() {
     let logs = Logs::collect();
     let heard = Heard::default();
     let panics = |layer: osc_auth_layer::Builder| layer.on_session_event(|_| panic!("a mistake of the app"));
@@ -24,7 +24,7 @@ async fn a_panic_in_a_listener_is_logged_and_breaks_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_listener_that_blocks_holds_up_no_request_and_loses_no_event() {
+async fn s89_a_listener_that_blocks_holds_up_no_request_and_loses_no_event() {
     let (heard, (release, blocked)) = (Heard::default(), mpsc::channel::<()>());
     let blocked = Mutex::new(blocked);
     let blocks = |layer: osc_auth_layer::Builder| {

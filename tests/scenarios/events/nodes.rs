@@ -92,7 +92,7 @@ async fn a_node_that_never_met_the_session_tells_of_its_user() {
 }
 
 #[tokio::test]
-async fn of_two_sign_outs_at_the_same_time_one_is_told() {
+async fn s89_of_two_sign_outs_at_the_same_time_one_is_told() {
     for (nodes, heard) in both_kinds(2, |layer| layer).await {
         nodes.warm_up().await;
         let holds = [0, 1].map(|at| nodes.node(at).store.hold(Op::End));

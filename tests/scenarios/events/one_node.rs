@@ -48,7 +48,7 @@ async fn sweep(stage: &Stage) {
 }
 
 #[tokio::test]
-async fn a_sign_in_and_a_sign_out_are_told_with_user_and_session() {
+async fn s89_a_sign_in_and_a_sign_out_are_told_with_user_and_session() {
     let (mut stage, heard) = signed_in(|layer| layer).await;
     let token = stage.token().await;
     sign_out(&mut stage.browser).await;
