@@ -24,7 +24,7 @@ Accounts and clients:
       --user ID=WORKSPACE,…     add a user who can sign in, with these workspaces; may be repeated
                                 [default: ada=adalovelace,team and grace=gracehopper,team]
       --client-id ID            id of the default client [default: osc_mock]
-      --client-secret SECRET    secret of the default client [default: osc_secret_mock]
+      --client-secret SECRET    secret of the default client [default: osc_secret_of_the_mock_for_tests_only]
       --loose-redirect-uris     accept any http or https redirect URI
 
 Tokens:
@@ -109,7 +109,10 @@ async fn stopped() -> io::Result<()> {
 /// Returns `None` if help was requested.
 fn parse(mut arguments: lexopt::Parser) -> Result<Option<Builder>, lexopt::Error> {
     // The same client at every start, so that an app's settings stay right when the mock is restarted.
-    let mut builder = MockOsc::builder().port(4000).client_id("osc_mock").client_secret("osc_secret_mock");
+    let mut builder = MockOsc::builder()
+        .port(4000)
+        .client_id("osc_mock")
+        .client_secret("osc_secret_of_the_mock_for_tests_only");
     let mut consent = Consent::default();
     while let Some(argument) = arguments.next()? {
         let name = match argument {
