@@ -19,8 +19,8 @@ fn text(answer: &Answer) -> &str {
 }
 
 async fn browser(configure: impl FnOnce(Builder) -> Builder) -> (MockOsc, Browser) {
-    let osc = MockOsc::builder().start().await.unwrap();
-    let layer = configure(layer_for(&osc)).build().unwrap();
+    let osc = MockOsc::builder().start().await.expect("the mock starts");
+    let layer = configure(layer_for(&osc)).build().expect("it builds");
     (osc, Browser::new(app(&layer)))
 }
 
