@@ -81,11 +81,10 @@ pub enum PageRejection {
         /// Decides the form of the answer.
         request: RequestHead,
     },
-    /// 400, a mistake in the app: the form has no field `osc_user`, or the request no header `osc-user`.
-    NoPageKey(
-        /// The place where it should be.
-        &'static str,
-    ),
+    /// 400, a mistake in the app: the form has no field `osc_user`.
+    NoField,
+    /// 400, a mistake in the app: the request has no header `osc-user`.
+    NoHeader,
     /// The status of axum's own rejection: the body is no form, or it is too large.
     Unreadable(RawFormRejection),
     /// The status of axum's own rejection: the form is not a `T`.
@@ -102,7 +101,10 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for OscForm<T> {
         let RawForm(form) = RawForm::from_request(raw, state).await.map_err(PageRejection::Unreadable)?;
         let fields = form_urlencoded::parse(&form);
         let keys = fields.filter(|(name, _)| name == OscToken::PAGE_FIELD).map(|(_, key)| key);
-        check(&token, keys, "the form's field `osc_user`", || RequestHead::of(&parts).after_its_body())?;
+        let is_named = check(&token, keys, || RequestHead::of(&parts).after_its_body())?;
+        if !is_named {
+            return Err(PageRejection::NoField);
+        }
         let form = Form::from_request(Request::from_parts(parts, Body::from(form)), state).await;
         let Form(value) = form.map_err(PageRejection::Form)?;
         Ok(Self(value))
@@ -116,8 +118,8 @@ impl<S: Sync> FromRequestParts<S> for OscPage {
         let token = signed_in(parts)?;
         let keys = parts.headers.get_all(OscToken::PAGE_HEADER).iter();
         let keys = keys.map(|key| key.to_str().unwrap_or_default());
-        check(&token, keys, "the header `osc-user`", || RequestHead::of(parts))?;
-        Ok(Self)
+        let is_named = check(&token, keys, || RequestHead::of(parts))?;
+        is_named.then_some(Self).ok_or(PageRejection::NoHeader)
     }
 }
 
@@ -126,21 +128,20 @@ fn signed_in(parts: &Parts) -> Result<OscToken, PageRejection> {
     token.ok_or_else(|| PageRejection::NotSignedIn(MissingToken::of(parts)))
 }
 
-/// Checks every key of a request. A second one must not hide the first from another parser.
+/// Checks every key of a request. A second one must not hide the first from another parser. Returns false if there is none.
 fn check(
     token: &OscToken,
     keys: impl Iterator<Item = impl AsRef<str>>,
-    place: &'static str,
     head: impl FnOnce() -> RequestHead,
-) -> Result<(), PageRejection> {
-    let mut is_missing = true;
+) -> Result<bool, PageRejection> {
+    let mut is_named = false;
     for key in keys {
-        is_missing = false;
+        is_named = true;
         if let Err(error) = token.check_page(key.as_ref()) {
             return Err(PageRejection::OtherUser { error, request: head() });
         }
     }
-    if is_missing { Err(PageRejection::NoPageKey(place)) } else { Ok(()) }
+    Ok(is_named)
 }
 
 impl IntoResponse for PageRejection {
@@ -151,10 +152,14 @@ impl IntoResponse for PageRejection {
                 let body = json!({ "error": "other_user", "error_description": error.to_string() });
                 error.refuse_head(request, json(StatusCode::CONFLICT, body.to_string()))
             }
-            Self::NoPageKey(_) => {
-                let body = json!({ "error": "no_page_key", "error_description": self.to_string() });
-                json(StatusCode::BAD_REQUEST, body.to_string())
-            }
+            Self::NoField => json(
+                StatusCode::BAD_REQUEST,
+                r#"{"error":"no_page_key","error_description":"The form lacks the field osc_user. The app has to put OscToken::page_key() there. Nothing was done."}"#,
+            ),
+            Self::NoHeader => json(
+                StatusCode::BAD_REQUEST,
+                r#"{"error":"no_page_key","error_description":"The request lacks the header osc-user. The app has to put OscToken::page_key() there. Nothing was done."}"#,
+            ),
             Self::Unreadable(rejection) => rejection.into_response(),
             Self::Form(rejection) => rejection.into_response(),
         }
@@ -166,12 +171,8 @@ impl std::fmt::Display for PageRejection {
         match self {
             Self::NotSignedIn(missing) => missing.fmt(f),
             Self::OtherUser { error, .. } => error.fmt(f),
-            Self::NoPageKey(place) => {
-                write!(
-                    f,
-                    "The request lacks {place}. The app has to put OscToken::page_key() there. Nothing was done."
-                )
-            }
+            Self::NoField => f.write_str("the form has no field `osc_user` with OscToken::page_key()"),
+            Self::NoHeader => f.write_str("the request has no header `osc-user` with OscToken::page_key()"),
             Self::Unreadable(rejection) => rejection.fmt(f),
             Self::Form(rejection) => rejection.fmt(f),
         }
