@@ -128,7 +128,7 @@ for (const sample of ['osc-sample-axum', 'osc-sample-hyper']) {
           const answered = page.waitForResponse(home + path);
           await click(page);
           assert.equal((await answered).status(), 409, path);
-          await page.getByRole('heading', { name: 'You are signed in as grace in gracehopper now' }).waitFor();
+          await page.getByText('You are signed in as grace (gracehopper) now').waitFor();
           assert.deepEqual(platform.asked.slice(asked), [], `${path} reached the platform`);
         }
         assert.deepEqual(await contents(), before);
@@ -138,9 +138,9 @@ for (const sample of ['osc-sample-axum', 'osc-sample-hyper']) {
 
         const [[, , refused], [, , another]] = tabs;
         await shoot(refused, `${sample}-other-user`);
-        await refused.getByRole('link', { name: 'Continue as grace' }).click();
+        await refused.getByRole('link', { name: 'Go on as grace (gracehopper)' }).click();
         await refused.getByRole('heading', { name: 'Dashboard of gracehopper' }).waitFor();
-        await another.getByRole('main').getByRole('link', { name: 'Switch workspace or account' }).click();
+        await another.getByRole('link', { name: 'Sign in with another account' }).click();
         await allow(another, 'ada', 'team');
         await another.getByRole('heading', { name: 'Dashboard of team' }).waitFor();
       });
@@ -149,10 +149,13 @@ for (const sample of ['osc-sample-axum', 'osc-sample-hyper']) {
     test('a form without its user does nothing', async () => {
       const page = await signIn(await openBrowser());
       const own = await page.locator('input[name=osc_user]').first().getAttribute('value');
-      for (const form of [{}, { osc_user: '' }, { osc_user: `${own}x` }, { osc_user: own.toUpperCase() }]) {
-        const sent = { form: { service: 'minio-minio', ...form }, headers: { origin: home }, maxRedirects: 0 };
-        const answer = await page.request.post(`${home}/services/add`, sent);
-        assert.ok([400, 409].includes(answer.status()), `${JSON.stringify(form)}: ${answer.status()}`);
+      const post = (form) =>
+        page.request.post(`${home}/services/add`, { data: form, headers: { origin: home, 'content-type': 'application/x-www-form-urlencoded' } });
+      const wanted = 'service=minio-minio';
+      const [right, wrong] = [`osc_user=${encodeURIComponent(own)}`, `osc_user=${encodeURIComponent(`${own}x`)}`];
+      for (const form of ['', 'osc_user=', wrong, right.toUpperCase(), `${wrong}&${right}`, `${right}&${wrong}`]) {
+        const answer = await post(`${form}&${wanted}`);
+        assert.ok([400, 409].includes(answer.status()), `“${form}”: ${answer.status()}`);
       }
       await page.reload();
       assert.equal(await page.locator('.services').getByText('minio-minio').count(), 0);

@@ -45,12 +45,6 @@ struct Error<'a> {
     message: &'a str,
 }
 
-#[derive(Debug, Template)]
-#[template(path = "other_user.html")]
-struct OtherUserPage {
-    frame: Frame,
-}
-
 impl App {
     /// Makes the state of a sample. Its pages name the sample's package.
     #[must_use]
@@ -159,12 +153,6 @@ impl App {
             Ok(()) => see_other("/"),
             Err(error) => self.refuse_on_account(token, &error).await,
         }
-    }
-
-    /// Answers a form of a page that was made for another user. Its page tells who is signed in now.
-    #[must_use]
-    pub fn other_user(&self, token: &OscToken) -> Answer {
-        page(StatusCode::CONFLICT, &OtherUserPage { frame: self.frame(token, "/dashboard") })
     }
 
     /// Answers a path that does not exist.

@@ -13,6 +13,6 @@ mod setup;
 mod stop;
 
 pub use app::{App, Creation};
-pub use page::{Answer, HEADERS, OSC_USER, OtherUser, SCRIPT, check_page, page_user};
+pub use page::{Answer, HEADERS, SCRIPT};
 pub use setup::{AnyError, configure, listen};
 pub use stop::{patience, signal};

@@ -23,33 +23,8 @@ pub const HEADERS: [(&str, &str); 3] = [
 /// The script of every page. Its path, `/session.js`, is public.
 pub const SCRIPT: &str = include_str!("session.js");
 
-/// The hidden field of every form. It holds the [`page_user`] of the page.
-pub const OSC_USER: &str = "osc_user";
-
 /// A page or a redirect.
 pub type Answer = Response<String>;
-
-/// Returns the text that the forms of a page carry, so that a page of one user does nothing for the next.
-///
-/// It is the user's key, or the session's public id if the provider does not name the user.
-#[must_use]
-pub fn page_user(token: &OscToken) -> String {
-    token.user().and_then(|user| user.key()).unwrap_or_else(|| token.session().id())
-}
-
-/// Checks that a form comes from a page of the user who is signed in now.
-///
-/// # Errors
-/// If the page was made for somebody else, or the field is missing.
-pub fn check_page(token: &OscToken, osc_user: &str) -> Result<(), OtherUser> {
-    // A token may gain an identity at a refresh. The page of the same session stays valid.
-    let is_own = osc_user == page_user(token) || osc_user == token.session().id();
-    if is_own { Ok(()) } else { Err(OtherUser(())) }
-}
-
-/// A form of a page that was made for another user.
-#[derive(Debug)]
-pub struct OtherUser(());
 
 /// The parts of a page around its content.
 #[derive(Debug)]
@@ -73,7 +48,7 @@ pub(crate) enum Visitor {
 #[derive(Debug)]
 pub(crate) struct Person {
     user: Option<OscUser>,
-    page_user: String,
+    page_key: String,
 }
 
 impl Frame {
@@ -86,8 +61,13 @@ impl Frame {
         path("/auth/signin?", &[("return_to", &self.here)])
     }
 
-    pub(crate) fn page_user(&self) -> &str {
-        self.person().map_or("", |person| &person.page_user)
+    /// Returns the name of the hidden field that every form has. It keeps a page of one user from acting for the next.
+    pub(crate) fn page_field(&self) -> &'static str {
+        OscToken::PAGE_FIELD
+    }
+
+    pub(crate) fn page_key(&self) -> &str {
+        self.person().map_or("", |person| &person.page_key)
     }
 
     pub(crate) fn user_or<'a>(&'a self, unknown: &'a str) -> &'a str {
@@ -96,11 +76,6 @@ impl Frame {
 
     pub(crate) fn workspace_or<'a>(&'a self, unknown: &'a str) -> &'a str {
         self.person().map_or(unknown, |person| person.workspace_or(unknown))
-    }
-
-    /// Returns the words that follow “signed in”.
-    pub(crate) fn as_whom(&self) -> String {
-        self.person().map(Person::as_whom).unwrap_or_default()
     }
 
     fn person(&self) -> Option<&Person> {
@@ -114,7 +89,7 @@ impl Frame {
 impl Visitor {
     pub(crate) fn of(token: Option<&OscToken>) -> Self {
         match token {
-            Some(token) => Self::SignedIn(Person { user: token.user(), page_user: page_user(token) }),
+            Some(token) => Self::SignedIn(Person { user: token.user(), page_key: token.page_key() }),
             None => Self::Nobody,
         }
     }

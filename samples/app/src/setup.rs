@@ -18,11 +18,15 @@ const FILE: &str = "sessions.db";
 const NOT_WITH_THE_MOCK: [&str; 5] = ["PORT", "PUBLIC_URL", "OSC_HOSTNAME", "SESSION_STORE", "REDIS_URL"];
 
 /// Configures the layer for the client from the environment, or for a mock of Open Source Cloud if there is
-/// none.
+/// none. The layer's pages get the colour of the sample's.
 ///
 /// # Errors
 /// If a setting is missing or invalid.
 pub async fn configure() -> Result<Builder, AnyError> {
+    Ok(with_client().await?.app_color("#0b6a62"))
+}
+
+async fn with_client() -> Result<Builder, AnyError> {
     #[cfg(feature = "mock")]
     if variable("CLIENT_ID").is_none() && variable("OSC_APP_NAME").is_none() {
         return with_mock().await;

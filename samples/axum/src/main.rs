@@ -9,6 +9,7 @@ use axum::middleware::{Next, from_fn_with_state, map_response};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
+use osc_auth_layer::axum::OscForm;
 use osc_auth_layer::workspace::TokenBalance;
 use osc_auth_layer::{ContextError, DrainLayer, OscContext, OscToken, OscVisitor};
 use osc_sample_app::{Answer, AnyError, App, Creation, HEADERS, SCRIPT};
@@ -16,10 +17,6 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tower_http::csrf::{CsrfLayer, ProtectionError};
 use tracing_subscriber::EnvFilter;
-
-use form::OscForm;
-
-mod form;
 
 #[tokio::main]
 async fn main() -> ExitCode {

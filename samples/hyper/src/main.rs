@@ -140,17 +140,17 @@ async fn show(app: &App, token: &OscToken, path: &str, query: &Form) -> Answer {
 
 /// Does what a form asks for.
 async fn post(app: &App, token: &OscToken, request: Request<Incoming>) -> Answer {
-    let path = request.uri().path().to_owned();
-    let form = match read(request).await {
+    let (head, body) = request.into_parts();
+    let form = match read(body).await {
         Ok(form) => form,
         Err(problem) => return app.error(Some(token), StatusCode::BAD_REQUEST, &problem),
     };
-    // Another user may have signed in since the page of this form was made.
-    if osc_sample_app::check_page(token, form.text(osc_sample_app::OSC_USER)).is_err() {
-        return app.other_user(token);
+    // Another user may have signed in since the page of this form was made. The layer answers with a page about it.
+    if let Err(other_user) = form.check_page(token) {
+        return other_user.refuse(&head, Answer::default());
     }
     let (service, name, options) = (form.text("service"), form.text("name"), form.text("options"));
-    match path.as_str() {
+    match head.uri.path() {
         "/note" => app.keep_note(token, form.text("shown"), form.text("note")).await,
         "/account/end" => app.end_session(token, form.text("id")).await,
         "/account/end-all" => app.sign_out_everywhere(token).await,

@@ -1,9 +1,9 @@
 //! The parts of a web framework that this app needs: reading fields, building replies.
 
 use bytes::Bytes;
-use http::{HeaderValue, Request, Response, StatusCode, header};
+use http::{HeaderValue, Response, StatusCode, header};
 use http_body_util::{BodyExt, Full, Limited};
-use osc_auth_layer::DrainBody;
+use osc_auth_layer::{DrainBody, OscToken, OtherUser};
 use serde::Serialize;
 
 /// The body of a request.
@@ -23,6 +23,18 @@ impl Form {
         self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
+    /// Checks that the page of the form was made for the user who is signed in now.
+    ///
+    /// # Errors
+    /// If one of its keys names another user, or if it has none.
+    pub(crate) fn check_page(&self, token: &OscToken) -> Result<(), OtherUser> {
+        let mut keys = self.0.iter().filter(|(name, _)| name == OscToken::PAGE_FIELD).peekable();
+        if keys.peek().is_none() {
+            return token.check_page("");
+        }
+        keys.try_for_each(|(_, key)| token.check_page(key))
+    }
+
     /// Returns the field, or an empty text if it is missing.
     pub(crate) fn text(&self, name: &str) -> &str {
         self.get(name).unwrap_or_default()
@@ -30,8 +42,8 @@ impl Form {
 }
 
 /// Reads a posted form of at most 64 KiB.
-pub(crate) async fn read(request: Request<Incoming>) -> Result<Form, String> {
-    let body = Limited::new(request.into_body(), 64 * 1024).collect().await;
+pub(crate) async fn read(body: Incoming) -> Result<Form, String> {
+    let body = Limited::new(body, 64 * 1024).collect().await;
     body.map(|body| Form::new(body.to_bytes())).map_err(|error| error.to_string())
 }
 
