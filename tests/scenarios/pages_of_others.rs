@@ -75,8 +75,11 @@ impl Shop {
     async fn send(&mut self, method: Method, path: &str, headers: &[(&str, &str)], body: String) -> Answer {
         let cookies: Vec<_> =
             self.browser.cookies().iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let length = body.len().to_string();
         let mut request = Request::builder().method(method).uri(path).header(header::HOST, "localhost:3000");
-        for (name, value) in headers.iter().chain(&[("cookie", &*cookies.join("; "))]) {
+        for (name, value) in
+            headers.iter().chain(&[("cookie", &*cookies.join("; ")), ("content-length", &*length)])
+        {
             request = request.header(*name, *value);
         }
         self.browser.send_raw(request.body(Body::from(body)).expect("a request")).await

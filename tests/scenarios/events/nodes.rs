@@ -192,6 +192,22 @@ async fn a_refused_refresh_is_told_by_the_node_that_met_it_and_never_again() {
 }
 
 #[tokio::test]
+async fn a_refused_session_is_not_told_again_when_a_copy_elsewhere_expires() {
+    for (nodes, heard) in both_kinds(2, |layer| layer.idle_timeout(10 * MINUTE)).await {
+        nodes.warm_up().await;
+        nodes.osc.revoke_refresh_tokens();
+        let token = nodes.token(1).await;
+        assert!(soon(token.session().refresh(&token)).await.is_err());
+        drop(token);
+        assert_eq!(heard[1].kinds(1).await, [Ended(EndReason::RefreshRefused)]);
+        sweep(&nodes, 20).await;
+        assert_eq!(nodes.node(0).sessions(), 0, "this node dropped its copy");
+        let refused = vec![Ended(EndReason::RefreshRefused)];
+        assert_eq!(kinds(&settled(&nodes, &heard).await), [vec![], refused]);
+    }
+}
+
+#[tokio::test]
 async fn a_refresh_with_another_user_is_told_by_its_node() {
     for (nodes, heard) in both_kinds(2, |layer| layer).await {
         nodes.warm_up().await;
