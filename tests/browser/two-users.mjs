@@ -208,10 +208,10 @@ for (const sample of ['osc-sample-axum', 'osc-sample-hyper']) {
     test('a page hides before the next one has arrived', async () => {
       const context = await openBrowser();
       const first = await signIn(context);
-      const hidden = new Promise((resolve) => first.exposeFunction('tellHidden', resolve));
+      const hidden = first.waitForEvent('console', (message) => message.text() === 'hidden');
       await first.evaluate(() => {
         const { documentElement: root } = document;
-        new MutationObserver(() => root.hidden && tellHidden()).observe(root, { attributes: true });
+        new MutationObserver(() => root.hidden && console.log('hidden')).observe(root, { attributes: true });
       });
       // The next page never arrives.
       await first.route(`${home}/`, () => {});
