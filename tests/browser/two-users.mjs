@@ -239,6 +239,22 @@ for (const sample of ['osc-sample-axum', 'osc-sample-hyper']) {
       });
     }
 
+    test('an error of a proxy in place of the session leaves the page as it is', async () => {
+      const context = await openBrowser();
+      const page = await signIn(context);
+      const limited = { status: 429, contentType: 'application/json', body: '{"message":"API rate limit exceeded"}' };
+      await context.route('**/auth/session', (route) => route.fulfill(limited));
+      let loads = 0;
+      page.on('load', () => (loads += 1));
+      for (const ask of [() => page.reload(), () => page.evaluate(() => document.dispatchEvent(new Event('visibilitychange', { bubbles: true })))]) {
+        const answered = page.waitForResponse('**/auth/session').then((response) => response.finished());
+        await ask();
+        await answered;
+      }
+      assert.ok(await page.getByRole('heading', { name: 'Dashboard of adalovelace' }).isVisible());
+      assert.deepEqual([page.url(), loads], [`${home}/dashboard`, 1]);
+    });
+
     test('the same user who signs in again keeps the pages, and their buttons work', async () => {
       const context = await openBrowser();
       const first = await signIn(context);

@@ -17,9 +17,10 @@ async function ask() {
   const answer = await fetch('/auth/session', { headers: { accept: 'application/json' } });
   const { signed_in, retry_after, workspace, user, expires_at } = await answer.json();
   clearTimeout(retry);
-  if (signed_in === null) {
-    // In an outage of the session store nobody can tell, so the page stays as it is.
-    retry = setTimeout(update, retry_after * 1000);
+  if (typeof signed_in !== 'boolean') {
+    // In an outage of the session store nobody can tell, and an error may come from a proxy. A page that left at this would load
+    // the next one, which asks again, for ever. So the page stays as it is.
+    if (retry_after) retry = setTimeout(update, retry_after * 1000);
     if (shown === nobody) place.textContent = 'This app cannot tell who you are right now';
     return;
   }
