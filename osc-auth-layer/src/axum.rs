@@ -11,7 +11,7 @@
 //! | [`OscToken`], [`OscSession`] | 401 ([`MissingToken`]) |
 //! | [`OscUser`] | 401, or 500 if the provider does not name the user's workspace ([`MissingUser`]) |
 //! | `OscContext` (feature `client`) | 401 ([`MissingToken`]) |
-//! | [`OscForm`], [`OscPage`] | 409 if the page was made for another user ([`PageRejection`]) |
+//! | [`OscForm`], [`OscPage`] | 401, 409 if the page was made for another user, or 400 without a page key ([`PageRejection`]) |
 //! | [`OscVisitor`] | never missing |
 //!
 //! With feature `client`, `ContextError` is a response, so handlers can return `Result<_, ContextError>`.
@@ -106,8 +106,8 @@ impl MissingUser {
         Self { request: RequestHead::of(parts) }
     }
 
-    /// Returns false if the user is not signed in or the layer is missing: 401. Returns true if the provider's access tokens do not
-    /// name a workspace: 500. OSC's tokens do.
+    /// Returns true if the user is signed in, but the provider's access tokens do not name a workspace: the answer is 500. OSC's
+    /// tokens do. Returns false if the user is not signed in or the layer is missing: the answer is 401.
     #[must_use]
     pub fn is_signed_in(&self) -> bool {
         self.request.token().is_some()

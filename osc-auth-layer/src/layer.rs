@@ -104,7 +104,7 @@ impl OscAuthLayer {
         UserSessions::new(user_key.into(), Arc::downgrade(&self.auth.sessions))
     }
 
-    /// Waits for refreshes and revocations that are under way, so that no rotated refresh token is lost.
+    /// Waits for refreshes, revocations and session events that are under way, so that no rotated refresh token is lost.
     ///
     /// Call it after the server has stopped. The layer starts no further refresh. Returns true if everything ended within
     /// `deadline`. The provider may take up to 25 seconds to answer a refresh.

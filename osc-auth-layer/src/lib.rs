@@ -62,8 +62,8 @@
 //! 4. `sessions` refreshes a token that is about to expire, through `oauth`. A `store` makes sure that only one node refreshes.
 //! 5. `response` builds every answer that the layer gives by itself.
 //!
-//! Only `network` sends the layer's HTTP requests, `outbound` sends your app's, and only `store` talks to databases. No module imports from one above it. CONTRIBUTING.md has
-//! a drawing.
+//! Only `network` sends the layer's HTTP requests, only `outbound` sends your app's, and only `store` talks to databases. No
+//! module imports from one above it. CONTRIBUTING.md has a drawing.
 
 // A lock guard in a `match` head lives through all arms. An arm that takes the same lock would deadlock.
 #![warn(clippy::significant_drop_in_scrutinee)]

@@ -164,6 +164,9 @@ fn page_answer(
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
     headers.insert(header::CONTENT_LANGUAGE, HeaderValue::from_static(page.language.tag()));
     headers.insert(header::CONTENT_SECURITY_POLICY, policy);
+    // All policies of a response hold (CSP 3 §8.1), so one of the app's cannot allow frames. With a `frame-ancestors` of its own,
+    // browsers would ignore `X-Frame-Options`.
+    headers.append(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("frame-ancestors 'none'"));
     headers.insert(header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
     headers.insert(header::VARY, HeaderValue::from_static(VARY_OF_PAGES));
     response

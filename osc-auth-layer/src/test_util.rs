@@ -141,8 +141,8 @@ impl TestToken {
 impl OscAuthLayer {
     /// Makes a session without a sign-in, and returns the `Cookie` header that belongs to it. `Debug` hides its value.
     ///
-    /// The session belongs to the layer's configured client. A client that registers itself has none, so such a session is not
-    /// refreshed.
+    /// The session belongs to the layer's configured client. If the client registers itself, there is none, and the session
+    /// cannot be refreshed.
     ///
     /// ```
     /// use std::convert::Infallible;

@@ -6,7 +6,7 @@
 //! | option | effect |
 //! |---|---|
 //! | `--redirect` | visitors are sent straight to sign-in |
-//! | `--consents-after MILLISECONDS` | the provider shows no consent page |
+//! | `--consents-after MILLISECONDS` | the provider consents after this delay, without a page |
 //! | `--http2` | browsers reach the app by HTTP/2 over TLS |
 //! | `--name NAME`, `--color COLOR` | the name and the colour of the layer's pages |
 //! | `--own-pages` | the app renders the layer's pages |

@@ -267,7 +267,8 @@ impl Builder {
     /// Default: none.
     ///
     /// - The layer calls it in a background task, one event after the other. No request waits for it.
-    /// - It should not block. For work that waits, such as a write to a database, send the event to a channel.
+    /// - It must not block: it would delay later events, and hold a thread of the runtime. For work that waits, such as a write
+    ///   to a database, send the event to a channel.
     /// - A panic in it is logged, and the layer goes on.
     /// - Of several nodes, the one at which the session began or ended calls it. Each session has at most one end. An event can be
     ///   missing if the process stops or the [`store`](Self::store) fails at that moment. The guide's page about the user lists the

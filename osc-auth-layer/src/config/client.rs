@@ -30,7 +30,8 @@ impl Client {
     }
 
     /// Makes a client that registers itself under `name` at the first sign-in (RFC 7591). Users read the name on the
-    /// consent page.
+    /// consent page and on the layer's pages, where [`app_name`](crate::Builder::app_name) can set another. At most 100
+    /// characters.
     ///
     /// Without a session store, the registration lives in this process, and every restart makes a new one. With a store,
     /// all nodes share one registration, sealed under the cookie key.

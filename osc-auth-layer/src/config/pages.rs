@@ -83,7 +83,7 @@ impl Builder {
     /// Replaces the layer's pages by the app's own. Default: the layer's.
     ///
     /// The layer calls `render` for each page, and sends the HTML that it returns: a `String` or a [`PageHtml`]. The layer sets
-    /// status and headers itself, `Cache-Control: no-store` for example. So a page cannot weaken what they protect.
+    /// status and headers itself, `Cache-Control: no-store` for example. A page can change only its `Content-Security-Policy`.
     ///
     /// By default, `Content-Security-Policy` allows style sheets, scripts, images and fonts of the app's own origin, and
     /// nothing inline but [`Page::script`]. It forbids forms and frames. [`PageHtml::content_security_policy`] replaces it. The

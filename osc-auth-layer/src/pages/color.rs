@@ -1,4 +1,4 @@
-//! Colours, and those of black and white beside them that can be read (WCAG 2.2, success criterion 1.4.3).
+//! Colours, and the choice of readable colours for text and links (WCAG 2.2, success criterion 1.4.3).
 
 use std::fmt;
 

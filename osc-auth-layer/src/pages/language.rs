@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn a_range_with_an_invalid_weight_is_no_wish() {
+    fn a_range_with_an_invalid_weight_is_ignored() {
         for weight in ["", "2", "1.001", "0.1234", "-1", "+1", ".5", "0.a", "1e0", "NaN", " 1 1"] {
             assert_eq!(chosen_from(&[&format!("sv;q={weight}")], &Language::ALL), "en", "{weight}");
         }

@@ -34,7 +34,7 @@ impl Page {
         self.error
     }
 
-    /// Returns the status of the answer. An answer to htmx' history has 200 instead, because htmx shows no other.
+    /// Returns the status of the answer. It is 200 if htmx restores its history, because htmx then shows no other answer.
     pub fn status(&self) -> StatusCode {
         self.status
     }
@@ -98,7 +98,7 @@ impl PageAction {
         &self.label
     }
 
-    /// Returns the target: a path of the app with a query, or the address of [`app_home`](crate::Builder::app_home).
+    /// Returns the target: a path of the app, or the address of [`app_home`](crate::Builder::app_home).
     ///
     /// Turbo and htmx must not fetch it. Give the link the attributes `data-turbo="false"` and `hx-boost="false"` if your pages
     /// use them.
@@ -118,7 +118,7 @@ impl PageAction {
 /// use osc_auth_layer::PageHtml;
 ///
 /// let page = PageHtml::new("<!doctype html><title>Please sign in</title>…")
-///     .content_security_policy("default-src 'self'; frame-ancestors 'none'");
+///     .content_security_policy("default-src 'self'; img-src https://cdn.example.com");
 /// ```
 #[derive(Clone, Debug)]
 pub struct PageHtml {
@@ -133,6 +133,8 @@ impl PageHtml {
     }
 
     /// Replaces the default `Content-Security-Policy`.
+    ///
+    /// The layer adds a second policy that forbids frames around the page.
     ///
     /// The layer keeps its default, and logs an error, if `policy` is longer than 2,048 bytes or not valid in a header.
     #[must_use]

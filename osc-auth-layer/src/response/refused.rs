@@ -62,8 +62,8 @@ pub(crate) struct Refused {
 }
 
 impl OtherUser {
-    /// Turns a response into the answer to a page of another user, for apps without axum: status 409, and [`OscAuthLayer`] replaces it
-    /// by its own page, or by JSON for a script. `request` is the head of the refused request.
+    /// Sets the status of a response to 409, and marks it, so that [`OscAuthLayer`] replaces it with its own page, or with JSON for
+    /// a script. For apps without axum. `request` is the head of the refused request.
     ///
     /// ```
     /// use http::{Response, request::Parts};

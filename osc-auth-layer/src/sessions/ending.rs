@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 use super::claims::Claims;
-use super::events::News;
+use super::events::PendingEvent;
 use super::layout;
 use super::record::{Ending, LEASE, Standing};
 use super::stored::Read;
@@ -43,18 +43,18 @@ impl Sessions {
         if known.is_none() && self.backing.as_ref().is_some_and(|backing| backing.has_too_many_endings()) {
             return false;
         }
-        let mut news = self.news(known.as_ref(), kind);
-        let held_here = known.and_then(|session| session.sign_out(self, &mut news.was_live));
-        self.end_record(id, Ending::SignedOut, held_here, Some(news)).await;
+        let mut event = self.pending_event(known.as_ref(), kind);
+        let held_here = known.and_then(|session| session.sign_out(self, &mut event.was_live));
+        self.end_record(id, Ending::SignedOut, held_here, Some(event)).await;
         true
     }
 
     /// Ends a session that another session of the same browser has replaced.
     pub(crate) async fn drop_out(self: &Arc<Self>, id: &SessionId) {
         let known = self.table.find(id);
-        let mut news = self.news(known.as_ref(), SessionEventKind::Ended(EndReason::Replaced));
-        news.was_live = known.is_some_and(|session| session.end(&self.table, Ending::Dropped));
-        self.end_record(id, Ending::Dropped, None, Some(news)).await;
+        let mut event = self.pending_event(known.as_ref(), SessionEventKind::Ended(EndReason::Replaced));
+        event.was_live = known.is_some_and(|session| session.end(&self.table, Ending::Dropped));
+        self.end_record(id, Ending::Dropped, None, Some(event)).await;
     }
 
     /// Ends a session whose cookie nobody will ever have.
@@ -75,18 +75,18 @@ impl Sessions {
 
     /// Ends the record in the store, and revokes the grant of a session that was signed out. Returns after the first try. If that
     /// fails, others follow, and until one succeeds this node refuses the session whatever the store says. All of this goes on when
-    /// the caller goes away. Tells the app of `news` when the end is recorded, if it is this node that ended the session.
+    /// the caller goes away. Tells the app of `event` when the end is recorded, if it is this node that ended the session.
     async fn end_record(
         self: &Arc<Self>,
         id: &SessionId,
         ending: Ending,
         held_here: Option<Revocable>,
-        news: Option<News>,
+        event: Option<PendingEvent>,
     ) {
         let Some(backing) = self.backing.clone() else {
             self.table.remove(id);
-            if let Some(news) = news.filter(|news| news.was_live) {
-                self.tell(news.kind, id, news.user);
+            if let Some(event) = event.filter(|event| event.was_live) {
+                self.tell(event.kind, id, event.user);
             }
             return self.revoke(id, held_here);
         };
@@ -103,7 +103,7 @@ impl Sessions {
         // A request may have read it meanwhile.
         self.table.find(id).inspect(|session| _ = session.end(&self.table, ending));
         // A version that this node knows can be replaced without a read, unless only the record tells which token to revoke.
-        let was_live = news.as_ref().is_some_and(|news| news.was_live);
+        let was_live = event.as_ref().is_some_and(|event| event.was_live);
         let needs_no_read = held_here.is_some() || (ending == Ending::Dropped && was_live);
         let known = self.table.find(id).filter(|_| needs_no_read).and_then(|session| session.version());
         let (tried, first_try) = oneshot::channel::<()>();
@@ -132,8 +132,8 @@ impl Sessions {
                 let Some(upgraded) = engine.upgrade().filter(|_| waited < longest) else { return };
                 sessions = upgraded;
             };
-            if let Some(news) = news {
-                sessions.tell_of_end(&id, recorded, news, found.as_ref());
+            if let Some(event) = event {
+                sessions.tell_of_end(&id, recorded, event, found.as_ref());
             }
             sessions.ended(&id, ending, found, held_here);
             drop(being_ended);
@@ -189,8 +189,14 @@ impl Sessions {
     }
 
     /// Tells the app of a session's end that the store has recorded, unless another node does so.
-    fn tell_of_end(self: &Arc<Self>, id: &SessionId, recorded: Recorded, news: News, found: Option<&Read>) {
-        let News { kind, user, was_live } = news;
+    fn tell_of_end(
+        self: &Arc<Self>,
+        id: &SessionId,
+        recorded: Recorded,
+        event: PendingEvent,
+        found: Option<&Read>,
+    ) {
+        let PendingEvent { kind, user, was_live } = event;
         let live = found.map(|read| match &read.content.record.standing {
             Standing::Live(granted) => {
                 Some(granted.user.clone().or_else(|| Claims::of(granted.tokens.access_token())))

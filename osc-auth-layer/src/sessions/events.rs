@@ -1,9 +1,9 @@
-//! The events of sessions that the app is told of: sign-ins, sign-outs and other ends.
+//! Reports session events to the app: sign-ins, sign-outs and other ends.
 //!
 //! Events wait in a queue, and one task at a time calls the app's functions. So these run under no lock of the engine, in the order
 //! of the events, and no request waits for them.
 //!
-//! Of several nodes, the one that ends a session tells of it, and the store decides which that is: a swap over a live record
+//! Of several nodes, only the one that ends a session reports it. The store decides which one that is: a swap over a live record
 //! succeeds at one node only.
 
 use std::collections::VecDeque;
@@ -72,8 +72,8 @@ pub enum EndReason {
     ByApp,
     /// The same browser signed in again.
     Replaced,
-    /// The token could not be refreshed: the provider refused the refresh token or no longer knows the app's registration, or it
-    /// never issued a refresh token.
+    /// The token could not be refreshed: the provider refused the refresh token, or no longer knows the app's registration.
+    /// Without a session store, also if the provider never issued a refresh token.
     RefreshRefused,
     /// A refresh brought a token of another user or workspace.
     UserChanged,
@@ -130,7 +130,7 @@ impl Events {
             if catch_unwind(AssertUnwindSafe(|| listener(event))).is_err() {
                 tracing::error!(
                     session = %event.session_id,
-                    "A function of the app that hears of session events panicked. The layer goes on."
+                    "A function of on_session_event panicked. The layer goes on."
                 );
             }
         }
@@ -162,7 +162,7 @@ impl Drop for Service {
 }
 
 /// The event to tell of when a session's end is certain.
-pub(super) struct News {
+pub(super) struct PendingEvent {
     pub(super) kind: SessionEventKind,
     pub(super) user: Option<OscUser>,
     /// The session was live at this node. One that was refused or had ended is told of already.
@@ -197,13 +197,13 @@ impl Sessions {
     }
 
     /// Prepares the event of a session's end while its user is known.
-    pub(super) fn news(&self, session: Option<&Session>, kind: SessionEventKind) -> News {
+    pub(super) fn pending_event(&self, session: Option<&Session>, kind: SessionEventKind) -> PendingEvent {
         let user = session.and_then(|session| self.user_to_tell(session));
         // In memory, a session that expired is over before the sweep drops it. With a store, only the store knows.
         let has_expired = |session: &Session| session.has_expired(&self.timing, self.now());
         let is_expiry = self.backing.is_none() && session.is_some_and(has_expired);
         let kind = if is_expiry { SessionEventKind::Ended(EndReason::Expired) } else { kind };
-        News { kind, user, was_live: false }
+        PendingEvent { kind, user, was_live: false }
     }
 
     /// Returns the user of a session that has not ended. `None` if nobody wants to hear of it.

@@ -72,7 +72,7 @@ impl App {
     /// Stores the user's note. `service` is the one that the page shows.
     pub async fn keep_note(&self, token: &OscToken, service: &str, note: &str) -> Answer {
         let Some(user) = token.user() else {
-            let text = "This app cannot tell who you are. The app's log says why.";
+            let text = "The provider does not say who you are, so this app cannot keep a note for you.";
             return self.error(Some(token), StatusCode::INTERNAL_SERVER_ERROR, text);
         };
         match self.notes.keep(&user, note) {
@@ -139,7 +139,7 @@ impl App {
         }
     }
 
-    /// Ends one of the user's sessions. No other session has an id that this ends.
+    /// Ends one of the user's sessions. The id of another user's session ends nothing.
     pub async fn end_session(&self, token: &OscToken, id: &str) -> Answer {
         match token.session().end(id).await {
             Ok(_) => see_other(account::PATH),

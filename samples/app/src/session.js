@@ -18,8 +18,8 @@ async function ask() {
   const { signed_in, retry_after, workspace, user, expires_at } = await answer.json();
   clearTimeout(retry);
   if (typeof signed_in !== 'boolean') {
-    // In an outage of the session store nobody can tell, and an error may come from a proxy. A page that left at this would load
-    // the next one, which asks again, for ever. So the page stays as it is.
+    // In an outage of the session store nobody can tell who the user is, and a proxy may answer with an error of its own. The page
+    // stays as it is: if it left, the next page would ask again and leave too, for ever.
     if (retry_after) retry = setTimeout(update, retry_after * 1000);
     if (shown === nobody) place.textContent = 'This app cannot tell who you are right now';
     return;

@@ -20,7 +20,7 @@ async fn s89_a_panic_in_a_listener_is_logged_and_breaks_nothing() {
     assert_eq!(answer.status(), StatusCode::SEE_OTHER);
     assert_eq!(heard.kinds(2).await, [SignedIn, SignedOut], "the other function hears all");
     assert!(soon(stage.layer.shutdown(EXPIRED)).await);
-    assert_eq!(logs.text().matches("hears of session events panicked").count(), 2);
+    assert_eq!(logs.text().matches("A function of on_session_event panicked").count(), 2);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -92,7 +92,7 @@ async fn a_node_that_never_met_the_session_tells_of_its_user() {
 }
 
 #[tokio::test]
-async fn s89_of_two_sign_outs_at_the_same_time_one_is_told() {
+async fn s89_of_two_sign_outs_at_the_same_time_one_is_reported() {
     for (nodes, heard) in both_kinds(2, |layer| layer).await {
         nodes.warm_up().await;
         let holds = [0, 1].map(|at| nodes.node(at).store.hold(Op::End));
@@ -116,7 +116,7 @@ async fn s89_of_two_sign_outs_at_the_same_time_one_is_told() {
 }
 
 #[tokio::test]
-async fn a_session_ended_from_another_node_is_told_once_with_its_user() {
+async fn a_session_ended_from_another_node_is_reported_once_with_its_user() {
     for (nodes, heard) in both_kinds(3, |layer| layer).await {
         let others = [another(&nodes, 1).await, another(&nodes, 1).await];
         heard[1].all(2).await;
@@ -160,7 +160,7 @@ async fn an_administrator_at_any_node_ends_each_session_once() {
 }
 
 #[tokio::test]
-async fn a_session_replaced_at_a_node_that_never_met_it_is_told_once() {
+async fn a_session_replaced_at_a_node_that_never_met_it_is_reported_once() {
     for (nodes, heard) in both_kinds(2, |layer| layer).await {
         let mut browser = nodes.at(1);
         nodes.osc.set_claim("userId", json!("grace"));
@@ -172,7 +172,7 @@ async fn a_session_replaced_at_a_node_that_never_met_it_is_told_once() {
 }
 
 #[tokio::test]
-async fn a_refused_refresh_is_told_by_the_node_that_met_it_and_never_again() {
+async fn a_refused_refresh_is_reported_by_the_node_that_met_it_and_never_again() {
     let short = |layer: Builder| layer.idle_timeout(90 * MINUTE);
     for (nodes, heard) in both_kinds(3, short).await {
         nodes.warm_up().await;
@@ -192,7 +192,7 @@ async fn a_refused_refresh_is_told_by_the_node_that_met_it_and_never_again() {
 }
 
 #[tokio::test]
-async fn a_refused_session_is_not_told_again_when_a_copy_elsewhere_expires() {
+async fn a_refused_session_is_not_reported_again_when_a_copy_elsewhere_expires() {
     for (nodes, heard) in both_kinds(2, |layer| layer.idle_timeout(10 * MINUTE)).await {
         nodes.warm_up().await;
         nodes.osc.revoke_refresh_tokens();
@@ -208,7 +208,7 @@ async fn a_refused_session_is_not_told_again_when_a_copy_elsewhere_expires() {
 }
 
 #[tokio::test]
-async fn a_refresh_with_another_user_is_told_by_its_node() {
+async fn a_refresh_with_another_user_is_reported_by_its_node() {
     for (nodes, heard) in both_kinds(2, |layer| layer).await {
         nodes.warm_up().await;
         nodes.osc.set_claim("userId", json!("grace"));
@@ -222,7 +222,7 @@ async fn a_refresh_with_another_user_is_told_by_its_node() {
 }
 
 #[tokio::test]
-async fn an_ending_that_the_store_did_not_take_is_told_once_it_has() {
+async fn an_ending_that_the_store_did_not_take_is_reported_once_it_has() {
     for trouble in [Trouble::Fails, Trouble::LosesAnswer] {
         for (nodes, heard) in both_kinds(2, |layer| layer).await {
             nodes.warm_up().await;
@@ -239,7 +239,7 @@ async fn an_ending_that_the_store_did_not_take_is_told_once_it_has() {
 }
 
 #[tokio::test]
-async fn a_sign_in_that_the_store_did_not_take_is_not_told() {
+async fn a_sign_in_that_the_store_did_not_take_is_not_reported() {
     for (nodes, heard) in both_kinds(1, |layer| layer).await {
         nodes.node(0).store.trouble(Op::Create, Trouble::Fails);
         let mut browser = nodes.at(0);
@@ -252,7 +252,7 @@ async fn a_sign_in_that_the_store_did_not_take_is_not_told() {
 }
 
 #[tokio::test]
-async fn an_expired_session_is_told_once_by_one_of_the_nodes_that_had_it() {
+async fn an_expired_session_is_reported_once_by_one_of_the_nodes_that_had_it() {
     let idle = |layer: Builder| layer.idle_timeout(10 * MINUTE);
     let absolute = |layer: Builder| layer.idle_timeout(60 * MINUTE).absolute_timeout(12 * MINUTE);
     for configure in [idle, absolute] {
@@ -270,7 +270,7 @@ async fn an_expired_session_is_told_once_by_one_of_the_nodes_that_had_it() {
 }
 
 #[tokio::test]
-async fn a_session_that_is_used_at_another_node_is_not_told_as_expired() {
+async fn a_session_that_is_used_at_another_node_is_not_reported_as_expired() {
     for (nodes, heard) in both_kinds(2, |layer| layer.idle_timeout(10 * MINUTE)).await {
         nodes.warm_up().await;
         for _ in 0..5 {

@@ -48,7 +48,7 @@ async fn sweep(stage: &Stage) {
 }
 
 #[tokio::test]
-async fn s89_a_sign_in_and_a_sign_out_are_told_with_user_and_session() {
+async fn s89_a_sign_in_and_a_sign_out_are_reported_with_user_and_session() {
     let (mut stage, heard) = signed_in(|layer| layer).await;
     let token = stage.token().await;
     sign_out(&mut stage.browser).await;
@@ -64,7 +64,7 @@ async fn s89_a_sign_in_and_a_sign_out_are_told_with_user_and_session() {
 }
 
 #[tokio::test]
-async fn a_sign_out_by_the_app_is_told_as_a_sign_out() {
+async fn a_sign_out_by_the_app_is_reported_as_a_sign_out() {
     let (stage, heard) = signed_in(|layer| layer).await;
     let session = stage.token().await.session();
     tokio::join!(session.sign_out(), session.sign_out());
@@ -73,7 +73,7 @@ async fn a_sign_out_by_the_app_is_told_as_a_sign_out() {
 }
 
 #[tokio::test]
-async fn a_session_that_the_user_ends_from_another_one_is_told_as_such() {
+async fn a_session_that_the_user_ends_from_another_one_is_reported_as_such() {
     let (stage, heard) = signed_in(|layer| layer).await;
     let others = [another(&stage).await, another(&stage).await];
     let this = stage.token().await.session();
@@ -89,7 +89,7 @@ async fn a_session_that_the_user_ends_from_another_one_is_told_as_such() {
 }
 
 #[tokio::test]
-async fn a_session_that_the_app_ends_for_a_user_is_told_as_such() {
+async fn a_session_that_the_app_ends_for_a_user_is_reported_as_such() {
     let (stage, heard) = signed_in(|layer| layer).await;
     another(&stage).await;
     let key = stage.token().await.user().and_then(|user| user.key()).expect("a key");
@@ -113,7 +113,7 @@ async fn a_second_sign_in_of_a_browser_replaces_its_session() {
 }
 
 #[tokio::test]
-async fn a_refused_refresh_is_told_once_whatever_follows() {
+async fn a_refused_refresh_is_reported_once_whatever_follows() {
     let (mut stage, heard) = signed_in(|layer| layer).await;
     stage.osc.revoke_refresh_tokens();
     stage.pass(EXPIRED);
@@ -144,7 +144,7 @@ async fn a_token_without_refresh_token_that_expires_ends_the_session() {
 }
 
 #[tokio::test]
-async fn a_refresh_that_brings_another_user_is_told_with_the_user_before() {
+async fn a_refresh_that_brings_another_user_is_reported_with_the_user_before() {
     let (mut stage, heard) = signed_in(|layer| layer).await;
     stage.osc.set_claim("userId", json!("grace"));
     stage.pass(EXPIRED);
@@ -154,7 +154,7 @@ async fn a_refresh_that_brings_another_user_is_told_with_the_user_before() {
 }
 
 #[tokio::test]
-async fn a_user_who_may_no_longer_enter_is_told_of() {
+async fn a_user_who_may_no_longer_enter_is_reported() {
     let allowed = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(true));
     let rule = allowed.clone();
     let may_enter = move |_: &_| rule.load(std::sync::atomic::Ordering::SeqCst);
@@ -172,7 +172,7 @@ async fn a_user_who_may_no_longer_enter_is_told_of() {
 }
 
 #[tokio::test]
-async fn a_session_that_reached_no_browser_is_told_of() {
+async fn a_session_that_reached_no_browser_is_reported() {
     const UNCLAIMED_FOR: Duration = Duration::from_secs(12);
     let heard = Heard::default();
     let mut stage = Stage::before_sign_in(MockOsc::builder(), |layer| heard.listen(layer)).await;
@@ -190,7 +190,7 @@ async fn a_session_that_reached_no_browser_is_told_of() {
 }
 
 #[tokio::test]
-async fn a_session_in_memory_that_expires_is_told_of_by_the_sweep() {
+async fn a_session_in_memory_that_expires_is_reported_of_by_the_sweep() {
     let in_memory = |layer: Builder| layer.store_url("memory:").idle_timeout(10 * MINUTE);
     for absolute in [false, true] {
         let (stage, heard) = signed_in(|layer| {
@@ -219,7 +219,7 @@ async fn a_session_in_memory_that_expires_is_told_of_by_the_sweep() {
 }
 
 #[tokio::test]
-async fn a_sign_out_or_sign_in_after_the_timeout_is_told_as_an_expiry() {
+async fn a_sign_out_or_sign_in_after_the_timeout_is_reported_as_an_expiry() {
     for signs_in in [false, true] {
         let (mut stage, heard) =
             signed_in(|layer| layer.store_url("memory:").idle_timeout(10 * MINUTE)).await;
@@ -236,7 +236,7 @@ async fn a_sign_out_or_sign_in_after_the_timeout_is_told_as_an_expiry() {
 }
 
 #[tokio::test]
-async fn a_session_that_has_to_make_room_in_memory_is_told_of() {
+async fn a_session_that_has_to_make_room_in_memory_is_reported() {
     let (stage, heard) = signed_in(|layer| layer.store_url("memory:").max_sessions(1)).await;
     let first = heard.all(1).await[0].session_id().to_owned();
     stage.pass(MINUTE);

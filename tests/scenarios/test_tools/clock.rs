@@ -72,7 +72,7 @@ async fn a_failing_provider_is_tried_again_and_answered_as_an_outage() {
 }
 
 #[tokio::test]
-async fn a_failure_of_a_moment_is_not_seen() {
+async fn a_brief_failure_is_not_seen() {
     let scene = Scene::with_expired_token().await;
     let _fault = scene.osc.fault(Endpoint::Token, Fault::Status(503)).once();
     assert!(token_of(&scene.get("/").await).is_some());

@@ -46,7 +46,7 @@ fn description(refusal: &Refusal) -> &'static str {
             "{App} får ingen kontakt med Open Source Cloud. Du är fortfarande inloggad. Försök igen om en stund."
         }
         Refusal::TemporarilyUnavailable { side: Side::Store, .. } => {
-            "{App} får ingen kontakt med sin egen lagring av sessioner. Din session finns kvar. Försök igen om en stund."
+            "{App} får ingen kontakt med sin egen sessionslagring. Din session finns kvar. Försök igen om en stund."
         }
         Refusal::TemporarilyUnavailable { side: Side::Settings, .. } => {
             "Open Source Cloud godtar inte längre inställningarna för {app}. Du är fortfarande inloggad. Den som driver \
@@ -56,7 +56,7 @@ fn description(refusal: &Refusal) -> &'static str {
             "{App} får ingen kontakt med Open Source Cloud och kan därför inte logga in dig. Försök igen om en stund."
         }
         Refusal::StoreUnavailable => {
-            "{App} får ingen kontakt med sin egen lagring av sessioner och kan därför inte logga in dig. Försök igen om en \
+            "{App} får ingen kontakt med sin egen sessionslagring och kan därför inte logga in dig. Försök igen om en \
              stund."
         }
         Refusal::Misconfigured => {
@@ -99,12 +99,12 @@ fn description(refusal: &Refusal) -> &'static str {
              logga in med det andra kontot."
         }
         Refusal::SignInFailed => "Open Source Cloud slutförde inte inloggningen. Försök igen.",
-        Refusal::InvalidRequest(RequestProblem::QueryTooLong) => "Adressens frågedel är längre än 8 kB.",
+        Refusal::InvalidRequest(RequestProblem::QueryTooLong) => "Adressens frågesträng är längre än 8 kB.",
         Refusal::InvalidRequest(RequestProblem::QueryNotText) => {
-            "Adressens frågedel är inte giltig procentkodad UTF-8."
+            "Adressens frågesträng är inte giltig procentkodad UTF-8."
         }
         Refusal::InvalidRequest(RequestProblem::DuplicateParameter) => {
-            "Adressens frågedel innehåller samma parameter två gånger."
+            "Adressens frågesträng innehåller samma parameter två gånger."
         }
         Refusal::InvalidRequest(RequestProblem::EmptyCallback) => {
             "Inloggningstjänsten skickade varken en kod eller ett fel. Logga in igen."
@@ -117,11 +117,11 @@ fn description(refusal: &Refusal) -> &'static str {
         }
         Refusal::BadCookie(BadCookie::Duplicate(_)) => {
             "Din webbläsare skickade dubbletter av en kaka från {app}. Appen har bett den att ta bort båda. Försök igen. Om \
-             den här sidan kommer tillbaka kan du ta bort webbplatsens kakor."
+             den här sidan visas igen kan du ta bort webbplatsens kakor."
         }
         Refusal::BadCookie(BadCookie::TooLong(_)) => {
             "Din webbläsare skickade en för stor kaka från {app}. Appen har bett den att ta bort kakan. Försök igen. Om den \
-             här sidan kommer tillbaka kan du ta bort webbplatsens kakor."
+             här sidan visas igen kan du ta bort webbplatsens kakor."
         }
         Refusal::MethodNotAllowed { allow: Method::POST } => {
             "Den här länken loggar inte ut dig. Använd appens egen knapp."
