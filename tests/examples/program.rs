@@ -64,6 +64,14 @@ impl Example {
     }
 }
 
+/// Runs an example that ends by itself, and returns what it prints.
+pub(crate) async fn run(name: &'static str) -> String {
+    let output = soon(Command::new(program(name).await).env_clear().kill_on_drop(true).output()).await;
+    let output = output.expect("the example can be run");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
 /// Returns the path of an example's program, rebuilt if its sources changed.
 async fn program(name: &'static str) -> PathBuf {
     static BUILT: Mutex<Option<HashMap<&str, PathBuf>>> = Mutex::const_new(None);

@@ -11,12 +11,17 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use osc_auth_layer::axum::OscForm;
 use osc_auth_layer::workspace::TokenBalance;
-use osc_auth_layer::{ContextError, DrainLayer, OscContext, OscToken, OscVisitor};
+use osc_auth_layer::{
+    Builder, ConfigError, ContextError, DrainLayer, OscAuthLayer, OscContext, OscToken, OscVisitor,
+};
 use osc_sample_app::{Answer, AnyError, App, Creation, HEADERS, SCRIPT};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tower_http::csrf::{CsrfLayer, ProtectionError};
 use tracing_subscriber::EnvFilter;
+
+#[cfg(test)]
+mod tests;
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -32,12 +37,30 @@ async fn main() -> ExitCode {
 }
 
 async fn run() -> Result<(), AnyError> {
-    let auth = osc_sample_app::configure().await?;
+    let auth = protecting(osc_sample_app::configure().await?)?;
+    let router = router(&auth);
+    let listener = osc_sample_app::listen().await?;
+    println!("Open http://localhost:{}", listener.local_addr()?.port());
+    let server = axum::serve(listener, router).with_graceful_shutdown(osc_sample_app::signal());
+    tokio::select! {
+        ended = server.into_future() => ended?,
+        () = async { osc_sample_app::signal().await; osc_sample_app::patience().await } => {}
+    }
+    // A running refresh has used up the session's refresh token. Wait until its new tokens are stored.
+    auth.shutdown(Duration::from_secs(30)).await;
+    Ok(())
+}
+
+/// Adds the public paths to the layer's settings. Every other path needs a session.
+fn protecting(auth: Builder) -> Result<OscAuthLayer, ConfigError> {
     let auth = auth.public_path("/").public_path("/healthz").public_path("/session.js");
-    let auth = auth.redirect_to_signin().build()?;
+    auth.redirect_to_signin().build()
+}
+
+fn router(auth: &OscAuthLayer) -> Router {
     // The pages name this package.
     let app = App::new(env!("CARGO_PKG_NAME"));
-    let router = Router::new()
+    Router::new()
         .route("/", get(home))
         .route("/healthz", get(async || "ok"))
         .route("/session.js", get(script))
@@ -64,18 +87,7 @@ async fn run() -> Result<(), AnyError> {
         // Outside of all routes, so it sees every path. It serves some of the paths itself.
         .layer(auth.clone())
         // Lets a client that is still sending a body read an early answer.
-        .layer(DrainLayer::new());
-
-    let listener = osc_sample_app::listen().await?;
-    println!("Open http://localhost:{}", listener.local_addr()?.port());
-    let server = axum::serve(listener, router).with_graceful_shutdown(osc_sample_app::signal());
-    tokio::select! {
-        ended = server.into_future() => ended?,
-        () = async { osc_sample_app::signal().await; osc_sample_app::patience().await } => {}
-    }
-    // A running refresh has used up the session's refresh token. Wait until its new tokens are stored.
-    auth.shutdown(Duration::from_secs(30)).await;
-    Ok(())
+        .layer(DrainLayer::new())
 }
 
 /// The query of a page, or the fields of a form. A missing field is empty.

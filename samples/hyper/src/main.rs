@@ -4,20 +4,26 @@ use std::convert::Infallible;
 use std::process::ExitCode;
 use std::time::{Duration, UNIX_EPOCH};
 
+use bytes::Bytes;
 use http::{HeaderValue, Request, Response, StatusCode};
+use hyper::body::Body;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
-use osc_auth_layer::{ContextError, DrainLayer, OscToken, OscVisitor};
+use osc_auth_layer::{
+    Builder, ConfigError, ContextError, DrainBody, DrainLayer, OscAuthLayer, OscToken, OscVisitor,
+};
 use osc_sample_app::{Answer, AnyError, App, Creation, HEADERS, SCRIPT};
 use serde_json::{Value, json};
-use tower::{Layer, ServiceBuilder, ServiceExt, service_fn};
+use tower::{Layer, Service, ServiceBuilder, ServiceExt, service_fn};
 use tower_http::csrf::{CsrfLayer, ProtectionError};
 use tracing_subscriber::EnvFilter;
 
 use web::{Form, Incoming, Reply, json, read, script};
 
+#[cfg(test)]
+mod tests;
 mod web;
 
 #[tokio::main]
@@ -34,18 +40,8 @@ async fn main() -> ExitCode {
 }
 
 async fn run() -> Result<(), AnyError> {
-    let auth = osc_sample_app::configure().await?;
-    let auth = auth.public_path("/").public_path("/healthz").public_path("/session.js");
-    let auth = auth.redirect_to_signin().build()?;
-    // The pages name this package.
-    let app = App::new(env!("CARGO_PKG_NAME"));
-    let service = ServiceBuilder::new()
-        // Lets a client that is still sending a body read an early answer.
-        .layer(DrainLayer::new())
-        .layer(auth.clone())
-        .map_response(with_headers)
-        .service(service_fn(move |request| answer(app.clone(), request)));
-
+    let auth = protecting(osc_sample_app::configure().await?)?;
+    let service = service(auth.clone());
     let listener = osc_sample_app::listen().await?;
     println!("Open http://localhost:{}", listener.local_addr()?.port());
 
@@ -86,7 +82,33 @@ async fn run() -> Result<(), AnyError> {
     Ok(())
 }
 
-async fn answer(app: App, request: Request<Incoming>) -> Result<Reply, Infallible> {
+/// Adds the public paths to the layer's settings. Every other path needs a session.
+fn protecting(auth: Builder) -> Result<OscAuthLayer, ConfigError> {
+    let auth = auth.public_path("/").public_path("/healthz").public_path("/session.js");
+    auth.redirect_to_signin().build()
+}
+
+/// Returns the app, for requests of a server or of a test.
+fn service<B: Incoming>(
+    auth: OscAuthLayer,
+) -> impl Service<
+    Request<B>,
+    Response = Response<impl Body<Data = Bytes, Error = Infallible> + Send>,
+    Error = Infallible,
+    Future: Send,
+> + Clone
++ Send {
+    // The pages name this package.
+    let app = App::new(env!("CARGO_PKG_NAME"));
+    ServiceBuilder::new()
+        // Lets a client that is still sending a body read an early answer.
+        .layer(DrainLayer::new())
+        .layer(auth)
+        .map_response(with_headers)
+        .service(service_fn(move |request: Request<DrainBody<B>>| answer(app.clone(), request)))
+}
+
+async fn answer<B: Incoming>(app: App, request: Request<DrainBody<B>>) -> Result<Reply, Infallible> {
     // The layer adds the token. It can be missing on public paths only.
     let token = request.extensions().get::<OscToken>().cloned();
     // SameSite=Lax blocks the session cookie in forms from other sites, but not in forms from another
@@ -106,7 +128,11 @@ fn with_headers<B>(mut response: Response<B>) -> Response<B> {
     response
 }
 
-async fn route(app: &App, token: Option<OscToken>, request: Request<Incoming>) -> Result<Reply, Infallible> {
+async fn route<B: Incoming>(
+    app: &App,
+    token: Option<OscToken>,
+    request: Request<DrainBody<B>>,
+) -> Result<Reply, Infallible> {
     let (method, path) = (request.method().as_str(), request.uri().path());
     let query = Form::new(request.uri().query().unwrap_or_default());
     Ok(match (method, path, token) {
@@ -139,7 +165,7 @@ async fn show(app: &App, token: &OscToken, path: &str, query: &Form) -> Answer {
 }
 
 /// Does what a form asks for.
-async fn post(app: &App, token: &OscToken, request: Request<Incoming>) -> Answer {
+async fn post<B: Incoming>(app: &App, token: &OscToken, request: Request<DrainBody<B>>) -> Answer {
     let (head, body) = request.into_parts();
     let form = match read(body).await {
         Ok(form) => form,

@@ -1,13 +1,24 @@
 //! The parts of a web framework that this app needs: reading fields, building replies.
 
+use std::error::Error;
+
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
 use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::Body;
 use osc_auth_layer::{DrainBody, OscToken, OtherUser};
 use serde::Serialize;
 
-/// The body of a request.
-pub(crate) type Incoming = DrainBody<hyper::body::Incoming>;
+/// The body of a request, from a connection or from a test.
+pub(crate) trait Incoming:
+    Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>> + Send + Unpin + 'static
+{
+}
+
+impl<B> Incoming for B where
+    B: Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>> + Send + Unpin + 'static
+{
+}
 
 pub(crate) type Reply = Response<Full<Bytes>>;
 
@@ -42,7 +53,7 @@ impl Form {
 }
 
 /// Reads a posted form of at most 64 KiB.
-pub(crate) async fn read(body: Incoming) -> Result<Form, String> {
+pub(crate) async fn read(body: DrainBody<impl Incoming>) -> Result<Form, String> {
     let body = Limited::new(body, 64 * 1024).collect().await;
     body.map(|body| Form::new(body.to_bytes())).map_err(|error| error.to_string())
 }
