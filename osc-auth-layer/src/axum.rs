@@ -8,10 +8,10 @@
 //!
 //! | extractor | answer if it is missing |
 //! |---|---|
-//! | [`OscToken`], [`OscSession`] | 401 ([`MissingToken`]) |
-//! | [`OscUser`] | 401, or 500 if the provider does not name the user's workspace ([`MissingUser`]) |
-//! | `OscContext` (feature `client`) | 401 ([`MissingToken`]) |
-//! | [`OscForm`], [`OscPage`] | 401, 409 if the page was made for another user, or 400 without a page key ([`PageRejection`]) |
+//! | [`OscToken`], [`OscSession`] | 401, or 503 in an outage ([`MissingToken`]) |
+//! | [`OscUser`] | the same, or 500 if the provider does not name the user's workspace ([`MissingUser`]) |
+//! | `OscContext` (feature `client`) | 401, or 503 in an outage ([`MissingToken`]) |
+//! | [`OscForm`], [`OscPage`] | the same, 409 if the page was made for another user, or 400 without a page key ([`PageRejection`]) |
 //! | [`OscVisitor`] | never missing |
 //!
 //! With feature `client`, `ContextError` is a response, so handlers can return `Result<_, ContextError>`.
@@ -48,11 +48,12 @@ use crate::config::route;
 use crate::endpoints;
 use crate::layer::OscAuthLayer;
 use crate::response::{Refusal, Refused, RequestHead};
-use crate::sessions::{OscSession, OscToken, OscUser, OscVisitor};
+use crate::sessions::{OscSession, OscToken, OscUser, OscVisitor, Outage};
 
-/// Answers 401 when a handler asks for a token and the request has none.
+/// Answers 401 or 503 when a handler asks for a token and the request has none.
 ///
-/// Either the path is public and the user is not signed in, or the layer is missing.
+/// Either the path is public and the user is not signed in, or the layer is missing: 401. Or the path is public and the layer cannot
+/// tell who the visitor is, because of an outage: 503.
 #[derive(Clone, Debug)]
 pub struct MissingToken {
     request: RequestHead,
@@ -71,6 +72,7 @@ fn refused(mut response: Response, refusal: Refusal, head: RequestHead) -> Respo
 }
 
 const NO_TOKEN: &str = "the request has no OscToken: the user is not signed in, or OscAuthLayer is missing";
+const OUTAGE: &str = "the request has no OscToken: in an outage, OscAuthLayer cannot tell who the visitor is";
 
 /// Makes an answer of JSON. Every 401 needs a challenge (RFC 9110 §15.5.2).
 fn json(status: StatusCode, body: impl Into<Body>) -> Response {
@@ -82,6 +84,13 @@ fn json(status: StatusCode, body: impl Into<Body>) -> Response {
 
 impl IntoResponse for MissingToken {
     fn into_response(self) -> Response {
+        // The visitor may be signed in. A sign-in would replace a session that is still good.
+        if let Some(Outage { retry_after, side }) = self.request.outage() {
+            let body = r#"{"error":"temporarily_unavailable","error_description":"This app cannot tell who you are. Try again shortly."}"#;
+            let delay = [(header::RETRY_AFTER, retry_after.as_secs().max(1).to_string())];
+            let response = (delay, json(StatusCode::SERVICE_UNAVAILABLE, body)).into_response();
+            return refused(response, Refusal::TemporarilyUnavailable { retry_after, side }, self.request);
+        }
         let body = r#"{"error":"unauthenticated","error_description":"Sign in to continue."}"#;
         refused(json(StatusCode::UNAUTHORIZED, body), Refusal::Unauthenticated, self.request)
     }
@@ -89,13 +98,13 @@ impl IntoResponse for MissingToken {
 
 impl std::fmt::Display for MissingToken {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(NO_TOKEN)
+        f.write_str(if self.request.outage().is_some() { OUTAGE } else { NO_TOKEN })
     }
 }
 
 impl std::error::Error for MissingToken {}
 
-/// Answers 401 or 500 when a handler asks for an [`OscUser`] and the request has none.
+/// Answers 401, 503 or 500 when a handler asks for an [`OscUser`] and the request has none.
 #[derive(Clone, Debug)]
 pub struct MissingUser {
     request: RequestHead,
@@ -107,7 +116,7 @@ impl MissingUser {
     }
 
     /// Returns true if the user is signed in, but the provider's access tokens do not name a workspace: the answer is 500. OSC's
-    /// tokens do. Returns false if the user is not signed in or the layer is missing: the answer is 401.
+    /// tokens do. Returns false if there is no token: the answer is 401, or 503 in an outage.
     #[must_use]
     pub fn is_signed_in(&self) -> bool {
         self.request.token().is_some()
@@ -134,7 +143,7 @@ impl std::fmt::Display for MissingUser {
         if self.is_signed_in() {
             f.write_str("the provider's access tokens do not name a workspace")
         } else {
-            f.write_str(NO_TOKEN)
+            f.write_str(if self.request.outage().is_some() { OUTAGE } else { NO_TOKEN })
         }
     }
 }

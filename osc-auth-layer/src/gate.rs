@@ -13,7 +13,7 @@ use crate::request::cookie::BadCookie;
 use crate::request::origin;
 use crate::response::{Answer, Facts, Refusal, answer};
 use crate::sessions::{
-    Cause, Freshness, OscToken, OscVisitor, RETRY_AFTER, Refreshed, Session, SessionId, Sessions, Side,
+    Cause, Entrant, Freshness, OscToken, Outage, RETRY_AFTER, Refreshed, Session, SessionId, Sessions, Side,
 };
 
 /// The longest wait for a refresh if the token has expired or expires within [`PATIENCE_WITH_TOKEN`].
@@ -26,7 +26,7 @@ const PATIENCE_IN_PUBLIC: Duration = Duration::from_millis(200);
 /// The decision about a request.
 pub(crate) enum Verdict {
     /// The request goes to the inner service. On a public path it may have no token. The answer gets these marks.
-    Pass(OscVisitor, Marks),
+    Pass(Entrant, Marks),
     /// The layer answers the request.
     Answer(Box<Answer>),
 }
@@ -48,7 +48,7 @@ pub(crate) fn decide<B>(auth: &Arc<Auth>, request: &Request<B>) -> Decision {
         Ok(Lookup::Usable(Usable::Token(token))) => {
             // The token decides about access. The path decides only about `Vary`, so the cheaper check of it is enough.
             let is_public = auth.config.public_paths.resemble(path);
-            return Decision::Now(pass(OscVisitor::SignedIn(token), is_public));
+            return Decision::Now(pass(Entrant::SignedIn(token), is_public));
         }
         Ok(found) => found,
         Err(refusal) => {
@@ -65,7 +65,7 @@ pub(crate) fn decide<B>(auth: &Arc<Auth>, request: &Request<B>) -> Decision {
     let (auth, facts, is_public) = (auth.clone(), Facts::of(&auth.config, request), is_public());
     Decision::Later(Box::pin(async move {
         match resolve(&auth.sessions, found, is_public).await {
-            Ok(token) => pass(OscVisitor::SignedIn(token), is_public),
+            Ok(token) => pass(Entrant::SignedIn(token), is_public),
             Err(refusal) if is_public => pass(without_token(&refusal), true),
             Err(refusal) => {
                 let refusal = explained(&auth, &facts, refusal);
@@ -75,17 +75,19 @@ pub(crate) fn decide<B>(auth: &Arc<Auth>, request: &Request<B>) -> Decision {
     }))
 }
 
-fn pass(visitor: OscVisitor, is_public: bool) -> Verdict {
-    let marks = Marks { is_personal: matches!(visitor, OscVisitor::SignedIn(_)), is_public };
+fn pass(visitor: Entrant, is_public: bool) -> Verdict {
+    let marks = Marks { is_personal: matches!(visitor, Entrant::SignedIn(_)), is_public };
     Verdict::Pass(visitor, marks)
 }
 
 /// Returns the visitor of a request that passes on a public path although it was refused a token. In an outage the app must not
 /// offer a sign-in to somebody who is signed in.
-fn without_token(refusal: &Refusal) -> OscVisitor {
+fn without_token(refusal: &Refusal) -> Entrant {
     match *refusal {
-        Refusal::TemporarilyUnavailable { retry_after, .. } => OscVisitor::Unavailable { retry_after },
-        _ => OscVisitor::Anonymous,
+        Refusal::TemporarilyUnavailable { retry_after, side } => {
+            Entrant::Unknown(Outage { retry_after, side })
+        }
+        _ => Entrant::Anonymous,
     }
 }
 

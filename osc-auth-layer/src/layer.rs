@@ -72,7 +72,7 @@ impl OscAuthLayer {
     /// |---|---|---|
     /// | `CLIENT_ID` | id of the OAuth app | required, unless `OSC_APP_NAME` is set |
     /// | `CLIENT_SECRET` | secret of the OAuth app | none: the client is public |
-    /// | `OSC_APP_NAME` | if `CLIENT_ID` is not set, the app registers itself under this name ([`Client::register`]); requires `COOKIE_KEY` | none |
+    /// | `OSC_APP_NAME` | name of the app on the layer's pages ([`Builder::app_name`]); if `CLIENT_ID` is not set, the app registers itself under it ([`Client::register`]), which requires `COOKIE_KEY` | none |
     /// | `PUBLIC_URL` | URL that browsers use for the app; separate several by commas ([`Builder::public_url`]) | see `OSC_HOSTNAME` |
     /// | `OSC_HOSTNAME` | set by OSC; if `PUBLIC_URL` is not set, the public URL is `https://$OSC_HOSTNAME` | none: only localhost works |
     /// | `CLIENT_AUTH_METHOD` | `client_secret_basic` or `client_secret_post` ([`Builder::auth_method`]) | a method that the provider announces |

@@ -71,7 +71,7 @@ pub struct OscPage;
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum PageRejection {
-    /// 401: the user is not signed in, or the layer is missing.
+    /// 401 or 503: the user is not signed in, the layer is missing, or it cannot tell who the visitor is.
     NotSignedIn(MissingToken),
     /// 409: the page was made for another user.
     #[non_exhaustive]

@@ -7,7 +7,7 @@ use http::{Request, Response, StatusCode, Uri, header};
 
 use super::{Answer, Facts, Refusal, answer};
 use crate::config::Config;
-use crate::sessions::{OscToken, OtherUser};
+use crate::sessions::{OscToken, OtherUser, Outage};
 
 /// The head of a request that an extractor refused. It decides the form of the answer: a page, JSON or another.
 ///
@@ -17,6 +17,9 @@ pub struct RequestHead {
     request: Box<Request<()>>,
     /// Leads to the layer of a signed-in user.
     token: Option<OscToken>,
+    /// The reason why there is no token, if it is an outage.
+    #[cfg_attr(not(feature = "axum"), allow(dead_code, reason = "an extractor reads it"))]
+    outage: Option<Outage>,
 }
 
 impl RequestHead {
@@ -30,7 +33,8 @@ impl RequestHead {
             .iter()
             .filter(|(name, _)| !matches!(**name, header::COOKIE | header::AUTHORIZATION));
         head.headers_mut().extend(kept.map(|(name, value)| (name.clone(), value.clone())));
-        Self { request: Box::new(head), token: parts.extensions.get().cloned() }
+        let (token, outage) = (parts.extensions.get().cloned(), parts.extensions.get().copied());
+        Self { request: Box::new(head), token, outage }
     }
 
     /// Notes that the body was read, so that the connection can go on.
@@ -45,6 +49,13 @@ impl RequestHead {
     /// Returns the token of the request's user.
     pub(crate) fn token(&self) -> Option<&OscToken> {
         self.token.as_ref()
+    }
+
+    /// Returns the outage in which the layer cannot tell who the visitor is.
+    #[cfg(feature = "axum")]
+    pub(crate) fn outage(&self) -> Option<Outage> {
+        // A mark beside a token is that of an outer layer.
+        self.outage.filter(|_| self.token.is_none())
     }
 }
 

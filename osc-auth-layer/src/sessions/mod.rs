@@ -69,6 +69,7 @@ pub use self::token::OscToken;
 pub use self::user::OscUser;
 pub use self::user_sessions::{SessionInfo, UserSessions};
 pub use self::visitor::OscVisitor;
+pub(crate) use self::visitor::{Entrant, Outage};
 use self::waiting::Waits;
 use crate::clock::{Clock, Timestamp};
 use crate::flight::Flights;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use http::Extensions;
 
-use super::OscToken;
+use super::{OscToken, Side};
 
 /// Says who sends a request, on a [public path](crate::Builder::public_path) too.
 ///
@@ -43,8 +43,17 @@ pub enum OscVisitor {
 
 /// Marks a request whose visitor is not known because of an outage. A request with a token never needs it, so it costs nothing there.
 #[derive(Clone, Copy)]
-struct Outage {
-    retry_after: Duration,
+pub(crate) struct Outage {
+    pub(crate) retry_after: Duration,
+    #[cfg_attr(not(feature = "axum"), allow(dead_code, reason = "an extractor reads it"))]
+    pub(crate) side: Side,
+}
+
+/// The visitor that the layer lets pass.
+pub(crate) enum Entrant {
+    SignedIn(OscToken),
+    Anonymous,
+    Unknown(Outage),
 }
 
 impl OscVisitor {
@@ -54,16 +63,18 @@ impl OscVisitor {
         // The token counts first: a mark beside it is that of an outer layer.
         match (extensions.get::<OscToken>(), extensions.get::<Outage>()) {
             (Some(token), _) => Self::SignedIn(token.clone()),
-            (None, Some(Outage { retry_after })) => Self::Unavailable { retry_after: *retry_after },
+            (None, Some(Outage { retry_after, .. })) => Self::Unavailable { retry_after: *retry_after },
             (None, None) => Self::Anonymous,
         }
     }
+}
 
+impl Entrant {
     /// Puts the visitor into the request's extensions. The caller has removed the token of an outer layer.
     pub(crate) fn enter(self, extensions: &mut Extensions) {
         match self {
             Self::SignedIn(token) => _ = extensions.insert(token),
-            Self::Unavailable { retry_after } => _ = extensions.insert(Outage { retry_after }),
+            Self::Unknown(outage) => _ = extensions.insert(outage),
             Self::Anonymous => _ = extensions.remove::<Outage>(),
         }
     }

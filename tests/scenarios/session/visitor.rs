@@ -7,8 +7,9 @@ use axum::extract::Request;
 use axum::routing::get;
 use http::StatusCode;
 use mock_osc::{Endpoint, Fault, MockOsc};
+use osc_auth_layer::axum::OscForm;
 use osc_auth_layer::test_util::{MemoryStore, TestToken};
-use osc_auth_layer::{Builder, OscToken, OscVisitor};
+use osc_auth_layer::{Builder, OscToken, OscUser, OscVisitor};
 use osc_tests::{Answer, Browser, Op, QuickClock, RiggedStore, Trouble, boxed, layer_for};
 
 const SIGNED_IN: &str = "signed in, signed in, a token";
@@ -98,6 +99,37 @@ async fn s56_an_outage_of_the_store_makes_the_visitor_unknown() {
         store.mend();
         assert_eq!(told(&user.fetch("/public").await), SIGNED_IN, "{trouble:?}");
     }
+}
+
+/// An extractor that needs a token must not send a visitor to a sign-in, which would replace a session that is still good.
+#[tokio::test]
+async fn s56_an_extractor_on_a_public_path_answers_an_outage_and_offers_no_sign_in() {
+    let (osc, clock) = (MockOsc::builder().start().await.unwrap(), QuickClock::new());
+    let layer = layer_for(&osc).clock(clock.clone()).optional().redirect_to_signin().build().unwrap();
+    let app = Router::new()
+        .route("/token", get(async |_: OscToken| "").post(async |_: OscForm<()>| ""))
+        .route("/user", get(async |_: OscUser| ""));
+    let mut user = Browser::new(boxed(app.layer(layer)));
+    user.sign_in(&osc).await;
+    assert_eq!(user.navigate("/user").await.status(), StatusCode::OK);
+    clock.advance(Duration::from_secs(3600));
+    osc.stop_listening().await;
+    for path in ["/token", "/user"] {
+        for answer in [user.navigate(path).await, user.fetch(path).await] {
+            assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE, "{path}: {answer:?}");
+            assert!(
+                answer.headers().contains_key("retry-after") && !answer.headers().contains_key("set-cookie")
+            );
+            let text = String::from_utf8_lossy(answer.body());
+            assert!(text.contains("cannot reach Open Source Cloud. You are still signed in."), "{text}");
+            assert!(!text.contains("/auth/signin"), "{text}");
+        }
+    }
+    let form = user.post_from("same-origin", "/token").await;
+    assert_eq!(form.status(), StatusCode::SERVICE_UNAVAILABLE, "{form:?}");
+    user.forget_cookies("");
+    let stranger = user.navigate("/token").await;
+    assert_eq!(stranger.status(), StatusCode::SEE_OTHER, "a visitor without a session may sign in");
 }
 
 #[tokio::test]
