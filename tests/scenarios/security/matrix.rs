@@ -4,8 +4,11 @@ use std::fs;
 use std::path::Path;
 
 const SECURITY: &str = include_str!("../../../SECURITY.md");
-const IN_A_BROWSER: &str =
-    concat!(include_str!("../../browser/signin.mjs"), include_str!("../../browser/back.mjs"));
+const IN_A_BROWSER: &str = concat!(
+    include_str!("../../browser/signin.mjs"),
+    include_str!("../../browser/back.mjs"),
+    include_str!("../../browser/two-users.mjs")
+);
 const ROWS: usize = 91;
 
 pub(super) fn sources(folder: &Path, found: &mut String) {
