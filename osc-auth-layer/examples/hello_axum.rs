@@ -1,4 +1,4 @@
-//! Signs users in and greets them: `cargo run -p osc-auth-layer --all-features --example hello_axum`.
+//! Signs users in and greets them. Run it: `cargo run -p osc-auth-layer --all-features --example hello_axum`.
 
 mod common;
 
@@ -23,8 +23,8 @@ async fn hello(user: OscUser) -> String {
 
 #[tokio::main]
 async fn main() -> Result<(), common::AnyError> {
-    let common::Stage { auth, listener, .. } = common::start().await?;
-    let auth = auth.public_path("/").build()?;
+    // In your app: OscAuthLayer::builder_from_env()?.public_path("/").build()?
+    let auth = common::auth().await?.public_path("/").build()?;
     let app = Router::new().route("/", get(home)).route("/hello", get(hello)).layer(auth);
-    Ok(axum::serve(listener, app).await?)
+    Ok(axum::serve(common::listen().await?, app).await?)
 }

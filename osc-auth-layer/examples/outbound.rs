@@ -1,4 +1,4 @@
-//! Calls an API of one's own as the user: `cargo run -p osc-auth-layer --all-features --example outbound`.
+//! Calls an API of one's own as the user. Run it: `cargo run -p osc-auth-layer --all-features --example outbound`.
 
 mod common;
 
@@ -40,13 +40,14 @@ async fn api(State(platform): State<Option<String>>, headers: HeaderMap) -> Resu
 
 #[tokio::main]
 async fn main() -> Result<(), common::AnyError> {
-    let common::Stage { auth, listener, platform } = common::start().await?;
+    // In your app: OscAuthLayer::from_env()?
+    let auth = common::auth().await?.build()?;
     let own = TcpListener::bind("127.0.0.1:0").await?;
     let origin = format!("http://{}", own.local_addr()?);
-    let api = Router::new().route("/plan", get(api)).with_state(platform);
+    let api = Router::new().route("/plan", get(api)).with_state(common::platform().await?);
     tokio::spawn(async move { axum::serve(own, api).await });
 
     let apis = Apis { http: Outbound::to([&origin])?.client()?, plan: format!("{origin}/plan") };
-    let app = Router::new().route("/", get(plan)).layer(auth.build()?).with_state(apis);
-    Ok(axum::serve(listener, app).await?)
+    let app = Router::new().route("/", get(plan)).layer(auth).with_state(apis);
+    Ok(axum::serve(common::listen().await?, app).await?)
 }

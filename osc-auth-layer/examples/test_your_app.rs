@@ -1,4 +1,4 @@
-//! Tests of an app that signs users in, with the mock of OSC. Run it: `cargo run --example test_your_app --all-features`.
+//! Tests of an app, with the mock of OSC. Run it: `cargo run -p osc-auth-layer --all-features --example test_your_app`.
 
 use std::{error::Error, time::Duration};
 

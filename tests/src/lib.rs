@@ -44,7 +44,7 @@ pub use proxy::Proxy;
 pub use quick_clock::QuickClock;
 pub use redis_server::{Dump, Monitor, RedisServer};
 pub use rigged_store::{Op, RiggedStore, StoreHold, Trouble, header};
-pub use sample_node::{Line, LineError, NodeSetup, Sample, SampleNode, built};
+pub use sample_node::{Line, LineError, NodeSetup, Sample, SampleNode, example};
 pub use scripted::{Asking, Scripted};
 pub use socket::{Server, SocketBrowser, free_port};
 pub use sqlite_file::SqliteFile;

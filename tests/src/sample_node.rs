@@ -1,4 +1,4 @@
-//! The samples as separate processes, which a test can kill, freeze and shut down.
+//! The samples and examples as separate processes, which a test can kill, freeze and shut down.
 
 mod line;
 mod program;
@@ -16,14 +16,17 @@ use tokio::sync::watch;
 use tower::service_fn;
 
 pub use self::line::{Line, LineError};
-pub use self::program::{Sample, built};
+use self::program::Program;
+pub use self::program::{Sample, example};
 use crate::{App, Body, boxed, signals, soon};
 
 /// The settings that a node is started with. All nodes of one app have the same.
 #[derive(Clone, Debug)]
 pub struct NodeSetup {
-    sample: Sample,
+    program: Program,
+    arguments: Vec<&'static str>,
     variables: Vec<(&'static str, String)>,
+    directory: Option<PathBuf>,
     wrapper: Option<String>,
 }
 
@@ -42,7 +45,32 @@ impl NodeSetup {
             ("NO_COLOR", "1".to_owned()),
             ("RUST_BACKTRACE", "1".to_owned()),
         ];
-        Self { sample, variables, wrapper: None }
+        Self::of(Program::Sample(sample), variables)
+    }
+
+    /// Returns the settings of one of the layer's examples as a user starts it: with the mock inside, and in this process's directory.
+    pub fn example(name: &'static str) -> Self {
+        let variables = [("BIND", "127.0.0.1:0"), ("NO_COLOR", "1"), ("RUST_BACKTRACE", "1")];
+        let variables = variables.map(|(name, value)| (name, value.to_owned()));
+        Self::of(Program::Example(name), variables.to_vec())
+    }
+
+    fn of(program: Program, variables: Vec<(&'static str, String)>) -> Self {
+        Self { program, arguments: Vec::new(), variables, directory: None, wrapper: None }
+    }
+
+    /// Returns the same settings with one more argument.
+    #[must_use]
+    pub fn argument(mut self, argument: &'static str) -> Self {
+        self.arguments.push(argument);
+        self
+    }
+
+    /// Returns the same settings for a node with this current directory.
+    #[must_use]
+    pub fn in_directory(mut self, directory: &Path) -> Self {
+        self.directory = Some(directory.to_owned());
+        self
     }
 
     /// Returns the same settings with another value of a variable.
@@ -71,11 +99,15 @@ impl NodeSetup {
     /// Starts a node and waits until it listens.
     ///
     /// # Panics
-    /// If the sample does not build or start.
+    /// If the program does not build or start.
     pub async fn start(&self) -> SampleNode {
-        let program = self.sample.program().await;
-        let mut process = self
-            .command(program)
+        let program = self.program.path().await;
+        let mut command = self.command(&program);
+        if let Some(directory) = &self.directory {
+            command.current_dir(directory);
+        }
+        let mut process = command
+            .args(&self.arguments)
             .env_clear()
             .env("PATH", "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin")
             .envs(self.variables.iter().cloned())
@@ -84,7 +116,7 @@ impl NodeSetup {
             .stderr(Stdio::piped())
             .kill_on_drop(true)
             .spawn()
-            .expect("the sample can be run");
+            .expect("the program can be run");
         let log = Log::default();
         let (listening, mut is_listening) = watch::channel(None);
         let (output, errors) = (process.stdout.take(), process.stderr.take());
@@ -94,13 +126,13 @@ impl NodeSetup {
         let Some(addr) = addr else {
             // The other stream holds the reason.
             let _ = soon(errors).await;
-            panic!("the sample ended at its start:\n{}", log.text());
+            panic!("the program ended at its start:\n{}", log.text());
         };
         SampleNode { setup: self.clone(), process, addr, log }
     }
 }
 
-/// A running sample. Dropping it kills the process and, if the test failed, prints the process's output.
+/// A running sample or example. Dropping it kills the process and, if the test failed, prints the process's output.
 #[derive(Debug)]
 pub struct SampleNode {
     setup: NodeSetup,

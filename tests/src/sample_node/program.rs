@@ -1,7 +1,8 @@
-//! The programs of the samples, built once.
+//! The programs of the samples and of the layer's examples, built once.
 
+use std::collections::HashMap;
 use std::env;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -18,8 +19,13 @@ pub enum Sample {
     Hyper,
 }
 
-static AXUM: OnceCell<PathBuf> = OnceCell::const_new();
-static HYPER: OnceCell<PathBuf> = OnceCell::const_new();
+/// A program that a node runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Program {
+    Sample(Sample),
+    /// A file of `osc-auth-layer/examples`, without `.rs`.
+    Example(&'static str),
+}
 
 /// A build from scratch on a busy machine.
 const BUILD_LIMIT: Duration = Duration::from_secs(900);
@@ -28,22 +34,42 @@ const BUILD_LIMIT: Duration = Duration::from_secs(900);
 /// run again.
 const OF_THE_TEST: [&str; 3] = ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_CRATE_"];
 
-impl Sample {
+impl Program {
     /// Returns the path of the program, rebuilt if its sources changed.
-    pub(super) async fn program(self) -> &'static Path {
+    pub(super) async fn path(self) -> PathBuf {
+        static AXUM: OnceCell<PathBuf> = OnceCell::const_new();
+        static HYPER: OnceCell<PathBuf> = OnceCell::const_new();
         let (cell, package) = match self {
-            Self::Axum => (&AXUM, "osc-sample-axum"),
-            Self::Hyper => (&HYPER, "osc-sample-hyper"),
+            Self::Sample(Sample::Axum) => (&AXUM, "osc-sample-axum"),
+            Self::Sample(Sample::Hyper) => (&HYPER, "osc-sample-hyper"),
+            Self::Example(name) => return example(name).await,
         };
-        cell.get_or_init(|| built(package, &[], package)).await
+        cell.get_or_init(|| built(package, &[], package)).await.clone()
     }
+}
+
+/// Returns the path of one of the layer's examples. The first call builds all of them, unless cargo has done so.
+///
+/// # Panics
+/// If an example does not build, or there is none of this name.
+pub async fn example(name: &str) -> PathBuf {
+    static EXAMPLES: OnceCell<HashMap<String, PathBuf>> = OnceCell::const_new();
+    // With the features of `cargo test --workspace --all-features`, which builds the examples too.
+    let build = || build("osc-auth-layer", &["--workspace", "--all-features", "--examples"]);
+    let path = EXAMPLES.get_or_init(build).await.get(name).cloned();
+    path.unwrap_or_else(|| panic!("there is no example {name}"))
 }
 
 /// Builds a program of this workspace with further arguments for cargo, and returns its path.
 ///
 /// # Panics
 /// If it does not build.
-pub async fn built(package: &str, arguments: &[&str], name: &str) -> PathBuf {
+async fn built(package: &str, arguments: &[&str], name: &str) -> PathBuf {
+    build(package, arguments).await.remove(name).expect("cargo names the program")
+}
+
+/// Builds programs and returns their paths by name.
+async fn build(package: &str, arguments: &[&str]) -> HashMap<String, PathBuf> {
     // The path is target/PROFILE/deps/scenarios-… or target/PROFILE/soak.
     let test = env::current_exe().expect("the path of this program");
     let deps_or_profile = test.parent().expect("a directory of its own");
@@ -75,10 +101,10 @@ pub async fn built(package: &str, arguments: &[&str], name: &str) -> PathBuf {
     let built = built.expect("cargo can be run");
     assert!(built.status.success(), "{package}: {}", String::from_utf8_lossy(&built.stderr));
     let messages = String::from_utf8(built.stdout).expect("cargo writes JSON");
-    let mut messages = messages.lines().map(|line| serde_json::from_str::<Value>(line).expect("JSON"));
-    let program = messages.find_map(|message| {
-        let is_it = message["target"]["name"] == name;
-        message["executable"].as_str().filter(|_| is_it).map(PathBuf::from)
+    let messages = messages.lines().map(|line| serde_json::from_str::<Value>(line).expect("JSON"));
+    let programs = messages.filter_map(|message| {
+        let path = message["executable"].as_str()?;
+        Some((message["target"]["name"].as_str()?.to_owned(), PathBuf::from(path)))
     });
-    program.expect("cargo names the program")
+    programs.collect()
 }
