@@ -218,7 +218,7 @@ install_what_is_missing
 export CHROMIUM="${CHROMIUM:-$(command -v chromium)}"
 export FIREFOX="${FIREFOX:-$(command -v firefox-esr)}"
 
-step "Rust: unit tests, scenarios, documentation examples" \
+step "Rust: unit tests, scenarios, examples, documentation" \
     cargo test --quiet --workspace --all-features --no-fail-fast
 step "Scenarios with a session store that notifies of changes" scenarios_with memory
 step "Scenarios with a session store that is read at every request" scenarios_with polled

@@ -3,6 +3,7 @@
 //! | page | it shows |
 //! |---|---|
 //! | [Your first app](first_app) | Sign users in, from an empty directory to a running app. |
+//! | [Examples](examples) | Small programs to run and to copy from, one for each topic. |
 //! | [Who the user is](user) | Greet the user, and keep data for them under a key that stays the same. |
 //! | [Where to put the layer in axum](axum_layer) | Layers, nested routers, public paths, `TraceLayer` and `CorsLayer`. |
 //! | [hyper and bare Tower](hyper) | The layer around any Tower service, served by hyper. |
@@ -36,6 +37,7 @@ macro_rules! page {
 }
 
 page!(first_app, "guide/first_app.md");
+page!(examples, "guide/examples.md");
 page!(user, "guide/user.md");
 page!(axum_layer, "guide/axum_layer.md");
 page!(hyper, "guide/hyper.md");

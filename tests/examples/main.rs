@@ -4,6 +4,7 @@
 //! cargo for the path of its example, and cargo builds it if it is missing or stale.
 
 mod kept_open;
+mod list;
 mod nodes;
 mod pages;
 mod visit;
