@@ -7,7 +7,7 @@ import http from 'node:http';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { chromium } from 'playwright-core';
-import { Program } from '../programs.mjs';
+import { Program, startMock } from '../programs.mjs';
 
 export { killPrograms, Program, startMock } from '../programs.mjs';
 
@@ -57,6 +57,28 @@ export function startSample(name, env = {}, folder = undefined) {
   const store = env.CLIENT_ID && { SESSION_STORE: 'memory:' };
   const all = { BIND: '127.0.0.1:0', ...store, ...env };
   return Program.start(name, [], all, (output) => output.match(/http:\/\/localhost:\d+/)?.[0], folder);
+}
+
+/** Starts a mock with these options, a proxy to its platform, and a sample that uses both. `home` is the address to open. */
+export async function startStage(sample, ...options) {
+  const stage = {};
+  try {
+    stage.mock = await startMock(...options);
+    const settings = stage.mock.found;
+    stage.platform = await Platform.start(settings.OSC_PLATFORM);
+    stage.app = await startSample(sample, { ...settings, OSC_PLATFORM: `http://127.0.0.1:${stage.platform.port}` });
+    return { ...stage, home: stage.app.found };
+  } catch (error) {
+    await stopStage(stage);
+    throw error;
+  }
+}
+
+/** Stops what was started of a stage. */
+export async function stopStage({ mock, platform, app }) {
+  await app?.stop();
+  platform?.stop();
+  await mock?.kill();
 }
 
 /**

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { killPrograms, launchBrowser, Platform, shoot, startMock, startSample } from './harness.mjs';
+import { killPrograms, launchBrowser, shoot, startStage, stopStage } from './harness.mjs';
 
 const longest = 63;
 const user = 'u'.repeat(longest);
@@ -18,14 +18,13 @@ after(async () => {
 
 for (const sample of ['osc-sample-axum', 'osc-sample-hyper']) {
   describe(sample, () => {
-    let mock, platform, app, home, context, page;
+    let stage, platform, home, context, page;
 
     before(async () => {
-      mock = await startMock('--user', `${user}=${workspace}`, '--user', 'bo=team', '--instance-start-ms', '4000');
-      platform = await Platform.start(mock.found.OSC_PLATFORM);
+      const users = ['--user', `${user}=${workspace}`, '--user', 'bo=team'];
+      stage = await startStage(sample, ...users, '--instance-start-ms', '4000');
+      ({ platform, home } = stage);
       platform.rename = ['minio-minio', service];
-      app = await startSample(sample, { ...mock.found, OSC_PLATFORM: `http://127.0.0.1:${platform.port}` });
-      home = app.found;
       context = await browser.newContext();
       context.setDefaultTimeout(15_000);
       page = await context.newPage();
@@ -33,9 +32,7 @@ for (const sample of ['osc-sample-axum', 'osc-sample-hyper']) {
 
     after(async () => {
       await context?.close();
-      await app?.stop();
-      platform?.stop();
-      await mock?.kill();
+      await stopStage(stage ?? {});
     });
 
     /** Looks at the page at every width in both colour schemes, and takes pictures. */

@@ -3,7 +3,7 @@
 
 import assert from 'node:assert/strict';
 import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
-import { killPrograms, launchBrowser, Platform, shoot, startMock, startSample } from './harness.mjs';
+import { killPrograms, launchBrowser, shoot, startMock, startSample, startStage, stopStage } from './harness.mjs';
 
 const browser = await launchBrowser();
 after(async () => {
@@ -13,19 +13,15 @@ after(async () => {
 
 for (const sample of ['osc-sample-axum', 'osc-sample-hyper']) {
   describe(sample, () => {
-    let mock, platform, app, home, context, page;
+    let stage, mock, platform, app, home, context, page;
 
     before(async () => {
-      mock = await startMock();
-      platform = await Platform.start(mock.found.OSC_PLATFORM);
-      app = await startSample(sample, { ...mock.found, OSC_PLATFORM: `http://127.0.0.1:${platform.port}` });
-      home = app.found;
+      stage = await startStage(sample);
+      ({ mock, platform, app, home } = stage);
     });
 
     after(async () => {
-      await app?.stop();
-      platform?.stop();
-      await mock?.kill();
+      await stopStage(stage ?? {});
     });
 
     beforeEach(async () => {

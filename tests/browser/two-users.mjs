@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
-import { killPrograms, launchBrowser, Platform, shoot, startMock, startSample } from './harness.mjs';
+import { killPrograms, launchBrowser, shoot, startStage, stopStage } from './harness.mjs';
 
 const browser = await launchBrowser();
 after(async () => {
@@ -14,19 +14,15 @@ const minute = 60_000;
 
 for (const sample of ['osc-sample-axum', 'osc-sample-hyper']) {
   describe(sample, () => {
-    let mock, platform, app, home, contexts;
+    let stage, platform, home, contexts;
 
     before(async () => {
-      mock = await startMock();
-      platform = await Platform.start(mock.found.OSC_PLATFORM);
-      app = await startSample(sample, { ...mock.found, OSC_PLATFORM: `http://127.0.0.1:${platform.port}` });
-      home = app.found;
+      stage = await startStage(sample);
+      ({ platform, home } = stage);
     });
 
     after(async () => {
-      await app?.stop();
-      platform?.stop();
-      await mock?.kill();
+      await stopStage(stage ?? {});
     });
 
     beforeEach(() => (contexts = []));
