@@ -12,7 +12,7 @@ use futures_util::future::select_all;
 use http::StatusCode;
 use mock_osc::{Endpoint, Hold, MockOsc};
 use osc_auth_layer::test_util::{MemoryStore, held};
-use osc_auth_layer::{Builder, Clock, OscAuthLayer, OscToken};
+use osc_auth_layer::{Builder, Clock, OscAuthLayer, OscSession, OscToken};
 
 use crate::{Answer, App, Browser, Op, RiggedStore, WatchedClock, app, layer_for, soon, token_of};
 
@@ -226,6 +226,26 @@ impl<C: MovableClock> Nodes<C> {
         for at in 0..self.nodes.len() {
             self.token(at).await;
         }
+    }
+
+    /// Signs in with another browser of the same user, at a node.
+    ///
+    /// # Panics
+    /// If the sign-in fails.
+    pub async fn another(&self, at: usize) -> Browser {
+        let mut browser = self.at(at);
+        browser.forget_cookies("");
+        assert_eq!(soon(browser.sign_in(&self.osc)).await.status(), StatusCode::SEE_OTHER);
+        browser
+    }
+
+    /// Returns the session of a browser, as a node knows it.
+    ///
+    /// # Panics
+    /// If the node gives the browser no token.
+    pub async fn session_of(&self, browser: &Browser, at: usize) -> OscSession {
+        let answer = soon(self.send(browser, at).fetch("/")).await;
+        token_of(&answer).unwrap_or_else(|| panic!("no token at node {at}: {answer:?}")).session()
     }
 
     /// Starts a request to a node and checks that it waits.

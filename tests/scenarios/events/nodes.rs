@@ -5,8 +5,8 @@ use std::time::Duration;
 use http::StatusCode;
 use mock_osc::{Endpoint, MockOsc};
 use osc_auth_layer::SessionEventKind::{self, Ended, SignedIn, SignedOut};
-use osc_auth_layer::{Builder, EndReason, OscSession, SessionEvent};
-use osc_tests::{Browser, EXPIRED, Nodes, Op, Trouble, WatchedClock, error_of, soon, token_of};
+use osc_auth_layer::{Builder, EndReason, SessionEvent};
+use osc_tests::{EXPIRED, Nodes, Op, Trouble, WatchedClock, error_of, soon};
 use serde_json::json;
 
 use super::{Heard, user_id};
@@ -38,18 +38,6 @@ async fn settled(nodes: &Nodes, heard: &[Heard]) -> Vec<Vec<SessionEvent>> {
 
 fn kinds(events: &[Vec<SessionEvent>]) -> Vec<Vec<SessionEventKind>> {
     events.iter().map(|events| events.iter().map(SessionEvent::kind).collect()).collect()
-}
-
-async fn another(nodes: &Nodes, at: usize) -> Browser {
-    let mut browser = nodes.at(at);
-    browser.forget_cookies("");
-    assert_eq!(soon(browser.sign_in(&nodes.osc)).await.status(), StatusCode::SEE_OTHER);
-    browser
-}
-
-async fn session_of(nodes: &Nodes, browser: &Browser, at: usize) -> OscSession {
-    let answer = soon(nodes.send(browser, at).fetch("/")).await;
-    token_of(&answer).unwrap_or_else(|| panic!("no token at node {at}: {answer:?}")).session()
 }
 
 async fn sign_out(nodes: &Nodes, at: usize) {
@@ -118,11 +106,11 @@ async fn s89_of_two_sign_outs_at_the_same_time_one_is_reported() {
 #[tokio::test]
 async fn a_session_ended_from_another_node_is_reported_once_with_its_user() {
     for (nodes, heard) in both_kinds(3, |layer| layer).await {
-        let others = [another(&nodes, 1).await, another(&nodes, 1).await];
+        let others = [nodes.another(1).await, nodes.another(1).await];
         heard[1].all(2).await;
         heard[1].forget();
         // Node 0 knows the first of them, but not the second.
-        let ended = session_of(&nodes, &others[0], 0).await.id();
+        let ended = nodes.session_of(&others[0], 0).await.id();
         let this = nodes.token(0).await.session();
         soon(this.sign_out_everywhere()).await.expect("they end");
         for other in &others {
@@ -143,12 +131,12 @@ async fn a_session_ended_from_another_node_is_reported_once_with_its_user() {
 #[tokio::test]
 async fn an_administrator_at_any_node_ends_each_session_once() {
     for (nodes, heard) in both_kinds(2, |layer| layer).await {
-        let other = another(&nodes, 0).await;
+        let other = nodes.another(0).await;
         heard[0].all(1).await;
         heard[0].forget();
         let user = nodes.token(0).await.user();
         let key = user.as_ref().and_then(|user| user.key()).expect("a key");
-        let id = session_of(&nodes, &other, 0).await.id();
+        let id = nodes.session_of(&other, 0).await.id();
         let of_user = nodes.node(1).layer.sessions_of(key);
         assert!(soon(of_user.end(&id)).await.expect("it ends"));
         assert!(!soon(of_user.end(&id)).await.expect("it has ended"));
@@ -303,7 +291,7 @@ async fn a_request_that_finds_the_record_gone_tells_of_the_expiry() {
 #[tokio::test]
 async fn a_copy_that_has_to_make_room_ends_nothing() {
     for (nodes, heard) in both_kinds(2, |layer| layer.max_sessions(1)).await {
-        another(&nodes, 0).await;
+        nodes.another(0).await;
         assert_eq!(heard[0].kinds(1).await, [SignedIn]);
         nodes.token(0).await;
         assert_eq!(settled(&nodes, &heard).await[0].len(), 1);

@@ -4,23 +4,10 @@ use futures_util::FutureExt;
 use http::StatusCode;
 use mock_osc::{Endpoint, MockOsc};
 use osc_auth_layer::test_util::TestToken;
-use osc_auth_layer::{OscSession, SessionErrorKind, SessionInfo, SessionStore, Swap, Version};
+use osc_auth_layer::{SessionErrorKind, SessionInfo, SessionStore, Swap, Version};
 use osc_tests::{Browser, EXPIRED, Nodes, Op, Trouble, holds, soon, token_of};
 
 use super::{assert_refused, both_kinds};
-
-/// Signs in with another browser of the same user, at a node.
-async fn another(nodes: &Nodes, at: usize) -> Browser {
-    let mut browser = nodes.at(at);
-    browser.forget_cookies("");
-    assert_eq!(soon(browser.sign_in(&nodes.osc)).await.status(), StatusCode::SEE_OTHER);
-    browser
-}
-
-async fn session_of(nodes: &Nodes, browser: &Browser, at: usize) -> OscSession {
-    let answer = soon(nodes.send(browser, at).fetch("/")).await;
-    token_of(&answer).unwrap_or_else(|| panic!("no token at node {at}: {answer:?}")).session()
-}
 
 async fn assert_over(nodes: &Nodes, browser: &Browser, at: usize) {
     assert_refused(&soon(nodes.send(browser, at).fetch("/")).await, "unauthenticated");
@@ -29,9 +16,9 @@ async fn assert_over(nodes: &Nodes, browser: &Browser, at: usize) {
 #[tokio::test]
 async fn s85_a_session_ended_at_one_node_is_over_at_all_as_fast_as_a_sign_out() {
     for nodes in both_kinds(3).await {
-        let other = another(&nodes, 1).await;
+        let other = nodes.another(1).await;
         nodes.warm_up().await;
-        let ended = session_of(&nodes, &other, 2).await;
+        let ended = nodes.session_of(&other, 2).await;
         let this = nodes.token(0).await.session();
 
         assert!(soon(this.end(&ended.id())).await.expect("it ends"));
@@ -49,9 +36,9 @@ async fn s85_a_session_ended_at_one_node_is_over_at_all_as_fast_as_a_sign_out() 
 #[tokio::test]
 async fn s85_the_node_that_next_meets_the_cookie_revokes_the_grant_of_an_ended_session_once() {
     for nodes in both_kinds(3).await {
-        let other = another(&nodes, 1).await;
+        let other = nodes.another(1).await;
         nodes.pass(EXPIRED);
-        session_of(&nodes, &other, 1).await;
+        nodes.session_of(&other, 1).await;
         nodes.settle_leases().await;
         let newest = nodes.osc.issued_tokens().pop().expect("a token");
         let this = nodes.token(0).await.session();
@@ -73,8 +60,8 @@ async fn s85_the_node_that_next_meets_the_cookie_revokes_the_grant_of_an_ended_s
 #[tokio::test]
 async fn s85_a_node_that_knows_a_session_revokes_its_grant_as_soon_as_it_ends_it() {
     for nodes in both_kinds(2).await {
-        let other = another(&nodes, 1).await;
-        let id = session_of(&nodes, &other, 0).await.id();
+        let other = nodes.another(1).await;
+        let id = nodes.session_of(&other, 0).await.id();
         let this = nodes.token(0).await.session();
         assert!(soon(this.end(&id)).await.expect("it ends"));
         nodes.settle().await;
@@ -85,8 +72,8 @@ async fn s85_a_node_that_knows_a_session_revokes_its_grant_as_soon_as_it_ends_it
 #[tokio::test]
 async fn s85_a_session_ends_although_it_is_refreshed_at_the_same_time() {
     for nodes in both_kinds(2).await {
-        let other = another(&nodes, 1).await;
-        let id = session_of(&nodes, &other, 1).await.id();
+        let other = nodes.another(1).await;
+        let id = nodes.session_of(&other, 1).await.id();
         let this = nodes.token(0).await.session();
         nodes.pass(EXPIRED);
         nodes.token(0).await;
@@ -94,7 +81,7 @@ async fn s85_a_session_ends_although_it_is_refreshed_at_the_same_time() {
         let hold = nodes.node(0).store.hold(Op::Mark);
         let ending = tokio::spawn(async move { this.end(&id).await });
         soon(nodes.node(0).store.asked(Op::Mark, 1)).await;
-        session_of(&nodes, &other, 1).await;
+        nodes.session_of(&other, 1).await;
         hold.release();
         assert!(soon(ending).await.expect("no panic").expect("it ends"));
         assert_over(&nodes, &other, 1).await;
@@ -107,9 +94,9 @@ async fn a_session_after_its_absolute_timeout_is_not_in_the_list() {
     let short = |layer: osc_auth_layer::Builder| layer.idle_timeout(3 * day).absolute_timeout(4 * day);
     let nodes: Nodes = Nodes::with(MockOsc::builder(), true, 2, short).await.sign_in().await;
     nodes.pass(2 * day);
-    let other = another(&nodes, 1).await;
+    let other = nodes.another(1).await;
     nodes.token(0).await;
-    let session = session_of(&nodes, &other, 1).await;
+    let session = nodes.session_of(&other, 1).await;
     assert_eq!(soon(session.list()).await.expect("a list").len(), 2);
     nodes.pass(2 * day + EXPIRED);
     assert_eq!(soon(session.list()).await.expect("a list").len(), 1);
@@ -118,8 +105,8 @@ async fn a_session_after_its_absolute_timeout_is_not_in_the_list() {
 #[tokio::test]
 async fn s30_a_refresh_finishing_after_its_session_was_ended_elsewhere_is_revoked() {
     for nodes in both_kinds(2).await {
-        let other = another(&nodes, 1).await;
-        let id = session_of(&nodes, &other, 1).await.id();
+        let other = nodes.another(1).await;
+        let id = nodes.session_of(&other, 1).await.id();
         let this = nodes.token(0).await.session();
         nodes.pass(EXPIRED);
         nodes.token(0).await;
@@ -141,9 +128,9 @@ async fn s30_a_refresh_finishing_after_its_session_was_ended_elsewhere_is_revoke
 #[tokio::test]
 async fn s86_while_the_store_is_down_nothing_is_listed_or_ended_and_a_second_try_succeeds() {
     let nodes = Nodes::notified(2).await;
-    let other = another(&nodes, 1).await;
+    let other = nodes.another(1).await;
     let this = nodes.token(0).await.session();
-    let id = session_of(&nodes, &other, 1).await.id();
+    let id = nodes.session_of(&other, 1).await.id();
     let unavailable = SessionErrorKind::Unavailable;
     for op in [Op::Members, Op::Read, Op::Mark] {
         nodes.node(0).store.trouble(op, Trouble::Fails);
@@ -155,7 +142,7 @@ async fn s86_while_the_store_is_down_nothing_is_listed_or_ended_and_a_second_try
         nodes.node(0).store.mend();
     }
     assert_eq!(soon(this.list()).await.expect("a list").len(), 2);
-    assert_eq!(session_of(&nodes, &other, 1).await.id(), id);
+    assert_eq!(nodes.session_of(&other, 1).await.id(), id);
     soon(this.sign_out_everywhere()).await.expect("they end");
     assert_over(&nodes, &other, 1).await;
     assert_over(&nodes, &nodes.at(0), 0).await;
@@ -164,7 +151,7 @@ async fn s86_while_the_store_is_down_nothing_is_listed_or_ended_and_a_second_try
 #[tokio::test]
 async fn s86_a_record_that_cannot_be_read_hides_and_saves_no_other_session() {
     let nodes = Nodes::notified(2).await;
-    let others = [another(&nodes, 1).await, another(&nodes, 1).await, another(&nodes, 1).await];
+    let others = [nodes.another(1).await, nodes.another(1).await, nodes.another(1).await];
     let this = nodes.token(0).await.session();
     let store = &nodes.node(0).store;
     store.trouble_next(Op::Read, Trouble::Fails, 1);
@@ -188,7 +175,7 @@ async fn s86_a_record_that_cannot_be_read_hides_and_saves_no_other_session() {
 #[tokio::test]
 async fn s85_a_user_who_closes_the_tab_is_signed_out_everywhere_all_the_same() {
     for nodes in both_kinds(2).await {
-        let other = another(&nodes, 1).await;
+        let other = nodes.another(1).await;
         let this = nodes.token(0).await.session();
         let hold = nodes.node(0).store.hold(Op::Members);
         let mut leaving = Box::pin(this.sign_out_everywhere());
@@ -205,12 +192,12 @@ async fn s85_a_user_who_closes_the_tab_is_signed_out_everywhere_all_the_same() {
 #[tokio::test]
 async fn s86_a_session_whose_refresh_was_refused_is_not_in_the_list() {
     for nodes in both_kinds(2).await {
-        let other = another(&nodes, 1).await;
+        let other = nodes.another(1).await;
         nodes.osc.revoke_refresh_tokens();
         nodes.pass(EXPIRED);
         assert_refused(&soon(nodes.send(&other, 1).fetch("/")).await, "session_ended");
-        let third = another(&nodes, 0).await;
-        let session = session_of(&nodes, &third, 0).await;
+        let third = nodes.another(0).await;
+        let session = nodes.session_of(&third, 0).await;
         let infos = soon(session.list()).await.expect("a list");
         let own = infos.iter().filter(|info| info.is_this()).count();
         assert_eq!((infos.len(), own), (2, 1), "this one, and one whose refusal nobody knows yet");
@@ -232,8 +219,8 @@ async fn s86_an_administrator_ends_what_a_node_holds_although_its_group_has_anot
 #[tokio::test]
 async fn s85_a_node_that_saw_the_end_refuses_the_session_although_the_store_is_set_back() {
     for nodes in both_kinds(2).await {
-        let other = another(&nodes, 1).await;
-        let ended = session_of(&nodes, &other, 1).await;
+        let other = nodes.another(1).await;
+        let ended = nodes.session_of(&other, 1).await;
         let snapshot = nodes.store.snapshot();
         let this = nodes.token(0).await.session();
         assert!(soon(this.end(&ended.id())).await.expect("it ends"));
@@ -252,13 +239,13 @@ async fn s86_after_a_change_of_cookie_keys_the_old_key_still_finds_the_sessions(
         keys.next().expect("a key").into_iter().fold(layer, |layer, key: Vec<u8>| layer.cookie_key(key))
     });
     let nodes: Nodes = nodes.await.sign_in().await;
-    let newer = another(&nodes, 1).await;
-    let older = another(&nodes, 0).await;
+    let newer = nodes.another(1).await;
+    let older = nodes.another(0).await;
     let list = async |at| {
         let infos = soon(nodes.token(at).await.session().list()).await.expect("a list");
         infos.iter().map(|info| info.id().to_owned()).collect::<Vec<_>>()
     };
-    let newer_id = session_of(&nodes, &newer, 1).await.id();
+    let newer_id = nodes.session_of(&newer, 1).await.id();
     assert_eq!(list(1).await.len(), 3, "the node has both keys");
     assert_eq!(list(0).await.len(), 2, "this node does not have the newer key");
     let own = nodes.token(0).await.session().id();
@@ -278,7 +265,7 @@ async fn s87_the_store_tells_nobody_who_a_user_is() {
         nodes.osc.set_claim("userId", serde_json::json!("grace-hopper"));
         nodes.osc.set_claim("tenantId", serde_json::json!("the-workspace"));
         assert_eq!(soon(grace.sign_in(&nodes.osc)).await.status(), StatusCode::SEE_OTHER);
-        let session = session_of(&nodes, &grace, 0).await;
+        let session = nodes.session_of(&grace, 0).await;
         let user = token_of(&soon(grace.fetch("/")).await).and_then(|token| token.user()).expect("a user");
         let infos = soon(session.list()).await.expect("a list");
         let dump = nodes.store.dump();
@@ -296,8 +283,8 @@ async fn s87_the_store_tells_nobody_who_a_user_is() {
 async fn s85_an_altered_or_newer_record_of_the_user_ends_as_well() {
     let nodes = Nodes::notified(2).await;
     let names: Vec<String> = {
-        another(&nodes, 0).await;
-        another(&nodes, 0).await;
+        nodes.another(0).await;
+        nodes.another(0).await;
         nodes.node(0).store.created()
     };
     let this = nodes.token(0).await.session();
