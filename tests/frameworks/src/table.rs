@@ -70,9 +70,7 @@ async fn every_framework_of_the_guide_runs_the_layer() {
     let mut table = "| framework | crate | the line that adds the layer |\n|---|---|---|\n".to_owned();
     let mut failures = Vec::new();
     for row in ROWS {
-        let client = Client::confidential(osc.client_id(), osc.client_secret());
-        let auth = OscAuthLayer::builder(client).issuer(osc.issuer()).build().expect("a valid configuration");
-        let address = (row.start)(auth).await;
+        let address = (row.start)(layer_for(&osc)).await;
         let visitor = Visitor::new(&osc, format!("http://{address}"));
         match visitor.tour(row.call).await {
             Ok(()) => {
@@ -93,9 +91,7 @@ async fn every_framework_of_the_guide_runs_the_layer() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_layers_of_tower_http_work_around_this_one() {
     let osc = MockOsc::builder().start().await.expect("a free port");
-    let client = Client::confidential(osc.client_id(), osc.client_secret());
-    let auth = OscAuthLayer::builder(client).issuer(osc.issuer()).build().expect("a valid configuration");
-    let address = tower_http::start(auth).await;
+    let address = tower_http::start(layer_for(&osc)).await;
     let visitor = Visitor::new(&osc, format!("http://{address}"));
 
     // A preflight request has no cookies.
@@ -113,6 +109,11 @@ async fn the_layers_of_tower_http_work_around_this_one() {
     assert_eq!(served.status(), 200);
     assert_eq!(served.headers()[CONTENT_ENCODING], "gzip");
     assert_eq!(served.headers()[CACHE_CONTROL], "private");
+}
+
+fn layer_for(osc: &MockOsc) -> OscAuthLayer {
+    let client = Client::confidential(osc.client_id(), osc.client_secret());
+    OscAuthLayer::builder(client).issuer(osc.issuer()).build().expect("a valid configuration")
 }
 
 /// Returns the line of the source that the table shows.

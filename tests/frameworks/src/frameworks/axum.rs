@@ -6,7 +6,7 @@ use osc_auth_layer::{OscAuthLayer, OscUser};
 
 use crate::server::listen;
 
-async fn greet(user: OscUser, body: String) -> String {
+pub(super) async fn greet(user: OscUser, body: String) -> String {
     format!("{body} from {}", user.workspace())
 }
 

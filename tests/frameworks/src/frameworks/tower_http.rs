@@ -4,7 +4,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::routing::post;
 use http::{HeaderValue, StatusCode};
-use osc_auth_layer::{OscAuthLayer, OscUser};
+use osc_auth_layer::OscAuthLayer;
 use tower::ServiceBuilder;
 use tower_http::compression::CompressionLayer;
 use tower_http::cors::CorsLayer;
@@ -12,11 +12,8 @@ use tower_http::services::ServeDir;
 use tower_http::timeout::TimeoutLayer;
 use tower_http::trace::TraceLayer;
 
+use super::axum::greet;
 use crate::server::listen;
-
-async fn greet(user: OscUser, body: String) -> String {
-    format!("{body} from {}", user.workspace())
-}
 
 pub(crate) async fn start(auth: OscAuthLayer) -> SocketAddr {
     let app = Router::new()
