@@ -12,7 +12,7 @@ use super::stored::kept_for;
 use super::{OscUser, Session, SessionId, Sessions, Timing, layout};
 use crate::store::{Backing, Found, RecordKey, StoreError, Swap, Swapped, Version};
 
-/// How long the mark of an expired session stays in the store. By then, every node that had a copy has dropped it.
+/// The time for which the mark of an expired session stays in the store. By then, every node that had a copy has dropped it.
 pub(super) const MARKED_FOR: Duration = Duration::from_secs(60 * 60);
 
 /// A session that this node held as live, and whose record seems to be gone.

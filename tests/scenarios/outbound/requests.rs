@@ -1,4 +1,4 @@
-//! What an API receives, and what it never does.
+//! The headers that an API receives, and those that never reach it.
 
 use http::{HeaderValue, Request, header};
 use http_body_util::Full;
