@@ -118,7 +118,7 @@ async fn complete(
     let (auth, cookies) = (context.auth, context.pending_cookies());
     let now = auth.sessions.common_now().await.map_err(|_| Refusal::StoreUnavailable)?;
     if pending.state.has_expired(now) {
-        cookies.remove(&pending.state.tag);
+        cookies.finish(&pending.state.tag);
         return Ok(Err(StateProblem::Expired));
     }
     auth.note_other_process(pending);
@@ -130,7 +130,7 @@ async fn complete(
         // The pending sign-in stays, so that a reload can join the exchange.
         _ => return Err(Refusal::ProviderUnavailable),
     };
-    cookies.remove(&pending.state.tag);
+    cookies.finish(&pending.state.tag);
     let (id, is_relayed) = match outcome {
         Outcome::SignedIn { id, is_relayed } => (id, is_relayed),
         Outcome::Refused(refusal) => return Err(refusal),

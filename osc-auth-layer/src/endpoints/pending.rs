@@ -172,7 +172,18 @@ impl PendingCookies<'_> {
         Some(PendingSignIn { state: state.clone(), verifier, redirect_uri, return_to })
     }
 
-    pub(crate) fn remove(&self, tag: &str) {
+    /// Removes a sign-in that is over. Those that it displaced are still on their way, so a cookie remembers their tags until they
+    /// have come back. Their requests may carry a session that another tab has just replaced, and then only this cookie helps them.
+    pub(crate) fn finish(&self, tag: &str) {
+        let name = self.name(tag);
+        let value = self.cookies.get(&name).and_then(|cookie| Value::parse(cookie.value()));
+        match value.and_then(|value| value.finished()) {
+            Some(memory) => self.cookies.add(self.config.cookies.build(name, memory, KEPT_FOR)),
+            None => self.remove(tag),
+        }
+    }
+
+    fn remove(&self, tag: &str) {
         self.cookies.remove(self.config.cookies.removal(self.name(tag)));
     }
 
@@ -213,14 +224,16 @@ pub(crate) fn binding_for_test(cookie: &str) -> String {
     binding(cookie)
 }
 
-/// Returns the browser's pending sign-ins that cannot stay beside a new one. `others` has the most important first.
+/// Returns the browser's pending sign-ins that cannot stay beside a new one. `others` has the most important first. The new one
+/// takes over what a finished one remembers.
 fn evicted(others: &[Other], room: usize, is_begun_anew: bool) -> Vec<&Other> {
     let mut left = [MOST, MOST_BEGUN_ANEW];
     left[usize::from(is_begun_anew)] -= 1;
     let mut bytes = 0;
     let evicted = others.iter().filter(|other| {
         let left = &mut left[usize::from(self::is_begun_anew(&other.tag))];
-        let stays = *left > 0 && bytes + other.bytes <= room;
+        let is_finished = other.value.as_ref().is_some_and(Value::is_finished);
+        let stays = !is_finished && *left > 0 && bytes + other.bytes <= room;
         if stays {
             *left -= 1;
             bytes += other.bytes;

@@ -5,8 +5,9 @@ use std::time::Duration;
 use http::{Method, StatusCode};
 use mock_osc::{Endpoint, Fault, MockOsc};
 use osc_auth_layer::Builder;
-use osc_auth_layer::test_util::TestClock;
-use osc_tests::{Browser, QuickClock, app, callback, is_page, layer, layer_for, refusal, soon, token_of};
+use osc_tests::{
+    Browser, QuickClock, StillClock, app, callback, is_page, layer, layer_for, refusal, soon, token_of,
+};
 
 use super::{everything, header_of, keeps_all_cookies, refused_both_ways};
 
@@ -78,7 +79,7 @@ async fn a_public_path_passes_bare_while_the_provider_is_gone() {
 #[tokio::test]
 async fn a_public_path_waits_200_ms_for_a_provider_that_hangs_and_no_longer() {
     let osc = MockOsc::builder().start().await.unwrap();
-    let clock = TestClock::new();
+    let clock = StillClock::default();
     let layer = layer_for(&osc).clock(clock.clone()).build().unwrap();
     let mut browser = Browser::new(app(&layer));
     browser.sign_in(&osc).await;

@@ -120,6 +120,18 @@ async fn tabs_that_come_back_together_all_complete() {
     }
 }
 
+/// The sixth tab's cookie remembers that the second tab's had to make room, and it is gone once that tab is signed in.
+#[tokio::test]
+async fn an_evicted_tab_whose_session_another_tab_just_replaced_gets_to_its_page() {
+    let mut stage = stage().await;
+    let tabs = begun(&mut stage, 6).await;
+    let Stage { osc, mut browser, .. } = stage;
+    assert_eq!(followed(&mut browser, &osc, &tabs[5]).await, page(5));
+    let mut on_its_way = browser.clone();
+    assert_eq!(followed(&mut browser, &osc, &tabs[4]).await, page(4));
+    assert_eq!(followed(&mut on_its_way, &osc, &tabs[1]).await, page(1));
+}
+
 #[tokio::test]
 async fn an_evicted_sign_in_that_the_user_declined_does_not_ask_again() {
     let mut stage = stage().await;

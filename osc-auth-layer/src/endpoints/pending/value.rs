@@ -45,6 +45,16 @@ impl Value {
         self.evicted = tags.filter(|tag| tag.len() == TAG).take(MOST_EVICTED).map(str::to_owned).collect();
     }
 
+    /// Returns the text of a finished sign-in's value, if there is anything to remember.
+    pub(super) fn finished(&self) -> Option<String> {
+        (!self.evicted.is_empty()).then(|| format!(".{}.", self.evicted.concat()))
+    }
+
+    /// Returns true if the sign-in is over, and its cookie only remembers those that it displaced.
+    pub(super) fn is_finished(&self) -> bool {
+        self.secret.expose().is_empty()
+    }
+
     pub(super) fn evicted(&self) -> impl Iterator<Item = &str> {
         self.evicted.iter().map(String::as_str)
     }
