@@ -2,6 +2,7 @@
 
 mod exact;
 mod headers;
+mod interleaved;
 mod lost;
 mod tabs;
 

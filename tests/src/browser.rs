@@ -132,6 +132,11 @@ impl Browser {
         response
     }
 
+    /// Keeps the cookies of an answer that arrived later.
+    pub fn keep(&mut self, answer: &Answer) {
+        self.cookies.keep(answer.headers());
+    }
+
     /// Begins a sign-in. Returns the provider's URL that the browser is redirected to.
     ///
     /// # Panics

@@ -105,7 +105,7 @@ fn opened(pending: &PendingCookies<'_>, plain: &[u8]) {
     let page = found.return_to.as_deref().unwrap_or("/");
     let answer = see_other(page);
     assert!(answer.headers().get(header::LOCATION).is_none_or(|location| location == page));
-    pending.remove(TAG);
+    pending.finish(TAG);
     assert!(!pending.has(TAG));
 }
 
@@ -156,6 +156,6 @@ fn begun(pending: &PendingCookies<'_>, lines: &[u8]) {
     let first = opened(&state).and_then(|state| pending.find(&state, redirect_uri.clone()));
     assert_eq!(first.is_some(), !shares, "tabs do not disturb each other");
     let tag = found.state.tag.clone();
-    pending.remove(&tag);
+    pending.finish(&tag);
     assert!(!pending.has(&tag));
 }

@@ -1,5 +1,7 @@
 //! The value of a pending sign-in's cookie.
 
+use std::collections::HashSet;
+
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest, Sha256};
@@ -40,9 +42,12 @@ impl Value {
         format!("{}.{}.{return_to}", self.secret.expose(), self.evicted.concat())
     }
 
-    /// Remembers the newest of these evicted sign-ins.
+    /// Remembers the newest of these evicted sign-ins, each once. Several cookies may remember the same one, because requests
+    /// that cross each displace it.
     pub(super) fn remember<'t>(&mut self, tags: impl Iterator<Item = &'t str>) {
-        self.evicted = tags.filter(|tag| tag.len() == TAG).take(MOST_EVICTED).map(str::to_owned).collect();
+        let mut known = HashSet::new();
+        let new = tags.filter(|tag| tag.len() == TAG && known.insert(*tag));
+        self.evicted = new.take(MOST_EVICTED).map(str::to_owned).collect();
     }
 
     /// Returns the text of a finished sign-in's value, if there is anything to remember.
@@ -118,6 +123,14 @@ mod tests {
         let parsed = Value::parse(&value.text()).unwrap();
         assert_eq!(parsed.evicted().collect::<Vec<_>>(), &tags[..MOST_EVICTED]);
         assert!(parsed.return_to.is_none());
+    }
+
+    #[test]
+    fn a_tag_that_several_values_remember_takes_one_place() {
+        let mut value = Value::new(None);
+        let tags: Vec<_> = (0..MOST_EVICTED).map(|n| format!("{n:08}")).collect();
+        value.remember(["00000000"; MOST_EVICTED].into_iter().chain(tags.iter().map(String::as_str)));
+        assert_eq!(value.evicted().collect::<Vec<_>>(), tags);
     }
 
     #[test]
