@@ -20,6 +20,9 @@ use crate::sessions::{Device, SessionId};
 /// How long a browser waits for the exchange of the code. The exchange goes on afterwards, and a reload gets its outcome.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// How often the layer begins a displaced sign-in anew. Tabs that come back together may displace each other again.
+const MOST_RESTARTS: u8 = 3;
+
 /// Serves the callback. After any failure, one click leads the user to the page of the sign-in. The `state` names that page too,
 /// because the browser may have lost the cookie.
 pub(super) async fn serve(context: &Context<'_>) -> Result<Answer, Failed> {
@@ -53,11 +56,13 @@ pub(super) async fn serve(context: &Context<'_>) -> Result<Answer, Failed> {
         return Err(towards(if declined { Refusal::AccessDenied } else { Refusal::SignInFailed }));
     }
     if let (StateProblem::Evicted, Found::State(state)) = (problem, &found)
-        && state.carried.restarts == 0
+        && state.carried.restarts < MOST_RESTARTS
         && signin::refuse_background(context.head).is_ok()
         && let Some(public_url) = context.public_url()
     {
-        return signin::start(context, &public_url, return_to.as_deref(), 1).await.map_err(towards);
+        return signin::start(context, &public_url, return_to.as_deref(), state.carried.restarts + 1)
+            .await
+            .map_err(towards);
     }
     Err(towards(Refusal::InvalidState(problem)))
 }

@@ -30,6 +30,8 @@ const MOST_BEGUN_ANEW: usize = 12;
 const MOST_BYTES: usize = 4096;
 /// The room for all cookies of a request. Many HTTP/2 servers limit all headers to 16 KB.
 const ROOM_FOR_COOKIES: usize = 13_500;
+/// The most cookies that one answer removes. Further ones have to make room at the next sign-in.
+const MOST_REMOVED: usize = 12;
 /// The bytes of a header that removes a cookie.
 const REMOVAL: usize = 130;
 /// A longer cookie gets one of [`SHARED_TAGS`], so that many tabs with long pages do not fill the headers of all requests.
@@ -224,13 +226,14 @@ pub(crate) fn binding_for_test(cookie: &str) -> String {
     binding(cookie)
 }
 
-/// Returns the browser's pending sign-ins that cannot stay beside a new one. `others` has the most important first. The new one
-/// takes over what a finished one remembers.
+/// Returns the least important pending sign-ins of the browser that cannot stay beside a new one. `others` has the most important
+/// first. The new one takes over what a finished one remembers.
 fn evicted(others: &[Other], room: usize, is_begun_anew: bool) -> Vec<&Other> {
     let mut left = [MOST, MOST_BEGUN_ANEW];
     left[usize::from(is_begun_anew)] -= 1;
     let mut bytes = 0;
-    let evicted = others.iter().filter(|other| {
+    let mut evicted: Vec<_> = others.iter().collect();
+    evicted.retain(|other| {
         let left = &mut left[usize::from(self::is_begun_anew(&other.tag))];
         let is_finished = other.value.as_ref().is_some_and(Value::is_finished);
         let stays = !is_finished && *left > 0 && bytes + other.bytes <= room;
@@ -240,7 +243,7 @@ fn evicted(others: &[Other], room: usize, is_begun_anew: bool) -> Vec<&Other> {
         }
         !stays
     });
-    evicted.collect()
+    evicted.split_off(evicted.len().saturating_sub(MOST_REMOVED))
 }
 
 /// Returns a tag that names a sign-in and tells its age: three bytes of the time in milliseconds, and three random bytes. The last

@@ -14,7 +14,7 @@ use crate::sessions::SessionId;
 /// Input: a kind of name, then one `Cookie` header a line.
 ///
 /// The layer finds the same session as splitting the header does, and refuses two cookies of its name. The cookie parser of
-/// the endpoints reads the session and the first sixteen pending sign-ins as the raw header has them.
+/// the endpoints reads the session and the first 32 pending sign-ins as the raw header has them.
 pub fn session_cookie(data: &[u8]) {
     let Some((kind, lines)) = data.split_first() else { return };
     let (mode, name) = match kind % 3 {
@@ -56,7 +56,7 @@ pub fn session_cookie(data: &[u8]) {
         .into_iter()
         .filter(|(other, _)| {
             so_far += usize::from(is_pending(other));
-            !is_pending(other) || so_far <= 16
+            !is_pending(other) || so_far <= 32
         })
         .filter_map(|(name, value)| {
             // The parser trims all white space of Unicode.

@@ -50,13 +50,19 @@ fn is_at_provider(tab: &Tab) -> bool {
 
 #[tokio::test]
 async fn twenty_tabs_get_to_their_own_pages_however_their_answers_cross() {
-    for seed in 0..60 {
+    for seed in 0..100 {
         let mut random = StdRng::seed_from_u64(seed);
         let Stage { osc, clock, mut browser, .. } =
             Stage::before_sign_in(MockOsc::builder(), |layer| layer).await;
         let page = |tab: usize| format!("/report/{tab}");
         let mut tabs: Vec<_> = (0..20).map(|tab| Tab::Asks(signin_for(&page(tab)))).collect();
         let mut moving: Vec<usize> = (0..tabs.len()).collect();
+        // Some browsers send all first requests before the first answer.
+        if random.random_bool(0.3) {
+            for tab in &mut tabs {
+                *tab = step(std::mem::replace(tab, Tab::Done(String::new())), &mut browser, &osc).await;
+            }
+        }
         // The provider may take longer than all tabs need to begin.
         let mut consents = random.random_bool(0.5);
         // So many tabs are under way at a time.

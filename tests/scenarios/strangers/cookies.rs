@@ -83,7 +83,7 @@ async fn s35_a_duplicate_among_thousands_of_cookies_is_refused() {
         assert_eq!(refusal(&answer), (400, "invalid_request".to_owned()), "{path}");
     }
     for (method, path) in own {
-        for n in [0, 17, MANY - 1] {
+        for n in [0, 33, MANY - 1] {
             let twice = format!("{many}; {SESSION}_signin_{n:08}=y");
             let answer = send(&app, method.clone(), path, &twice).await;
             assert_eq!(refusal(&answer), (400, "invalid_request".to_owned()), "{path} {n}");

@@ -11,8 +11,8 @@ const PENDING: &str = "_signin_";
 /// The length of a tag: six bytes in base64url, enough to tell a browser's pending sign-ins apart.
 pub(crate) const TAG: usize = 8;
 /// The most pending sign-ins that are read for one request. The layer leaves a browser four. Tabs that sign in at the same moment
-/// can leave more.
-const MOST_PENDING: usize = 16;
+/// can leave more, and each may remember a sign-in that had to make room.
+const MOST_PENDING: usize = 32;
 
 /// Returns the name of the cookie that holds the pending sign-in with this tag.
 pub(crate) fn pending_name(session: &str, tag: &str) -> String {
@@ -31,7 +31,7 @@ pub(crate) struct Ours {
     pub(crate) foreign_bytes: usize,
 }
 
-/// Reduces a request's cookies to the session cookie and, if `pending` is `Some`, up to sixteen pending sign-ins. A pending
+/// Reduces a request's cookies to the session cookie and, if `pending` is `Some`, up to 32 pending sign-ins. A pending
 /// sign-in with the tag in `pending` is always among them.
 ///
 /// Compares raw names. `tower-cookies` percent-decodes names, so it would accept a foreign `%5F_Host-…` as the layer's.
