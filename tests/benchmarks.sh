@@ -82,6 +82,9 @@ Ratios are medians over the rounds, so they are reliable on a busy machine too; 
   no expiry, idle timeout, clock or public path.
 - *bare* is the app without anything in front of it.
 - Callgrind counts the instructions.
+- Half of all rounds are between the *quartiles*.
+- A server of the loopback rows has a thread of its own, whose processor time counts. It serves one connection, with one request at
+  a time.
 
 END
     bench time public growth threads allocations instructions redis loopback
@@ -154,7 +157,6 @@ gaps() {
     cat <<END
 ## Not measured
 
-- HTTP/2 and TLS
 - machines with more than two cores
 - Redis over a network
 - the processor time of a refresh

@@ -1,8 +1,6 @@
 //! The figures. Each function measures one or two of them.
 
-use std::sync::{Arc, Barrier};
 use std::thread;
-use std::time::Instant;
 
 use allocation_counter::measure;
 use http::HeaderValue;
@@ -10,19 +8,21 @@ use osc_auth_layer::{OscAuthLayer, RedisStore};
 
 use crate::contenders::Sessions;
 use crate::redis::Redis;
-use crate::rounds::{Medians, interleaved, median};
-use crate::stage::{ACCESS_TOKEN, REFRESH_TOKEN, Stage, builder, drive, id_of, minimum_token, signed_in};
+use crate::rounds::{Rounds, interleaved};
+use crate::stage::{
+    ACCESS_TOKEN, REFRESH_TOKEN, Routers, Stage, builder, drive, id_of, minimum_token, signed_in,
+};
 use crate::table::{Row, grouped};
 
 const BARE: usize = 0;
 const MINIMUM: usize = 1;
 const LAYER: usize = 2;
 
-fn layer() -> OscAuthLayer {
+pub(crate) fn layer() -> OscAuthLayer {
     builder().build().expect("the bench's layer builds")
 }
 
-fn three(stage: &Stage, path: &str, cookies: &[HeaderValue]) -> Medians {
+fn three(stage: &Stage, path: &str, cookies: &[HeaderValue]) -> Rounds {
     interleaved(
         101,
         2_000,
@@ -36,12 +36,13 @@ fn three(stage: &Stage, path: &str, cookies: &[HeaderValue]) -> Medians {
 
 /// Measures a request for a random session, of 1,000 and of 100,000.
 pub(crate) async fn time(rows: &mut Vec<Row>) {
-    for (sessions, most) in [(1_000, 1.2), (100_000, 1.1)] {
+    for (sessions, most) in [(1_000, 1.1), (100_000, 1.05)] {
         let stage = Stage::new(&layer(), sessions).await;
         let times = three(&stage, "/", &stage.cookies);
         let figure = format!("time, {} sessions, relative to the minimum", grouped(sessions));
-        rows.push(Row::ratio(&figure, times.ratio(LAYER, MINIMUM), most).detail(format!(
-            "bare {:.0} ns, minimum {:.0} ns, layer {:.0} ns",
+        let ratio = times.ratio(LAYER, MINIMUM);
+        rows.push(Row::ratio(&figure, ratio.median, most).detail(format!(
+            "{ratio}; bare {:.0} ns, minimum {:.0} ns, layer {:.0} ns",
             times.of(BARE),
             times.of(MINIMUM),
             times.of(LAYER)
@@ -55,23 +56,36 @@ pub(crate) async fn public(rows: &mut Vec<Row>) {
     let times = three(&stage, "/public", &[]);
     let figure = "time on a public path without a session, relative to the minimum";
     let detail = format!("minimum {:.0} ns, layer {:.0} ns", times.of(MINIMUM), times.of(LAYER));
-    rows.push(Row::ratio(figure, times.ratio(LAYER, MINIMUM), 1.2).detail(detail));
+    rows.push(Row::ratio(figure, times.ratio(LAYER, MINIMUM).median, 1.2).detail(detail));
 }
 
-/// Counts the heap allocations beyond those of the bare app.
+/// Counts the heap allocations beyond those of the bare app, and beyond those of a bare axum router.
 pub(crate) async fn allocations(rows: &mut Vec<Row>) {
+    let auth = layer();
+    let stage = Stage::new(&auth, 1_000).await;
+    let cookies = &stage.cookies;
+    let services = [
+        allocated(&mut drive(stage.bare.clone(), "/", cookies)),
+        allocated(&mut drive(stage.minimum.clone(), "/", cookies)),
+        allocated(&mut drive(stage.layer.clone(), "/", cookies)),
+    ];
+    let Routers { bare, minimum, layer } = Routers::new(&stage, auth);
+    let routers = [bare, minimum, layer].map(|router| allocated(&mut drive(router, "/", cookies)));
+    for (figure, [bare, minimum, layer], most) in [
+        ("heap allocations beyond the app's", services, 3.0),
+        ("heap allocations in an axum router, beyond the bare router's", routers, 6.0),
+    ] {
+        let detail = format!("bare {bare:.0}, minimum {:.0} more", minimum - bare);
+        rows.push(Row::count(figure, layer - bare, most).detail(detail));
+    }
+}
+
+/// Returns the allocations per request.
+fn allocated(run: &mut dyn FnMut(usize)) -> f64 {
     const REQUESTS: u32 = 1_000;
-    let stage = Stage::new(&layer(), 1_000).await;
-    let count = |run: &mut dyn FnMut(usize)| {
-        run(1);
-        let counted = measure(|| run(REQUESTS as usize));
-        counted.count_total as f64 / f64::from(REQUESTS)
-    };
-    let bare = count(&mut drive(stage.bare.clone(), "/", &stage.cookies));
-    let minimum = count(&mut drive(stage.minimum.clone(), "/", &stage.cookies));
-    let layer = count(&mut drive(stage.layer.clone(), "/", &stage.cookies));
-    let detail = format!("minimum {:.0}", minimum - bare);
-    rows.push(Row::count("heap allocations beyond the app's", layer - bare, 3.0).detail(detail));
+    run(1);
+    let counted = measure(|| run(REQUESTS as usize));
+    counted.count_total as f64 / f64::from(REQUESTS)
 }
 
 /// Counts the bytes of a session beyond its tokens.
@@ -128,48 +142,6 @@ pub(crate) async fn growth(rows: &mut Vec<Row>) {
     }
 }
 
-/// Measures the throughput of two threads, relative to one.
-pub(crate) async fn threads(rows: &mut Vec<Row>) {
-    let stage = Stage::new(&layer(), 10_000).await;
-    for (figure, cookies) in [("one session", &stage.cookies[..1]), ("many sessions", &stage.cookies[..])] {
-        let minimum = speed_up(|| drive(stage.minimum.clone(), "/", cookies));
-        let layer = speed_up(|| drive(stage.layer.clone(), "/", cookies));
-        let figure = format!("speed-up by a second thread, {figure}, the minimum's relative to the layer's");
-        let detail = format!("minimum × {minimum:.2}, layer × {layer:.2}");
-        rows.push(Row::ratio(&figure, minimum / layer, 1.05).detail(detail));
-    }
-}
-
-fn speed_up<D: FnMut(usize)>(drive: impl Fn() -> D + Sync) -> f64 {
-    const REQUESTS: usize = 100_000;
-    let ratio = |_| {
-        let alone = at_once(1, REQUESTS, &drive);
-        2.0 * alone / at_once(2, REQUESTS, &drive)
-    };
-    median((0..21).map(ratio).collect())
-}
-
-fn at_once<D: FnMut(usize)>(threads: usize, requests: usize, drive: &(impl Fn() -> D + Sync)) -> f64 {
-    let start = Arc::new(Barrier::new(threads + 1));
-    thread::scope(|scope| {
-        let running: Vec<_> = (0..threads)
-            .map(|_| {
-                let start = start.clone();
-                scope.spawn(move || {
-                    let mut run = drive();
-                    run(1_000);
-                    start.wait();
-                    run(requests);
-                })
-            })
-            .collect();
-        start.wait();
-        let began_at = Instant::now();
-        running.into_iter().for_each(|thread| thread.join().expect("the thread does not panic"));
-        began_at.elapsed().as_secs_f64()
-    })
-}
-
 /// Measures a request for a session in the node's local cache, with Redis as the store.
 pub(crate) async fn redis(rows: &mut Vec<Row>) {
     const FIGURE: &str = "time with a Redis store and a cached session, relative to no store";
@@ -192,7 +164,7 @@ pub(crate) async fn redis(rows: &mut Vec<Row>) {
         ],
     );
     let detail = format!("no store {:.0} ns, Redis {:.0} ns", times.of(0), times.of(1));
-    rows.push(Row::ratio(FIGURE, times.ratio(1, 0), 2.0).detail(detail));
+    rows.push(Row::ratio(FIGURE, times.ratio(1, 0).median, 2.0).detail(detail));
 }
 
 /// Runs one contender alone, for callgrind (see `instructions`).

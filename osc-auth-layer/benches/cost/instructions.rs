@@ -6,7 +6,7 @@ use std::process::Command;
 use crate::table::Row;
 
 pub(crate) const ARGUMENT: &str = "--instructions";
-const FIGURE: &str = "instructions per request, app included";
+const FIGURE: &str = "instructions per request beyond the bare app's, relative to the minimum's";
 
 pub(crate) fn instructions(rows: &mut Vec<Row>) {
     let counted = (per_request("bare"), per_request("minimum"), per_request("layer"));
@@ -14,8 +14,9 @@ pub(crate) fn instructions(rows: &mut Vec<Row>) {
         rows.push(Row::missing(FIGURE, "valgrind is not installed, or it failed"));
         return;
     };
-    let detail = format!("bare {bare:.0}, minimum {minimum:.0}");
-    rows.push(Row::count(FIGURE, layer, 6_000.0).detail(detail));
+    let (of_minimum, of_layer) = (minimum - bare, layer - bare);
+    let detail = format!("bare {bare:.0}, minimum {of_minimum:.0} more, layer {of_layer:.0} more");
+    rows.push(Row::ratio(FIGURE, of_layer / of_minimum, 1.3).detail(detail));
 }
 
 /// Subtracts a short run from a long one, so that start and end of the process do not count.

@@ -1,23 +1,38 @@
-//! The processor time that a request costs an axum server, over loopback.
+//! The processor time that a request costs a server, over loopback: with HTTP/1.1, HTTP/2 and TLS.
 
-use std::io::{Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use axum::Router;
-use axum::routing::get;
+use axum::body::Body;
 use cpu_time::ThreadTime;
-use http::HeaderValue;
-use tokio::net::TcpListener;
+use http::{HeaderValue, Request};
+use http_body_util::BodyExt;
+use hyper::client::conn;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::server::conn::auto;
+use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::Runtime;
 use tokio::sync::{mpsc, oneshot};
-use tower_layer::layer_fn;
+use tokio_rustls::TlsAcceptor;
 
-use crate::contenders::Minimum;
-use crate::rounds::median;
-use crate::stage::{Stage, builder};
+use crate::rounds::turns;
+use crate::stage::{Routers, Stage, builder};
 use crate::table::Row;
+use crate::tls;
 
-const REQUESTS: usize = 2_000;
+const ROUNDS: usize = 400;
+const REQUESTS: usize = 100;
+
+#[derive(Clone, Copy)]
+enum Protocol {
+    Http1,
+    Http2,
+    /// HTTP/2, as browsers speak it.
+    Tls,
+}
 
 /// A server on a thread of its own. It answers questions about the processor time of that thread.
 struct Server {
@@ -26,13 +41,11 @@ struct Server {
 }
 
 impl Server {
-    fn start(app: Router) -> Self {
+    fn start(app: Router, tls: Option<TlsAcceptor>) -> Self {
         let (clock, mut asked) = mpsc::unbounded_channel::<oneshot::Sender<Duration>>();
         let (announce, announced) = std::sync::mpsc::channel();
         std::thread::spawn(move || {
-            let runtime =
-                tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-            runtime.block_on(async move {
+            runtime().block_on(async move {
                 let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a free port");
                 announce.send(listener.local_addr().expect("it is bound")).expect("the starter waits for it");
                 let began_at = ThreadTime::now();
@@ -41,70 +54,142 @@ impl Server {
                         let _ = answer.send(began_at.elapsed());
                     }
                 };
-                tokio::select! {
-                    served = axum::serve(listener, app) => served.expect("the server serves"),
-                    () = answering => {}
-                }
+                tokio::join!(serve(listener, app, tls), answering);
             });
         });
         Self { address: announced.recv().expect("the server starts"), clock }
     }
 
-    fn time(&self) -> Duration {
+    async fn time(&self) -> Duration {
         let (answer, answered) = oneshot::channel();
         self.clock.send(answer).expect("the server runs");
-        answered.blocking_recv().expect("the server runs")
-    }
-
-    /// Returns the thread's processor time per request, in nanoseconds.
-    fn cost(&self, cookies: &HeaderValue) -> f64 {
-        let mut stream = TcpStream::connect(self.address).expect("the server listens");
-        stream.set_nodelay(true).expect("a TCP socket");
-        let cookies = cookies.to_str().expect("cookies are ASCII");
-        let request = format!(
-            "GET / HTTP/1.1\r\nhost: app.example.com\r\naccept: application/json\r\naccept-language: en-GB\r\n\
-             cookie: {cookies}\r\nsec-fetch-mode: cors\r\n\r\n"
-        );
-        let before = self.time();
-        for _ in 0..REQUESTS {
-            stream.write_all(request.as_bytes()).expect("the server reads");
-            read_answer(&mut stream);
-        }
-        (self.time() - before).as_secs_f64() * 1e9 / REQUESTS as f64
+        answered.await.expect("the server runs")
     }
 }
 
-/// Reads an answer without a body.
-fn read_answer(stream: &mut TcpStream) {
-    let (mut answer, mut length) = ([0; 1024], 0);
-    while !answer[..length].ends_with(b"\r\n\r\n") {
-        length += stream.read(&mut answer[length..]).expect("the server answers");
+fn runtime() -> Runtime {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime")
+}
+
+/// Serves the one connection that comes.
+async fn serve(listener: TcpListener, app: Router, tls: Option<TlsAcceptor>) {
+    let (stream, _) = listener.accept().await.expect("a connection");
+    stream.set_nodelay(true).expect("a TCP socket");
+    let (server, app) = (auto::Builder::new(TokioExecutor::new()), TowerToHyperService::new(app));
+    let served = match tls {
+        None => server.serve_connection(TokioIo::new(stream), app).await,
+        Some(tls) => {
+            let stream = tls.accept(stream).await.expect("the client trusts the certificate");
+            server.serve_connection(TokioIo::new(stream), app).await
+        }
+    };
+    // The client hangs up when it has measured.
+    let _ = served;
+}
+
+enum Client {
+    Http1(conn::http1::SendRequest<Body>),
+    Http2(conn::http2::SendRequest<Body>),
+}
+
+impl Client {
+    async fn http1(stream: TcpStream) -> Self {
+        let (client, connection) = conn::http1::handshake(TokioIo::new(stream)).await.expect("a connection");
+        tokio::spawn(connection);
+        Self::Http1(client)
     }
-    assert!(answer.starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&answer[..length]));
+
+    async fn http2<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(stream: S) -> Self {
+        let handshake = conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream));
+        let (client, connection) = handshake.await.expect("a connection");
+        tokio::spawn(connection);
+        Self::Http2(client)
+    }
+
+    async fn send(&mut self, cookies: &HeaderValue) {
+        let request = Request::get("https://app.example.com/")
+            .header("accept", "application/json")
+            .header("accept-language", "en-GB")
+            .header("cookie", cookies)
+            .header("sec-fetch-mode", "cors");
+        let answer = match self {
+            Self::Http1(client) => {
+                let request = request.uri("/").header("host", "app.example.com").body(Body::empty());
+                client.send_request(request.expect("a request")).await
+            }
+            Self::Http2(client) => client.send_request(request.body(Body::empty()).expect("a request")).await,
+        };
+        let answer = answer.expect("the server answers");
+        assert_eq!(answer.status(), 200);
+        answer.into_body().collect().await.expect("a whole answer");
+    }
+}
+
+/// A server and a client with one connection.
+struct Pair {
+    server: Server,
+    client: Client,
+}
+
+impl Pair {
+    async fn new(app: Router, protocol: Protocol, tls: &tls::Ends) -> Self {
+        let is_tls = matches!(protocol, Protocol::Tls);
+        let server = Server::start(app, is_tls.then(|| tls.acceptor.clone()));
+        let stream = TcpStream::connect(server.address).await.expect("the server listens");
+        stream.set_nodelay(true).expect("a TCP socket");
+        let client = match protocol {
+            Protocol::Http1 => Client::http1(stream).await,
+            Protocol::Http2 => Client::http2(stream).await,
+            Protocol::Tls => Client::http2(tls.connect(stream).await).await,
+        };
+        Self { server, client }
+    }
+
+    /// Returns the processor time of the server per request, in microseconds.
+    async fn cost(&mut self, cookies: &HeaderValue) -> f64 {
+        let before = self.server.time().await;
+        for _ in 0..REQUESTS {
+            self.client.send(cookies).await;
+        }
+        (self.server.time().await - before).as_secs_f64() * 1e6 / REQUESTS as f64
+    }
 }
 
 pub(crate) fn loopback(rows: &mut Vec<Row>) {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let runtime = runtime();
     let auth = builder().build().expect("the bench's layer builds");
     let stage = runtime.block_on(Stage::new(&auth, 1_000));
-    let app = || Router::new().route("/", get(async || ()));
-    let sessions = stage.minimum.sessions.clone();
-    let minimum = layer_fn(move |inner| Minimum { inner, sessions: sessions.clone() });
-    let (bare, minimum, layer) =
-        (Server::start(app()), Server::start(app().layer(minimum)), Server::start(app().layer(auth)));
+    let Some(tls) = tls::Ends::new() else {
+        rows.push(Row::missing("processor time of a server on loopback", "openssl is not installed"));
+        return;
+    };
+    for (name, protocol, most) in [
+        ("HTTP/1.1", Protocol::Http1, 1.03),
+        ("HTTP/2", Protocol::Http2, 1.05),
+        ("HTTP/2 over TLS", Protocol::Tls, 1.05),
+    ] {
+        let Routers { bare, minimum, layer } = Routers::new(&stage, auth.clone());
+        let mut pairs: Vec<Pair> = Vec::new();
+        for app in [bare, minimum, layer] {
+            pairs.push(runtime.block_on(Pair::new(app, protocol, &tls)));
+        }
+        let mut cookies = stage.cookies.iter().cycle();
+        let mut next = || cookies.next().expect("there are users");
+        let times = turns(ROUNDS, pairs.len(), |pair| runtime.block_on(pairs[pair].cost(next())));
 
-    let mut rounds: Vec<[f64; 3]> = stage.cookies[..101]
-        .iter()
-        .map(|cookies| [bare.cost(cookies), minimum.cost(cookies), layer.cost(cookies)])
-        .collect();
-    rounds.remove(0);
-    let median = |figure: &dyn Fn(&[f64; 3]) -> f64| median(rounds.iter().map(figure).collect());
-    let detail = format!(
-        "bare {:.1} µs, minimum {:.1} µs, layer {:.1} µs",
-        median(&|round| round[0]) / 1e3,
-        median(&|round| round[1]) / 1e3,
-        median(&|round| round[2]) / 1e3
-    );
-    let figure = "processor time of an axum server on loopback, relative to the minimum";
-    rows.push(Row::ratio(figure, median(&|round| round[2] / round[1]), 1.05).detail(detail));
+        let ratio = times.ratio(2, 1);
+        let figure = format!("processor time of an axum server on loopback, {name}, relative to the minimum");
+        rows.push(Row::ratio(&figure, ratio.median, most).detail(format!(
+            "{ratio}; bare {:.1} µs, minimum {:.1} µs, layer {:.1} µs",
+            times.of(0),
+            times.of(1),
+            times.of(2)
+        )));
+        let beyond = times.spread(|times| times[2] - times[0]);
+        let of_minimum = times.spread(|times| times[1] - times[0]);
+        let figure =
+            format!("processor time of an axum server on loopback, {name}, beyond the bare server's");
+        let detail = format!("{beyond}; minimum {:.2} µs, {of_minimum}", of_minimum.median);
+        rows.push(Row::micros(&figure, beyond.median, 2.0).detail(detail));
+    }
 }

@@ -14,6 +14,8 @@ mod resident;
 mod rounds;
 mod stage;
 mod table;
+mod threads;
+mod tls;
 
 use std::env;
 
@@ -54,7 +56,7 @@ fn main() {
             figures::growth(&mut rows).await;
         }
         if wanted("threads") {
-            figures::threads(&mut rows).await;
+            threads::threads(&mut rows).await;
         }
         if wanted("redis") {
             figures::redis(&mut rows).await;

@@ -16,6 +16,12 @@ impl Row {
         Self::limited(figure, measured, aim, 2)
     }
 
+    /// A time in microseconds that should be at most `aim`.
+    pub(crate) fn micros(figure: &str, measured: f64, aim: f64) -> Self {
+        let Self { measured, aim, .. } = Self::limited(figure, measured, aim, 2);
+        Self { aim, ..Self::observed(figure, format!("{measured} µs")) }
+    }
+
     /// A count that should be at most `aim`.
     pub(crate) fn count(figure: &str, measured: f64, aim: f64) -> Self {
         Self::limited(figure, measured, aim, 0)
