@@ -33,6 +33,12 @@ pub trait Clock: Send + Sync + 'static {
     /// Returns a future that completes when `duration` has passed on this clock.
     fn sleep(&self, duration: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>>;
 
+    /// Returns [`now`](Self::now) in milliseconds since the Unix epoch. 0 before it.
+    #[doc(hidden)]
+    fn now_in_millis(&self) -> u64 {
+        self.now().duration_since(UNIX_EPOCH).map_or(0, millis)
+    }
+
     /// Sleeps between two rounds of housekeeping, which no request waits for. A clock of a test may leave these out.
     #[doc(hidden)]
     fn idle(&self, duration: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>> {
@@ -49,17 +55,29 @@ impl Clock for SystemClock {
     fn now(&self) -> SystemTime {
         #[cfg(target_os = "linux")]
         {
-            let now = rustix::time::clock_gettime(rustix::time::ClockId::RealtimeCoarse);
-            let since_epoch = u64::try_from(now.tv_sec).ok().zip(u32::try_from(now.tv_nsec).ok());
-            since_epoch.map_or(UNIX_EPOCH, |(seconds, nanos)| UNIX_EPOCH + Duration::new(seconds, nanos))
+            UNIX_EPOCH + coarse()
         }
         #[cfg(not(target_os = "linux"))]
         SystemTime::now()
     }
 
+    /// Skips `SystemTime`, whose arithmetic would cost more than the clock.
+    #[cfg(target_os = "linux")]
+    fn now_in_millis(&self) -> u64 {
+        millis(coarse())
+    }
+
     fn sleep(&self, duration: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>> {
         Box::pin(tokio::time::sleep(duration))
     }
+}
+
+/// Returns the time since the Unix epoch, by the kernel's coarse clock.
+#[cfg(target_os = "linux")]
+fn coarse() -> Duration {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::RealtimeCoarse);
+    let since_epoch = u64::try_from(now.tv_sec).ok().zip(u32::try_from(now.tv_nsec).ok());
+    since_epoch.map_or(Duration::ZERO, |(seconds, nanos)| Duration::new(seconds, nanos))
 }
 
 /// A time in milliseconds since the Unix epoch. Arithmetic saturates, so that a clock set to the year 1 or 9999 cannot panic.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_util::future::{BoxFuture, Either, FutureExt, select};
-use http::{Method, Request, header};
+use http::{HeaderMap, Method, Request, Uri, header};
 
 use crate::caching::Marks;
 use crate::config::route;
@@ -44,7 +44,7 @@ pub(crate) fn decide<B>(auth: &Arc<Auth>, request: &Request<B>) -> Decision {
     }
     let path = request.uri().path();
     let is_public = || auth.config.public_paths.matches(path);
-    let found = match authenticate(auth, request) {
+    let found = match authenticate(auth, request.method(), request.uri(), request.headers()) {
         Ok(Lookup::Usable(Usable::Token(token))) => {
             // The token decides about access. The path decides only about `Vary`, so the cheaper check of it is enough.
             let is_public = auth.config.public_paths.resemble(path);
@@ -109,11 +109,15 @@ enum Usable {
     Stale(Session, OscToken),
 }
 
-fn authenticate<B>(auth: &Arc<Auth>, request: &Request<B>) -> Result<Lookup, Refusal> {
-    let (uri, headers) = (request.uri(), request.headers());
+fn authenticate(
+    auth: &Arc<Auth>,
+    method: &Method,
+    uri: &Uri,
+    headers: &HeaderMap,
+) -> Result<Lookup, Refusal> {
     let found = auth.config.cookies.find_session(headers, || origin::port(uri, headers));
     let id = found.map_err(Refusal::BadCookie)?.ok_or(Refusal::Unauthenticated)?;
-    if is_foreign_upgrade(auth, request) {
+    if is_foreign_upgrade(auth, method, uri, headers) {
         auth.note_foreign_page(uri, headers);
         return Err(Refusal::Unauthenticated);
     }
@@ -212,9 +216,8 @@ async fn read(sessions: &Arc<Sessions>, id: &SessionId, is_public: bool) -> Resu
 ///
 /// Such a page may open a WebSocket with the user's cookies and read the answers (RFC 6455 §10.2). Over HTTP/2 the upgrade is
 /// a `CONNECT` request (RFC 8441).
-fn is_foreign_upgrade<B>(auth: &Auth, request: &Request<B>) -> bool {
-    let (uri, headers) = (request.uri(), request.headers());
-    let upgrades = headers.contains_key(header::UPGRADE) || request.method() == Method::CONNECT;
+fn is_foreign_upgrade(auth: &Auth, method: &Method, uri: &Uri, headers: &HeaderMap) -> bool {
+    let upgrades = headers.contains_key(header::UPGRADE) || method == Method::CONNECT;
     // A browser sends only one `Origin`.
     let has_several = || headers.get_all(header::ORIGIN).iter().nth(1).is_some();
     upgrades && (origin::is_foreign(&auth.config.public_urls, uri, headers) || has_several())

@@ -10,7 +10,6 @@ use crate::body::ResponseBody;
 use crate::endpoints::Auth;
 use crate::future::{ResponseFuture, Seen};
 use crate::gate::{Decision, Verdict, decide};
-use crate::sessions::OscToken;
 
 /// Wraps a service with sign-in. Made by [`OscAuthLayer`](crate::OscAuthLayer).
 #[derive(Clone, Debug)]
@@ -49,8 +48,6 @@ where
     }
 
     fn call(&mut self, mut request: Request<ReqBody>) -> Self::Future {
-        // Only this layer decides who the user is, whatever an outer layer inserted.
-        request.extensions_mut().remove::<OscToken>();
         let decision = decide(&self.auth, &request);
         // A ready service may hold a permit or a slot. If it kept that while a slow sign-in waits for the provider, it would
         // block other requests. So a clone that is not ready replaces it.

@@ -198,7 +198,7 @@ impl Sessions {
     }
 
     pub(crate) fn now(&self) -> Timestamp {
-        self.clock.now().into()
+        Timestamp::from_millis(self.clock.now_in_millis())
     }
 
     /// Returns the time that all nodes agree on: the store's, if there is one.

@@ -70,12 +70,18 @@ impl OscVisitor {
 }
 
 impl Entrant {
-    /// Puts the visitor into the request's extensions. The caller has removed the token of an outer layer.
+    /// Puts the visitor into the request's extensions, in the place of the one that an outer layer put there.
     pub(crate) fn enter(self, extensions: &mut Extensions) {
         match self {
             Self::SignedIn(token) => _ = extensions.insert(token),
-            Self::Unknown(outage) => _ = extensions.insert(outage),
-            Self::Anonymous => _ = extensions.remove::<Outage>(),
+            Self::Unknown(outage) => {
+                extensions.remove::<OscToken>();
+                extensions.insert(outage);
+            }
+            Self::Anonymous => {
+                extensions.remove::<OscToken>();
+                extensions.remove::<Outage>();
+            }
         }
     }
 }
