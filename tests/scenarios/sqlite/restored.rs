@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use http::StatusCode;
 use osc_tests::{EXPIRED, SqliteFile, soon, token_of};
 
 use super::fleet::Cluster;
@@ -69,7 +70,9 @@ async fn a_deleted_file_signs_everybody_out_and_is_made_again() {
             let _ = fs::remove_file(cluster.server.directory().join("sessions.db-shm"));
         }
         for at in 0..2 {
-            until("it is noticed", async || token_of(&cluster.fetch(at).await).is_none()).await;
+            // While the file is made again, the node answers as in an outage.
+            until("it is noticed", async || cluster.fetch(at).await.status() == StatusCode::UNAUTHORIZED)
+                .await;
             assert_refused(&cluster.fetch(at).await, "unauthenticated");
         }
         cluster.browser.forget_cookies("");
