@@ -2,6 +2,8 @@
 # Measures every figure in BENCHMARKS.md and writes that file. Takes twenty minutes after the builds. Stop all other work on
 # the machine first. Needs the programs that tests/run.sh installs.
 #
+# It installs Apache with mod_auth_openidc, which it compares with.
+#
 #   tests/benchmarks.sh                 writes BENCHMARKS.md
 #   tests/benchmarks.sh storm redis     prints these sections only
 #   MINUTES=1 tests/benchmarks.sh soak  soaks for one minute instead of ten
@@ -12,7 +14,7 @@ export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-$PWD/target}"
 export CARGO_TERM_COLOR=never NO_COLOR=1
 minutes="${MINUTES:-10}"
 
-sections=(machine refresh storm request peers sql memory redis soak gaps)
+sections=(machine refresh storm request peers server signin stores memory redis soak gaps)
 
 # Runs a program and keeps the rows of Markdown tables from its output.
 rows() { "$@" | grep -oE '\|.*\|$'; }
@@ -22,11 +24,22 @@ scenarios() { rows cargo test --quiet -p osc-tests --all-features --test scenari
 
 bench() { rows cargo bench --quiet -p osc-auth-layer --all-features --bench cost -- "$@"; }
 
-compare() { rows cargo run --quiet --locked --release --manifest-path tests/peers/Cargo.toml -- "$1"; }
+compare() { install_apache; rows cargo run --quiet --locked --release --manifest-path tests/peers/Cargo.toml -- "$1"; }
+
+# The comparison starts an Apache with a folder and a port of its own, and leaves Debian's service alone.
+install_apache() {
+    if [ -e /usr/lib/apache2/modules/mod_auth_openidc.so ] || ! command -v apt-get >/dev/null; then return; fi
+    local as_root=()
+    [ "$(id -u)" = 0 ] || as_root=(sudo)
+    "${as_root[@]}" apt-get update >&2
+    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends \
+        apache2 libapache2-mod-auth-openidc >&2
+}
 
 row() { printf '| %s | %s |\n' "$1" "$2"; }
 
 machine() {
+    install_apache
     cat <<END
 ## Machine
 
@@ -41,6 +54,7 @@ END
     row Rust "$(rustc --version | cut -d' ' -f2)"
     row PostgreSQL "$(/usr/lib/postgresql/*/bin/postgres --version | sed -E 's/.*\) ([^ ]*).*/\1/')"
     row Redis "$(redis-server --version | sed -E 's/.*v=([^ ]*).*/\1/')"
+    row mod_auth_openidc "$(dpkg-query -W -f '${Version}' libapache2-mod-auth-openidc 2>/dev/null || echo 'not installed')"
     row Valgrind "$(valgrind --version | sed 's/^valgrind-//')"
     row 'load before the run' "$(cut -d' ' -f1 /proc/loadavg) (1 minute)"
 }
@@ -66,6 +80,10 @@ storm() {
 
 \`tests/peers\` sends 200 requests of one session, half a second after its token has expired. Its provider answers after 50 ms, rotates
 refresh tokens, and revokes the grant if one is used twice. The aim for the layer is 0 refused, 1 grant and an alive session.
+
+Newer versions of mod_auth_openidc survive this on one server. Its
+[ChangeLog](https://github.com/OpenIDC/mod_auth_openidc/blob/master/ChangeLog) names a lock for refreshes in 2.4.14.4, and a cache of a
+refresh's result for parallel requests in 2.4.15.3.
 
 END
     compare storm
@@ -101,16 +119,39 @@ END
     compare cost
 }
 
-sql() {
+server() {
     cat <<END
-## What a request costs with the session in a database
+## What a request costs a server
 
-\`tests/peers\` measures the wall time of a request whose session is in SQLite or PostgreSQL, and counts the questions to the database. A
-*warm* node has seen the session before. The aim is no question of a warm node, and one statement of a cold one.
-[Its page](tests/peers/README.md#sql) describes the contenders.
+\`tests/peers\` sends signed-in requests over loopback, and measures the processor time of the server's process. The figure to compare is
+the time beyond that of the same server without authentication. [Its page](tests/peers/README.md#server-and-signin) describes the
+contenders.
 
 END
-    compare sql
+    compare server
+}
+
+signin() {
+    cat <<END
+## What a sign-in costs
+
+\`tests/peers\` signs users in: the redirect to the provider, the callback and the exchange of the code. The time is the processor time of
+the app's process. [Its page](tests/peers/README.md#server-and-signin) describes the contenders.
+
+END
+    compare signin
+}
+
+stores() {
+    cat <<END
+## What a request costs with the session in a store
+
+\`tests/peers\` measures the wall time of a request whose session is in SQLite, PostgreSQL or Redis, and counts the questions to the
+store. A *warm* node has seen the session before. The aim is no question of a warm node, and one question of a cold one.
+[Its page](tests/peers/README.md#stores) describes the contenders.
+
+END
+    compare stores
 }
 
 memory() {

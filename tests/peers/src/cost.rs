@@ -18,7 +18,7 @@ use tower_sessions_14::MemoryStore;
 
 use crate::contenders::Body;
 use crate::memory;
-use crate::peers::{login, oidc, oidc_client, ours, sessions, signed_in};
+use crate::peers::{login, oidc, oidc_1, oidc_client, ours, sessions, signed_in};
 use crate::provider::Provider;
 use crate::rounds::take_turns;
 use crate::stage::{Stage, builder, drive, request, template, with_others};
@@ -48,6 +48,8 @@ struct Apps {
     oidc_client: (Router, Vec<HeaderValue>),
     oidc: (Router, Vec<HeaderValue>),
     oidc_store: MemoryStore,
+    oidc_1: (Router, Vec<HeaderValue>),
+    oidc_1_store: tower_sessions::MemoryStore,
 }
 
 impl Apps {
@@ -56,18 +58,25 @@ impl Apps {
         let auth = builder().build().expect("the layer builds");
         let stage = Stage::new(&auth, SESSIONS).await;
         let (sessions, login) = (sessions::Peer::new(SESSIONS).await, login::Peer::new(SESSIONS).await);
-        let oidc_client = oidc_client::router(&provider).await;
+        let oidc_client = oidc_client::router(provider.issuer()).await;
         let cookies = signed_in(&oidc_client, &provider, oidc_client::SIGN_IN, SESSIONS).await;
         let oidc_client = (oidc_client, cookies);
         let oidc_store = MemoryStore::default();
-        let oidc = oidc::router(&provider, oidc_store.clone()).await;
+        let oidc = oidc::router(provider.issuer(), oidc_store.clone()).await;
         let cookies = signed_in(&oidc, &provider, oidc::SIGN_IN, SESSIONS).await;
-        Self { auth, stage, sessions, login, oidc_client, oidc: (oidc, cookies), oidc_store }
+        let oidc = (oidc, cookies);
+        let provider = Provider::with_userinfo(Duration::from_secs(3600), Duration::ZERO).await;
+        let oidc_1_store = tower_sessions::MemoryStore::default();
+        let oidc_1 = oidc_1::router(provider.issuer(), oidc_1_store.clone()).await;
+        let cookies = signed_in(&oidc_1, &provider, oidc_1::SIGN_IN, SESSIONS).await;
+        let oidc_1 = (oidc_1, cookies);
+        Self { auth, stage, sessions, login, oidc_client, oidc, oidc_store, oidc_1, oidc_1_store }
     }
 }
 
 pub(crate) fn run(runtime: &Runtime) {
-    let Apps { auth, stage, sessions, login, oidc_client, oidc, oidc_store } = runtime.block_on(Apps::new());
+    let Apps { auth, stage, sessions, login, oidc_client, oidc, oidc_store, oidc_1, oidc_1_store } =
+        runtime.block_on(Apps::new());
     // Not within a task: there, Tokio's budget makes a lock wait now and then.
     let _inside = runtime.enter();
 
@@ -76,13 +85,17 @@ pub(crate) fn run(runtime: &Runtime) {
     let of_login = memory::of_sessions_14(&login.store, &login.cookies[0], |_| 0);
     let mut id_token = 0;
     let of_oidc = memory::of_sessions_14(&oidc_store, &oidc.1[0], |data| {
-        id_token = id_token_in(data);
+        id_token = id_token_in(&data["axum-oidc"]);
         memory::TOKENS + id_token
+    });
+    let of_oidc_1 = memory::of_sessions(&oidc_1_store, &oidc_1.1[0], |data| {
+        memory::TOKENS + id_token_in(&data[oidc_1::KEY]["Authenticated"])
     });
     let of_oidc_client = memory::of_oidc_client(id_token);
 
-    let [session_cookies, login_cookies, oidc_client_cookies, oidc_cookies] =
-        [&sessions.cookies, &login.cookies, &oidc_client.1, &oidc.1].map(|cookies| browsers(cookies));
+    let [session_cookies, login_cookies, oidc_client_cookies, oidc_cookies, oidc_1_cookies] =
+        [&sessions.cookies, &login.cookies, &oidc_client.1, &oidc.1, &oidc_1.1]
+            .map(|cookies| browsers(cookies));
     let ours_of = &stage.cookies;
     let minimum = ours::minimum(stage.minimum.sessions.clone());
 
@@ -100,6 +113,7 @@ pub(crate) fn run(runtime: &Runtime) {
         Contender::new("axum-login 0.18", login.router, &login_cookies, Some(of_login)),
         Contender::new("axum-oidc-client 0.7", oidc_client.0, &oidc_client_cookies, Some(of_oidc_client)),
         Contender::new("axum-oidc 0.6", oidc.0, &oidc_cookies, Some(of_oidc)),
+        Contender::new("axum-oidc 1.0.0-dev-2", oidc_1.0, &oidc_1_cookies, Some(of_oidc_1)),
     ];
     println!(
         "| in | contender | ns | relative | net ns | relative | net allocations | bytes per session | \
@@ -146,8 +160,8 @@ fn foreign(cookies: &HeaderValue) -> HeaderValue {
     pairs.join("; ").parse().expect("cookies are valid in a header")
 }
 
-fn id_token_in(data: &serde_json::Value) -> usize {
-    let token = &data["axum-oidc"]["authenticated"]["id_token"];
+fn id_token_in(session: &serde_json::Value) -> usize {
+    let token = &session["authenticated"]["id_token"];
     token.as_str().expect("axum-oidc keeps the ID token").len()
 }
 

@@ -3,6 +3,7 @@
 
 pub(crate) mod login;
 pub(crate) mod oidc;
+pub(crate) mod oidc_1;
 pub(crate) mod oidc_client;
 pub(crate) mod ours;
 pub(crate) mod sessions;
@@ -10,7 +11,7 @@ pub(crate) mod sessions;
 use axum::Router;
 use http::HeaderValue;
 
-use crate::browser::Browser;
+use crate::browser::{App, Browser};
 use crate::provider::Provider;
 use crate::stage::{ACCESS_TOKEN, REFRESH_TOKEN};
 
@@ -26,7 +27,7 @@ pub(crate) async fn signed_in(
 ) -> Vec<HeaderValue> {
     let mut cookies = Vec::with_capacity(sessions);
     for _ in 0..sessions {
-        let mut browser = Browser::new(app.clone());
+        let mut browser = Browser::new(App::Here(app.clone()));
         browser.sign_in(provider, path).await;
         cookies.push(browser.cookie_header());
     }
@@ -37,7 +38,7 @@ pub(crate) async fn signed_in(
 pub(crate) async fn logged_in(app: &Router, sessions: usize) -> Vec<HeaderValue> {
     let mut cookies = Vec::with_capacity(sessions);
     for n in 0..sessions {
-        let mut browser = Browser::new(app.clone());
+        let mut browser = Browser::new(App::Here(app.clone()));
         assert!(browser.get(&format!("/login/{n}")).await.status().is_success());
         cookies.push(browser.cookie_header());
     }

@@ -12,7 +12,7 @@ use axum::extract::{Query, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Form, Json, Router};
-use http::StatusCode;
+use http::{HeaderMap, StatusCode, header};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::time::sleep;
@@ -32,21 +32,39 @@ struct Inner {
     keys: Keys,
     lifetime: Duration,
     latency: Duration,
+    userinfo: bool,
     grants: Mutex<Grants>,
 }
 
 impl Provider {
+    /// Starts a provider with an endpoint for the user's claims. The contenders that do not need it would ask too.
+    pub(crate) async fn with_userinfo(lifetime: Duration, latency: Duration) -> Self {
+        Self::begin(lifetime, latency, true).await
+    }
+
     /// Starts a provider. Its tokens live for `lifetime`, and its token endpoint answers after `latency`.
     pub(crate) async fn start(lifetime: Duration, latency: Duration) -> Self {
+        Self::begin(lifetime, latency, false).await
+    }
+
+    async fn begin(lifetime: Duration, latency: Duration, asks: bool) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a free port");
         let issuer = format!("http://{}", listener.local_addr().expect("it is bound"));
         let grants = Mutex::default();
-        let provider = Self(Arc::new(Inner { issuer, keys: Keys::generate(), lifetime, latency, grants }));
+        let provider = Self(Arc::new(Inner {
+            issuer,
+            keys: Keys::generate(),
+            lifetime,
+            latency,
+            userinfo: asks,
+            grants,
+        }));
         let app = Router::new()
             .route("/.well-known/openid-configuration", get(metadata))
             .route("/.well-known/oauth-authorization-server", get(metadata))
             .route("/jwks", get(jwks))
             .route("/token", post(token))
+            .route("/userinfo", get(userinfo))
             .with_state(provider.clone());
         tokio::spawn(async move { axum::serve(listener, app).await.expect("the provider serves") });
         provider
@@ -92,7 +110,7 @@ impl Provider {
 
 async fn metadata(State(provider): State<Provider>) -> Json<Value> {
     let issuer = provider.issuer();
-    Json(json!({
+    let mut metadata = json!({
         "issuer": issuer,
         "authorization_endpoint": format!("{issuer}/authorize"),
         "token_endpoint": format!("{issuer}/token"),
@@ -103,7 +121,20 @@ async fn metadata(State(provider): State<Provider>) -> Json<Value> {
         "code_challenge_methods_supported": ["S256"],
         "scopes_supported": ["openid"],
         "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
-    }))
+    });
+    if provider.0.userinfo {
+        metadata["userinfo_endpoint"] = json!(format!("{issuer}/userinfo"));
+    }
+    Json(metadata)
+}
+
+async fn userinfo(State(provider): State<Provider>, headers: HeaderMap) -> Response {
+    let token =
+        headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));
+    match token.and_then(|token| provider.grants().subject(token)) {
+        Some(subject) => Json(json!({ "sub": subject })).into_response(),
+        None => StatusCode::UNAUTHORIZED.into_response(),
+    }
 }
 
 async fn jwks(State(provider): State<Provider>) -> Json<Value> {

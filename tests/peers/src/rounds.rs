@@ -40,6 +40,16 @@ impl Times {
         median(self.0[contender].iter().copied())
     }
 
+    /// Returns the first quartile, the median and the third quartile, in nanoseconds per request.
+    pub(crate) fn quartiles(&self, contender: usize) -> [f64; 3] {
+        quartiles(self.0[contender].iter().copied())
+    }
+
+    /// Returns the quartiles of each round's difference to `bare`.
+    pub(crate) fn beyond(&self, contender: usize, bare: usize) -> [f64; 3] {
+        quartiles(self.0[contender].iter().zip(&self.0[bare]).map(|(one, bare)| one - bare))
+    }
+
     /// Returns the median of each round's ratio to `other`.
     pub(crate) fn ratio(&self, contender: usize, other: usize) -> f64 {
         median(self.0[contender].iter().zip(&self.0[other]).map(|(one, other)| one / other))
@@ -52,7 +62,11 @@ impl Times {
 }
 
 fn median(times: impl Iterator<Item = f64>) -> f64 {
+    quartiles(times)[1]
+}
+
+fn quartiles(times: impl Iterator<Item = f64>) -> [f64; 3] {
     let mut times: Vec<_> = times.collect();
     times.sort_by(f64::total_cmp);
-    times[times.len() / 2]
+    [1, 2, 3].map(|quarter| times[times.len() * quarter / 4])
 }

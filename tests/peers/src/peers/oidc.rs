@@ -12,15 +12,15 @@ use tower::ServiceBuilder;
 use tower_sessions_14::{MemoryStore, SessionManagerLayer};
 
 use crate::peers::ORIGIN;
-use crate::provider::{CLIENT_ID, CLIENT_SECRET, Provider};
+use crate::provider::{CLIENT_ID, CLIENT_SECRET};
 
 /// Every page starts a sign-in.
 pub(crate) const SIGN_IN: &str = "/";
 
-pub(crate) async fn router(provider: &Provider, store: MemoryStore) -> Router {
+pub(crate) async fn router(issuer: &str, store: MemoryStore) -> Router {
     let auth = OidcAuthLayer::<EmptyAdditionalClaims>::discover_client(
         Uri::from_static(ORIGIN),
-        provider.issuer().to_owned(),
+        issuer.to_owned(),
         CLIENT_ID.to_owned(),
         Some(CLIENT_SECRET.to_owned()),
         Vec::new(),

@@ -13,13 +13,13 @@ use axum_oidc_client::extractors::AccessToken;
 use axum_oidc_client::logout::handle_default_logout::DefaultLogoutHandler;
 
 use crate::peers::ORIGIN;
-use crate::provider::{CLIENT_ID, CLIENT_SECRET, Provider};
+use crate::provider::{CLIENT_ID, CLIENT_SECRET};
 
 pub(crate) const SIGN_IN: &str = "/auth";
 
-pub(crate) async fn router(provider: &Provider) -> Router {
+pub(crate) async fn router(issuer: &str) -> Router {
     let configuration = OAuthConfigurationBuilder::default()
-        .with_issuer(provider.issuer())
+        .with_issuer(issuer)
         .await
         .expect("the provider runs")
         .with_client_id(CLIENT_ID)

@@ -10,7 +10,7 @@ use tower_layer::layer_fn;
 
 use crate::contenders::{Minimum, Sessions, Token};
 use crate::peers::ORIGIN;
-use crate::provider::{CLIENT_ID, CLIENT_SECRET, Provider};
+use crate::provider::{CLIENT_ID, CLIENT_SECRET};
 
 /// The app without any layer. It has the two routes of the other apps.
 pub(crate) fn bare() -> Router {
@@ -33,9 +33,9 @@ pub(crate) fn layer(auth: OscAuthLayer) -> Router {
     Router::new().route("/", get(page)).route("/token", get(show)).layer(auth)
 }
 
-/// Builds the layer with its defaults, for this provider.
-pub(crate) fn auth(provider: &Provider) -> OscAuthLayer {
+/// Builds the layer with its defaults, for this issuer.
+pub(crate) fn auth(issuer: &str) -> OscAuthLayer {
     let builder = OscAuthLayer::builder(Client::confidential(CLIENT_ID, CLIENT_SECRET));
-    let layer = builder.issuer(provider.issuer()).public_url(ORIGIN).build();
+    let layer = builder.issuer(issuer).public_url(ORIGIN).build();
     layer.expect("the layer builds")
 }

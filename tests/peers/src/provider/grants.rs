@@ -102,6 +102,11 @@ impl Grants {
         Issued { access_token, refresh_token, nonce: self.grants[grant].nonce.clone(), grant }
     }
 
+    /// Returns the user of an access token.
+    pub(super) fn subject(&self, access_token: &str) -> Option<String> {
+        self.access_tokens.get(access_token).map(|(grant, _)| subject(*grant))
+    }
+
     pub(super) fn honours(&self, access_token: &str) -> bool {
         let known = self.access_tokens.get(access_token);
         known.is_some_and(|&(grant, end)| self.grants[grant].current.is_some() && SystemTime::now() < end)
@@ -114,7 +119,7 @@ impl Issued {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("the clock is set").as_secs();
         let mut claims = json!({
             "iss": issuer,
-            "sub": format!("user-{}", self.grant),
+            "sub": subject(self.grant),
             "aud": CLIENT_ID,
             "iat": now,
             "exp": now + lifetime.as_secs(),
@@ -124,6 +129,10 @@ impl Issued {
         }
         claims
     }
+}
+
+fn subject(grant: usize) -> String {
+    format!("user-{grant}")
 }
 
 fn random(length: usize) -> String {

@@ -1,23 +1,26 @@
 //! Measures a signed-in request whose session is in a database: the questions to the database, and the time.
 
 mod apps;
+mod postgres;
 mod questions;
-mod server;
+mod redis;
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Instant;
 
-use osc_auth_layer::{PostgresStore, SqliteStore};
+use osc_auth_layer::{PostgresStore, RedisStore, SqliteStore};
 use sqlx::sqlite as ours;
 use tower_sessions_14::{CachingSessionStore, SessionStore};
 use tower_sessions_moka_store::MokaStore;
+use tower_sessions_redis_store::RedisStore as TheirRedisStore;
+use tower_sessions_redis_store::fred::prelude::{ClientLike, Config, Pool};
 use tower_sessions_sqlx_store::sqlx::sqlite as theirs;
 use tower_sessions_sqlx_store::sqlx::{ConnectOptions, PgPool};
 use tower_sessions_sqlx_store::{PostgresStore as TheirPostgresStore, SqliteStore as TheirSqliteStore};
 
 use self::apps::Contender;
 use self::questions::{Counted, Questions};
-use self::server::Server;
 use crate::rounds::{Times, order};
 
 const SESSIONS: usize = 200;
@@ -36,13 +39,18 @@ pub(crate) async fn run() {
     let counts = counts(&sqlite(&directory.join("counted"), true, &statements).await, &statements).await;
     table("SQLite", &sqlite(&directory.join("timed"), false, &statements).await, &counts).await;
 
-    let server = Server::start(&directory).await;
+    let server = postgres::Server::start(&directory).await;
     let packets = Questions::default();
     let wire = questions::wire(server.addr(), packets.clone()).await;
-    let counts = self::counts(&postgres(&server.url(wire)).await, &packets).await;
-    table("PostgreSQL", &postgres(&server.url(server.addr())).await, &counts).await;
+    let counts = self::counts(&in_postgres(&server.url(wire)).await, &packets).await;
+    table("PostgreSQL", &in_postgres(&server.url(server.addr())).await, &counts).await;
 
-    drop(server);
+    let redis_server = redis::Server::start(&directory).await;
+    let wire = questions::wire(redis_server.addr(), packets.clone()).await;
+    let counts = self::counts(&in_redis(wire).await, &packets).await;
+    table("Redis", &in_redis(redis_server.addr()).await, &counts).await;
+
+    drop((server, redis_server));
     std::fs::remove_dir_all(&directory).expect("the directory of the databases");
 }
 
@@ -68,11 +76,20 @@ async fn sqlite(file: &Path, logs: bool, statements: &Questions) -> Vec<Contende
     contenders
 }
 
-async fn postgres(url: &str) -> Vec<Contender> {
+async fn in_postgres(url: &str) -> Vec<Contender> {
     let our_store = PostgresStore::from_url(url).expect("a valid URL");
     let their_store = TheirPostgresStore::new(PgPool::connect(url).await.expect("a connection"));
     their_store.migrate().await.expect("a table");
     contenders(our_store, their_store).await
+}
+
+/// Each contender gets connections of its own, and opens them before the measurement.
+async fn in_redis(addr: SocketAddr) -> Vec<Contender> {
+    let url = format!("redis://{addr}");
+    let our_store = RedisStore::from_url(&url).expect("a valid URL");
+    let pool = Pool::new(Config::from_url(&url).expect("a valid URL"), None, None, None, 6).expect("a pool");
+    pool.init().await.expect("connections");
+    contenders(our_store, TheirRedisStore::new(pool)).await
 }
 
 async fn contenders(

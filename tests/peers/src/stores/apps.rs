@@ -4,19 +4,14 @@ use std::hint::black_box;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::Path;
-use axum::routing::get;
 use futures_util::FutureExt;
 use http::{HeaderValue, StatusCode, request};
 use tower_service::Service;
-use tower_sessions_14::{Session, SessionManagerLayer};
+use tower_sessions_14::SessionManagerLayer;
 
 use crate::cost::browsers;
-use crate::peers::{self, access_token, logged_in, refresh_token};
+use crate::peers::{self, logged_in, sessions};
 use crate::stage::{builder, request, signed_in, template};
-
-const ACCESS_TOKEN: &str = "access_token";
-const REFRESH_TOKEN: &str = "refresh_token";
 
 pub(crate) struct Contender {
     pub(crate) name: &'static str,
@@ -31,26 +26,26 @@ impl Contender {
     pub(crate) async fn ours(
         name: &'static str,
         store: impl osc_auth_layer::SessionStore + Clone,
-        sessions: usize,
+        count: usize,
         caches: bool,
     ) -> Self {
         let layer = move || builder().store(store.clone()).build().expect("the layer builds");
-        let cookies = signed_in(&layer(), sessions).await;
+        let cookies = signed_in(&layer(), count).await;
         Self::new(name, Box::new(move || peers::ours::layer(layer())), &cookies, caches)
     }
 
     /// `store` makes the store of a node.
     pub(crate) async fn tower_sessions<S: tower_sessions_14::SessionStore + Clone>(
         name: &'static str,
-        sessions: usize,
+        count: usize,
         store: impl Fn() -> S + 'static,
         [always_saves, caches]: [bool; 2],
     ) -> Self {
         let start = move || {
-            let sessions = SessionManagerLayer::new(store()).with_always_save(always_saves);
-            Router::new().route("/", get(page)).route("/login/{n}", get(login)).layer(sessions)
+            let layer = SessionManagerLayer::new(store()).with_always_save(always_saves);
+            sessions::of_the_stores::router(layer)
         };
-        let cookies = logged_in(&start(), sessions).await;
+        let cookies = logged_in(&start(), count).await;
         Self::new(name, Box::new(start), &cookies, caches)
     }
 
@@ -91,20 +86,4 @@ impl Contender {
     fn request(&self, cookies: &HeaderValue) -> http::Request<crate::contenders::Body> {
         request(&self.template, Some(cookies))
     }
-}
-
-async fn page(session: Session) -> StatusCode {
-    match session.get::<String>(ACCESS_TOKEN).await {
-        Ok(Some(token)) => {
-            black_box(token);
-            StatusCode::OK
-        }
-        Ok(None) => StatusCode::UNAUTHORIZED,
-        Err(_) => StatusCode::INTERNAL_SERVER_ERROR,
-    }
-}
-
-async fn login(session: Session, Path(n): Path<usize>) {
-    session.insert(ACCESS_TOKEN, access_token(n)).await.expect("the session accepts a value");
-    session.insert(REFRESH_TOKEN, refresh_token(n)).await.expect("the session accepts a value");
 }

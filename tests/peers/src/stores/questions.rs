@@ -27,7 +27,8 @@ impl Questions {
     }
 }
 
-/// Starts a proxy to PostgreSQL. A packet to the server is a question, because sqlx waits for the answer before it sends another.
+/// Starts a proxy to PostgreSQL or Redis. A packet to the server is a question, because the contenders wait for the answer
+/// before they send another.
 pub(crate) async fn wire(server: SocketAddr, questions: Questions) -> SocketAddr {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a free port");
     let addr = listener.local_addr().expect("it is bound");
