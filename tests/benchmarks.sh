@@ -26,7 +26,7 @@ bench() { rows cargo bench --quiet -p osc-auth-layer --all-features --bench cost
 
 compare() { install_apache; rows cargo run --quiet --locked --release --manifest-path tests/peers/Cargo.toml -- "$1"; }
 
-# The comparison starts an Apache with a folder and a port of its own, and leaves Debian's service alone.
+# The comparison starts an Apache with a folder and a port of its own. Debian's package may start its service too.
 install_apache() {
     if [ -e /usr/lib/apache2/modules/mod_auth_openidc.so ] || ! command -v apt-get >/dev/null; then return; fi
     local as_root=()
