@@ -1,7 +1,7 @@
 //! Decides about one request: it gets a token, or the layer answers it.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures_util::future::{BoxFuture, Either, FutureExt, select};
 use http::{HeaderMap, Method, Request, Uri, header};
@@ -167,7 +167,7 @@ fn current(sessions: &Sessions, session: &Session) -> Result<OscToken, Refusal> 
 
 /// Reads the session from the store and refreshes its token, where that is necessary.
 async fn resolve(sessions: &Arc<Sessions>, found: Lookup, is_public: bool) -> Result<OscToken, Refusal> {
-    let began_at = Instant::now();
+    let began_at = sessions.now();
     let usable = match found {
         Lookup::Usable(usable) => usable,
         Lookup::Unread(id) => read(sessions, &id, is_public).await?,
@@ -179,7 +179,7 @@ async fn resolve(sessions: &Arc<Sessions>, found: Lookup, is_public: bool) -> Re
     // A token that outlasts the short wait is a fallback, so its request need not wait for longer.
     let outlasts_the_wait = !stale.issue().has_expired(sessions.now().plus(PATIENCE_WITH_TOKEN));
     let patience = match (is_public, outlasts_the_wait) {
-        (true, _) => PATIENCE_IN_PUBLIC.saturating_sub(began_at.elapsed()),
+        (true, _) => PATIENCE_IN_PUBLIC.saturating_sub(sessions.now().since(began_at)),
         (false, true) => PATIENCE_WITH_TOKEN,
         (false, false) => PATIENCE,
     };
