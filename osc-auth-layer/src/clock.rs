@@ -36,7 +36,7 @@ pub trait Clock: Send + Sync + 'static {
     /// Returns [`now`](Self::now) in milliseconds since the Unix epoch. 0 before it.
     #[doc(hidden)]
     fn now_in_millis(&self) -> u64 {
-        self.now().duration_since(UNIX_EPOCH).map_or(0, millis)
+        Timestamp::from(self.now()).as_millis()
     }
 
     /// Sleeps between two rounds of housekeeping, which no request waits for. A clock of a test may leave these out.

@@ -179,8 +179,8 @@ impl PendingCookies<'_> {
     pub(crate) fn finish(&self, tag: &str) {
         let name = self.name(tag);
         let value = self.cookies.get(&name).and_then(|cookie| Value::parse(cookie.value()));
-        match value.and_then(|value| value.finished()) {
-            Some(memory) => self.cookies.add(self.config.cookies.build(name, memory, KEPT_FOR)),
+        match value.and_then(Value::finished) {
+            Some(memory) => self.cookies.add(self.config.cookies.build(name, memory.text(), KEPT_FOR)),
             None => self.remove(tag),
         }
     }

@@ -50,9 +50,9 @@ impl Value {
         self.evicted = new.take(MOST_EVICTED).map(str::to_owned).collect();
     }
 
-    /// Returns the text of a finished sign-in's value, if there is anything to remember.
-    pub(super) fn finished(&self) -> Option<String> {
-        (!self.evicted.is_empty()).then(|| format!(".{}.", self.evicted.concat()))
+    /// Returns the value of a finished sign-in, if there is anything to remember.
+    pub(super) fn finished(self) -> Option<Self> {
+        (!self.evicted.is_empty()).then(|| Self { secret: Secret::new(""), return_to: None, ..self })
     }
 
     /// Returns true if the sign-in is over, and its cookie only remembers those that it displaced.
