@@ -39,6 +39,11 @@ impl RecordName {
     pub(crate) fn prefix(&self) -> u16 {
         u16::from_le_bytes([self.0[0], self.0[1]])
     }
+
+    /// Returns a number that tells it apart from nearly every other name with the same prefix.
+    pub(crate) fn tag(&self) -> u32 {
+        u32::from_le_bytes([self.0[2], self.0[3], self.0[4], self.0[5]])
+    }
 }
 
 /// The name of a session's record, and the key that opens it.

@@ -26,7 +26,7 @@ async fn is_notified<T>(
     let before = coherence.before_read(name);
     let result = operation.await;
     confirmation(coherence, Instant::now()).await;
-    let was_notified = coherence.before_read(name) != before;
+    let was_notified = coherence.has_changed(name, before);
     assert!(
         was_notified,
         "a store notifies of every change before it confirms: there was none of a `{verb}`"
