@@ -1,6 +1,6 @@
 //! A session store in memory, for tests. Several layers can share it as the nodes of an app share Redis.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -52,8 +52,52 @@ struct State {
     operations: usize,
 }
 
-/// Each entry, and its group.
-type Entries = HashMap<String, (Entry, Option<String>)>;
+/// The entries, each with its group. Nothing here takes longer because there are many.
+#[derive(Clone, Default)]
+struct Entries {
+    by_key: BTreeMap<String, (Entry, Option<String>)>,
+    by_expiry: BTreeSet<(SystemTime, String)>,
+    by_group: BTreeSet<(String, String)>,
+}
+
+/// How many expired entries each operation removes. Two, so that a store shrinks again after a burst.
+const FORGOTTEN_EACH_TIME: usize = 2;
+
+impl Entries {
+    fn get(&self, key: &str) -> Option<&Entry> {
+        self.by_key.get(key).map(|(entry, _)| entry)
+    }
+
+    fn remove(&mut self, key: &str) {
+        if let Some((entry, group)) = self.by_key.remove(key) {
+            self.by_expiry.remove(&(entry.expires_at, key.to_owned()));
+            group.map(|group| self.by_group.remove(&(group, key.to_owned())));
+        }
+    }
+
+    fn put(&mut self, key: &str, entry: Entry, group: Option<&str>) {
+        self.remove(key);
+        self.by_expiry.insert((entry.expires_at, key.to_owned()));
+        self.by_group.extend(group.map(|group| (group.to_owned(), key.to_owned())));
+        self.by_key.insert(key.to_owned(), (entry, group.map(str::to_owned)));
+    }
+
+    /// Removes the entry of this key if it has expired, and some others that have.
+    fn forget_expired(&mut self, key: &str, now: SystemTime) -> usize {
+        let own = self.get(key).filter(|entry| entry.expires_at <= now).map(|_| key.to_owned());
+        let others = self.by_expiry.iter().take(FORGOTTEN_EACH_TIME);
+        let others = others.take_while(|(expires_at, _)| *expires_at <= now).map(|(_, key)| key.clone());
+        let expired: Vec<_> = own.into_iter().chain(others).collect();
+        expired.iter().for_each(|key| self.remove(key));
+        expired.len()
+    }
+
+    fn members(&self, group: &str, now: SystemTime) -> Vec<String> {
+        let from = self.by_group.range((group.to_owned(), String::new())..);
+        let members = from.take_while(|(of, _)| of == group).map(|(_, key)| key);
+        members.filter(|key| self.get(key).is_some_and(|entry| now < entry.expires_at)).cloned().collect()
+    }
+}
 
 /// Holds the contents of a [`MemoryStore`] at one moment.
 #[derive(Clone)]
@@ -131,7 +175,7 @@ impl MemoryStore {
         let now = self.0.clock.now();
         let state = self.0.state.lock();
         let is_live = |(entry, _): &&(Entry, _)| now < entry.expires_at && header(&entry.value).is_some();
-        state.entries.values().filter(is_live).count()
+        state.entries.by_key.values().filter(is_live).count()
     }
 
     /// Returns the number of leases that are held, which is the number of refreshes under way.
@@ -139,8 +183,12 @@ impl MemoryStore {
     pub fn leases(&self) -> usize {
         let now = Timestamp::from(self.0.clock.now());
         let state = self.0.state.lock();
-        let until = |(entry, _): &(Entry, _)| header(&entry.value)?["lease"]["until"].as_u64();
-        state.entries.values().filter_map(until).filter(|until| now < Timestamp::from_millis(*until)).count()
+        let until = |(entry, _): &(Entry, _)| {
+            let is_kept = now < Timestamp::from(entry.expires_at);
+            header(&entry.value).filter(|_| is_kept)?["lease"]["until"].as_u64()
+        };
+        let untils = state.entries.by_key.values().filter_map(until);
+        untils.filter(|until| now < Timestamp::from_millis(*until)).count()
     }
 
     /// Returns a copy of the contents, for [`restore`](Self::restore).
@@ -163,7 +211,7 @@ impl MemoryStore {
         let bytes = |(key, (entry, group)): (&String, &(Entry, Option<String>))| {
             [key.as_bytes(), &entry.value, group.as_deref().unwrap_or_default().as_bytes()].concat()
         };
-        state.entries.iter().flat_map(bytes).collect()
+        state.entries.by_key.iter().flat_map(bytes).collect()
     }
 
     /// Does one atomic operation. `work` returns its result, and true if the watchers are to be notified.
@@ -181,7 +229,7 @@ impl MemoryStore {
             if state.is_down {
                 return Err(StoreError::new("the test made it unavailable"));
             }
-            state.entries.retain(|_, (entry, _)| SystemTime::from(now) < entry.expires_at);
+            state.entries.forget_expired(name, now.into());
             let (result, changed) = work(&mut state.entries, now);
             if changed {
                 state.watching.iter().for_each(|watching| watching.changed(name));
@@ -212,28 +260,30 @@ impl SessionStore for MemoryStore {
 
     fn get<'s>(&'s self, key: &'s str) -> StoreFuture<'s, Found> {
         self.operate(key, move |entries, now| {
-            (Found { entry: entries.get(key).map(|(entry, _)| entry.clone()), now: now.into() }, false)
+            (Found { entry: entries.get(key).cloned(), now: now.into() }, false)
         })
     }
 
     fn swap<'s>(&'s self, key: &'s str, swap: Swap<'s>) -> StoreFuture<'s, Swapped> {
         self.operate(key, move |entries, now| {
-            let held = entries.get(key).map(|(entry, _)| entry);
+            let held = entries.get(key);
             if held.map(|entry| entry.version) != swap.expected {
                 return (Swapped::Conflict(Found { entry: held.cloned(), now: now.into() }), false);
             }
             let kept_until = held.map_or(now.into(), |entry| entry.expires_at);
             let expires_at = swap.expires_in.map_or(kept_until, |expires_in| now.plus(expires_in).into());
             let entry = Entry { version: swap.version, value: swap.value.to_vec(), expires_at };
-            entries.insert(key.to_owned(), (entry, swap.group.map(str::to_owned)));
+            entries.put(key, entry, swap.group);
             (Swapped::Done { now: now.into() }, true)
         })
     }
 
     fn touch<'s>(&'s self, key: &'s str, expected: Version, expires_in: Duration) -> StoreFuture<'s, ()> {
         self.operate(key, move |entries, now| {
-            if let Some((entry, _)) = entries.get_mut(key).filter(|(entry, _)| entry.version == expected) {
+            let held = entries.by_key.get(key).filter(|(entry, _)| entry.version == expected);
+            if let Some((mut entry, group)) = held.cloned() {
                 entry.expires_at = entry.expires_at.max(now.plus(expires_in).into());
+                entries.put(key, entry, group.as_deref());
             }
             ((), false)
         })
@@ -241,7 +291,7 @@ impl SessionStore for MemoryStore {
 
     fn delete<'s>(&'s self, key: &'s str, expected: Version) -> StoreFuture<'s, ()> {
         self.operate(key, move |entries, _| {
-            let is_meant = entries.get(key).is_some_and(|(entry, _)| entry.version == expected);
+            let is_meant = entries.get(key).is_some_and(|entry| entry.version == expected);
             if is_meant {
                 entries.remove(key);
             }
@@ -250,10 +300,7 @@ impl SessionStore for MemoryStore {
     }
 
     fn members<'s>(&'s self, group: &'s str) -> StoreFuture<'s, Vec<String>> {
-        self.operate(group, move |entries, _| {
-            let members = entries.iter().filter(|(_, (_, of))| of.as_deref() == Some(group));
-            (members.map(|(key, _)| key.clone()).collect(), false)
-        })
+        self.operate(group, move |entries, now| (entries.members(group, now.into()), false))
     }
 
     fn watch(&self, watcher: Watcher) {
@@ -281,7 +328,7 @@ impl fmt::Debug for MemoryStore {
 
 impl fmt::Debug for Snapshot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Snapshot").field("sessions", &self.0.len()).finish_non_exhaustive()
+        f.debug_struct("Snapshot").field("sessions", &self.0.by_key.len()).finish_non_exhaustive()
     }
 }
 
@@ -289,6 +336,22 @@ impl fmt::Debug for Snapshot {
 mod tests {
     use super::*;
     use crate::store::contract;
+
+    #[test]
+    fn an_operation_removes_few_expired_entries_and_finds_none() {
+        let (mut entries, at) =
+            (Entries::default(), |seconds| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds));
+        let entry =
+            |expires_at| Entry { version: Version::from_bytes([0; 16]), value: Vec::new(), expires_at };
+        (0..1_000).for_each(|number| entries.put(&number.to_string(), entry(at(10)), Some("ada")));
+        entries.put("later", entry(at(20)), Some("ada"));
+        assert!(entries.forget_expired("999", at(10)) <= FORGOTTEN_EACH_TIME + 1);
+        assert!(entries.get("999").is_none());
+        assert_eq!(entries.members("ada", at(10)), ["later"]);
+        while entries.forget_expired("", at(10)) > 0 {}
+        let left = (entries.by_key.len(), entries.by_expiry.len(), entries.by_group.len());
+        assert_eq!(left, (1, 1, 1));
+    }
 
     #[tokio::test(flavor = "multi_thread")]
     async fn it_keeps_every_promise_with_and_without_notifications() {
