@@ -73,13 +73,9 @@ impl Auth {
         (self.sessions.table.len(), self.consumed.len())
     }
 
-    /// Drops expired sign-ins. Returns true if there may be more.
+    /// Drops a slice of the expired sign-ins. Returns true if there may be more.
     pub(crate) fn sweep(&self, now: Timestamp) -> bool {
-        let is_more_left = self.consumed.sweep(now);
-        if !is_more_left {
-            self.outcomes.sweep(now);
-        }
-        is_more_left
+        self.consumed.sweep(now) || self.outcomes.sweep(now)
     }
 }
 

@@ -1,7 +1,8 @@
 //! The outcomes of sign-ins, kept for the browsers that began them. A second click on the provider's *Allow* joins the
 //! exchange under way, or gets its outcome for a minute.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
+use std::ops::Bound::{Excluded, Unbounded};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -18,6 +19,8 @@ use crate::sessions::SessionId;
 pub(super) const KEPT_FOR: Duration = Duration::from_secs(60);
 /// The most outcomes. Each costs a request to the provider, so more in a minute mean an attack.
 const MOST: usize = 100_000;
+/// How many outcomes one call of [`Outcomes::sweep`] looks at, because callbacks wait for the lock that it holds.
+const SWEPT_AT_ONCE: usize = 1_000;
 
 /// The outcome of a sign-in.
 #[derive(Clone, Debug)]
@@ -48,9 +51,10 @@ impl Fingerprint {
     }
 }
 
-/// Outcomes by state.
+/// Outcomes by state. The map is ordered, because a hash table that grows moves all entries while callbacks wait.
+/// Beside them, the state at which the last sweep stopped.
 #[derive(Default)]
-pub(crate) struct Outcomes(Mutex<HashMap<Box<str>, Kept>>);
+pub(crate) struct Outcomes(Mutex<BTreeMap<Box<str>, Kept>>, Mutex<Option<Box<str>>>);
 
 struct Kept {
     fingerprint: Fingerprint,
@@ -133,10 +137,26 @@ impl Outcomes {
         unclaimed
     }
 
-    pub(crate) fn sweep(&self, now: Timestamp) {
+    /// Removes the expired ones among the next thousand outcomes. Returns true if there are more to look at.
+    pub(crate) fn sweep(&self, now: Timestamp) -> bool {
+        let mut after = self.1.lock();
         // If the exchange died with its runtime, the entry never gets an outcome and would stay for ever.
         let is_dead = |kept: &Kept| kept.until.is_none() && kept.outcome.has_changed().is_err();
-        self.0.lock().retain(|_, kept| kept.is_good(now) && !is_dead(kept));
+        let mut all = self.0.lock();
+        let rest = all
+            .range::<str, _>((after.as_deref().map_or(Unbounded, Excluded), Unbounded))
+            .take(SWEPT_AT_ONCE);
+        let (mut looked_at, mut last, mut over) = (0, None, Vec::new());
+        for (state, kept) in rest {
+            (looked_at, last) = (looked_at + 1, Some(state));
+            if !kept.is_good(now) || is_dead(kept) {
+                over.push(state.clone());
+            }
+        }
+        let next = last.filter(|_| looked_at == SWEPT_AT_ONCE).cloned();
+        over.iter().for_each(|state| drop(all.remove(state)));
+        *after = next;
+        after.is_some()
     }
 }
 
@@ -147,5 +167,38 @@ impl Kept {
 
     fn is_forsaken(&self) -> bool {
         self.waiting == 0 && self.unclaimed.is_some()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sweep_of_many_outcomes_holds_the_lock_for_a_thousand_at_a_time() {
+        let (outcomes, fingerprint) = (Outcomes::default(), Fingerprint([0; 32]));
+        let (early, late) = (Timestamp::from_millis(0), Timestamp::from_millis(60_001));
+        const EXPIRED: usize = 3_500;
+        for number in 0..EXPIRED {
+            let state = number.to_string();
+            let Place::First(_sender) = outcomes.enter(&state, fingerprint, early) else {
+                panic!("a new state")
+            };
+            outcomes.end(&state, &Outcome::Used, early);
+        }
+        let Place::First(_sender) = outcomes.enter("under way", fingerprint, early) else {
+            panic!("a new state")
+        };
+        let mut calls = 0;
+        loop {
+            let before = outcomes.0.lock().len();
+            let is_more_left = outcomes.sweep(late);
+            calls += 1;
+            assert!(before - outcomes.0.lock().len() <= SWEPT_AT_ONCE);
+            if !is_more_left {
+                break;
+            }
+        }
+        assert_eq!((calls, outcomes.0.lock().len()), (EXPIRED.div_ceil(SWEPT_AT_ONCE), 1));
     }
 }
