@@ -85,7 +85,7 @@ impl Sessions {
     ) -> Result<Vec<SessionInfo>, StoreError> {
         let this = this.map(SessionId::public);
         let mut infos: Vec<_> = match &self.backing {
-            None => self.held_of(user).iter().filter_map(|session| self.info(session)).collect(),
+            None => self.held_of(user).await.iter().filter_map(|session| self.info(session)).collect(),
             Some(backing) => {
                 let summary = |member| async move { self.read_summary(backing, &member) };
                 let (infos, failed) = self.each_member(backing, user, None, summary).await?;
@@ -121,7 +121,7 @@ impl Sessions {
         reason: EndReason,
     ) -> Result<bool, StoreError> {
         let kind = SessionEventKind::Ended(reason);
-        let held = self.held_of(user).into_iter().find(|session| session.id().public() == id);
+        let held = self.held_of(user).await.into_iter().find(|session| session.id().public() == id);
         if let Some(session) = held.filter(|session| self.info(session).is_some()) {
             return Ok(self.sign_out(session.id(), kind).await);
         }
@@ -175,7 +175,8 @@ impl Sessions {
             result = failures.into_iter().chain(failed).next().map_or(Ok(()), Err);
         }
         // Revokes the grants of the marked ones that this node can open. Ends those that the group lacks.
-        for session in self.held_of(user).iter().filter(|session| Some(session.id()) != except) {
+        let held = self.held_of(user).await;
+        for session in held.iter().filter(|session| Some(session.id()) != except) {
             self.sign_out(session.id(), kind).await;
         }
         result
@@ -199,8 +200,8 @@ impl Sessions {
     }
 
     /// Returns the sessions of a user that this process holds.
-    fn held_of(&self, user: &str) -> Vec<Session> {
-        let mut sessions = self.table.of_user(Session::user_tag(user));
+    async fn held_of(&self, user: &str) -> Vec<Session> {
+        let mut sessions = self.table.of_user(Session::user_tag(user)).await;
         sessions.retain(|session| session.token().is_some_and(|token| token.is_of(user)));
         sessions
     }

@@ -11,6 +11,7 @@ use foldhash::quality::RandomState;
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
 use parking_lot::RwLock;
+use tokio::task::yield_now;
 
 use super::{OscToken, Session, SessionId, Timing};
 use crate::bells::Bells;
@@ -22,9 +23,12 @@ const PER_PART: usize = 256;
 /// Enough for the threads of a small table not to wait for each other.
 const FEWEST_PARTS: usize = 16;
 
-/// More parts would not stay in the cache, and finding the part would cost a request as much as finding the session. With a
-/// million sessions a part holds 16,000, which move within two milliseconds when it grows.
+/// More parts would not stay in the cache, and finding the part would cost a request as much as finding the session.
 const MOST_PARTS: usize = 64;
+
+/// How many sessions a part of a very large table holds. More parts than [`MOST_PARTS`] are needed for it then. When a part grows,
+/// its sessions move while requests wait, within about a millisecond.
+const MOST_PER_PART: usize = 8_192;
 
 /// How many sessions are compared to find the one unused for longest. If a twentieth of all is unused, the sample misses it
 /// once in half a million times.
@@ -35,6 +39,10 @@ const SAMPLED_PARTS: usize = 32;
 
 /// How many places for a session a sweep looks at before requests have their turn.
 const SLICE: usize = 2_048;
+
+/// How many sessions a sweep drops before requests have their turn. To free a session, and to tell the app of it, takes far longer
+/// than to look at it.
+const DROPPED_AT_ONCE: usize = 256;
 
 /// The sessions with their current tokens. Nearly every request needs just that, and one look brings it.
 ///
@@ -68,6 +76,7 @@ pub(crate) struct Place {
 impl Table {
     pub(crate) fn new(most: usize) -> Self {
         let parts = (most / PER_PART).next_power_of_two().clamp(FEWEST_PARTS, MOST_PARTS);
+        let parts = parts.max((most / MOST_PER_PART).next_power_of_two());
         Self {
             parts: (0..parts).map(|_| Part::default()).collect(),
             hasher: RandomState::default(),
@@ -158,15 +167,19 @@ impl Table {
         Some(removed)
     }
 
-    /// Returns the sessions with the tag of a user, one part of the table after the other.
-    pub(super) fn of_user(&self, tag: u64) -> Vec<Session> {
-        let of_part = |part: &Part| -> Vec<Session> {
-            part.0.read().iter().map(visited).filter(|session| session.is_tagged(tag)).cloned().collect()
-        };
-        self.parts.iter().flat_map(of_part).collect()
+    /// Returns the sessions with the tag of a user. Between the parts of the table, requests have their turn.
+    ///
+    /// A part is read in one go: a part that grows moves its sessions, and a search that goes on afterwards may miss some.
+    pub(super) async fn of_user(&self, tag: u64) -> Vec<Session> {
+        let mut found = Vec::new();
+        for part in &self.parts {
+            found.extend(part.0.read().iter().map(visited).filter(|session| session.is_tagged(tag)).cloned());
+            yield_now().await;
+        }
+        found
     }
 
-    /// Moves expired sessions in one slice of the table to `dropped`. Returns where the next slice begins.
+    /// Moves expired sessions in one slice of the table to `dropped`, which is empty. Returns where the next slice begins.
     ///
     /// Sessions that somebody holds stay, as in [`make_room`](Self::make_room).
     pub(crate) fn sweep(
@@ -181,7 +194,7 @@ impl Table {
         while let Some(part) = self.parts.get(at.part) {
             let mut part = part.0.write();
             while at.bucket < part.num_buckets() {
-                if left == 0 {
+                if left == 0 || dropped.len() == DROPPED_AT_ONCE {
                     return Some(at);
                 }
                 if let Ok(entry) = part.get_bucket_entry(at.bucket)

@@ -1,6 +1,7 @@
 use super::*;
 use crate::oauth::Tokens;
 use crate::sessions::Device;
+use futures_util::FutureExt;
 use std::cell::Cell;
 use std::sync::Weak;
 use std::thread;
@@ -153,7 +154,10 @@ fn s75_a_sign_in_at_a_full_table_looks_at_as_many_sessions_however_many_there_ar
         let table = Table::new(size);
         thread::scope(|scope| {
             for _ in 0..4 {
-                scope.spawn(|| sign_in(&table, size / 4, at(1)));
+                scope.spawn(|| {
+                    let moved = most_visits((0..size / 4).map(|_| sign_in(&table, 1, at(1))));
+                    assert!(moved <= MOST_PER_PART, "{moved} of {size}");
+                });
             }
         });
         assert_eq!(table.len(), size);
@@ -165,12 +169,33 @@ fn s75_a_sign_in_at_a_full_table_looks_at_as_many_sessions_however_many_there_ar
 
         let mut next = Some(Place::default());
         let visits = most_visits(std::iter::from_fn(|| {
-            next = table.sweep(next?, &TIMING, at(101), &mut Vec::new());
+            let mut dropped = Vec::new();
+            next = table.sweep(next?, &TIMING, at(101), &mut dropped);
+            assert!(dropped.len() <= DROPPED_AT_ONCE);
             Some(())
         }));
         assert!(visits <= SLICE, "{visits} of {size}");
         assert_eq!(table.len(), size.min(2_000));
     }
+}
+
+#[test]
+fn a_search_for_a_users_sessions_yields_after_each_part_and_finds_all() {
+    const SIZE: usize = 100_000;
+    let table = Table::new(SIZE);
+    sign_in(&table, SIZE, at(1));
+    let mut search = Box::pin(table.of_user(0));
+    let mut found = None;
+    let visits = most_visits(std::iter::from_fn(|| {
+        if found.is_none() {
+            found = (&mut search).now_or_never();
+            Some(())
+        } else {
+            None
+        }
+    }));
+    assert!(visits <= MOST_PER_PART, "{visits}");
+    assert_eq!(found.unwrap().len(), SIZE);
 }
 
 /// Three quarters are used every ten seconds, in which half as many sign in as there is room for besides.
