@@ -6,7 +6,7 @@
 //! Of several nodes, only the one that ends a session reports it. The store decides which one that is: a swap over a live record
 //! succeeds at one node only.
 
-use std::collections::VecDeque;
+use std::collections::LinkedList;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
@@ -96,7 +96,8 @@ pub(crate) struct Events {
 
 #[derive(Default)]
 struct Queue {
-    waiting: VecDeque<SessionEvent>,
+    /// A list, because a vector that grows would move up to a million events while a sign-in or the sweep waits.
+    waiting: LinkedList<SessionEvent>,
     /// A task passes the events on.
     is_served: bool,
 }
