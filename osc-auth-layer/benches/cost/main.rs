@@ -8,11 +8,13 @@
 mod contenders;
 mod figures;
 mod instructions;
+mod life;
 mod loopback;
 mod redis;
 mod resident;
 mod rounds;
 mod stage;
+mod stalls;
 mod table;
 mod threads;
 mod tls;
@@ -28,6 +30,7 @@ fn main() {
         [instructions::ARGUMENT, contender, requests] => {
             return runtime.block_on(figures::run_only(contender, requests.parse().expect("a number")));
         }
+        [life::ARGUMENT, store] => return runtime.block_on(life::run_startup(store)),
         [resident::ARGUMENT, store] => return runtime.block_on(resident::run(store)),
         _ => {}
     }
@@ -61,7 +64,19 @@ fn main() {
         if wanted("redis") {
             figures::redis(&mut rows).await;
         }
+        if wanted("cold") {
+            life::cold(&mut rows).await;
+        }
+        if wanted("warm") {
+            life::warm(&mut rows).await;
+        }
     });
+    if wanted("startup") {
+        life::startup(&mut rows);
+    }
+    if wanted("stalls") {
+        stalls::stalls(&mut rows);
+    }
     if wanted("loopback") {
         loopback::loopback(&mut rows);
     }

@@ -22,6 +22,12 @@ impl Row {
         Self { aim, ..Self::observed(figure, format!("{measured} µs")) }
     }
 
+    /// A time in milliseconds that should be at most `aim`.
+    pub(crate) fn millis(figure: &str, measured: f64, aim: f64) -> Self {
+        let Self { measured, aim, .. } = Self::limited(figure, measured, aim, 1);
+        Self { aim, ..Self::observed(figure, format!("{measured} ms")) }
+    }
+
     /// A count that should be at most `aim`.
     pub(crate) fn count(figure: &str, measured: f64, aim: f64) -> Self {
         Self::limited(figure, measured, aim, 0)
