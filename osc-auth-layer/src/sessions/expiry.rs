@@ -5,6 +5,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::task::yield_now;
+
 use super::events::{EndReason, SessionEventKind};
 use super::record::{Ending, Standing};
 use super::session::touch_step;
@@ -70,6 +72,8 @@ impl Sessions {
                     // The others would each wait for the store's time limit.
                     Err(_) => return,
                 }
+                // Some stores answer without a wait.
+                yield_now().await;
             }
         });
     }
