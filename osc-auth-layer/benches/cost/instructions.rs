@@ -23,14 +23,16 @@ pub(crate) fn instructions(rows: &mut Vec<Row>) {
 fn per_request(contender: &str) -> Option<f64> {
     const SHORT: u32 = 1_000;
     const LONG: u32 = 6_000;
-    let (short, long) = (collected(contender, SHORT)?, collected(contender, LONG)?);
-    Some((long - short) / f64::from(LONG - SHORT))
+    let [short, long] =
+        [SHORT, LONG].map(|requests| collected(&[ARGUMENT, contender, &requests.to_string()]));
+    Some((long? - short?) / f64::from(LONG - SHORT))
 }
 
-fn collected(contender: &str, requests: u32) -> Option<f64> {
+/// Returns the instructions of the benchmark with these arguments.
+pub(crate) fn collected(arguments: &[&str]) -> Option<f64> {
     let mut valgrind = Command::new("valgrind");
     valgrind.args(["--tool=callgrind", "--callgrind-out-file=/dev/null"]).arg(env::current_exe().ok()?);
-    let run = valgrind.args([ARGUMENT, contender, &requests.to_string()]).output().ok()?;
+    let run = valgrind.args(arguments).output().ok()?;
     if !run.status.success() {
         return None;
     }

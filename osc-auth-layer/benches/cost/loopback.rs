@@ -35,13 +35,13 @@ enum Protocol {
 }
 
 /// A server on a thread of its own. It answers questions about the processor time of that thread.
-struct Server {
-    address: SocketAddr,
+pub(crate) struct Server {
+    pub(crate) address: SocketAddr,
     clock: mpsc::UnboundedSender<oneshot::Sender<Duration>>,
 }
 
 impl Server {
-    fn start(app: Router, tls: Option<TlsAcceptor>) -> Self {
+    pub(crate) fn start(app: Router, tls: Option<TlsAcceptor>) -> Self {
         let (clock, mut asked) = mpsc::unbounded_channel::<oneshot::Sender<Duration>>();
         let (announce, announced) = std::sync::mpsc::channel();
         std::thread::spawn(move || {
@@ -60,31 +60,33 @@ impl Server {
         Self { address: announced.recv().expect("the server starts"), clock }
     }
 
-    async fn time(&self) -> Duration {
+    pub(crate) async fn time(&self) -> Duration {
         let (answer, answered) = oneshot::channel();
         self.clock.send(answer).expect("the server runs");
         answered.await.expect("the server runs")
     }
 }
 
-fn runtime() -> Runtime {
+pub(crate) fn runtime() -> Runtime {
     tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime")
 }
 
-/// Serves the one connection that comes.
+/// Serves one connection after another.
 async fn serve(listener: TcpListener, app: Router, tls: Option<TlsAcceptor>) {
-    let (stream, _) = listener.accept().await.expect("a connection");
-    stream.set_nodelay(true).expect("a TCP socket");
     let (server, app) = (auto::Builder::new(TokioExecutor::new()), TowerToHyperService::new(app));
-    let served = match tls {
-        None => server.serve_connection(TokioIo::new(stream), app).await,
-        Some(tls) => {
-            let stream = tls.accept(stream).await.expect("the client trusts the certificate");
-            server.serve_connection(TokioIo::new(stream), app).await
-        }
-    };
-    // The client hangs up when it has measured.
-    let _ = served;
+    loop {
+        let (stream, _) = listener.accept().await.expect("a connection");
+        stream.set_nodelay(true).expect("a TCP socket");
+        let served = match &tls {
+            None => server.serve_connection(TokioIo::new(stream), app.clone()).await,
+            Some(tls) => {
+                let stream = tls.accept(stream).await.expect("the client trusts the certificate");
+                server.serve_connection(TokioIo::new(stream), app.clone()).await
+            }
+        };
+        // The client hangs up when it has measured.
+        let _ = served;
+    }
 }
 
 enum Client {

@@ -10,9 +10,12 @@ mod figures;
 mod instructions;
 mod life;
 mod loopback;
+mod provider;
 mod redis;
+mod renewal;
 mod resident;
 mod rounds;
+mod sign_in;
 mod stage;
 mod stalls;
 mod table;
@@ -32,6 +35,13 @@ fn main() {
         }
         [life::ARGUMENT, store] => return runtime.block_on(life::run_startup(store)),
         [resident::ARGUMENT, store] => return runtime.block_on(resident::run(store)),
+        [provider::ARGUMENT] => return runtime.block_on(provider::run()),
+        [sign_in::ARGUMENT, provider, sign_ins] => {
+            return sign_in::run(provider, sign_ins.parse().expect("a number"));
+        }
+        [renewal::ARGUMENT, provider, work, rounds] => {
+            return renewal::run(provider, work, rounds.parse().expect("a number"));
+        }
         _ => {}
     }
     let wanted = |name: &str| arguments.is_empty() || arguments.iter().any(|wanted| name.contains(wanted));
@@ -79,6 +89,12 @@ fn main() {
     }
     if wanted("loopback") {
         loopback::loopback(&mut rows);
+    }
+    if wanted("sign_in") {
+        sign_in::sign_in(&mut rows);
+    }
+    if wanted("renewal") {
+        renewal::renewal(&mut rows);
     }
     println!("| figure | measured | aim | detail |\n|---|---|---|---|");
     rows.iter().for_each(|row| println!("{row}"));

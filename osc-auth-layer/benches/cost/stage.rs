@@ -25,9 +25,12 @@ use crate::contenders::{App, Body, Minimum, Sessions, Token, Tokens};
 pub(crate) const ACCESS_TOKEN: usize = 900;
 pub(crate) const REFRESH_TOKEN: usize = 64;
 
+pub(crate) const CLIENT_ID: &str = "osc_bench";
+pub(crate) const CLIENT_SECRET: &str = "a secret of more than 32 characters";
+
 /// A layer with its defaults, on https.
 pub(crate) fn builder() -> osc_auth_layer::Builder {
-    OscAuthLayer::builder(Client::confidential("osc_bench", "a secret of more than 32 characters"))
+    OscAuthLayer::builder(Client::confidential(CLIENT_ID, CLIENT_SECRET))
         .public_url("https://app.example.com")
         .public_path("/public")
         .max_sessions(4_000_000)
