@@ -15,9 +15,9 @@ use tower_service::Service;
 use crate::body::ResponseBody;
 use crate::caching::Marks;
 use crate::endpoints::Auth;
-use crate::gate::Verdict;
+use crate::gate::{Verdict, refused};
 use crate::request::kind::may_load_a_page;
-use crate::response::{Answer, Refused};
+use crate::response::{Answer, Refusal, Refused};
 
 const ONCE: &str = "a future is not polled after it completed";
 
@@ -70,7 +70,7 @@ struct Waiting<S, ReqBody> {
 
 enum Step {
     /// Only ever polled through `&mut`, so sharing the future is sound although the box is not `Sync`.
-    Deciding(SyncWrapper<BoxFuture<'static, Verdict>>),
+    Deciding(SyncWrapper<BoxFuture<'static, Result<Verdict, Refusal>>>),
     Passing(Marks),
 }
 
@@ -87,7 +87,7 @@ where
     }
 
     pub(crate) fn later(
-        verdict: BoxFuture<'static, Verdict>,
+        verdict: BoxFuture<'static, Result<Verdict, Refusal>>,
         service: S,
         auth: Arc<Auth>,
         request: Request<ReqBody>,
@@ -124,8 +124,12 @@ where
                 }
                 StateProj::Waiting { waiting } => match &mut waiting.step {
                     Step::Deciding(verdict) => match ready!(verdict.get_mut().as_mut().poll(cx)) {
-                        Verdict::Answer(answer) => State::Answer { answer: Some(answer) },
-                        Verdict::Pass(visitor, marks) => {
+                        Ok(Verdict::Answer(answer)) => State::Answer { answer: Some(answer) },
+                        Err(refusal) => {
+                            let request = waiting.request.as_ref().expect(ONCE);
+                            State::Answer { answer: Some(refused(&waiting.auth, request, refusal)) }
+                        }
+                        Ok(Verdict::Pass(visitor, marks)) => {
                             if let Some(request) = &mut waiting.request {
                                 visitor.enter(request.extensions_mut());
                             }

@@ -34,13 +34,14 @@ pub(crate) enum Verdict {
 /// A verdict at once, without any allocation, or after a wait for the store or the provider.
 pub(crate) enum Decision {
     Now(Verdict),
-    Later(BoxFuture<'static, Verdict>),
+    /// An error is a refusal, which [`refused`] answers.
+    Later(BoxFuture<'static, Result<Verdict, Refusal>>),
 }
 
 pub(crate) fn decide<B>(auth: &Arc<Auth>, request: &Request<B>) -> Decision {
     if let Some(endpoint) = route(&auth.config, request.uri().path()) {
         let answer = endpoints::serve(auth.clone(), endpoint, request);
-        return Decision::Later(Box::pin(answer.map(|answer| Verdict::Answer(Box::new(answer)))));
+        return Decision::Later(Box::pin(answer.map(|answer| Ok(Verdict::Answer(Box::new(answer))))));
     }
     let path = request.uri().path();
     let is_public = || auth.config.public_paths.matches(path);
@@ -57,22 +58,23 @@ pub(crate) fn decide<B>(auth: &Arc<Auth>, request: &Request<B>) -> Decision {
             if !is_planted && is_public() {
                 return Decision::Now(pass(without_token(&refusal), true));
             }
-            let facts = Facts::of(&auth.config, request);
-            let answer = answer(&auth.config, &facts, explained(auth, &facts, refusal));
-            return Decision::Now(Verdict::Answer(Box::new(answer)));
+            return Decision::Now(Verdict::Answer(refused(auth, request, refusal)));
         }
     };
-    let (auth, facts, is_public) = (auth.clone(), Facts::of(&auth.config, request), is_public());
+    let (auth, is_public) = (auth.clone(), is_public());
     Decision::Later(Box::pin(async move {
         match resolve(&auth.sessions, found, is_public).await {
-            Ok(token) => pass(Entrant::SignedIn(token), is_public),
-            Err(refusal) if is_public => pass(without_token(&refusal), true),
-            Err(refusal) => {
-                let refusal = explained(&auth, &facts, refusal);
-                Verdict::Answer(Box::new(answer(&auth.config, &facts, refusal)))
-            }
+            Ok(token) => Ok(pass(Entrant::SignedIn(token), is_public)),
+            Err(refusal) if is_public => Ok(pass(without_token(&refusal), true)),
+            Err(refusal) => Err(refusal),
         }
     }))
+}
+
+/// Answers a refused request.
+pub(crate) fn refused<B>(auth: &Auth, request: &Request<B>, refusal: Refusal) -> Box<Answer> {
+    let facts = Facts::of(&auth.config, request);
+    Box::new(answer(&auth.config, &facts, explained(auth, &facts, refusal)))
 }
 
 fn pass(visitor: Entrant, is_public: bool) -> Verdict {
