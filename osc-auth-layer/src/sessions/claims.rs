@@ -3,11 +3,14 @@
 //! The signature is not checked: the app has no key for it. The claims are safe only in a token that the layer's own token
 //! request brought over TLS.
 
+use std::fmt;
+
 use base64::Engine;
 use base64::alphabet::URL_SAFE;
 use base64::engine::DecodePaddingMode;
 use base64::engine::general_purpose::{GeneralPurpose, NO_PAD};
-use serde::{Deserialize, Serialize};
+use serde::de::{MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
 /// The longest name of a workspace or user, in bytes. A longer claim counts as missing.
@@ -54,15 +57,61 @@ impl Claims {
         if parts.next().is_some() {
             return None;
         }
-        let payload: Value = serde_json::from_slice(&BASE64_URL.decode(payload).ok()?).ok()?;
-        Some(Self { tenant_id: name(&payload, "tenantId")?, user_id: name(&payload, "userId") })
+        let payload: Payload = serde_json::from_slice(&BASE64_URL.decode(payload).ok()?).ok()?;
+        Some(Self { tenant_id: payload.tenant_id?, user_id: payload.user_id })
     }
 }
 
-fn name(payload: &Value, claim: &str) -> Option<String> {
-    let name = payload.get(claim)?.as_str()?;
+/// The claims of a token, each read if it is a name. Every refresh reads some, so no other claim is kept.
+#[derive(Default)]
+struct Payload {
+    tenant_id: Option<String>,
+    user_id: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(field_identifier, rename_all = "camelCase")]
+enum Claim {
+    TenantId,
+    UserId,
+    #[serde(other)]
+    Other,
+}
+
+impl<'de> Deserialize<'de> for Payload {
+    fn deserialize<D: Deserializer<'de>>(payload: D) -> Result<Self, D::Error> {
+        struct Claims;
+
+        impl<'de> Visitor<'de> for Claims {
+            type Value = Payload;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            /// Of duplicate claims, the last one counts (RFC 7519 §4).
+            fn visit_map<A: MapAccess<'de>>(self, mut claims: A) -> Result<Payload, A::Error> {
+                let mut payload = Payload::default();
+                while let Some(claim) = claims.next_key()? {
+                    let value = claims.next_value()?;
+                    match claim {
+                        Claim::TenantId => payload.tenant_id = name(value),
+                        Claim::UserId => payload.user_id = name(value),
+                        Claim::Other => {}
+                    }
+                }
+                Ok(payload)
+            }
+        }
+
+        payload.deserialize_map(Claims)
+    }
+}
+
+fn name(claim: Value) -> Option<String> {
+    let Value::String(name) = claim else { return None };
     let is_name = !name.is_empty() && name.len() <= LONGEST && !name.chars().any(char::is_control);
-    is_name.then(|| name.to_owned())
+    is_name.then_some(name)
 }
 
 #[cfg(test)]
@@ -92,6 +141,27 @@ mod tests {
             assert_eq!(claims(&json!({ "tenantId": odd, "userId": "ada" })), None, "{odd}");
             let named = claims(&json!({ "tenantId": "team", "userId": odd })).unwrap();
             assert_eq!(named.user_id, None, "{odd}");
+        }
+    }
+
+    #[test]
+    fn the_last_of_duplicate_claims_counts() {
+        let twice = token(r#"{"tenantId":"team","userId":"ada","tenantId":"other","userId":7}"#);
+        assert_eq!(Claims::of(&twice), Some(Claims { tenant_id: "other".into(), user_id: None }));
+        let escaped = token(r#"{"tenantId":"team","tenant\u0049d":7}"#);
+        assert_eq!(Claims::of(&escaped), None);
+    }
+
+    #[test]
+    fn a_payload_that_is_no_json_object_has_no_claims() {
+        for payload in [
+            r#"[{"tenantId":"team"}]"#,
+            r#"{"tenantId":"team"} {}"#,
+            r#"{"tenantId":"team","exp":1e999}"#,
+            r#"{"tenantId":"team","scope":"\ud800"}"#,
+            "null",
+        ] {
+            assert_eq!(Claims::of(&token(payload)), None, "{payload}");
         }
     }
 
