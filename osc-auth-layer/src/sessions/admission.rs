@@ -34,9 +34,8 @@ impl Sessions {
         self.admission.admits(user.as_ref())
     }
 
-    /// Returns the user's claims after the refresh, or why the session ends: it became another user's, or its user may no longer
-    /// enter.
-    pub(super) fn identity(&self, session: &Session, tokens: &Tokens) -> Result<Option<Claims>, EndReason> {
+    /// Returns the user after the refresh, or why the session ends: it became another user's, or its user may no longer enter.
+    pub(super) fn identity(&self, session: &Session, tokens: &Tokens) -> Result<Identity, EndReason> {
         let current = self.table.current(session);
         let of_current = current.and_then(|token| Claims::of(token.access_token()));
         let known = session.lock().particulars().known.clone().or(of_current);
@@ -52,7 +51,21 @@ impl Sessions {
             tracing::info!("The user is no longer allowed to use the app. The session ends.");
             return Err(EndReason::NotAllowed);
         }
-        Ok(combined.filter(|combined| refreshed.as_ref() != Some(combined)))
+        Ok(Identity { is_in_token: combined == refreshed, claims: combined })
+    }
+}
+
+/// The user of a session after a refresh.
+pub(super) struct Identity {
+    pub(super) claims: Option<Claims>,
+    /// True if the new token names the same, so that nothing has to be remembered.
+    is_in_token: bool,
+}
+
+impl Identity {
+    /// Returns the claims that the new token lacks.
+    pub(super) fn remembered(self) -> Option<Claims> {
+        self.claims.filter(|_| !self.is_in_token)
     }
 }
 

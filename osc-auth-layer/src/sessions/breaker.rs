@@ -3,6 +3,7 @@
 //! An outage means that refreshes of several accounts failed and none has succeeded since the first failure. While it
 //! lasts, one refresh per back-off step asks whether it is over. The first success ends it.
 
+use std::cell::LazyCell;
 use std::collections::HashSet;
 use std::time::Duration;
 
@@ -55,9 +56,12 @@ pub(super) enum Account {
     Unknown(SessionId),
 }
 
+/// An account that is read from its token only if it counts: after failures.
+pub(super) type Lazy = LazyCell<Account, Box<dyn FnOnce() -> Account + Send>>;
+
 /// The account that wants to refresh, and its history.
 pub(super) struct Caller {
-    pub(super) account: Account,
+    pub(super) account: Lazy,
     /// The last refresh of this session failed.
     pub(super) has_failed: bool,
 }
@@ -77,7 +81,7 @@ impl Failures {
 
     /// Returns true if the account has failed before.
     fn is_retry(&self, caller: &Caller) -> bool {
-        caller.has_failed || self.failed.contains(&caller.account)
+        caller.has_failed || self.failed.contains(&*caller.account)
     }
 
     fn gate(&mut self, is_retry: bool) -> &mut Backoff {
@@ -98,8 +102,9 @@ impl Breaker {
         if !is_outage {
             return None;
         }
-        // Made outside the lock: it reads the token.
         let caller = caller();
+        // Outside the lock, because it decodes the token.
+        LazyCell::force(&caller.account);
         let mut state = self.state.lock();
         let is_retry = state.is_retry(&caller);
         if is_retry || state.is_sure { state.wait(is_retry, now) } else { None }
@@ -126,7 +131,7 @@ impl Breaker {
 pub(super) struct Attempt<'b> {
     breaker: &'b Breaker,
     /// Taken when it has ended.
-    account: Option<Account>,
+    account: Option<Lazy>,
     /// `None` unless it is a probe. True if its account had failed before.
     is_retry: Option<bool>,
 }
@@ -155,9 +160,10 @@ impl Attempt<'_> {
     }
 
     pub(super) fn failed(mut self, now: Timestamp) {
+        let account = self.account.take().map(|account| LazyCell::force(&account).clone());
         let mut state = self.breaker.state.lock();
         let was_outage = state.is_outage();
-        if let Some(account) = self.account.take().filter(|_| state.failed.len() < MOST_REMEMBERED) {
+        if let Some(account) = account.filter(|_| state.failed.len() < MOST_REMEMBERED) {
             state.failed.insert(account);
         }
         let begins = !was_outage && state.is_outage();
@@ -196,13 +202,15 @@ impl Session {
     }
 
     pub(super) fn caller(&self, sessions: &Sessions) -> Caller {
-        let token = sessions.table.current(self);
-        // Without a user's name, colleagues would count as one account.
-        let claims = token.and_then(|token| Claims::of(token.access_token()));
-        let account = match claims.filter(|claims| claims.user_id.is_some()) {
-            Some(claims) => Account::User(claims),
-            None => Account::Unknown(self.id().clone()),
-        };
+        let (id, token) = (self.id().clone(), sessions.table.current(self));
+        let account = LazyCell::new(Box::new(move || {
+            let claims = token.and_then(|token| Claims::of(token.access_token()));
+            // Without a user's name, colleagues would count as one account.
+            match claims.filter(|claims| claims.user_id.is_some()) {
+                Some(claims) => Account::User(claims),
+                None => Account::Unknown(id),
+            }
+        }) as Box<_>);
         Caller { account, has_failed: self.lock().particulars().backoff.is_some() }
     }
 }

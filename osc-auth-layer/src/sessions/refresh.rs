@@ -319,8 +319,8 @@ impl Run<'_> {
     async fn store(&self, plan: Plan, tokens: Tokens, lease: &mut Lease) -> Result<Refreshed, Unsettled> {
         let Self { sessions, session, .. } = *self;
         let (orphan, hint) = tokens.revocable();
-        let user = match sessions.identity(session, &tokens) {
-            Ok(user) => user,
+        let identity = match sessions.identity(session, &tokens) {
+            Ok(identity) => identity,
             Err(reason) => {
                 sessions.provider.revoke(plan.grant.credentials, orphan, hint);
                 sessions.sign_out(session.id(), SessionEventKind::Ended(reason)).await;
@@ -328,11 +328,13 @@ impl Run<'_> {
             }
         };
         let now = sessions.now();
+        session.note_user(identity.claims.clone());
         let token = session.with_token(&tokens.bearer, Issue::new(tokens.lifetime, now));
         let issued_at = sessions.backing.as_ref().map_or(now, |backing| backing.time_of(now));
         let Grant { refresh_token, credentials } = plan.grant;
         // RFC 6749 §6: without a new refresh token the old one stays.
         let tokens = Tokens { refresh_token: tokens.refresh_token.or(refresh_token), ..tokens };
+        let user = identity.remembered();
         let granted = Granted { tokens, credentials: credentials.clone(), issued_at, user };
         match lease.write(plan.rotation, &token, granted).await {
             Written::Ours => {

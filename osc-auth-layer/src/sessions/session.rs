@@ -82,7 +82,9 @@ impl Session {
         state.renew(tokens.refresh_token, registered, u64::from(is_stored));
         let stored = is_stored.then(|| Box::new(Stored::new(&id)));
         let life = Life::new(engine, now.plus(timing.absolute_timeout), now, state, stored, device);
-        let token = Self::bare(id, life).with_token(&tokens.bearer, issue);
+        let session = Self::bare(id, life);
+        let token = session.with_token(&tokens.bearer, issue);
+        session.note_user(Claims::of(token.access_token()));
         token.skip_checks(timing);
         token
     }
@@ -93,10 +95,9 @@ impl Session {
         Self(ThinArc::from_header_and_slice(Seen { issue: Issue::default(), id, life }, &[]))
     }
 
-    /// Returns the same session with another token.
+    /// Returns the same session with another token. The caller [notes](Self::note_user) the user that the token names.
     pub(super) fn with_token(&self, bearer: &HeaderValue, issue: Issue) -> OscToken {
         let access_token = bearer.as_bytes().strip_prefix(b"Bearer ").unwrap_or_default();
-        self.note_user(str::from_utf8(access_token).ok().and_then(Claims::of));
         OscToken::of(self.seen_anew(issue, access_token))
     }
 

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use parking_lot::Mutex;
 
+use super::claims::Claims;
 use super::layout::Unreadable;
 use super::record::{Ending, Owner, Record, Standing};
 use super::sealed::{self, Content, Facts, Granted};
@@ -108,7 +109,7 @@ impl Session {
                     let token = self.with_token(&tokens.bearer, issue);
                     let registered = sessions.provider.registered(credentials);
                     state.renew(tokens.refresh_token, registered, record.rotation);
-                    self.note_user(user.clone());
+                    self.note_user(user.clone().or_else(|| Claims::of(token.access_token())));
                     state.know(user);
                     sessions.table.show(self, Some(token));
                 }

@@ -4,8 +4,12 @@ fn at(seconds: u64) -> Timestamp {
     Timestamp::from_millis(seconds * 1000)
 }
 
+fn caller(account: Account) -> Caller {
+    Caller { account: LazyCell::new(Box::new(|| account)), has_failed: false }
+}
+
 fn session(number: u8) -> Caller {
-    Caller { account: Account::Unknown(SessionId::new([number; 32])), has_failed: false }
+    caller(Account::Unknown(SessionId::new([number; 32])))
 }
 
 fn again(number: u8) -> Caller {
@@ -14,7 +18,7 @@ fn again(number: u8) -> Caller {
 
 fn user(name: &str) -> Caller {
     let claims = Claims { tenant_id: "team".to_owned(), user_id: Some(name.to_owned()) };
-    Caller { account: Account::User(claims), has_failed: false }
+    caller(Account::User(claims))
 }
 
 fn admitted(breaker: &Breaker, now: Timestamp, caller: Caller) -> Attempt<'_> {
