@@ -52,12 +52,19 @@ impl PublicUrl {
     pub(crate) fn url(&self, path: &str) -> String {
         format!("{}{}{path}", self.origin, self.base_path)
     }
+}
 
-    /// Returns the origin of `authority` with this URL's scheme, in the form that a browser sends.
-    fn origin_of(&self, authority: &str) -> Option<String> {
-        let scheme = if self.is_secure { "https" } else { "http" };
-        Some(Url::parse(&format!("{scheme}://{authority}")).ok()?.origin().ascii_serialization())
-    }
+/// Returns the configured URL that browsers find at `authority`.
+fn at<'c>(configured: &'c [PublicUrl], authority: &str) -> Option<&'c PublicUrl> {
+    // A browser's own spelling, which nearly all requests have, need not be parsed.
+    let is_spelled =
+        |url: &&PublicUrl| url.origin.split_once("://").is_some_and(|(_, host)| host == authority);
+    configured.iter().find(is_spelled).or_else(|| {
+        // All configured URLs have the same scheme.
+        let scheme = if configured.first()?.is_secure { "https" } else { "http" };
+        let origin = Url::parse(&format!("{scheme}://{authority}")).ok()?.origin().ascii_serialization();
+        configured.iter().find(|url| url.origin == origin)
+    })
 }
 
 /// The public URL that a request's host selects.
@@ -76,9 +83,7 @@ pub(crate) fn select(configured: &[PublicUrl], uri: &Uri, headers: &HeaderMap) -
     let Some(first) = configured.first() else {
         return derive(uri, headers).map_or(Origin::Unknown, Origin::Known);
     };
-    // All configured URLs have the same scheme.
-    let mut origins = authorities(uri, headers).filter_map(|authority| first.origin_of(authority));
-    let named = origins.find_map(|origin| configured.iter().find(|url| url.origin == origin));
+    let named = authorities(uri, headers).find_map(|authority| at(configured, authority));
     named.map_or_else(|| Origin::Elsewhere(first.clone()), |url| Origin::Known(url.clone()))
 }
 
@@ -91,8 +96,7 @@ pub(crate) fn unknown_authority<'r>(
     headers: &'r HeaderMap,
 ) -> Option<&'r str> {
     let authority = authority(uri, headers)?;
-    let is_known = |url: &PublicUrl| url.origin_of(authority).as_deref() == Some(&*url.origin);
-    (!configured.iter().any(is_known)).then_some(authority)
+    at(configured, authority).is_none().then_some(authority)
 }
 
 /// Returns the host that the browser asked for: the one in `X-Forwarded-Host`, or else that of the request itself.
