@@ -9,7 +9,7 @@ use http::header;
 use super::exchange::{self, Delivery};
 use super::outcomes::Outcome;
 use super::pending::PendingSignIn;
-use super::query::{self, Query};
+use super::query::Query;
 use super::state::{self, Parties, State};
 use super::{Context, Failed, signin};
 use crate::endpoints::Auth;
@@ -26,8 +26,8 @@ const MOST_RESTARTS: u8 = 3;
 /// Serves the callback. After any failure, one click leads the user to the page of the sign-in. The `state` names that page too,
 /// because the browser may have lost the cookie.
 pub(super) async fn serve(context: &Context<'_>) -> Result<Answer, Failed> {
-    let query = Query::parse(context.head.uri().query(), query::LONGEST)?;
-    let found = find(context, &query);
+    let query = context.query()?;
+    let found = find(context, query);
     let return_to = match &found {
         Found::Pending(pending) => pending.return_to.clone(),
         Found::State(state) => state.carried.return_to.clone(),
@@ -118,7 +118,7 @@ async fn problem_of(context: &Context<'_>, state: &State) -> Result<StateProblem
 async fn complete(
     context: &Context<'_>,
     pending: &Arc<PendingSignIn>,
-    query: Query,
+    query: &Query,
 ) -> Result<Result<Answer, StateProblem>, Refusal> {
     let (auth, cookies) = (context.auth, context.pending_cookies());
     let now = auth.sessions.common_now().await.map_err(|_| Refusal::StoreUnavailable)?;
@@ -128,7 +128,7 @@ async fn complete(
     }
     auth.note_other_process(pending);
     let device = context.head.headers().get(header::USER_AGENT).map(|agent| Device::of(agent.as_bytes()));
-    let delivery = Delivery::begin(auth, pending, query, now, device.unwrap_or_default())?;
+    let delivery = Delivery::begin(auth, pending, query.clone(), now, device.unwrap_or_default())?;
     let Some(delivery) = delivery else { return Ok(Err(StateProblem::Used)) };
     let outcome = match select(Box::pin(delivery.outcome()), auth.sessions.clock.sleep(PATIENCE)).await {
         Either::Left((Some(outcome), _)) => outcome,

@@ -15,9 +15,9 @@ pub(crate) mod state;
 
 use std::convert::Infallible;
 use std::fmt;
+use std::future::Future;
 use std::sync::Arc;
 
-use futures_util::future::BoxFuture;
 use http::{Method, Request, StatusCode, header};
 use tower::ServiceExt;
 use tower::util::service_fn;
@@ -93,22 +93,26 @@ pub(crate) fn serve<B>(
     auth: Arc<Auth>,
     endpoint: Endpoint,
     request: &Request<B>,
-) -> BoxFuture<'static, Answer> {
+) -> impl Future<Output = Answer> + Send + 'static + use<B> {
     let facts = Facts::of(&auth.config, request);
     // The button on a page about a failed sign-in starts another one to the same page.
-    let query = (endpoint == Endpoint::SignIn).then(|| signin::query(request.uri()).ok()).flatten();
-    let target = query.as_ref().and_then(|query| query.get("return_to"));
+    let query = match endpoint {
+        Endpoint::SignIn => signin::query(request.uri()),
+        _ => Query::parse(request.uri().query(), query::LONGEST),
+    };
+    let value = |name| query.as_ref().ok().and_then(|query| query.get(name));
+    let target = value("return_to").filter(|_| endpoint == Endpoint::SignIn);
     let target = target.and_then(|target| return_to::landing(target, &auth.config, &facts.base_path));
     let facts = facts.returning_to(target);
-    let head = head(&facts.session_cookie, endpoint, request);
+    let head = head(&facts.session_cookie, endpoint, request, value("state"));
     auth.note_own_path(endpoint, request);
-    Box::pin(async move {
+    async move {
         let answered = match head {
-            Ok((head, foreign)) => guarded(&auth, endpoint, &facts, head, foreign).await,
+            Ok((head, foreign)) => guarded(&auth, endpoint, &facts, &query, head, foreign).await,
             Err(refusal) => Err(refusal),
         };
         answered.unwrap_or_else(|refusal| answer(&auth.config, &facts, refusal))
-    })
+    }
 }
 
 /// Passes a request to its endpoint if it has the right method and does not come from another site.
@@ -116,6 +120,7 @@ async fn guarded(
     auth: &Arc<Auth>,
     endpoint: Endpoint,
     facts: &Facts,
+    query: &Result<Query, Refusal>,
     head: Request<()>,
     foreign_bytes: usize,
 ) -> Result<Answer, Refusal> {
@@ -138,7 +143,7 @@ async fn guarded(
     let unsafe_request = (!head.method().is_safe()).then(|| (head.uri().clone(), head.headers().clone()));
     let handler = service_fn(|mut head: Request<()>| async move {
         let cookies = head.extensions_mut().remove::<Cookies>().unwrap_or_default();
-        let context = Context { auth, facts, head: &head, cookies, foreign_bytes };
+        let context = Context { auth, facts, query, head: &head, cookies, foreign_bytes };
         Ok::<_, Infallible>(handle(&context, endpoint).await)
     });
     let span = tracing::debug_span!("osc_auth", ?endpoint);
@@ -156,10 +161,9 @@ fn head<B>(
     session_cookie: &str,
     endpoint: Endpoint,
     request: &Request<B>,
+    state: Option<&str>,
 ) -> Result<(Request<()>, usize), Refusal> {
     let (uri, headers) = (request.uri(), request.headers());
-    let query = Query::parse(uri.query(), query::LONGEST).ok();
-    let state = query.as_ref().and_then(|query| query.get("state"));
     // The callback finds its own pending sign-in however many others the browser has.
     let pending = match endpoint {
         Endpoint::SignIn => Some(None),
@@ -190,13 +194,18 @@ fn is_of_another_scheme(config: &Config, head: &Request<()>) -> bool {
 pub(super) struct Context<'r> {
     auth: &'r Arc<Auth>,
     facts: &'r Facts,
+    query: &'r Result<Query, Refusal>,
     head: &'r Request<()>,
     cookies: Cookies,
     /// The bytes of the request's cookies that are not the layer's.
     foreign_bytes: usize,
 }
 
-impl Context<'_> {
+impl<'r> Context<'r> {
+    fn query(&self) -> Result<&'r Query, Refusal> {
+        self.query.as_ref().map_err(Refusal::clone)
+    }
+
     /// Returns a path of the app as the browser sees it.
     fn after(&self, path: &str) -> String {
         format!("{}{path}", self.facts.base_path)

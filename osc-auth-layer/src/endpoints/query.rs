@@ -10,6 +10,7 @@ use crate::response::{Refusal, RequestProblem};
 pub(crate) const LONGEST: usize = 8 * 1024;
 
 /// The parameters of a query.
+#[derive(Clone)]
 pub(crate) struct Query(HashMap<String, String>);
 
 impl Query {

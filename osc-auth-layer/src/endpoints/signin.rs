@@ -25,7 +25,7 @@ const OTHER_HEADERS: usize = 480;
 pub(super) async fn serve(context: &Context<'_>) -> Result<Answer, Refusal> {
     let config = &context.auth.config;
     let (uri, headers) = (context.head.uri(), context.head.headers());
-    let query = query(uri)?;
+    let query = context.query()?;
     refuse_background(context.head)?;
     // On OSC, a visitor at the app's custom domain would return to `OSC_HOSTNAME`, where the cookie is missing.
     if config.is_osc_hostname
