@@ -66,6 +66,10 @@ fn stays(path: &str) -> bool {
         if second.is_some_and(is_read_as_a_slash) || reading.contains("\r\n") {
             return false;
         }
+        // Without an escape, every further reading is the same.
+        if !reading.contains('%') {
+            return true;
+        }
         reading = percent_decode_str(&reading).decode_utf8_lossy().into_owned();
     }
     true
