@@ -14,7 +14,7 @@ export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-$PWD/target}"
 export CARGO_TERM_COLOR=never NO_COLOR=1
 minutes="${MINUTES:-10}"
 
-sections=(machine refresh storm request flow peers server signin stores life memory redis soak gaps)
+sections=(machine refresh storm request flow peers server signin stores life memory redis soak scale build gaps)
 
 # Runs a program and keeps the rows of Markdown tables from its output.
 rows() { "$@" | grep -oE '\|.*\|$'; }
@@ -230,12 +230,39 @@ END
     rows cargo run --quiet -p osc-tests --release --bin soak -- --minutes "$minutes"
 }
 
+scale() {
+    cat <<END
+## A million users on three nodes
+
+\`scale\` is a model, not a run of the layer. It has a million sessions that send one request a minute each, tokens of one hour, refreshes
+of 100 ms, and the layer's rules: a refresh three to five minutes ahead, at most 64 at a time on a node. The provider then fails for an
+hour, and the probe that ends the outage comes a minute late. Last, the nodes restart one after another, with a store.
+
+END
+    cargo run --quiet -p osc-tests --release --bin scale
+}
+
+build() {
+    cat <<END
+## What the layer adds to a build
+
+\`tests/build-cost.sh\` counts the crates that an app compiles on this machine, build scripts' included, and builds an axum app from nothing
+with and without the layer. The crates of others are counted from their lock file, and not built.
+
+Half of what the layer adds is reqwest and its TLS. The layer keeps aws-lc-rs, which is reqwest's default: ring compiles faster, but has no
+post-quantum key exchange, and an app with both has to choose a process-wide default. The Unicode tables of \`url\` are the app's choice.
+
+END
+    tests/build-cost.sh
+}
+
 gaps() {
     cat <<END
 ## Not measured
 
 - machines with more than two cores
 - Redis over a network
+- cold builds of other crates, and the size of their binaries
 END
 }
 
