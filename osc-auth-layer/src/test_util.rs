@@ -12,8 +12,6 @@ use std::panic::Location;
 use std::sync::Arc;
 use std::time::Duration;
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::HeaderValue;
 
 pub use self::clock::TestClock;
@@ -58,8 +56,7 @@ pub async fn has_members_of_a_newer_version(store: &MemoryStore, cookie: &str) -
 }
 
 async fn record_of(store: &MemoryStore, cookie: &str) -> (RecordKey, Entry) {
-    let id = URL_SAFE_NO_PAD.decode(cookie).ok().and_then(|id| id.try_into().ok());
-    let key = RecordKey::of(&id.expect("a session's cookie"));
+    let key = RecordKey::of(cookie.as_bytes());
     let found = store.get(&key.name.text()).await.expect("the store works");
     (key, found.entry.expect("a record"))
 }

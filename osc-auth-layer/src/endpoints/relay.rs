@@ -48,7 +48,7 @@ struct Plain {
     /// By the store's clock.
     ended_at: Timestamp,
     /// The id of the session, or the error code of the refusal.
-    outcome: Result<[u8; 32], String>,
+    outcome: Result<String, String>,
 }
 
 fn name_of(id: &str) -> RecordName {
@@ -88,7 +88,7 @@ impl<'r> Relay<'r> {
         let Some(consumed) = self.consumed else { return };
         let ended_at = self.backing.time_of(sessions.now());
         let outcome = match outcome {
-            Outcome::SignedIn { id, .. } => Ok(*id.as_bytes()),
+            Outcome::SignedIn { id, .. } => Ok(id.cookie_value()),
             Outcome::Refused(refusal) => Err(refusal.error().to_owned()),
             Outcome::Used => return,
         };
@@ -135,7 +135,7 @@ impl<'r> Relay<'r> {
             return None;
         }
         Some(match plain.outcome {
-            Ok(id) => Outcome::SignedIn { id: SessionId::new(id), is_relayed: true },
+            Ok(id) => Outcome::SignedIn { id: SessionId::parse(id.as_bytes())?, is_relayed: true },
             Err(error) => {
                 let refusal = TOLD.into_iter().find(|refusal| error == refusal.error());
                 Outcome::Refused(refusal.unwrap_or(Refusal::SignInFailed))

@@ -57,9 +57,7 @@ impl Claims {
         if parts.next().is_some() {
             return None;
         }
-        // Much faster, but it refuses padding.
-        let decoded = base64_simd::URL_SAFE_NO_PAD.decode_to_vec(payload).ok();
-        let decoded = decoded.or_else(|| BASE64_URL.decode(payload).ok())?;
+        let decoded = BASE64_URL.decode(payload).ok()?;
         let payload: Payload = serde_json::from_slice(&decoded).ok()?;
         Some(Self { tenant_id: payload.tenant_id?, user_id: payload.user_id })
     }
@@ -199,20 +197,6 @@ mod tests {
                 combined,
                 "{known:?} {refreshed:?}"
             );
-        }
-    }
-
-    #[test]
-    fn both_decoders_agree_about_payloads_without_padding() {
-        let letters: Vec<u8> = (b'!'..=b'~').filter(|letter| *letter != b'=').collect();
-        for start in ["", "e", "ey", "eyJ", &"eyJ0".repeat(20)] {
-            for [first, second] in
-                letters.iter().flat_map(|first| letters.iter().map(|second| [*first, *second]))
-            {
-                let text = [start.as_bytes(), &[first, second]].concat();
-                let fast = base64_simd::URL_SAFE_NO_PAD.decode_to_vec(&text).ok();
-                assert_eq!(fast, BASE64_URL.decode(&text).ok(), "{}", text.escape_ascii());
-            }
         }
     }
 

@@ -6,11 +6,16 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest, Sha256};
 
-use crate::secret::random_bytes;
+use crate::secret::random_token;
 
-/// The 256 random bits in the cookie. Whoever has them is the visitor, so they are never shown.
+/// The length of the text of 256 random bits.
+pub(crate) const ID_LENGTH: usize = 43;
+
+/// The value of the cookie: 256 random bits in base64url. Whoever has them is the visitor, so they are never shown.
+///
+/// A request's id is the text as it came, of any characters. No session has such an id unless this layer made it.
 #[derive(Clone, PartialEq, Eq)]
-pub(crate) struct SessionId([u8; 32]);
+pub(crate) struct SessionId([u8; ID_LENGTH]);
 
 /// Every part of an id is as random as the whole, so a part is enough for a table keyed at random.
 impl Hash for SessionId {
@@ -21,16 +26,21 @@ impl Hash for SessionId {
 }
 
 impl SessionId {
-    pub(crate) fn new(bytes: [u8; 32]) -> Self {
-        Self(bytes)
-    }
-
     pub(super) fn random() -> Self {
-        Self(random_bytes())
+        Self::parse(random_token::<32>().as_bytes()).expect("32 bytes are 43 characters of base64url")
     }
 
-    pub(crate) fn as_bytes(&self) -> &[u8; 32] {
+    /// Reads a cookie's value. `None` if it has another length than an id.
+    pub(crate) fn parse(value: &[u8]) -> Option<Self> {
+        value.try_into().ok().map(Self)
+    }
+
+    pub(crate) fn as_bytes(&self) -> &[u8; ID_LENGTH] {
         &self.0
+    }
+
+    pub(crate) fn cookie_value(&self) -> String {
+        String::from_utf8_lossy(&self.0).into_owned()
     }
 
     pub(super) fn prefix(&self) -> u16 {

@@ -51,6 +51,7 @@ pub(crate) use self::events::Listener;
 pub use self::events::{EndReason, SessionEvent, SessionEventKind};
 pub(crate) use self::group::GroupKeys;
 pub use self::handle::{OscSession, SessionError, SessionErrorKind};
+use self::id::ID_LENGTH;
 pub(crate) use self::id::SessionId;
 pub use self::page::OtherUser;
 use self::reads::Reads;

@@ -10,12 +10,12 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use tokio::sync::Mutex as Turn;
 
-use super::SessionId;
+use super::{ID_LENGTH, SessionId};
 use crate::store::StoreError;
 
 /// The reads under way, and their answers. The keys are all bytes of an id, because strangers choose them, and the hash of a
 /// [`SessionId`] looks at a part only.
-pub(super) struct Reads<T>(Mutex<HashMap<[u8; 32], Arc<Turns<T>>>>);
+pub(super) struct Reads<T>(Mutex<HashMap<[u8; ID_LENGTH], Arc<Turns<T>>>>);
 
 /// The reads of one session, one after the other.
 struct Turns<T> {
@@ -34,7 +34,7 @@ struct Count {
 /// A request's share in the reads of a session. The last one to go removes them.
 struct Share<'r, T> {
     reads: &'r Reads<T>,
-    id: &'r [u8; 32],
+    id: &'r [u8; ID_LENGTH],
     turns: Arc<Turns<T>>,
 }
 
@@ -62,7 +62,7 @@ impl<T> Drop for Share<'_, T> {
 }
 
 impl<T> Reads<T> {
-    fn enter<'r>(&'r self, id: &'r [u8; 32]) -> Share<'r, T> {
+    fn enter<'r>(&'r self, id: &'r [u8; ID_LENGTH]) -> Share<'r, T> {
         let turns = self.0.lock().entry(*id).or_default().clone();
         Share { reads: self, id, turns }
     }
@@ -143,7 +143,7 @@ mod tests {
     }
 
     fn id(byte: u8) -> SessionId {
-        SessionId::new([byte; 32])
+        SessionId::parse(&[byte; ID_LENGTH]).unwrap()
     }
 
     #[tokio::test]
@@ -206,7 +206,7 @@ mod tests {
                 }
             };
             for round in 0..20_000 {
-                let share = reads.enter(&[1; 32]);
+                let share = reads.enter(&[1; ID_LENGTH]);
                 meet();
                 drop(share);
                 meet();

@@ -53,7 +53,7 @@ pub(crate) struct RecordKey {
 }
 
 impl RecordKey {
-    pub(crate) fn of(id: &[u8; 32]) -> Self {
+    pub(crate) fn of(id: &[u8]) -> Self {
         let name = Sha256::new_with_prefix(b"osc-auth-layer/v1 record name").chain_update(id).finalize();
         Self { name: RecordName(name.into()), key: SealingKey::derive(id, b"osc-auth-layer/v1 record key") }
     }

@@ -15,7 +15,7 @@ use crate::store::{Entry, Found, RecordKey, SessionStore, StoreError, StoreFutur
 use crate::{OscAuthLayer, OscToken};
 
 const NAMESPACE: &str = "app";
-const ID: [u8; 32] = [7; 32];
+const ID: [u8; 43] = [b'7'; 43];
 const VERSION: Version = Version::from_bytes([1; 16]);
 /// The store's time.
 const NOW: Duration = Duration::from_secs(1_800_000_000);
@@ -32,7 +32,7 @@ pub fn record(data: &[u8]) {
         None => (texts, &[][..]),
     };
     let Ok(length) = u32::try_from(header.len()) else { return };
-    let (key, other) = (RecordKey::of(&ID), RecordKey::of(&[8; 32]));
+    let (key, other) = (RecordKey::of(&ID), RecordKey::of(&[b'8'; 43]));
     let sealed = match kind % 8 {
         0..=3 => key.seal(NAMESPACE, VERSION, header, body),
         4 => key.seal(NAMESPACE, Version::from_bytes([2; 16]), header, body),
@@ -77,7 +77,7 @@ fn ask(found: Option<Found>) -> (StatusCode, Option<OscToken>) {
         *got.lock() = request.extensions().get::<OscToken>().cloned();
         async { Ok::<_, Infallible>(Response::new(Bytes::new())) }
     });
-    let id = SessionId::new(ID);
+    let id = SessionId::parse(&ID).expect("the length of an id");
     let cookie = format!("__Host-osc_session={}", id.cookie_value());
     let request = Request::get("/").header(header::COOKIE, cookie).body(()).expect("a valid request");
     let Ok(answer) = stage.runtime.block_on(stage.layer.layer(app).oneshot(request));

@@ -1,7 +1,5 @@
 use std::convert::Infallible;
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use futures_util::FutureExt;
 use http::{HeaderMap, HeaderValue, Request, Response, header};
 use tower::{Layer, ServiceExt, service_fn};
@@ -9,7 +7,6 @@ use tower_cookies::{CookieManagerLayer, Cookies};
 
 use super::{cookie_pairs, is_pending_name, percent_decoded};
 use crate::request::cookie::{CookieMode, LONGEST, only_ours};
-use crate::sessions::SessionId;
 
 /// Input: a kind of name, then one `Cookie` header a line.
 ///
@@ -31,12 +28,14 @@ pub fn session_cookie(data: &[u8]) {
         pairs.iter().filter(|(other, _)| *other == name.as_bytes()).map(|(_, value)| *value).collect();
     match &of_its_name[..] {
         [] => assert_eq!(found, Ok(None)),
-        [value] if value.len() <= LONGEST => assert_eq!(found, Ok(id(value))),
+        [value] if value.len() <= LONGEST => {
+            let id = found.expect("one cookie of this name");
+            assert_eq!(
+                id.as_ref().map(|id| &id.as_bytes()[..]),
+                Some(*value).filter(|value| value.len() == 43)
+            );
+        }
         _ => assert!(found.is_err(), "two of one name, or too long"),
-    }
-    if let Ok(Some(id)) = &found {
-        assert_eq!(id.cookie_value().as_bytes(), of_its_name[0]);
-        assert_eq!(SessionId::parse(id.cookie_value().as_bytes()).as_ref(), Some(id));
     }
 
     let is_pending = |other: &[u8]| is_pending_name(other, name);
@@ -66,11 +65,6 @@ pub fn session_cookie(data: &[u8]) {
         .collect();
     expected.sort();
     assert_eq!(read, expected);
-}
-
-fn id(value: &[u8]) -> Option<SessionId> {
-    let bytes = URL_SAFE_NO_PAD.decode(value).ok()?;
-    bytes.try_into().ok().map(SessionId::new)
 }
 
 /// Reads a header with the cookie parser of the endpoints.

@@ -9,7 +9,7 @@ fn caller(account: Account) -> Caller {
 }
 
 fn session(number: u8) -> Caller {
-    caller(Account::Unknown(SessionId::new([number; 32])))
+    caller(Account::Unknown(SessionId::parse(&[number; 43]).unwrap()))
 }
 
 fn again(number: u8) -> Caller {
