@@ -182,7 +182,7 @@ The benchmark \`cost\` measures these.
   reading the system's root certificates. The layer reads them in \`build()\`, so that a system without any fails at the start.
 - *Questions*: all operations of the store, counted between the layer and the store.
 - *Requests that ask the store*: between two requests of a session, other nodes write as many records as they do in that time. A node
-  remembers about 130,000 changes, so a session that was unused for longer is read again.
+  remembers about 130,000 changes, so a session that was unused for longer is read again. The row of Redis runs in real time.
 - *Longest stall*: the longest processor time between two polls of a task, on a runtime with one thread. *A listener* is a function of
   \`on_session_event\`.
 

@@ -9,9 +9,8 @@ use osc_auth_layer::{OscAuthLayer, RedisStore};
 use crate::contenders::Sessions;
 use crate::redis::Redis;
 use crate::rounds::{Rounds, interleaved};
-use crate::stage::{
-    ACCESS_TOKEN, REFRESH_TOKEN, Routers, Stage, builder, drive, id_of, minimum_token, signed_in,
-};
+use crate::routers::Routers;
+use crate::stage::{ACCESS_TOKEN, REFRESH_TOKEN, Stage, builder, drive, id_of, minimum_token, signed_in};
 use crate::table::{Row, grouped};
 
 const BARE: usize = 0;

@@ -10,15 +10,19 @@ use std::time::{Duration, Instant};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use cpu_time::ProcessTime;
+use futures_util::future::join_all;
 use http::{HeaderValue, StatusCode};
 use osc_auth_layer::test_util::MemoryStore;
 use osc_auth_layer::{
-    Builder, Found, OscAuth, SessionStore, SqliteStore, StoreFuture, Swap, Swapped, Version, Watcher,
+    Builder, Found, OscAuth, RedisStore, SessionStore, SqliteStore, StoreFuture, Swap, Swapped, Version,
+    Watcher,
 };
+use tokio::time::interval;
 use tower_layer::Layer;
 use tower_service::Service;
 
 use crate::contenders::App;
+use crate::redis::Redis;
 use crate::stage::{builder, request, signed_in, template, with_others};
 use crate::table::{Row, grouped};
 
@@ -216,8 +220,47 @@ pub(crate) async fn warm(rows: &mut Vec<Row>) {
     }
 }
 
+/// Counts the same in real time, with a Redis server: each millisecond a request comes, after writes of another client.
+pub(crate) async fn warm_redis(rows: &mut Vec<Row>) {
+    const FIGURE: &str = "requests that ask Redis, in percent, one each second of a session";
+    const SESSIONS: usize = 1_000;
+    const WRITES: usize = 17;
+    const SECONDS: usize = 5;
+    let Some(redis) = Redis::start().await else {
+        rows.push(Row::missing(FIGURE, "redis-server is not installed"));
+        return;
+    };
+    let store = || RedisStore::from_url(&redis.url).expect("a URL").namespace("bench");
+    let (counted, questions) = Counted::new(store());
+    let layer = builder().store(counted).build().expect("the bench's layer builds");
+    let cookies: Vec<_> = signed_in(&layer, SESSIONS).await.iter().map(with_others).collect();
+    let (mut app, others) = (layer.layer(App), store());
+    let mut asked = 0;
+    let mut ticks = interval(Duration::from_millis(1));
+    let mut begun = Instant::now();
+    for second in 0..=SECONDS {
+        // The first second reads every session once, and does not count.
+        if second == 1 {
+            (begun, asked) = (Instant::now(), 0);
+        }
+        for cookies in &cookies {
+            ticks.tick().await;
+            join_all((0..WRITES).map(|_| write(&others))).await;
+            let before = questions.load(Ordering::SeqCst);
+            assert_eq!(status(&mut app, cookies).await, 200);
+            asked += usize::from(questions.load(Ordering::SeqCst) > before);
+        }
+    }
+    let requests = SECONDS * SESSIONS;
+    let a_second = (requests * WRITES) as f64 / begun.elapsed().as_secs_f64();
+    let percent = asked as f64 * 100.0 / requests as f64;
+    let detail =
+        format!("{} foreign writes a second, {} requests", grouped(a_second as usize), grouped(requests));
+    rows.push(Row::ratio(FIGURE, percent, 1.0).detail(detail));
+}
+
 /// Writes a record of another session.
-async fn write(store: &MemoryStore) {
+async fn write(store: &impl SessionStore) {
     let key = URL_SAFE_NO_PAD.encode(rand::random::<[u8; 32]>());
     let version = Version::from_bytes(rand::random());
     let expires_in = Some(Duration::from_secs(1));

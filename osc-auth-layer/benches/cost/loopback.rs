@@ -19,7 +19,8 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_rustls::TlsAcceptor;
 
 use crate::rounds::turns;
-use crate::stage::{Routers, Stage, builder};
+use crate::routers::Routers;
+use crate::stage::{Stage, builder};
 use crate::table::Row;
 use crate::tls;
 

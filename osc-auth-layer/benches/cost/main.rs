@@ -15,6 +15,7 @@ mod redis;
 mod renewal;
 mod resident;
 mod rounds;
+mod routers;
 mod sign_in;
 mod stage;
 mod stalls;
@@ -79,6 +80,7 @@ fn main() {
         }
         if wanted("warm") {
             life::warm(&mut rows).await;
+            life::warm_redis(&mut rows).await;
         }
     });
     if wanted("startup") {

@@ -5,8 +5,6 @@ use std::future::poll_fn;
 use std::hint::black_box;
 use std::sync::Arc;
 
-use axum::Router;
-use axum::routing::get;
 use bytes::Bytes;
 use foldhash::fast::RandomState;
 use futures_util::FutureExt;
@@ -16,7 +14,7 @@ use osc_auth_layer::{Client, OscAuth, OscAuthLayer};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
-use tower_layer::{Layer, layer_fn};
+use tower_layer::Layer;
 use tower_service::Service;
 
 use crate::contenders::{App, Body, Minimum, Sessions, Token, Tokens};
@@ -148,24 +146,5 @@ impl Stage {
         let mut cookies: Vec<_> = signed_in.iter().map(with_others).collect();
         cookies.shuffle(&mut StdRng::seed_from_u64(1));
         Self { bare: App, minimum, layer: layer.layer(App), cookies }
-    }
-}
-
-/// The contenders in front of an axum app, with the same users.
-pub(crate) struct Routers {
-    pub(crate) bare: Router,
-    pub(crate) minimum: Router,
-    pub(crate) layer: Router,
-}
-
-impl Routers {
-    pub(crate) fn new(stage: &Stage, auth: OscAuthLayer) -> Self {
-        let app = || Router::new().route("/", get(async || ()));
-        let sessions = stage.minimum.sessions.clone();
-        let minimum = layer_fn(move |inner| Minimum { inner, sessions: sessions.clone() });
-        let routers = [app(), app().layer(minimum), app().layer(auth)];
-        // As `axum::serve` does, or axum would make the routes anew for each request.
-        let [bare, minimum, layer] = routers.map(|router| router.with_state(()));
-        Self { bare, minimum, layer }
     }
 }
