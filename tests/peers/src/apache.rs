@@ -15,6 +15,7 @@ const MODULES: &str = "/usr/lib/apache2/modules";
 
 /// The path that the module does not protect.
 pub(crate) const BARE: &str = "/bare/";
+pub(crate) const NAME: &str = "mod_auth_openidc";
 /// Every other page starts a sign-in.
 pub(crate) const SIGN_IN: &str = "/";
 

@@ -9,6 +9,7 @@ mod stage;
 mod apache;
 mod browser;
 mod cost;
+mod field;
 mod memory;
 mod peers;
 mod processes;

@@ -70,3 +70,8 @@ fn quartiles(times: impl Iterator<Item = f64>) -> [f64; 3] {
     times.sort_by(f64::total_cmp);
     [1, 2, 3].map(|quarter| times[times.len() * quarter / 4])
 }
+
+/// Marks a missed aim.
+pub(crate) fn mark(aim: String, met: bool) -> String {
+    if met { aim } else { format!("{aim} **missed**") }
+}

@@ -4,13 +4,12 @@ use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
 use std::time::Duration;
 
-use crate::apache::{self, Apache};
+use crate::apache;
 use crate::browser::{App, Browser};
-use crate::peers::{oidc, oidc_1, oidc_client};
+use crate::field::Field;
 use crate::processes::{Kind, Process};
 use crate::provider::Provider;
-use crate::rounds::{Times, order};
-use crate::signin::mark;
+use crate::rounds::{Times, mark, order};
 
 const ROUNDS: usize = 201;
 const REQUESTS: usize = 200;
@@ -76,30 +75,17 @@ impl<'a> Contender<'a> {
 }
 
 pub(crate) async fn run() {
-    let hour = Duration::from_secs(3600);
-    let plain = Provider::start(hour, Duration::ZERO).await;
-    let with_userinfo = Provider::with_userinfo(hour, Duration::ZERO).await;
-    let apache = Apache::start(plain.issuer()).await;
-    let start = |kind, provider: &Provider| Process::start(kind, provider.issuer());
-    let [bare, layer, client, old, new] = [
-        start(Kind::Bare, &plain),
-        start(Kind::Layer, &plain),
-        start(Kind::OidcClient, &plain),
-        start(Kind::Oidc, &plain),
-        start(Kind::Oidc1, &with_userinfo),
-    ];
-    let mut contenders = vec![
-        Contender::new("bare axum", &bare, 0, None, "/").await,
-        Contender::new("osc-auth-layer", &layer, 0, Some((&plain, "/auth/signin")), "/").await,
-        Contender::new("axum-oidc-client 0.7", &client, 0, Some((&plain, oidc_client::SIGN_IN)), "/").await,
-        Contender::new("axum-oidc 0.6", &old, 0, Some((&plain, oidc::SIGN_IN)), "/").await,
-        Contender::new("axum-oidc 1.0.0-dev-2", &new, 0, Some((&with_userinfo, oidc_1::SIGN_IN)), "/").await,
-    ];
-    if let Some(Apache { process, .. }) = &apache {
-        let at = contenders.len();
-        contenders.push(Contender::new("bare Apache", process, at, None, apache::BARE).await);
-        let sign_in = Some((&plain, apache::SIGN_IN));
-        contenders.push(Contender::new("mod_auth_openidc", process, at, sign_in, "/").await);
+    let field = Field::start().await;
+    let bare = Process::start(Kind::Bare, field.plain.issuer());
+    let mut contenders = vec![Contender::new("bare axum", &bare, 0, None, "/").await];
+    for entrant in field.entrants() {
+        let mut bare = 0;
+        if entrant.name == apache::NAME {
+            bare = contenders.len();
+            contenders.push(Contender::new("bare Apache", entrant.process, bare, None, apache::BARE).await);
+        }
+        let sign_in = Some((entrant.provider, entrant.sign_in));
+        contenders.push(Contender::new(entrant.name, entrant.process, bare, sign_in, "/").await);
     }
 
     let mut times = Times::new(contenders.len());
@@ -122,7 +108,7 @@ pub(crate) async fn run() {
         let aim = if place == 1 { mark(format!("≤ {AIM:.0} µs"), middle <= AIM) } else { String::new() };
         println!("| {name} | {time:.1} | {middle:.1} | {low:.1} to {high:.1} | {aim} |");
     }
-    if apache.is_none() {
-        println!("| mod_auth_openidc | not installed | | | |");
+    if field.apache.is_none() {
+        println!("| {} | not installed | | | |", apache::NAME);
     }
 }

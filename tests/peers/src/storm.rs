@@ -29,13 +29,13 @@ pub(crate) async fn run() {
     let old = oidc::router(provider.issuer(), tower_sessions_14::MemoryStore::default()).await;
     let new = oidc_1::router(with_userinfo.issuer(), tower_sessions::MemoryStore::default()).await;
     let mut apps = vec![
-        ("osc-auth-layer", "/auth/signin", &provider, App::Here(layer)),
+        ("osc-auth-layer", ours::SIGN_IN, &provider, App::Here(layer)),
         ("axum-oidc-client 0.7", oidc_client::SIGN_IN, &provider, App::Here(client)),
         ("axum-oidc 0.6", oidc::SIGN_IN, &provider, App::Here(old)),
         ("axum-oidc 1.0.0-dev-2", oidc_1::SIGN_IN, &with_userinfo, App::Here(new)),
     ];
     if let Some(apache) = &apache {
-        apps.push(("mod_auth_openidc", apache::SIGN_IN, &provider, App::at(apache.process.port)));
+        apps.push((apache::NAME, apache::SIGN_IN, &provider, App::at(apache.process.port)));
     }
     for (name, sign_in, provider, app) in apps {
         let (refused, invalid, grants, afterwards) = storm(provider, app, sign_in).await;

@@ -12,6 +12,8 @@ use crate::contenders::{Minimum, Sessions, Token};
 use crate::peers::ORIGIN;
 use crate::provider::{CLIENT_ID, CLIENT_SECRET};
 
+pub(crate) const SIGN_IN: &str = "/auth/signin";
+
 /// The app without any layer. It has the two routes of the other apps.
 pub(crate) fn bare() -> Router {
     Router::new().route("/", get(async || ())).route("/token", get(async || ()))
