@@ -9,7 +9,8 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
-use tokio_util::task::TaskTracker;
+
+use crate::tasks::Tasks;
 
 /// How often a waiter starts work whose task died, for example with its runtime.
 const MOST_STARTS: usize = 3;
@@ -34,10 +35,10 @@ where
     K: Clone + Eq + Hash + Send + Sync + 'static,
     T: Clone + Send + Sync + 'static,
 {
-    /// Starts `work` unless a run is under way. Use [`landing`] to wait for the result.
+    /// Starts `work` unless a run is under way. Use [`landing`] to wait for the result. The run is one of `tasks`.
     ///
     /// `None` outside a Tokio runtime, where no task can start.
-    pub(crate) fn start<F>(&self, key: &K, tracker: &TaskTracker, work: impl FnOnce() -> F) -> Option<Run<T>>
+    pub(crate) fn start<F>(&self, key: &K, tasks: Option<&Tasks>, work: impl FnOnce() -> F) -> Option<Run<T>>
     where
         F: Future<Output = T> + Send + 'static,
     {
@@ -55,18 +56,21 @@ where
             all.lock().remove(&key);
             sender.send_replace(Some(result));
         };
-        drop(tracker.spawn_on(task, &runtime));
+        match tasks {
+            Some(tasks) => tasks.start_on(&runtime, task),
+            None => drop(runtime.spawn(task)),
+        }
         Some(run)
     }
 
     /// Joins the run under way or starts one, and waits for its result. Starts another run if its task died. `None` if no
     /// run could finish.
-    pub(crate) async fn join<F>(&self, key: &K, tracker: &TaskTracker, work: impl Fn() -> F) -> Option<T>
+    pub(crate) async fn join<F>(&self, key: &K, tasks: Option<&Tasks>, work: impl Fn() -> F) -> Option<T>
     where
         F: Future<Output = T> + Send + 'static,
     {
         for _ in 0..MOST_STARTS {
-            if let Some(result) = landing(self.start(key, tracker, &work)?).await {
+            if let Some(result) = landing(self.start(key, tasks, &work)?).await {
                 return Some(result);
             }
         }
@@ -95,7 +99,7 @@ mod tests {
 
     #[tokio::test]
     async fn concurrent_callers_share_one_run() {
-        let (flight, tracker) = (Arc::new(Flight::default()), TaskTracker::new());
+        let flight = Arc::new(Flight::default());
         let (runs, go) = (Arc::new(AtomicUsize::new(0)), Arc::new(Notify::new()));
         let work = || {
             let (runs, go) = (runs.clone(), go.clone());
@@ -104,18 +108,18 @@ mod tests {
                 runs.fetch_add(1, Ordering::SeqCst) + 1
             }
         };
-        let receivers: Vec<_> = (0..100).map(|_| flight.start(&(), &tracker, work).unwrap()).collect();
+        let receivers: Vec<_> = (0..100).map(|_| flight.start(&(), None, work).unwrap()).collect();
         go.notify_one();
         for receiver in receivers {
             assert_eq!(landing(receiver).await, Some(1));
         }
         go.notify_one();
-        assert_eq!(flight.join(&(), &tracker, work).await, Some(2));
+        assert_eq!(flight.join(&(), None, work).await, Some(2));
     }
 
     #[tokio::test]
     async fn keys_have_separate_runs_and_finished_runs_are_removed() {
-        let (flights, tracker) = (Flights::default(), TaskTracker::new());
+        let flights = Flights::default();
         let go = Arc::new(Notify::new());
         let work = |result: u8| {
             let go = go.clone();
@@ -124,9 +128,9 @@ mod tests {
                 result
             }
         };
-        let first = flights.start(&"a", &tracker, || work(1)).unwrap();
-        let same = flights.start(&"a", &tracker, || work(2)).unwrap();
-        let other = flights.start(&"b", &tracker, || work(3)).unwrap();
+        let first = flights.start(&"a", None, || work(1)).unwrap();
+        let same = flights.start(&"a", None, || work(2)).unwrap();
+        let other = flights.start(&"b", None, || work(3)).unwrap();
         tokio::task::yield_now().await;
         go.notify_waiters();
         let landed = (landing(first).await, landing(same).await, landing(other).await);
@@ -136,19 +140,19 @@ mod tests {
 
     #[tokio::test]
     async fn a_run_outlives_its_callers() {
-        let (flight, tracker) = (Flight::default(), TaskTracker::new());
+        let flight = Flight::default();
         let done = Arc::new(Notify::new());
         let work = || {
             let done = done.clone();
             async move { done.notify_one() }
         };
-        drop(flight.start(&(), &tracker, work));
+        drop(flight.start(&(), None, work));
         done.notified().await;
     }
 
     #[tokio::test]
     async fn a_panicking_run_is_started_again() {
-        let (flight, tracker) = (Flight::default(), TaskTracker::new());
+        let flight = Flight::default();
         let runs = Arc::new(AtomicUsize::new(0));
         let work = || {
             let runs = runs.clone();
@@ -156,25 +160,24 @@ mod tests {
                 assert!(runs.fetch_add(1, Ordering::SeqCst) > 0, "the first run dies");
             }
         };
-        assert_eq!(flight.join(&(), &tracker, work).await, Some(()));
+        assert_eq!(flight.join(&(), None, work).await, Some(()));
         assert_eq!(runs.load(Ordering::SeqCst), 2);
     }
 
     #[test]
     fn nothing_starts_outside_a_runtime() {
         let flight: Flight<()> = Flight::default();
-        assert!(flight.start(&(), &TaskTracker::new(), || async {}).is_none());
+        assert!(flight.start(&(), None, || async {}).is_none());
     }
 
     #[test]
     fn a_run_restarts_after_its_runtime_ended() {
-        let (flight, tracker) = (Arc::new(Flight::default()), TaskTracker::new());
+        let flight = Arc::new(Flight::default());
         let first = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        let receiver =
-            first.block_on(async { flight.start(&(), &tracker, std::future::pending::<u8>).unwrap() });
+        let receiver = first.block_on(async { flight.start(&(), None, std::future::pending::<u8>).unwrap() });
         drop(first);
         let second = tokio::runtime::Builder::new_current_thread().build().unwrap();
         assert_eq!(second.block_on(landing(receiver)), None);
-        assert_eq!(second.block_on(flight.join(&(), &tracker, || async { 2_u8 })), Some(2));
+        assert_eq!(second.block_on(flight.join(&(), None, || async { 2_u8 })), Some(2));
     }
 }

@@ -111,6 +111,7 @@ mod service;
 mod sessions;
 mod store;
 mod sweeper;
+mod tasks;
 #[cfg(feature = "test-util")]
 pub mod test_util;
 #[cfg(feature = "client")]

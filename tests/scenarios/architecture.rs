@@ -24,6 +24,7 @@ const ORDER: &[&[&str]] = &[
     &["oauth", "store"],
     &["network"],
     &["flight"],
+    &["tasks"],
     &["bells"],
     &["sweeper"],
     &["seldom"],

@@ -143,7 +143,7 @@ pub(super) async fn is_used(auth: &Auth, state: &State) -> Result<bool, StoreErr
 }
 
 async fn revoke_unless_claimed(auth: &Arc<Auth>, pending: &PendingSignIn) {
-    select(auth.sessions.clock.sleep(UNCLAIMED_FOR), Box::pin(auth.sessions.stopping.cancelled())).await;
+    select(auth.sessions.clock.sleep(UNCLAIMED_FOR), Box::pin(auth.sessions.shutting_down())).await;
     let Some(id) = auth.outcomes.take_unclaimed(pending.id()) else { return };
     if !withdraw(auth, pending).await {
         return;

@@ -122,7 +122,7 @@ impl<'r> Relay<'r> {
             let is_notified = self.backing.coherence().is_trusted(Instant::now());
             let pause = if is_notified { LOOK_ANYWAY } else { pauses.next() };
             let change = Box::pin(self.backing.coherence().change(&self.name, before));
-            let stopping = Box::pin(sessions.stopping.cancelled());
+            let stopping = Box::pin(sessions.shutting_down());
             select(select(change, sessions.clock.sleep(pause)), stopping).await;
         }
     }

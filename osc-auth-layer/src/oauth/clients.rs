@@ -88,7 +88,9 @@ impl Provider {
                 let (redirect_uris, scopes) = (redirect_uris.to_vec(), scopes.to_vec());
                 async move { provider.register(&registrar, &metadata, &redirect_uris, &scopes).await }
             };
-            let Some(registered) = registrar.flight.join(&(), &self.tasks, register).await else { break };
+            let Some(registered) = registrar.flight.join(&(), Some(&self.tasks), register).await else {
+                break;
+            };
             let (credentials, registration) = registered?;
             // Usable even if it has expired by this clock: the provider has just made it, so the clock is wrong.
             if registration.covers(redirect_uri) {

@@ -15,8 +15,6 @@ use std::time::Duration;
 
 use http::StatusCode;
 use parking_lot::Mutex;
-use tokio::runtime::Handle;
-use tokio_util::task::TaskTracker;
 
 pub(crate) use self::clients::ClientConfig;
 use self::clients::Clients;
@@ -32,6 +30,7 @@ use crate::flight::Flight;
 use crate::network::{HttpClient, WireRequest, WireResponse};
 use crate::secret::Secret;
 use crate::seldom::Seldom;
+use crate::tasks::Tasks;
 
 /// How long the provider may take to answer a grant.
 ///
@@ -48,7 +47,7 @@ pub(crate) struct Provider {
     /// Also for other services than the provider's.
     pub(crate) http: HttpClient,
     clock: Arc<dyn Clock>,
-    tasks: TaskTracker,
+    tasks: Tasks,
     metadata: Mutex<Option<CachedMetadata>>,
     metadata_flight: Flight<Result<Arc<Metadata>, GrantError>>,
     /// Limits the log lines about the metadata.
@@ -71,7 +70,7 @@ impl Provider {
         client: ClientConfig,
         http: HttpClient,
         clock: Arc<dyn Clock>,
-        tasks: TaskTracker,
+        tasks: Tasks,
         registrations: Option<Arc<dyn Registrations>>,
     ) -> Self {
         Self {
@@ -101,11 +100,11 @@ impl Provider {
         match cached {
             Some(cached) if cached.fresh.contains(&self.now()) => Ok(cached.metadata),
             Some(stale) => {
-                self.metadata_flight.start(&(), &self.tasks, fetch);
+                self.metadata_flight.start(&(), Some(&self.tasks), fetch);
                 Ok(stale.metadata)
             }
             None => {
-                let fetched = self.metadata_flight.join(&(), &self.tasks, fetch).await;
+                let fetched = self.metadata_flight.join(&(), Some(&self.tasks), fetch).await;
                 fetched.unwrap_or(Err(GrantError::NotSent { retry_after: None }))
             }
         }
@@ -274,9 +273,7 @@ impl Provider {
                 ),
             }
         };
-        if let Ok(runtime) = Handle::try_current() {
-            drop(self.tasks.spawn_on(revocation, &runtime));
-        }
+        self.tasks.start(revocation);
     }
 }
 

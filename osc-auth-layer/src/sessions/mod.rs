@@ -36,10 +36,7 @@ use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
 use futures_util::future::{Either, select};
-use tokio::runtime::Handle;
-use tokio::sync::Semaphore;
-use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
+use tokio::sync::{Semaphore, watch};
 
 pub(crate) use self::admission::{Admission, Authorize};
 pub(crate) use self::backoff::Side;
@@ -78,6 +75,7 @@ use crate::network::HttpClient;
 use crate::oauth::{ClientConfig, Credentials, Issuer, Provider, Registrations, Tokens};
 use crate::store::{Backing, Keyring, SessionStore, StoreError, Watcher};
 use crate::sweeper::Sweeper;
+use crate::tasks::Tasks;
 
 /// The most refreshes that run at the same time.
 const MOST_REFRESHES: usize = 64;
@@ -121,10 +119,10 @@ pub(crate) struct Sessions {
     group_keys: GroupKeys,
     #[cfg(feature = "client")]
     pub(crate) extensions: http::Extensions,
-    /// Cancelled when the layer shuts down.
-    pub(crate) stopping: CancellationToken,
+    /// True once the layer shuts down.
+    stopping: watch::Sender<bool>,
     /// The tasks that `shutdown` waits for, such as refreshes and revocations.
-    pub(crate) tasks: TaskTracker,
+    pub(crate) tasks: Tasks,
     /// The waits for the end of a session.
     waits: Waits,
     /// The reads under way from the store.
@@ -143,7 +141,7 @@ pub(crate) struct Sessions {
 impl Sessions {
     pub(crate) fn new(settings: Settings) -> Arc<Self> {
         let Settings { clock, issuer, .. } = settings;
-        let tasks = TaskTracker::new();
+        let tasks = Tasks::default();
         let sweeper = Arc::new(Sweeper::new(clock.clone()));
         let backing = settings.store.map(|store| Arc::new(Backing::new(store, clock.clone())));
         let registrations = backing.clone().map(|backing| {
@@ -169,7 +167,7 @@ impl Sessions {
             group_keys: settings.group_keys,
             #[cfg(feature = "client")]
             extensions: settings.extensions,
-            stopping: CancellationToken::new(),
+            stopping: watch::Sender::new(false),
             tasks,
             waits: Waits::default(),
             reads: Reads::default(),
@@ -211,14 +209,18 @@ impl Sessions {
     }
 
     pub(crate) fn is_shutting_down(&self) -> bool {
-        self.stopping.is_cancelled()
+        *self.stopping.borrow()
+    }
+
+    /// Waits until the layer shuts down.
+    pub(crate) async fn shutting_down(&self) {
+        // This fails only without a sender, and `self` holds one.
+        self.stopping.subscribe().wait_for(|stopping| *stopping).await.ok();
     }
 
     /// Starts a background task that `shutdown` waits for.
     pub(crate) fn beside(&self, task: impl Future<Output = ()> + Send + 'static) {
-        if let Ok(runtime) = Handle::try_current() {
-            drop(self.tasks.spawn_on(task, &runtime));
-        }
+        self.tasks.start(task);
     }
 
     /// Begins a session. If the store fails, revokes the grant and fails.
@@ -265,9 +267,8 @@ impl Sessions {
     pub(crate) async fn shut_down(&self, deadline: Duration) -> bool {
         // Refreshes that wait for a permit give up. Those with a permit go on.
         self.permits.close();
-        self.stopping.cancel();
-        self.tasks.close();
-        let ended = Box::pin(self.tasks.wait());
+        self.stopping.send_replace(true);
+        let ended = Box::pin(self.tasks.ended());
         matches!(select(ended, self.clock.sleep(deadline)).await, Either::Left(_))
     }
 }

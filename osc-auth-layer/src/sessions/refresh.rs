@@ -73,7 +73,7 @@ impl Session {
         let has_none = self.lock().refresh_token.is_none();
         if !has_none && self.backing_off(sessions).is_none() && !sessions.is_shutting_down() {
             let run = || run(sessions.clone(), self.clone(), stale.clone(), Cause::Expiry);
-            sessions.refreshing.start(self.id(), &sessions.tasks, run);
+            sessions.refreshing.start(self.id(), Some(&sessions.tasks), run);
         }
     }
 
@@ -86,7 +86,7 @@ impl Session {
         patience: Duration,
     ) -> Refreshed {
         let run = || run(sessions.clone(), self.clone(), stale.clone(), cause);
-        let refreshed = sessions.refreshing.join(self.id(), &sessions.tasks, run);
+        let refreshed = sessions.refreshing.join(self.id(), Some(&sessions.tasks), run);
         match select(Box::pin(refreshed), sessions.clock.sleep(patience)).await {
             Either::Left((Some(refreshed), _)) => refreshed,
             Either::Left((None, _)) | Either::Right(_) => Refreshed::Unavailable { retry_after: RETRY_AFTER },

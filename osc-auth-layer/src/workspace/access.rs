@@ -151,7 +151,7 @@ impl OscContext {
             let (service_id, api) = (service_id.to_owned(), api.clone());
             async move { context.ask_for_token(&workspace, &service_id, &api).await }
         };
-        let opened = workspace.service(service_id).opening.join(&(), &workspace.tasks, ask).await;
+        let opened = workspace.service(service_id).opening.join(&(), None, ask).await;
         opened.unwrap_or_else(|| Err(no_runtime(doing)))
     }
 

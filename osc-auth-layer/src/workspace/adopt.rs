@@ -150,7 +150,7 @@ impl OscContext {
                 let (context, workspace, order) = (self.clone(), workspace.clone(), order.clone());
                 async move { context.step(&workspace, order, has_asked, until).await }
             };
-            let step = workspace.creating.join(&order.key, &workspace.tasks, step).await;
+            let step = workspace.creating.join(&order.key, None, step).await;
             let step = step.ok_or_else(|| no_runtime(doing))?;
             let is_mine = Arc::ptr_eq(&step.order, order);
             if step.order.digest != order.digest {

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use tokio_util::task::TaskTracker;
 
 use super::adopt_step::Step;
 use super::answer::Key;
@@ -16,11 +15,9 @@ use crate::flight::{Flight, Flights};
 
 pub(super) type Subscriptions = Arc<[Subscription]>;
 
-/// A session's cached knowledge about its workspace.
+/// A session's cached knowledge about its workspace. A shutdown does not wait for its flights, which can all be repeated.
 #[derive(Default)]
 pub(crate) struct Workspace {
-    /// Separate from the layer's tasks, so that shutdown does not wait for them. All of them can be repeated.
-    pub(super) tasks: TaskTracker,
     subscriptions: Mutex<Learnt>,
     pub(super) reading: Flight<Outcome<Subscriptions>>,
     services: Mutex<HashMap<String, Arc<Service>>>,

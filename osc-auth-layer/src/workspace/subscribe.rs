@@ -131,7 +131,7 @@ impl OscContext {
                 activated.inspect_err(|_| workspace.drop_service(&id))
             }
         };
-        let activated = workspace.service(service_id).activating.join(&(), &workspace.tasks, activate).await;
+        let activated = workspace.service(service_id).activating.join(&(), None, activate).await;
         activated.unwrap_or_else(|| Err(no_runtime(doing)))
     }
 
@@ -180,7 +180,7 @@ impl OscContext {
                 Ok(subscriptions)
             }
         };
-        let read = workspace.reading.join(&(), &workspace.tasks, read).await;
+        let read = workspace.reading.join(&(), None, read).await;
         read.unwrap_or_else(|| Err(no_runtime(doing)))
     }
 }

@@ -11,9 +11,9 @@ use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, RootCertStore};
 use tokio::net::{TcpStream, lookup_host};
+use tokio::task::JoinSet;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
-use tokio_util::task::AbortOnDropHandle;
 
 use crate::error::ConfigError;
 
@@ -28,8 +28,8 @@ pub(super) struct Server {
 #[derive(Clone)]
 pub(super) struct Connection {
     pub(super) redis: MultiplexedConnection,
-    /// Reads and writes a TLS stream; redis-rs keeps the task of the other streams itself.
-    _driver: Option<Arc<AbortOnDropHandle<()>>>,
+    /// The task that reads and writes a TLS stream, aborted when dropped. redis-rs keeps the task of the other streams itself.
+    _driver: Option<Arc<JoinSet<()>>>,
 }
 
 impl Server {
@@ -55,7 +55,7 @@ impl Server {
                 let stream = connect_tls(tls, host, *port).await?;
                 let (redis, driver) =
                     MultiplexedConnection::new_with_config(&settings, stream, config).await?;
-                (redis, Some(Arc::new(AbortOnDropHandle::new(tokio::spawn(driver)))))
+                (redis, Some(Arc::new(JoinSet::from_iter([driver]))))
             }
             _ => {
                 let client = Client::open(self.info.clone().set_redis_settings(settings))?;
