@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Prints what the layer and other crates add to the build of an axum app, as Markdown tables: crates, seconds of a cold
-# build, bytes of the binary. The apps are in tests/build-cost. Needs ten minutes, with all other work on the machine stopped.
+# build, bytes of the binary. The apps are in tests/build-cost. Needs a quarter of an hour, with all other work stopped.
 #
 #   tests/build-cost.sh         builds each app twice, from nothing
 #   tests/build-cost.sh crates  counts crates only, which takes seconds
@@ -131,7 +131,9 @@ done | sort -t '|' -k 3 -rn
 # The costly ones that dependencies bring in turn.
 for package in aws-lc-rs idna_adapter time; do
     brought "$package" >"$work/within"
-    by="$(cd "$work/osc-auth-layer" && cargo tree -q -i "$package" --target "$target" --prefix none | sed -nE 's/^([a-z-]+) .*/\1/p' |
-        grep -xF -f <(ls "$work/brought" | sed 's/@.*//') | sort -u | paste -sd, | sed 's/,/, /g')"
+    by="$(cd "$work/osc-auth-layer" && cargo tree -q -i "$package" --target "$target" --prefix none |
+        sed -nE 's/^([^ ]+) v([^ ]+).*/\1@\2/p' | grep -xF -f <(ls "$work/brought") | sort -u | sed 's/@.*//' | paste -sd, | sed 's/,/, /g')"
     echo "| within $by: $package | $(wc -l <"$work/within") | $(took "$work/within") |  |  |"
 done
+grep '^osc-auth-layer ' "$work/osc-auth-layer.crates" >"$work/own"
+echo "| the layer itself | 1 | $(took "$work/own") |  |  |"
