@@ -261,6 +261,7 @@ Cut:
 
 - the private jar of tower-cookies, which brought AES and an older generation of RustCrypto. The layer seals what it keeps with the newer one.
 - HTTP/2, character sets and the system's proxy settings, which reqwest has by default
+- base64-simd, which decoded the id of a session. A session is found by the text of its cookie now.
 - tokio-util: its counted tasks and its cancellation are a few lines with tokio's own channel
 - the crate errno, which rustix needs when libc reads the clock
 

@@ -105,7 +105,7 @@ echo '| app | crates | added | aim | debug build, s (axum = 1) | release build, 
 echo '|---|---|---|---|---|---|---|'
 row axum 'axum alone'
 row osc-auth-layer 'with osc-auth-layer' 100
-row small "the same, with \`idna_adapter\` 1.1 in the app's lock file"
+row small "the same, with \`idna_adapter\` 1.1"
 row axum-oidc 'with axum-oidc 0.6'
 row axum-oidc-client 'with axum-oidc-client 0.7'
 row axum-login 'with axum-login 0.18 and tower-sessions, without OAuth'
