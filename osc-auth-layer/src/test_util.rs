@@ -15,6 +15,7 @@ use std::time::Duration;
 use http::HeaderValue;
 
 pub use self::clock::TestClock;
+use crate::config::Builder;
 use crate::layer::OscAuthLayer;
 use crate::oauth::wire::{self, DEFAULT_LIFETIME};
 use crate::oauth::{Credentials, Tokens, bearer};
@@ -33,6 +34,13 @@ pub mod store_contract {
 #[must_use]
 pub fn held(layer: &OscAuthLayer) -> (usize, usize) {
     layer.auth.held()
+}
+
+/// Divides the limit of refreshes at a time, and the number of changes that a node remembers. A simulation of a part of the users has
+/// its nodes reach them as a node with all users does.
+#[doc(hidden)]
+pub fn scaled_down(builder: Builder, by: usize) -> Builder {
+    builder.scaled_down(by)
 }
 
 /// Rewrites a session's record as a newer version of the layer may: with a member in every object that this version does not know.

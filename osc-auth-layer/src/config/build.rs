@@ -47,6 +47,7 @@ impl Builder {
             timing: self.timing,
             admission: Admission::new(self.authorize),
             max_sessions: self.max_sessions,
+            scaled_down: self.scaled_down,
             issuer,
             client: self.client.0,
             http,

@@ -54,6 +54,8 @@ pub struct Builder {
     pub(super) pages: PageSettings,
     pub(super) timing: Timing,
     pub(super) max_sessions: usize,
+    /// See [`scaled_down`](Self::scaled_down).
+    pub(super) scaled_down: usize,
     pub(super) cookie_name: Option<String>,
     pub(super) cookie_keys: Vec<Vec<u8>>,
     /// Whether an error remains depends on the last of `store` and `store_url`, so `build()` reports it.
@@ -96,6 +98,7 @@ impl Builder {
                 absolute_timeout: Duration::from_secs(30 * 24 * 60 * 60),
             },
             max_sessions: 100_000,
+            scaled_down: 1,
             cookie_name: None,
             cookie_keys: Vec::new(),
             store: Ok(None),
@@ -495,6 +498,12 @@ impl Builder {
     #[cfg(feature = "client")]
     pub fn platform(self, base: impl Into<String>) -> Self {
         Self { platform: Some(base.into()), ..self }
+    }
+
+    /// Divides the layer's fixed limits, for a simulation of a part of the users. Default: 1.
+    #[cfg(feature = "test-util")]
+    pub(crate) fn scaled_down(self, by: usize) -> Self {
+        Self { scaled_down: by.max(1), ..self }
     }
 
     /// Sets the clock, for tests. Default: the system's clock and Tokio's timer.

@@ -94,6 +94,8 @@ pub(crate) struct Settings {
     pub(crate) timing: Timing,
     pub(crate) admission: Admission,
     pub(crate) max_sessions: usize,
+    /// The layer's fixed limits are divided by this. 1, except in a simulation.
+    pub(crate) scaled_down: usize,
     pub(crate) issuer: Issuer,
     pub(crate) client: ClientConfig,
     pub(crate) http: HttpClient,
@@ -143,7 +145,8 @@ impl Sessions {
         let Settings { clock, issuer, .. } = settings;
         let tasks = Tasks::default();
         let sweeper = Arc::new(Sweeper::new(clock.clone()));
-        let backing = settings.store.map(|store| Arc::new(Backing::new(store, clock.clone())));
+        let backing =
+            settings.store.map(|store| Arc::new(Backing::new(store, clock.clone(), settings.scaled_down)));
         let registrations = backing.clone().map(|backing| {
             let keys = settings.registration_keys;
             Arc::new(StoredRegistrations::new(backing, keys, issuer.as_str().to_owned()))
@@ -172,7 +175,7 @@ impl Sessions {
             waits: Waits::default(),
             reads: Reads::default(),
             refreshing: Flights::default(),
-            permits: Semaphore::new(MOST_REFRESHES),
+            permits: Semaphore::new((MOST_REFRESHES / settings.scaled_down).max(1)),
             breaker: Breaker::default(),
             events: Events::new(settings.listeners),
             above: OnceLock::new(),

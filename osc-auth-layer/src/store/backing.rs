@@ -41,11 +41,12 @@ impl Drop for BeingEnded {
 }
 
 impl Backing {
-    pub(crate) fn new(store: Arc<dyn SessionStore>, clock: Arc<dyn Clock>) -> Self {
+    /// Remembers as many changes as a node does, divided by `scaled_down`.
+    pub(crate) fn new(store: Arc<dyn SessionStore>, clock: Arc<dyn Clock>, scaled_down: usize) -> Self {
         Self {
             store,
             clock,
-            coherence: Arc::new(Coherence::new()),
+            coherence: Arc::new(Coherence::scaled_down(scaled_down)),
             time: Mutex::default(),
             log: Seldom::default(),
             ending: Mutex::default(),

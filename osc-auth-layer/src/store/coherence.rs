@@ -11,11 +11,11 @@ use crate::bells::Bells;
 /// The time for which a confirmation is good.
 const TRUST: Duration = Duration::from_secs(1);
 
-/// Records share logs, in which a request compares the changes since the last one. With 16,700 changes a second, a log gets 16.
-const LOGS: usize = 1 << 10;
+/// Records share logs, in which a request compares the changes since the last one. With 16,700 changes a second, a log gets four.
+const LOGS: usize = 1 << 12;
 
 /// How many changes a log remembers. A record whose last request was before them is read again. With 16,700 changes a second,
-/// all logs together remember the last eight seconds.
+/// all logs together remember the last half minute. They take 2 MB.
 const REMEMBERED: u32 = 128;
 
 /// Logs the changes to records. A record that was read is stamped with the number of changes *before* the read. It is current until
@@ -87,20 +87,28 @@ impl BeforeRead {
 }
 
 impl Coherence {
+    #[cfg(any(test, feature = "test-util"))]
     pub(crate) fn new() -> Self {
+        Self::scaled_down(1)
+    }
+
+    /// Remembers the changes in one of so many logs, for a simulation of a part of the users.
+    pub(crate) fn scaled_down(by: usize) -> Self {
+        // A power of two, for `log`.
+        let logs = (LOGS / by.clamp(1, LOGS)).next_power_of_two();
         Self {
             // A record that was never read has the stamp 0, which belongs to no epoch.
             epoch: AtomicU32::new(1),
             trusted_until: AtomicU64::new(0),
             start: Instant::now(),
-            logs: (0..LOGS).map(|_| Log::new()).collect(),
+            logs: (0..logs).map(|_| Log::new()).collect(),
             logging: Mutex::default(),
             changes: Bells::default(),
         }
     }
 
     fn log(&self, name: &RecordName) -> &Log {
-        &self.logs[usize::from(name.prefix()) % LOGS]
+        &self.logs[usize::from(name.prefix()) & (self.logs.len() - 1)]
     }
 
     pub(crate) fn before_read(&self, name: &RecordName) -> BeforeRead {
