@@ -130,7 +130,7 @@ enum Unsettled {
 
 impl Run<'_> {
     async fn refresh(&self) -> Refreshed {
-        let Self { sessions, session, .. } = *self;
+        let sessions = self.sessions;
         loop {
             if let Err(settled) = self.plan() {
                 return settled;
@@ -139,35 +139,44 @@ impl Run<'_> {
             let Ok(permit) = sessions.permits.acquire().await else {
                 return Refreshed::Unavailable { retry_after: RETRY_AFTER };
             };
-            let mut lease = match Lease::take(sessions, session).await {
-                Ok(Taken::Mine(lease)) => lease,
-                Ok(Taken::Theirs(theirs)) => {
-                    drop(permit);
-                    // The record may have shown that it is over already.
-                    if self.plan().is_ok() {
-                        theirs.ends(sessions, session).await;
-                    }
-                    continue;
-                }
-                Ok(Taken::Changed) => continue,
-                Err(_) => return session.fail(sessions, Side::Store, None),
-            };
-            let mut permit = Some(permit);
-            let refreshed = self.under_lease(&mut lease, &mut permit).await;
-            // Unless the answer was slow, the permit is kept until it is stored. So few refresh tokens are at risk while the store
-            // fails.
-            drop(permit);
-            lease.give_back();
-            match refreshed {
-                Ok(refreshed) => return refreshed,
-                Err(Unsettled::Changed) => tracing::debug!("another node took over the refresh"),
-                Err(Unsettled::StoreFailed) => return session.fail(sessions, Side::Store, None),
-                Err(Unsettled::Suspected(mut verdict)) => {
-                    let changed = Box::pin(verdict.changed());
-                    select(changed, sessions.clock.sleep(VERDICT_LIMIT)).await;
-                }
+            // Boxed, so that a refresh that waits for its permit takes little memory. After an outage, nearly all users' wait at a time.
+            if let Some(refreshed) = Box::pin(self.with_permit(permit)).await {
+                return refreshed;
             }
         }
+    }
+
+    /// Returns `None` if the plan has to be made anew.
+    async fn with_permit(&self, permit: SemaphorePermit<'_>) -> Option<Refreshed> {
+        let Self { sessions, session, .. } = *self;
+        let mut lease = match Lease::take(sessions, session).await {
+            Ok(Taken::Mine(lease)) => lease,
+            Ok(Taken::Theirs(theirs)) => {
+                drop(permit);
+                // The record may have shown that it is over already.
+                if self.plan().is_ok() {
+                    theirs.ends(sessions, session).await;
+                }
+                return None;
+            }
+            Ok(Taken::Changed) => return None,
+            Err(_) => return Some(session.fail(sessions, Side::Store, None)),
+        };
+        let mut permit = Some(permit);
+        let refreshed = self.under_lease(&mut lease, &mut permit).await;
+        // Unless the answer was slow, the permit is kept until it is stored. So few refresh tokens are at risk while the store fails.
+        drop(permit);
+        lease.give_back();
+        match refreshed {
+            Ok(refreshed) => return Some(refreshed),
+            Err(Unsettled::Changed) => tracing::debug!("another node took over the refresh"),
+            Err(Unsettled::StoreFailed) => return Some(session.fail(sessions, Side::Store, None)),
+            Err(Unsettled::Suspected(mut verdict)) => {
+                let changed = Box::pin(verdict.changed());
+                select(changed, sessions.clock.sleep(VERDICT_LIMIT)).await;
+            }
+        }
+        None
     }
 
     fn plan(&self) -> Result<Plan, Refreshed> {
