@@ -134,7 +134,7 @@ fn authenticate(
         Some(Ok(token)) => Ok(Lookup::Usable(Usable::Token(token))),
         Some(Err(session)) if auth.sessions.must_read(&session) => Ok(Lookup::Unread(id)),
         Some(Err(session)) => Ok(Lookup::Usable(assess(&auth.sessions, &session)?)),
-        None if auth.sessions.backing.is_some() => Ok(Lookup::Unread(id)),
+        None if auth.sessions.backing.is_some() && id.is_well_formed() => Ok(Lookup::Unread(id)),
         None => Err(Refusal::Unauthenticated),
     }
 }

@@ -236,7 +236,7 @@ impl<'r> Context<'r> {
     /// Returns the session id in the browser's cookie. The session may be over.
     fn session_id(&self) -> Option<SessionId> {
         let cookie = self.cookies.get(&self.facts.session_cookie)?;
-        SessionId::parse(cookie.value().as_bytes())
+        SessionId::parse(cookie.value().as_bytes()).filter(SessionId::is_well_formed)
     }
 }
 

@@ -13,7 +13,7 @@ pub(crate) const ID_LENGTH: usize = 43;
 
 /// The value of the cookie: 256 random bits in base64url. Whoever has them is the visitor, so they are never shown.
 ///
-/// A request's id is the text as it came, of any characters. No session has such an id unless this layer made it.
+/// A request's id is the text as it came, which may be [malformed](Self::is_well_formed).
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct SessionId([u8; ID_LENGTH]);
 
@@ -33,6 +33,11 @@ impl SessionId {
     /// Reads a cookie's value. `None` if it has another length than an id.
     pub(crate) fn parse(value: &[u8]) -> Option<Self> {
         value.try_into().ok().map(Self)
+    }
+
+    /// Returns false for a text that stands for no 256 bits. The table has no such id, and the store need not be asked for it.
+    pub(crate) fn is_well_formed(&self) -> bool {
+        URL_SAFE_NO_PAD.decode(self.0).is_ok()
     }
 
     pub(crate) fn as_bytes(&self) -> &[u8; ID_LENGTH] {
@@ -58,5 +63,21 @@ impl SessionId {
 impl std::fmt::Debug for SessionId {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("[redacted]")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_text_of_256_bits_is_well_formed() {
+        let own = SessionId::random();
+        assert!(own.is_well_formed());
+        assert_eq!(SessionId::parse(own.cookie_value().as_bytes()), Some(own));
+        // 43 characters have two bits to spare, which are zero.
+        for malformed in ["B", "!", "=", "+", "/"].map(|character| character.repeat(43)) {
+            assert!(!SessionId::parse(malformed.as_bytes()).unwrap().is_well_formed(), "{malformed}");
+        }
     }
 }

@@ -143,6 +143,7 @@ async fn forged_cookies_cost_at_most_one_read_and_no_memory() {
             let mut stranger = nodes.at(0);
             stranger.set_cookie("osc_session_3000", bad);
             assert_refused(&soon(stranger.fetch("/")).await, "unauthenticated");
+            assert_eq!(soon(stranger.fetch("/auth/session")).await.status(), 200);
         }
         let mut nobody = nodes.at(0);
         nobody.forget_cookies("");
