@@ -8,16 +8,16 @@ use sha2::{Digest, Sha256};
 
 use crate::secret::random_token;
 
-/// The length of the text of 256 random bits.
+/// The length of 32 bytes in unpadded base64url.
 pub(crate) const ID_LENGTH: usize = 43;
 
-/// The value of the cookie: 256 random bits in base64url. Whoever has them is the visitor, so they are never shown.
+/// The value of the cookie: 256 random bits in base64url. They sign a browser in, so they are never shown.
 ///
 /// A request's id is the text as it came, which may be [malformed](Self::is_well_formed).
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct SessionId([u8; ID_LENGTH]);
 
-/// Every part of an id is as random as the whole, so a part is enough for a table keyed at random.
+/// Hashes the first eight characters, which have 48 random bits. That is enough for a table keyed at random.
 impl Hash for SessionId {
     fn hash<H: Hasher>(&self, state: &mut H) {
         let [first, ..] = self.0.as_chunks::<8>().0 else { return };
@@ -35,7 +35,7 @@ impl SessionId {
         value.try_into().ok().map(Self)
     }
 
-    /// Returns false for a text that stands for no 256 bits. The table has no such id, and the store need not be asked for it.
+    /// Returns true if this is 32 bytes in base64url. No other text names a session, so the store need not be asked for it.
     pub(crate) fn is_well_formed(&self) -> bool {
         URL_SAFE_NO_PAD.decode(self.0).is_ok()
     }
@@ -48,8 +48,9 @@ impl SessionId {
         String::from_utf8_lossy(&self.0).into_owned()
     }
 
+    /// Returns a number by which sessions share bells. A character has six random bits, so two are mixed.
     pub(super) fn prefix(&self) -> u16 {
-        u16::from_le_bytes([self.0[0], self.0[1]])
+        u16::from(self.0[0]) << 4 ^ u16::from(self.0[1])
     }
 
     /// Returns a name that may be shown: a hash, which does not reveal the id.
@@ -69,9 +70,10 @@ impl std::fmt::Debug for SessionId {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::HashSet;
 
     #[test]
-    fn only_the_text_of_256_bits_is_well_formed() {
+    fn only_32_bytes_in_base64url_are_well_formed() {
         let own = SessionId::random();
         assert!(own.is_well_formed());
         assert_eq!(SessionId::parse(own.cookie_value().as_bytes()), Some(own));
@@ -79,5 +81,11 @@ mod tests {
         for malformed in ["B", "!", "=", "+", "/"].map(|character| character.repeat(43)) {
             assert!(!SessionId::parse(malformed.as_bytes()).unwrap().is_well_formed(), "{malformed}");
         }
+    }
+
+    #[test]
+    fn sessions_are_spread_over_all_bells() {
+        let bells: HashSet<_> = (0..10_000).map(|_| SessionId::random().prefix() % 256).collect();
+        assert_eq!(bells.len(), 256);
     }
 }
