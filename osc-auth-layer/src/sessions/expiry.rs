@@ -65,6 +65,7 @@ impl Sessions {
         let Some(backing) = self.backing.clone().filter(|_| !missing.is_empty()) else { return };
         let sessions = self.clone();
         self.beside(async move {
+            let Ok(_permit) = sessions.marking.acquire().await else { return };
             for (id, user) in missing {
                 match sessions.mark_expiry(&backing, &RecordKey::of(id.as_bytes())).await {
                     Ok(true) => sessions.tell(SessionEventKind::Ended(EndReason::Expired), &id, user),

@@ -79,6 +79,8 @@ use crate::tasks::Tasks;
 
 /// The most refreshes that run at the same time.
 const MOST_REFRESHES: usize = 64;
+/// The most tasks that mark expired sessions in the store at the same time. A sweep may find thousands of sessions.
+const MOST_MARKING: usize = 8;
 
 /// The settings for refreshing tokens and ending sessions.
 #[derive(Clone, Copy, Debug)]
@@ -133,6 +135,8 @@ pub(crate) struct Sessions {
     refreshing: Flights<SessionId, Refreshed>,
     /// The permits for refreshes. Closed at shutdown.
     permits: Semaphore,
+    /// The permits for tasks that mark expired sessions in the store. Closed at shutdown.
+    marking: Semaphore,
     breaker: Breaker,
     events: Events,
     /// The layer above that owns the sessions. A response to a signed-in user finds it here, so that requests need not carry it.
@@ -175,6 +179,7 @@ impl Sessions {
             waits: Waits::default(),
             reads: Reads::default(),
             refreshing: Flights::default(),
+            marking: Semaphore::new(MOST_MARKING),
             permits: Semaphore::new((MOST_REFRESHES / settings.scaled_down).max(1)),
             breaker: Breaker::default(),
             events: Events::new(settings.listeners),
@@ -270,6 +275,7 @@ impl Sessions {
     pub(crate) async fn shut_down(&self, deadline: Duration) -> bool {
         // Refreshes that wait for a permit give up. Those with a permit go on.
         self.permits.close();
+        self.marking.close();
         self.stopping.send_replace(true);
         let ended = Box::pin(self.tasks.ended());
         matches!(select(ended, self.clock.sleep(deadline)).await, Either::Left(_))
