@@ -56,7 +56,7 @@ pub(super) enum Account {
     Unknown(SessionId),
 }
 
-/// An account that is read from its token only if it counts: after failures.
+/// The account, which is read from the token only in an outage or after a failure.
 pub(super) type Lazy = LazyCell<Account, Box<dyn FnOnce() -> Account + Send>>;
 
 /// The account that wants to refresh, and its history.
@@ -112,6 +112,11 @@ impl Breaker {
 
     /// Lets a refresh through, during an outage as a probe.
     pub(super) fn admit(&self, now: Timestamp, caller: Caller) -> Result<Attempt<'_>, Closed> {
+        let is_outage = self.state.lock().is_outage();
+        if is_outage {
+            // Outside the lock, because it decodes the token.
+            LazyCell::force(&caller.account);
+        }
         let mut state = self.state.lock();
         let is_retry = state.is_outage().then(|| state.is_retry(&caller));
         if let Some(is_retry) = is_retry {
