@@ -19,18 +19,20 @@ pub(crate) fn instructions(rows: &mut Vec<Row>) {
     rows.push(Row::ratio(FIGURE, of_layer / of_minimum, 1.3).detail(detail));
 }
 
-/// Subtracts a short run from a long one, so that start and end of the process do not count. They differ by up to two million from
-/// run to run, so the long run has many requests.
 fn per_request(contender: &str) -> Option<f64> {
-    const SHORT: u32 = 1_000;
-    const LONG: u32 = 81_000;
-    let [short, long] =
-        [SHORT, LONG].map(|requests| collected(&[ARGUMENT, contender, &requests.to_string()]));
-    Some((long? - short?) / f64::from(LONG - SHORT))
+    // Start and end of the process differ by up to two million instructions from run to run, so the long run has many requests.
+    per_repetition(&[ARGUMENT, contender], 1_000, 81_000)
+}
+
+/// Returns the instructions of one repetition. Subtracts a short run from a long one, so that start and end of the process do not
+/// count. The number of repetitions is the last argument.
+pub(crate) fn per_repetition(arguments: &[&str], short: u32, long: u32) -> Option<f64> {
+    let [few, many] = [short, long].map(|number| collected(&[arguments, &[&number.to_string()]].concat()));
+    Some((many? - few?) / f64::from(long - short))
 }
 
 /// Returns the instructions of the benchmark with these arguments.
-pub(crate) fn collected(arguments: &[&str]) -> Option<f64> {
+fn collected(arguments: &[&str]) -> Option<f64> {
     let mut valgrind = Command::new("valgrind");
     valgrind.args(["--tool=callgrind", "--callgrind-out-file=/dev/null"]).arg(env::current_exe().ok()?);
     let run = valgrind.args(arguments).output().ok()?;

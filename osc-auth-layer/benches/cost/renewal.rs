@@ -18,7 +18,7 @@ use tower::ServiceExt;
 use tower_layer::Layer;
 
 use crate::contenders::{App, Body};
-use crate::instructions::collected;
+use crate::instructions::per_repetition;
 use crate::loopback::runtime;
 use crate::provider::{LIFETIME, Provider, grant, spendable};
 use crate::rounds::turns;
@@ -175,13 +175,8 @@ fn run_in_task(runtime: &Runtime, work: impl Future<Output = ()> + Send + 'stati
     runtime.block_on(runtime.spawn(work)).expect("it does not panic");
 }
 
-/// Subtracts a short run from a long one, so that start and end of the process do not count.
 fn instructions(provider: &str, work: &str) -> Option<f64> {
-    const SHORT: u32 = 1;
-    const LONG: u32 = 5;
-    let [short, long] =
-        [SHORT, LONG].map(|rounds| collected(&[ARGUMENT, provider, work, &rounds.to_string()]));
-    Some((long? - short?) / f64::from((LONG - SHORT) * COUNTED))
+    Some(per_repetition(&[ARGUMENT, provider, work], 1, 5)? / f64::from(COUNTED))
 }
 
 /// Refreshes some sessions round by round, or sends as many calls.

@@ -16,7 +16,7 @@ use tower::ServiceExt;
 use tower_layer::Layer;
 
 use crate::contenders::{App, Body};
-use crate::instructions::collected;
+use crate::instructions::per_repetition;
 use crate::loopback::{Server, runtime};
 use crate::provider::{Provider, spendable};
 use crate::rounds::turns;
@@ -70,7 +70,7 @@ pub(crate) fn sign_in(rows: &mut Vec<Row>) {
     let figure = "the same, relative to the minimum";
     rows.push(Row::observed(figure, format!("{:.2}", ratio.median)).detail(ratio.to_string()));
     let figure = "instructions of a sign-in, without a server";
-    rows.push(match instructions(&provider.url) {
+    rows.push(match per_repetition(&[ARGUMENT, &provider.url], 50, 250) {
         Some(instructions) => Row::observed(figure, format!("{instructions:.0}")),
         None => Row::missing(figure, "valgrind is not installed, or it failed"),
     });
@@ -167,14 +167,6 @@ fn read_redirect(stream: &mut TcpStream) -> Redirect {
 fn to_redirect(location: Vec<String>, cookies: Vec<String>) -> Redirect {
     let first = |cookie: String| cookie.split(';').next().unwrap_or_default().to_owned();
     Redirect { location: location.concat(), cookies: cookies.into_iter().map(first).collect() }
-}
-
-/// Subtracts a short run from a long one, so that start and end of the process do not count.
-fn instructions(provider: &str) -> Option<f64> {
-    const SHORT: u32 = 50;
-    const LONG: u32 = 250;
-    let [short, long] = [SHORT, LONG].map(|sign_ins| collected(&[ARGUMENT, provider, &sign_ins.to_string()]));
-    Some((long? - short?) / f64::from(LONG - SHORT))
 }
 
 /// Signs users in, in this process and without a server.

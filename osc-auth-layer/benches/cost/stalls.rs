@@ -2,7 +2,6 @@
 
 use std::future::poll_fn;
 use std::pin::pin;
-use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use base64::Engine;
@@ -114,10 +113,7 @@ impl Watch {
             let polled = work.as_mut().poll(cx);
             self.note(last);
             last = (Instant::now(), ThreadTime::now());
-            match polled {
-                Poll::Ready(done) => Poll::Ready(done),
-                Poll::Pending => Poll::Pending,
-            }
+            polled
         })
         .await
     }
