@@ -243,7 +243,7 @@ outage of the provider of an hour, and two hours after it. Without a store the d
 calculation.
 
 The program fails if a session is lost where none may be, if a refresh token is spent twice or before it is due, if a node exceeds its
-limit, or if requests are refused while the provider works. The latter does not apply to the hours after an outage.
+limit, or if requests are refused while the provider works. Refused requests in the hours after an outage are allowed.
 
 END
     cargo run --quiet -p osc-tests --release --bin scale

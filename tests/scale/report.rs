@@ -135,7 +135,7 @@ pub(crate) fn print(courses: &[Course]) {
     for course in courses {
         let name = match course.kind {
             Kind::None => "no store, users pinned to a node",
-            Kind::Notified => "PostgreSQL, Redis",
+            Kind::Notified => "PostgreSQL",
             Kind::Counter => "SQLite, one machine",
         };
         head.push_str(&format!(" {name} | on paper |"));

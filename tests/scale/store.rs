@@ -15,7 +15,7 @@ use crate::tally::{Event, Tally};
 pub(crate) enum Kind {
     /// There is no store, and each user is pinned to a node.
     None,
-    /// The store notifies nodes of each change, as PostgreSQL and Redis do.
+    /// The store notifies nodes of each change, as PostgreSQL does. Redis also notifies them of renewals.
     Notified,
     /// Nodes look every 250 ms whether anything changed, as processes that share an SQLite file do.
     Counter,
