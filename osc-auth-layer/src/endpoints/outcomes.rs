@@ -51,10 +51,14 @@ impl Fingerprint {
     }
 }
 
-/// Outcomes by state. The map is ordered, because a hash table that grows moves all entries while callbacks wait.
-/// Beside them, the state at which the last sweep stopped.
+/// Outcomes by state.
 #[derive(Default)]
-pub(crate) struct Outcomes(Mutex<BTreeMap<Box<str>, Kept>>, Mutex<Option<Box<str>>>);
+pub(crate) struct Outcomes {
+    /// Ordered, because a hash table that grows moves all entries while callbacks wait.
+    by_state: Mutex<BTreeMap<Box<str>, Kept>>,
+    /// The state at which the last sweep stopped.
+    swept_to: Mutex<Option<Box<str>>>,
+}
 
 struct Kept {
     fingerprint: Fingerprint,
@@ -81,7 +85,7 @@ pub(super) enum Place {
 impl Outcomes {
     /// Takes a place for a request. The caller gives it back with [`leave`](Self::leave).
     pub(super) fn enter(&self, state: &str, fingerprint: Fingerprint, now: Timestamp) -> Place {
-        let mut all = self.0.lock();
+        let mut all = self.by_state.lock();
         if let Some(kept) = all.get_mut(state).filter(|kept| kept.is_good(now)) {
             if kept.fingerprint != fingerprint {
                 return Place::Differs;
@@ -100,14 +104,14 @@ impl Outcomes {
 
     /// Notes that a browser gets the session.
     pub(super) fn claim(&self, state: &str) {
-        if let Some(kept) = self.0.lock().get_mut(state) {
+        if let Some(kept) = self.by_state.lock().get_mut(state) {
             kept.unclaimed = None;
         }
     }
 
     /// Notes that a request is over. Returns true if it was the last one and no browser has the session.
     pub(super) fn leave(&self, state: &str) -> bool {
-        let mut all = self.0.lock();
+        let mut all = self.by_state.lock();
         let Some(kept) = all.get_mut(state) else { return false };
         kept.waiting = kept.waiting.saturating_sub(1);
         kept.is_forsaken()
@@ -115,7 +119,7 @@ impl Outcomes {
 
     /// Notes that the exchange has ended. Returns true if it began a session and no request waits for it.
     pub(super) fn end(&self, state: &str, outcome: &Outcome, now: Timestamp) -> bool {
-        let mut all = self.0.lock();
+        let mut all = self.by_state.lock();
         let Some(kept) = all.get_mut(state) else { return false };
         kept.until = Some(now.plus(KEPT_FOR));
         if let Outcome::SignedIn { id, is_relayed: false } = outcome {
@@ -126,12 +130,12 @@ impl Outcomes {
 
     /// Forgets a sign-in whose outcome is not known. The next delivery asks again.
     pub(super) fn forget(&self, state: &str) {
-        self.0.lock().remove(state);
+        self.by_state.lock().remove(state);
     }
 
     /// Removes and returns the session, if no browser has it and no request waits for it.
     pub(super) fn take_unclaimed(&self, state: &str) -> Option<SessionId> {
-        let mut all = self.0.lock();
+        let mut all = self.by_state.lock();
         let unclaimed = all.get_mut(state).filter(|kept| kept.is_forsaken())?.unclaimed.take();
         all.remove(state);
         unclaimed
@@ -139,10 +143,10 @@ impl Outcomes {
 
     /// Removes the expired ones among the next thousand outcomes. Returns true if there are more to look at.
     pub(crate) fn sweep(&self, now: Timestamp) -> bool {
-        let mut after = self.1.lock();
+        let mut after = self.swept_to.lock();
         // If the exchange died with its runtime, the entry never gets an outcome and would stay for ever.
         let is_dead = |kept: &Kept| kept.until.is_none() && kept.outcome.has_changed().is_err();
-        let mut all = self.0.lock();
+        let mut all = self.by_state.lock();
         let rest = all
             .range::<str, _>((after.as_deref().map_or(Unbounded, Excluded), Unbounded))
             .take(SWEPT_AT_ONCE);
@@ -191,14 +195,14 @@ mod tests {
         };
         let mut calls = 0;
         loop {
-            let before = outcomes.0.lock().len();
+            let before = outcomes.by_state.lock().len();
             let is_more_left = outcomes.sweep(late);
             calls += 1;
-            assert!(before - outcomes.0.lock().len() <= SWEPT_AT_ONCE);
+            assert!(before - outcomes.by_state.lock().len() <= SWEPT_AT_ONCE);
             if !is_more_left {
                 break;
             }
         }
-        assert_eq!((calls, outcomes.0.lock().len()), (EXPIRED.div_ceil(SWEPT_AT_ONCE), 1));
+        assert_eq!((calls, outcomes.by_state.lock().len()), (EXPIRED.div_ceil(SWEPT_AT_ONCE), 1));
     }
 }

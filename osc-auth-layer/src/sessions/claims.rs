@@ -81,9 +81,9 @@ enum Claim {
 
 impl<'de> Deserialize<'de> for Payload {
     fn deserialize<D: Deserializer<'de>>(payload: D) -> Result<Self, D::Error> {
-        struct Claims;
+        struct PayloadVisitor;
 
-        impl<'de> Visitor<'de> for Claims {
+        impl<'de> Visitor<'de> for PayloadVisitor {
             type Value = Payload;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -105,7 +105,7 @@ impl<'de> Deserialize<'de> for Payload {
             }
         }
 
-        payload.deserialize_map(Claims)
+        payload.deserialize_map(PayloadVisitor)
     }
 }
 

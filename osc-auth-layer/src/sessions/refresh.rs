@@ -139,7 +139,7 @@ impl Run<'_> {
             let Ok(permit) = sessions.permits.acquire().await else {
                 return Refreshed::Unavailable { retry_after: RETRY_AFTER };
             };
-            // Boxed, so that a refresh that waits for its permit takes little memory. After an outage, nearly all users' wait at a time.
+            // Boxed, so that a refresh that waits for its permit takes little memory. After an outage, those of nearly all users wait.
             if let Some(refreshed) = Box::pin(self.with_permit(permit)).await {
                 return refreshed;
             }

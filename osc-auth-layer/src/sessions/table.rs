@@ -17,17 +17,17 @@ use super::{OscToken, Session, SessionId, Timing};
 use crate::bells::Bells;
 use crate::clock::Timestamp;
 
-/// How many sessions a part of a full table holds, unless there are [`MOST_PARTS`].
+/// How many sessions a part of a full table holds, while that takes no more than [`USUAL_PARTS`].
 const PER_PART: usize = 256;
 
 /// Enough for the threads of a small table not to wait for each other.
 const FEWEST_PARTS: usize = 16;
 
-/// More parts would not stay in the cache, and finding the part would cost a request as much as finding the session.
-const MOST_PARTS: usize = 64;
+/// More parts would not stay in the cache, and finding the part would cost a request as much as finding the session. So only very
+/// large tables have more.
+const USUAL_PARTS: usize = 64;
 
-/// How many sessions a part of a very large table holds. More parts than [`MOST_PARTS`] are needed for it then. When a part grows,
-/// its sessions move while requests wait, within about a millisecond.
+/// The most sessions that a part is planned for. When a part grows, its sessions move while requests wait, for about a millisecond.
 const MOST_PER_PART: usize = 8_192;
 
 /// How many sessions are compared to find the one unused for longest. If a twentieth of all is unused, the sample misses it
@@ -75,7 +75,7 @@ pub(crate) struct Place {
 
 impl Table {
     pub(crate) fn new(most: usize) -> Self {
-        let parts = (most / PER_PART).next_power_of_two().clamp(FEWEST_PARTS, MOST_PARTS);
+        let parts = (most / PER_PART).next_power_of_two().clamp(FEWEST_PARTS, USUAL_PARTS);
         let parts = parts.max((most / MOST_PER_PART).next_power_of_two());
         Self {
             parts: (0..parts).map(|_| Part::default()).collect(),

@@ -52,7 +52,7 @@ struct State {
     operations: usize,
 }
 
-/// The entries, each with its group. Nothing here takes longer because there are many.
+/// The entries, each with its group. The indexes spare each operation a search through all entries.
 #[derive(Clone, Default)]
 struct Entries {
     by_key: BTreeMap<String, (Entry, Option<String>)>,
