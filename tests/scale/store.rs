@@ -10,7 +10,7 @@ use osc_auth_layer::{Found, SessionStore, StoreFuture, Swap, Swapped, Version, W
 use crate::clock::VirtualClock;
 use crate::tally::{Event, Tally};
 
-/// What a node learns of changes by other nodes.
+/// The kinds of store, by how a node notices the changes of other nodes.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Kind {
     /// There is no store, and each user is pinned to a node.

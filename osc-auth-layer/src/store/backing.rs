@@ -41,7 +41,7 @@ impl Drop for BeingEnded {
 }
 
 impl Backing {
-    /// Remembers as many changes as a node does, divided by `scaled_down`.
+    /// `scaled_down` divides the number of changes that are remembered. It is 1, except in a simulation.
     pub(crate) fn new(store: Arc<dyn SessionStore>, clock: Arc<dyn Clock>, scaled_down: usize) -> Self {
         Self {
             store,

@@ -26,7 +26,7 @@ pub(crate) struct Entrant<'f> {
     pub(crate) provider: &'f Provider,
     /// The path that begins a sign-in.
     pub(crate) sign_in: &'static str,
-    /// What it does with the ID token.
+    /// `yes` if it checks the ID token, and what else it does at a sign-in.
     pub(crate) id_token: &'static str,
 }
 
