@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Measures every figure in BENCHMARKS.md and writes that file. Takes twenty minutes after the builds. Stop all other work on
+# Measures every figure in BENCHMARKS.md and writes that file. Takes about an hour, and the builds before it. Stop all other work on
 # the machine first. Needs the programs that tests/run.sh installs.
 #
 # It installs Apache with mod_auth_openidc, which it compares with.
