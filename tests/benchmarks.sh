@@ -20,7 +20,9 @@ sections=(machine refresh storm request flow peers server signin stores life mem
 rows() { "$@" | grep -oE '\|.*\|$'; }
 
 # Runs scenarios one after another, so that they do not slow each other down.
-scenarios() { rows cargo test --quiet -p osc-tests --all-features --test scenarios -- --nocapture --test-threads=1 "$@"; }
+scenarios() {
+    rows cargo test --quiet -p osc-tests --all-features --test scenarios --test databases -- --nocapture --test-threads=1 "$@"
+}
 
 bench() { rows cargo bench --quiet -p osc-auth-layer --all-features --bench cost -- "$@"; }
 
@@ -65,13 +67,13 @@ refresh() {
 
 All requests arrive when the access token has expired. The mock provider rotates refresh tokens, and revokes the grant if one is used twice.
 
-The aim is 0 refused requests and one grant per session at each expiry. The scenarios \`single_flight::s40_\` assert both. They are a debug
-build. Nodes are sample apps in processes of their own, which share a Redis.
+The aim is 0 refused requests and one grant per session at each expiry. The scenarios \`s40_\` of the topic \`refresh\` assert both.
+They are a debug build. Nodes are sample apps in processes of their own, which share a Redis.
 
 | setting | expiries | requests at each | refused | grants at each | session afterwards | latency |
 |---|---|---|---|---|---|---|
 END
-    scenarios single_flight::s40_
+    scenarios single_flight::s40_ processes::refresh::s40_
 }
 
 storm() {
@@ -102,7 +104,7 @@ Ratios are medians over the rounds, so they are reliable on a busy machine too; 
 - Callgrind counts the instructions.
 - Half of all rounds are between the *quartiles*.
 - A server of the loopback rows has a thread of its own, whose processor time counts. It serves one connection, with one request at
-  a time.
+  a time. All threads share one processor, because the time depends on where the system wakes them.
 
 END
     bench time public growth threads allocations instructions redis loopback
@@ -210,13 +212,13 @@ redis() {
     cat <<END
 ## Several nodes with Redis
 
-The scenarios \`redis::told\` and \`redis::warm\` measure nodes that share a Redis on loopback, in a debug build. A round trip is one script
+The scenarios \`redis::notified\` and \`redis::warm\` measure nodes that share a Redis on loopback, in a debug build. A round trip is one script
 in Redis. Without notifications means that Redis refuses \`CLIENT TRACKING\`, or that its notifications are lost.
 
 | figure | measured | aim |
 |---|---|---|
 END
-    scenarios redis::told:: redis::warm::
+    scenarios redis::notified:: redis::warm::
 }
 
 soak() {

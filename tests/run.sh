@@ -111,30 +111,32 @@ install_from_pypi() {
     fi
 }
 
-# All scenarios also hold with a store. Left out are scenarios about the process's own table of sessions,
-# about requests that never wait, about the settings a store requires, and scenarios that bring their own
-# store or clock.
+scenarios() { cargo test --quiet -p osc-tests --all-features --test scenarios -- "$@"; }
+
+databases() { cargo test --quiet -p osc-tests --all-features --test databases -- "$@"; }
+
+# All scenarios of one node also hold with a store. Left out are scenarios about the process's own table of sessions, about requests
+# that never wait, about the settings a store requires, and scenarios that bring their own store or clock.
 scenarios_with() {
-    SCENARIO_STORE=$1 cargo test --quiet -p osc-tests --all-features --test scenarios -- \
+    SCENARIO_STORE=$1 scenarios single_node:: \
         --skip session::memory --skip session::leftovers --skip tower_services::readiness \
         --skip an_expired_session_is_no_session --skip s26_every_use_begins_the_idle_time_anew \
         --skip the_end_of_an_outage_lets_at_most_64_refreshes_loose_at_once \
         --skip an_expired_state_is_refused --skip s23_the_newest_attempts_are_the_ones_that_are_kept --skip s49_ \
-        --skip a_used_state_is_refused_unless --skip s02_a_state_is_used_once_even_with_a_copied_cookie \
-        --skip model:: --skip moving:: --skip nodes:: --skip redis:: --skip cluster:: --skip postgres:: --skip sqlite::
+        --skip a_used_state_is_refused_unless --skip s02_a_state_is_used_once_even_with_a_copied_cookie
 }
 
 # Redis 5 has neither notifications nor ACLs, so only the scenarios without them hold.
 redis_5=(
     redis::contract::a_redis_store_without redis::contract::a_record redis::contract::namespaces
-    redis::killed::a_connection redis::killed::a_sign_in redis::slow::s40 redis::storms redis::lease::s51 redis::clocks::s59_nodes
-    redis::warm::without redis::warm::s25 redis::wrong::a_read_only redis::wrong::a_missing_password
+    redis::killed::a_connection redis::killed::a_sign_in redis::slow::s40 redis::refresh redis::lease::s51 redis::clocks::s59_nodes
+    redis::warm::without redis::warm::s25 redis::diagnoses::a_read_only redis::diagnoses::a_missing_password
 )
 
 redis_scenarios() {
     local program="$look_alikes/$1"
     shift
-    "$program" --version && REDIS_SERVER="$PWD/$program" cargo test --quiet -p osc-tests --all-features --test scenarios -- "$@"
+    "$program" --version && REDIS_SERVER="$PWD/$program" databases "$@"
 }
 
 # These collect their result explicitly, because errexit has no effect inside a step.
@@ -218,8 +220,9 @@ install_what_is_missing
 export CHROMIUM="${CHROMIUM:-$(command -v chromium)}"
 export FIREFOX="${FIREFOX:-$(command -v firefox-esr)}"
 
-step "Rust: unit tests, scenarios, examples, documentation" \
+step "Rust: unit tests, scenarios without servers, examples, documentation" \
     cargo test --quiet --workspace --all-features --no-fail-fast
+step "Scenarios with Redis, PostgreSQL, SQLite, and samples as processes that share them" databases
 step "Scenarios with a session store that notifies of changes" scenarios_with memory
 step "Scenarios with a session store that is read at every request" scenarios_with polled
 step "Look-alikes of Redis: Valkey, Redis 6.2 and Redis 5.0" look_alikes

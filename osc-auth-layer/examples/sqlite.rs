@@ -21,6 +21,6 @@ async fn main() -> Result<(), common::AnyError> {
     let ctrl_c = async { tokio::signal::ctrl_c().await.unwrap_or_default() };
     axum::serve(common::listen().await?, app).with_graceful_shutdown(ctrl_c).await?;
     // A refresh in flight has used up the old refresh token, so the new one has to reach the file.
-    auth.shutdown(Duration::from_secs(30)).await;
+    auth.shutdown(Duration::from_secs(30)).await?;
     Ok(())
 }

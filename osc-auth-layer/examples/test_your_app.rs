@@ -6,7 +6,7 @@ use axum::body::{Body, to_bytes};
 use axum::{Router, http::Request, routing::get};
 use mock_osc::{Endpoint, Fault, MockOsc};
 use osc_auth_layer::test_util::{TestClock, TestToken};
-use osc_auth_layer::{Builder, Client, OscAuthLayer, OscUser};
+use osc_auth_layer::{OAuthClient, OscAuthLayer, OscAuthLayerBuilder, OscUser};
 use tower::ServiceExt;
 
 /// The app under test. `main` of your app calls the same function.
@@ -15,8 +15,8 @@ fn app(auth: OscAuthLayer) -> Router {
     Router::new().route("/", get(greet)).layer(auth)
 }
 
-fn auth_with(osc: &MockOsc) -> Builder {
-    let auth = OscAuthLayer::builder(Client::confidential(osc.client_id(), osc.client_secret()));
+fn auth_with(osc: &MockOsc) -> OscAuthLayerBuilder {
+    let auth = OscAuthLayer::builder(OAuthClient::confidential(osc.client_id(), osc.client_secret()));
     auth.issuer(osc.issuer()).public_url("http://localhost:3000")
 }
 

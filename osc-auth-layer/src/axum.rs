@@ -18,7 +18,7 @@
 //!
 //! ```
 //! use axum::{Router, routing::get};
-//! use osc_auth_layer::{Client, OscAuthLayer, OscToken, OscUser};
+//! use osc_auth_layer::{OAuthClient, OscAuthLayer, OscToken, OscUser};
 //!
 //! async fn home(user: Option<OscUser>) -> String {
 //!     user.map_or("Hello!".to_owned(), |user| format!("Hello {}!", user.workspace()))
@@ -28,7 +28,7 @@
 //!     format!("{:?}", token.expires_at())
 //! }
 //!
-//! let auth = OscAuthLayer::builder(Client::public("cli")).public_path("/").build()?;
+//! let auth = OscAuthLayer::builder(OAuthClient::public("cli")).public_path("/").build()?;
 //! let app: Router = Router::new().route("/", get(home)).route("/expiry", get(expiry)).layer(auth);
 //! # Ok::<(), osc_auth_layer::ConfigError>(())
 //! ```
@@ -231,9 +231,9 @@ impl OscAuthLayer {
     ///
     /// ```
     /// use axum::{Router, routing::get};
-    /// use osc_auth_layer::{Client, OscAuthLayer, OscToken};
+    /// use osc_auth_layer::{OAuthClient, OscAuthLayer, OscToken};
     ///
-    /// let auth = OscAuthLayer::builder(Client::public("cli")).build()?;
+    /// let auth = OscAuthLayer::builder(OAuthClient::public("cli")).build()?;
     /// let app: Router = Router::new()
     ///     .route("/private", get(|_: OscToken| async { "signed in" }))
     ///     .route_layer(auth.clone())

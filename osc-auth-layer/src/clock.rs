@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 /// Tells the layer the time, and lets it sleep.
 ///
-/// The default is the system's clock and Tokio's timer. Pass another clock to [`Builder::clock`](crate::Builder::clock) to
+/// The default is the system's clock and Tokio's timer. Pass another clock to [`OscAuthLayerBuilder::clock`](crate::OscAuthLayerBuilder::clock) to
 /// test timeouts without waiting for them. Feature `test-util` has a `TestClock`.
 ///
 /// ```

@@ -8,9 +8,9 @@ use std::fmt;
 /// `fn main() -> Result<(), ConfigError>` prints `Debug`. The text never contains the value of a secret.
 ///
 /// ```
-/// use osc_auth_layer::{Client, OscAuthLayer};
+/// use osc_auth_layer::{OAuthClient, OscAuthLayer};
 ///
-/// let error = OscAuthLayer::builder(Client::public("cli"))
+/// let error = OscAuthLayer::builder(OAuthClient::public("cli"))
 ///     .public_url("http://app.example.com")
 ///     .build()
 ///     .unwrap_err();

@@ -7,6 +7,7 @@
 //! | [Who the user is](user) | Greet the user, and keep data for them under a key that stays the same. |
 //! | [Where to put the layer in axum](axum_layer) | Layers, nested routers, public paths, `TraceLayer` and `CorsLayer`. |
 //! | [hyper and bare Tower](hyper) | The layer around any Tower service, served by hyper. |
+//! | [Other frameworks](frameworks) | tonic, warp, salvo, poem, Leptos and tower-http, each as an app that runs as a test. |
 //! | [Single-page apps](single_page_apps) | Ask who is signed in without a 401, call your API, and handle its errors. |
 //! | [WebSockets and event streams](streams) | A fresh token for a long connection, and the end of its session. |
 //! | [Acting in the workspace](workspace) | Create and run services for the user with `OscContext`. |

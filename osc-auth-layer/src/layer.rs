@@ -1,11 +1,13 @@
 //! The Tower layer: how it is configured, built and shut down.
 
+use std::error::Error;
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tower_layer::Layer;
 
-use crate::config::{Builder, Client};
+use crate::config::{OAuthClient, OscAuthLayerBuilder};
 use crate::endpoints::Auth;
 use crate::error::ConfigError;
 use crate::service::OscAuth;
@@ -14,7 +16,7 @@ use crate::sessions::{Sessions, UserSessions};
 /// Signs users in with Open Source Cloud, and gives each of their requests a fresh [`OscToken`](crate::OscToken).
 ///
 /// The token is in the request's extensions. A request without a session gets 401, unless its path is
-/// [public](Builder::public_path). The layer also serves its own paths: sign-in, callback, sign-out and session status.
+/// [public](OscAuthLayerBuilder::public_path). The layer also serves its own paths: sign-in, callback, sign-out and session status.
 ///
 /// It marks your answers to a user `Cache-Control: private`, and on public paths `Vary: Cookie`, unless you say `public`.
 ///
@@ -36,18 +38,18 @@ pub struct OscAuthLayer {
 }
 
 impl OscAuthLayer {
-    /// Starts a configuration. Only the client is required; the [`Builder`] lists the other settings and their defaults.
+    /// Starts a configuration. Only the client is required; the [`OscAuthLayerBuilder`] lists the other settings and their defaults.
     ///
     /// ```
-    /// use osc_auth_layer::{Client, OscAuthLayer};
+    /// use osc_auth_layer::{OAuthClient, OscAuthLayer};
     ///
-    /// let auth = OscAuthLayer::builder(Client::confidential("osc_…", "osc_secret_…"))
+    /// let auth = OscAuthLayer::builder(OAuthClient::confidential("osc_…", "osc_secret_…"))
     ///     .public_url("https://app.example.com")
     ///     .build()?;
     /// # Ok::<(), osc_auth_layer::ConfigError>(())
     /// ```
-    pub fn builder(client: Client) -> Builder {
-        Builder::new(client)
+    pub fn builder(client: OAuthClient) -> OscAuthLayerBuilder {
+        OscAuthLayerBuilder::new(client)
     }
 
     /// Starts a configuration from the environment variables that [`from_env`](Self::from_env) reads. Use it to add
@@ -62,8 +64,8 @@ impl OscAuthLayer {
     ///
     /// # Errors
     /// [`ConfigError`] names the variable that is missing or cannot be used, and says what to do.
-    pub fn builder_from_env() -> Result<Builder, ConfigError> {
-        Builder::from_variables(|name| std::env::var_os(name))
+    pub fn builder_from_env() -> Result<OscAuthLayerBuilder, ConfigError> {
+        OscAuthLayerBuilder::from_variables(|name| std::env::var_os(name))
     }
 
     /// Builds a layer from environment variables. An empty variable counts as unset.
@@ -72,14 +74,15 @@ impl OscAuthLayer {
     /// |---|---|---|
     /// | `CLIENT_ID` | id of the OAuth app | required, unless `OSC_APP_NAME` is set |
     /// | `CLIENT_SECRET` | secret of the OAuth app | none: the client is public |
-    /// | `OSC_APP_NAME` | name of the app on the layer's pages ([`Builder::app_name`]); if `CLIENT_ID` is not set, the app registers itself under it ([`Client::register`]), which requires `COOKIE_KEY` | none |
-    /// | `PUBLIC_URL` | URL that browsers use for the app; separate several by commas ([`Builder::public_url`]) | see `OSC_HOSTNAME` |
+    /// | `OSC_APP_NAME` | name of the app on the layer's pages ([`OscAuthLayerBuilder::app_name`]); if `CLIENT_ID` is not set, the app registers itself under it ([`OAuthClient::register`]), which requires `COOKIE_KEY` | none |
+    /// | `PUBLIC_URL` | URL that browsers use for the app; separate several by commas ([`OscAuthLayerBuilder::public_url`]) | see `OSC_HOSTNAME` |
     /// | `OSC_HOSTNAME` | set by OSC; if `PUBLIC_URL` is not set, the public URL is `https://$OSC_HOSTNAME` | none: only localhost works |
-    /// | `CLIENT_AUTH_METHOD` | `client_secret_basic` or `client_secret_post` ([`Builder::auth_method`]) | a method that the provider announces |
-    /// | `OSC_ISSUER` | issuer of the provider ([`Builder::issuer`]) | `https://app.osaas.io` |
-    /// | `COOKIE_KEY` | key that seals the `state` of sign-ins: 32 bytes or more, in base64 ([`Builder::cookie_key`]) | derived from the secret, or random |
-    /// | `COOKIE_NAME` | name of the session cookie ([`Builder::cookie_name`]) | `osc_session`, with a hash for a path |
-    /// | `ALLOWED_WORKSPACES` | workspaces whose users may enter, separated by commas ([`Builder::allowed_workspaces`]) | every account may enter |
+    /// | `CLIENT_AUTH_METHOD` | `client_secret_basic` or `client_secret_post` ([`OscAuthLayerBuilder::auth_method`]) | a method that the provider announces |
+    /// | `OSC_ISSUER` | issuer of the provider ([`OscAuthLayerBuilder::issuer`]) | `https://app.osaas.io` |
+    /// | `COOKIE_KEY` | key that seals the `state` of sign-ins: 32 bytes or more, in base64 ([`OscAuthLayerBuilder::cookie_key`]) | derived from the secret, or random |
+    /// | `COOKIE_NAME` | name of the session cookie ([`OscAuthLayerBuilder::cookie_name`]) | `osc_session`, with a hash for a path |
+    /// | `SESSION_STORE` | URL of the store of sessions ([`OscAuthLayerBuilder::store_url`]) | `memory:`: sessions live in this process |
+    /// | `ALLOWED_WORKSPACES` | workspaces whose users may enter, separated by commas ([`OscAuthLayerBuilder::allowed_workspaces`]) | every account may enter |
     /// | `OSC_PLATFORM` | feature `client`, for tests: base URL of the platform's services | the services of the issuer's environment |
     ///
     /// # Errors
@@ -106,23 +109,55 @@ impl OscAuthLayer {
 
     /// Waits for refreshes, revocations and session events that are under way, so that no rotated refresh token is lost.
     ///
-    /// Call it after the server has stopped. The layer starts no further refresh. Returns true if everything ended within
-    /// `deadline`. The provider may take up to 25 seconds to answer a refresh.
+    /// Call it after the server has stopped. The layer starts no further refresh. The provider may take up to 25 seconds to answer
+    /// one, so wait for 30.
     ///
     /// ```
     /// use std::time::Duration;
     /// use osc_auth_layer::OscAuthLayer;
     ///
     /// async fn stop(auth: OscAuthLayer) {
-    ///     if !auth.shutdown(Duration::from_secs(30)).await {
-    ///         tracing::warn!("some refreshes did not end in time");
+    ///     if let Err(error) = auth.shutdown(Duration::from_secs(30)).await {
+    ///         tracing::warn!(%error, "the layer's work did not end");
     ///     }
     /// }
     /// ```
-    pub async fn shutdown(&self, deadline: Duration) -> bool {
-        self.auth.sessions.shut_down(deadline).await
+    ///
+    /// # Errors
+    /// [`ShutdownError`]: some of it was still under way after `timeout`.
+    pub async fn shutdown(&self, timeout: Duration) -> Result<(), ShutdownError> {
+        let has_ended = self.auth.sessions.shut_down(timeout).await;
+        if has_ended { Ok(()) } else { Err(ShutdownError { tasks: self.auth.sessions.tasks.len() }) }
     }
 }
+
+/// Says that refreshes, revocations or session events were still under way when [`shutdown`](OscAuthLayer::shutdown) gave up.
+///
+/// If the process stops now, a session whose refresh is under way may be lost: the provider may have rotated its refresh token.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ShutdownError {
+    tasks: usize,
+}
+
+impl ShutdownError {
+    /// Returns how many tasks were still under way.
+    #[must_use]
+    pub fn tasks(&self) -> usize {
+        self.tasks
+    }
+}
+
+impl fmt::Display for ShutdownError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} tasks (refreshes, revocations or session events) did not end in time; sessions may be lost. Allow more time",
+            self.tasks
+        )
+    }
+}
+
+impl Error for ShutdownError {}
 
 impl<S> Layer<S> for OscAuthLayer {
     type Service = OscAuth<S>;
@@ -132,7 +167,7 @@ impl<S> Layer<S> for OscAuthLayer {
     }
 }
 
-impl Builder {
+impl OscAuthLayerBuilder {
     /// Checks the settings and builds the layer. Works outside a Tokio runtime and sends nothing. Logs which provider, client and
     /// store it uses, and the redirect URIs to register.
     ///

@@ -52,6 +52,13 @@
     doc = "A Tower layer that signs users in with Open Source Cloud. Build the documentation with all features to get the full text."
 )]
 //!
+//! # Types of other crates
+//!
+//! These crates are part of the API: `http` 1, `http-body` 1, `bytes` 1, `futures-core` 0.3, `tower-layer` 0.3 and `tower-service` 0.3,
+//! and `reqwest` 0.13 in [`configure_http`](OscAuthLayerBuilder::configure_http). With their features: `axum` 0.8, `serde_json` 1
+//! (`client`), the client of `reqwest` (`outbound`), and the pools of `sqlx` 0.9 (`postgres`, `sqlite`). Taking another of
+//! these versions is a breaking change of this crate.
+//!
 //! # Source layout
 //!
 //! For readers of the source, the modules in the order in which a request passes them:
@@ -65,6 +72,7 @@
 //! Only `network` sends the layer's HTTP requests, only `outbound` sends your app's, and only `store` talks to databases. No
 //! module imports from one above it. CONTRIBUTING.md has a drawing.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
 // A lock guard in a `match` head lives through all arms. An arm that takes the same lock would deadlock.
 #![warn(clippy::significant_drop_in_scrutinee)]
 
@@ -109,7 +117,7 @@ mod secret;
 mod seldom;
 mod service;
 mod sessions;
-mod store;
+pub mod store;
 mod sweeper;
 mod tasks;
 #[cfg(feature = "test-util")]
@@ -119,11 +127,11 @@ pub mod workspace;
 
 pub use self::body::ResponseBody;
 pub use self::clock::Clock;
-pub use self::config::{Builder, Client, ClientAuthMethod};
+pub use self::config::{ClientAuthMethod, OAuthClient, OscAuthLayerBuilder};
 pub use self::drain::{Drain, DrainBody, DrainLayer};
 pub use self::error::ConfigError;
 pub use self::future::ResponseFuture;
-pub use self::layer::OscAuthLayer;
+pub use self::layer::{OscAuthLayer, ShutdownError};
 #[cfg(feature = "outbound")]
 pub use self::outbound::{Outbound, OutboundError, OutboundErrorKind};
 pub use self::pages::{Page, PageAction, PageHtml};
@@ -132,15 +140,6 @@ pub use self::service::OscAuth;
 pub use self::sessions::{
     EndReason, OscSession, OscToken, OscUser, OscVisitor, OtherUser, SessionError, SessionErrorKind,
     SessionEvent, SessionEventKind, SessionInfo, UserSessions,
-};
-#[cfg(feature = "redis")]
-pub use self::store::redis::RedisStore;
-#[cfg(feature = "postgres")]
-pub use self::store::sql::postgres::PostgresStore;
-#[cfg(feature = "sqlite")]
-pub use self::store::sql::sqlite::SqliteStore;
-pub use self::store::{
-    Entry, Found, SessionStore, StoreError, StoreFuture, Swap, Swapped, Version, Watcher, Watching,
 };
 #[cfg(feature = "client")]
 pub use self::workspace::{ContextError, ContextErrorKind, OscContext};

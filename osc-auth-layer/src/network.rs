@@ -9,7 +9,7 @@ use url::{Host, Url};
 
 use crate::clock::Clock;
 use crate::error::ConfigError;
-use crate::redact::line;
+use crate::redact::with_causes;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -174,12 +174,6 @@ fn failure(error: reqwest::Error) -> Failure {
     let cause = with_causes(&error.without_url());
     tracing::debug!(error = %cause, ?kind, "a request got no answer");
     Failure { kind, cause }
-}
-
-/// Returns the error's text with its causes. The text of reqwest alone names only the step that failed.
-pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(error.source(), |error| error.source());
-    line(&causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}")), 500)
 }
 
 /// Reads `Retry-After`: seconds or an HTTP date (RFC 9110 §10.2.3).

@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 use std::collections::HashSet;
+use std::error::Error;
 
 use base64::Engine;
 use base64::alphabet::STANDARD;
@@ -24,6 +25,12 @@ const WITHHELD: &str = "[withheld: it repeats a secret]";
 /// Returns `text` as one line of at most `longest` characters.
 pub(crate) fn line(text: &str, longest: usize) -> String {
     redacted(text, longest, &[])
+}
+
+/// Returns an error as one line with its causes, of at most 500 characters: `error sending request: connection refused`.
+pub(crate) fn with_causes(error: &dyn Error) -> String {
+    let causes = std::iter::successors(error.source(), |cause| (**cause).source());
+    line(&causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}")), 500)
 }
 
 /// Works like [`line`], and withholds words that contain one of `secrets` or a telling part of one. Also finds secrets in

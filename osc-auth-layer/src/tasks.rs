@@ -33,7 +33,6 @@ impl Tasks {
     }
 
     /// Returns the number of tasks under way.
-    #[cfg(any(test, feature = "test-util"))]
     pub(crate) fn len(&self) -> usize {
         self.0.receiver_count()
     }

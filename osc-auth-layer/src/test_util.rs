@@ -15,7 +15,7 @@ use std::time::Duration;
 use http::HeaderValue;
 
 pub use self::clock::TestClock;
-use crate::config::Builder;
+use crate::config::OscAuthLayerBuilder;
 use crate::layer::OscAuthLayer;
 use crate::oauth::wire::{self, DEFAULT_LIFETIME};
 use crate::oauth::{Credentials, Tokens, bearer};
@@ -39,7 +39,7 @@ pub fn held(layer: &OscAuthLayer) -> (usize, usize) {
 /// Divides the limit of refreshes at a time, and the number of changes that a node remembers. A simulation of a part of the users has
 /// its nodes reach them as a node with all users does.
 #[doc(hidden)]
-pub fn scaled_down(builder: Builder, by: usize) -> Builder {
+pub fn scaled_down(builder: OscAuthLayerBuilder, by: usize) -> OscAuthLayerBuilder {
     builder.scaled_down(by)
 }
 
@@ -152,12 +152,12 @@ impl OscAuthLayer {
     /// ```
     /// use std::convert::Infallible;
     /// use http::{Request, Response, header};
-    /// use osc_auth_layer::{Client, OscAuthLayer, OscToken, test_util::TestToken};
+    /// use osc_auth_layer::{OAuthClient, OscAuthLayer, OscToken, test_util::TestToken};
     /// use tower::{Layer, ServiceExt, service_fn};
     ///
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), osc_auth_layer::ConfigError> {
-    /// let auth = OscAuthLayer::builder(Client::public("cli")).build()?;
+    /// let auth = OscAuthLayer::builder(OAuthClient::public("cli")).build()?;
     /// let app = auth.layer(service_fn(|request: Request<String>| async move {
     ///     let token = request.extensions().get::<OscToken>().expect("only signed-in users pass");
     ///     assert_eq!(token.access_token(), "pat-of-ada");
@@ -172,8 +172,8 @@ impl OscAuthLayer {
     /// ```
     ///
     /// # Panics
-    /// If the session store fails, or if [`Builder::authorize`](crate::Builder::authorize) or
-    /// [`allowed_workspaces`](crate::Builder::allowed_workspaces) does not admit the token's user. To see how your app refuses
+    /// If the session store fails, or if [`OscAuthLayerBuilder::authorize`](crate::OscAuthLayerBuilder::authorize) or
+    /// [`allowed_workspaces`](crate::OscAuthLayerBuilder::allowed_workspaces) does not admit the token's user. To see how your app refuses
     /// such a user, use the mock's `sign_in_as`, which returns the 403.
     #[track_caller]
     pub fn sign_in_for_test(&self, token: TestToken) -> impl Future<Output = HeaderValue> + Send + use<'_> {
@@ -188,7 +188,7 @@ impl OscAuthLayer {
                 Arc::new(Credentials { id: "test".to_owned(), secret: None, auth_method: None })
             });
             let begun = self.auth.sessions.begin(tokens, credentials, Device::default()).await;
-            let begun = begun.unwrap_or_else(|error| panic!("the session store failed: {error} ({caller})"));
+            let begun = begun.unwrap_or_else(|error| panic!("{error:?} ({caller})"));
             let name = self.auth.config.cookies.session_name(|| port);
             let cookie = HeaderValue::try_from(format!("{name}={}", begun.held_by().id().cookie_value()));
             let mut cookie = cookie.expect("a name and base64 are valid in a header");

@@ -13,7 +13,7 @@ use http::{HeaderValue, Request, Response, header};
 use http_body_util::Full;
 use mock_osc::MockOsc;
 use osc_auth_layer::test_util::{MemoryStore, TestClock, TestToken};
-use osc_auth_layer::{Builder, Client, OscAuthLayer, OscToken};
+use osc_auth_layer::{OAuthClient, OscAuthLayer, OscAuthLayerBuilder, OscToken};
 use tower::{Layer, Service, service_fn};
 
 type Body = Full<Bytes>;
@@ -29,8 +29,8 @@ fn page() -> Response<Body> {
     response
 }
 
-fn builder() -> Builder {
-    OscAuthLayer::builder(Client::confidential("osc_app", "a secret of more than 32 characters"))
+fn builder() -> OscAuthLayerBuilder {
+    OscAuthLayer::builder(OAuthClient::confidential("osc_app", "a secret of more than 32 characters"))
         .public_url("https://app.example.com")
         .public_path("/public")
         .public_prefix("/assets")
@@ -127,7 +127,7 @@ async fn waits_for_the_end_of_a_session_leave_nothing_allocated() {
 async fn thousands_of_strangers_leave_nothing_allocated() {
     const SESSION: &str = "osc_session_3000";
     let osc = MockOsc::builder().start().await.unwrap();
-    let client = Client::confidential(osc.client_id(), osc.client_secret());
+    let client = OAuthClient::confidential(osc.client_id(), osc.client_secret());
     let layer = OscAuthLayer::builder(client).issuer(osc.issuer()).public_url("http://localhost:3000");
     let layer = layer.build().unwrap();
     let _visitor = signed_in(&layer).await;

@@ -19,7 +19,7 @@ use std::time::Duration;
 
 use axum::Router;
 use mock_osc::{Endpoint, Fault, MockOsc};
-use osc_auth_layer::{Client, OscAuthLayer};
+use osc_auth_layer::{OAuthClient, OscAuthLayer};
 use osc_tests::{Certificates, RunningClock, TlsFront};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -97,7 +97,7 @@ async fn run(options: Options) -> Result<(), AnyError> {
         Some(front) => format!("https://localhost:{}", front.port()),
         None => format!("http://localhost:{}", address.port()),
     };
-    let auth = OscAuthLayer::builder(Client::confidential(osc.client_id(), osc.client_secret()))
+    let auth = OscAuthLayer::builder(OAuthClient::confidential(osc.client_id(), osc.client_secret()))
         .issuer(osc.issuer())
         .platform(osc.platform())
         .public_url(&home)

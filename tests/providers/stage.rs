@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use http::StatusCode;
 use osc_auth_layer::test_util::TestClock;
-use osc_auth_layer::{Builder, Client, OscAuthLayer, OscToken};
+use osc_auth_layer::{OAuthClient, OscAuthLayer, OscAuthLayerBuilder, OscToken};
 use osc_tests::{Answer, Browser, app, soon, token_of};
 
 use crate::person::Person;
@@ -35,9 +35,9 @@ impl Stage {
 
     pub(crate) async fn with(
         setup: Setup,
-        client: Client,
+        client: OAuthClient,
         clock: TestClock,
-        configure: impl FnOnce(Builder) -> Builder,
+        configure: impl FnOnce(OscAuthLayerBuilder) -> OscAuthLayerBuilder,
     ) -> Self {
         let provider = Provider::start(setup).await;
         let layer =
@@ -92,13 +92,13 @@ impl Stage {
     pub(crate) async fn sign_out(&mut self) {
         let answer = soon(self.browser.post_from("same-origin", "/auth/signout")).await;
         assert_eq!(answer.status(), StatusCode::SEE_OTHER, "{answer:?}");
-        assert!(self.layer.shutdown(Duration::from_secs(30)).await);
+        assert!(self.layer.shutdown(Duration::from_secs(30)).await.is_ok());
     }
 }
 
-fn client(setup: &Setup) -> Client {
+fn client(setup: &Setup) -> OAuthClient {
     match setup.proof {
-        Proof::None => Client::public(setup.client_id()),
-        Proof::Post | Proof::Basic => Client::confidential(setup.client_id(), setup.client_secret()),
+        Proof::None => OAuthClient::public(setup.client_id()),
+        Proof::Post | Proof::Basic => OAuthClient::confidential(setup.client_id(), setup.client_secret()),
     }
 }

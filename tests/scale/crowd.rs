@@ -13,7 +13,7 @@ use futures_util::poll;
 use http::{HeaderValue, Request, Response, StatusCode, header};
 use http_body_util::Empty;
 use osc_auth_layer::test_util::{TestToken, held, scaled_down};
-use osc_auth_layer::{Client, OscAuth, OscAuthLayer};
+use osc_auth_layer::{OAuthClient, OscAuth, OscAuthLayer};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use tower::util::ServiceFn;
@@ -103,7 +103,7 @@ impl Crowd {
     }
 
     async fn build(&self, number: usize) -> Node {
-        let client = Client::confidential("scale", "a secret of 32 characters or more");
+        let client = OAuthClient::confidential("scale", "a secret of 32 characters or more");
         let builder = OscAuthLayer::builder(client)
             .issuer(self.provider.issuer())
             .public_url("http://localhost:3000")
@@ -270,7 +270,7 @@ impl Crowd {
         if !shutdown.is_finished() {
             self.run_for(Duration::from_secs(30)).await;
         }
-        if !matches!(shutdown.await, Ok(true)) {
+        if !matches!(shutdown.await, Ok(Ok(()))) {
             self.tally.fail(|| format!("the work of node {number} did not end"));
         }
         drop(old);

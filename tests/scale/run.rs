@@ -14,7 +14,7 @@ const STEADY: Duration = Duration::from_secs(1800);
 pub(crate) const AWAY: Duration = Duration::from_secs(10);
 const NEXT_NODE: Duration = Duration::from_secs(290);
 
-/// What happened in each phase.
+/// The results of a run, phase by phase.
 pub(crate) struct Course {
     pub(crate) kind: Kind,
     /// Each user of the simulation stands for so many.
@@ -28,7 +28,7 @@ pub(crate) struct Course {
     pub(crate) in_memory: usize,
     /// The seconds from the end of the outage until the last node's probe noticed it.
     pub(crate) noticed_after: Option<f64>,
-    /// What must not have happened.
+    /// Events that fail the run.
     pub(crate) failures: Vec<String>,
 }
 

@@ -4,8 +4,8 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
+use osc_auth_layer::store::{Found, SessionStore, StoreFuture, Swap, Swapped, Version, Watcher, Watching};
 use osc_auth_layer::test_util::MemoryStore;
-use osc_auth_layer::{Found, SessionStore, StoreFuture, Swap, Swapped, Version, Watcher, Watching};
 
 use crate::clock::VirtualClock;
 use crate::tally::{Event, Tally};

@@ -51,7 +51,7 @@ struct Second {
 #[derive(Default)]
 struct Inner {
     seconds: Vec<Second>,
-    /// What must not happen.
+    /// Events that fail the run.
     failures: Vec<String>,
 }
 

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant, SystemTime};
 use futures_util::FutureExt;
 use http::StatusCode;
 use mock_osc::MockOsc;
-use osc_auth_layer::{Builder, Clock, OscToken};
+use osc_auth_layer::{Clock, OscAuthLayerBuilder, OscToken};
 use osc_tests::{Answer, App, Browser, Proxy, app, error_of, layer_for, retry_after, soon, token_of};
 
 /// A session may be served for this long after it ended, if its notification was lost.
@@ -110,7 +110,7 @@ impl<S> Fleet<S> {
         osc: MockOsc,
         proxies: Vec<Proxy>,
         clock: impl Fn() -> SetClock,
-        configure: impl Fn(usize, &Proxy, Builder) -> Builder,
+        configure: impl Fn(usize, &Proxy, OscAuthLayerBuilder) -> OscAuthLayerBuilder,
     ) -> Self {
         let mut nodes = Vec::new();
         for (number, proxy) in proxies.into_iter().enumerate() {

@@ -1,33 +1,9 @@
-//! The scenarios by topic. A name that begins with `sNN` is row NN of the security matrix.
+//! The scenarios by deployment, then by topic. A topic has the same name below each deployment. A name that begins with `sNN` is
+//! row NN of the security matrix.
+//!
+//! Here: one process, and several nodes that share a store in memory. `databases.rs` has the others.
 
-mod answers;
-mod architecture;
-mod bad_input;
-mod client;
-mod cluster;
-mod diagnoses;
-mod events;
-mod fleet;
-mod flow;
-mod guide;
-mod model;
-mod moving;
-mod nodes;
-mod outage;
-mod outbound;
-mod pages_of_others;
-mod placement;
-mod postgres;
-mod provider;
-mod redis;
-mod refresh;
-mod returns;
-mod security;
-mod session;
-mod sources;
-mod sqlite;
-mod stores;
-mod strangers;
-mod test_tools;
-mod tower_services;
-mod user;
+mod heard;
+mod project;
+mod shared_store;
+mod single_node;

@@ -2,12 +2,13 @@
 
 mod clocks;
 mod contract;
+mod diagnoses;
 mod fleet;
+mod moving;
 mod outage;
 mod processes;
 mod restored;
-mod secrecy;
-mod wrong;
+mod security;
 
 /// Ends all connections but the one that says so.
 const END_CONNECTIONS: &str = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity \

@@ -5,17 +5,17 @@ mod clocks;
 mod cluster;
 mod contract;
 mod deployments;
+mod diagnoses;
 mod half_wire;
 mod killed;
 mod lease;
 mod memory;
+mod notified;
+mod refresh;
 mod restored;
 mod slow;
-mod storms;
-mod told;
 mod unnotified;
 mod warm;
-mod wrong;
 
 use std::time::Duration;
 

@@ -2,13 +2,13 @@
 
 mod clocks;
 mod contract;
+mod diagnoses;
 mod disk;
 mod fleet;
 mod power_loss;
 mod processes;
 mod restored;
-mod secrecy;
-mod wrong;
+mod security;
 
 use std::fs;
 use std::path::Path;

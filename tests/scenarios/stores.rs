@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use http::StatusCode;
 use mock_osc::MockOsc;
-use osc_auth_layer::{SessionStore, Swap, Swapped, Version};
+use osc_auth_layer::store::{SessionStore, Swap, Swapped, Version};
 use osc_tests::{Browser, app, holds, layer_for, soon, token_of};
 
 use crate::fleet::{Fleet, until};

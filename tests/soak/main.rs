@@ -39,7 +39,7 @@ struct Scale {
     /// Rounds of all kinds of trouble repeat for this long. The first round is the warm-up.
     lasts: Duration,
     strangers_requests: usize,
-    /// Whether to wait for the app to close its unused connections to the provider, which takes 15 s.
+    /// At the end, waits until the app has closed its unused connections to the provider, which takes 15 s.
     waits_at_the_end: bool,
 }
 

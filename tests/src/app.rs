@@ -9,7 +9,7 @@ use http::{Request, Response};
 use http_body_util::{BodyExt, Full};
 use mock_osc::MockOsc;
 use osc_auth_layer::test_util::MemoryStore;
-use osc_auth_layer::{Builder, Client, Clock, OscAuthLayer, OscToken};
+use osc_auth_layer::{Clock, OAuthClient, OscAuthLayer, OscAuthLayerBuilder, OscToken};
 use tower::util::BoxCloneSyncService;
 use tower::{Layer, Service, ServiceExt, service_fn};
 
@@ -40,8 +40,8 @@ pub async fn echo<B>(request: Request<B>) -> Result<Response<Full<Bytes>>, Infal
 /// Returns a builder for a layer at `http://localhost:3000` that uses `osc` as provider and platform.
 ///
 /// `/public` and the paths below `/assets` need no session.
-pub fn layer_for(osc: &MockOsc) -> Builder {
-    let layer = OscAuthLayer::builder(Client::confidential(osc.client_id(), osc.client_secret()))
+pub fn layer_for(osc: &MockOsc) -> OscAuthLayerBuilder {
+    let layer = OscAuthLayer::builder(OAuthClient::confidential(osc.client_id(), osc.client_secret()))
         .issuer(osc.issuer())
         .platform(osc.platform())
         .public_url("http://localhost:3000")
@@ -53,7 +53,7 @@ pub fn layer_for(osc: &MockOsc) -> Builder {
 /// Adds the store that `SCENARIO_STORE` names, so that all scenarios also run with a store.
 ///
 /// `memory` is a store that notifies nodes of changes. `polled` does not, so nodes read it at every request.
-pub(crate) fn with_scenario_store(layer: Builder, clock: impl Clock) -> Builder {
+pub(crate) fn with_scenario_store(layer: OscAuthLayerBuilder, clock: impl Clock) -> OscAuthLayerBuilder {
     match std::env::var("SCENARIO_STORE").as_deref() {
         Ok("memory") => layer.store(MemoryStore::with_clock(clock)),
         Ok("polled") => layer.store(MemoryStore::without_notifications(clock)),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use http::{StatusCode, header};
 use mock_osc::MockOsc;
-use osc_auth_layer::Builder;
+use osc_auth_layer::OscAuthLayerBuilder;
 
 use crate::{Answer, Browser, QuickClock, app, path_of, token_of};
 
@@ -107,7 +107,7 @@ pub fn parameter(url: &str, name: &str) -> String {
 ///
 /// # Panics
 /// If one of these steps fails.
-pub async fn tour(osc: &MockOsc, builder: Builder) {
+pub async fn tour(osc: &MockOsc, builder: OscAuthLayerBuilder) {
     let clock = QuickClock::new();
     let layer = builder.clock(clock.clone()).build().expect("it builds");
     let mut browser = Browser::new(app(&layer));
@@ -115,5 +115,5 @@ pub async fn tour(osc: &MockOsc, builder: Builder) {
     clock.advance(Duration::from_secs(3600));
     assert!(token_of(&browser.fetch("/").await).is_some());
     browser.post_from("same-origin", "/auth/signout").await;
-    assert!(layer.shutdown(Duration::from_secs(5)).await);
+    assert!(layer.shutdown(Duration::from_secs(5)).await.is_ok());
 }

@@ -4,7 +4,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use osc_auth_layer::Builder;
+use osc_auth_layer::OscAuthLayerBuilder;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use tokio::sync::watch;
 
@@ -30,7 +30,7 @@ impl Default for HeldDns {
 
 impl HeldDns {
     /// Makes a layer use this resolver for every host that is a name.
-    pub fn configure(&self, layer: Builder) -> Builder {
+    pub fn configure(&self, layer: OscAuthLayerBuilder) -> OscAuthLayerBuilder {
         let resolver = self.clone();
         layer.configure_http(move |http| http.dns_resolver(Arc::new(resolver)).pool_max_idle_per_host(0))
     }

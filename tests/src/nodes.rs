@@ -12,7 +12,7 @@ use futures_util::future::select_all;
 use http::StatusCode;
 use mock_osc::{Endpoint, Hold, MockOsc};
 use osc_auth_layer::test_util::{MemoryStore, held};
-use osc_auth_layer::{Builder, Clock, OscAuthLayer, OscSession, OscToken};
+use osc_auth_layer::{Clock, OscAuthLayer, OscAuthLayerBuilder, OscSession, OscToken};
 
 use crate::{Answer, App, Browser, Op, RiggedStore, WatchedClock, app, layer_for, soon, token_of};
 
@@ -147,10 +147,10 @@ impl<C: MovableClock> Nodes<C> {
     /// # Panics
     /// If a layer does not build.
     pub async fn with(
-        osc: mock_osc::Builder,
+        osc: mock_osc::MockOscBuilder,
         is_notified: bool,
         nodes: usize,
-        mut configure: impl FnMut(Builder) -> Builder,
+        mut configure: impl FnMut(OscAuthLayerBuilder) -> OscAuthLayerBuilder,
     ) -> Self {
         let osc = osc.start().await.expect("the mock starts");
         let store_clock = C::default();
@@ -297,7 +297,10 @@ impl<C: MovableClock> Nodes<C> {
     /// If a node still has work after a minute.
     pub async fn settle(&self) {
         for node in &self.nodes {
-            assert!(soon(node.layer.shutdown(Duration::from_secs(600))).await, "a node still has work");
+            assert!(
+                soon(node.layer.shutdown(Duration::from_secs(600))).await.is_ok(),
+                "a node still has work"
+            );
         }
     }
 }

@@ -6,8 +6,8 @@ use std::future::pending;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use osc_auth_layer::store::{Found, SessionStore, StoreError, StoreFuture, Swap, Swapped, Version, Watcher};
 use osc_auth_layer::test_util::MemoryStore;
-use osc_auth_layer::{Found, SessionStore, StoreError, StoreFuture, Swap, Swapped, Version, Watcher};
 use serde_json::Value;
 use tokio::sync::watch;
 

@@ -8,7 +8,7 @@ use futures_util::FutureExt;
 use http::{StatusCode, header};
 use mock_osc::{Endpoint, Hold, MockOsc};
 use osc_auth_layer::test_util::TestToken;
-use osc_auth_layer::{Builder, OscAuthLayer, OscToken};
+use osc_auth_layer::{OscAuthLayer, OscAuthLayerBuilder, OscToken};
 use serde_json::Value;
 
 use crate::app::with_scenario_store;
@@ -44,7 +44,10 @@ impl Stage {
     ///
     /// # Panics
     /// If the layer does not build or the sign-in fails.
-    pub async fn with(osc: mock_osc::Builder, configure: impl FnOnce(Builder) -> Builder) -> Self {
+    pub async fn with(
+        osc: mock_osc::MockOscBuilder,
+        configure: impl FnOnce(OscAuthLayerBuilder) -> OscAuthLayerBuilder,
+    ) -> Self {
         Self::before_sign_in(osc, configure).await.sign_in().await
     }
 
@@ -52,7 +55,10 @@ impl Stage {
     ///
     /// # Panics
     /// If the layer does not build.
-    pub async fn before_sign_in(osc: mock_osc::Builder, configure: impl FnOnce(Builder) -> Builder) -> Self {
+    pub async fn before_sign_in(
+        osc: mock_osc::MockOscBuilder,
+        configure: impl FnOnce(OscAuthLayerBuilder) -> OscAuthLayerBuilder,
+    ) -> Self {
         let osc = osc.start().await.expect("the mock starts");
         let clock = WatchedClock::default();
         let layer = with_scenario_store(layer_for(&osc), clock.clone()).clock(clock.clone());

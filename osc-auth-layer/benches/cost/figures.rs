@@ -4,7 +4,8 @@ use std::thread;
 
 use allocation_counter::measure;
 use http::HeaderValue;
-use osc_auth_layer::{OscAuthLayer, RedisStore};
+use osc_auth_layer::OscAuthLayer;
+use osc_auth_layer::store::RedisStore;
 
 use crate::contenders::Sessions;
 use crate::redis::Redis;
@@ -149,7 +150,7 @@ pub(crate) async fn redis(rows: &mut Vec<Row>) {
         return;
     };
     let in_memory = Stage::new(&layer(), 1_000).await;
-    let store = RedisStore::from_url(&redis.url).expect("a URL").namespace("bench");
+    let store = RedisStore::from_url(&redis.url).expect("a URL").with_namespace("bench");
     let stored = builder().store(store).build().expect("the bench's layer builds");
     let stored = Stage::new(&stored, 1_000).await;
     redis.warm_up(&stored).await;

@@ -12,11 +12,11 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use cpu_time::ProcessTime;
 use futures_util::future::join_all;
 use http::{HeaderValue, StatusCode};
-use osc_auth_layer::test_util::MemoryStore;
-use osc_auth_layer::{
-    Builder, Found, OscAuth, RedisStore, SessionStore, SqliteStore, StoreFuture, Swap, Swapped, Version,
-    Watcher,
+use osc_auth_layer::store::{
+    Found, RedisStore, SessionStore, SqliteStore, StoreFuture, Swap, Swapped, Version, Watcher,
 };
+use osc_auth_layer::test_util::MemoryStore;
+use osc_auth_layer::{OscAuth, OscAuthLayerBuilder};
 use tokio::time::interval;
 use tower_layer::Layer;
 use tower_service::Service;
@@ -103,7 +103,7 @@ fn sqlite(url: &str) -> SqliteStore {
     SqliteStore::from_url(url).expect("a valid URL")
 }
 
-fn app(builder: Builder) -> OscAuth<App> {
+fn app(builder: OscAuthLayerBuilder) -> OscAuth<App> {
     builder.build().expect("the bench's layer builds").layer(App)
 }
 
@@ -230,7 +230,7 @@ pub(crate) async fn warm_redis(rows: &mut Vec<Row>) {
         rows.push(Row::missing(FIGURE, "redis-server is not installed"));
         return;
     };
-    let store = || RedisStore::from_url(&redis.url).expect("a URL").namespace("bench");
+    let store = || RedisStore::from_url(&redis.url).expect("a URL").with_namespace("bench");
     let (counted, questions) = Counted::new(store());
     let layer = builder().store(counted).build().expect("the bench's layer builds");
     let cookies: Vec<_> = signed_in(&layer, SESSIONS).await.iter().map(with_others).collect();

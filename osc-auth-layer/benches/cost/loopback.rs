@@ -158,7 +158,28 @@ impl Pair {
     }
 }
 
+/// Measures on a thread of its own, which stays on one processor together with the servers that it starts.
 pub(crate) fn loopback(rows: &mut Vec<Row>) {
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            stay_on_one_processor();
+            measure(rows);
+        });
+    });
+}
+
+/// Keeps this thread and those that it starts on one processor. On several, the cost of a request depends on where the system wakes
+/// each thread.
+fn stay_on_one_processor() {
+    #[cfg(target_os = "linux")]
+    {
+        let mut first = rustix::thread::CpuSet::new();
+        first.set(0);
+        rustix::thread::sched_setaffinity(None, &first).expect("a thread may choose its processor");
+    }
+}
+
+fn measure(rows: &mut Vec<Row>) {
     let runtime = runtime();
     let auth = builder().build().expect("the bench's layer builds");
     let stage = runtime.block_on(Stage::new(&auth, 1_000));

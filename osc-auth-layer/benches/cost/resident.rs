@@ -5,7 +5,7 @@ use std::fs;
 use std::process::Command;
 
 use futures_util::future::join_all;
-use osc_auth_layer::RedisStore;
+use osc_auth_layer::store::RedisStore;
 
 use crate::redis::Redis;
 use crate::stage::{builder, test_token};
@@ -49,7 +49,7 @@ fn grown_by(store: &str) -> Option<usize> {
 pub(crate) async fn run(store: &str) {
     let builder = match store {
         NO_STORE => builder(),
-        url => builder().store(RedisStore::from_url(url).expect("a URL").namespace("bench")),
+        url => builder().store(RedisStore::from_url(url).expect("a URL").with_namespace("bench")),
     };
     let layer = builder.build().expect("the layer builds");
     let before = resident_bytes();

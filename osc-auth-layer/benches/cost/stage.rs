@@ -10,7 +10,7 @@ use foldhash::fast::RandomState;
 use futures_util::FutureExt;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, header, request};
 use osc_auth_layer::test_util::TestToken;
-use osc_auth_layer::{Client, OscAuth, OscAuthLayer};
+use osc_auth_layer::{OAuthClient, OscAuth, OscAuthLayer};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
@@ -27,8 +27,8 @@ pub(crate) const CLIENT_ID: &str = "osc_bench";
 pub(crate) const CLIENT_SECRET: &str = "a secret of more than 32 characters";
 
 /// A layer with its defaults, on https.
-pub(crate) fn builder() -> osc_auth_layer::Builder {
-    OscAuthLayer::builder(Client::confidential(CLIENT_ID, CLIENT_SECRET))
+pub(crate) fn builder() -> osc_auth_layer::OscAuthLayerBuilder {
+    OscAuthLayer::builder(OAuthClient::confidential(CLIENT_ID, CLIENT_SECRET))
         .public_url("https://app.example.com")
         .public_path("/public")
         .max_sessions(4_000_000)

@@ -5,7 +5,7 @@
 use std::io::{self, ErrorKind};
 
 use mock_osc::MockOsc;
-use osc_auth_layer::{Builder, Client, OscAuthLayer};
+use osc_auth_layer::{OAuthClient, OscAuthLayer, OscAuthLayerBuilder};
 use tokio::net::TcpListener;
 use tokio::sync::OnceCell;
 
@@ -14,10 +14,10 @@ pub(crate) type AnyError = Box<dyn std::error::Error + Send + Sync>;
 /// Configures the layer from the environment. Your app calls [`OscAuthLayer::builder_from_env`] instead.
 ///
 /// Without `CLIENT_ID`, it uses a mock of Open Source Cloud in this process, so that an example needs no account.
-pub(crate) async fn auth() -> Result<Builder, AnyError> {
+pub(crate) async fn auth() -> Result<OscAuthLayerBuilder, AnyError> {
     let _ = tracing_subscriber::fmt().with_writer(io::stderr).try_init(); // shows the layer's log
     let Some(osc) = mock().await? else { return Ok(OscAuthLayer::builder_from_env()?) };
-    let client = Client::confidential(osc.client_id(), osc.client_secret());
+    let client = OAuthClient::confidential(osc.client_id(), osc.client_secret());
     Ok(OscAuthLayer::builder(client).issuer(osc.issuer()).platform(osc.platform()))
 }
 

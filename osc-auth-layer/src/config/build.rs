@@ -3,7 +3,7 @@
 use sync_wrapper::SyncWrapper;
 
 use super::check;
-use super::{Builder, Config};
+use super::{Config, OscAuthLayerBuilder};
 use crate::error::ConfigError;
 use crate::network::HttpClient;
 use crate::oauth::Issuer;
@@ -12,7 +12,7 @@ use crate::store::Keyring;
 #[cfg(feature = "client")]
 use crate::workspace::Platform;
 
-impl Builder {
+impl OscAuthLayerBuilder {
     /// Checks the settings. Sends nothing.
     pub(crate) fn check(mut self) -> Result<(Config, Settings), ConfigError> {
         let issuer = Issuer::new(self.issuer.as_deref(), self.environment.as_deref(), self.known_endpoints)?;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
-use super::Builder;
+use super::OscAuthLayerBuilder;
 use crate::error::{ConfigError, quoted};
 use crate::oauth::ClientConfig;
 use crate::request::cookie::CookieMode;
@@ -14,13 +14,13 @@ use crate::request::public_path::is_ambiguous;
 use crate::secret::random_bytes;
 use crate::sessions::Timing;
 
-pub(super) fn limits(builder: &Builder) -> Result<(), ConfigError> {
+pub(super) fn limits(builder: &OscAuthLayerBuilder) -> Result<(), ConfigError> {
     if builder.max_sessions == 0 {
         return Err(ConfigError::invalid("max_sessions", "is 0", "Set it to 1 or more."));
     }
     if !(builder.outage_status.is_client_error() || builder.outage_status.is_server_error()) {
         let problem = format!("is {}, which is not an error status", builder.outage_status.as_u16());
-        return Err(ConfigError::invalid("outage_status", problem, "Use 401 or 503."));
+        return Err(ConfigError::invalid("outage_status", problem, "Use 503, or another 4xx or 5xx."));
     }
     if let Some(scope) = builder.scopes.iter().find(|scope| !is_scope(scope)) {
         let problem = format!("contains {scope:?}, which is not a scope token");
@@ -39,11 +39,11 @@ pub(super) fn client(client: &ClientConfig) -> Result<(), ConfigError> {
         ClientConfig::Static { secret: Some(secret), .. } if secret.expose().trim().is_empty() => {
             Err(ConfigError::missing(
                 "CLIENT_SECRET",
-                "Pass the secret that the console showed, or use Client::public for a client without one.",
+                "Pass the secret that the console showed, or use OAuthClient::public for a client without one.",
             ))
         }
         ClientConfig::Register { name } if name.trim().is_empty() => Err(ConfigError::missing(
-            "OSC_APP_NAME / Client::register",
+            "OSC_APP_NAME / OAuthClient::register",
             "Pass the app's name, which users read on the consent page.",
         )),
         _ => Ok(()),
@@ -121,8 +121,8 @@ pub(super) fn public_urls(texts: &[String]) -> Result<Vec<PublicUrl>, ConfigErro
 }
 
 /// Refuses a public URL that ends in one of the layer's paths, such as the redirect URI. The layer would add its paths to it.
-pub(super) fn base_paths(builder: &Builder, urls: &[PublicUrl]) -> Result<(), ConfigError> {
-    let Builder { signin_path, callback_path, signout_path, session_path, .. } = builder;
+pub(super) fn base_paths(builder: &OscAuthLayerBuilder, urls: &[PublicUrl]) -> Result<(), ConfigError> {
+    let OscAuthLayerBuilder { signin_path, callback_path, signout_path, session_path, .. } = builder;
     for path in [signin_path, callback_path, signout_path, session_path] {
         if let Some(url) = urls.iter().find(|url| url.base_path.ends_with(path.as_str())) {
             let problem = format!("{} ends in {path}, a path of the layer", url.url(""));
@@ -133,7 +133,7 @@ pub(super) fn base_paths(builder: &Builder, urls: &[PublicUrl]) -> Result<(), Co
     Ok(())
 }
 
-pub(super) fn paths(builder: &Builder) -> Result<(), ConfigError> {
+pub(super) fn paths(builder: &OscAuthLayerBuilder) -> Result<(), ConfigError> {
     let own = [
         ("signin_path", &builder.signin_path),
         ("callback_path", &builder.callback_path),
@@ -159,7 +159,7 @@ pub(super) fn paths(builder: &Builder) -> Result<(), ConfigError> {
         }
     }
     if builder.public_paths.prefixes.iter().any(|prefix| prefix == "/") {
-        let remedy = "Call optional() to make every path public.";
+        let remedy = "Call allow_anonymous() to make every path public.";
         return Err(ConfigError::invalid("public_prefix", "is \"/\"", remedy));
     }
     let paths: HashSet<_> = own.iter().map(|(_, path)| path).collect();

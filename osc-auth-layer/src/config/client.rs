@@ -5,16 +5,16 @@ use crate::secret::Secret;
 /// Identifies your app to the provider, as an OAuth client (RFC 6749 §2).
 ///
 /// ```
-/// use osc_auth_layer::Client;
+/// use osc_auth_layer::OAuthClient;
 ///
-/// let by_hand = Client::confidential("osc_0123456789abcdefghijklmn", "osc_secret_…");
-/// let without_a_secret = Client::public("cli");
-/// let registered_at_first_use = Client::register("My app");
+/// let by_hand = OAuthClient::confidential("osc_0123456789abcdefghijklmn", "osc_secret_…");
+/// let without_a_secret = OAuthClient::public("cli");
+/// let registered_at_first_use = OAuthClient::register("My app");
 /// ```
 #[derive(Clone, Debug)]
-pub struct Client(pub(crate) ClientConfig);
+pub struct OAuthClient(pub(crate) ClientConfig);
 
-impl Client {
+impl OAuthClient {
     /// Makes a client with a secret, as the OSC console creates them (*My Apps*, *OAuth Apps*).
     pub fn confidential(id: impl Into<String>, secret: impl Into<String>) -> Self {
         Self(ClientConfig::Static {
@@ -30,7 +30,7 @@ impl Client {
     }
 
     /// Makes a client that registers itself under `name` at the first sign-in (RFC 7591). Users read the name on the
-    /// consent page and on the layer's pages, where [`app_name`](crate::Builder::app_name) can set another. At most 100
+    /// consent page and on the layer's pages, where [`app_name`](crate::OscAuthLayerBuilder::app_name) can set another. At most 100
     /// characters.
     ///
     /// Without a session store, the registration lives in this process, and every restart makes a new one. With a store,

@@ -1,28 +1,28 @@
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
 
-use super::{Builder, Client, ClientAuthMethod};
+use super::{ClientAuthMethod, OAuthClient, OscAuthLayerBuilder};
 use crate::error::{ConfigError, quoted, text};
 use crate::oauth::ClientConfig;
 
-impl Builder {
+impl OscAuthLayerBuilder {
     /// Reads the settings from `variable`, which stands for the process's environment in tests.
     pub(crate) fn from_variables(
         variable: impl Fn(&str) -> Option<std::ffi::OsString>,
     ) -> Result<Self, ConfigError> {
         let text = |name| text(&variable, name);
         let client = match (text("CLIENT_ID")?, text("CLIENT_SECRET")?, text("OSC_APP_NAME")?) {
-            (Some(id), Some(secret), _) => Client::confidential(id, secret),
+            (Some(id), Some(secret), _) => OAuthClient::confidential(id, secret),
             (Some(id), None, _) => {
                 tracing::info!("CLIENT_SECRET is not set. The app signs users in as a public client.");
-                Client::public(id)
+                OAuthClient::public(id)
             }
             (None, Some(_), Some(_)) => {
                 let remedy = "Set the id that belongs to CLIENT_SECRET. Or unset CLIENT_SECRET, and the app registers itself \
                               as OSC_APP_NAME.";
                 return Err(ConfigError::missing("CLIENT_ID", remedy));
             }
-            (None, None, Some(name)) => Client::register(name),
+            (None, None, Some(name)) => OAuthClient::register(name),
             (None, _, None) => {
                 let remedy = "Create an OAuth app in the OSC console (My Apps, OAuth Apps) and set CLIENT_ID and \
                               CLIENT_SECRET. Or set OSC_APP_NAME, and the app registers itself under that name.";

@@ -1,4 +1,4 @@
-//! The configuration: collected by the [`Builder`], checked once by `build()`, immutable afterwards.
+//! The configuration: collected by the [`OscAuthLayerBuilder`], checked once by `build()`, immutable afterwards.
 
 mod announcement;
 mod build;
@@ -12,8 +12,8 @@ mod store;
 #[cfg(test)]
 mod tests;
 
-pub use self::builder::Builder;
-pub use self::client::{Client, ClientAuthMethod};
+pub use self::builder::OscAuthLayerBuilder;
+pub use self::client::{ClientAuthMethod, OAuthClient};
 pub(crate) use self::route::{Endpoint, route};
 use crate::pages::Pages;
 use crate::request::cookie::CookieMode;

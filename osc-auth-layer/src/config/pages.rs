@@ -2,7 +2,7 @@
 
 use url::Url;
 
-use super::Builder;
+use super::OscAuthLayerBuilder;
 use crate::error::{ConfigError, quoted};
 use crate::oauth::ClientConfig;
 use crate::pages::{Color, Home, Language, Page, PageHtml, Pages, Renderer};
@@ -23,16 +23,16 @@ pub(super) struct PageSettings {
     renderer: Option<Renderer>,
 }
 
-impl Builder {
+impl OscAuthLayerBuilder {
     /// Sets the app's name on the layer's pages, in their titles and in their texts. The environment variable is
     /// `OSC_APP_NAME`. At most 100 characters.
     ///
-    /// Default: the name of a [`Client::register`](crate::Client::register) app. Other apps have none, and the pages say “this app”.
+    /// Default: the name of a [`OAuthClient::register`](crate::OAuthClient::register) app. Other apps have none, and the pages say “this app”.
     ///
     /// ```
-    /// use osc_auth_layer::{Client, OscAuthLayer};
+    /// use osc_auth_layer::{OAuthClient, OscAuthLayer};
     ///
-    /// let auth = OscAuthLayer::builder(Client::public("cli"))
+    /// let auth = OscAuthLayer::builder(OAuthClient::public("cli"))
     ///     .app_name("Acme")
     ///     .app_color("#0b6a62")
     ///     .app_home("https://www.acme.example")
@@ -66,9 +66,9 @@ impl Builder {
     /// first. With one language, all pages are in that language. Answers for programs, JSON and gRPC, are always in English.
     ///
     /// ```
-    /// use osc_auth_layer::{Client, OscAuthLayer};
+    /// use osc_auth_layer::{OAuthClient, OscAuthLayer};
     ///
-    /// let auth = OscAuthLayer::builder(Client::public("cli")).page_languages(["sv", "en"]).build()?;
+    /// let auth = OscAuthLayer::builder(OAuthClient::public("cli")).page_languages(["sv", "en"]).build()?;
     /// # Ok::<(), osc_auth_layer::ConfigError>(())
     /// ```
     pub fn page_languages<I>(mut self, languages: I) -> Self
@@ -96,7 +96,7 @@ impl Builder {
     /// If `render` panics, the layer logs an error and shows its own page.
     ///
     /// ```
-    /// use osc_auth_layer::{Client, OscAuthLayer, Page, PageHtml};
+    /// use osc_auth_layer::{OAuthClient, OscAuthLayer, Page, PageHtml};
     ///
     /// fn render(page: &Page) -> String {
     ///     let links = page.actions().iter().map(|action| {
@@ -114,7 +114,7 @@ impl Builder {
     ///     )
     /// }
     ///
-    /// let auth = OscAuthLayer::builder(Client::public("cli"))
+    /// let auth = OscAuthLayer::builder(OAuthClient::public("cli"))
     ///     .public_prefix("/static")
     ///     .page_renderer(render)
     ///     .build()?;
@@ -136,9 +136,10 @@ impl PageSettings {
             ClientConfig::Register { name } => Some(name.clone()),
             ClientConfig::Static { .. } => None,
         };
-        for (setting, name) in
-            [("OSC_APP_NAME / app_name", &self.app_name), ("OSC_APP_NAME / Client::register", &registered)]
-        {
+        for (setting, name) in [
+            ("OSC_APP_NAME / app_name", &self.app_name),
+            ("OSC_APP_NAME / OAuthClient::register", &registered),
+        ] {
             let Some(name) = name else { continue };
             if name.trim().is_empty() {
                 let remedy = "Pass the name that users know the app by, or leave it out.";

@@ -10,14 +10,17 @@ use crate::sessions::{Claims, OscUser};
 
 fn from(variables: &[(&'static str, &str)]) -> Result<crate::OscAuthLayer, ConfigError> {
     let variables: HashMap<_, _> = variables.iter().copied().collect();
-    Builder::from_variables(|name| variables.get(name).map(Into::into))?.build()
+    OscAuthLayerBuilder::from_variables(|name| variables.get(name).map(Into::into))?.build()
 }
 
-fn builder() -> Builder {
-    Builder::new(Client::confidential("osc_id", "a secret of more than thirty-two characters"))
+fn builder() -> OscAuthLayerBuilder {
+    OscAuthLayerBuilder::new(OAuthClient::confidential(
+        "osc_id",
+        "a secret of more than thirty-two characters",
+    ))
 }
 
-fn problem(builder: Builder) -> String {
+fn problem(builder: OscAuthLayerBuilder) -> String {
     builder.build().expect_err("must not build").to_string()
 }
 
@@ -147,16 +150,18 @@ fn contradictory_and_unsafe_settings_are_refused() {
         ),
         (builder().authorization_param("hint", "é".repeat(100)), "authorization_param"),
         (
-            Builder::new(Client::public("cli")).auth_method(ClientAuthMethod::ClientSecretPost),
+            OscAuthLayerBuilder::new(OAuthClient::public("cli"))
+                .auth_method(ClientAuthMethod::ClientSecretPost),
             "CLIENT_SECRET",
         ),
         (
-            Builder::new(Client::register("App")).auth_method(ClientAuthMethod::ClientSecretPost),
+            OscAuthLayerBuilder::new(OAuthClient::register("App"))
+                .auth_method(ClientAuthMethod::ClientSecretPost),
             "Leave it out",
         ),
-        (Builder::new(Client::public(" ")), "CLIENT_ID"),
-        (Builder::new(Client::confidential("id", "")), "CLIENT_SECRET"),
-        (Builder::new(Client::register("")), "Client::register"),
+        (OscAuthLayerBuilder::new(OAuthClient::public(" ")), "CLIENT_ID"),
+        (OscAuthLayerBuilder::new(OAuthClient::confidential("id", "")), "CLIENT_SECRET"),
+        (OscAuthLayerBuilder::new(OAuthClient::register("")), "OAuthClient::register"),
     ] {
         let text = problem(builder);
         assert!(text.contains(name) && text.contains(". "), "{text}");
@@ -186,7 +191,7 @@ fn s08_constant_parameters_cannot_replace_the_layers_own() {
 fn s33_debug_output_shows_no_secret() {
     let key = [7_u8; 32];
     let builder = builder().cookie_key(key);
-    let text = format!("{builder:?} {:?}", Client::confidential("id", "hunter2"));
+    let text = format!("{builder:?} {:?}", OAuthClient::confidential("id", "hunter2"));
     assert!(!text.contains("thirty-two") && !text.contains("hunter2") && !text.contains("7, 7"), "{text}");
     let layer = builder.build().unwrap();
     let text = format!("{layer:?}");
@@ -234,7 +239,7 @@ fn session_store_selects_the_store_by_its_scheme() {
     ] {
         let layer = from(&[("CLIENT_ID", "osc_id"), SECRET, ("SESSION_STORE", url)]).expect(url);
         assert!(layer.auth.sessions.backing.is_some(), "{url}");
-        let without_key = Builder::new(Client::public("cli")).store_url(url);
+        let without_key = OscAuthLayerBuilder::new(OAuthClient::public("cli")).store_url(url);
         let error = problem(without_key);
         assert!(error.starts_with("COOKIE_KEY") && error.contains("SESSION_STORE"), "{error}");
     }
@@ -294,7 +299,7 @@ fn the_last_of_store_and_store_url_counts() {
     use crate::store::SessionStore;
     use crate::store::memory::MemoryStore;
 
-    let has_store = |builder: Builder| builder.build().unwrap().auth.sessions.backing.is_some();
+    let has_store = |builder: OscAuthLayerBuilder| builder.build().unwrap().auth.sessions.backing.is_some();
     assert!(has_store(builder().store_url("nonsense").store(MemoryStore::new())));
     assert!(!has_store(builder().store(MemoryStore::new()).store_url("memory:")));
     assert!(problem(builder().store(MemoryStore::new()).store_url("nonsense")).starts_with("SESSION_STORE"));

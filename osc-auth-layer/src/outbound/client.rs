@@ -10,7 +10,7 @@ use super::headers::{attach, clean};
 use super::rejected::{Next, next};
 use super::{Origin, Outbound};
 use crate::error::ConfigError;
-use crate::network::with_causes;
+use crate::redact::with_causes;
 use crate::sessions::OscSession;
 
 /// The default time limit of a request, its body included.

@@ -9,7 +9,7 @@ use http::StatusCode;
 use super::Language;
 use super::built_in::{SCRIPT, escape};
 
-/// The contents of a page of the layer, for a [`page_renderer`](crate::Builder::page_renderer).
+/// The contents of a page of the layer, for a [`page_renderer`](crate::OscAuthLayerBuilder::page_renderer).
 ///
 /// All texts are plain text in the [`language`](Self::language) of the page. Some contain a name or a host that somebody else
 /// chose, so escape them, as template libraries do.
@@ -59,12 +59,12 @@ impl Page {
         &self.actions
     }
 
-    /// Returns the name of the app: the one of [`app_name`](crate::Builder::app_name), if there is one.
+    /// Returns the name of the app: the one of [`app_name`](crate::OscAuthLayerBuilder::app_name), if there is one.
     pub fn app_name(&self) -> Option<&str> {
         self.app_name.as_deref()
     }
 
-    /// Returns the address of the app's first page: the one of [`app_home`](crate::Builder::app_home), as the browser sees it.
+    /// Returns the address of the app's first page: the one of [`app_home`](crate::OscAuthLayerBuilder::app_home), as the browser sees it.
     pub fn home(&self) -> &str {
         &self.home
     }
@@ -98,7 +98,7 @@ impl PageAction {
         &self.label
     }
 
-    /// Returns the target: a path of the app, or the address of [`app_home`](crate::Builder::app_home).
+    /// Returns the target: a path of the app, or the address of [`app_home`](crate::OscAuthLayerBuilder::app_home).
     ///
     /// Turbo and htmx must not fetch it. Give the link the attributes `data-turbo="false"` and `hx-boost="false"` if your pages
     /// use them.
@@ -112,7 +112,7 @@ impl PageAction {
     }
 }
 
-/// The HTML of a page that a [`page_renderer`](crate::Builder::page_renderer) returns. A `String` converts into one.
+/// The HTML of a page that a [`page_renderer`](crate::OscAuthLayerBuilder::page_renderer) returns. A `String` converts into one.
 ///
 /// ```
 /// use osc_auth_layer::PageHtml;
@@ -127,7 +127,7 @@ pub struct PageHtml {
 }
 
 impl PageHtml {
-    /// Makes a page with the default `Content-Security-Policy` of [`page_renderer`](crate::Builder::page_renderer).
+    /// Makes a page with the default `Content-Security-Policy` of [`page_renderer`](crate::OscAuthLayerBuilder::page_renderer).
     pub fn new(html: impl Into<String>) -> Self {
         Self { html: html.into(), policy: None }
     }

@@ -266,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn optional_makes_every_path_public() {
+    fn allow_anonymous_makes_every_path_public() {
         let paths = PublicPaths { every: true, ..PublicPaths::default() };
         assert!(paths.matches("/anything/../at/all"));
     }

@@ -105,10 +105,10 @@ mod tests {
     use super::*;
     use unicode_normalization::UnicodeNormalization;
 
-    use crate::{Client, OscAuthLayer};
+    use crate::{OAuthClient, OscAuthLayer};
 
     fn lands(target: &str) -> bool {
-        let layer = OscAuthLayer::builder(Client::public("cli")).build().unwrap();
+        let layer = OscAuthLayer::builder(OAuthClient::public("cli")).build().unwrap();
         checked(target, &layer.auth.config, "/app").is_some()
     }
 
@@ -210,7 +210,7 @@ mod tests {
 
     #[test]
     fn a_page_that_is_too_long_loses_its_query_and_then_counts_as_none() {
-        let layer = OscAuthLayer::builder(Client::public("cli")).build().unwrap();
+        let layer = OscAuthLayer::builder(OAuthClient::public("cli")).build().unwrap();
         let landing = |target: &str| landing(target, &layer.auth.config, "").map(str::to_owned);
         let longest = format!("/{}", "a".repeat(LONGEST - 1));
         assert_eq!(landing(&longest).as_ref(), Some(&longest));

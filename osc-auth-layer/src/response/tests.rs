@@ -4,10 +4,10 @@ use http::Request;
 
 use super::texts::tests::{FOREIGN, refusals};
 use super::*;
-use crate::{Client, OscAuthLayer};
+use crate::{OAuthClient, OscAuthLayer};
 
 fn plain() -> OscAuthLayer {
-    OscAuthLayer::builder(Client::public("cli")).build().unwrap()
+    OscAuthLayer::builder(OAuthClient::public("cli")).build().unwrap()
 }
 
 /// Returns the answer of a layer to a request for `/reports/7` with these headers.

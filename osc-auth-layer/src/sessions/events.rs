@@ -19,7 +19,7 @@ use super::{Claims, OscUser, Session, SessionId, Sessions};
 /// One of the app's functions.
 pub(crate) type Listener = Arc<dyn Fn(&SessionEvent) + Send + Sync>;
 
-/// Tells that a session began or ended. Passed to the functions of [`Builder::on_session_event`](crate::Builder::on_session_event).
+/// Tells that a session began or ended. Passed to the functions of [`OscAuthLayerBuilder::on_session_event`](crate::OscAuthLayerBuilder::on_session_event).
 ///
 /// It contains no token and no cookie.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -77,14 +77,14 @@ pub enum EndReason {
     RefreshRefused,
     /// A refresh brought a token of another user or workspace.
     UserChanged,
-    /// [`Builder::authorize`](crate::Builder::authorize) or
-    /// [`allowed_workspaces`](crate::Builder::allowed_workspaces) no longer admits the user.
+    /// [`OscAuthLayerBuilder::authorize`](crate::OscAuthLayerBuilder::authorize) or
+    /// [`allowed_workspaces`](crate::OscAuthLayerBuilder::allowed_workspaces) no longer admits the user.
     NotAllowed,
     /// No browser received the session, because it closed the connection before the sign-in was complete.
     Undelivered,
     /// The idle or the absolute timeout passed.
     Expired,
-    /// The table of a process without a store was full ([`Builder::max_sessions`](crate::Builder::max_sessions)).
+    /// The table of a process without a store was full ([`OscAuthLayerBuilder::max_sessions`](crate::OscAuthLayerBuilder::max_sessions)).
     Evicted,
 }
 

@@ -205,7 +205,7 @@ pub enum SessionErrorKind {
 }
 
 impl SessionErrorKind {
-    /// True if there is no other token to try with.
+    /// Returns true if there is no other token to try with.
     #[cfg(feature = "client")]
     pub(crate) fn is_about_the_token(self) -> bool {
         matches!(self, Self::NotRefreshable | Self::FreshTokenRejected)

@@ -271,13 +271,13 @@ impl Sessions {
         Ok(live)
     }
 
-    /// Starts no further refresh and waits for the tasks under way. Returns true if all ended before `deadline`.
-    pub(crate) async fn shut_down(&self, deadline: Duration) -> bool {
+    /// Starts no further refresh and waits for the tasks under way. Returns true if all ended within `timeout`.
+    pub(crate) async fn shut_down(&self, timeout: Duration) -> bool {
         // Refreshes that wait for a permit give up. Those with a permit go on.
         self.permits.close();
         self.marking.close();
         self.stopping.send_replace(true);
         let ended = Box::pin(self.tasks.ended());
-        matches!(select(ended, self.clock.sleep(deadline)).await, Either::Left(_))
+        matches!(select(ended, self.clock.sleep(timeout)).await, Either::Left(_))
     }
 }

@@ -146,7 +146,7 @@ impl UserSessions {
     }
 
     /// Ends all sessions of the user. The user may sign in again; to prevent that, see
-    /// [`Builder::authorize`](crate::Builder::authorize).
+    /// [`OscAuthLayerBuilder::authorize`](crate::OscAuthLayerBuilder::authorize).
     ///
     /// # Errors
     /// Those of [`list`](Self::list). Some sessions may have ended then.

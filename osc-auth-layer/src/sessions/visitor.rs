@@ -6,7 +6,7 @@ use http::Extensions;
 
 use super::{OscToken, Side};
 
-/// Says who sends a request, on a [public path](crate::Builder::public_path) too.
+/// Says who sends a request, on a [public path](crate::OscAuthLayerBuilder::public_path) too.
 ///
 /// `Option<OscToken>` is `None` both without a session and in an outage. This type tells the two apart, so that a page does not
 /// offer *Sign in* to a user who is signed in.

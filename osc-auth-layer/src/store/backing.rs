@@ -12,7 +12,7 @@ use parking_lot::Mutex;
 use super::coherence::BeforeRead;
 use super::{Coherence, Found, RecordName, SessionStore, StoreError, Swap, Swapped, Version};
 use crate::clock::{Clock, Moment, Timestamp};
-use crate::redact::line;
+use crate::redact::with_causes;
 use crate::seldom::Seldom;
 
 /// The longest time for an operation, whatever limit the store sets itself.
@@ -184,7 +184,7 @@ impl Backing {
         if let Err(error) = &result
             && self.log.is_due(self.clock.now().into())
         {
-            let error = line(&error.to_string(), 300);
+            let error = with_causes(error);
             tracing::error!(%error, "The session store failed. Sessions are unavailable until it works again.");
         }
         result

@@ -36,7 +36,7 @@ const MANY: u8 = 16;
 /// `node` connects to the store as one node of an app does. It is called twice, and must connect to the same data both times.
 /// The store may contain entries already, because the test uses random keys. Use a multi-threaded runtime, which finds most faults.
 ///
-/// If the store uses a [`Watcher`](crate::Watcher), test it against a server that sends notifications.
+/// If the store uses a [`Watcher`](crate::store::Watcher), test it against a server that sends notifications.
 ///
 /// Not tested: that a failing store returns errors.
 ///
@@ -98,7 +98,7 @@ fn ok<'s, T: 's>(operation: StoreFuture<'s, T>) -> impl Future<Output = T> + 's 
     async move {
         match tokio::time::timeout(PATIENCE, operation).await {
             Ok(Ok(answer)) => answer,
-            Ok(Err(error)) => panic!("{error} ({caller})"),
+            Ok(Err(error)) => panic!("{error:?} ({caller})"),
             Err(_) => panic!("an operation ends within two seconds: this one did not ({caller})"),
         }
     }

@@ -1,29 +1,31 @@
 //! A session store in memory, for tests. Several layers can share it as the nodes of an app share Redis.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod entries;
+
 use std::fmt;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use serde_json::Value;
 use tokio::sync::watch;
 
+use self::entries::Entries;
 use super::{Entry, Found, SessionStore, StoreError, StoreFuture, Swap, Swapped, Version, Watcher, Watching};
 use crate::clock::{Clock, SystemClock, Timestamp};
 
-/// Keeps sessions in memory, to test apps that run on several nodes. Clones are the same [`SessionStore`](crate::SessionStore).
+/// Keeps sessions in memory, to test apps that run on several nodes. Clones are the same [`SessionStore`](crate::store::SessionStore).
 ///
 /// A test can make it fail, stop its notifications, take it back to an older state, and count its operations.
 ///
 /// ```
-/// use osc_auth_layer::{Client, OscAuthLayer, test_util::{MemoryStore, TestToken}};
+/// use osc_auth_layer::{OAuthClient, OscAuthLayer, test_util::{MemoryStore, TestToken}};
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), osc_auth_layer::ConfigError> {
 /// let store = MemoryStore::new();
 /// let node = || {
-///     let client = Client::confidential("id", "a secret of 32 characters or more");
+///     let client = OAuthClient::confidential("id", "a secret of 32 characters or more");
 ///     OscAuthLayer::builder(client).store(store.clone()).build()
 /// };
 /// let (one, other) = (node()?, node()?);
@@ -50,53 +52,6 @@ struct State {
     watching: Vec<Watching>,
     is_down: bool,
     operations: usize,
-}
-
-/// The entries, each with its group. The indexes spare each operation a search through all entries.
-#[derive(Clone, Default)]
-struct Entries {
-    by_key: BTreeMap<String, (Entry, Option<String>)>,
-    by_expiry: BTreeSet<(SystemTime, String)>,
-    by_group: BTreeSet<(String, String)>,
-}
-
-/// How many expired entries each operation removes. Two, so that a store shrinks again after a burst.
-const FORGOTTEN_EACH_TIME: usize = 2;
-
-impl Entries {
-    fn get(&self, key: &str) -> Option<&Entry> {
-        self.by_key.get(key).map(|(entry, _)| entry)
-    }
-
-    fn remove(&mut self, key: &str) {
-        if let Some((entry, group)) = self.by_key.remove(key) {
-            self.by_expiry.remove(&(entry.expires_at, key.to_owned()));
-            group.map(|group| self.by_group.remove(&(group, key.to_owned())));
-        }
-    }
-
-    fn put(&mut self, key: &str, entry: Entry, group: Option<&str>) {
-        self.remove(key);
-        self.by_expiry.insert((entry.expires_at, key.to_owned()));
-        self.by_group.extend(group.map(|group| (group.to_owned(), key.to_owned())));
-        self.by_key.insert(key.to_owned(), (entry, group.map(str::to_owned)));
-    }
-
-    /// Removes the entry of this key if it has expired, and some others that have.
-    fn forget_expired(&mut self, key: &str, now: SystemTime) -> usize {
-        let own = self.get(key).filter(|entry| entry.expires_at <= now).map(|_| key.to_owned());
-        let others = self.by_expiry.iter().take(FORGOTTEN_EACH_TIME);
-        let others = others.take_while(|(expires_at, _)| *expires_at <= now).map(|(_, key)| key.clone());
-        let expired: Vec<_> = own.into_iter().chain(others).collect();
-        expired.iter().for_each(|key| self.remove(key));
-        expired.len()
-    }
-
-    fn members(&self, group: &str, now: SystemTime) -> Vec<String> {
-        let from = self.by_group.range((group.to_owned(), String::new())..);
-        let members = from.take_while(|(of, _)| of == group).map(|(_, key)| key);
-        members.filter(|key| self.get(key).is_some_and(|entry| now < entry.expires_at)).cloned().collect()
-    }
 }
 
 /// Holds the contents of a [`MemoryStore`] at one moment.
@@ -336,22 +291,6 @@ impl fmt::Debug for Snapshot {
 mod tests {
     use super::*;
     use crate::store::contract;
-
-    #[test]
-    fn an_operation_removes_few_expired_entries_and_finds_none() {
-        let (mut entries, at) =
-            (Entries::default(), |seconds| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds));
-        let entry =
-            |expires_at| Entry { version: Version::from_bytes([0; 16]), value: Vec::new(), expires_at };
-        (0..1_000).for_each(|number| entries.put(&number.to_string(), entry(at(10)), Some("ada")));
-        entries.put("later", entry(at(20)), Some("ada"));
-        assert!(entries.forget_expired("999", at(10)) <= FORGOTTEN_EACH_TIME + 1);
-        assert!(entries.get("999").is_none());
-        assert_eq!(entries.members("ada", at(10)), ["later"]);
-        while entries.forget_expired("", at(10)) > 0 {}
-        let left = (entries.by_key.len(), entries.by_expiry.len(), entries.by_group.len());
-        assert_eq!(left, (1, 1, 1));
-    }
 
     #[tokio::test(flavor = "multi_thread")]
     async fn it_keeps_every_promise_with_and_without_notifications() {

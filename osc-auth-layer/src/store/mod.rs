@@ -1,4 +1,24 @@
-//! The sessions that several nodes share: the store, the sealing of its values, and the notifications of its changes.
+//! Session stores: where sessions are kept so that they survive a restart and several nodes can share them.
+//!
+//! Name a store with [`store_url`](crate::OscAuthLayerBuilder::store_url), or make one and pass it to
+//! [`store`](crate::OscAuthLayerBuilder::store). For a database that has no store here, implement [`SessionStore`].
+//!
+//! | store | feature | suits |
+//! |---|---|---|
+#![cfg_attr(
+    feature = "sqlite",
+    doc = "| [`SqliteStore`] | `sqlite` | one node, with its file on a local disk |"
+)]
+#![cfg_attr(
+    feature = "postgres",
+    doc = "| [`PostgresStore`] | `postgres` | several nodes that have a PostgreSQL already |"
+)]
+#![cfg_attr(
+    feature = "redis",
+    doc = "| [`RedisStore`] | `redis` | several nodes, and the least work for the store |"
+)]
+//!
+//! The layer seals every record, so a store holds no token that its reader could use.
 
 mod backing;
 mod coherence;
@@ -24,8 +44,15 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 pub(crate) use self::backing::Backing;
 pub(crate) use self::coherence::{BeforeRead, Coherence};
+#[cfg(feature = "redis")]
+pub use self::redis::RedisStore;
 pub(crate) use self::seal::{Keyring, RecordKey, RecordName, SealingKey, framed};
+#[cfg(feature = "postgres")]
+pub use self::sql::postgres::PostgresStore;
+#[cfg(feature = "sqlite")]
+pub use self::sql::sqlite::SqliteStore;
 pub use self::watcher::{Watcher, Watching};
+use crate::redact::with_causes;
 use crate::secret::random_bytes;
 
 /// The future that the methods of a [`SessionStore`] return.
@@ -155,6 +182,8 @@ pub enum Swapped {
 }
 
 /// Says that the store is unreachable or sent a malformed answer. The operation may or may not have taken effect.
+///
+/// `source()` is the cause, and `Debug` shows both.
 pub struct StoreError(Box<dyn Error + Send + Sync>);
 
 impl StoreError {
@@ -167,13 +196,13 @@ impl StoreError {
 
 impl fmt::Display for StoreError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the session store failed: {}", self.0)
+        f.write_str("the session store failed")
     }
 }
 
 impl fmt::Debug for StoreError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
+        f.write_str(&with_causes(self))
     }
 }
 

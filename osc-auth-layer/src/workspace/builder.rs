@@ -105,7 +105,7 @@ impl ContextBuilder {
     }
 
     /// Changes the HTTP client: a proxy, further root certificates, a user agent, … The limits are those of
-    /// [`Builder::configure_http`](crate::Builder::configure_http).
+    /// [`OscAuthLayerBuilder::configure_http`](crate::OscAuthLayerBuilder::configure_http).
     pub fn configure_http<F>(mut self, configure: F) -> Self
     where
         F: FnOnce(reqwest::ClientBuilder) -> reqwest::ClientBuilder + Send + 'static,

@@ -118,7 +118,7 @@ impl OscContext {
         let of_engine = |engine: &Sessions| engine.extensions.get::<Platform>().cloned();
         let platform = self.part(doing, of_engine, |bare| Some(bare.platform.clone()))?;
         platform.ok_or_else(|| {
-            let why = "no platform is known for this issuer; set OSC_PLATFORM (or Builder::platform) to its base URL";
+            let why = "no platform is known for this issuer; set OSC_PLATFORM (or platform on the builder) to its base URL";
             doing.error(ContextErrorKind::NotConfigured, why)
         })
     }

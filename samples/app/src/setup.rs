@@ -4,7 +4,8 @@ use std::env;
 
 #[cfg(feature = "mock")]
 use mock_osc::MockOsc;
-use osc_auth_layer::{Builder, ConfigError, OscAuthLayer, RedisStore};
+use osc_auth_layer::store::RedisStore;
+use osc_auth_layer::{ConfigError, OscAuthLayer, OscAuthLayerBuilder};
 use tokio::net::TcpListener;
 
 /// Any error of the start.
@@ -22,11 +23,11 @@ const NOT_WITH_THE_MOCK: [&str; 5] = ["PORT", "PUBLIC_URL", "OSC_HOSTNAME", "SES
 ///
 /// # Errors
 /// If a setting is missing or invalid.
-pub async fn configure() -> Result<Builder, AnyError> {
+pub async fn configure() -> Result<OscAuthLayerBuilder, AnyError> {
     Ok(with_client().await?.app_color("#0b6a62"))
 }
 
-async fn with_client() -> Result<Builder, AnyError> {
+async fn with_client() -> Result<OscAuthLayerBuilder, AnyError> {
     #[cfg(feature = "mock")]
     if variable("CLIENT_ID").is_none() && variable("OSC_APP_NAME").is_none() {
         return with_mock().await;
@@ -35,7 +36,7 @@ async fn with_client() -> Result<Builder, AnyError> {
     if variable("SESSION_STORE").is_some() { Ok(auth) } else { with_default_store(auth) }
 }
 
-fn with_default_store(auth: Builder) -> Result<Builder, AnyError> {
+fn with_default_store(auth: OscAuthLayerBuilder) -> Result<OscAuthLayerBuilder, AnyError> {
     match variable("REDIS_URL").map(|url| RedisStore::from_url(&url)) {
         Some(Ok(store)) => return Ok(auth.store(store)),
         Some(Err(ConfigError::Invalid { problem, remedy, .. })) => {
@@ -57,7 +58,7 @@ fn with_default_store(auth: Builder) -> Result<Builder, AnyError> {
 }
 
 #[cfg(feature = "mock")]
-async fn with_mock() -> Result<Builder, AnyError> {
+async fn with_mock() -> Result<OscAuthLayerBuilder, AnyError> {
     if let Some(name) = NOT_WITH_THE_MOCK.into_iter().find(|name| variable(name).is_some()) {
         return Err(refused(&format!("{name} is set")));
     }
@@ -72,7 +73,7 @@ async fn with_mock() -> Result<Builder, AnyError> {
     println!(
         "CLIENT_ID is not set. Using a mock of Open Source Cloud at {issuer}. Of the settings, only BIND is used."
     );
-    let client = osc_auth_layer::Client::confidential(mock.client_id(), mock.client_secret());
+    let client = osc_auth_layer::OAuthClient::confidential(mock.client_id(), mock.client_secret());
     Ok(OscAuthLayer::builder(client).issuer(issuer).platform(mock.platform()))
 }
 

@@ -12,7 +12,8 @@ use axum::{Json, Router};
 use osc_auth_layer::axum::OscForm;
 use osc_auth_layer::workspace::TokenBalance;
 use osc_auth_layer::{
-    Builder, ConfigError, ContextError, DrainLayer, OscAuthLayer, OscContext, OscToken, OscVisitor,
+    ConfigError, ContextError, DrainLayer, OscAuthLayer, OscAuthLayerBuilder, OscContext, OscToken,
+    OscVisitor,
 };
 use osc_sample_app::{Answer, AnyError, App, Creation, HEADERS, SCRIPT};
 use serde::Deserialize;
@@ -47,12 +48,12 @@ async fn run() -> Result<(), AnyError> {
         () = async { osc_sample_app::signal().await; osc_sample_app::patience().await } => {}
     }
     // A running refresh has used up the session's refresh token. Wait until its new tokens are stored.
-    auth.shutdown(Duration::from_secs(30)).await;
+    auth.shutdown(Duration::from_secs(30)).await?;
     Ok(())
 }
 
 /// Adds the public paths to the layer's settings. Every other path needs a session.
-fn protecting(auth: Builder) -> Result<OscAuthLayer, ConfigError> {
+fn protecting(auth: OscAuthLayerBuilder) -> Result<OscAuthLayer, ConfigError> {
     let auth = auth.public_path("/").public_path("/healthz").public_path("/session.js");
     auth.redirect_to_signin().build()
 }

@@ -4,14 +4,14 @@ use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{Request, StatusCode, header};
 use mock_osc::{Endpoint, Fault, MockOsc, SignedIn};
-use osc_auth_layer::{Client, OscAuthLayer, OscToken};
+use osc_auth_layer::{OAuthClient, OscAuthLayer, OscToken};
 use tower::ServiceExt;
 
 use crate::{protecting, router};
 
 async fn start() -> (MockOsc, Router) {
     let osc = MockOsc::builder().start().await.expect("the mock starts");
-    let auth = OscAuthLayer::builder(Client::confidential(osc.client_id(), osc.client_secret()))
+    let auth = OscAuthLayer::builder(OAuthClient::confidential(osc.client_id(), osc.client_secret()))
         .issuer(osc.issuer())
         .platform(osc.platform())
         .public_url("http://localhost:3000");

@@ -12,7 +12,7 @@ use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use osc_auth_layer::{
-    Builder, ConfigError, ContextError, DrainBody, DrainLayer, OscAuthLayer, OscToken, OscVisitor,
+    ConfigError, ContextError, DrainBody, DrainLayer, OscAuthLayer, OscAuthLayerBuilder, OscToken, OscVisitor,
 };
 use osc_sample_app::{Answer, AnyError, App, Creation, HEADERS, SCRIPT};
 use serde_json::{Value, json};
@@ -78,12 +78,12 @@ async fn run() -> Result<(), AnyError> {
         () = osc_sample_app::patience() => {}
     }
     // A running refresh has used up the session's refresh token. Wait until its new tokens are stored.
-    auth.shutdown(Duration::from_secs(30)).await;
+    auth.shutdown(Duration::from_secs(30)).await?;
     Ok(())
 }
 
 /// Adds the public paths to the layer's settings. Every other path needs a session.
-fn protecting(auth: Builder) -> Result<OscAuthLayer, ConfigError> {
+fn protecting(auth: OscAuthLayerBuilder) -> Result<OscAuthLayer, ConfigError> {
     let auth = auth.public_path("/").public_path("/healthz").public_path("/session.js");
     auth.redirect_to_signin().build()
 }

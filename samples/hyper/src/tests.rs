@@ -3,14 +3,14 @@
 use http::{Request, StatusCode};
 use http_body_util::BodyExt;
 use mock_osc::MockOsc;
-use osc_auth_layer::{Client, OscAuthLayer};
+use osc_auth_layer::{OAuthClient, OscAuthLayer};
 use tower::ServiceExt;
 
 use crate::{protecting, service};
 
 async fn start() -> (MockOsc, OscAuthLayer) {
     let osc = MockOsc::builder().start().await.expect("the mock starts");
-    let auth = OscAuthLayer::builder(Client::confidential(osc.client_id(), osc.client_secret()))
+    let auth = OscAuthLayer::builder(OAuthClient::confidential(osc.client_id(), osc.client_secret()))
         .issuer(osc.issuer())
         .platform(osc.platform())
         .public_url("http://localhost:3000");

@@ -1,4 +1,4 @@
-//! What keeps the properties. A test takes one guard out at a time, and the checker must then find a property that fails.
+//! The rules that keep the properties. A test takes one guard out at a time, and the checker must then find a property that fails.
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Guard {

@@ -189,7 +189,7 @@ pub(crate) struct State {
     pub(crate) seen: Seen,
 }
 
-/// What happened so far.
+/// The events of a run so far that a property asks for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Seen {
     /// A fault that may cost tokens, or the session, whatever the nodes do.

@@ -11,7 +11,7 @@ use http::header::{
     CONTENT_ENCODING, COOKIE, ORIGIN,
 };
 use mock_osc::MockOsc;
-use osc_auth_layer::{Client, OscAuthLayer};
+use osc_auth_layer::{OAuthClient, OscAuthLayer};
 
 use crate::frameworks::{axum, hyper, leptos, poem, salvo, service_builder, steer, tonic, tower_http, warp};
 use crate::tour::{Call, Visitor};
@@ -112,7 +112,7 @@ async fn the_layers_of_tower_http_work_around_this_one() {
 }
 
 fn layer_for(osc: &MockOsc) -> OscAuthLayer {
-    let client = Client::confidential(osc.client_id(), osc.client_secret());
+    let client = OAuthClient::confidential(osc.client_id(), osc.client_secret());
     OscAuthLayer::builder(client).issuer(osc.issuer()).build().expect("a valid configuration")
 }
 

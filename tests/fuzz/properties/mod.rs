@@ -37,15 +37,15 @@ pub use self::redis_answer::redis_answer;
 pub use self::return_to::return_to;
 pub use self::session_cookie::session_cookie;
 pub use self::token_answer::token_answer;
-use crate::{Builder, Client, Clock, OscAuthLayer};
+use crate::{Clock, OAuthClient, OscAuthLayer, OscAuthLayerBuilder};
 
 const CLIENT_ID: &str = "cli";
 /// Nothing listens at this address, so a request to the provider fails at once.
 const ISSUER: &str = "http://127.0.0.1:1";
 const PUBLIC_URL: &str = "https://app.example";
 
-fn layer(configure: impl FnOnce(Builder) -> Builder) -> OscAuthLayer {
-    let builder = OscAuthLayer::builder(Client::public(CLIENT_ID))
+fn layer(configure: impl FnOnce(OscAuthLayerBuilder) -> OscAuthLayerBuilder) -> OscAuthLayer {
+    let builder = OscAuthLayer::builder(OAuthClient::public(CLIENT_ID))
         .issuer(ISSUER)
         .cookie_key([7; 32])
         .clock(StandingClock);

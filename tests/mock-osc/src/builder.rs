@@ -23,7 +23,7 @@ use crate::world::World;
 /// Sets up a [`MockOsc`]. [`MockOsc::builder`] returns one.
 #[derive(Clone, Debug)]
 #[must_use = "nothing listens before `start`"]
-pub struct Builder {
+pub struct MockOscBuilder {
     address: IpAddr,
     port: u16,
     issuer: Option<String>,
@@ -34,7 +34,7 @@ pub struct Builder {
     pub(crate) settings: Settings,
 }
 
-impl Builder {
+impl MockOscBuilder {
     pub(crate) fn new() -> Self {
         Self {
             address: IpAddr::V4(Ipv4Addr::LOCALHOST),
@@ -72,15 +72,6 @@ impl Builder {
     /// Sets the lifetime of access tokens. Default: one hour.
     pub fn token_ttl(mut self, ttl: Duration) -> Self {
         self.settings.token_ttl = ttl;
-        self
-    }
-
-    /// Sets the length of access tokens in characters. Default: 900, as on OSC.
-    ///
-    /// A token may be one character shorter, because base64 does not have every length. A JWT is never
-    /// shorter than its claims, which take about 350 characters.
-    pub fn access_token_length(mut self, length: usize) -> Self {
-        self.settings.access_token.length = length;
         self
     }
 

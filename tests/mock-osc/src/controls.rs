@@ -113,7 +113,7 @@ impl MockOsc {
         self.with_world(|world| world.settings.access_token.claims.insert(name.to_owned(), value));
     }
 
-    /// Undoes [`set_claim`](Self::set_claim) and [`Builder::claim`](crate::Builder::claim).
+    /// Undoes [`set_claim`](Self::set_claim) and [`MockOscBuilder::claim`](crate::MockOscBuilder::claim).
     pub fn clear_claims(&self) {
         self.with_world(|world| world.settings.access_token.claims.clear());
     }
@@ -135,7 +135,7 @@ impl MockOsc {
     }
 
     /// Sets the delay of an endpoint's answers from now on; zero removes it. See
-    /// [`Builder::delay`](crate::Builder::delay).
+    /// [`MockOscBuilder::delay`](crate::MockOscBuilder::delay).
     pub fn set_delay(&self, endpoint: Endpoint, delay: Duration) {
         self.with_world(|world| world.settings.delays.insert(endpoint, delay));
     }

@@ -43,7 +43,7 @@
 //! | the API of a service | its `apiUrl`, from the catalog | `api-SERVICE.auto.SITE.osaas.io` |
 //!
 //! The mock's own address serves every part at its path. A request whose `Host` is one of OSC's names reaches the same part
-//! without the first segment of the path. [`Builder::api_site`] sets the site.
+//! without the first segment of the path. [`MockOscBuilder::api_site`] sets the site.
 //!
 //! # Strictness
 //!
@@ -51,12 +51,12 @@
 //!
 //! - PKCE with S256 is mandatory.
 //! - A code is good for one use and expires after 60 seconds.
-//! - Redirect URIs must be registered; see [`Builder::loose_redirect_uris`].
-//! - Refresh tokens rotate, and a second use revokes the grant; see [`Builder::rotation`] and [`Builder::refresh_grace`].
+//! - Redirect URIs must be registered; see [`MockOscBuilder::loose_redirect_uris`].
+//! - Refresh tokens rotate, and a second use revokes the grant; see [`MockOscBuilder::rotation`] and [`MockOscBuilder::refresh_grace`].
 //! - Each kind of token is accepted by its own hosts only. [`MockOsc::stray_tokens`] returns the requests that sent one
 //!   elsewhere.
 //!
-//! Two users can sign in: `ada` and `grace`. [`Builder::user`] replaces them. The mock asks for no password, so it listens
+//! Two users can sign in: `ada` and `grace`. [`MockOscBuilder::user`] replaces them. The mock asks for no password, so it listens
 //! on 127.0.0.1 by default.
 //!
 //! # Layout
@@ -97,7 +97,7 @@ mod watch;
 mod words;
 mod world;
 
-pub use builder::Builder;
+pub use builder::MockOscBuilder;
 pub use decision::DecisionError;
 pub use delay::Delay;
 pub use endpoint::Endpoint;

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use lexopt::prelude::*;
-use mock_osc::{Builder, Delay, Endpoint, MockOsc, Rotation};
+use mock_osc::{Delay, Endpoint, MockOsc, MockOscBuilder, Rotation};
 
 const HELP: &str = "\
 A mock of Open Source Cloud: its identity provider and its platform, in memory.
@@ -107,7 +107,7 @@ async fn stopped() -> io::Result<()> {
 }
 
 /// Returns `None` if help was requested.
-fn parse(mut arguments: lexopt::Parser) -> Result<Option<Builder>, lexopt::Error> {
+fn parse(mut arguments: lexopt::Parser) -> Result<Option<MockOscBuilder>, lexopt::Error> {
     // The same client at every start, so that an app's settings stay right when the mock is restarted.
     let mut builder = MockOsc::builder()
         .port(4000)
@@ -134,7 +134,7 @@ struct Consent {
 }
 
 impl Consent {
-    fn apply(self, builder: Builder) -> Builder {
+    fn apply(self, builder: MockOscBuilder) -> MockOscBuilder {
         let Some(wanted) = self.wanted else { return builder };
         let account = wanted.or(self.first_user).unwrap_or_else(|| "ada".to_owned());
         match account.split_once('/') {
@@ -146,10 +146,10 @@ impl Consent {
 
 fn option(
     name: &str,
-    builder: Builder,
+    builder: MockOscBuilder,
     consent: &mut Consent,
     arguments: &mut lexopt::Parser,
-) -> Result<Builder, lexopt::Error> {
+) -> Result<MockOscBuilder, lexopt::Error> {
     Ok(match name {
         "port" => builder.port(arguments.value()?.parse()?),
         "address" => builder.address(arguments.value()?.parse()?),

@@ -4,7 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
-use crate::builder::Builder;
+use crate::builder::MockOscBuilder;
 use crate::endpoint::Endpoint;
 use crate::fault::Fault;
 use crate::lock;
@@ -29,8 +29,8 @@ pub struct MockOsc {
 
 impl MockOsc {
     /// Returns a builder that sets up a mock.
-    pub fn builder() -> Builder {
-        Builder::new()
+    pub fn builder() -> MockOscBuilder {
+        MockOscBuilder::new()
     }
 
     pub(crate) fn new(

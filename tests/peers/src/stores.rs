@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Instant;
 
-use osc_auth_layer::{PostgresStore, RedisStore, SqliteStore};
+use osc_auth_layer::store::{PostgresStore, RedisStore, SqliteStore};
 use sqlx::sqlite as ours;
 use tower_sessions_14::{CachingSessionStore, SessionStore};
 use tower_sessions_moka_store::MokaStore;
@@ -93,7 +93,7 @@ async fn in_redis(addr: SocketAddr) -> Vec<Contender> {
 }
 
 async fn contenders(
-    ours: impl osc_auth_layer::SessionStore + Clone,
+    ours: impl osc_auth_layer::store::SessionStore + Clone,
     theirs: impl SessionStore + Clone,
 ) -> Vec<Contender> {
     let [plain, saving, cached] = [(); 3].map(|()| theirs.clone());

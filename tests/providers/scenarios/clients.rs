@@ -1,6 +1,6 @@
 //! Client authentication, and how the layer finds the provider's endpoints.
 
-use osc_auth_layer::Client;
+use osc_auth_layer::OAuthClient;
 use osc_auth_layer::test_util::TestClock;
 
 use crate::provider::{Kind, Proof, Provider, Setup};
@@ -56,7 +56,7 @@ pub(crate) async fn s18_a_public_client(kind: Kind) {
 /// Registers a client that uses one authentication method, and uses it.
 async fn registers(setup: Setup, proof: &str) {
     let clock = TestClock::new();
-    let client = Client::register("An app that registers itself");
+    let client = OAuthClient::register("An app that registers itself");
     let stage = Stage::with(setup, client, clock.clone(), |layer| layer.clock(clock)).await;
     let provider = all_requests(stage, proof).await;
     assert_eq!(provider.asked("registration").await.len(), 1);

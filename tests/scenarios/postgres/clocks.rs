@@ -23,7 +23,7 @@ async fn s59_a_server_whose_clock_jumps_by_hours_signs_nobody_out() {
     // The table goes to the last schema, because the others are not for tables.
     server
         .sql(
-            &osc_auth_layer::PostgresStore::schema()
+            &osc_auth_layer::store::PostgresStore::schema()
                 .replace("osc_auth_sessions ", "public.osc_auth_sessions "),
         )
         .await;

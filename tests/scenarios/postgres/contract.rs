@@ -1,6 +1,6 @@
 //! The contract of session stores, tested on `PostgresStore`.
 
-use osc_auth_layer::PostgresStore;
+use osc_auth_layer::store::PostgresStore;
 use osc_auth_layer::test_util::store_contract;
 use osc_tests::PostgresDatabase;
 use sqlx::postgres::PgPoolOptions;
@@ -21,7 +21,7 @@ async fn a_postgres_store_meets_the_store_contract() {
 async fn a_store_in_the_apps_own_pool_meets_the_contract() {
     let database = PostgresDatabase::create().await;
     let pool = PgPoolOptions::new().max_connections(4).connect(&database.url()).await.expect("a pool");
-    store_contract::run(async || PostgresStore::from_pool(pool.clone()).namespace("app:ä")).await;
+    store_contract::run(async || PostgresStore::from_pool(pool.clone()).with_namespace("app:ä")).await;
     let namespaces = database.sql("SELECT DISTINCT namespace FROM osc_auth_sessions").await;
     assert_eq!(namespaces, ["app:ä"]);
 }
@@ -30,13 +30,13 @@ async fn a_store_in_the_apps_own_pool_meets_the_contract() {
 async fn a_namespace_of_any_length_meets_the_contract() {
     let database = PostgresDatabase::create().await;
     let long = "ä\"' \\".repeat(100);
-    store_contract::run(async || store(&database.url()).namespace(long.clone())).await;
+    store_contract::run(async || store(&database.url()).with_namespace(long.clone())).await;
 }
 
 #[tokio::test]
 async fn namespaces_do_not_see_each_other() {
     let database = PostgresDatabase::create().await;
-    let at = |namespace| store(&database.url()).namespace(namespace);
+    let at = |namespace| store(&database.url()).with_namespace(namespace);
     stores::namespaces_are_apart(&at("one"), &at("other")).await;
 }
 

@@ -1,6 +1,7 @@
 //! Nodes with their sessions in a real PostgreSQL, each behind a proxy.
 
-use osc_auth_layer::{Builder, PostgresStore};
+use osc_auth_layer::OscAuthLayerBuilder;
+use osc_auth_layer::store::PostgresStore;
 use osc_tests::{PostgresServer, Proxy};
 
 use crate::fleet::{Fleet, SetClock, provider};
@@ -20,7 +21,7 @@ impl Cluster {
     pub(super) async fn with(
         server: PostgresServer,
         nodes: usize,
-        configure: impl Fn(usize, Builder, PostgresStore) -> Builder,
+        configure: impl Fn(usize, OscAuthLayerBuilder, PostgresStore) -> OscAuthLayerBuilder,
     ) -> Self {
         let mut proxies = Vec::new();
         for _ in 0..nodes {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use http::StatusCode;
-use osc_auth_layer::{PostgresStore, SessionStore};
+use osc_auth_layer::store::{PostgresStore, SessionStore};
 use osc_tests::{Logs, PostgresDatabase, PostgresServer, Proxy, error_of, soon, token_of};
 use sqlx::postgres::PgPoolOptions;
 use tokio::time::timeout;

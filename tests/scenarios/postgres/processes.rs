@@ -3,9 +3,9 @@
 use mock_osc::MockOsc;
 use osc_tests::{PostgresServer, Sample};
 
-use crate::cluster::load::BRISK;
-use crate::cluster::single_flight::{TTL, one_grant_for_each};
-use crate::cluster::{Cluster, LONG, Place, SHORT, killed, outage, sign_out};
+use crate::processes::load::BRISK;
+use crate::processes::refresh::{TTL, one_grant_for_each};
+use crate::processes::{Cluster, LONG, Place, SHORT, killed, outage, sign_out};
 
 async fn cluster(nodes: usize, ttl: std::time::Duration) -> Cluster {
     let place = Place::Postgres(PostgresServer::start().await);

@@ -4,7 +4,8 @@ use std::time::{Duration, Instant};
 
 use http::StatusCode;
 use mock_osc::MockOsc;
-use osc_auth_layer::{Builder, Clock, RedisStore};
+use osc_auth_layer::store::RedisStore;
+use osc_auth_layer::{Clock, OscAuthLayerBuilder};
 use osc_tests::{EXPIRED, RedisServer, callback, soon, token_of};
 
 use super::cluster::{Cluster, open, plain, provider};
@@ -13,7 +14,10 @@ use super::{assert_refused, records, until};
 const TWO_HOURS: i64 = 2 * 60 * 60 * 1000;
 
 /// Returns three nodes before any sign-in, each two hours apart from the next and from Redis.
-async fn apart(osc: MockOsc, configure: impl Fn(usize, Builder, RedisStore) -> Builder) -> Cluster {
+async fn apart(
+    osc: MockOsc,
+    configure: impl Fn(usize, OscAuthLayerBuilder, RedisStore) -> OscAuthLayerBuilder,
+) -> Cluster {
     let cluster = Cluster::with(RedisServer::start().await, osc, 3, open, configure).await;
     for (at, hours) in [-1, 1, 2].into_iter().enumerate() {
         cluster.node(at).clock.shift(hours * TWO_HOURS);
@@ -87,7 +91,7 @@ const IDLE: Duration = Duration::from_millis(1600);
 #[tokio::test]
 async fn s59_s60_idle_and_absolute_timeouts_use_the_time_of_redis() {
     const ABSOLUTE: Duration = Duration::from_secs(4);
-    let short = |_, layer: Builder, store: RedisStore| {
+    let short = |_, layer: OscAuthLayerBuilder, store: RedisStore| {
         layer.store(store).idle_timeout(IDLE).absolute_timeout(ABSOLUTE)
     };
     let mut cluster = apart(provider().await, short).await.sign_in().await;
@@ -135,7 +139,7 @@ async fn s59_s60_idle_and_absolute_timeouts_use_the_time_of_redis() {
 
 #[tokio::test]
 async fn s60_redis_ends_idle_visitors_but_not_those_on_warm_nodes() {
-    let short = |_, layer: Builder, store: RedisStore| layer.store(store).idle_timeout(IDLE);
+    let short = |_, layer: OscAuthLayerBuilder, store: RedisStore| layer.store(store).idle_timeout(IDLE);
     let redis = RedisServer::start().await;
     let cluster = Cluster::with(redis, provider().await, 2, open, short).await.sign_in().await;
     let start = Instant::now();

@@ -4,7 +4,8 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use mock_osc::MockOsc;
-use osc_auth_layer::{Builder, RedisStore};
+use osc_auth_layer::OscAuthLayerBuilder;
+use osc_auth_layer::store::RedisStore;
 use osc_tests::{Proxy, RedisServer};
 
 pub(super) use crate::fleet::provider;
@@ -18,7 +19,7 @@ pub(super) fn open(_: usize, addr: SocketAddr) -> String {
 }
 
 /// Adds the store to the layer without other settings.
-pub(super) fn plain(_: usize, layer: Builder, store: RedisStore) -> Builder {
+pub(super) fn plain(_: usize, layer: OscAuthLayerBuilder, store: RedisStore) -> OscAuthLayerBuilder {
     layer.store(store)
 }
 
@@ -50,7 +51,8 @@ impl Cluster {
         url: impl Fn(usize, SocketAddr) -> String,
         timeout: Duration,
     ) -> Self {
-        let configure = |_: usize, layer: Builder, store: RedisStore| layer.store(store.timeout(timeout));
+        let configure =
+            |_: usize, layer: OscAuthLayerBuilder, store: RedisStore| layer.store(store.timeout(timeout));
         Self::made(redis, provider().await, nodes, url, configure, SetClock::unhurried).await.sign_in().await
     }
 
@@ -74,7 +76,7 @@ impl Cluster {
         osc: MockOsc,
         nodes: usize,
         url: impl Fn(usize, SocketAddr) -> String,
-        configure: impl Fn(usize, Builder, RedisStore) -> Builder,
+        configure: impl Fn(usize, OscAuthLayerBuilder, RedisStore) -> OscAuthLayerBuilder,
     ) -> Self {
         Self::made(redis, osc, nodes, url, configure, SetClock::default).await
     }
@@ -84,7 +86,7 @@ impl Cluster {
         osc: MockOsc,
         nodes: usize,
         url: impl Fn(usize, SocketAddr) -> String,
-        configure: impl Fn(usize, Builder, RedisStore) -> Builder,
+        configure: impl Fn(usize, OscAuthLayerBuilder, RedisStore) -> OscAuthLayerBuilder,
         clock: impl Fn() -> SetClock,
     ) -> Self {
         let mut proxies = Vec::new();

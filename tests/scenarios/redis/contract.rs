@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use osc_auth_layer::OscAuthLayerBuilder;
+use osc_auth_layer::store::{RedisStore, SessionStore, Swap, Version};
 use osc_auth_layer::test_util::store_contract;
-use osc_auth_layer::{Builder, RedisStore, SessionStore, Swap, Version};
 use osc_tests::{RedisServer, soon};
 
 use super::cluster::{Cluster, open, provider};
@@ -24,7 +25,8 @@ async fn a_redis_store_meets_the_store_contract() {
 async fn a_redis_store_with_namespace_and_password_meets_the_contract() {
     let redis = RedisServer::with(&["--requirepass", "correct horse"]).await;
     let url = redis.url().replace(' ', "%20");
-    store_contract::run(async || RedisStore::from_url(&url).expect("a valid URL").namespace("app:ä")).await;
+    store_contract::run(async || RedisStore::from_url(&url).expect("a valid URL").with_namespace("app:ä"))
+        .await;
     let keys = redis.command(&["KEYS", "*"]).await;
     assert!(!keys.is_empty() && keys.lines().all(|key| key.starts_with("app:ä:")), "{keys}");
 }
@@ -38,7 +40,7 @@ async fn a_redis_store_without_notifications_meets_the_contract() {
 #[tokio::test]
 async fn namespaces_do_not_see_each_other() {
     let redis = RedisServer::start().await;
-    let (one, other) = (store(&redis).namespace("one"), store(&redis).namespace("other"));
+    let (one, other) = (store(&redis).with_namespace("one"), store(&redis).with_namespace("other"));
     let new = |value| {
         let expires_in = Some(Duration::from_secs(60));
         Swap { expected: None, version: Version::from_bytes([1; 16]), value, expires_in, group: None }
@@ -51,8 +53,8 @@ async fn namespaces_do_not_see_each_other() {
 
 #[tokio::test]
 async fn a_record_moved_to_another_namespace_opens_nothing() {
-    let apart = |number, layer: Builder, store: RedisStore| {
-        layer.store(if number == 0 { store } else { store.namespace("other") })
+    let apart = |number, layer: OscAuthLayerBuilder, store: RedisStore| {
+        layer.store(if number == 0 { store } else { store.with_namespace("other") })
     };
     let redis = RedisServer::start().await;
     let apps = Cluster::with(redis, provider().await, 2, open, apart).await.sign_in().await;

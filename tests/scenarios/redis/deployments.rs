@@ -3,8 +3,8 @@
 use osc_tests::{EXPIRED, Logs, RedisServer, token_of};
 
 use super::cluster::{Cluster, open};
+use super::diagnoses::{assert_told, node};
 use super::until;
-use super::wrong::{assert_told, node};
 
 const SLOTS: u32 = 16384;
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use osc_auth_layer::{Found, RedisStore, SessionStore, StoreFuture, Swap, Swapped, Version};
+use osc_auth_layer::store::{Found, RedisStore, SessionStore, StoreFuture, Swap, Swapped, Version};
 
 /// A [`RedisStore`] that accepts no watcher.
 ///

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use http::StatusCode;
 use mock_osc::Endpoint;
-use osc_auth_layer::{Client, OscAuthLayer, RedisStore};
+use osc_auth_layer::store::RedisStore;
+use osc_auth_layer::{OAuthClient, OscAuthLayer};
 use osc_tests::{Logs, RedisServer, figure, holds, soon};
 
 use super::cluster::{Cluster, open, provider};
@@ -104,7 +105,7 @@ async fn s25_redis_receives_no_token_session_id_or_secret() {
     let osc = provider().await;
     let issuer = osc.issuer();
     let registering = |_, _, store: RedisStore| {
-        let layer = OscAuthLayer::builder(Client::register("App")).cookie_key([7; 32]);
+        let layer = OscAuthLayer::builder(OAuthClient::register("App")).cookie_key([7; 32]);
         layer.issuer(&issuer).public_url("http://localhost:3000").store(store)
     };
     let mut cluster = Cluster::with(RedisServer::start().await, osc, 2, open, registering).await;

@@ -7,7 +7,7 @@ use mock_osc::MockOsc;
 use osc_tests::{Sample, SqliteFile, callback, error_of, soon};
 
 use super::library;
-use crate::cluster::{Cluster, LONG, Place};
+use crate::processes::{Cluster, LONG, Place};
 
 /// Shifts SQLite's clock by the seconds in the file `SHIFT`. Rust reads the time with another function.
 const SHIFT: &str = r#"

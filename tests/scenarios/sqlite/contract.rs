@@ -1,6 +1,6 @@
 //! The contract of session stores, tested on `SqliteStore`.
 
-use osc_auth_layer::SqliteStore;
+use osc_auth_layer::store::SqliteStore;
 use osc_auth_layer::test_util::store_contract;
 use osc_tests::SqliteFile;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
@@ -21,7 +21,7 @@ async fn two_processes_with_one_file_meet_the_store_contract() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_layers_of_one_process_meet_the_contract() {
     let file = SqliteFile::new();
-    let shared = store(&file).namespace("app:ä");
+    let shared = store(&file).with_namespace("app:ä");
     store_contract::run(async || shared.clone()).await;
     assert_eq!(file.sql("SELECT DISTINCT namespace FROM osc_auth_sessions").await, ["app:ä"]);
 }
@@ -43,7 +43,8 @@ async fn a_pool_of_one_connection_in_memory_meets_the_contract() {
 #[tokio::test]
 async fn namespaces_do_not_see_each_other() {
     let file = SqliteFile::new();
-    stores::namespaces_are_apart(&store(&file).namespace("one"), &store(&file).namespace("other")).await;
+    stores::namespaces_are_apart(&store(&file).with_namespace("one"), &store(&file).with_namespace("other"))
+        .await;
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Nodes with their sessions in one SQLite file. Each has a connection of its own, as a process has.
 
-use osc_auth_layer::{Builder, SqliteStore};
+use osc_auth_layer::OscAuthLayerBuilder;
+use osc_auth_layer::store::SqliteStore;
 use osc_tests::{Proxy, SqliteFile};
 use sqlx::Row;
 
@@ -18,7 +19,7 @@ impl Cluster {
     pub(super) async fn made(
         file: SqliteFile,
         nodes: usize,
-        configure: impl Fn(usize, Builder, SqliteStore) -> Builder,
+        configure: impl Fn(usize, OscAuthLayerBuilder, SqliteStore) -> OscAuthLayerBuilder,
     ) -> Self {
         let osc = provider().await;
         let mut proxies = Vec::new();

@@ -8,8 +8,8 @@ use mock_osc::MockOsc;
 use osc_tests::{Sample, SqliteFile, error_of, soon};
 
 use super::library;
-use crate::cluster::load::BRISK;
-use crate::cluster::{Cluster, LONG, Place};
+use crate::processes::load::BRISK;
+use crate::processes::{Cluster, LONG, Place};
 
 /// Copies each file to the folder `SYNCED` when it is synced.
 const SHIM: &str = r#"

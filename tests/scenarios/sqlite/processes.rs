@@ -3,8 +3,8 @@
 use mock_osc::MockOsc;
 use osc_tests::{Sample, SqliteFile};
 
-use crate::cluster::single_flight::{TTL, one_grant_for_each};
-use crate::cluster::{Cluster, LONG, Place, SHORT, killed, sign_out};
+use crate::processes::refresh::{TTL, one_grant_for_each};
+use crate::processes::{Cluster, LONG, Place, SHORT, killed, sign_out};
 
 async fn cluster(nodes: usize, ttl: std::time::Duration) -> Cluster {
     let place = Place::Sqlite(SqliteFile::new());

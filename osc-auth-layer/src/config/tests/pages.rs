@@ -15,7 +15,7 @@ fn name_of(layer: &OscAuthLayer) -> Option<&str> {
 fn the_name_comes_from_the_setter_the_variable_or_the_registration() {
     assert_eq!(name_of(&builder().build().unwrap()), None);
     assert_eq!(name_of(&builder().app_name("Acme").build().unwrap()), Some("Acme"));
-    let registering = || Builder::new(Client::register("Registered"));
+    let registering = || OscAuthLayerBuilder::new(OAuthClient::register("Registered"));
     assert_eq!(name_of(&registering().build().unwrap()), Some("Registered"));
     assert_eq!(name_of(&registering().app_name("Acme").build().unwrap()), Some("Acme"));
     let layer = from(&[("CLIENT_ID", "osc_id"), ("OSC_APP_NAME", "Acme")]).unwrap();
@@ -29,8 +29,8 @@ fn a_name_is_one_short_line() {
         let text = problem(builder().app_name(name));
         assert!(text.starts_with("OSC_APP_NAME / app_name is "), "{text}");
     }
-    let text = problem(Builder::new(Client::register("two\nlines")));
-    assert!(text.starts_with("OSC_APP_NAME / Client::register is "), "{text}");
+    let text = problem(OscAuthLayerBuilder::new(OAuthClient::register("two\nlines")));
+    assert!(text.starts_with("OSC_APP_NAME / OAuthClient::register is "), "{text}");
 }
 
 #[test]

@@ -43,17 +43,18 @@ const LONGEST_TIMEOUT: Duration = Duration::from_secs(60);
 ///   server or a proxy refuses `CLIENT TRACKING`, each request with a session costs one round trip. Redis 5 always does.
 /// - A session that Redis loses is signed out. Turn persistence on and set `maxmemory-policy noeviction`.
 /// - An ACL has to allow `~osc-auth:* +@read +@write +@scripting +@connection +time`, with your
-///   [`namespace`](Self::namespace) instead of `osc-auth`.
+///   [`with_namespace`](Self::with_namespace) instead of `osc-auth`.
 /// - The URL has to lead to a primary. The store refuses a read-only replica, a Redis Cluster and a Sentinel, and logs which it
 ///   met. With Sentinels, use an address that follows the primary, such as a proxy's or a service name. After a failover, the store
 ///   reconnects through it.
 ///
 /// ```
-/// use osc_auth_layer::{Client, OscAuthLayer, RedisStore};
+/// use osc_auth_layer::store::RedisStore;
+/// use osc_auth_layer::{OAuthClient, OscAuthLayer};
 ///
 /// # fn main() -> Result<(), osc_auth_layer::ConfigError> {
-/// let store = RedisStore::from_url("redis://localhost:6379/0")?.namespace("my-app");
-/// let client = Client::confidential("id", "a secret of 32 characters or more");
+/// let store = RedisStore::from_url("redis://localhost:6379/0")?.with_namespace("my-app");
+/// let client = OAuthClient::confidential("id", "a secret of 32 characters or more");
 /// let auth = OscAuthLayer::builder(client).store(store).build()?;
 /// # Ok(())
 /// # }
@@ -92,7 +93,7 @@ impl RedisStore {
     /// All nodes of an app need the same prefix. Two apps on one Redis need different prefixes, or each finds sessions that
     /// it cannot open. A change signs all users out.
     #[must_use]
-    pub fn namespace(self, name: impl Into<String>) -> Self {
+    pub fn with_namespace(self, name: impl Into<String>) -> Self {
         Self::with(self.link.server.clone(), name.into().into(), self.link.timeout)
     }
 
@@ -264,7 +265,7 @@ mod tests {
     #[test]
     fn debug_and_keys_show_the_namespace_and_no_password() {
         let store = RedisStore::from_url("redis://ada:hunter2@localhost").expect("a valid URL");
-        let store = store.timeout(Duration::MAX).namespace("app").timeout(Duration::from_millis(200));
+        let store = store.timeout(Duration::MAX).with_namespace("app").timeout(Duration::from_millis(200));
         assert_eq!(store.key("n"), "app:s:n");
         let debug = format!("{store:?}");
         assert!(debug.contains("app") && !debug.contains("hunter2"), "{debug}");

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use crate::builder::Builder;
+use crate::builder::MockOscBuilder;
 use crate::delay::Delay;
 use crate::platform::{ErrorForm, ExpiryForm, LogForm};
 
-impl Builder {
+impl MockOscBuilder {
     /// Sets the site of the services' APIs, for requests by OSC's host names. With `prod-se`, an API is at
     /// `api-SERVICE.auto.prod-se.osaas.io`.
     ///

@@ -51,8 +51,7 @@ impl MockOsc {
     }
 
     /// Limits the service access tokens that each personal access token gets per minute of the mock's clock.
-    /// Further requests get
-    /// 429. `None`, the default, removes the limit.
+    /// Further requests get 429. `None`, the default, removes the limit.
     pub fn set_service_token_limit(&self, tokens: impl Into<Option<usize>>) {
         let tokens = tokens.into();
         self.with_platform(|settings| settings.service_token_limit = tokens);

@@ -1,13 +1,13 @@
 use std::sync::Arc;
 
-use mock_osc::{Builder, MockOsc};
+use mock_osc::{MockOsc, MockOscBuilder};
 use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::support::*;
 use crate::user::*;
 
-async fn start_with(builder: Builder) -> Arc<MockOsc> {
+async fn start_with(builder: MockOscBuilder) -> Arc<MockOsc> {
     Arc::new(builder.start().await.unwrap())
 }
 

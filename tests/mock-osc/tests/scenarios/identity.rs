@@ -2,7 +2,7 @@ use std::time::{Duration, SystemTime};
 
 use base64::Engine;
 use base64::engine::general_purpose::{URL_SAFE, URL_SAFE_NO_PAD};
-use mock_osc::{AccessTokenForm, Builder, MockOsc};
+use mock_osc::{AccessTokenForm, MockOsc, MockOscBuilder};
 use serde_json::{Value, json};
 
 use crate::support::*;
@@ -25,7 +25,7 @@ async fn is_accepted(osc: &MockOsc, token: &str) -> bool {
     request.header("x-pat-jwt", format!("Bearer {token}")).send().await.unwrap().status() == 200
 }
 
-async fn start_with(builder: Builder) -> MockOsc {
+async fn start_with(builder: MockOscBuilder) -> MockOsc {
     builder.start().await.unwrap()
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use axum::routing::get;
 use axum::{Extension, Router};
-use osc_auth_layer::{Client, OscAuthLayer, OscToken};
+use osc_auth_layer::{OAuthClient, OscAuthLayer, OscToken};
 use tower_layer::layer_fn;
 
 use crate::contenders::{Minimum, Sessions, Token};
@@ -37,7 +37,7 @@ pub(crate) fn layer(auth: OscAuthLayer) -> Router {
 
 /// Builds the layer with its defaults, for this issuer.
 pub(crate) fn auth(issuer: &str) -> OscAuthLayer {
-    let builder = OscAuthLayer::builder(Client::confidential(CLIENT_ID, CLIENT_SECRET));
+    let builder = OscAuthLayer::builder(OAuthClient::confidential(CLIENT_ID, CLIENT_SECRET));
     let layer = builder.issuer(issuer).public_url(ORIGIN).build();
     layer.expect("the layer builds")
 }

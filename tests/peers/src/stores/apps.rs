@@ -25,7 +25,7 @@ pub(crate) struct Contender {
 impl Contender {
     pub(crate) async fn ours(
         name: &'static str,
-        store: impl osc_auth_layer::SessionStore + Clone,
+        store: impl osc_auth_layer::store::SessionStore + Clone,
         count: usize,
         caches: bool,
     ) -> Self {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use osc_auth_layer::{Found, SessionStore, StoreFuture, Swap, Swapped, Version, Watcher};
+use osc_auth_layer::store::{Found, SessionStore, StoreFuture, Swap, Swapped, Version, Watcher};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy};
 use tokio::net::{TcpListener, TcpStream};
 use tracing::level_filters::LevelFilter;

@@ -39,12 +39,13 @@ const SWEEP_LIMIT: Duration = Duration::from_millis(200);
 /// - After you restore a backup into a running server, restart the app. Nodes are not notified of what a restore changes.
 ///
 /// ```
-/// use osc_auth_layer::{Client, OscAuthLayer, PostgresStore};
+/// use osc_auth_layer::store::PostgresStore;
+/// use osc_auth_layer::{OAuthClient, OscAuthLayer};
 ///
 /// # fn main() -> Result<(), osc_auth_layer::ConfigError> {
-/// let store = PostgresStore::from_url("postgres://app:password@localhost/app")?.namespace("my-app");
-/// let client = Client::confidential("id", "a secret of 32 characters or more");
-/// let auth = OscAuthLayer::builder(client).cookie_key([7; 32]).store(store).build()?;
+/// let store = PostgresStore::from_url("postgres://app:password@localhost/app")?.with_namespace("my-app");
+/// let client = OAuthClient::confidential("id", "a secret of 32 characters or more");
+/// let auth = OscAuthLayer::builder(client).store(store).build()?;
 /// # Ok(())
 /// # }
 /// ```
@@ -104,7 +105,7 @@ impl PostgresStore {
     ///
     /// All nodes of an app need the same name. A change signs all users out.
     #[must_use]
-    pub fn namespace(self, name: impl Into<String>) -> Self {
+    pub fn with_namespace(self, name: impl Into<String>) -> Self {
         Self::with(self.database.connections.source.clone(), name.into().into())
     }
 

@@ -60,7 +60,8 @@ pub(super) fn problem(error: sqlx::Error) -> StoreError {
             Some("08P01" | "26000" | "42P05") => {
                 "a pooler loses prepared statements; use PgBouncer 1.21 or later with max_prepared_statements, or no pooler"
             }
-            _ => return StoreError::new(error),
+            // The text of sqlx contains its cause already.
+            _ => return StoreError::new(error.to_string()),
         },
     };
     StoreError::new(format!("PostgreSQL failed: {remedy} ({})", code(&error).unwrap_or_default()))

@@ -31,7 +31,7 @@ fn every_parameter_of_sqlx_is_accepted() {
 fn debug_shows_the_namespace_and_no_password() {
     let store = PostgresStore::from_url("postgresql://ada:hunter2@localhost/app")
         .expect("a valid URL")
-        .namespace("shop");
+        .with_namespace("shop");
     let debug = format!("{store:?}");
     assert!(debug.contains("shop") && !debug.contains("hunter2"), "{debug}");
     assert_eq!(store.place(), "PostgreSQL at localhost:5432/app");
@@ -40,8 +40,9 @@ fn debug_shows_the_namespace_and_no_password() {
 #[test]
 fn a_channel_is_short_and_differs_between_namespaces() {
     let channel = |namespace: &str| {
-        let store =
-            PostgresStore::from_url("postgres://localhost/app").expect("a valid URL").namespace(namespace);
+        let store = PostgresStore::from_url("postgres://localhost/app")
+            .expect("a valid URL")
+            .with_namespace(namespace);
         store.database.channel.clone()
     };
     let long = "a".repeat(500);

@@ -43,11 +43,12 @@ const MAGIC: &[u8; 16] = b"SQLite format 3\0";
 ///   that another file has replaced its own (on Unix), but not that the contents were overwritten.
 ///
 /// ```no_run
-/// use osc_auth_layer::{Client, OscAuthLayer, SqliteStore};
+/// use osc_auth_layer::store::SqliteStore;
+/// use osc_auth_layer::{OAuthClient, OscAuthLayer};
 ///
 /// # fn main() -> Result<(), osc_auth_layer::ConfigError> {
 /// let store = SqliteStore::from_url("sqlite:sessions.db")?;
-/// let client = Client::confidential("id", "a secret of 32 characters or more");
+/// let client = OAuthClient::confidential("id", "a secret of 32 characters or more");
 /// let auth = OscAuthLayer::builder(client).store(store).build()?;
 /// # Ok(())
 /// # }
@@ -87,7 +88,7 @@ impl SqliteStore {
 
     /// Sets the name that keeps the app apart from other apps in the same file. Default: `osc-auth`. A change signs all users out.
     #[must_use]
-    pub fn namespace(self, name: impl Into<String>) -> Self {
+    pub fn with_namespace(self, name: impl Into<String>) -> Self {
         Self { namespace: name.into().into(), ..self }
     }
 

@@ -24,7 +24,8 @@ pub(super) fn problem(error: sqlx::Error) -> StoreError {
         Some(13) => "the disk is full; make room",
         Some(14) => "the file cannot be opened; create its directory, and let the app write there",
         Some(26) => "the file is not an SQLite database; name another file",
-        _ => return StoreError::new(error),
+        // The text of sqlx contains its cause already.
+        _ => return StoreError::new(error.to_string()),
     };
     StoreError::new(format!("{remedy} (SQLite's code {})", code.unwrap_or_default()))
 }

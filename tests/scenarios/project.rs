@@ -1,0 +1,7 @@
+//! The project itself: its documents, its guide and the direction of its imports.
+
+mod architecture;
+mod documents;
+mod guide;
+pub(crate) mod matrix;
+pub(crate) mod sources;

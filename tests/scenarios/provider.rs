@@ -1,6 +1,0 @@
-//! The provider: its metadata, client authentication, registration, revocation.
-
-mod client;
-mod metadata;
-mod registration;
-mod shared_registration;

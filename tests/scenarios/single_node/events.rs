@@ -1,0 +1,4 @@
+//! The events of sessions that the app is told of.
+
+mod listeners;
+mod one_node;

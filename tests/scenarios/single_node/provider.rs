@@ -1,0 +1,5 @@
+//! The provider: its metadata, client authentication, registration, revocation.
+
+mod client;
+mod metadata;
+mod registration;
