@@ -3,5 +3,5 @@
 mod architecture;
 mod documents;
 mod guide;
-pub(crate) mod matrix;
+mod matrix;
 pub(crate) mod sources;

@@ -196,13 +196,15 @@ mod tests {
     fn requests_that_end_at_the_same_time_leave_nothing_behind() {
         let (reads, met) = (Reads::<u32>::default(), AtomicUsize::new(0));
         let work = || {
-            // Spins, so that both threads go on within nanoseconds.
+            // Spins, so that both threads go on within nanoseconds. Yields if the other one has no processor.
             let mut meetings = 0;
             let mut meet = || {
                 meetings += 2;
                 met.fetch_add(1, SeqCst);
+                let mut spins = 0;
                 while met.load(SeqCst) < meetings {
-                    std::hint::spin_loop();
+                    spins += 1;
+                    if spins % 1_000 == 0 { std::thread::yield_now() } else { std::hint::spin_loop() }
                 }
             };
             for round in 0..20_000 {

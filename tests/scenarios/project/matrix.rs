@@ -1,7 +1,6 @@
 //! Checks the form of SECURITY.md: every row is present, and every test that it names exists.
 
-use std::fs;
-use std::path::Path;
+use super::sources::text_below;
 
 const SECURITY: &str = include_str!("../../../SECURITY.md");
 const IN_A_BROWSER: &str = concat!(
@@ -10,17 +9,6 @@ const IN_A_BROWSER: &str = concat!(
     include_str!("../../browser/two-users.mjs")
 );
 const ROWS: usize = 91;
-
-pub(crate) fn sources(folder: &Path, found: &mut String) {
-    for entry in fs::read_dir(folder).expect("the sources are there") {
-        let path = entry.expect("a folder can be read").path();
-        if path.is_dir() {
-            sources(&path, found);
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            found.push_str(&fs::read_to_string(&path).expect("a source is text"));
-        }
-    }
-}
 
 /// A section `### 12. Promise`: its number, and the items below each of its labels.
 struct Row<'a> {
@@ -52,8 +40,7 @@ impl<'a> Row<'a> {
 
 #[test]
 fn every_row_of_the_security_page_has_tests_of_its_number_and_they_exist() {
-    let mut found = String::new();
-    sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios"), &mut found);
+    let found = text_below("tests/scenarios");
     let rows: Vec<_> = SECURITY.split("\n### ").filter_map(Row::parse).collect();
     for Row { number, source, tests, faults } in &rows {
         assert!(!source.is_empty() && !faults.is_empty(), "row {number} has an empty label");

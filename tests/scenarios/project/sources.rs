@@ -27,6 +27,23 @@ pub(crate) fn text(path: &str) -> String {
     fs::read_to_string(repository().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
+/// Returns the text of all source files in a folder, tests included.
+pub(crate) fn text_below(folder: &str) -> String {
+    fn add(folder: &Path, found: &mut String) {
+        for entry in fs::read_dir(folder).expect("the sources are there") {
+            let path = entry.expect("a folder can be read").path();
+            if path.is_dir() {
+                add(&path, found);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                found.push_str(&fs::read_to_string(&path).expect("a source is text"));
+            }
+        }
+    }
+    let mut found = String::new();
+    add(&repository().join(folder), &mut found);
+    found
+}
+
 fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }

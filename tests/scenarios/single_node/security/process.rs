@@ -17,6 +17,8 @@ use reqwest::Certificate;
 use tokio_rustls::rustls::crypto::{CryptoProvider, aws_lc_rs};
 use tokio_rustls::rustls::{CipherSuite, ServerConfig};
 
+use crate::project::sources::text_below;
+
 const FOLDER: &str = "OSC_TESTS_CERTIFICATES";
 
 /// Returns the certificates that the system trusts, if this is the test's own process. Otherwise runs that
@@ -166,11 +168,7 @@ fn s80_no_source_file_changes_process_state() {
         ".try_init(",
         "signal::",
     ];
-    let mut sources = String::new();
-    crate::project::matrix::sources(
-        &Path::new(env!("CARGO_MANIFEST_DIR")).join("../osc-auth-layer/src"),
-        &mut sources,
-    );
+    let sources = text_below("osc-auth-layer/src");
     assert!(sources.contains("fn layer("));
     for name in PROCESS_WIDE {
         assert!(!sources.contains(name), "{name}");
