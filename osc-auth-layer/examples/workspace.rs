@@ -16,7 +16,7 @@ use tower_http::csrf::CsrfLayer;
 const MINIO: &str = "minio-minio";
 
 async fn list(token: OscToken, osc: OscContext) -> Result<Html<String>, ContextError> {
-    let instances = match osc.list_instances(MINIO).await {
+    let instances = match osc.service(MINIO).list_instances().await {
         // The first create of a workspace subscribes to the service.
         Err(error) if error.kind() == ContextErrorKind::NotSubscribed => Vec::new(),
         listed => listed?,
@@ -40,10 +40,11 @@ struct New {
 }
 
 async fn create(osc: OscContext, OscForm(new): OscForm<New>) -> Result<Redirect, ContextError> {
-    let secret = format!("{}password", new.name);
-    osc.save_secret(MINIO, &secret, &new.password).await?;
-    let options = json!({ "RootUser": "admin", "RootPassword": format!("{{{{secrets.{secret}}}}}") });
-    osc.create_or_adopt_instance(MINIO, &new.name, options, Duration::from_secs(20)).await?;
+    let minio = osc.service(MINIO);
+    let secret = minio.secret(&format!("{}password", new.name));
+    secret.save(&new.password).await?;
+    let options = json!({ "RootUser": "admin", "RootPassword": secret.reference() });
+    minio.instance(&new.name).create_or_adopt(options, Duration::from_secs(20)).await?;
     Ok(Redirect::to("/"))
 }
 

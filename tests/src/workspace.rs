@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use mock_osc::{Endpoint, MockOsc};
-use osc_auth_layer::workspace::InstanceRef;
+use osc_auth_layer::workspace::OscInstance;
 use osc_auth_layer::{ContextError, OscContext};
 use serde_json::json;
 
@@ -100,7 +100,7 @@ impl Asked {
 /// A running call.
 pub type Calling<'a> = Pin<Box<dyn Future<Output = Result<(), ContextError>> + Send + 'a>>;
 
-/// A method of [`OscContext`], with any return type.
+/// A call of the client, with any return type.
 #[derive(Clone, Copy, Debug)]
 pub struct Call {
     /// The action that the error names.
@@ -129,48 +129,50 @@ pub fn calls() -> Vec<Call> {
             Box::pin(async { osc.subscriptions().await.map(drop) })
         }),
         call("activate the service (minio-minio)", Catalog, |osc| {
-            Box::pin(async { osc.activate_service(MINIO).await.map(drop) })
+            Box::pin(async { osc.service(MINIO).subscribe().await.map(drop) })
         }),
         call("get access to the service (eyevinn-test-adserver)", ServiceToken, |osc| {
-            Box::pin(async { osc.service_access_token(ADSERVER).await.map(drop) })
+            Box::pin(async { osc.service(ADSERVER).access_token().await.map(drop) })
         }),
         call("read the token balance", Money, |osc| Box::pin(async { osc.token_balance().await.map(drop) })),
         call("list the apps", Deploy, |osc| Box::pin(async { osc.my_apps().await.map(drop) })),
         blind("save the secret key (minio-minio)", Deploy, |osc| {
-            Box::pin(async { osc.save_secret(MINIO, "key", "value").await })
+            Box::pin(async { osc.service(MINIO).secret("key").save("value").await })
         }),
         call("list the instances (eyevinn-test-adserver)", Instances, |osc| {
-            Box::pin(async { osc.list_instances(ADSERVER).await.map(drop) })
+            Box::pin(async { osc.service(ADSERVER).list_instances().await.map(drop) })
         }),
         call("look up demo (eyevinn-test-adserver)", Instances, |osc| {
-            Box::pin(async { osc.get_instance(ADSERVER, "demo").await.map(drop) })
+            Box::pin(async { osc.service(ADSERVER).instance("demo").get().await.map(drop) })
         }),
         call("create fresh (eyevinn-test-adserver)", Instances, |osc| {
-            Box::pin(async { osc.create_instance(ADSERVER, "fresh", json!({})).await.map(drop) })
+            Box::pin(async { osc.service(ADSERVER).instance("fresh").create(json!({})).await.map(drop) })
         }),
         call("update demo (eyevinn-test-adserver)", Instances, |osc| {
-            Box::pin(async { osc.update_instance(ADSERVER, "demo", json!({ "level": 2 })).await.map(drop) })
+            Box::pin(async {
+                osc.service(ADSERVER).instance("demo").update(json!({ "level": 2 })).await.map(drop)
+            })
         }),
         call("restart demo (eyevinn-test-adserver)", Instances, |osc| {
-            Box::pin(async { osc.restart_instance(ADSERVER, "demo").await })
+            Box::pin(async { osc.service(ADSERVER).instance("demo").restart().await })
         }),
         call("read the health of demo (eyevinn-test-adserver)", Instances, |osc| {
-            Box::pin(async { osc.instance_health(ADSERVER, "demo").await.map(drop) })
+            Box::pin(async { osc.service(ADSERVER).instance("demo").health().await.map(drop) })
         }),
         call("read the logs of demo (eyevinn-test-adserver)", Instances, |osc| {
-            Box::pin(async { osc.instance_logs(ADSERVER, "demo").await.map(drop) })
+            Box::pin(async { osc.service(ADSERVER).instance("demo").logs().await.map(drop) })
         }),
         call("read the ports of demo (eyevinn-test-adserver)", Instances, |osc| {
-            Box::pin(async { osc.instance_ports(ADSERVER, "demo").await.map(drop) })
+            Box::pin(async { osc.service(ADSERVER).instance("demo").ports().await.map(drop) })
         }),
         call("read the scaling of demo (eyevinn-test-adserver)", Instances, |osc| {
-            Box::pin(async { osc.instance_scaling(ADSERVER, "demo").await.map(drop) })
+            Box::pin(async { osc.service(ADSERVER).instance("demo").scaling().await.map(drop) })
         }),
         call("scale demo (eyevinn-test-adserver)", Instances, |osc| {
-            Box::pin(async { osc.scale_instance(ADSERVER, "demo", 2).await })
+            Box::pin(async { osc.service(ADSERVER).instance("demo").scale(2).await })
         }),
         blind("remove demo (eyevinn-test-adserver)", Instances, |osc| {
-            Box::pin(async { osc.remove_instance(ADSERVER, "demo").await })
+            Box::pin(async { osc.service(ADSERVER).instance("demo").remove().await })
         }),
     ]
 }
@@ -179,17 +181,12 @@ pub fn calls() -> Vec<Call> {
 ///
 /// # Errors
 /// The first error.
-pub async fn use_instance<'a>(
-    osc: &OscContext,
-    service: &str,
-    instance: impl Into<InstanceRef<'a>>,
-) -> Result<(), ContextError> {
-    let instance = instance.into();
-    osc.update_instance(service, instance, json!({ "level": 3 })).await?;
-    osc.instance_health(service, instance).await?;
-    osc.instance_logs(service, instance).await?;
-    osc.instance_ports(service, instance).await?;
-    osc.instance_scaling(service, instance).await?;
-    osc.scale_instance(service, instance, 2).await?;
-    osc.restart_instance(service, instance).await
+pub async fn use_instance(instance: &OscInstance) -> Result<(), ContextError> {
+    instance.update(json!({ "level": 3 })).await?;
+    instance.health().await?;
+    instance.logs().await?;
+    instance.ports().await?;
+    instance.scaling().await?;
+    instance.scale(2).await?;
+    instance.restart().await
 }

@@ -9,10 +9,10 @@ use serde_json::json;
 use super::answer::{Doing, token_of};
 use super::cache::{NO_REFRESH_FOR, NO_RENEWAL_FOR, Workspace, is_over};
 use super::context::TokenSource;
-use super::instance::is_service_id;
+use super::data::is_service_id;
 use super::reply::{Answer, UNREADABLE};
 use super::request::{Api, PlatformRequest, ServiceRequest};
-use super::{ContextError, ContextErrorKind, OscContext, Outcome, ServiceAccessToken};
+use super::{ContextError, ContextErrorKind, OscContext, OscService, Outcome, ServiceAccessToken};
 use crate::network::{Limits, NetworkError, WireRequest};
 
 /// Wider than for the provider, because logs are long and creating an instance takes time.
@@ -55,47 +55,6 @@ impl OscContext {
         Ok(answer.hiding(token_of(&bearer)))
     }
 
-    /// Sends a request with a service access token. If the service refuses the token, gets a new one and tries once more.
-    pub(super) async fn ask_service<'a>(
-        &self,
-        doing: Doing<'a>,
-        request: impl Fn(&Api) -> Option<ServiceRequest>,
-    ) -> Outcome<Answer<'a>> {
-        let token = self.access(doing).await?;
-        let answer = self.send_to_service(doing, &token, &request).await?;
-        if !answer.is(StatusCode::UNAUTHORIZED) {
-            return Ok(answer);
-        }
-        let workspace = self.workspace(doing).await?;
-        let service = workspace.service(doing.service_id());
-        if !is_over(*service.renewed_in_vain_at.lock(), NO_RENEWAL_FOR, self.now(doing)?) {
-            return Ok(answer);
-        }
-        // Drops the refused token, and keeps a newer one.
-        service.token.lock().take_if(|cached| cached.token() == token.token());
-        let newer = self.access(doing).await?;
-        let answer = self.send_to_service(doing, &newer, &request).await?;
-        if answer.is(StatusCode::UNAUTHORIZED) {
-            *service.renewed_in_vain_at.lock() = Some(self.now(doing)?);
-        }
-        Ok(answer.hiding(token.token()))
-    }
-
-    async fn send_to_service<'a>(
-        &self,
-        doing: Doing<'a>,
-        token: &ServiceAccessToken,
-        request: &impl Fn(&Api) -> Option<ServiceRequest>,
-    ) -> Outcome<Answer<'a>> {
-        let Some(request) = request(token.api()) else {
-            let why = "Open Source Cloud named an address that does not belong to the service";
-            return Err(doing.error(ContextErrorKind::UnexpectedAnswer, why));
-        };
-        // The token comes from a cache or after a wait, so the user may have signed out meanwhile.
-        self.workspace(doing).await?;
-        self.send(doing, request.authorized(token.bearer()), token.token()).await
-    }
-
     /// Sends a request. Retries an idempotent one once if the connection breaks before the answer (RFC 9110 §9.2.2).
     async fn send<'a>(&self, doing: Doing<'a>, request: WireRequest, token: &str) -> Outcome<Answer<'a>> {
         let http =
@@ -114,12 +73,55 @@ impl OscContext {
         let secrets = vec![token.to_owned()];
         Ok(Answer { doing, response, secrets, only_reads, is_repeat, is_to_bare_token: false })
     }
+}
 
-    /// Returns a token for a service, from the cache if possible.
+impl OscService {
+    /// Sends a request with a service access token. If the service refuses the token, gets a new one and tries once more.
+    pub(super) async fn ask_service<'a>(
+        &self,
+        doing: Doing<'a>,
+        request: impl Fn(&Api) -> Option<ServiceRequest>,
+    ) -> Outcome<Answer<'a>> {
+        let token = self.access(doing).await?;
+        let answer = self.send_to_service(doing, &token, &request).await?;
+        if !answer.is(StatusCode::UNAUTHORIZED) {
+            return Ok(answer);
+        }
+        let workspace = self.context.workspace(doing).await?;
+        let service = workspace.service(&self.id);
+        if !is_over(*service.renewed_in_vain_at.lock(), NO_RENEWAL_FOR, self.context.now(doing)?) {
+            return Ok(answer);
+        }
+        // Drops the refused token, and keeps a newer one.
+        service.token.lock().take_if(|cached| cached.token() == token.token());
+        let newer = self.access(doing).await?;
+        let answer = self.send_to_service(doing, &newer, &request).await?;
+        if answer.is(StatusCode::UNAUTHORIZED) {
+            *service.renewed_in_vain_at.lock() = Some(self.context.now(doing)?);
+        }
+        Ok(answer.hiding(token.token()))
+    }
+
+    async fn send_to_service<'a>(
+        &self,
+        doing: Doing<'a>,
+        token: &ServiceAccessToken,
+        request: &impl Fn(&Api) -> Option<ServiceRequest>,
+    ) -> Outcome<Answer<'a>> {
+        let Some(request) = request(token.api()) else {
+            let why = "Open Source Cloud named an address that does not belong to the service";
+            return Err(doing.error(ContextErrorKind::UnexpectedAnswer, why));
+        };
+        // The token comes from a cache or after a wait, so the user may have signed out meanwhile.
+        self.context.workspace(doing).await?;
+        self.context.send(doing, request.authorized(token.bearer()), token.token()).await
+    }
+
+    /// Returns a token for the service, from the cache if possible.
     pub(super) async fn access(&self, doing: Doing<'_>) -> Outcome<ServiceAccessToken> {
         let service_id = check_service_id(doing)?;
-        let workspace = self.workspace(doing).await?;
-        if let Some(token) = workspace.token(service_id, self.now(doing)?) {
+        let workspace = self.context.workspace(doing).await?;
+        if let Some(token) = workspace.token(service_id, self.context.now(doing)?) {
             return Ok(token);
         }
         let was_known = workspace.subscription(service_id).is_some();
@@ -136,42 +138,35 @@ impl OscContext {
     }
 
     async fn open(&self, doing: Doing<'_>, workspace: &Arc<Workspace>) -> Outcome<ServiceAccessToken> {
-        let service_id = doing.service_id();
         let subscription = self.subscribed(doing, workspace).await?;
-        let Some(api) = self.platform(doing)?.api(service_id, &subscription.api_url) else {
+        let Some(api) = self.context.platform(doing)?.api(&self.id, &subscription.api_url) else {
             tracing::error!(
-                service_id,
+                service_id = &*self.id,
                 "The catalog names an API address that is not the service's own. The layer sent no token there."
             );
             let why = "Open Source Cloud named an API address that does not belong to the service";
             return Err(doing.error(ContextErrorKind::UnexpectedAnswer, why));
         };
         let ask = || {
-            let (context, workspace) = (self.clone(), workspace.clone());
-            let (service_id, api) = (service_id.to_owned(), api.clone());
-            async move { context.ask_for_token(&workspace, &service_id, &api).await }
+            let (service, workspace, api) = (self.clone(), workspace.clone(), api.clone());
+            async move { service.ask_for_token(&workspace, &api).await }
         };
-        let opened = workspace.service(service_id).opening.join(&(), None, ask).await;
+        let opened = workspace.service(&self.id).opening.join(&(), None, ask).await;
         opened.unwrap_or_else(|| Err(no_runtime(doing)))
     }
 
-    async fn ask_for_token(
-        &self,
-        workspace: &Workspace,
-        service_id: &str,
-        api: &Api,
-    ) -> Outcome<ServiceAccessToken> {
-        let doing = Doing::new("get access to the service").of(service_id);
+    async fn ask_for_token(&self, workspace: &Workspace, api: &Api) -> Outcome<ServiceAccessToken> {
+        let doing = self.doing("get access to the service");
         // An earlier run may have ended between the caller's look at the cache and this run.
-        if let Some(token) = workspace.token(service_id, self.now(doing)?) {
+        if let Some(token) = workspace.token(&self.id, self.context.now(doing)?) {
             return Ok(token);
         }
-        let request = self.platform(doing)?.request(Method::POST, "token", &["servicetoken"]);
-        let request = request.body(&json!({ "serviceId": service_id }));
-        let answer = self.ask_platform(doing, request).await?;
-        let token = ServiceAccessToken::parse(service_id, api, answer.success()?, self.now(doing)?);
+        let request = self.context.platform(doing)?.request(Method::POST, "token", &["servicetoken"]);
+        let request = request.body(&json!({ "serviceId": &*self.id }));
+        let answer = self.context.ask_platform(doing, request).await?;
+        let token = ServiceAccessToken::parse(&self.id, api, answer.success()?, self.context.now(doing)?);
         let token = token.ok_or_else(|| doing.error(ContextErrorKind::UnexpectedAnswer, UNREADABLE))?;
-        *workspace.service(service_id).token.lock() = Some(token.clone());
+        *workspace.service(&self.id).token.lock() = Some(token.clone());
         Ok(token)
     }
 }

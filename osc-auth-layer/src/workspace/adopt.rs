@@ -12,10 +12,10 @@ use super::cache::Workspace;
 use super::create::{Order, TAKEN};
 use super::starts::Start;
 use super::wait::BETWEEN_LOOKS;
-use super::{ContextError, ContextErrorKind, Instance, OscContext, Outcome};
+use super::{ContextError, ContextErrorKind, Instance, OscInstance, Outcome};
 use crate::clock::Timestamp;
 
-/// Says whether [`OscContext::create_or_adopt_instance`] created the instance or found it.
+/// Says whether [`OscInstance::create_or_adopt`] created the instance or found it.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Creation {
     /// This call created the instance.
@@ -55,13 +55,13 @@ impl Drop for Claim<'_> {
     }
 }
 
-impl OscContext {
-    /// Creates an instance, and waits for it if the answer does not say whether it was created. Safe to repeat: call it again
+impl OscInstance {
+    /// Creates the instance, and waits for it if the answer does not say whether it was created. Safe to repeat: call it again
     /// after any error, or from two tabs at once.
     ///
     /// While OSC starts a new node of its cluster, a create ends in a 504, and the instance turns up minutes later. This
     /// method looks for the name and creates the instance if the name is free. After an unclear answer it looks for the
-    /// instance every second until `deadline`, which counts from the call. It adopts an instance only if the name was free
+    /// instance every second until `timeout` has passed since the call. It adopts an instance only if the name was free
     /// before the create:
     ///
     /// | name before the create | answer to the create | afterwards | result |
@@ -87,10 +87,10 @@ impl OscContext {
     /// use serde_json::json;
     ///
     /// async fn store(osc: &OscContext) -> Result<(), ContextError> {
-    ///     let ten_minutes = Duration::from_secs(600);
-    ///     match osc.create_or_adopt_instance("minio-minio", "store", json!({}), ten_minutes).await? {
-    ///         Creation::Created(store) => println!("created {}", store.name),
-    ///         Creation::Adopted(store) => println!("found {} after an earlier try", store.name),
+    ///     let store = osc.service("minio-minio").instance("store");
+    ///     match store.create_or_adopt(json!({}), Duration::from_secs(600)).await? {
+    ///         Creation::Created(created) => println!("created {}", created.name),
+    ///         Creation::Adopted(found) => println!("found {} after an earlier try", found.name),
     ///     }
     ///     Ok(())
     /// }
@@ -98,41 +98,37 @@ impl OscContext {
     ///
     /// # Errors
     /// - [`NameTaken`](ContextErrorKind::NameTaken): see the table.
-    /// - [`MaybeCreated`](ContextErrorKind::MaybeCreated): the instance did not turn up before the deadline, but still may.
-    /// - [`DeadlineExceeded`](ContextErrorKind::DeadlineExceeded): nothing was created, because the platform was unreachable.
-    /// - Those of [`create_instance`](Self::create_instance).
-    pub async fn create_or_adopt_instance(
+    /// - [`MaybeCreated`](ContextErrorKind::MaybeCreated): the instance did not turn up in time, but still may.
+    /// - [`TimedOut`](ContextErrorKind::TimedOut): nothing was created, because the platform was unreachable.
+    /// - Those of [`create`](Self::create).
+    pub async fn create_or_adopt(
         &self,
-        service_id: &str,
-        name: &str,
         options: impl Serialize,
-        deadline: Duration,
+        timeout: Duration,
     ) -> Result<Creation, ContextError> {
-        let doing = Doing::new("create").of(service_id).to(name);
+        let doing = self.doing("create");
+        let context = &self.service.context;
         let order = Arc::new(Order::new(doing, options)?);
-        let workspace = self.workspace(doing).await?;
-        let until = self.now(doing)?.plus(deadline);
+        let workspace = context.workspace(doing).await?;
+        let until = context.now(doing)?.plus(timeout);
         workspace.starts.lock().enter(&order);
         let mut claim = Claim { workspace: &workspace, order: &order, has_it: false };
         let settling = self.settle(doing, &workspace, &order, until);
-        if let Some(creation) = self.within(doing, deadline, settling).await? {
+        if let Some(creation) = context.within(doing, timeout, settling).await? {
             claim.has_it = true;
             return Ok(creation);
         }
-        let start = workspace.starts.lock().get(&order, self.now(doing)?);
+        let start = workspace.starts.lock().get(&order, context.now(doing)?);
         let (kind, why) = match start {
             Some(Start { needs_proof: true, .. }) => {
-                let why = "the name is taken, but no instance with this name appeared by the deadline";
+                let why = "the name is taken, but no instance with this name appeared in time";
                 (ContextErrorKind::NameTaken, why)
             }
             Some(_) => {
-                let why =
-                    "it did not appear by the deadline but still may; look for it before you create it again";
+                let why = "it did not appear in time but still may; look for it before you create it again";
                 (ContextErrorKind::MaybeCreated, why)
             }
-            None => {
-                (ContextErrorKind::DeadlineExceeded, "Open Source Cloud was unreachable until the deadline")
-            }
+            None => (ContextErrorKind::TimedOut, "Open Source Cloud was unreachable the whole time"),
         };
         Err(doing.error(kind, why))
     }
@@ -147,8 +143,8 @@ impl OscContext {
         let mut has_asked = false;
         loop {
             let step = || {
-                let (context, workspace, order) = (self.clone(), workspace.clone(), order.clone());
-                async move { context.step(&workspace, order, has_asked, until).await }
+                let (instance, workspace, order) = (self.clone(), workspace.clone(), order.clone());
+                async move { instance.step(&workspace, order, has_asked, until).await }
             };
             let step = workspace.creating.join(&order.key, None, step).await;
             let step = step.ok_or_else(|| no_runtime(doing))?;
@@ -173,7 +169,7 @@ impl OscContext {
                 Progress::NotYet => BETWEEN_LOOKS,
                 Progress::Later(error) => error.retry_after().unwrap_or_default().max(BETWEEN_LOOKS),
             };
-            self.pause(doing, pause).await?;
+            self.service.context.pause(doing, pause).await?;
         }
     }
 }

@@ -7,7 +7,7 @@ use super::cache::Workspace;
 use super::create::{Order, TAKEN};
 use super::starts::{Next, next};
 use super::wait::pause_after;
-use super::{ContextError, ContextErrorKind, Instance, OscContext, Outcome};
+use super::{ContextError, ContextErrorKind, Instance, OscInstance, Outcome};
 use crate::clock::Timestamp;
 
 /// The result of one look for the name and, if it is free, of one create.
@@ -29,9 +29,9 @@ pub(super) enum Progress {
     Later(ContextError),
 }
 
-impl OscContext {
-    /// Takes one step. `has_asked` says whether the call has sent its create already. After `until`, the call's deadline,
-    /// nothing is created.
+impl OscInstance {
+    /// Takes one step. `has_asked` says whether the call has sent its create already. After `until`, when the
+    /// call times out, nothing is created.
     pub(super) async fn step(
         &self,
         workspace: &Workspace,
@@ -39,9 +39,9 @@ impl OscContext {
         has_asked: bool,
         until: Timestamp,
     ) -> Step {
-        let doing = Doing::new("create").of(&order.key.0).to(&order.key.1);
+        let doing = self.doing("create");
         let looked = self.look_for(doing, workspace, &order, has_asked).await;
-        let is_late = self.now(doing).is_ok_and(|now| now >= until);
+        let is_late = self.service.context.now(doing).is_ok_and(|now| now >= until);
         let (has_asked, outcome) = match looked {
             Ok(None) if !is_late => {
                 let created = self.ask_for(doing, workspace, &order).await;
@@ -62,7 +62,7 @@ impl OscContext {
         has_asked: bool,
     ) -> Outcome<Option<Progress>> {
         let looked = self.look(doing).await;
-        let now = self.now(doing)?;
+        let now = self.service.context.now(doing)?;
         let start = workspace.starts.lock().get(order, now);
         let found = match looked {
             Ok(found) => found,
@@ -89,10 +89,10 @@ impl OscContext {
 
     /// Sends the create and remembers it until its outcome is clear.
     async fn ask_for(&self, doing: Doing<'_>, workspace: &Workspace, order: &Order) -> Outcome<Progress> {
-        let now = self.now(doing)?;
+        let now = self.service.context.now(doing)?;
         let earlier = workspace.starts.lock().get(order, now);
         workspace.starts.lock().begin(order, now);
-        let error = match self.create(doing, &order.body).await {
+        let error = match self.ask_to_create(doing, &order.body).await {
             Ok(instance) => {
                 let mut starts = workspace.starts.lock();
                 // No other create for the name was carried out.
@@ -111,7 +111,7 @@ impl OscContext {
                     None => workspace.starts.lock().doubt(order),
                 }
                 // A suspended instance is in no list and will not turn up.
-                if self.is_suspended(doing).await {
+                if self.is_suspended().await {
                     workspace.starts.lock().forget(&order.key);
                     let why = "a suspended instance has this name; resume it or choose another name";
                     return Err(error.with_kind(ContextErrorKind::NameTaken, why));
@@ -126,8 +126,8 @@ impl OscContext {
         }
     }
 
-    async fn is_suspended(&self, doing: Doing<'_>) -> bool {
-        let suspended = self.suspended_instances().await.unwrap_or_default();
-        suspended.iter().any(|it| it.service_id == doing.service_id() && it.name == doing.name())
+    async fn is_suspended(&self) -> bool {
+        let suspended = self.service.context.suspended_instances().await.unwrap_or_default();
+        suspended.iter().any(|it| *it.service_id == *self.service.id && *it.name == *self.name)
     }
 }

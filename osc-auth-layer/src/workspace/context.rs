@@ -1,4 +1,4 @@
-//! The handle that all calls start from, and what it gets from the session or from the token that it was built with.
+//! The context that all calls start from, and what it gets from the session or from the token that it was built with.
 
 use std::fmt;
 use std::sync::Arc;
@@ -14,6 +14,8 @@ use crate::network::HttpClient;
 use crate::sessions::{OscSession, OscToken, Sessions};
 
 /// Acts in a user's workspace in Open Source Cloud: creates, watches and removes instances of services.
+///
+/// [`service`](Self::service) leads to a service and, from there, to its instances, jobs and secrets.
 ///
 /// Get it from a signed-in user's [`OscToken`] or [`OscSession`], or [build](Self::builder) it with a personal access token.
 /// It is cheap to clone and outlives the request that it came from. The context of a session always uses a fresh token. After
@@ -45,13 +47,15 @@ use crate::sessions::{OscSession, OscToken, Sessions};
 /// use serde_json::json;
 ///
 /// async fn store_for(token: OscToken) -> Result<Option<String>, ContextError> {
-///     let osc = token.context();
-///     let options = json!({ "RootUser": "admin", "RootPassword": "{{secrets.password}}" });
-///     osc.save_secret("minio-minio", "password", "correct horse").await?;
+///     let minio = token.context().service("minio-minio");
+///     let password = minio.secret("password");
+///     password.save("correct horse").await?;
+///     let options = json!({ "RootUser": "admin", "RootPassword": password.reference() });
 ///     let ten_minutes = Duration::from_secs(600);
-///     let store = osc.create_or_adopt_instance("minio-minio", "store", &options, ten_minutes).await?.into_instance();
-///     osc.wait_until_ready("minio-minio", &store, ten_minutes, |health| println!("store is {}", health.status)).await?;
-///     Ok(store.url)
+///     let store = minio.instance("store");
+///     let created = store.create_or_adopt(&options, ten_minutes).await?.into_instance();
+///     store.wait_until_ready(ten_minutes, |health| println!("store is {}", health.status)).await?;
+///     Ok(created.url)
 /// }
 /// ```
 #[derive(Clone, Debug)]

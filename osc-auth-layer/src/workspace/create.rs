@@ -6,11 +6,11 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::answer::{Doing, Key};
-use super::instances::{check_name, object};
+use super::instance::{check_name, object};
 use super::reply::Answer;
 use super::request::Api;
 use super::taken::says_taken;
-use super::{ContextError, ContextErrorKind, Instance, OscContext, Outcome};
+use super::{ContextError, ContextErrorKind, Instance, OscInstance, Outcome};
 use crate::network::{NetworkError, WireResponse};
 
 /// A request for an instance: its service, its name and its options.
@@ -30,23 +30,24 @@ impl Order {
     }
 }
 
-impl OscContext {
-    /// Creates an instance. Activates the service if the workspace does not subscribe to it.
+impl OscInstance {
+    /// Creates the instance. Subscribes to the service if the workspace does not yet.
     ///
-    /// The name consists of lowercase letters and digits. Each service has its own options. The instance takes a while to
-    /// start: see [`wait_until_ready`](Self::wait_until_ready).
+    /// Each service has its own options. The instance takes a while to start: see
+    /// [`wait_until_ready`](Self::wait_until_ready).
     ///
     /// The request is sent once. If its outcome is unclear, the instance may turn up minutes later. Use
-    /// [`create_or_adopt_instance`](Self::create_or_adopt_instance) to wait for it.
+    /// [`create_or_adopt`](Self::create_or_adopt) to wait for it.
     ///
     /// ```
     /// use osc_auth_layer::{ContextError, OscContext};
     /// use serde_json::json;
     ///
     /// async fn create(osc: &OscContext) -> Result<(), ContextError> {
+    ///     let store = osc.service("minio-minio").instance("store");
     ///     let options = json!({ "RootUser": "admin", "RootPassword": "{{secrets.password}}" });
-    ///     let store = osc.create_instance("minio-minio", "store", options).await?;
-    ///     println!("{} is starting at {:?}", store.name, store.url);
+    ///     let created = store.create(options).await?;
+    ///     println!("{} is starting at {:?}", created.name, created.url);
     ///     Ok(())
     /// }
     /// ```
@@ -56,26 +57,21 @@ impl OscContext {
     /// - [`MaybeCreated`](ContextErrorKind::MaybeCreated): the answer was lost, or is a 504 or another 5xx without a reason.
     /// - [`PlanRequired`](ContextErrorKind::PlanRequired): the workspace's plan does not include the service.
     /// - [`NotFound`](ContextErrorKind::NotFound): OSC has no such service.
-    pub async fn create_instance(
-        &self,
-        service_id: &str,
-        name: &str,
-        options: impl Serialize,
-    ) -> Result<Instance, ContextError> {
-        let doing = Doing::new("create").of(service_id).to(name);
+    pub async fn create(&self, options: impl Serialize) -> Result<Instance, ContextError> {
+        let doing = self.doing("create");
         let order = Order::new(doing, options)?;
-        let created = self.create(doing, &order.body).await;
+        let created = self.ask_to_create(doing, &order.body).await;
         if created.as_ref().is_err_and(|error| error.kind() == ContextErrorKind::MaybeCreated) {
-            let workspace = self.workspace(doing).await?;
-            workspace.starts.lock().begin(&order, self.now(doing)?);
+            let workspace = self.service.context.workspace(doing).await?;
+            workspace.starts.lock().begin(&order, self.service.context.now(doing)?);
         }
         created
     }
 
     /// Sends the request. If a successful answer does not contain the instance, looks it up.
-    pub(super) async fn create(&self, doing: Doing<'_>, body: &Value) -> Outcome<Instance> {
+    pub(super) async fn ask_to_create(&self, doing: Doing<'_>, body: &Value) -> Outcome<Instance> {
         let request = |api: &Api| Some(api.instances(Method::POST).body(body));
-        let answer = self.ask_service(doing.activating(), request).await?;
+        let answer = self.service.ask_service(doing.activating(), request).await?;
         if let Some(instance) = verdict(&answer)? {
             return Ok(instance);
         }

@@ -19,7 +19,7 @@ use crate::sessions::{SessionError, SessionErrorKind};
 /// use serde_json::json;
 ///
 /// async fn make(osc: &OscContext, name: &str) -> Result<String, ContextError> {
-///     match osc.create_instance("minio-minio", name, json!({})).await {
+///     match osc.service("minio-minio").instance(name).create(json!({})).await {
 ///         Ok(_) => Ok(format!("{name} is starting")),
 ///         Err(error) if error.kind() == ContextErrorKind::NameTaken => Ok(format!("{name} is there already")),
 ///         Err(error) => Err(error), // could not create store (minio-minio): …
@@ -62,7 +62,7 @@ pub enum ContextErrorKind {
     NameTaken,
     /// It is unknown whether the instance was created: the answer was lost, or a gateway answered instead. The instance may
     /// turn up minutes later. Look for it before you create it again, or use
-    /// [`create_or_adopt_instance`](crate::OscContext::create_or_adopt_instance), which does both.
+    /// [`create_or_adopt`](crate::workspace::OscInstance::create_or_adopt), which does both.
     MaybeCreated,
     /// There is no such instance, service, secret or subscription.
     NotFound,
@@ -74,8 +74,8 @@ pub enum ContextErrorKind {
     NotSupported,
     /// The instance or job that you wait for has failed. Waiting longer does not help.
     Failed,
-    /// The deadline passed first.
-    DeadlineExceeded,
+    /// The timeout of the call passed first.
+    TimedOut,
     /// OSC did not answer, or answered with 408, 425, 429 or 5xx; or the session's token has expired and the provider is
     /// unreachable. Try again later. A request without an answer may still have been carried out.
     Unavailable,
@@ -105,7 +105,7 @@ impl ContextErrorKind {
             Self::PlanRequired => ("plan_required", StatusCode::PAYMENT_REQUIRED),
             Self::NotSupported => ("not_supported", StatusCode::UNPROCESSABLE_ENTITY),
             Self::Failed => ("failed", StatusCode::BAD_GATEWAY),
-            Self::DeadlineExceeded => ("deadline_exceeded", StatusCode::GATEWAY_TIMEOUT),
+            Self::TimedOut => ("timed_out", StatusCode::GATEWAY_TIMEOUT),
             Self::Unavailable => ("unavailable", StatusCode::BAD_GATEWAY),
             Self::UnexpectedAnswer => ("unexpected_answer", StatusCode::BAD_GATEWAY),
         }
@@ -201,7 +201,7 @@ impl ContextError {
     /// | `NotSupported` | 422 |
     /// | `NotConfigured`, `InvalidToken` | 500 |
     /// | `Unavailable`, `UnexpectedAnswer`, `Failed` | 502 |
-    /// | `DeadlineExceeded`, `MaybeCreated` | 504 |
+    /// | `TimedOut`, `MaybeCreated` | 504 |
     #[must_use]
     pub fn response_status(&self) -> StatusCode {
         self.kind().name_and_status().1
@@ -216,7 +216,7 @@ impl fmt::Display for ContextError {
             write!(f, " (OSC says: {reason})")?;
         }
         // The text of these two kinds names the status already.
-        let says_status = matches!(kind, ContextErrorKind::DeadlineExceeded | ContextErrorKind::Failed);
+        let says_status = matches!(kind, ContextErrorKind::TimedOut | ContextErrorKind::Failed);
         match last_status {
             Some(status) if !says_status => write!(f, "; its last status was {status}"),
             _ => Ok(()),

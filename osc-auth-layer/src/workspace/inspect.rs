@@ -8,140 +8,108 @@ use serde_json::{Value, json};
 
 #[cfg(doc)]
 use super::ContextErrorKind;
-use super::answer::Doing;
 use super::request::ServiceRequest;
-use super::{ContextError, InstanceHealth, InstanceRef, InternalEndpoint, OscContext, Port, Scaling};
+use super::{ContextError, InstanceHealth, InternalEndpoint, OscInstance, Port, Scaling};
 
-impl OscContext {
-    /// Returns the health of an instance.
+impl OscInstance {
+    /// Returns the health of the instance.
     ///
     /// ```
     /// use osc_auth_layer::{ContextError, OscContext};
     ///
     /// async fn is_up(osc: &OscContext) -> Result<bool, ContextError> {
-    ///     Ok(osc.instance_health("minio-minio", "store").await?.is_running())
+    ///     let store = osc.service("minio-minio").instance("store");
+    ///     Ok(store.health().await?.is_running())
     /// }
     /// ```
     ///
     /// # Errors
-    /// Besides [those of any call](OscContext#errors-of-any-call): [`NotSubscribed`](ContextErrorKind::NotSubscribed)
+    /// Besides [those of any call](crate::OscContext#errors-of-any-call): [`NotSubscribed`](ContextErrorKind::NotSubscribed)
     /// and [`NotFound`](ContextErrorKind::NotFound).
-    pub async fn instance_health<'a>(
-        &self,
-        service_id: &str,
-        instance: impl Into<InstanceRef<'a>>,
-    ) -> Result<InstanceHealth, ContextError> {
-        let doing = Doing::new("read the health of").of(service_id);
-        self.follow(doing, instance.into(), "health", Method::GET, identity).await?.read()
+    pub async fn health(&self) -> Result<InstanceHealth, ContextError> {
+        self.follow(self.doing("read the health of"), "health", Method::GET, identity).await?.read()
     }
 
-    /// Returns the latest lines of an instance's log. The platform decides how many.
+    /// Returns the latest lines of the instance's log. The platform decides how many.
     ///
     /// # Errors
-    /// Besides [those of any call](OscContext#errors-of-any-call): [`NotSubscribed`](ContextErrorKind::NotSubscribed)
+    /// Besides [those of any call](crate::OscContext#errors-of-any-call): [`NotSubscribed`](ContextErrorKind::NotSubscribed)
     /// and [`NotFound`](ContextErrorKind::NotFound).
-    pub async fn instance_logs<'a>(
-        &self,
-        service_id: &str,
-        instance: impl Into<InstanceRef<'a>>,
-    ) -> Result<Vec<String>, ContextError> {
-        let doing = Doing::new("read the logs of").of(service_id);
-        let answer = self.follow(doing, instance.into(), "logs", Method::GET, identity).await?;
-        Ok(lines(answer.success()?))
+    pub async fn logs(&self) -> Result<Vec<String>, ContextError> {
+        self.read_logs(identity).await
     }
 
-    /// Returns the lines that an instance logged during the last `period`. The period is rounded up to whole seconds.
+    /// Returns the lines that the instance logged during the last `period`. The period is rounded up to whole seconds.
     ///
     /// ```
     /// use std::time::Duration;
     /// use osc_auth_layer::{ContextError, OscContext};
     ///
     /// async fn last_minute(osc: &OscContext) -> Result<Vec<String>, ContextError> {
-    ///     osc.instance_logs_since("minio-minio", "store", Duration::from_secs(60)).await
+    ///     osc.service("minio-minio").instance("store").logs_since(Duration::from_secs(60)).await
     /// }
     /// ```
     ///
     /// # Errors
-    /// Besides [those of any call](OscContext#errors-of-any-call): [`NotSubscribed`](ContextErrorKind::NotSubscribed)
+    /// Besides [those of any call](crate::OscContext#errors-of-any-call): [`NotSubscribed`](ContextErrorKind::NotSubscribed)
     /// and [`NotFound`](ContextErrorKind::NotFound).
-    pub async fn instance_logs_since<'a>(
-        &self,
-        service_id: &str,
-        instance: impl Into<InstanceRef<'a>>,
-        period: Duration,
-    ) -> Result<Vec<String>, ContextError> {
-        let doing = Doing::new("read the logs of").of(service_id);
+    pub async fn logs_since(&self, period: Duration) -> Result<Vec<String>, ContextError> {
         let seconds = period.as_secs() + u64::from(period.subsec_nanos() > 0);
-        let ask = |request: ServiceRequest| request.query("sinceSeconds", &seconds.max(1).to_string());
-        let answer = self.follow(doing, instance.into(), "logs", Method::GET, ask).await?;
+        self.read_logs(|request| request.query("sinceSeconds", &seconds.max(1).to_string())).await
+    }
+
+    async fn read_logs(
+        &self,
+        ask: impl Fn(ServiceRequest) -> ServiceRequest,
+    ) -> Result<Vec<String>, ContextError> {
+        let answer = self.follow(self.doing("read the logs of"), "logs", Method::GET, ask).await?;
         Ok(lines(answer.success()?))
     }
 
-    /// Returns the TCP ports under which an instance is reachable from outside. Use this for a database: its address is here,
+    /// Returns the TCP ports under which the instance is reachable from outside. Use this for a database: its address is here,
     /// not in its `url`.
     ///
     /// # Errors
-    /// Besides [those of any call](OscContext#errors-of-any-call): [`NotSubscribed`](ContextErrorKind::NotSubscribed)
+    /// Besides [those of any call](crate::OscContext#errors-of-any-call): [`NotSubscribed`](ContextErrorKind::NotSubscribed)
     /// and [`NotFound`](ContextErrorKind::NotFound).
-    pub async fn instance_ports<'a>(
-        &self,
-        service_id: &str,
-        instance: impl Into<InstanceRef<'a>>,
-    ) -> Result<Vec<Port>, ContextError> {
-        let doing = Doing::new("read the ports of").of(service_id);
+    pub async fn ports(&self) -> Result<Vec<Port>, ContextError> {
         let ask = ServiceRequest::saying_json;
-        self.follow(doing, instance.into(), "ports", Method::GET, ask).await?.read_list()
+        self.follow(self.doing("read the ports of"), "ports", Method::GET, ask).await?.read_list()
     }
 
-    /// Returns the number of replicas of an instance.
+    /// Returns the number of replicas of the instance.
     ///
     /// # Errors
-    /// Besides [those of any call](OscContext#errors-of-any-call):
+    /// Besides [those of any call](crate::OscContext#errors-of-any-call):
     /// [`NotSubscribed`](ContextErrorKind::NotSubscribed), [`NotFound`](ContextErrorKind::NotFound) and
     /// [`NotSupported`](ContextErrorKind::NotSupported).
-    pub async fn instance_scaling<'a>(
-        &self,
-        service_id: &str,
-        instance: impl Into<InstanceRef<'a>>,
-    ) -> Result<Scaling, ContextError> {
-        let doing = Doing::new("read the scaling of").of(service_id);
+    pub async fn scaling(&self) -> Result<Scaling, ContextError> {
         let ask = ServiceRequest::by_authorization;
-        self.follow(doing, instance.into(), "scale", Method::GET, ask).await?.read()
+        self.follow(self.doing("read the scaling of"), "scale", Method::GET, ask).await?.read()
     }
 
-    /// Sets the number of replicas of an instance. 0 stops it.
+    /// Sets the number of replicas of the instance. 0 stops it.
     ///
     /// # Errors
-    /// Besides [those of any call](OscContext#errors-of-any-call):
+    /// Besides [those of any call](crate::OscContext#errors-of-any-call):
     /// [`NotSubscribed`](ContextErrorKind::NotSubscribed), [`NotFound`](ContextErrorKind::NotFound) and
     /// [`NotSupported`](ContextErrorKind::NotSupported).
-    pub async fn scale_instance<'a>(
-        &self,
-        service_id: &str,
-        instance: impl Into<InstanceRef<'a>>,
-        replicas: u32,
-    ) -> Result<(), ContextError> {
-        let doing = Doing::new("scale").of(service_id);
+    pub async fn scale(&self, replicas: u32) -> Result<(), ContextError> {
         let ask = |request: ServiceRequest| {
             request.by_authorization().body(&json!({ "desiredReplicas": replicas }))
         };
-        self.follow(doing, instance.into(), "scale", Method::PUT, ask).await?.done()
+        self.follow(self.doing("scale"), "scale", Method::PUT, ask).await?.done()
     }
 
     /// Returns the address under which other instances and apps on OSC reach this instance.
     ///
     /// # Errors
-    /// Besides [those of any call](OscContext#errors-of-any-call):
+    /// Besides [those of any call](crate::OscContext#errors-of-any-call):
     /// [`NotSubscribed`](ContextErrorKind::NotSubscribed), [`NotFound`](ContextErrorKind::NotFound) and
     /// [`NotSupported`](ContextErrorKind::NotSupported).
-    pub async fn internal_endpoint<'a>(
-        &self,
-        service_id: &str,
-        instance: impl Into<InstanceRef<'a>>,
-    ) -> Result<InternalEndpoint, ContextError> {
-        let doing = Doing::new("read the internal endpoint of").of(service_id);
-        let ask = ServiceRequest::saying_json;
-        self.follow(doing, instance.into(), "internalEndpoint", Method::GET, ask).await?.read()
+    pub async fn internal_endpoint(&self) -> Result<InternalEndpoint, ContextError> {
+        let doing = self.doing("read the internal endpoint of");
+        self.follow(doing, "internalEndpoint", Method::GET, ServiceRequest::saying_json).await?.read()
     }
 }
 

@@ -1,7 +1,27 @@
 //! A client for Open Source Cloud that acts on a user's behalf (feature `client`).
 //!
-//! [`OscContext`] has all calls. A handler gets it from a token or a session. Command-line tools and jobs
-//! [build](OscContext::builder) it with a personal access token. The other types in this module are its results and errors.
+//! A handler gets an [`OscContext`] from a token or a session. Command-line tools and jobs [build](OscContext::builder) it with a
+//! personal access token. The context leads to handles. A handle sends nothing when it is made, and has the calls:
+//!
+//! ```
+//! # async fn call(osc: osc_auth_layer::OscContext) -> Result<(), osc_auth_layer::ContextError> {
+//! let minio = osc.service("minio-minio"); // OscService
+//! let instances = minio.list_instances().await?; // data: Vec<Instance>
+//! let store = minio.instance("store"); // OscInstance
+//! store.restart().await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! | handle | made by |
+//! |---|---|
+//! | [`OscService`] | [`OscContext::service`] |
+//! | [`OscInstance`] | [`OscService::instance`], [`OscService::known_instance`], [`SuspendedInstance::instance`] |
+//! | [`OscJob`] | [`OscService::job`] |
+//! | [`OscSecret`] | [`OscService::secret`] |
+//!
+//! The other types in this module are results and errors. Some of them contain JSON values of `serde_json` 1, as
+//! [`Instance::fields`] does, and so [that crate's types are part of this crate's API](crate#types-of-other-crates).
 //!
 //! # Calls and retries
 //!
@@ -17,38 +37,38 @@
 //!
 //! | call | TypeScript client | request | safe to repeat | retried |
 //! |---|---|---|---|---|
-//! | [`list_instances`](OscContext::list_instances) | `listInstances` | `GET {apiUrl}` | yes | yes |
-//! | [`get_instance`](OscContext::get_instance) | `getInstance` | `GET {apiUrl}/{name}` | yes | yes |
-//! | [`create_instance`](OscContext::create_instance) | `createInstance` | `POST {apiUrl}` | yes; a duplicate returns [`NameTaken`](ContextErrorKind::NameTaken) | no: [`MaybeCreated`](ContextErrorKind::MaybeCreated) |
-//! | [`create_or_adopt_instance`](OscContext::create_or_adopt_instance) | | the two above | yes | no: it looks for the instance |
-//! | [`update_instance`](OscContext::update_instance) | `updateInstance` | `PATCH` `_links.self` | yes, unless somebody else changes the same options | no |
-//! | [`remove_instance`](OscContext::remove_instance) | `removeInstance` | `DELETE {apiUrl}/{name}` | yes; a duplicate returns [`NotFound`](ContextErrorKind::NotFound) | yes |
-//! | [`restart_instance`](OscContext::restart_instance) | `restartInstance` | `POST` `_links.restart` | yes; it restarts again | no |
-//! | [`wait_until_ready`](OscContext::wait_until_ready) | `waitForInstanceReady` | as `instance_health`, every second | yes | yes |
-//! | [`instance_health`](OscContext::instance_health) | `getInstanceHealth` | `GET` `_links.health` | yes | yes |
-//! | [`instance_logs`](OscContext::instance_logs), [`instance_logs_since`](OscContext::instance_logs_since) | `getLogsForInstance` | `GET` `_links.logs` | yes | yes |
-//! | [`instance_ports`](OscContext::instance_ports) | `getPortsForInstance` | `GET` `_links.ports` | yes | yes |
-//! | [`instance_scaling`](OscContext::instance_scaling) | `getInstanceScaling` | `GET` `_links.scale` | yes | yes |
-//! | [`scale_instance`](OscContext::scale_instance) | `scaleInstanceReplicas` | `PUT` `_links.scale` | yes; it sets the number | yes |
-//! | [`internal_endpoint`](OscContext::internal_endpoint) | `getInternalEndpoint` | `GET` `_links.internalEndpoint` | yes | yes |
-//! | [`create_job`](OscContext::create_job) | `createJob` | as `create_instance` | as `create_instance` | no |
-//! | [`list_jobs`](OscContext::list_jobs), [`get_job`](OscContext::get_job) | `listJobs`, `getJob` | as for instances | yes | yes |
-//! | [`remove_job`](OscContext::remove_job) | `removeJob` | as `remove_instance` | as `remove_instance` | yes |
-//! | [`wait_for_job`](OscContext::wait_for_job) | `waitForJobToComplete` | as `get_job`, every second | yes | yes |
-//! | [`subscriptions`](OscContext::subscriptions) | `listSubscriptions` | `GET` catalog `/mysubscriptions` | yes | yes |
-//! | [`activate_service`](OscContext::activate_service) | `Context.activateService` | `POST` catalog `/mysubscriptions` | yes | no |
-//! | [`remove_subscription`](OscContext::remove_subscription) | `removeSubscription` | `DELETE` catalog `/mysubscriptions/{serviceId}` | yes; a duplicate returns [`NotFound`](ContextErrorKind::NotFound) | yes |
-//! | [`service_access_token`](OscContext::service_access_token) | `Context.getServiceAccessToken` | `POST` token `/servicetoken` | yes; OSC limits how many it issues | no |
-//! | [`refresh_service_access_token`](OscContext::refresh_service_access_token) | `Context.refreshServiceAccessToken` | `POST` token `/servicetoken` | yes; OSC limits how many it issues | no |
-//! | [`plan`](OscContext::plan) | | `GET` money `/mytenantplan` | yes | yes |
-//! | [`token_balance`](OscContext::token_balance) | | `GET` money `/mytokencount` | yes | yes |
-//! | [`my_apps`](OscContext::my_apps) | | `GET` deploy `/myapps` | yes | yes |
-//! | [`list_secrets`](OscContext::list_secrets) | `osc secrets list` | `GET` deploy `/mysecrets/{serviceId}` | yes | yes |
-//! | [`save_secret`](OscContext::save_secret) | `saveSecret`, `osc secrets create` | `POST` deploy `/mysecrets/{serviceId}` | yes; it replaces the secret | no |
-//! | [`update_secret`](OscContext::update_secret) | `osc secrets update` | `PUT` deploy `/mysecrets/{serviceId}/{name}` | yes | yes |
-//! | [`remove_secret`](OscContext::remove_secret) | `osc secrets remove` | `DELETE` deploy `/mysecrets/{serviceId}/{name}` | yes; a duplicate returns [`NotFound`](ContextErrorKind::NotFound) | yes |
-//! | [`suspended_instances`](OscContext::suspended_instances) | | `GET` deploy `/mysuspended` | yes | yes |
-//! | [`resume_instance`](OscContext::resume_instance) | | `POST` deploy `/mysuspended/{serviceId}/{name}/resume` | yes; a duplicate returns [`NotFound`](ContextErrorKind::NotFound) | no |
+//! | [`OscService::list_instances`] | `listInstances` | `GET {apiUrl}` | yes | yes |
+//! | [`OscInstance::get`] | `getInstance` | `GET {apiUrl}/{name}` | yes | yes |
+//! | [`OscInstance::create`] | `createInstance` | `POST {apiUrl}` | yes; a duplicate returns [`NameTaken`](ContextErrorKind::NameTaken) | no: [`MaybeCreated`](ContextErrorKind::MaybeCreated) |
+//! | [`OscInstance::create_or_adopt`] | | the two above | yes | no: it looks for the instance |
+//! | [`OscInstance::update`] | `updateInstance` | `PATCH` `_links.self` | yes, unless somebody else changes the same options | no |
+//! | [`OscInstance::remove`] | `removeInstance` | `DELETE {apiUrl}/{name}` | yes; a duplicate returns [`NotFound`](ContextErrorKind::NotFound) | yes |
+//! | [`OscInstance::restart`] | `restartInstance` | `POST` `_links.restart` | yes; it restarts again | no |
+//! | [`OscInstance::wait_until_ready`] | `waitForInstanceReady` | as `health`, every second | yes | yes |
+//! | [`OscInstance::health`] | `getInstanceHealth` | `GET` `_links.health` | yes | yes |
+//! | [`OscInstance::logs`], [`OscInstance::logs_since`] | `getLogsForInstance` | `GET` `_links.logs` | yes | yes |
+//! | [`OscInstance::ports`] | `getPortsForInstance` | `GET` `_links.ports` | yes | yes |
+//! | [`OscInstance::scaling`] | `getInstanceScaling` | `GET` `_links.scale` | yes | yes |
+//! | [`OscInstance::scale`] | `scaleInstanceReplicas` | `PUT` `_links.scale` | yes; it sets the number | yes |
+//! | [`OscInstance::internal_endpoint`] | `getInternalEndpoint` | `GET` `_links.internalEndpoint` | yes | yes |
+//! | [`OscInstance::resume`] | | `POST` deploy `/mysuspended/{serviceId}/{name}/resume` | yes; a duplicate returns [`NotFound`](ContextErrorKind::NotFound) | no |
+//! | [`OscContext::suspended_instances`] | | `GET` deploy `/mysuspended` | yes | yes |
+//! | [`OscService::list_jobs`], [`OscJob::get`] | `listJobs`, `getJob` | as for instances | yes | yes |
+//! | [`OscJob::create`] | `createJob` | as `OscInstance::create` | as `OscInstance::create` | no |
+//! | [`OscJob::remove`] | `removeJob` | as `OscInstance::remove` | as `OscInstance::remove` | yes |
+//! | [`OscJob::wait_until_complete`] | `waitForJobToComplete` | as `OscJob::get`, every second | yes | yes |
+//! | [`OscService::list_secrets`] | `osc secrets list` | `GET` deploy `/mysecrets/{serviceId}` | yes | yes |
+//! | [`OscSecret::save`] | `saveSecret`, `osc secrets create` | `POST` deploy `/mysecrets/{serviceId}` | yes; it replaces the secret | no |
+//! | [`OscSecret::update`] | `osc secrets update` | `PUT` deploy `/mysecrets/{serviceId}/{name}` | yes | yes |
+//! | [`OscSecret::remove`] | `osc secrets remove` | `DELETE` deploy `/mysecrets/{serviceId}/{name}` | yes; a duplicate returns [`NotFound`](ContextErrorKind::NotFound) | yes |
+//! | [`OscContext::subscriptions`] | `listSubscriptions` | `GET` catalog `/mysubscriptions` | yes | yes |
+//! | [`OscService::subscribe`] | `Context.activateService` | `POST` catalog `/mysubscriptions` | yes | no |
+//! | [`OscService::unsubscribe`] | `removeSubscription` | `DELETE` catalog `/mysubscriptions/{serviceId}` | yes; a duplicate returns [`NotFound`](ContextErrorKind::NotFound) | yes |
+//! | [`OscService::access_token`] | `Context.getServiceAccessToken` | `POST` token `/servicetoken` | yes; OSC limits how many it issues | no |
+//! | [`OscService::refresh_access_token`] | `Context.refreshServiceAccessToken` | `POST` token `/servicetoken` | yes; OSC limits how many it issues | no |
+//! | [`OscContext::plan`] | | `GET` money `/mytenantplan` | yes | yes |
+//! | [`OscContext::token_balance`] | | `GET` money `/mytokencount` | yes | yes |
+//! | [`OscContext::my_apps`] | | `GET` deploy `/myapps` | yes | yes |
 //!
 //! # Where tokens go
 //!
@@ -68,15 +88,17 @@ mod cache;
 mod catalog;
 mod context;
 mod create;
+mod data;
 mod error;
 mod hosts;
 mod inspect;
 mod instance;
-mod instances;
+mod job;
 mod platform;
 mod reply;
 mod request;
-mod secrets;
+mod secret;
+mod service;
 mod service_token;
 mod starts;
 mod status;
@@ -90,12 +112,13 @@ pub use self::adopt::Creation;
 pub use self::builder::ContextBuilder;
 pub use self::catalog::{App, ServiceType, Subscription, TokenBalance};
 pub use self::context::OscContext;
+pub use self::data::{Instance, InstanceHealth, InternalEndpoint, InternalPort, Port, Scaling};
 use self::error::Outcome;
 pub use self::error::{ContextError, ContextErrorKind};
-pub use self::instance::{
-    Instance, InstanceHealth, InstanceRef, InternalEndpoint, InternalPort, Port, Scaling,
-};
+pub use self::job::OscJob;
 pub(crate) use self::platform::Platform;
+pub use self::secret::OscSecret;
+pub use self::service::{OscInstance, OscService};
 pub use self::service_token::ServiceAccessToken;
 pub use self::status::{InstanceStatus, JobStatus, Plan};
 pub use self::suspended::SuspendedInstance;

@@ -10,12 +10,12 @@ use serde_json::{Map, Value};
 use super::ContextErrorKind;
 use super::access::check_service_id;
 use super::answer::{Doing, or_default};
-use super::instances::check_name;
-use super::{ContextError, OscContext};
+use super::instance::check_name;
+use super::{ContextError, OscContext, OscInstance};
 
 const MYSUSPENDED: &str = "mysuspended";
 
-/// Describes an instance that OSC has suspended.
+/// Describes an instance that OSC has suspended. To act on it, take its handle with [`instance`](Self::instance).
 ///
 /// OSC keeps its parameters, but data in the instance's own volume may be lost. Parameters may contain passwords, so `Debug`
 /// shows only the names of parameters and other fields.
@@ -55,6 +55,14 @@ impl fmt::Debug for SuspendedInstance {
     }
 }
 
+impl SuspendedInstance {
+    /// Returns a handle to the instance, for example to [resume](OscInstance::resume) it. Sends nothing.
+    #[must_use]
+    pub fn instance(&self, osc: &OscContext) -> OscInstance {
+        osc.service(&self.service_id).instance(&self.name)
+    }
+}
+
 impl OscContext {
     /// Lists the workspace's suspended instances of all services.
     ///
@@ -65,8 +73,10 @@ impl OscContext {
         let request = self.platform(doing)?.request(Method::GET, "deploy", &[MYSUSPENDED]);
         self.ask_platform(doing, request).await?.read_list()
     }
+}
 
-    /// Resumes a suspended instance.
+impl OscInstance {
+    /// Resumes the instance if it is suspended.
     ///
     /// For up to a minute the service may not know the instance yet, or answer 401.
     /// [`wait_until_ready`](Self::wait_until_ready) waits through that. Resume one instance after another: the platform is known
@@ -77,9 +87,10 @@ impl OscContext {
     /// use osc_auth_layer::{ContextError, OscContext};
     ///
     /// async fn resume_all(osc: &OscContext) -> Result<(), ContextError> {
-    ///     for it in osc.suspended_instances().await? {
-    ///         osc.resume_instance(&it.service_id, &it.name).await?;
-    ///         osc.wait_until_ready(&it.service_id, &it.name, Duration::from_secs(300), |_| {}).await?;
+    ///     for suspended in osc.suspended_instances().await? {
+    ///         let instance = suspended.instance(osc);
+    ///         instance.resume().await?;
+    ///         instance.wait_until_ready(Duration::from_secs(300), |_| {}).await?;
     ///     }
     ///     Ok(())
     /// }
@@ -87,17 +98,18 @@ impl OscContext {
     ///
     /// # Errors
     /// [`NotFound`](ContextErrorKind::NotFound): no suspended instance has this name.
-    pub async fn resume_instance(&self, service_id: &str, name: &str) -> Result<(), ContextError> {
-        let doing = Doing::new("resume").of(service_id).to(name);
+    pub async fn resume(&self) -> Result<(), ContextError> {
+        let doing = self.doing("resume");
+        let context = &self.service.context;
         check_service_id(doing)?;
         check_name(doing)?;
-        let path = [MYSUSPENDED, service_id, name, "resume"];
-        let request = self.platform(doing)?.request(Method::POST, "deploy", &path).without_content_type();
-        self.ask_platform(doing, request).await?.done()?;
-        let workspace = self.workspace(doing).await?;
+        let path = [MYSUSPENDED, &self.service.id, &self.name, "resume"];
+        let request = context.platform(doing)?.request(Method::POST, "deploy", &path).without_content_type();
+        context.ask_platform(doing, request).await?.done()?;
+        let workspace = context.workspace(doing).await?;
         // The subscription may have ended when its last instance was suspended.
         workspace.forget_subscriptions();
-        workspace.starts.lock().resumed(doing.key(), self.now(doing)?);
+        workspace.starts.lock().resumed(doing.key(), context.now(doing)?);
         Ok(())
     }
 }

@@ -8,10 +8,10 @@ use http::StatusCode;
 use parking_lot::Mutex;
 
 use super::answer::Doing;
-use super::instances::missing;
+use super::instance::missing;
 use super::{
-    ContextError, ContextErrorKind, Instance, InstanceHealth, InstanceRef, InstanceStatus, JobStatus,
-    OscContext, Outcome,
+    ContextError, ContextErrorKind, Instance, InstanceHealth, InstanceStatus, JobStatus, OscContext,
+    OscInstance, OscJob, Outcome,
 };
 use crate::clock::Timestamp;
 
@@ -39,8 +39,8 @@ struct Seen {
     problem: Option<ContextError>,
 }
 
-impl OscContext {
-    /// Waits until an instance is running. Looks every second and calls `watch` with each answer.
+impl OscInstance {
+    /// Waits until the instance is running. Looks every second and calls `watch` with each answer.
     ///
     /// The wait goes on through an outage of the platform. During the first minute it also goes on while the API answers 401, as
     /// it does for new and resumed instances. Of all statuses, only `running` and [`failed`](InstanceStatus::Failed) end
@@ -51,29 +51,23 @@ impl OscContext {
     /// use osc_auth_layer::{ContextError, OscContext};
     ///
     /// async fn watch(osc: &OscContext) -> Result<(), ContextError> {
-    ///     let five_minutes = Duration::from_secs(300);
-    ///     osc.wait_until_ready("minio-minio", "store", five_minutes, |health| println!("{}", health.status)).await
+    ///     let store = osc.service("minio-minio").instance("store");
+    ///     store.wait_until_ready(Duration::from_secs(300), |health| println!("{}", health.status)).await
     /// }
     /// ```
     ///
     /// # Errors
     /// - [`Failed`](ContextErrorKind::Failed): the status is `failed`.
-    /// - [`DeadlineExceeded`](ContextErrorKind::DeadlineExceeded): it does not run within `deadline`, counted from the call.
+    /// - [`TimedOut`](ContextErrorKind::TimedOut): it does not run within `timeout`, counted from the call.
     /// - [`NotFound`](ContextErrorKind::NotFound): there is no such instance, or it was removed meanwhile.
     /// - [`NotSubscribed`](ContextErrorKind::NotSubscribed).
-    pub async fn wait_until_ready<'a>(
+    pub async fn wait_until_ready(
         &self,
-        service_id: &str,
-        instance: impl Into<InstanceRef<'a>>,
-        deadline: Duration,
+        timeout: Duration,
         mut watch: impl FnMut(&InstanceHealth),
     ) -> Result<(), ContextError> {
-        let instance = instance.into();
-        let doing = Doing::new("wait for").of(service_id).to(instance.name());
-        let known = Mutex::new(match instance {
-            InstanceRef::Known(instance) => Some(instance.clone()),
-            InstanceRef::Name(_) => None,
-        });
+        let doing = self.doing("wait for");
+        let known = Mutex::new(self.links.is_some().then(|| self.clone()));
         let seen = Mutex::default();
         let look = || self.look_at_health(doing, &known);
         let judge = |health: Option<InstanceHealth>| {
@@ -86,39 +80,62 @@ impl OscContext {
                 _ => Ok(None),
             }
         };
-        self.look_until(doing, deadline, "running", &seen, look, judge).await
+        self.service.context.look_until(doing, timeout, "running", &seen, look, judge).await
     }
 
-    /// Waits until a job has succeeded, and returns it. Looks every second and calls `watch` with each status. Otherwise it works
-    /// like [`wait_until_ready`](Self::wait_until_ready).
-    ///
-    /// ```
-    /// use std::time::Duration;
-    /// use osc_auth_layer::{ContextError, OscContext};
-    /// use serde_json::json;
-    ///
-    /// async fn transcode(osc: &OscContext) -> Result<(), ContextError> {
-    ///     let service = "eyevinn-ffmpeg-s3";
-    ///     osc.create_job(service, "mine", json!({ "cmdLineArgs": "-i in.mp4 out.mp4" })).await?;
-    ///     osc.wait_for_job(service, "mine", Duration::from_secs(3600), |status| println!("{status}")).await?;
-    ///     osc.remove_job(service, "mine").await
-    /// }
-    /// ```
+    /// Returns the health, or `None` if there is none yet. `known` caches the handle with its links, so that the instance is
+    /// looked up once.
+    async fn look_at_health(
+        &self,
+        doing: Doing<'_>,
+        known: &Mutex<Option<OscInstance>>,
+    ) -> Outcome<Option<InstanceHealth>> {
+        let cached = known.lock().take();
+        let instance = match cached {
+            Some(instance) => instance,
+            None => self.service.known_instance(&self.find_again(doing).await?),
+        };
+        let health = instance.health().await;
+        // The health may turn up later than the instance, or the instance was removed. The next look will tell.
+        if health.as_ref().is_err_and(|error| error.kind() == ContextErrorKind::NotFound) {
+            return Ok(None);
+        }
+        *known.lock() = Some(instance);
+        health.map(Some)
+    }
+
+    /// Looks up an instance that should exist. An instance that was resumed a moment ago may still be missing.
+    async fn find_again(&self, doing: Doing<'_>) -> Outcome<Instance> {
+        if let Some(instance) = self.look(doing).await? {
+            return Ok(instance);
+        }
+        let workspace = self.service.context.workspace(doing).await?;
+        let resumed_at = workspace.starts.lock().resumed_at(&doing.key());
+        let now = self.service.context.now(doing)?;
+        if resumed_at.is_some_and(|at| now.since(at) < SETTLING) {
+            let why = "it was resumed a moment ago and is not available yet";
+            return Err(doing.error(ContextErrorKind::Unavailable, why));
+        }
+        Err(missing(doing))
+    }
+}
+
+impl OscJob {
+    /// Waits until the job has succeeded, and returns it. Looks every second and calls `watch` with each status. Otherwise it
+    /// works like [`OscInstance::wait_until_ready`].
     ///
     /// # Errors
     /// - [`Failed`](ContextErrorKind::Failed): the status is `Failed` or `FailureTarget`.
-    /// - [`DeadlineExceeded`](ContextErrorKind::DeadlineExceeded): it is not done within `deadline`.
+    /// - [`TimedOut`](ContextErrorKind::TimedOut): it is not done within `timeout`.
     /// - [`NotFound`](ContextErrorKind::NotFound): there is no such job, or it was removed meanwhile.
     /// - [`NotSupported`](ContextErrorKind::NotSupported): the service has no jobs.
     /// - [`NotSubscribed`](ContextErrorKind::NotSubscribed).
-    pub async fn wait_for_job(
+    pub async fn wait_until_complete(
         &self,
-        service_id: &str,
-        name: &str,
-        deadline: Duration,
+        timeout: Duration,
         mut watch: impl FnMut(&JobStatus),
     ) -> Result<Instance, ContextError> {
-        let doing = Doing::new("wait for").of(service_id).to(name);
+        let doing = self.0.doing("wait for");
         let seen = Mutex::default();
         let judge = |job: Option<Instance>| {
             let job = job.ok_or_else(|| missing(doing))?;
@@ -131,14 +148,16 @@ impl OscContext {
                 _ => Ok(None),
             }
         };
-        self.look_until(doing, deadline, "done", &seen, || self.get_job(service_id, name), judge).await
+        self.0.service.context.look_until(doing, timeout, "done", &seen, || self.get(), judge).await
     }
+}
 
-    /// Looks until there is a result, a final error, or the deadline has passed. Adds the last status to the error.
+impl OscContext {
+    /// Looks until there is a result, a final error, or the time is over. Adds the last status to the error.
     async fn look_until<L, T, F: Future<Output = Outcome<L>>>(
         &self,
         doing: Doing<'_>,
-        deadline: Duration,
+        timeout: Duration,
         goal: &str,
         seen: &Mutex<Seen>,
         look: impl Fn() -> F,
@@ -161,58 +180,23 @@ impl OscContext {
                 self.pause(doing, pause).await?;
             }
         };
-        let ended = self.within(doing, deadline, looking).await;
+        let ended = self.within(doing, timeout, looking).await;
         let seen = seen.lock();
         let ended = ended.and_then(|result| result.ok_or_else(|| too_late(doing, goal, &seen)));
         ended.map_err(|error| error.after_status(seen.status.clone()))
     }
 
-    /// Returns the result of `work`, or `None` if the deadline passes first.
+    /// Returns the result of `work`, or `None` if it takes longer than `timeout`.
     pub(super) async fn within<T>(
         &self,
         doing: Doing<'_>,
-        deadline: Duration,
+        timeout: Duration,
         work: impl Future<Output = Outcome<T>>,
     ) -> Outcome<Option<T>> {
-        match select(pin!(work), pin!(self.sleep(doing, deadline))).await {
+        match select(pin!(work), pin!(self.sleep(doing, timeout))).await {
             Either::Left((done, _)) => done.map(Some),
             Either::Right((late, _)) => late.map(|()| None),
         }
-    }
-
-    /// Returns the health, or `None` if there is none yet. `known` caches the instance, so that it is looked up once.
-    async fn look_at_health(
-        &self,
-        doing: Doing<'_>,
-        known: &Mutex<Option<Instance>>,
-    ) -> Outcome<Option<InstanceHealth>> {
-        let cached = known.lock().take();
-        let instance = match cached {
-            Some(instance) => instance,
-            None => self.find_again(doing).await?,
-        };
-        let health = self.instance_health(doing.service_id(), &instance).await;
-        // The health may turn up later than the instance, or the instance was removed. The next look will tell.
-        if health.as_ref().is_err_and(|error| error.kind() == ContextErrorKind::NotFound) {
-            return Ok(None);
-        }
-        *known.lock() = Some(instance);
-        health.map(Some)
-    }
-
-    /// Looks up an instance that should exist. An instance that was resumed a moment ago may still be missing.
-    async fn find_again(&self, doing: Doing<'_>) -> Outcome<Instance> {
-        if let Some(instance) = self.look(doing).await? {
-            return Ok(instance);
-        }
-        let workspace = self.workspace(doing).await?;
-        let resumed_at = workspace.starts.lock().resumed_at(&doing.key());
-        let now = self.now(doing)?;
-        if resumed_at.is_some_and(|at| now.since(at) < SETTLING) {
-            let why = "it was resumed a moment ago and is not available yet";
-            return Err(doing.error(ContextErrorKind::Unavailable, why));
-        }
-        Err(missing(doing))
     }
 
     /// Sleeps. Fails early if the session ends meanwhile.
@@ -243,11 +227,11 @@ fn failed(doing: Doing<'_>) -> ContextError {
 
 fn too_late(doing: Doing<'_>, goal: &str, seen: &Seen) -> ContextError {
     let status = seen.status.as_deref().unwrap_or("unknown");
-    let mut why = format!("it was not {goal} by the deadline; its last status was {status}");
+    let mut why = format!("it was not {goal} in time; its last status was {status}");
     if let Some(problem) = &seen.problem {
         why.push_str(&format!("; the last check failed: {}", problem.why()));
     }
-    ContextError::new(ContextErrorKind::DeadlineExceeded, doing, why)
+    ContextError::new(ContextErrorKind::TimedOut, doing, why)
 }
 
 #[cfg(test)]

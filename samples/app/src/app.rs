@@ -87,7 +87,7 @@ impl App {
 
     /// Subscribes the workspace to a service. `shown` is the service that the page shows.
     pub async fn add_service(&self, token: &OscToken, shown_service: &str, service: &str) -> Answer {
-        match token.context().activate_service(service.trim()).await {
+        match token.context().service(service.trim()).subscribe().await {
             Ok(subscription) => see_other(&dashboard_path(&subscription.service_id)),
             Err(error) => {
                 self.refuse(token, shown_service, &error, Refused::Add { service, error: &error }).await
@@ -122,7 +122,7 @@ impl App {
     /// Removes an instance, or answers with the dashboard and the reason why not.
     pub async fn remove(&self, token: &OscToken, service: &str, name: &str) -> Answer {
         let osc = token.context();
-        match osc.remove_instance(service, name).await {
+        match osc.service(service).instance(name).remove().await {
             Ok(()) => {
                 self.creations.forget(&osc, service, name);
                 see_other(&dashboard_path(service))

@@ -67,8 +67,10 @@ impl Creations {
         let creations = self.clone();
         tokio::spawn(async move {
             let (_, service, name) = &key;
-            // `osc` is a handle on the session, so every request gets a fresh token.
-            let mut creating = std::pin::pin!(osc.create_or_adopt_instance(service, name, options, LONGEST));
+            // The handle belongs to the session, so every request gets a fresh token.
+            let service = osc.service(service);
+            let instance = service.instance(name);
+            let mut creating = std::pin::pin!(instance.create_or_adopt(options, LONGEST));
             let created = match timeout(ANSWERED_WITHIN, &mut creating).await {
                 Ok(Err(error)) => return answer.send(Err(error)),
                 Ok(Ok(creation)) => Some(creation),
@@ -85,7 +87,7 @@ impl Creations {
                     Some(creation) => creation,
                     None => creating.await?,
                 };
-                osc.wait_until_ready(service, creation.instance(), LONGEST, watch).await
+                service.known_instance(creation.instance()).wait_until_ready(LONGEST, watch).await
             };
             match ready.await {
                 Ok(()) => tracing::info!("{name} runs"),
@@ -116,7 +118,7 @@ impl Creations {
         if let Some(starting @ Progress::Starting(_)) = known {
             return Ok(starting);
         }
-        Ok(match osc.instance_health(service, name).await {
+        Ok(match osc.service(service).instance(name).health().await {
             Ok(health) if health.is_running() => Progress::Running,
             Ok(health) => known.unwrap_or(Progress::Starting(health.status.to_string())),
             Err(error) if error.kind() == Kind::Unavailable => {

@@ -196,7 +196,7 @@ impl Panel {
 /// Loads the instances of the service. An error stays in the panel, so that the user can still use other services.
 async fn panel(osc: &OscContext, creations: &Creations, service: Option<&str>) -> (StatusCode, Panel) {
     let Some(service) = service else { return (StatusCode::OK, Panel::NoServices) };
-    let rows = match osc.list_instances(service).await {
+    let rows = match osc.service(service).list_instances().await {
         Err(error) if is_no_service(&error) => {
             return (error.response_status(), Panel::NoSuchService(sentence(&error)));
         }

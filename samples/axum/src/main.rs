@@ -160,7 +160,7 @@ async fn balance(osc: OscContext) -> Result<Json<TokenBalance>, ContextError> {
 }
 
 async fn instances(osc: OscContext, Query(pick): Query<Pick>) -> Result<Json<Vec<Value>>, ContextError> {
-    let instances = osc.list_instances(&pick.service.unwrap_or_default()).await?;
+    let instances = osc.service(&pick.service.unwrap_or_default()).list_instances().await?;
     // Only these two fields, because the options may contain passwords.
     Ok(Json(instances.iter().map(|instance| json!({ "name": instance.name, "url": instance.url })).collect()))
 }

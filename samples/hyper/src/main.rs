@@ -192,7 +192,7 @@ async fn balance(token: &OscToken) -> Result<Reply, ContextError> {
 }
 
 async fn instances(token: &OscToken, service: &str) -> Result<Reply, ContextError> {
-    let instances = token.context().list_instances(service).await?;
+    let instances = token.context().service(service).list_instances().await?;
     // Only these two fields, because the options may contain passwords.
     let instances = instances.iter().map(|instance| json!({ "name": instance.name, "url": instance.url }));
     Ok(json(StatusCode::OK, &instances.collect::<Vec<_>>()))

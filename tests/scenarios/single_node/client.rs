@@ -11,6 +11,7 @@ mod environment;
 mod errors;
 mod expiry;
 mod faults;
+mod handles;
 mod instances;
 mod jobs;
 mod leaks;

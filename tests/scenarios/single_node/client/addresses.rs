@@ -33,18 +33,20 @@ fn kind_of_token(token: &str) -> &'static str {
 async fn s44_each_kind_of_token_goes_only_to_its_place() {
     let stage = Stage::signed_in().await;
     let osc = stage.context().await;
+    let adserver = osc.service(ADSERVER);
     for call in calls() {
         soon(call.make(&osc)).await.unwrap();
     }
-    let mine = soon(osc.create_instance(ADSERVER, "mine", json!({}))).await.unwrap();
-    soon(use_instance(&osc, ADSERVER, &mine)).await.unwrap();
+    let made = soon(adserver.instance("mine").create(json!({}))).await.unwrap();
+    let mine = adserver.known_instance(&made);
+    soon(use_instance(&mine)).await.unwrap();
     stage.osc.set_instance_links(false);
-    soon(osc.instance_health(ADSERVER, "mine")).await.unwrap();
+    soon(adserver.instance("mine").health()).await.unwrap();
     stage.pass(Duration::from_secs(3 * 3600));
     stage.osc.set_instance_links(true);
-    soon(osc.list_instances(ADSERVER)).await.unwrap();
+    soon(adserver.list_instances()).await.unwrap();
     stage.osc.revoke_service_tokens();
-    soon(use_instance(&osc, ADSERVER, &mine)).await.unwrap();
+    soon(use_instance(&mine)).await.unwrap();
 
     let mut personal = Vec::new();
     for request in PLATFORM.into_iter().flat_map(|endpoint| stage.osc.requests(endpoint)) {
@@ -126,8 +128,10 @@ async fn s44_a_foreign_link_gets_no_request() {
     let dns = HeldDns::default();
     let stage = with_dns(&dns).await;
     let osc = stage.context().await;
-    let demo = soon(osc.get_instance(ADSERVER, "demo")).await.unwrap().unwrap();
-    soon(use_instance(&osc, ADSERVER, &demo)).await.unwrap();
+    let adserver = osc.service(ADSERVER);
+    let found = soon(adserver.instance("demo").get()).await.unwrap().unwrap();
+    let demo = adserver.known_instance(&found);
+    soon(use_instance(&demo)).await.unwrap();
     let elsewhere = MockOsc::builder().start().await.unwrap();
     let port = elsewhere.address().port();
     let foreign = [
@@ -149,15 +153,16 @@ async fn s44_a_foreign_link_gets_no_request() {
             stage.osc.set_link(rel, json!(href));
         }
         stage.osc.forget_requests();
-        let demo = soon(osc.get_instance(ADSERVER, "demo")).await.unwrap().unwrap();
+        let found = soon(adserver.instance("demo").get()).await.unwrap().unwrap();
+        let demo = adserver.known_instance(&found);
         let results = [
-            soon(osc.update_instance(ADSERVER, &demo, json!({}))).await.map(drop),
-            soon(osc.instance_health(ADSERVER, &demo)).await.map(drop),
-            soon(osc.instance_logs(ADSERVER, &demo)).await.map(drop),
-            soon(osc.instance_ports(ADSERVER, &demo)).await.map(drop),
-            soon(osc.instance_scaling(ADSERVER, &demo)).await.map(drop),
-            soon(osc.scale_instance(ADSERVER, &demo, 1)).await,
-            soon(osc.restart_instance(ADSERVER, &demo)).await,
+            soon(demo.update(json!({}))).await.map(drop),
+            soon(demo.health()).await.map(drop),
+            soon(demo.logs()).await.map(drop),
+            soon(demo.ports()).await.map(drop),
+            soon(demo.scaling()).await.map(drop),
+            soon(demo.scale(1)).await,
+            soon(demo.restart()).await,
         ];
         for result in results {
             assert_eq!(result.unwrap_err().kind(), Kind::UnexpectedAnswer, "{href}");
@@ -175,7 +180,7 @@ async fn s44_a_link_that_looks_like_a_host_stays_on_the_apis_own() {
     for href in ["//evil.example/health/demo", "/\\evil.example/health/demo", "/../../health/demo"] {
         stage.osc.set_link("health", json!(href));
         // The mock may answer 404 here. Only the destination matters.
-        soon(osc.instance_health(ADSERVER, "demo")).await.ok();
+        soon(osc.service(ADSERVER).instance("demo").health()).await.ok();
     }
     assert!(!dns.asked().iter().any(|name| name.contains("evil")), "{:?}", dns.asked());
 }
@@ -184,16 +189,14 @@ async fn s44_a_link_that_looks_like_a_host_stays_on_the_apis_own() {
 async fn s44_a_link_that_is_no_text_is_ignored() {
     let stage = Stage::signed_in().await;
     let osc = stage.context().await;
+    let demo = osc.service(ADSERVER).instance("demo");
     for odd in [json!(null), json!(7), json!({}), json!(["/x"])] {
         for rel in ["self", "health", "restart"] {
             stage.osc.set_link(rel, odd.clone());
         }
-        assert_eq!(soon(osc.instance_health(ADSERVER, "demo")).await.unwrap().status, "running");
-        soon(osc.update_instance(ADSERVER, "demo", json!({}))).await.unwrap();
-        assert_eq!(
-            soon(osc.restart_instance(ADSERVER, "demo")).await.unwrap_err().kind(),
-            Kind::NotSupported
-        );
+        assert_eq!(soon(demo.health()).await.unwrap().status, "running");
+        soon(demo.update(json!({}))).await.unwrap();
+        assert_eq!(soon(demo.restart()).await.unwrap_err().kind(), Kind::NotSupported);
     }
 }
 
@@ -249,7 +252,9 @@ async fn s44_a_foreign_issuers_token_needs_a_configured_platform() {
             );
             assert!(error.to_string().contains("OSC_PLATFORM"), "{error}");
         }
-        let waited = soon(osc.wait_until_ready(ADSERVER, "demo", Duration::from_secs(1), |_| {})).await;
+        let waited =
+            soon(osc.service(ADSERVER).instance("demo").wait_until_ready(Duration::from_secs(1), |_| {}))
+                .await;
         assert_eq!(waited.unwrap_err().kind(), Kind::NotConfigured);
         assert_eq!(dns.asked(), [] as [&str; 0], "{issuer}");
     }
@@ -276,8 +281,8 @@ async fn s61_the_personal_access_token_goes_into_the_issuers_own_environment() {
     ] {
         let (_layer, osc, dns) = without_platform(issuer).await;
         // All names resolve to this machine, where nothing listens for HTTPS. Only the name matters.
-        soon(osc.list_instances(ADSERVER)).await.unwrap_err();
-        soon(osc.create_instance(MINIO, "a", json!({}))).await.unwrap_err();
+        soon(osc.service(ADSERVER).list_instances()).await.unwrap_err();
+        soon(osc.service(MINIO).instance("a").create(json!({}))).await.unwrap_err();
         soon(osc.token_balance()).await.unwrap_err();
         soon(osc.my_apps()).await.unwrap_err();
         let services = ["catalog", "catalog", "money", "deploy"];

@@ -12,7 +12,7 @@ use osc_tests::{ADSERVER, Answer, Browser, MINIO, boxed, layer, layer_for, soon}
 use serde_json::{Value, json};
 
 async fn list(osc: OscContext) -> Result<Json<Vec<Instance>>, ContextError> {
-    Ok(Json(osc.list_instances(ADSERVER).await?))
+    Ok(Json(osc.service(ADSERVER).list_instances().await?))
 }
 
 async fn perhaps(osc: Option<OscContext>) -> Result<String, ContextError> {
@@ -67,14 +67,19 @@ async fn without_a_user_the_handler_gets_none_or_is_not_run() {
 async fn each_kind_of_error_has_an_answer_of_its_own() {
     async fn fail(kind: axum::extract::Path<String>, osc: OscContext) -> Result<(), ContextError> {
         match kind.as_str() {
-            "invalid_input" => osc.create_instance(ADSERVER, "My Own", json!({})).await.map(drop),
-            "not_subscribed" => osc.list_instances(MINIO).await.map(drop),
-            "name_taken" => osc.create_instance(ADSERVER, "demo", json!({})).await.map(drop),
-            "not_found" => osc.remove_instance(ADSERVER, "none").await,
-            "refused" => osc.create_instance(ADSERVER, "a", json!({ "b": "{{secrets.c}}" })).await.map(drop),
-            "not_supported" => osc.restart_instance(ADSERVER, "demo").await,
-            "deadline_exceeded" => {
-                osc.wait_until_ready(ADSERVER, "demo", Duration::from_millis(1), |_| {}).await
+            "invalid_input" => osc.service(ADSERVER).instance("My Own").create(json!({})).await.map(drop),
+            "not_subscribed" => osc.service(MINIO).list_instances().await.map(drop),
+            "name_taken" => osc.service(ADSERVER).instance("demo").create(json!({})).await.map(drop),
+            "not_found" => osc.service(ADSERVER).instance("none").remove().await,
+            "refused" => {
+                osc.service(ADSERVER).instance("a").create(json!({ "b": "{{secrets.c}}" })).await.map(drop)
+            }
+            "not_supported" => osc.service(ADSERVER).instance("demo").restart().await,
+            "timed_out" => {
+                osc.service(ADSERVER)
+                    .instance("demo")
+                    .wait_until_ready(Duration::from_millis(1), |_| {})
+                    .await
             }
             "unavailable" | "unexpected_answer" => osc.token_balance().await.map(drop),
             "session_ended" => {
@@ -115,9 +120,9 @@ async fn each_kind_of_error_has_an_answer_of_its_own() {
             "could not restart demo (eyevinn-test-adserver): the instance does not support this",
         ),
         (
-            "deadline_exceeded",
+            "timed_out",
             504,
-            "could not wait for demo (eyevinn-test-adserver): it was not running by the deadline; its last status was unknown",
+            "could not wait for demo (eyevinn-test-adserver): it was not running in time; its last status was unknown",
         ),
         (
             "unavailable",
@@ -142,7 +147,7 @@ async fn each_kind_of_error_has_an_answer_of_its_own() {
             "unexpected_answer" => drop(osc.fault(Endpoint::Money, Fault::Html)),
             _ => {}
         }
-        let _hold = (error == "deadline_exceeded").then(|| osc.hold(Endpoint::Instances));
+        let _hold = (error == "timed_out").then(|| osc.hold(Endpoint::Instances));
         let answer = soon(browser.fetch(&format!("/{error}"))).await;
         let expected = json!({ "error": error, "error_description": description });
         assert_eq!((answer.status().as_u16(), json_of(&answer)), (status, expected));

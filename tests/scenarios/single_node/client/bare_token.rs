@@ -47,10 +47,10 @@ async fn clones_share_their_cache_and_other_contexts_do_not() {
     let osc = MockOsc::builder().start().await.unwrap();
     let first = context(&osc);
     for context in [&first, &first.clone()] {
-        soon(context.list_instances(ADSERVER)).await.unwrap();
+        soon(context.service(ADSERVER).list_instances()).await.unwrap();
     }
     assert_eq!(Asked::of(&osc), Asked { lists: 1, tokens: 1, instances: 2, ..Asked::nothing() });
-    soon(context(&osc).list_instances(ADSERVER)).await.unwrap();
+    soon(context(&osc).service(ADSERVER).list_instances()).await.unwrap();
     assert_eq!(Asked::of(&osc), Asked { lists: 2, tokens: 2, instances: 3, ..Asked::nothing() });
 }
 
@@ -76,9 +76,10 @@ async fn a_refused_bare_token_is_reported_invalid_and_not_refreshed() {
 async fn a_dead_service_access_token_is_replaced_with_a_bare_token_too() {
     let osc = MockOsc::builder().start().await.unwrap();
     let context = context(&osc);
-    soon(context.list_instances(ADSERVER)).await.unwrap();
+    let adserver = context.service(ADSERVER);
+    soon(adserver.list_instances()).await.unwrap();
     osc.revoke_service_tokens();
-    soon(context.list_instances(ADSERVER)).await.unwrap();
+    soon(adserver.list_instances()).await.unwrap();
     assert_eq!(Asked::of(&osc), Asked { lists: 1, tokens: 2, instances: 3, ..Asked::nothing() });
 }
 
@@ -90,7 +91,7 @@ async fn no_error_of_a_bare_token_repeats_token_or_secret() {
     for text in [format!("{token} is dead"), "correct horse is too weak".to_owned()] {
         let body = json!({ "reason": text }).to_string();
         osc.fault(Endpoint::Deploy, Fault::Answer(401, "application/json", body)).once();
-        let error = soon(context.save_secret(MINIO, "key", "correct horse")).await.unwrap_err();
+        let error = soon(context.service(MINIO).secret("key").save("correct horse")).await.unwrap_err();
         assert_eq!(error.kind(), Kind::InvalidToken);
         let shown = format!("{error} {error:?} {context:?}");
         assert!(!shown.contains(&token[..24]) && !shown.contains("correct horse"), "{shown}");
@@ -108,7 +109,7 @@ async fn s61_a_bare_token_goes_into_its_own_environment() {
         }
         let context = builder.configure_http(|http| http.dns_resolver(Arc::new(resolver))).build().unwrap();
         // All names resolve to this machine, where nothing listens for HTTPS. Only the name matters.
-        soon(context.list_instances(ADSERVER)).await.unwrap_err();
+        soon(context.service(ADSERVER).list_instances()).await.unwrap_err();
         soon(context.token_balance()).await.unwrap_err();
         soon(context.my_apps()).await.unwrap_err();
         let services = ["catalog", "money", "deploy"];
@@ -122,7 +123,7 @@ async fn s61_a_service_access_token_got_with_a_bare_token_goes_to_its_service_on
     let context = context(&osc);
     for foreign in ["https://evil.example/x", "https://api-eyevinn-test-adserver.auto.prod.osaas.io/x"] {
         osc.set_api_url(ADSERVER, foreign);
-        let error = soon(context.list_instances(ADSERVER)).await.unwrap_err();
+        let error = soon(context.service(ADSERVER).list_instances()).await.unwrap_err();
         assert_eq!(error.kind(), Kind::UnexpectedAnswer, "{foreign}: {error}");
     }
     assert_eq!(osc.count(Endpoint::ServiceToken), 0);

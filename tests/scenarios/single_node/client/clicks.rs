@@ -15,12 +15,12 @@ use super::creating::{
 };
 
 #[tokio::test]
-async fn after_the_deadline_a_second_call_adopts_the_instance() {
+async fn after_the_timeout_a_second_call_adopts_the_instance() {
     let (stage, osc) = with_secret().await;
     stage.osc.fault(Endpoint::Instances, gateway_timeout()).when(is_create);
     let error = stage.through_looks(create_or_adopt(&osc)).await.unwrap_err();
     assert_eq!((error.kind(), creates(&stage)), (Kind::MaybeCreated, 1));
-    assert!(error.to_string().contains("did not appear by the deadline"), "{error}");
+    assert!(error.to_string().contains("did not appear in time"), "{error}");
     turn_up(&stage, &options());
     assert!(matches!(soon(create_or_adopt(&osc)).await.unwrap(), Creation::Adopted(_)));
     assert_eq!(creates(&stage), 1);
@@ -45,12 +45,13 @@ async fn an_unclear_create_is_remembered_for_half_an_hour_and_with_its_options()
         (1, json!({ "level": 2 }), Some(Kind::NameTaken)),
     ] {
         let (stage, osc) = with_secret().await;
+        let mine = osc.service(ADSERVER).instance("mine");
         stage.osc.fault(Endpoint::Instances, gateway_timeout()).when(is_create);
-        let error = soon(osc.create_instance(ADSERVER, "mine", options())).await.unwrap_err();
+        let error = soon(mine.create(options())).await.unwrap_err();
         assert_eq!(error.kind(), Kind::MaybeCreated);
         turn_up(&stage, &options());
         stage.pass(Duration::from_secs(60 * minutes));
-        let again = soon(osc.create_or_adopt_instance(ADSERVER, "mine", &wanted, TEN_MINUTES)).await;
+        let again = soon(mine.create_or_adopt(&wanted, TEN_MINUTES)).await;
         assert_eq!(again.err().map(|error| error.kind()), kind, "after {minutes} minutes");
     }
 }
@@ -58,9 +59,10 @@ async fn an_unclear_create_is_remembered_for_half_an_hour_and_with_its_options()
 #[tokio::test]
 async fn an_instance_that_was_removed_is_not_adopted_from_somebody_else() {
     let (stage, osc) = with_secret().await;
+    let mine = osc.service(ADSERVER).instance("mine");
     stage.osc.fault(Endpoint::Instances, Fault::LostAnswer).when(is_create).once();
-    soon(osc.create_instance(ADSERVER, "mine", options())).await.unwrap_err();
-    soon(osc.remove_instance(ADSERVER, "mine")).await.unwrap();
+    soon(mine.create(options())).await.unwrap_err();
+    soon(mine.remove()).await.unwrap();
     turn_up(&stage, &options());
     assert_eq!(soon(create_or_adopt(&osc)).await.unwrap_err().kind(), Kind::NameTaken);
 }
@@ -94,7 +96,8 @@ async fn clicks_during_a_504_send_one_create_and_all_adopt() {
 #[tokio::test]
 async fn a_concurrent_click_with_other_options_gets_name_taken() {
     let (stage, osc) = with_secret().await;
-    let other = osc.create_or_adopt_instance(ADSERVER, "mine", json!({ "level": 2 }), TEN_MINUTES);
+    let mine = osc.service(ADSERVER).instance("mine");
+    let other = mine.create_or_adopt(json!({ "level": 2 }), TEN_MINUTES);
     let (first, second) = soon(join(create_or_adopt(&osc), other)).await;
     assert!(matches!(first.unwrap(), Creation::Created(_)));
     assert_eq!(second.unwrap_err().kind(), Kind::NameTaken);
@@ -132,7 +135,7 @@ async fn a_click_whose_browser_went_away_is_adopted_by_the_next() {
         tokio::select! { biased; _ = &mut first => panic!("it did not wait"), () = arrived => {} }
         drop(first);
         hold.release();
-        while has_landed && soon(osc.get_instance(ADSERVER, "mine")).await.unwrap().is_none() {}
+        while has_landed && soon(osc.service(ADSERVER).instance("mine").get()).await.unwrap().is_none() {}
         let second = soon(create_or_adopt(&osc)).await.unwrap();
         assert!(matches!(second, Creation::Adopted(_)), "{second:?}");
         assert_eq!((creates(&stage), stage.osc.instances(ADSERVER).len()), (1, 2));

@@ -29,7 +29,7 @@ pub(super) fn options() -> Value {
 }
 
 pub(super) async fn create_or_adopt(osc: &OscContext) -> Result<Creation, ContextError> {
-    osc.create_or_adopt_instance(ADSERVER, "mine", options(), TEN_MINUTES).await
+    osc.service(ADSERVER).instance("mine").create_or_adopt(options(), TEN_MINUTES).await
 }
 
 /// Makes the instance appear, with these options.
@@ -40,7 +40,7 @@ pub(super) fn turn_up(stage: &Stage, options: &Value) {
 pub(super) async fn with_secret() -> (Stage, OscContext) {
     let stage = Stage::signed_in().await;
     let osc = stage.context().await;
-    soon(osc.save_secret(ADSERVER, "key", "correct horse")).await.expect("it is stored");
+    soon(osc.service(ADSERVER).secret("key").save("correct horse")).await.expect("it is stored");
     (stage, osc)
 }
 
@@ -67,7 +67,7 @@ async fn a_create_without_a_clear_answer_says_that_it_may_have_been_created() {
         let stage = Stage::signed_in().await;
         let osc = stage.context().await;
         stage.osc.fault(Endpoint::Instances, fault).when(is_create);
-        let error = soon(osc.create_instance(ADSERVER, "mine", json!({}))).await.unwrap_err();
+        let error = soon(osc.service(ADSERVER).instance("mine").create(json!({}))).await.unwrap_err();
         assert_eq!((error.kind(), error.kind().as_str()), (Kind::MaybeCreated, "maybe_created"), "{error}");
         assert_eq!(error.status().map(|status| status.as_u16()), status, "{error}");
         assert_eq!(error.response_status().as_u16(), 504);
@@ -98,7 +98,7 @@ async fn a_create_declined_by_the_service_is_a_clear_refusal() {
         let stage = Stage::signed_in().await;
         let osc = stage.context().await;
         stage.osc.fault(Endpoint::Instances, fault).when(is_create);
-        let error = soon(osc.create_instance(ADSERVER, "mine", json!({}))).await.unwrap_err();
+        let error = soon(osc.service(ADSERVER).instance("mine").create(json!({}))).await.unwrap_err();
         assert_eq!(error.kind(), kind, "{error}");
         assert_eq!(creates(&stage), 1);
     }
@@ -176,16 +176,16 @@ async fn a_newly_taken_name_is_adopted_if_its_options_match() {
 }
 
 #[tokio::test]
-async fn a_taken_name_that_never_turns_up_is_taken_at_the_deadline() {
+async fn a_taken_name_that_never_turns_up_is_taken_at_the_timeout() {
     let (stage, osc) = with_secret().await;
     stage.osc.fault(Endpoint::Instances, taken()).when(is_create);
     let error = stage.through_looks(create_or_adopt(&osc)).await.unwrap_err();
     assert_eq!((error.kind(), creates(&stage)), (Kind::NameTaken, 1));
-    assert!(error.to_string().contains("by the deadline"), "{error}");
+    assert!(error.to_string().contains("in time"), "{error}");
 }
 
 #[tokio::test]
-async fn create_retries_through_an_outage_until_the_deadline() {
+async fn create_retries_through_an_outage_until_the_timeout() {
     let (stage, osc) = with_secret().await;
     stage.osc.fault(Endpoint::Instances, Fault::Status(503)).times(5);
     let later =
@@ -198,11 +198,11 @@ async fn create_retries_through_an_outage_until_the_deadline() {
     let (stage, osc) = with_secret().await;
     stage.osc.fault(Endpoint::Instances, Fault::Status(503));
     let error = stage.through_looks(create_or_adopt(&osc)).await.unwrap_err();
-    assert_eq!((error.kind(), creates(&stage)), (Kind::DeadlineExceeded, 0));
+    assert_eq!((error.kind(), creates(&stage)), (Kind::TimedOut, 0));
     stage.osc.clear_faults();
     stage.pass(TEN_MINUTES);
-    soon(osc.list_instances(ADSERVER)).await.unwrap();
-    assert_eq!(creates(&stage), 0, "nothing is created after the deadline");
+    soon(osc.service(ADSERVER).list_instances()).await.unwrap();
+    assert_eq!(creates(&stage), 0, "nothing is created after the timeout");
 }
 
 #[tokio::test]
@@ -251,7 +251,7 @@ async fn unsendable_arguments_are_refused_before_any_request() {
     let osc = stage.context().await;
     let make = |service, name, options: Value| {
         let osc = osc.clone();
-        async move { osc.create_or_adopt_instance(service, name, options, TEN_MINUTES).await }
+        async move { osc.service(service).instance(name).create_or_adopt(options, TEN_MINUTES).await }
     };
     for refused in [
         soon(make(ADSERVER, "Mine", json!({}))).await,
@@ -268,7 +268,8 @@ async fn unsendable_arguments_are_refused_before_any_request() {
 async fn a_service_that_is_not_subscribed_to_is_activated() {
     let stage = Stage::signed_in().await;
     let osc = stage.context().await;
-    let made = osc.create_or_adopt_instance(osc_tests::MINIO, "mine", Map::new(), TEN_MINUTES);
-    assert!(matches!(soon(made).await.unwrap(), Creation::Created(_)));
+    let mine = osc.service(osc_tests::MINIO).instance("mine");
+    let made = soon(mine.create_or_adopt(Map::new(), TEN_MINUTES)).await;
+    assert!(matches!(made.unwrap(), Creation::Created(_)));
     assert_eq!((stage.asked().activations, creates(&stage)), (1, 1));
 }

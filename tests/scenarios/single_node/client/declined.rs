@@ -18,7 +18,7 @@ async fn a_success_with_a_reason_instead_of_data_is_a_refusal() {
         }
         let stage = Stage::signed_in().await;
         let osc = stage.context().await;
-        soon(osc.list_instances(ADSERVER)).await.unwrap();
+        soon(osc.service(ADSERVER).list_instances()).await.unwrap();
         stage.osc.fault(call.endpoint, Fault::Answer(200, "application/json", body.clone()));
         let error = soon(call.make(&osc)).await.expect_err(call.doing);
         let found = (error.kind(), error.status().unwrap().as_u16(), error.reason());
@@ -30,9 +30,10 @@ async fn a_success_with_a_reason_instead_of_data_is_a_refusal() {
 async fn an_instance_with_an_option_of_that_name_is_an_instance() {
     let stage = Stage::signed_in().await;
     let osc = stage.context().await;
+    let mine = osc.service(ADSERVER).instance("mine");
     let options = json!({ "reason": "because" });
-    let made = osc.create_or_adopt_instance(ADSERVER, "mine", &options, Duration::from_secs(60));
+    let made = mine.create_or_adopt(&options, Duration::from_secs(60));
     let Creation::Created(made) = soon(made).await.unwrap() else { panic!("adopted") };
     assert_eq!(made.fields["reason"], "because");
-    soon(use_instance(&osc, ADSERVER, "mine")).await.unwrap();
+    soon(use_instance(&mine)).await.unwrap();
 }

@@ -56,9 +56,9 @@ async fn s44_s61_tokens_stay_in_the_issuers_environment_over_tls() {
         soon(call.make(context)).await.unwrap();
     }
     for service in [ADSERVER, MINIO] {
-        soon(context.create_instance(service, "mine", json!({}))).await.unwrap();
-        soon(use_instance(context, service, "mine")).await.unwrap();
-        let token = soon(context.service_access_token(service)).await.unwrap();
+        soon(context.service(service).instance("mine").create(json!({}))).await.unwrap();
+        soon(use_instance(&context.service(service).instance("mine"))).await.unwrap();
+        let token = soon(context.service(service).access_token()).await.unwrap();
         assert!(token.api_url().starts_with(&format!("https://api-{service}.auto.dev.osaas.io/")));
     }
     for (endpoint, service) in [
@@ -80,7 +80,7 @@ async fn s44_s61_tokens_stay_in_the_issuers_environment_over_tls() {
         let service = [ADSERVER, MINIO].into_iter().find(|service| host(&request).contains(service));
         let service = service.unwrap_or_else(|| panic!("{request:?}"));
         assert_eq!(host(&request), format!("api-{service}.auto.dev.osaas.io"));
-        let own = format!("Bearer {}", soon(context.service_access_token(service)).await.unwrap().token());
+        let own = format!("Bearer {}", soon(context.service(service).access_token()).await.unwrap().token());
         assert!(request.header("x-pat-jwt").is_none());
         assert_eq!(request.header("x-jwt").or(request.header("authorization")), Some(own.as_str()));
     }
@@ -94,9 +94,9 @@ async fn s61_an_api_on_a_site_or_an_old_host_of_the_environment_gets_its_service
     for (api, mock) in [(site, MockOsc::builder().api_site("dev-se")), (old, MockOsc::builder())] {
         let Environment { osc, dns, context, .. } = &Environment::of(mock).await;
         osc.set_api_url(ADSERVER, api);
-        assert_eq!(soon(context.service_access_token(ADSERVER)).await.unwrap().api_url(), api);
-        soon(context.list_instances(ADSERVER)).await.unwrap();
-        soon(use_instance(context, ADSERVER, "demo")).await.unwrap();
+        assert_eq!(soon(context.service(ADSERVER).access_token()).await.unwrap().api_url(), api);
+        soon(context.service(ADSERVER).list_instances()).await.unwrap();
+        soon(use_instance(&context.service(ADSERVER).instance("demo"))).await.unwrap();
         let api_host = api.split('/').nth(2).unwrap();
         let requests = osc.requests(Endpoint::Instances);
         assert!(requests.len() > 10 && requests.iter().all(|request| host(request) == api_host), "{api}");
@@ -146,9 +146,9 @@ async fn s44_s61_a_foreign_or_plaintext_api_gets_no_token() {
         let Environment { osc, dns, context, .. } = &Environment::dev().await;
         osc.set_api_url(ADSERVER, foreign);
         for _ in 0..2 {
-            let error = soon(context.list_instances(ADSERVER)).await.unwrap_err();
+            let error = soon(context.service(ADSERVER).list_instances()).await.unwrap_err();
             assert_eq!(error.kind(), Kind::UnexpectedAnswer, "{foreign}: {error}");
-            let error = soon(context.service_access_token(ADSERVER)).await.unwrap_err();
+            let error = soon(context.service(ADSERVER).access_token()).await.unwrap_err();
             assert_eq!(error.kind(), Kind::UnexpectedAnswer, "{foreign}: {error}");
         }
         assert_eq!(Asked { lists: 0, ..Asked::of(osc) }, Asked::nothing(), "{foreign}");
@@ -165,12 +165,13 @@ async fn s44_a_service_access_token_goes_to_its_own_service_only() {
     let services = [ADSERVER, MINIO, VALKEY];
     let mut tokens = Vec::new();
     for service in services {
-        soon(osc.create_instance(service, "mine", json!({}))).await.unwrap();
-        tokens.push(soon(osc.service_access_token(service)).await.unwrap());
+        soon(osc.service(service).instance("mine").create(json!({}))).await.unwrap();
+        tokens.push(soon(osc.service(service).access_token()).await.unwrap());
     }
     for service in services {
-        soon(use_instance(&osc, service, "mine")).await.unwrap();
-        soon(osc.remove_instance(service, "mine")).await.unwrap();
+        let mine = osc.service(service).instance("mine");
+        soon(use_instance(&mine)).await.unwrap();
+        soon(mine.remove()).await.unwrap();
     }
     let requests = stage.osc.requests(Endpoint::Instances);
     assert!(requests.len() > 20, "{}", requests.len());

@@ -47,7 +47,7 @@ async fn every_call_reports_kind_status_and_reason() {
         (503, Kind::Unavailable),
     ];
     let stage = Stage::signed_in().await;
-    soon(stage.context().await.list_instances(ADSERVER)).await.unwrap();
+    soon(stage.context().await.service(ADSERVER).list_instances()).await.unwrap();
     for call in calls() {
         // The token is cached, so this sends no request.
         if call.endpoint == Endpoint::ServiceToken {
@@ -95,35 +95,48 @@ async fn platform_refusals_are_distinguished_in_every_error_form() {
     for form in FORMS {
         let stage = Stage::with(MockOsc::builder().error_form(form), |layer| layer).await;
         let osc = stage.context().await;
-        let demo = soon(osc.get_instance(ADSERVER, "demo")).await.unwrap().unwrap();
+        let adserver = osc.service(ADSERVER);
+        let mine = adserver.instance("mine");
+        let found = soon(adserver.instance("demo").get()).await.unwrap().unwrap();
+        let demo = adserver.known_instance(&found);
         let mut errors = vec![
             (
-                soon(osc.create_instance(ADSERVER, "demo", json!({}))).await.map(drop),
+                soon(adserver.instance("demo").create(json!({}))).await.map(drop),
                 Kind::NameTaken,
                 409,
                 "the name is taken",
             ),
-            (soon(osc.remove_instance(ADSERVER, "none")).await, Kind::NotFound, 404, "no such instance"),
-            (soon(osc.activate_service("no-such")).await.map(drop), Kind::NotFound, 404, "no such service"),
-            (soon(osc.save_secret("no-such", "a", "value")).await, Kind::NotFound, 404, "no such service"),
+            (soon(adserver.instance("none").remove()).await, Kind::NotFound, 404, "no such instance"),
+            (
+                soon(osc.service("no-such").subscribe()).await.map(drop),
+                Kind::NotFound,
+                404,
+                "no such service",
+            ),
+            (
+                soon(osc.service("no-such").secret("a").save("value")).await,
+                Kind::NotFound,
+                404,
+                "no such service",
+            ),
         ];
         let refers = json!({ "password": "{{secrets.none}}" });
-        let refused = soon(osc.create_instance(ADSERVER, "mine", &refers)).await.map(drop);
+        let refused = soon(mine.create(&refers)).await.map(drop);
         errors.push((refused, Kind::Refused, 400, "no such secret: none"));
-        let refused = soon(osc.update_instance(ADSERVER, "demo", &refers)).await.map(drop);
+        let refused = soon(adserver.instance("demo").update(&refers)).await.map(drop);
         errors.push((refused, Kind::Refused, 400, "no such secret: none"));
         stage.osc.set_balance(0);
-        let refused = soon(osc.create_instance(ADSERVER, "mine", json!({}))).await.map(drop);
+        let refused = soon(mine.create(json!({}))).await.map(drop);
         errors.push((refused, Kind::Refused, 403, "no tokens left"));
         stage.osc.remove_instance(ADSERVER, "demo");
         let gone = [
-            soon(osc.update_instance(ADSERVER, &demo, json!({ "level": 1 }))).await.map(drop),
-            soon(osc.restart_instance(ADSERVER, &demo)).await,
-            soon(osc.instance_health(ADSERVER, &demo)).await.map(drop),
-            soon(osc.instance_logs(ADSERVER, &demo)).await.map(drop),
-            soon(osc.instance_ports(ADSERVER, &demo)).await.map(drop),
-            soon(osc.instance_scaling(ADSERVER, &demo)).await.map(drop),
-            soon(osc.scale_instance(ADSERVER, &demo, 2)).await,
+            soon(demo.update(json!({ "level": 1 }))).await.map(drop),
+            soon(demo.restart()).await,
+            soon(demo.health()).await.map(drop),
+            soon(demo.logs()).await.map(drop),
+            soon(demo.ports()).await.map(drop),
+            soon(demo.scaling()).await.map(drop),
+            soon(demo.scale(2)).await,
         ];
         errors.extend(gone.map(|gone| (gone, Kind::NotFound, 404, "no such instance")));
 
@@ -132,7 +145,7 @@ async fn platform_refusals_are_distinguished_in_every_error_form() {
             let found = (error.kind(), error.status().unwrap().as_u16(), error.reason());
             assert_eq!(found, (kind, status, has_text(form).then_some(reason)), "{form:?}: {error}");
         }
-        assert!(soon(osc.get_instance(ADSERVER, "demo")).await.unwrap().is_none());
+        assert!(soon(adserver.instance("demo").get()).await.unwrap().is_none());
     }
 }
 
@@ -140,23 +153,25 @@ async fn platform_refusals_are_distinguished_in_every_error_form() {
 async fn errors_read_well() {
     let stage = Stage::signed_in().await;
     let osc = stage.context().await;
+    let adserver = osc.service(ADSERVER);
+    let mine = adserver.instance("mine");
     let text = |result: Result<(), ContextError>| result.unwrap_err().to_string();
 
-    let taken = soon(osc.create_instance(ADSERVER, "demo", json!({}))).await.map(drop);
+    let taken = soon(adserver.instance("demo").create(json!({}))).await.map(drop);
     assert_eq!(text(taken), "could not create demo (eyevinn-test-adserver): the name is taken");
-    let unsubscribed = soon(osc.list_instances(MINIO)).await.map(drop);
+    let unsubscribed = soon(osc.service(MINIO).list_instances()).await.map(drop);
     assert_eq!(
         text(unsubscribed),
         "could not list the instances (minio-minio): the workspace does not subscribe to the service; activate the service first"
     );
-    let unknown = soon(osc.create_instance("no-such", "mine", json!({}))).await.map(drop);
+    let unknown = soon(osc.service("no-such").instance("mine").create(json!({}))).await.map(drop);
     assert_eq!(
         text(unknown),
         "could not activate the service (no-such): Open Source Cloud did not find it (OSC says: no such service)"
     );
-    let missing = soon(osc.restart_instance(ADSERVER, "none")).await;
+    let missing = soon(adserver.instance("none").restart()).await;
     assert_eq!(text(missing), "could not restart none (eyevinn-test-adserver): there is no such instance");
-    let misnamed = soon(osc.create_instance(ADSERVER, "My Own", json!({}))).await.map(drop);
+    let misnamed = soon(adserver.instance("My Own").create(json!({}))).await.map(drop);
     assert_eq!(
         text(misnamed),
         "could not create My Own (eyevinn-test-adserver): a name may contain only lowercase letters and digits"
@@ -173,13 +188,13 @@ async fn errors_read_well() {
     );
     stage.osc.fault(Endpoint::Instances, Fault::LostAnswer).once();
     assert_eq!(
-        text(soon(osc.create_instance(ADSERVER, "mine", json!({}))).await.map(drop)),
+        text(soon(mine.create(json!({}))).await.map(drop)),
         "could not create mine (eyevinn-test-adserver): it may have been created; look for it in a few minutes before you create it again"
     );
     assert_eq!(stage.osc.instances(ADSERVER), ["demo", "mine"], "it has done it");
     stage.osc.stop_listening().await;
     assert_eq!(
-        text(soon(osc.remove_instance(ADSERVER, "mine")).await),
+        text(soon(mine.remove()).await),
         "could not remove mine (eyevinn-test-adserver): Open Source Cloud is unreachable"
     );
     stage.osc.resume_listening().await.unwrap();
@@ -194,12 +209,14 @@ async fn errors_read_well() {
 async fn an_oversized_answer_to_an_update_is_an_error_and_no_reason_to_look() {
     let stage = Stage::signed_in().await;
     let osc = stage.context().await;
-    let demo = soon(osc.get_instance(ADSERVER, "demo")).await.unwrap().unwrap();
+    let adserver = osc.service(ADSERVER);
+    let found = soon(adserver.instance("demo").get()).await.unwrap().unwrap();
+    let demo = adserver.known_instance(&found);
     let oversized = Fault::Answer(200, "application/json", " ".repeat(5 * 1024 * 1024));
     stage.osc.fault(Endpoint::Instances, Fault::AfterProcessing(Box::new(oversized))).once();
     let before = stage.osc.count(Endpoint::Instances);
 
-    let error = soon(osc.update_instance(ADSERVER, &demo, json!({ "level": 1 }))).await.unwrap_err();
+    let error = soon(demo.update(json!({ "level": 1 }))).await.unwrap_err();
 
     assert_eq!(error.kind(), Kind::UnexpectedAnswer, "{error}");
     assert_eq!(stage.osc.count(Endpoint::Instances), before + 1);
@@ -232,39 +249,43 @@ async fn retry_after_of_the_provider_is_passed_on() {
 async fn unsendable_arguments_are_refused_before_any_request() {
     let stage = Stage::signed_in().await;
     let osc = stage.context().await;
+    let adserver = osc.service(ADSERVER);
+    let minio = osc.service(MINIO);
     let long = "a".repeat(1000);
     let mut refused = Vec::new();
     for name in ["", "Mine", "my-own", "my own", "../demo", "demo?x", "demo#x", "demo%2f", "dämo", "a\n"] {
-        refused.push(soon(osc.get_instance(ADSERVER, name)).await.map(drop));
-        refused.push(soon(osc.create_instance(ADSERVER, name, json!({}))).await.map(drop));
-        refused.push(soon(osc.update_instance(ADSERVER, name, json!({}))).await.map(drop));
-        refused.push(soon(osc.remove_instance(ADSERVER, name)).await);
-        refused.push(soon(osc.restart_instance(ADSERVER, name)).await);
-        refused.push(soon(osc.instance_health(ADSERVER, name)).await.map(drop));
-        refused.push(soon(osc.instance_logs(ADSERVER, name)).await.map(drop));
-        refused.push(soon(osc.instance_ports(ADSERVER, name)).await.map(drop));
-        refused.push(soon(osc.instance_scaling(ADSERVER, name)).await.map(drop));
-        refused.push(soon(osc.scale_instance(ADSERVER, name, 1)).await);
-        refused.push(soon(osc.wait_until_ready(ADSERVER, name, Duration::from_secs(1), |_| {})).await);
+        let instance = adserver.instance(name);
+        refused.push(soon(instance.get()).await.map(drop));
+        refused.push(soon(instance.create(json!({}))).await.map(drop));
+        refused.push(soon(instance.update(json!({}))).await.map(drop));
+        refused.push(soon(instance.remove()).await);
+        refused.push(soon(instance.restart()).await);
+        refused.push(soon(instance.health()).await.map(drop));
+        refused.push(soon(instance.logs()).await.map(drop));
+        refused.push(soon(instance.ports()).await.map(drop));
+        refused.push(soon(instance.scaling()).await.map(drop));
+        refused.push(soon(instance.scale(1)).await);
+        refused.push(soon(instance.wait_until_ready(Duration::from_secs(1), |_| {})).await);
     }
     for service in ["", "..", "a/b", "minio minio", "minio?x", "minio\n", "å", long.as_str()] {
-        refused.push(soon(osc.list_instances(service)).await.map(drop));
-        refused.push(soon(osc.get_instance(service, "a")).await.map(drop));
-        refused.push(soon(osc.create_instance(service, "a", json!({}))).await.map(drop));
-        refused.push(soon(osc.remove_instance(service, "a")).await);
-        refused.push(soon(osc.activate_service(service)).await.map(drop));
-        refused.push(soon(osc.service_access_token(service)).await.map(drop));
-        refused.push(soon(osc.save_secret(service, "name", "value")).await);
-        refused.push(soon(osc.wait_until_ready(service, "a", Duration::from_secs(1), |_| {})).await);
+        let service = osc.service(service);
+        refused.push(soon(service.list_instances()).await.map(drop));
+        refused.push(soon(service.instance("a").get()).await.map(drop));
+        refused.push(soon(service.instance("a").create(json!({}))).await.map(drop));
+        refused.push(soon(service.instance("a").remove()).await);
+        refused.push(soon(service.subscribe()).await.map(drop));
+        refused.push(soon(service.access_token()).await.map(drop));
+        refused.push(soon(service.secret("name").save("value")).await);
+        refused.push(soon(service.instance("a").wait_until_ready(Duration::from_secs(1), |_| {})).await);
     }
     for options in [json!(null), json!([]), json!("name"), json!(7)] {
-        refused.push(soon(osc.create_instance(ADSERVER, "a", &options)).await.map(drop));
-        refused.push(soon(osc.update_instance(ADSERVER, "demo", &options)).await.map(drop));
+        refused.push(soon(adserver.instance("a").create(&options)).await.map(drop));
+        refused.push(soon(adserver.instance("demo").update(&options)).await.map(drop));
     }
     let unwritable = std::collections::HashMap::from([((1, 2), 3)]);
-    refused.push(soon(osc.create_instance(ADSERVER, "a", &unwritable)).await.map(drop));
-    refused.push(soon(osc.save_secret(MINIO, "", "value")).await);
-    refused.push(soon(osc.save_secret(MINIO, "name", "")).await);
+    refused.push(soon(adserver.instance("a").create(&unwritable)).await.map(drop));
+    refused.push(soon(minio.secret("").save("value")).await);
+    refused.push(soon(minio.secret("name").save("")).await);
     for error in refused.into_iter().map(Result::unwrap_err) {
         assert_eq!((error.kind(), error.status()), (Kind::InvalidInput, None), "{error}");
         assert!(error.to_string().len() < 300 && !error.to_string().contains('\n'), "{error}");

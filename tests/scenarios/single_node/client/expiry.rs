@@ -30,17 +30,18 @@ async fn a_service_access_token_is_used_until_a_minute_before_it_expires_and_the
         let stage = Stage::with(lasting().expiry_form(form), |layer| layer).await;
         stage.osc.set_opaque_service_tokens(is_opaque);
         let osc = stage.context().await;
-        soon(osc.list_instances(ADSERVER)).await.unwrap();
-        let first = soon(osc.service_access_token(ADSERVER)).await.unwrap();
+        let adserver = osc.service(ADSERVER);
+        soon(adserver.list_instances()).await.unwrap();
+        let first = soon(adserver.access_token()).await.unwrap();
         let left = first.expires_at().duration_since(osc_auth_layer::Clock::now(&stage.clock)).unwrap();
         assert!(left.abs_diff(HOUR) < MINUTE / 6, "{form:?}: {left:?}");
 
         stage.pass(HOUR - MINUTE - MINUTE / 6);
-        soon(osc.list_instances(ADSERVER)).await.unwrap();
+        soon(adserver.list_instances()).await.unwrap();
         assert_eq!(stage.asked().tokens, 1, "{form:?}: it was still good");
         stage.pass(MINUTE / 3);
         for _ in 0..2 {
-            soon(osc.list_instances(ADSERVER)).await.unwrap();
+            soon(adserver.list_instances()).await.unwrap();
         }
 
         assert_eq!(
@@ -48,7 +49,7 @@ async fn a_service_access_token_is_used_until_a_minute_before_it_expires_and_the
             Asked { lists: 1, tokens: 2, instances: 4, ..Asked::nothing() },
             "{form:?}"
         );
-        assert_ne!(first.token(), soon(osc.service_access_token(ADSERVER)).await.unwrap().token());
+        assert_ne!(first.token(), soon(adserver.access_token()).await.unwrap().token());
     }
 }
 
@@ -58,7 +59,7 @@ async fn a_token_without_expiry_is_used_for_a_few_minutes() {
     let stage = stage.await;
     let osc = stage.context().await;
     for _ in 0..20 {
-        soon(osc.list_instances(ADSERVER)).await.unwrap();
+        soon(osc.service(ADSERVER).list_instances()).await.unwrap();
         stage.pass(MINUTE);
     }
     assert_eq!(stage.asked(), Asked { lists: 1, tokens: 5, instances: 20, ..Asked::nothing() });
@@ -69,7 +70,7 @@ async fn a_short_lived_token_is_used_for_most_of_its_life() {
     let stage = Stage::with(lasting().service_token_ttl(MINUTE), |layer| layer).await;
     let osc = stage.context().await;
     for _ in 0..60 {
-        soon(osc.list_instances(ADSERVER)).await.unwrap();
+        soon(osc.service(ADSERVER).list_instances()).await.unwrap();
         stage.pass(Duration::from_secs(10));
     }
     assert_eq!(stage.asked().instances, 60, "no dead token was sent");
@@ -83,7 +84,7 @@ async fn a_token_that_arrives_expired_is_not_requested_every_call() {
         stage.osc.set_service_token_field("expiry", expiry.clone());
         let osc = stage.context().await;
         for _ in 0..10 {
-            soon(osc.list_instances(ADSERVER)).await.unwrap();
+            soon(osc.service(ADSERVER).list_instances()).await.unwrap();
         }
         assert_eq!(stage.asked().tokens, 1, "{expiry}");
     }
@@ -103,16 +104,20 @@ async fn a_personal_access_token_that_expires_between_calls_is_refreshed_first()
 async fn in_a_provider_outage_cached_service_tokens_still_work() {
     let stage = Stage::with(MockOsc::builder().service_token_ttl(10 * HOUR), |layer| layer).await;
     let osc = stage.context().await;
-    soon(osc.list_instances(ADSERVER)).await.unwrap();
+    let adserver = osc.service(ADSERVER);
+    soon(adserver.list_instances()).await.unwrap();
     stage.pass(EXPIRED);
     stage.osc.fault(Endpoint::Token, Fault::RetryAfter(503, "60".to_owned()));
 
-    soon(osc.create_instance(ADSERVER, "mine", json!({}))).await.unwrap();
-    assert_eq!(soon(osc.list_instances(ADSERVER)).await.unwrap().len(), 2);
+    soon(adserver.instance("mine").create(json!({}))).await.unwrap();
+    assert_eq!(soon(adserver.list_instances()).await.unwrap().len(), 2);
     let error = soon(stage.clock.through_second_tries(osc.token_balance())).await.unwrap_err();
     assert_eq!(error.kind(), ContextErrorKind::Unavailable);
     assert!(error.retry_after().unwrap() >= MINUTE, "{:?}", error.retry_after());
-    assert_eq!(soon(osc.list_instances(MINIO)).await.unwrap_err().kind(), ContextErrorKind::Unavailable);
+    assert_eq!(
+        soon(osc.service(MINIO).list_instances()).await.unwrap_err().kind(),
+        ContextErrorKind::Unavailable
+    );
 
     stage.osc.clear_faults();
     stage.pass(Duration::from_secs(120));

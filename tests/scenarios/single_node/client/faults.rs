@@ -139,11 +139,12 @@ async fn each_lookup_fault_is_reported_and_the_next_call_works() {
 async fn an_activation_whose_answer_is_lost_is_found_to_have_been_carried_out() {
     let stage = Stage::signed_in().await;
     let osc = stage.context().await;
+    let mine = osc.service(MINIO).instance("mine");
     stage.osc.fault(Endpoint::Catalog, Fault::LostAnswer).when(|request| request.method == "POST").once();
-    let error = soon(osc.create_instance(MINIO, "mine", json!({}))).await.unwrap_err();
+    let error = soon(mine.create(json!({}))).await.unwrap_err();
     assert_eq!(error.kind(), Kind::Unavailable);
     assert!(error.to_string().contains("may have been carried out"), "{error}");
-    soon(osc.create_instance(MINIO, "mine", json!({}))).await.unwrap();
+    soon(mine.create(json!({}))).await.unwrap();
     assert_eq!(stage.asked().activations, 1);
 }
 
@@ -151,7 +152,7 @@ async fn an_activation_whose_answer_is_lost_is_found_to_have_been_carried_out() 
 async fn a_full_outage_is_reported_and_the_next_call_works() {
     let stage = Stage::signed_in().await;
     let osc = stage.context().await;
-    soon(osc.list_instances(ADSERVER)).await.unwrap();
+    soon(osc.service(ADSERVER).list_instances()).await.unwrap();
     stage.osc.stop_listening().await;
     for call in calls() {
         // The token is cached.
@@ -189,13 +190,14 @@ async fn an_endless_answer_times_out() {
 async fn only_changing_calls_report_a_possible_effect() {
     let stage = Stage::signed_in().await;
     let osc = stage.context().await;
+    let adserver = osc.service(ADSERVER);
     stage.osc.fault(Endpoint::Instances, Fault::LostAnswer);
-    let removal = soon(osc.remove_instance(ADSERVER, "demo")).await.unwrap_err().to_string();
+    let removal = soon(adserver.instance("demo").remove()).await.unwrap_err().to_string();
     assert!(
         removal.ends_with("Open Source Cloud did not answer; the request may have been carried out"),
         "{removal}"
     );
-    let list = soon(osc.list_instances(ADSERVER)).await.unwrap_err().to_string();
+    let list = soon(adserver.list_instances()).await.unwrap_err().to_string();
     assert!(list.ends_with("Open Source Cloud did not answer"), "{list}");
 }
 
@@ -206,16 +208,17 @@ async fn a_malformed_token_service_answer_gives_no_token() {
     {
         let stage = Stage::signed_in().await;
         let osc = stage.context().await;
+        let adserver = osc.service(ADSERVER);
         stage.osc.set_service_token_field("token", token.clone());
         for _ in 0..2 {
-            let error = soon(osc.list_instances(ADSERVER)).await.unwrap_err();
+            let error = soon(adserver.list_instances()).await.unwrap_err();
             assert_eq!(error.kind(), Kind::UnexpectedAnswer, "{token}");
         }
         stage.osc.set_service_token_field("token", None);
-        assert_eq!(soon(osc.list_instances(ADSERVER)).await.unwrap_err().kind(), Kind::UnexpectedAnswer);
+        assert_eq!(soon(adserver.list_instances()).await.unwrap_err().kind(), Kind::UnexpectedAnswer);
         assert_eq!(stage.asked().instances, 0, "{token}");
         stage.osc.clear_service_token_fields();
-        soon(osc.list_instances(ADSERVER)).await.unwrap();
+        soon(adserver.list_instances()).await.unwrap();
     }
 }
 
@@ -226,8 +229,12 @@ async fn malformed_entries_of_other_services_are_skipped() {
         let osc = stage.context().await;
         stage.osc.subscribe(MINIO);
         stage.osc.set_subscription_field(MINIO, field, value.clone());
-        assert_eq!(soon(osc.list_instances(ADSERVER)).await.unwrap().len(), 1, "{field}: {value:?}");
-        assert_eq!(soon(osc.list_instances(MINIO)).await.unwrap_err().kind(), Kind::NotSubscribed);
+        assert_eq!(
+            soon(osc.service(ADSERVER).list_instances()).await.unwrap().len(),
+            1,
+            "{field}: {value:?}"
+        );
+        assert_eq!(soon(osc.service(MINIO).list_instances()).await.unwrap_err().kind(), Kind::NotSubscribed);
         assert_eq!(soon(osc.subscriptions()).await.unwrap().len(), 1);
     }
 }
@@ -238,7 +245,7 @@ async fn an_unknown_service_type_does_not_block_its_use() {
         let stage = Stage::with(MockOsc::builder(), |layer| layer).await;
         let osc = stage.context().await;
         stage.osc.set_subscription_field(ADSERVER, "serviceType", kind.clone());
-        assert_eq!(soon(osc.list_instances(ADSERVER)).await.unwrap().len(), 1, "{kind:?}");
+        assert_eq!(soon(osc.service(ADSERVER).list_instances()).await.unwrap().len(), 1, "{kind:?}");
     }
 }
 
@@ -250,6 +257,10 @@ async fn empty_instance_fields_count_as_missing() {
         let stage = Stage::signed_in().await;
         let osc = stage.context().await;
         stage.osc.set_instance_field(field, value.clone());
-        assert_eq!(soon(osc.list_instances(ADSERVER)).await.unwrap()[0].name, "demo", "{field}: {value:?}");
+        assert_eq!(
+            soon(osc.service(ADSERVER).list_instances()).await.unwrap()[0].name,
+            "demo",
+            "{field}: {value:?}"
+        );
     }
 }

@@ -62,7 +62,7 @@ async fn no_error_repeats_the_token_that_was_sent_nor_a_part_of_it() {
         let stage = Stage::signed_in().await;
         let osc = stage.context().await;
         let personal = stage.token().await;
-        let service = soon(osc.service_access_token(ADSERVER)).await.unwrap();
+        let service = soon(osc.service(ADSERVER).access_token()).await.unwrap();
         for call in calls() {
             let token = match call.endpoint {
                 // The token is cached, so no request is sent.
@@ -86,7 +86,8 @@ async fn no_error_repeats_the_token_that_was_sent_nor_a_part_of_it() {
 async fn no_error_repeats_a_replaced_token() {
     let stage = Stage::signed_in().await;
     let osc = stage.context().await;
-    soon(osc.list_instances(ADSERVER)).await.unwrap();
+    let adserver = osc.service(ADSERVER);
+    soon(adserver.list_instances()).await.unwrap();
     soon(osc.token_balance()).await.unwrap();
     for endpoint in [Endpoint::Instances, Endpoint::Money] {
         let dead = stage.osc.requests(endpoint).last().and_then(bearer).unwrap();
@@ -97,7 +98,7 @@ async fn no_error_repeats_a_replaced_token() {
         stage.osc.fault(endpoint, Fault::Answer(401, "application/json", body)).once();
         let error = match endpoint {
             Endpoint::Money => soon(osc.token_balance()).await.unwrap_err(),
-            _ => soon(osc.list_instances(ADSERVER)).await.unwrap_err(),
+            _ => soon(adserver.list_instances()).await.unwrap_err(),
         };
         assert_eq!(error.reason(), Some("[withheld] has been refused before"));
     }
@@ -116,7 +117,7 @@ async fn no_error_repeats_the_secret_to_store() {
         ];
         for (kind, body) in answers {
             stage.osc.fault(Endpoint::Deploy, Fault::Answer(400, kind, body.clone())).once();
-            let error = soon(osc.save_secret(MINIO, "key", secret)).await.unwrap_err();
+            let error = soon(osc.service(MINIO).secret("key").save(secret)).await.unwrap_err();
             let in_json = json!(secret).to_string();
             for shape in [secret, in_json.trim_matches('"')] {
                 assert!(!error.to_string().contains(shape), "{shape:?} in {error} of {body}");
@@ -126,20 +127,22 @@ async fn no_error_repeats_the_secret_to_store() {
 }
 
 #[tokio::test]
-async fn no_deadline_repeats_a_token_given_as_status() {
+async fn no_timeout_repeats_a_token_given_as_status() {
     let stage = Stage::with(MockOsc::builder().opaque_service_tokens(), |layer| layer).await;
     let osc = stage.context().await;
-    let token = soon(osc.service_access_token(ADSERVER)).await.unwrap();
+    let adserver = osc.service(ADSERVER);
+    let demo = adserver.instance("demo");
+    let token = soon(adserver.access_token()).await.unwrap();
     stage.osc.set_instance_status(json!(format!("starting {}", token.token())));
     let second = std::time::Duration::from_secs(1);
-    let mut waiting = Box::pin(osc.wait_until_ready(ADSERVER, "demo", second * 5, |_| {}));
+    let mut waiting = Box::pin(demo.wait_until_ready(second * 5, |_| {}));
     tokio::select! {
         biased;
         _ = &mut waiting => panic!("it did not wait"),
         _ = stage.clock.slept(second..=second, 1) => stage.pass(second * 5),
     }
     let error = soon(waiting).await.unwrap_err();
-    assert_hidden(&format!("{error} {error:?}"), &stage.osc.issued_tokens(), "the deadline");
+    assert_hidden(&format!("{error} {error:?}"), &stage.osc.issued_tokens(), "the timeout");
 }
 
 #[tokio::test]
@@ -147,33 +150,34 @@ async fn no_token_is_logged_on_a_tour_with_faults() {
     let logs = Logs::collect();
     let stage = Stage::signed_in().await;
     let osc = stage.context().await;
+    let adserver = osc.service(ADSERVER);
     for call in calls() {
         soon(call.make(&osc)).await.unwrap();
     }
-    soon(osc.save_secret(ADSERVER, "password", "correct horse")).await.unwrap();
+    soon(adserver.secret("password").save("correct horse")).await.unwrap();
     let options = json!({ "password": "{{secrets.password}}", "key": "an-open-password" });
-    let made = soon(osc.create_instance(ADSERVER, "mine", &options)).await.unwrap();
-    soon(use_instance(&osc, ADSERVER, &made)).await.unwrap();
+    let made = soon(adserver.instance("mine").create(&options)).await.unwrap();
+    soon(use_instance(&adserver.known_instance(&made))).await.unwrap();
     stage.osc.revoke_service_tokens();
-    soon(osc.list_instances(ADSERVER)).await.unwrap();
-    let token = soon(osc.service_access_token(ADSERVER)).await.unwrap();
+    soon(adserver.list_instances()).await.unwrap();
+    let token = soon(adserver.access_token()).await.unwrap();
     stage.pass(EXPIRED);
-    soon(osc.list_instances(ADSERVER)).await.unwrap();
+    soon(adserver.list_instances()).await.unwrap();
     for fault in [Fault::Html, Fault::WrongTypes, Fault::HangUp, Fault::HalfAnswer, Fault::Status(500)] {
         for endpoint in [Endpoint::Instances, Endpoint::Money] {
             stage.osc.fault(endpoint, fault.clone());
-            soon(osc.list_instances(ADSERVER)).await.ok();
+            soon(adserver.list_instances()).await.ok();
             soon(osc.token_balance()).await.ok();
             stage.osc.clear_faults();
         }
         stage.osc.fault(Endpoint::ServiceToken, fault);
-        soon(osc.service_access_token(MINIO)).await.ok();
+        soon(osc.service(MINIO).access_token()).await.ok();
         stage.osc.clear_faults();
     }
     stage.osc.set_api_url(MINIO, "https://evil.example/minioinstance");
-    soon(stage.context().await.list_instances(MINIO)).await.ok();
+    soon(stage.context().await.service(MINIO).list_instances()).await.ok();
     soon(osc.session().unwrap().sign_out()).await;
-    soon(osc.list_instances(ADSERVER)).await.unwrap_err();
+    soon(adserver.list_instances()).await.unwrap_err();
 
     let text = logs.text();
     assert!(text.contains("sent an answer that the layer cannot read"), "{text}");
@@ -189,7 +193,7 @@ async fn no_token_is_logged_on_a_tour_with_faults() {
 #[tokio::test]
 async fn no_answer_to_the_browser_holds_a_token() {
     async fn list(osc: OscContext) -> Result<Json<Vec<Instance>>, ContextError> {
-        Ok(Json(osc.list_instances(ADSERVER).await?))
+        Ok(Json(osc.service(ADSERVER).list_instances().await?))
     }
     let osc = MockOsc::builder().start().await.unwrap();
     let kept = Arc::new(Mutex::new(None));
@@ -210,7 +214,7 @@ async fn no_answer_to_the_browser_holds_a_token() {
     }
     browser.fetch("/keep").await;
     let context = kept.lock().unwrap().take().unwrap();
-    assert_eq!(soon(context.list_instances(ADSERVER)).await.unwrap().len(), 1);
+    assert_eq!(soon(context.service(ADSERVER).list_instances()).await.unwrap().len(), 1);
     browser.post_from("same-origin", "/auth/signout").await;
     assert_eq!(browser.fetch("/list").await.status(), 401);
     assert!(osc.issued_tokens().len() >= 5, "{:?}", osc.issued_tokens());

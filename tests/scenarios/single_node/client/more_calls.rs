@@ -79,14 +79,14 @@ async fn secrets_are_managed_as_by_oscs_command_line() {
         _ => ok(&json!({ "message": "ok" })),
     })
     .await;
-    assert_eq!(soon(osc.list_secrets(MINIO)).await.unwrap(), ["key", "other"]);
+    assert_eq!(soon(osc.service(MINIO).list_secrets()).await.unwrap(), ["key", "other"]);
     let (line, headers, _) = last(&platform);
     assert_eq!((line.as_str(), headers), ("GET /deploy/mysecrets/minio-minio", personal(None)));
-    soon(osc.update_secret(MINIO, "key", "correct horse")).await.unwrap();
+    soon(osc.service(MINIO).secret("key").update("correct horse")).await.unwrap();
     let (line, headers, body) = last(&platform);
     assert_eq!((line.as_str(), headers), ("PUT /deploy/mysecrets/minio-minio/key", personal(Some(JSON))));
     assert_eq!(body, json!({ "secretData": "correct horse" }).to_string());
-    soon(osc.remove_secret(MINIO, "a key/x")).await.unwrap();
+    soon(osc.service(MINIO).secret("a key/x").remove()).await.unwrap();
     let (line, headers, body) = last(&platform);
     assert_eq!(line, "DELETE /deploy/mysecrets/minio-minio/a%20key%2Fx");
     assert_eq!((headers, body.as_str()), (personal(Some(JSON)), ""));
@@ -95,21 +95,23 @@ async fn secrets_are_managed_as_by_oscs_command_line() {
 #[tokio::test]
 async fn secret_errors_leak_nothing_and_names_are_encoded() {
     let (platform, osc) = platform(|_| (400, "text/plain", "correct horse is too weak".to_owned())).await;
-    let error = soon(osc.update_secret(MINIO, "key", "correct horse")).await.unwrap_err();
+    let minio = osc.service(MINIO);
+    let key = minio.secret("key");
+    let error = soon(key.update("correct horse")).await.unwrap_err();
     assert_eq!(error.kind(), Kind::Refused);
     assert!(!format!("{error} {error:?}").contains("correct horse"), "{error}");
     let before = platform.asked().len();
     for name in ["", ".", ".."] {
         for refused in [
-            soon(osc.update_secret(MINIO, name, "value")).await,
-            soon(osc.remove_secret(MINIO, name)).await,
-            soon(osc.save_secret(MINIO, name, "value")).await,
+            soon(minio.secret(name).update("value")).await,
+            soon(minio.secret(name).remove()).await,
+            soon(minio.secret(name).save("value")).await,
         ] {
             assert_eq!(refused.unwrap_err().kind(), Kind::InvalidInput, "{name:?}");
         }
     }
-    assert_eq!(soon(osc.list_secrets("..")).await.unwrap_err().kind(), Kind::InvalidInput);
-    assert_eq!(soon(osc.update_secret(MINIO, "key", "")).await.unwrap_err().kind(), Kind::InvalidInput);
+    assert_eq!(soon(osc.service("..").list_secrets()).await.unwrap_err().kind(), Kind::InvalidInput);
+    assert_eq!(soon(key.update("")).await.unwrap_err().kind(), Kind::InvalidInput);
     assert_eq!(platform.asked().len(), before);
 }
 
@@ -132,12 +134,15 @@ async fn suspended_instances_are_listed_and_resumed() {
         ("mine", Some("idle"), &json!(1))
     );
     assert_eq!(last(&platform).0, "GET /deploy/mysuspended");
-    soon(osc.resume_instance(ADSERVER, "mine")).await.unwrap();
+    soon(osc.service(ADSERVER).instance("mine").resume()).await.unwrap();
     let (line, headers, body) = last(&platform);
     assert_eq!(line, "POST /deploy/mysuspended/eyevinn-test-adserver/mine/resume");
     // Some servers refuse a JSON content type without a body.
     assert_eq!((headers, body.as_str()), (personal(None), ""));
-    assert_eq!(soon(osc.resume_instance(ADSERVER, "other")).await.unwrap_err().kind(), Kind::NotFound);
+    assert_eq!(
+        soon(osc.service(ADSERVER).instance("other").resume()).await.unwrap_err().kind(),
+        Kind::NotFound
+    );
 }
 
 /// The API of the resumed instance answers 401 for a while, then 404, then normally.
@@ -161,9 +166,9 @@ async fn a_resumed_instance_is_waited_for_despite_401_and_404() {
     let platform = Scripted::start(answer).await;
     let context =
         OscContext::builder("a-token").platform(platform.base()).clock(clock.clone()).build().unwrap();
-    soon(context.resume_instance(ADSERVER, "mine")).await.unwrap();
-    let deadline = Duration::from_secs(120);
-    let mut waiting = std::pin::pin!(context.wait_until_ready(ADSERVER, "mine", deadline, |_| {}));
+    let mine = context.service(ADSERVER).instance("mine");
+    soon(mine.resume()).await.unwrap();
+    let mut waiting = std::pin::pin!(mine.wait_until_ready(Duration::from_secs(120), |_| {}));
     for pause in 1.. {
         tokio::select! {
             biased;
@@ -186,8 +191,8 @@ async fn the_name_of_a_suspended_instance_is_taken() {
         _ => (404, JSON, "{}".to_owned()),
     })
     .await;
-    let made = osc.create_or_adopt_instance(ADSERVER, "mine", json!({}), Duration::from_secs(600));
-    let error = soon(made).await.unwrap_err();
+    let mine = osc.service(ADSERVER).instance("mine");
+    let error = soon(mine.create_or_adopt(json!({}), Duration::from_secs(600))).await.unwrap_err();
     assert_eq!(error.kind(), Kind::NameTaken);
     assert!(error.to_string().contains("a suspended instance has this name"), "{error}");
     assert_eq!(platform.asked().iter().filter(|asking| asking.line == "POST /api/things").count(), 1);
@@ -208,7 +213,7 @@ async fn the_internal_endpoint_is_read_from_its_link() {
         _ => (404, JSON, "{}".to_owned()),
     })
     .await;
-    let found = soon(osc.internal_endpoint(ADSERVER, "mine")).await.unwrap();
+    let found = soon(osc.service(ADSERVER).instance("mine").internal_endpoint()).await.unwrap();
     assert_eq!(
         (found.service_dns.as_str(), found.public_access),
         ("mine.things.svc.cluster.local", Some(false))
@@ -218,29 +223,34 @@ async fn the_internal_endpoint_is_read_from_its_link() {
     let (line, headers, _) = last(&platform);
     let service = [None, Some(SERVICE.to_owned()), None, Some(JSON.to_owned())];
     assert_eq!((line.as_str(), headers), ("GET /internal/mine", service));
-    assert_eq!(soon(osc.internal_endpoint(ADSERVER, "old")).await.unwrap_err().kind(), Kind::NotSupported);
+    assert_eq!(
+        soon(osc.service(ADSERVER).instance("old").internal_endpoint()).await.unwrap_err().kind(),
+        Kind::NotSupported
+    );
 }
 
 #[tokio::test]
 async fn logs_of_a_period_are_asked_for_in_whole_seconds() {
     let stage = Stage::signed_in().await;
     let osc = stage.context().await;
+    let adserver = osc.service(ADSERVER);
+    let demo = adserver.instance("demo");
     let query = |stage: &Stage| stage.osc.requests(Endpoint::Instances).pop().unwrap().query;
     let since = |seconds: &str| [("sinceSeconds".to_owned(), seconds.to_owned())];
     for (period, seconds) in
         [(Duration::from_secs(3600), "3600"), (Duration::from_millis(1500), "2"), (Duration::ZERO, "1")]
     {
-        soon(osc.instance_logs_since(ADSERVER, "demo", period)).await.unwrap();
+        soon(demo.logs_since(period)).await.unwrap();
         assert_eq!(query(&stage), since(seconds), "{period:?}");
     }
-    soon(osc.instance_logs(ADSERVER, "demo")).await.unwrap();
+    soon(demo.logs()).await.unwrap();
     assert_eq!(query(&stage), []);
     stage.osc.set_link("logs", json!("/api-eyevinn-test-adserver/logs/demo?timestamps=true"));
-    soon(osc.instance_logs_since(ADSERVER, "demo", Duration::from_secs(5))).await.unwrap();
+    soon(demo.logs_since(Duration::from_secs(5))).await.unwrap();
     assert_eq!(query(&stage)[0], ("timestamps".to_owned(), "true".to_owned()));
     assert_eq!(query(&stage)[1..], since("5"));
     stage.osc.set_instance_links(false);
-    soon(osc.instance_logs_since(ADSERVER, "demo", Duration::from_secs(5))).await.unwrap();
+    soon(demo.logs_since(Duration::from_secs(5))).await.unwrap();
     assert_eq!(query(&stage), since("5"));
 }
 
@@ -248,14 +258,15 @@ async fn logs_of_a_period_are_asked_for_in_whole_seconds() {
 async fn a_subscription_ends_and_its_tokens_are_forgotten() {
     let stage = Stage::signed_in().await;
     let osc = stage.context().await;
-    soon(osc.list_instances(ADSERVER)).await.unwrap();
-    soon(osc.remove_subscription(ADSERVER)).await.unwrap();
+    let adserver = osc.service(ADSERVER);
+    soon(adserver.list_instances()).await.unwrap();
+    soon(adserver.unsubscribe()).await.unwrap();
     assert!(stage.osc.subscriptions().is_empty());
-    assert_eq!(soon(osc.list_instances(ADSERVER)).await.unwrap_err().kind(), Kind::NotSubscribed);
-    assert_eq!(soon(osc.remove_subscription(ADSERVER)).await.unwrap_err().kind(), Kind::NotFound);
-    soon(osc.create_instance(ADSERVER, "mine", json!({}))).await.unwrap();
+    assert_eq!(soon(adserver.list_instances()).await.unwrap_err().kind(), Kind::NotSubscribed);
+    assert_eq!(soon(adserver.unsubscribe()).await.unwrap_err().kind(), Kind::NotFound);
+    soon(adserver.instance("mine").create(json!({}))).await.unwrap();
     assert_eq!(stage.osc.subscriptions(), [ADSERVER]);
-    assert_eq!(soon(osc.remove_subscription("..")).await.unwrap_err().kind(), Kind::InvalidInput);
+    assert_eq!(soon(osc.service("..").unsubscribe()).await.unwrap_err().kind(), Kind::InvalidInput);
 }
 
 /// Unusual answers to the calls that no other scenario makes.
@@ -274,16 +285,18 @@ async fn each_odd_answer_to_these_calls_is_reported() {
     ];
     for (status, content_type, body, kind) in answers {
         let (_platform, osc) = platform(move |_| (status, content_type, body.clone())).await;
+        let adserver = osc.service(ADSERVER);
+        let minio = osc.service(MINIO);
         let what = format!("{status} {content_type}");
         assert_eq!(soon(osc.plan()).await.unwrap_err().kind(), kind, "plan {what}");
-        assert_eq!(soon(osc.list_secrets(MINIO)).await.unwrap_err().kind(), kind, "secrets {what}");
+        assert_eq!(soon(minio.list_secrets()).await.unwrap_err().kind(), kind, "secrets {what}");
         assert_eq!(soon(osc.suspended_instances()).await.unwrap_err().kind(), kind, "suspended {what}");
         if status >= 400 {
             for result in [
-                soon(osc.update_secret(MINIO, "a", "value")).await,
-                soon(osc.remove_secret(MINIO, "a")).await,
-                soon(osc.resume_instance(ADSERVER, "a")).await,
-                soon(osc.remove_subscription(ADSERVER)).await,
+                soon(minio.secret("a").update("value")).await,
+                soon(minio.secret("a").remove()).await,
+                soon(adserver.instance("a").resume()).await,
+                soon(adserver.unsubscribe()).await,
             ] {
                 assert_eq!(result.unwrap_err().kind(), kind, "{what}");
             }

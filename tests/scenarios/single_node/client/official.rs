@@ -12,27 +12,31 @@ use serde_json::{Value, json};
 
 /// Makes the steps of `tour.mjs`.
 async fn tour(osc: &OscContext) -> Result<(), ContextError> {
-    osc.service_access_token(ADSERVER).await?;
-    osc.list_instances(ADSERVER).await?;
+    let adserver = osc.service(ADSERVER);
+    let ffmpeg = osc.service(FFMPEG);
+    adserver.access_token().await?;
+    adserver.list_instances().await?;
     let options = json!({ "description": "Made on the tour", "level": "debug" });
-    let made = osc.create_instance(ADSERVER, "tour", &options).await?;
-    osc.get_instance(ADSERVER, "tour").await?;
-    osc.instance_health(ADSERVER, &made).await?;
-    osc.instance_logs(ADSERVER, &made).await?;
-    osc.instance_ports(ADSERVER, &made).await?;
-    osc.restart_instance(ADSERVER, &made).await?;
-    osc.instance_scaling(ADSERVER, &made).await?;
-    osc.scale_instance(ADSERVER, &made, 2).await?;
-    osc.save_secret(ADSERVER, "key", "value").await?;
-    osc.remove_instance(ADSERVER, "tour").await?;
-    osc.service_access_token(MINIO).await?;
+    let made = adserver.instance("tour").create(&options).await?;
+    let tour = adserver.known_instance(&made);
+    tour.get().await?;
+    tour.health().await?;
+    tour.logs().await?;
+    tour.ports().await?;
+    tour.restart().await?;
+    tour.scaling().await?;
+    tour.scale(2).await?;
+    adserver.secret("key").save("value").await?;
+    tour.remove().await?;
+    osc.service(MINIO).access_token().await?;
     osc.subscriptions().await?;
-    osc.create_job(FFMPEG, "tour", json!({ "cmdLineArgs": "-i in out" })).await?;
-    osc.list_jobs(FFMPEG).await?;
-    osc.wait_for_job(FFMPEG, "tour", Duration::from_secs(10), |_| {}).await?;
-    osc.get_job(FFMPEG, "tour").await?;
-    osc.remove_job(FFMPEG, "tour").await?;
-    osc.remove_subscription(FFMPEG).await
+    let job = ffmpeg.job("tour");
+    job.create(json!({ "cmdLineArgs": "-i in out" })).await?;
+    ffmpeg.list_jobs().await?;
+    job.wait_until_complete(Duration::from_secs(10), |_| {}).await?;
+    job.get().await?;
+    job.remove().await?;
+    ffmpeg.unsubscribe().await
 }
 
 /// A request, with everything a server can distinguish.
@@ -138,10 +142,14 @@ fn every_call_is_in_the_table_of_the_documentation() {
         if path.is_dir() {
             continue;
         }
+        let mut handle = String::new();
         for line in read(&path).lines() {
+            if let Some(name) = line.strip_prefix("impl ").and_then(|line| line.strip_suffix(" {")) {
+                handle = name.to_owned();
+            }
             let Some(call) = line.trim().strip_prefix("pub async fn ") else { continue };
             let name = call.split(['(', '<']).next().unwrap_or_default();
-            assert!(table.contains(&format!("](OscContext::{name})")), "{name} is missing");
+            assert!(table.contains(&format!("[`{handle}::{name}`]")), "{handle}::{name} is missing");
             calls += 1;
         }
     }

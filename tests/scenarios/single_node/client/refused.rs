@@ -19,9 +19,10 @@ fn bearer<'r>(request: &'r Recorded, name: &str) -> &'r str {
 async fn a_dead_service_access_token_is_replaced_and_the_call_succeeds() {
     let stage = Stage::signed_in().await;
     let osc = stage.context().await;
-    soon(osc.list_instances(ADSERVER)).await.unwrap();
+    let adserver = osc.service(ADSERVER);
+    soon(adserver.list_instances()).await.unwrap();
     stage.osc.revoke_service_tokens();
-    assert_eq!(soon(osc.list_instances(ADSERVER)).await.unwrap().len(), 1);
+    assert_eq!(soon(adserver.list_instances()).await.unwrap().len(), 1);
     assert_eq!(stage.asked(), Asked { lists: 1, tokens: 2, instances: 3, ..Asked::nothing() });
     assert_eq!(stage.refreshes(), 0);
     let sent = stage.osc.requests(Endpoint::Instances);
@@ -32,9 +33,10 @@ async fn a_dead_service_access_token_is_replaced_and_the_call_succeeds() {
 async fn a_token_that_dies_under_many_callers_is_replaced_once() {
     let stage = Stage::signed_in().await;
     let osc = stage.context().await;
-    soon(osc.list_instances(ADSERVER)).await.unwrap();
+    let adserver = osc.service(ADSERVER);
+    soon(adserver.list_instances()).await.unwrap();
     stage.osc.revoke_service_tokens();
-    let answers = soon(join_all((0..300).map(|_| osc.list_instances(ADSERVER)))).await;
+    let answers = soon(join_all((0..300).map(|_| adserver.list_instances()))).await;
     assert!(answers.iter().all(|answer| answer.as_ref().unwrap().len() == 1));
     assert_eq!(stage.asked(), Asked { lists: 1, tokens: 2, instances: 601, ..Asked::nothing() });
 }
@@ -43,9 +45,10 @@ async fn a_token_that_dies_under_many_callers_is_replaced_once() {
 async fn a_create_is_resent_after_a_refused_token_and_creates_one() {
     let stage = Stage::signed_in().await;
     let osc = stage.context().await;
-    soon(osc.list_instances(ADSERVER)).await.unwrap();
+    let adserver = osc.service(ADSERVER);
+    soon(adserver.list_instances()).await.unwrap();
     stage.osc.revoke_service_tokens();
-    soon(osc.create_instance(ADSERVER, "mine", json!({ "level": 1 }))).await.unwrap();
+    soon(adserver.instance("mine").create(json!({ "level": 1 }))).await.unwrap();
     assert_eq!(stage.osc.instances(ADSERVER), ["demo", "mine"]);
     assert_eq!(stage.osc.instance(ADSERVER, "mine").unwrap()["level"], 1);
 }
@@ -54,13 +57,14 @@ async fn a_create_is_resent_after_a_refused_token_and_creates_one() {
 async fn a_service_that_refuses_every_token_is_asked_twice() {
     let stage = Stage::signed_in().await;
     let osc = stage.context().await;
+    let adserver = osc.service(ADSERVER);
     stage.osc.fault(Endpoint::Instances, Fault::Status(401));
-    let error = soon(osc.list_instances(ADSERVER)).await.unwrap_err();
+    let error = soon(adserver.list_instances()).await.unwrap_err();
     assert_eq!((error.kind(), error.status().unwrap().as_u16()), (ContextErrorKind::Refused, 401));
     assert_eq!(stage.asked(), Asked { lists: 1, tokens: 2, instances: 2, ..Asked::nothing() });
     assert_eq!(stage.refreshes(), 0);
     stage.osc.clear_faults();
-    assert_eq!(soon(osc.list_instances(ADSERVER)).await.unwrap().len(), 1);
+    assert_eq!(soon(adserver.list_instances()).await.unwrap().len(), 1);
 }
 
 /// Refuses the next request with a personal access token, as if the token was revoked only at the platform.
@@ -74,7 +78,7 @@ async fn a_refused_personal_access_token_is_refreshed_once_and_the_call_succeeds
         let stage = Stage::signed_in().await;
         let osc = stage.context().await;
         refuse_once(&stage, endpoint);
-        assert_eq!(soon(osc.list_instances(ADSERVER)).await.unwrap().len(), 1, "{endpoint:?}");
+        assert_eq!(soon(osc.service(ADSERVER).list_instances()).await.unwrap().len(), 1, "{endpoint:?}");
         assert_eq!(stage.refreshes(), 1);
         let sent = stage.osc.requests(endpoint);
         assert_eq!(sent.len(), 2);
@@ -112,10 +116,11 @@ async fn a_refused_new_personal_token_is_not_retried_again() {
 async fn when_the_grant_is_revoked_the_session_is_over() {
     let stage = Stage::signed_in().await;
     let osc = stage.context().await;
+    let adserver = osc.service(ADSERVER);
     stage.osc.revoke_grants();
-    assert_eq!(soon(osc.list_instances(ADSERVER)).await.unwrap_err().kind(), ContextErrorKind::SessionEnded);
+    assert_eq!(soon(adserver.list_instances()).await.unwrap_err().kind(), ContextErrorKind::SessionEnded);
     let asked = stage.asked();
-    assert_eq!(soon(osc.list_instances(ADSERVER)).await.unwrap_err().kind(), ContextErrorKind::SessionEnded);
+    assert_eq!(soon(adserver.list_instances()).await.unwrap_err().kind(), ContextErrorKind::SessionEnded);
     assert_eq!(stage.asked(), asked);
     assert_eq!(soon(stage.browser.clone().fetch("/")).await.status(), 401);
 }
@@ -154,13 +159,14 @@ async fn a_create_reactivates_a_service_unsubscribed_elsewhere() {
     for knows_a_dead_token in [true, false] {
         let stage = Stage::with(MockOsc::builder().token_ttl(24 * HOUR), |layer| layer).await;
         let osc = stage.context().await;
-        soon(osc.list_instances(ADSERVER)).await.unwrap();
+        let adserver = osc.service(ADSERVER);
+        soon(adserver.list_instances()).await.unwrap();
         assert!(stage.osc.unsubscribe(ADSERVER));
         if !knows_a_dead_token {
             stage.pass(HOUR);
         }
         stage.osc.forget_requests();
-        soon(osc.create_instance(ADSERVER, "mine", json!({}))).await.unwrap();
+        soon(adserver.instance("mine").create(json!({}))).await.unwrap();
         assert_eq!(stage.asked().activations, 1);
         assert_eq!(stage.osc.subscriptions(), [ADSERVER]);
     }
@@ -170,10 +176,11 @@ async fn a_create_reactivates_a_service_unsubscribed_elsewhere() {
 async fn a_service_unsubscribed_elsewhere_is_reported_not_subscribed() {
     let stage = Stage::signed_in().await;
     let osc = stage.context().await;
-    soon(osc.list_instances(ADSERVER)).await.unwrap();
+    let adserver = osc.service(ADSERVER);
+    soon(adserver.list_instances()).await.unwrap();
     stage.osc.unsubscribe(ADSERVER);
     for _ in 0..2 {
-        let error = soon(osc.list_instances(ADSERVER)).await.unwrap_err();
+        let error = soon(adserver.list_instances()).await.unwrap_err();
         assert_eq!(error.kind(), ContextErrorKind::NotSubscribed);
     }
     assert_eq!((stage.asked().activations, stage.osc.subscriptions().len()), (0, 0));
@@ -185,7 +192,7 @@ async fn activating_a_service_unsubscribed_elsewhere_subscribes_again() {
     let osc = stage.context().await;
     soon(osc.subscriptions()).await.unwrap();
     stage.osc.unsubscribe(ADSERVER);
-    soon(osc.activate_service(ADSERVER)).await.unwrap();
+    soon(osc.service(ADSERVER).subscribe()).await.unwrap();
     assert_eq!(stage.osc.subscriptions(), [ADSERVER]);
 }
 
@@ -193,11 +200,25 @@ async fn activating_a_service_unsubscribed_elsewhere_subscribes_again() {
 async fn the_app_can_replace_a_service_access_token() {
     let stage = Stage::signed_in().await;
     let osc = stage.context().await;
-    let old = soon(osc.service_access_token(ADSERVER)).await.unwrap();
+    let adserver = osc.service(ADSERVER);
+    let old = soon(adserver.access_token()).await.unwrap();
     assert!(old.api_url().ends_with("/test-adserverinstance"));
-    let newer = soon(osc.refresh_service_access_token(&old)).await.unwrap();
+    let newer = soon(adserver.refresh_access_token(&old)).await.unwrap();
     assert_ne!(newer.token(), old.token());
-    let again = soon(osc.refresh_service_access_token(&old)).await.unwrap();
+    let again = soon(adserver.refresh_access_token(&old)).await.unwrap();
     assert_eq!(again.token(), newer.token(), "there is a newer one already");
     assert_eq!(stage.asked(), Asked { lists: 1, tokens: 2, ..Asked::nothing() });
+}
+
+#[tokio::test]
+async fn a_token_of_another_service_is_not_refreshed() {
+    let stage = Stage::signed_in().await;
+    let osc = stage.context().await;
+    let old = soon(osc.service(ADSERVER).access_token()).await.unwrap();
+    let before = stage.asked();
+    for id in ["minio-minio", ".."] {
+        let error = soon(osc.service(id).refresh_access_token(&old)).await.unwrap_err();
+        assert_eq!(error.kind(), ContextErrorKind::InvalidInput, "{error}");
+    }
+    assert_eq!(stage.asked(), before);
 }

@@ -15,7 +15,7 @@ async fn listing_instances_twice_costs_one_list_of_subscriptions_and_one_token()
     let stage = Stage::signed_in().await;
     let osc = stage.context().await;
     for _ in 0..2 {
-        let instances = soon(osc.list_instances(ADSERVER)).await.unwrap();
+        let instances = soon(osc.service(ADSERVER).list_instances()).await.unwrap();
         assert_eq!(instances.iter().map(|instance| &instance.name).collect::<Vec<_>>(), ["demo"]);
     }
     assert_eq!(stage.asked(), Asked { lists: 1, tokens: 1, instances: 2, ..Asked::nothing() });
@@ -24,8 +24,8 @@ async fn listing_instances_twice_costs_one_list_of_subscriptions_and_one_token()
 #[tokio::test]
 async fn all_contexts_of_a_session_share_one_cache() {
     let stage = Stage::signed_in().await;
-    soon(stage.context().await.list_instances(ADSERVER)).await.unwrap();
-    soon(stage.token().await.session().context().list_instances(ADSERVER)).await.unwrap();
+    soon(stage.context().await.service(ADSERVER).list_instances()).await.unwrap();
+    soon(stage.token().await.session().context().service(ADSERVER).list_instances()).await.unwrap();
     assert_eq!(stage.asked(), Asked { lists: 1, tokens: 1, instances: 2, ..Asked::nothing() });
 }
 
@@ -33,10 +33,12 @@ async fn all_contexts_of_a_session_share_one_cache() {
 async fn all_calls_in_one_service_cost_one_token() {
     let stage = Stage::signed_in().await;
     let osc = stage.context().await;
-    soon(osc.create_instance(ADSERVER, "mine", json!({}))).await.unwrap();
-    assert!(soon(osc.get_instance(ADSERVER, "mine")).await.unwrap().is_some());
-    assert_eq!(soon(osc.list_instances(ADSERVER)).await.unwrap().len(), 2);
-    soon(osc.remove_instance(ADSERVER, "mine")).await.unwrap();
+    let adserver = osc.service(ADSERVER);
+    let mine = adserver.instance("mine");
+    soon(mine.create(json!({}))).await.unwrap();
+    assert!(soon(mine.get()).await.unwrap().is_some());
+    assert_eq!(soon(adserver.list_instances()).await.unwrap().len(), 2);
+    soon(mine.remove()).await.unwrap();
     assert_eq!(stage.asked(), Asked { lists: 1, tokens: 1, instances: 4, ..Asked::nothing() });
     assert_eq!(stage.osc.instances(ADSERVER), ["demo"]);
 }
@@ -46,13 +48,14 @@ async fn each_service_has_its_token_and_subscriptions_are_read_once() {
     let stage = Stage::signed_in().await;
     stage.osc.subscribe(MINIO);
     let osc = stage.context().await;
+    let adserver = osc.service(ADSERVER);
+    let minio = osc.service(MINIO);
     for _ in 0..2 {
-        soon(osc.list_instances(ADSERVER)).await.unwrap();
-        soon(osc.list_instances(MINIO)).await.unwrap();
+        soon(adserver.list_instances()).await.unwrap();
+        soon(minio.list_instances()).await.unwrap();
     }
     assert_eq!(stage.asked(), Asked { lists: 1, tokens: 2, instances: 4, ..Asked::nothing() });
-    let tokens =
-        [soon(osc.service_access_token(ADSERVER)).await, soon(osc.service_access_token(MINIO)).await];
+    let tokens = [soon(adserver.access_token()).await, soon(minio.access_token()).await];
     let [ad, minio] = tokens.map(Result::unwrap);
     assert_eq!((ad.service_id(), minio.service_id()), (ADSERVER, MINIO));
     assert_ne!(ad.token(), minio.token());
@@ -63,7 +66,8 @@ async fn each_service_has_its_token_and_subscriptions_are_read_once() {
 async fn a_thousand_callers_at_once_cost_one_list_and_one_token() {
     let stage = Stage::signed_in().await;
     let osc = stage.context().await;
-    let answers = soon(join_all((0..1000).map(|_| osc.list_instances(ADSERVER)))).await;
+    let adserver = osc.service(ADSERVER);
+    let answers = soon(join_all((0..1000).map(|_| adserver.list_instances()))).await;
     assert!(answers.iter().all(|answer| answer.as_ref().unwrap().len() == 1));
     assert_eq!(stage.asked(), Asked { lists: 1, tokens: 1, instances: 1000, ..Asked::nothing() });
 }
@@ -75,7 +79,9 @@ async fn tasks_on_several_threads_cost_one_list_and_one_token() {
         let osc = stage.context().await;
         let tasks = (0..300).map(|_| {
             let osc = osc.clone();
-            tokio::spawn(async move { osc.list_instances(ADSERVER).await.map(|instances| instances.len()) })
+            tokio::spawn(async move {
+                osc.service(ADSERVER).list_instances().await.map(|instances| instances.len())
+            })
         });
         for task in soon(join_all(tasks)).await {
             assert_eq!(task.unwrap().unwrap(), 1);
@@ -89,7 +95,8 @@ async fn while_the_token_service_is_slow_all_callers_wait_for_one_request() {
     let stage = Stage::signed_in().await;
     let osc = stage.context().await;
     let hold = stage.osc.hold(Endpoint::ServiceToken);
-    let mut callers = Box::pin(join_all((0..1000).map(|_| osc.list_instances(ADSERVER))));
+    let adserver = osc.service(ADSERVER);
+    let mut callers = Box::pin(join_all((0..1000).map(|_| adserver.list_instances())));
     let arrived = async { soon(hold.arrived(1)).await };
     tokio::select! {
         biased;
@@ -106,9 +113,10 @@ async fn while_the_token_service_is_slow_all_callers_wait_for_one_request() {
 async fn a_slow_caller_uses_the_token_another_got() {
     let stage = Stage::signed_in().await;
     let osc = stage.context().await;
-    let mut slow = Box::pin(osc.list_instances(ADSERVER));
+    let adserver = osc.service(ADSERVER);
+    let mut slow = Box::pin(adserver.list_instances());
     assert!(slow.as_mut().now_or_never().is_none());
-    soon(osc.list_instances(ADSERVER)).await.unwrap();
+    soon(adserver.list_instances()).await.unwrap();
     soon(slow).await.unwrap();
     assert_eq!(stage.asked(), Asked { lists: 1, tokens: 1, instances: 2, ..Asked::nothing() });
 }
@@ -117,9 +125,10 @@ async fn a_slow_caller_uses_the_token_another_got() {
 async fn a_slow_caller_finds_the_service_activated() {
     let stage = Stage::signed_in().await;
     let osc = stage.context().await;
-    let mut slow = Box::pin(osc.service_access_token(MINIO));
+    let minio = osc.service(MINIO);
+    let mut slow = Box::pin(minio.access_token());
     assert!(slow.as_mut().now_or_never().is_none());
-    soon(osc.service_access_token(MINIO)).await.unwrap();
+    soon(minio.access_token()).await.unwrap();
     soon(slow).await.unwrap();
     assert_eq!((stage.asked().activations, stage.asked().tokens), (1, 1));
 }
@@ -130,9 +139,10 @@ async fn a_dropped_caller_does_not_cancel_the_shared_token_request() {
     let osc = stage.context().await;
     let hold = stage.osc.hold(Endpoint::ServiceToken);
     let first = osc.clone();
-    let first = tokio::spawn(async move { first.list_instances(ADSERVER).await.map(drop) });
+    let first = tokio::spawn(async move { first.service(ADSERVER).list_instances().await.map(drop) });
     soon(hold.arrived(1)).await;
-    let mut second = Box::pin(osc.list_instances(ADSERVER));
+    let adserver = osc.service(ADSERVER);
+    let mut second = Box::pin(adserver.list_instances());
     assert!(second.as_mut().now_or_never().is_none());
     first.abort();
     assert!(soon(first).await.unwrap_err().is_cancelled());
@@ -146,9 +156,9 @@ async fn creating_in_a_service_activates_it_once_for_any_number_of_callers() {
     let stage = Stage::signed_in().await;
     let osc = stage.context().await;
     let names: Vec<_> = (0..100).map(|n| format!("mine{n}")).collect();
+    let instances: Vec<_> = names.iter().map(|name| osc.service(MINIO).instance(name)).collect();
     let hold = stage.osc.hold(Endpoint::Catalog);
-    let mut callers =
-        Box::pin(join_all(names.iter().map(|name| osc.create_instance(MINIO, name, json!({})))));
+    let mut callers = Box::pin(join_all(instances.iter().map(|instance| instance.create(json!({})))));
     assert!(callers.as_mut().now_or_never().is_none());
     soon(hold.arrived(1)).await;
     hold.release();
@@ -164,7 +174,8 @@ async fn a_service_that_is_listed_late_after_its_activation_is_waited_for() {
     for (late, found) in [(1, true), (4, true), (5, false)] {
         let stage = Stage::with(MockOsc::builder().late_subscriptions(late), |layer| layer).await;
         let osc = stage.context().await;
-        let mut token = Box::pin(osc.service_access_token(MINIO));
+        let minio = osc.service(MINIO);
+        let mut token = Box::pin(minio.access_token());
         let pause = Duration::from_millis(500);
         for look in 1..5.min(late + 1) {
             tokio::select! {
@@ -187,13 +198,15 @@ async fn a_service_that_is_listed_late_after_its_activation_is_waited_for() {
 async fn looking_at_a_service_that_is_not_subscribed_to_activates_nothing() {
     let stage = Stage::signed_in().await;
     let osc = stage.context().await;
+    let minio = osc.service(MINIO);
+    let a = minio.instance("a");
     let kinds = [
-        soon(osc.list_instances(MINIO)).await.map(drop),
-        soon(osc.get_instance(MINIO, "a")).await.map(drop),
-        soon(osc.remove_instance(MINIO, "a")).await,
-        soon(use_instance(&osc, MINIO, "a")).await,
-        soon(osc.instance_health(MINIO, "a")).await.map(drop),
-        soon(osc.wait_until_ready(MINIO, "a", Duration::from_secs(9), |_| {})).await,
+        soon(minio.list_instances()).await.map(drop),
+        soon(a.get()).await.map(drop),
+        soon(a.remove()).await,
+        soon(use_instance(&a)).await,
+        soon(a.health()).await.map(drop),
+        soon(a.wait_until_ready(Duration::from_secs(9), |_| {})).await,
     ];
     for kind in kinds {
         assert_eq!(kind.unwrap_err().kind(), ContextErrorKind::NotSubscribed);
@@ -206,9 +219,10 @@ async fn looking_at_a_service_that_is_not_subscribed_to_activates_nothing() {
 async fn a_missing_subscription_is_not_cached() {
     let stage = Stage::signed_in().await;
     let osc = stage.context().await;
-    assert_eq!(soon(osc.list_instances(MINIO)).await.unwrap_err().kind(), ContextErrorKind::NotSubscribed);
+    let minio = osc.service(MINIO);
+    assert_eq!(soon(minio.list_instances()).await.unwrap_err().kind(), ContextErrorKind::NotSubscribed);
     stage.osc.subscribe(MINIO);
-    assert!(soon(osc.list_instances(MINIO)).await.unwrap().is_empty());
+    assert!(soon(minio.list_instances()).await.unwrap().is_empty());
     assert_eq!(stage.asked(), Asked { lists: 2, tokens: 1, instances: 1, ..Asked::nothing() });
 }
 
@@ -217,10 +231,10 @@ async fn activating_a_service_that_is_subscribed_to_asks_for_nothing_new() {
     let stage = Stage::signed_in().await;
     let osc = stage.context().await;
     for _ in 0..2 {
-        assert_eq!(soon(osc.activate_service(ADSERVER)).await.unwrap().service_id, ADSERVER);
+        assert_eq!(soon(osc.service(ADSERVER).subscribe()).await.unwrap().service_id, ADSERVER);
     }
     assert_eq!((stage.asked().activations, stage.asked().tokens), (0, 0));
-    let minio = soon(osc.activate_service(MINIO)).await.unwrap();
+    let minio = soon(osc.service(MINIO).subscribe()).await.unwrap();
     assert_eq!(minio.api_url, format!("{}/api-minio-minio/minioinstance", stage.osc.platform()));
     assert_eq!((stage.asked().activations, stage.asked().tokens), (1, 0));
 }
@@ -230,7 +244,7 @@ async fn an_unknown_service_is_not_found() {
     let stage = Stage::signed_in().await;
     let osc = stage.context().await;
     for _ in 0..2 {
-        let error = soon(osc.create_instance("no-such", "a", json!({}))).await.unwrap_err();
+        let error = soon(osc.service("no-such").instance("a").create(json!({}))).await.unwrap_err();
         assert_eq!((error.kind(), error.reason()), (ContextErrorKind::NotFound, Some("no such service")));
     }
     assert_eq!((stage.asked().activations, stage.asked().tokens), (2, 0));
@@ -247,7 +261,7 @@ async fn two_visitors_never_share_a_token_nor_a_workspace() {
 
     let both = (0..20).map(|n| {
         let (name, osc) = (format!("mine{n}"), if n % 2 == 0 { &ada } else { &grace });
-        async move { osc.create_instance(VALKEY, &name, json!({})).await }
+        async move { osc.service(VALKEY).instance(&name).create(json!({})).await }
     });
     assert!(soon(join_all(both)).await.iter().all(Result::is_ok));
 
@@ -258,12 +272,12 @@ async fn two_visitors_never_share_a_token_nor_a_workspace() {
             names.iter().all(|name| name[4..].parse::<usize>().unwrap() % 2 == rest),
             "{workspace}: {names:?}"
         );
-        let listed = soon(osc.list_instances(VALKEY)).await.unwrap();
+        let listed = soon(osc.service(VALKEY).list_instances()).await.unwrap();
         assert_eq!(listed.into_iter().map(|instance| instance.name).collect::<Vec<_>>(), names);
     }
     assert_eq!((stage.asked().lists, stage.asked().activations, stage.asked().tokens), (4, 2, 2));
     let tokens =
-        [soon(ada.service_access_token(VALKEY)).await, soon(grace.service_access_token(VALKEY)).await];
+        [soon(ada.service(VALKEY).access_token()).await, soon(grace.service(VALKEY).access_token()).await];
     let [ada, grace] = tokens.map(Result::unwrap);
     assert_ne!(ada.token(), grace.token());
 }
@@ -275,24 +289,11 @@ async fn a_context_outlives_its_request_and_three_lifetimes_of_both_tokens() {
     // One step every seven minutes for hours, with one break longer than a token's lifetime.
     for step in 0..40 {
         stage.pass(Duration::from_secs(if step == 13 { 2 * 3600 } else { 7 * 60 }));
-        let answer = soon(osc.list_instances(ADSERVER)).await;
+        let answer = soon(osc.service(ADSERVER).list_instances()).await;
         assert_eq!(answer.unwrap().len(), 1, "step {step}");
     }
     assert_eq!(stage.asked().lists, 1);
     assert!((5..=7).contains(&stage.asked().tokens), "{:?}", stage.asked());
     assert_eq!(stage.asked().instances, 40, "no dead token was sent");
     assert!(stage.refreshes() >= 4, "{}", stage.refreshes());
-}
-
-#[tokio::test]
-async fn an_instance_that_was_read_before_is_not_looked_up_again() {
-    let stage = Stage::signed_in().await;
-    let osc = stage.context().await;
-    let demo = soon(osc.get_instance(ADSERVER, "demo")).await.unwrap().unwrap();
-    stage.osc.forget_requests();
-    soon(use_instance(&osc, ADSERVER, &demo)).await.unwrap();
-    assert_eq!(stage.asked(), Asked { instances: 7, ..Asked::nothing() });
-    stage.osc.forget_requests();
-    soon(use_instance(&osc, ADSERVER, "demo")).await.unwrap();
-    assert_eq!(stage.asked(), Asked { instances: 14, ..Asked::nothing() });
 }

@@ -70,11 +70,12 @@ async fn an_answer_of_the_platform_is_final() {
 async fn a_removal_whose_answer_is_lost_has_removed_the_instance() {
     let stage = Stage::signed_in().await;
     let osc = stage.context().await;
+    let demo = osc.service(ADSERVER).instance("demo");
     stage.osc.fault(Endpoint::Instances, Fault::LostAnswer).when(|request| request.method == "DELETE").once();
-    soon(osc.remove_instance(ADSERVER, "demo")).await.unwrap();
+    soon(demo.remove()).await.unwrap();
     assert!(stage.osc.instances(ADSERVER).is_empty());
     // Without a lost answer, removing a missing instance is an error.
-    assert_eq!(soon(osc.remove_instance(ADSERVER, "demo")).await.unwrap_err().kind(), Kind::NotFound);
+    assert_eq!(soon(demo.remove()).await.unwrap_err().kind(), Kind::NotFound);
 }
 
 #[tokio::test]
@@ -90,15 +91,16 @@ async fn a_request_that_is_lost_twice_is_not_sent_a_third_time() {
 async fn a_service_that_refuses_every_token_costs_one_service_token_in_a_while() {
     let stage = Stage::signed_in().await;
     let osc = stage.context().await;
-    soon(osc.list_instances(ADSERVER)).await.unwrap();
+    let adserver = osc.service(ADSERVER);
+    soon(adserver.list_instances()).await.unwrap();
     stage.osc.fault(Endpoint::Instances, Fault::Status(401));
     for quarter in 1..=3 {
         for _ in 0..10 {
-            assert_eq!(soon(osc.list_instances(ADSERVER)).await.unwrap_err().kind(), Kind::Refused);
+            assert_eq!(soon(adserver.list_instances()).await.unwrap_err().kind(), Kind::Refused);
         }
         assert_eq!(stage.asked().tokens, 1 + quarter);
         stage.pass(std::time::Duration::from_secs(16));
     }
     stage.osc.clear_faults();
-    soon(osc.list_instances(ADSERVER)).await.unwrap();
+    soon(adserver.list_instances()).await.unwrap();
 }

@@ -93,7 +93,7 @@ async fn s67_no_foreign_text_forges_a_platform_error() {
         assert_plain(error.reason().unwrap_or_default());
         tracing::info!(%error, ?error, "an app logs it");
     }
-    let error = soon(osc.get_instance(FORGING, FORGING)).await.unwrap_err();
+    let error = soon(osc.service(FORGING).instance(FORGING).get()).await.unwrap_err();
     assert_plain(&format!("{error} {error:?}"));
     assert_plain(&logs.text());
 }
@@ -135,7 +135,7 @@ async fn a_short_secret_does_not_hide_the_platforms_reason() {
     let osc = stage.context().await;
     for secret in ["a", "e", "name", "taken"] {
         stage.osc.fault(Endpoint::Deploy, refused_with("the name is taken")).once();
-        let error = soon(osc.save_secret(MINIO, "key", secret)).await.unwrap_err();
+        let error = soon(osc.service(MINIO).secret("key").save(secret)).await.unwrap_err();
         assert_eq!(error.reason(), Some("the name is taken"), "{secret}");
     }
 }
@@ -176,7 +176,7 @@ async fn s33_a_token_is_redacted_in_every_encoding() {
         let error = soon(osc.token_balance()).await.unwrap_err();
         assert_eq!(error.reason(), Some("got [withheld]"), "{form}");
     }
-    assert!(soon(osc.list_instances(ADSERVER)).await.is_ok());
+    assert!(soon(osc.service(ADSERVER).list_instances()).await.is_ok());
 }
 
 fn base64(text: &str) -> String {

@@ -247,7 +247,7 @@ async fn s32_no_error_answer_is_cached() {
 #[tokio::test]
 async fn s32_no_answer_of_extractors_or_auth_routes_is_cached() {
     async fn list(osc: OscContext) -> Result<String, ContextError> {
-        Ok(format!("{:?}", osc.list_instances(ADSERVER).await?))
+        Ok(format!("{:?}", osc.service(ADSERVER).list_instances().await?))
     }
     let osc = MockOsc::builder().start().await.unwrap();
     let layer = layer(&osc);
@@ -299,12 +299,13 @@ async fn s33_debug_output_of_public_types_shows_no_secret() {
     browser.sign_in(&osc).await;
     let token = token_of(&browser.fetch("/").await).unwrap();
     let (session, context) = (token.session(), token.context());
-    let service_token = context.service_access_token(ADSERVER).await.unwrap();
+    let adserver = context.service(ADSERVER);
+    let service_token = adserver.access_token().await.unwrap();
     shown.push_str(&format!("{layer:#?} {service:?} {token:#?} {session:?} {context:?} "));
     shown.push_str(&format!("{service_token:#?} {:?} {:?} ", token.bearer(), service_token.bearer()));
     osc.revoke_grants();
     let refused = session.refresh(&token).await.unwrap_err();
-    let ended = context.list_instances(ADSERVER).await.unwrap_err();
+    let ended = adserver.list_instances().await.unwrap_err();
     shown.push_str(&format!("{refused:?} {ended:?}"));
 
     for part in ["OscToken", "OscSession", "OscContext", "ServiceAccessToken", "TestToken", "RedisStore"] {

@@ -12,7 +12,7 @@ use osc_tests::{ADSERVER, Browser, QuickClock, boxed, callback, holds, layer_for
 use serde_json::json;
 
 async fn list(osc: OscContext) -> Result<String, ContextError> {
-    Ok(json!(osc.list_instances(ADSERVER).await?).to_string())
+    Ok(json!(osc.service(ADSERVER).list_instances().await?).to_string())
 }
 
 async fn balance(osc: OscContext) -> Result<String, ContextError> {

@@ -163,7 +163,7 @@ async fn a_shutdown_ends_at_its_deadline() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_wait_for_an_instance_ends_at_its_deadline() {
+async fn a_wait_for_an_instance_ends_at_its_timeout() {
     let osc =
         MockOsc::builder().instance_start(Duration::from_secs(86_400)).start().await.expect("it starts");
     let layer = layer_for(&osc).clock(TestClock::new()).build().expect("it builds");
@@ -171,10 +171,11 @@ async fn a_wait_for_an_instance_ends_at_its_deadline() {
     let request = Request::get("/").header("cookie", cookie).body(Body::default()).expect("valid");
     let answer = app(&layer).oneshot(request).await.expect("the app answers");
     let context = answer.extensions().get::<OscToken>().expect("signed in").context();
-    let instance = soon(context.create_instance(ADSERVER, "slow", serde_json::json!({}))).await;
+    let slow = context.service(ADSERVER).instance("slow");
+    let instance = soon(slow.create(serde_json::json!({}))).await;
     instance.expect("it is created");
-    let waited = soon(context.wait_until_ready(ADSERVER, "slow", Duration::from_secs(5), |_| {})).await;
-    assert_eq!(waited.expect_err("it does not start").kind(), ContextErrorKind::DeadlineExceeded);
+    let waited = soon(slow.wait_until_ready(Duration::from_secs(5), |_| {})).await;
+    assert_eq!(waited.expect_err("it does not start").kind(), ContextErrorKind::TimedOut);
 }
 
 #[tokio::test(start_paused = true)]

@@ -15,9 +15,11 @@ use futures_util::future::BoxFuture;
 use http::{Request, Response, StatusCode};
 use http_body_util::Full;
 use osc_auth_layer::test_util::{TestClock, TestToken};
+use osc_auth_layer::workspace::{ContextBuilder, OscInstance, OscJob, OscSecret, OscService};
 use osc_auth_layer::{
-    Clock, ConfigError, OAuthClient, OscAuth, OscAuthLayer, OscAuthLayerBuilder, OscSession, OscToken,
-    ResponseBody, ResponseFuture, SessionError, SessionErrorKind,
+    Clock, ConfigError, ContextError, ContextErrorKind, OAuthClient, OscAuth, OscAuthLayer,
+    OscAuthLayerBuilder, OscContext, OscSession, OscToken, ResponseBody, ResponseFuture, SessionError,
+    SessionErrorKind,
 };
 use tower::make::Shared;
 use tower::util::{BoxCloneService, BoxCloneSyncService, ServiceFn};
@@ -41,6 +43,14 @@ fn public_types_can_be_shared_and_sent() {
     shared::<OscSession>();
     shared::<SessionError>();
     shared::<SessionErrorKind>();
+    shared::<OscContext>();
+    shared::<OscService>();
+    shared::<OscInstance>();
+    shared::<OscJob>();
+    shared::<OscSecret>();
+    shared::<ContextBuilder>();
+    shared::<ContextError>();
+    shared::<ContextErrorKind>();
     shared::<OAuthClient>();
     shared::<ConfigError>();
     shared::<TestToken>();
@@ -53,6 +63,12 @@ fn public_types_can_be_shared_and_sent() {
     cloneable::<OscToken>();
     cloneable::<OscSession>();
     cloneable::<SessionError>();
+    cloneable::<OscContext>();
+    cloneable::<OscService>();
+    cloneable::<OscInstance>();
+    cloneable::<OscJob>();
+    cloneable::<OscSecret>();
+    cloneable::<ContextError>();
     cloneable::<OAuthClient>();
 }
 
@@ -61,6 +77,7 @@ fn public_errors_can_be_boxed_and_wrapped() {
     fn error<T: std::error::Error + Send + Sync + 'static>() {}
     error::<ConfigError>();
     error::<SessionError>();
+    error::<ContextError>();
 }
 
 /// Tests whether a type is `Sync` without failing to compile: an inherent method is preferred where it
