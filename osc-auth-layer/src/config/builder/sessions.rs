@@ -105,8 +105,9 @@ impl OscAuthLayerBuilder {
 
     /// Adds a key that seals the `state` of sign-ins: 32 random bytes or more. All nodes of an app need the same keys.
     ///
-    /// Repeatable, to rotate keys: the first key seals, and every key opens. In a store, the keys also seal the registration of a
-    /// [`OAuthClient::register`] app, and the lists of users' sessions. Without its key, a list lacks a session until its next refresh.
+    /// Repeatable, to rotate keys: the first key seals, and every key opens. In a store, the keys also seal the credentials of an app
+    /// that [registers itself](crate::OAuthClient::register), and the lists of users' sessions. Without its key, a list lacks a session
+    /// until its next refresh.
     ///
     /// Default: derived from a client secret of 32 characters or more. Otherwise random in each process, so that sign-ins
     /// begun before a restart fail.
