@@ -229,6 +229,8 @@ step "Look-alikes of Redis: Valkey, Redis 6.2 and Redis 5.0" look_alikes
 step "Checker: session records in every order of events" check_every_order
 step "Providers by other authors: oidc-provider and Django OAuth Toolkit" sign_in_with_other_providers
 step "Features: each one alone" check_features
+step "Oldest Rust: the versions that the package promises" tests/msrv.sh
+step "Packages: each builds from its archive alone" tests/packages.sh
 step "Supply chain: licences, duplicates, sources" check_supply_chain
 step "Comparison with other crates: the project builds" check_peers
 step "Frameworks: the guide's table" run_frameworks
