@@ -9,11 +9,12 @@ use http::{HeaderMap, Method, Request, Uri, header};
 use crate::caching::Marks;
 use crate::config::route;
 use crate::endpoints::{self, Auth};
+use crate::meter::Cause;
 use crate::request::cookie::BadCookie;
 use crate::request::origin;
 use crate::response::{Answer, Facts, Refusal, answer};
 use crate::sessions::{
-    Cause, Entrant, Freshness, OscToken, Outage, RETRY_AFTER, Refreshed, Session, SessionId, Sessions, Side,
+    Entrant, Freshness, OscToken, Outage, RETRY_AFTER, Refreshed, Session, SessionId, Sessions, Side,
 };
 
 /// The longest wait for a refresh if the token has expired or expires within [`PATIENCE_WITH_TOKEN`].

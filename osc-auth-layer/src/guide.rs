@@ -19,6 +19,7 @@
 //! | [On Open Source Cloud](on_osc) | Deploy your app on OSC, with two instances. |
 //! | [Sessions and stores](stores) | A restart signs nobody out: SQLite, PostgreSQL, Redis, and how to move from one to another. |
 //! | [What is promised at refresh](refresh) | When a token is refreshed, and what survives each failure. |
+//! | [Metrics and spans](observability) | Count sign-ins, refreshes and failures, alert on them, and trace a request. |
 //! | [Testing your app](testing) | Signed-in requests without a provider, and the mock of OSC. |
 //! | [Answers, errors and logs](answers) | Every answer, configuration error and log line, with its cause and remedy. |
 //! | [Configuration](configuration) | Every variable, setting and feature. |
@@ -54,6 +55,7 @@ page!(proxy, "guide/proxy.md");
 page!(on_osc, "guide/on_osc.md");
 page!(stores, "guide/stores.md");
 page!(refresh, "guide/refresh.md");
+page!(observability, "guide/observability.md");
 page!(testing, "guide/testing.md");
 page!(answers, "guide/answers.md");
 page!(configuration, "guide/configuration.md");

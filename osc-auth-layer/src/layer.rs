@@ -10,6 +10,7 @@ use tower_layer::Layer;
 use crate::config::{OAuthClient, OscAuthLayerBuilder};
 use crate::endpoints::Auth;
 use crate::error::ConfigError;
+use crate::meter;
 use crate::service::OscAuth;
 use crate::sessions::{Sessions, UserSessions};
 
@@ -179,6 +180,7 @@ impl OscAuthLayerBuilder {
     pub fn build(self) -> Result<OscAuthLayer, ConfigError> {
         let (config, settings) = self.check()?;
         config.announce(&settings);
+        meter::describe();
         Ok(OscAuthLayer { auth: Auth::new(config, Sessions::new(settings)) })
     }
 }

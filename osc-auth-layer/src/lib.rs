@@ -15,6 +15,7 @@
 //! [On Open Source Cloud]: guide::on_osc
 //! [Sessions and stores]: guide::stores
 //! [What is promised at refresh]: guide::refresh
+//! [Metrics and spans]: guide::observability
 //! [Testing your app]: guide::testing
 //! [Answers, errors and logs]: guide::answers
 //! [Configuration]: guide::configuration
@@ -31,6 +32,7 @@
     all(
         feature = "axum",
         feature = "client",
+        feature = "metrics",
         feature = "outbound",
         feature = "postgres",
         feature = "redis",
@@ -43,6 +45,7 @@
     not(all(
         feature = "axum",
         feature = "client",
+        feature = "metrics",
         feature = "outbound",
         feature = "postgres",
         feature = "redis",
@@ -93,6 +96,7 @@ mod gate;
     doc,
     feature = "axum",
     feature = "client",
+    feature = "metrics",
     feature = "outbound",
     feature = "postgres",
     feature = "redis",
@@ -101,6 +105,7 @@ mod gate;
 ))]
 pub mod guide;
 mod layer;
+mod meter;
 mod network;
 mod oauth;
 #[cfg(feature = "outbound")]

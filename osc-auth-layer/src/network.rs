@@ -119,20 +119,12 @@ impl HttpClient {
         self.limits.time
     }
 
+    #[cfg(feature = "client")]
     pub(crate) async fn send(&self, request: WireRequest) -> Result<WireResponse, NetworkError> {
-        self.send_within(request, self.limits.time).await
+        self.send_explained(request, self.limits.time).await.map_err(|failure| failure.kind)
     }
 
-    /// Sends a request whose answer may take up to `time`.
-    pub(crate) async fn send_within(
-        &self,
-        request: WireRequest,
-        time: Duration,
-    ) -> Result<WireResponse, NetworkError> {
-        self.send_explained(request, time).await.map_err(|failure| failure.kind)
-    }
-
-    /// Works like [`send_within`](Self::send_within), and says why there is no answer.
+    /// Sends a request whose answer may take up to `time`. A failure says why there is no answer.
     pub(crate) async fn send_explained(
         &self,
         request: WireRequest,

@@ -25,6 +25,7 @@ pub use self::refused::RequestHead;
 use self::texts::Texts;
 use self::ways::ways;
 use crate::config::Config;
+use crate::meter;
 use crate::pages::{Page, PageAction};
 use crate::request::kind::{Htmx, RequestKind};
 
@@ -44,7 +45,7 @@ pub(crate) type Answer = Response<Bytes>;
 pub(crate) fn answer(config: &Config, facts: &Facts, refusal: Refusal) -> Answer {
     let needs_signin = refusal.needs_signin();
     let kind = refusal.kind(config.outage_status);
-    let offers_signin = kind.offers_signin;
+    let (error, offers_signin) = (kind.error, kind.offers_signin);
     let mut response = match (&facts.kind, &refusal) {
         (RequestKind::Navigation, _) if config.redirect_to_signin && needs_signin && facts.is_read => {
             redirect_to_signin(facts)
@@ -86,6 +87,7 @@ pub(crate) fn answer(config: &Config, facts: &Facts, refusal: Refusal) -> Answer
         Refusal::MethodNotAllowed { allow } => insert(headers, header::ALLOW, allow.as_str()),
         _ => {}
     }
+    meter::answered(error, response.status());
     fit(facts.close_if_unread(response))
 }
 

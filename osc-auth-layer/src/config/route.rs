@@ -11,6 +11,18 @@ pub(crate) enum Endpoint {
     Session,
 }
 
+impl Endpoint {
+    /// Returns the name in spans.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::SignIn => "signin",
+            Self::Callback => "callback",
+            Self::SignOut => "signout",
+            Self::Session => "session",
+        }
+    }
+}
+
 /// Returns the endpoint of a path. Compares the raw path: a path that only decodes to one of the layer's belongs to the app and
 /// is protected.
 pub(crate) fn route(config: &Config, path: &str) -> Option<Endpoint> {

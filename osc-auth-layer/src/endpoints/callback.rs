@@ -13,6 +13,7 @@ use super::query::Query;
 use super::state::{self, Parties, State};
 use super::{Context, Failed, signin};
 use crate::endpoints::Auth;
+use crate::meter::{self, Callback, SignIn};
 use crate::oauth::ErrorCode;
 use crate::response::{Answer, Refusal, StateProblem, see_other};
 use crate::sessions::{Device, SessionId};
@@ -37,7 +38,10 @@ pub(super) async fn serve(context: &Context<'_>) -> Result<Answer, Failed> {
     let error = query.get("error").map(ErrorCode::of);
     let problem = match &found {
         Found::Pending(pending) => match complete(context, pending, query).await.map_err(towards)? {
-            Ok(answer) => return Ok(answer),
+            Ok(answer) => {
+                meter::callback(Callback::SignedIn);
+                return Ok(answer);
+            }
             Err(problem) => problem,
         },
         Found::State(state) => problem_of(context, state).await.map_err(towards)?,
@@ -48,22 +52,28 @@ pub(super) async fn serve(context: &Context<'_>) -> Result<Answer, Failed> {
         && context.auth.sessions.live(&id).await.map_err(|_| towards(Refusal::StoreUnavailable))?.is_some()
     {
         let page = return_to.unwrap_or_else(|| context.after(&context.auth.config.after_signin));
+        meter::callback(Callback::Returned);
         return Ok(see_other(&page));
     }
     // The user declined, or the provider did. Another sign-in would only ask again.
     if let (Some(error), Found::State(_)) = (error, &found) {
-        let declined = error == ErrorCode::AccessDenied;
-        return Err(towards(if declined { Refusal::AccessDenied } else { Refusal::SignInFailed }));
+        let (outcome, refusal) = match error {
+            ErrorCode::AccessDenied => (SignIn::AccessDenied, Refusal::AccessDenied),
+            _ => (SignIn::ProviderError, Refusal::SignInFailed),
+        };
+        meter::sign_in_ended(outcome);
+        return Err(towards(refusal));
     }
     if let (StateProblem::Evicted, Found::State(state)) = (problem, &found)
         && state.carried.restarts < MOST_RESTARTS
         && signin::refuse_background(context.head).is_ok()
         && let Some(public_url) = context.public_url()
     {
-        return signin::start(context, &public_url, return_to.as_deref(), state.carried.restarts + 1)
-            .await
-            .map_err(towards);
+        let started =
+            signin::start(context, &public_url, return_to.as_deref(), state.carried.restarts + 1).await;
+        return started.inspect(|_| meter::callback(Callback::Restarted)).map_err(towards);
     }
+    meter::sign_in_ended(problem.outcome());
     Err(towards(Refusal::InvalidState(problem)))
 }
 

@@ -15,6 +15,7 @@ use super::state::State;
 use crate::clock::Timestamp;
 use crate::endpoints::Auth;
 use crate::flight::landing;
+use crate::meter::{self, SignIn};
 use crate::oauth::{Credentials, ErrorCode, GrantError, Misconfiguration};
 use crate::redact::redacted;
 use crate::response::{Refusal, RequestProblem, StateProblem};
@@ -111,6 +112,8 @@ async fn run(
         Some(relay) => relay.consume_once().await,
         None => Ok(auth.consumed.consume_once(state, pending.state.expires_at(), now)),
     };
+    // The node of the first delivery counts the sign-in.
+    let is_counted_here = !matches!(is_first, Ok(false));
     let outcome = match (is_first, &relay) {
         (Ok(true), _) => match sign_in(auth, pending, query, device).await {
             Ok(id) => Outcome::SignedIn { id, is_relayed: false },
@@ -124,6 +127,9 @@ async fn run(
         },
         (Err(_), _) => Outcome::Refused(Refusal::StoreUnavailable),
     };
+    if is_counted_here {
+        meter::sign_in_ended(how_it_ended(&outcome, query));
+    }
     let is_forsaken = auth.outcomes.end(state, &outcome, sessions.now());
     sender.send_replace(Some(outcome.clone()));
     if let Some(relay) = &relay {
@@ -131,6 +137,26 @@ async fn run(
     }
     if is_forsaken {
         revoke_unless_claimed(auth, pending).await;
+    }
+}
+
+/// Returns how a sign-in ended that the provider answered with this query.
+fn how_it_ended(outcome: &Outcome, query: &Query) -> SignIn {
+    match outcome {
+        Outcome::SignedIn { .. } => SignIn::Completed,
+        Outcome::Used => SignIn::StateUsed,
+        Outcome::Refused(refusal) => match refusal {
+            Refusal::AccessDenied => SignIn::AccessDenied,
+            Refusal::NotAllowed => SignIn::NotAllowed,
+            Refusal::Misconfigured => SignIn::Misconfigured,
+            Refusal::ProviderUnavailable => SignIn::ProviderUnavailable,
+            Refusal::StoreUnavailable => SignIn::StoreUnavailable,
+            Refusal::InvalidState(problem) => problem.outcome(),
+            Refusal::InvalidRequest(RequestProblem::OtherIssuer) => SignIn::OtherIssuer,
+            Refusal::InvalidRequest(_) => SignIn::EmptyCallback,
+            _ if query.get("error").is_some() => SignIn::ProviderError,
+            _ => SignIn::ExchangeRefused,
+        },
     }
 }
 

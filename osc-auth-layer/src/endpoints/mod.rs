@@ -25,6 +25,7 @@ use tower_cookies::{CookieManagerLayer, Cookies};
 use tower_http::csrf::CsrfLayer;
 use tower_layer::Layer;
 use tracing::Instrument;
+use tracing::field::Empty;
 
 use self::consumed::ConsumedStates;
 use self::diagnoses::Diagnoses;
@@ -33,6 +34,7 @@ use self::pending::PendingCookies;
 use self::query::Query;
 use crate::clock::Timestamp;
 use crate::config::{Config, Endpoint};
+use crate::meter::{self, Callback};
 use crate::request::cookie;
 use crate::request::origin::{self, Origin, PublicUrl};
 use crate::response::{Answer, Facts, Refusal, answer, fit, return_to};
@@ -106,13 +108,38 @@ pub(crate) fn serve<B>(
     let facts = facts.returning_to(target);
     let head = head(&facts.session_cookie, endpoint, request, value("state"));
     auth.note_own_path(endpoint, request);
-    async move {
+    let span =
+        tracing::debug_span!("osc_auth.endpoint", endpoint = endpoint.name(), status = Empty, error = Empty);
+    let entered = span.clone();
+    let served = async move {
         let answered = match head {
             Ok((head, foreign)) => guarded(&auth, endpoint, &facts, &query, head, foreign).await,
             Err(refusal) => Err(refusal),
         };
-        answered.unwrap_or_else(|refusal| answer(&auth.config, &facts, refusal))
-    }
+        let mut answer = answered.unwrap_or_else(|refusal| refused(&auth.config, &facts, refusal));
+        // Not on the current span: if this one is off, that is the app's, which may have fields of these names.
+        span.record("status", answer.status().as_u16());
+        if let Some(ErrorName(error)) = answer.extensions_mut().remove() {
+            span.record("error", error);
+            if endpoint == Endpoint::Callback {
+                meter::callback(Callback::Refused);
+            }
+        }
+        answer
+    };
+    served.instrument(entered)
+}
+
+/// The error of a refusal, in the extensions of its answer until [`serve`] returns it.
+#[derive(Clone)]
+struct ErrorName(&'static str);
+
+/// Answers a request that an endpoint refused.
+fn refused(config: &Config, facts: &Facts, refusal: Refusal) -> Answer {
+    let error = ErrorName(refusal.error());
+    let mut answer = answer(config, facts, refusal);
+    answer.extensions_mut().insert(error);
+    answer
 }
 
 /// Passes a request to its endpoint if it has the right method and does not come from another site.
@@ -139,16 +166,14 @@ async fn guarded(
         // be stricter.
         csrf = csrf.clone().add_trusted_origin(&url.origin).unwrap_or(csrf);
     }
-    let csrf = csrf.with_rejection_response(|_| answer(&auth.config, facts, Refusal::Forbidden));
+    let csrf = csrf.with_rejection_response(|_| refused(&auth.config, facts, Refusal::Forbidden));
     let unsafe_request = (!head.method().is_safe()).then(|| (head.uri().clone(), head.headers().clone()));
     let handler = service_fn(|mut head: Request<()>| async move {
         let cookies = head.extensions_mut().remove::<Cookies>().unwrap_or_default();
         let context = Context { auth, facts, query, head: &head, cookies, foreign_bytes };
         Ok::<_, Infallible>(handle(&context, endpoint).await)
     });
-    let span = tracing::debug_span!("osc_auth", ?endpoint);
-    let answered = csrf.layer(CookieManagerLayer::new().layer(handler)).oneshot(head);
-    let Ok(answer) = answered.instrument(span).await;
+    let Ok(answer) = csrf.layer(CookieManagerLayer::new().layer(handler)).oneshot(head).await;
     if let Some((uri, headers)) = unsafe_request.filter(|_| answer.status() == StatusCode::FORBIDDEN) {
         auth.note_foreign_page(&uri, &headers);
     }
@@ -269,6 +294,7 @@ async fn handle(context: &Context<'_>, endpoint: Endpoint) -> Answer {
         Endpoint::Session => session::serve(context).await.map_err(Failed::from),
     };
     answered.unwrap_or_else(|Failed { refusal, return_to }| {
-        answer(&context.auth.config, &context.facts.clone().returning_to(return_to.as_deref()), refusal)
+        let facts = context.facts.clone().returning_to(return_to.as_deref());
+        refused(&context.auth.config, &facts, refusal)
     })
 }

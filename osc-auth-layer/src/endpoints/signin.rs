@@ -10,6 +10,7 @@ use super::pending::{Begun, NewSignIn};
 use super::query::{self, Query};
 use super::state::Parties;
 use crate::clock::Timestamp;
+use crate::meter;
 use crate::oauth::{Credentials, ErrorCode, GrantError, Metadata, Misconfiguration};
 use crate::redact::line;
 use crate::request::kind::may_sign_in;
@@ -89,6 +90,7 @@ pub(super) async fn start(
     }
     let (begun, location) = begun.map_err(|(error, _)| refusal(error))?;
     context.pending_cookies().add(begun);
+    meter::sign_in_started();
     Ok(see_other(location.as_str()))
 }
 

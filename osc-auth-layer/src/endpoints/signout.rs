@@ -3,6 +3,7 @@
 use http::HeaderValue;
 
 use super::Context;
+use crate::meter;
 use crate::response::{Answer, Refusal, see_other};
 use crate::sessions::{RETRY_AFTER, SessionEventKind, Side};
 
@@ -13,6 +14,7 @@ pub(super) async fn serve(context: &Context<'_>) -> Result<Answer, Refusal> {
     {
         return Err(Refusal::TemporarilyUnavailable { retry_after: RETRY_AFTER, side: Side::Store });
     }
+    meter::signed_out();
     context.cookies.remove(config.cookies.removal(context.facts.session_cookie.clone()));
     let mut response = see_other(&context.after(&config.after_signout));
     if config.clear_cache_on_signout {

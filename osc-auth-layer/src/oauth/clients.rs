@@ -11,6 +11,7 @@ use super::wire::{AuthMethod, Credentials, GrantError};
 use super::{Metadata, Misconfiguration, Provider};
 use crate::clock::Timestamp;
 use crate::flight::Flight;
+use crate::meter::ProviderEndpoint;
 use crate::network::WireResponse;
 use crate::redact::line;
 use crate::secret::Secret;
@@ -173,7 +174,7 @@ impl Provider {
             }
             None => Err(GrantError::PossiblyProcessed { retry_after: response.retry_after }),
         };
-        self.ask("registration", request, self.http.time(), read).await
+        self.ask("registration", ProviderEndpoint::Registration, request, self.http.time(), read).await
     }
 
     /// Returns the client if it is configured.

@@ -15,6 +15,8 @@ use std::time::Duration;
 
 use http::StatusCode;
 use parking_lot::Mutex;
+use tracing::Instrument;
+use tracing::field::Empty;
 
 pub(crate) use self::clients::ClientConfig;
 use self::clients::Clients;
@@ -27,7 +29,8 @@ pub(crate) use self::registration::{Registered, Registrations};
 pub(crate) use self::wire::{AuthMethod, Credentials, Grant, GrantError, Tokens, bearer};
 use crate::clock::{Clock, Timestamp};
 use crate::flight::Flight;
-use crate::network::{HttpClient, WireRequest, WireResponse};
+use crate::meter::{self, ProviderAnswer, ProviderEndpoint, Timer};
+use crate::network::{Failure, HttpClient, NetworkError, WireRequest, WireResponse};
 use crate::secret::Secret;
 use crate::seldom::Seldom;
 use crate::tasks::Tasks;
@@ -111,7 +114,8 @@ impl Provider {
     }
 
     async fn fetch_metadata(&self) -> Result<Arc<Metadata>, GrantError> {
-        let answer = self.http.send_explained(self.issuer.metadata_request(), self.http.time()).await;
+        let request = self.issuer.metadata_request();
+        let answer = self.send(ProviderEndpoint::Metadata, request, self.http.time()).await;
         let parsed = match &answer {
             Ok(response) if response.status == StatusCode::OK => {
                 Ok(Metadata::parse(&response.body, &self.issuer))
@@ -156,15 +160,32 @@ impl Provider {
         Ok(cached.metadata.clone())
     }
 
+    /// Sends a request.
+    async fn send(
+        &self,
+        endpoint: ProviderEndpoint,
+        request: WireRequest,
+        time: Duration,
+    ) -> Result<WireResponse, Failure> {
+        let timer = Timer::start();
+        let span = tracing::debug_span!("osc_auth.provider", endpoint = endpoint.word(), outcome = Empty);
+        let answer = self.http.send_explained(request, time).instrument(span.clone()).await;
+        let outcome = kind_of(&answer);
+        span.record("outcome", outcome.word());
+        meter::provider_asked(endpoint, outcome, timer);
+        answer
+    }
+
     /// Sends a request and reads its answer. Logs at most once a minute why there is no usable one.
     async fn ask<T>(
         &self,
         doing: &'static str,
+        endpoint: ProviderEndpoint,
         request: WireRequest,
         time: Duration,
         read: impl FnOnce(&WireResponse) -> Result<T, GrantError>,
     ) -> Result<T, GrantError> {
-        let (answer, cause) = match self.http.send_explained(request, time).await {
+        let (answer, cause) = match self.send(endpoint, request, time).await {
             Ok(response) => {
                 let cause = format!("the answer has status {} and is of no use", response.status.as_u16());
                 (read(&response), cause)
@@ -202,7 +223,8 @@ impl Provider {
         let state = fields.iter().filter(|(name, _)| *name == "state").map(|(_, state)| *state);
         let sent: Vec<_> = credentials.secret.iter().map(Secret::expose).chain(state).collect();
         let read = |response: &_| wire::parse_pushed(response, &sent);
-        self.ask("pushed authorization request", request, self.http.time(), read).await
+        let doing = "pushed authorization request";
+        self.ask(doing, ProviderEndpoint::Par, request, self.http.time(), read).await
     }
 
     /// Exchanges an authorization code (RFC 6749 §4.1.3, RFC 7636 §4.5). Never retried, because a code is good for one use.
@@ -221,7 +243,8 @@ impl Provider {
         ];
         let request = self.prepare(credentials, &fields).await?;
         let sent: Vec<_> = [&code, verifier].into_iter().chain(&credentials.secret).collect();
-        self.ask("token request", request, GRANT_TIME, |response| wire::parse_tokens(response, &sent)).await
+        let read = |response: &_| wire::parse_tokens(response, &sent);
+        self.ask("token request", ProviderEndpoint::Token, request, GRANT_TIME, read).await
     }
 
     /// Makes the request that uses a refresh token (RFC 6749 §6). Fetches the metadata first if necessary.
@@ -239,7 +262,8 @@ impl Provider {
         time: Duration,
     ) -> Result<Tokens, GrantError> {
         let sent: Vec<_> = grant.refresh_token.iter().chain(&grant.credentials.secret).collect();
-        self.ask("refresh", request, time, |response| wire::parse_tokens(response, &sent)).await
+        let read = |response: &_| wire::parse_tokens(response, &sent);
+        self.ask("refresh", ProviderEndpoint::Token, request, time, read).await
     }
 
     async fn prepare(
@@ -262,7 +286,7 @@ impl Provider {
             let Some(method) = metadata.revocation_auth_method(&credentials) else { return };
             let fields = [("token", token.expose()), ("token_type_hint", hint)];
             let request = wire::client_request(endpoint, &credentials, method, &fields);
-            match provider.http.send(request).await {
+            match provider.send(ProviderEndpoint::Revocation, request, provider.http.time()).await {
                 Ok(response) if response.status.is_success() => tracing::debug!("revoked a grant"),
                 Ok(response) => tracing::warn!(
                     status = response.status.as_u16(),
@@ -274,6 +298,21 @@ impl Provider {
             }
         };
         self.tasks.start(revocation);
+    }
+}
+
+/// Returns the kind of an answer by its status. Redirects are not followed.
+fn kind_of(answer: &Result<WireResponse, Failure>) -> ProviderAnswer {
+    match answer {
+        Ok(response) if response.status.is_success() => ProviderAnswer::Success,
+        Ok(response) if response.status.is_client_error() => ProviderAnswer::ClientError,
+        Ok(response) if response.status.is_server_error() => ProviderAnswer::ServerError,
+        Ok(_) => ProviderAnswer::Redirect,
+        Err(failure) => match failure.kind {
+            NetworkError::NotSent => ProviderAnswer::NotSent,
+            NetworkError::PossiblyProcessed | NetworkError::TooLong => ProviderAnswer::Lost,
+            NetworkError::TimedOut => ProviderAnswer::TimedOut,
+        },
     }
 }
 

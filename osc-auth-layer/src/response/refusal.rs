@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use http::{Method, StatusCode};
 
+use crate::meter::SignIn;
 use crate::redact::line;
 use crate::request::cookie::BadCookie;
 use crate::sessions::Side;
@@ -67,6 +68,19 @@ pub(crate) enum StateProblem {
     NoCookie,
     /// It belongs to another browser, another app, or to nothing.
     Foreign,
+}
+
+impl StateProblem {
+    /// Returns how the sign-in ended.
+    pub(crate) fn outcome(self) -> SignIn {
+        match self {
+            Self::Expired => SignIn::StateExpired,
+            Self::Used => SignIn::StateUsed,
+            Self::Evicted => SignIn::StateEvicted,
+            Self::NoCookie => SignIn::StateWithoutCookie,
+            Self::Foreign => SignIn::StateForeign,
+        }
+    }
 }
 
 /// The reason why a request to one of the layer's paths is not valid.

@@ -15,6 +15,7 @@ use tokio::runtime::Handle;
 use tokio::task::yield_now;
 
 use super::{Claims, OscUser, Session, SessionId, Sessions};
+use crate::meter::{self, End};
 
 /// One of the app's functions.
 pub(crate) type Listener = Arc<dyn Fn(&SessionEvent) + Send + Sync>;
@@ -162,6 +163,26 @@ impl Drop for Service {
     }
 }
 
+/// Counts the end of a session.
+fn count(kind: SessionEventKind) {
+    let reason = match kind {
+        SessionEventKind::SignedIn => return,
+        SessionEventKind::SignedOut => End::SignedOut,
+        SessionEventKind::Ended(reason) => match reason {
+            EndReason::ByUser => End::ByUser,
+            EndReason::ByApp => End::ByApp,
+            EndReason::Replaced => End::Replaced,
+            EndReason::RefreshRefused => End::RefreshRefused,
+            EndReason::UserChanged => End::UserChanged,
+            EndReason::NotAllowed => End::NotAllowed,
+            EndReason::Undelivered => End::Undelivered,
+            EndReason::Expired => End::Expired,
+            EndReason::Evicted => End::Evicted,
+        },
+    };
+    meter::session_ended(reason);
+}
+
 /// The event to tell of when a session's end is certain.
 pub(super) struct PendingEvent {
     pub(super) kind: SessionEventKind,
@@ -173,8 +194,9 @@ pub(super) struct PendingEvent {
 impl Sessions {
     /// Tells the app of an event, beside the caller.
     pub(super) fn tell(self: &Arc<Self>, kind: SessionEventKind, id: &SessionId, user: Option<OscUser>) {
+        count(kind);
         if self.events.has_listeners() {
-            self.tell_of(kind, id.public(), user);
+            self.enqueue(SessionEvent { kind, user, session_id: id.public() });
         }
     }
 
@@ -185,7 +207,15 @@ impl Sessions {
         session_id: String,
         user: Option<OscUser>,
     ) {
-        if self.events.has_listeners() && self.events.enqueue(SessionEvent { kind, user, session_id }) {
+        count(kind);
+        if self.events.has_listeners() {
+            self.enqueue(SessionEvent { kind, user, session_id });
+        }
+    }
+
+    /// Passes an event on to the app, beside the caller.
+    fn enqueue(self: &Arc<Self>, event: SessionEvent) {
+        if self.events.enqueue(event) {
             match Handle::try_current() {
                 Ok(_) => self.beside(Service { sessions: self.clone(), is_over: false }.run()),
                 Err(_) => {

@@ -12,6 +12,7 @@ use super::record::{Ending, Standing};
 use super::session::touch_step;
 use super::stored::kept_for;
 use super::{OscUser, Session, SessionId, Sessions, Timing, layout};
+use crate::meter;
 use crate::store::{Backing, Found, RecordKey, StoreError, Swap, Swapped, Version};
 
 /// The time for which the mark of an expired session stays in the store. By then, every node that had a copy has dropped it.
@@ -33,7 +34,8 @@ impl Sessions {
 
     /// Tells of the sessions among these that ended because they left the table.
     pub(super) fn tell_of_dropped(self: &Arc<Self>, dropped: Vec<Session>) {
-        if !self.events.has_listeners() {
+        let has_listeners = self.events.has_listeners();
+        if !has_listeners && !meter::IS_ON {
             return;
         }
         let (now, timing) = (self.now(), self.swept_after());
@@ -42,13 +44,14 @@ impl Sessions {
             if session.lock().particulars().standing != Standing::Live(()) {
                 continue;
             }
-            let (id, user) = (session.id().clone(), session.token().and_then(|token| token.user()));
+            let token = session.token().filter(|_| has_listeners);
+            let (id, user) = (session.id().clone(), token.and_then(|token| token.user()));
             match (session.stored().is_some(), session.has_expired(&timing, now)) {
                 (false, true) => self.tell(SessionEventKind::Ended(EndReason::Expired), &id, user),
                 (false, false) => self.tell(SessionEventKind::Ended(EndReason::Evicted), &id, user),
-                (true, true) => missing.push((id, user)),
-                // It lives on in the store.
-                (true, false) => {}
+                (true, true) if has_listeners => missing.push((id, user)),
+                // It lives on in the store, or vanished there.
+                (true, _) => {}
             }
         }
         self.tell_of_missing(missing);

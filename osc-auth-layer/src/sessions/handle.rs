@@ -4,10 +4,12 @@ use std::fmt;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use super::refresh::{Cause, RETRY_AFTER, Refreshed};
+use super::refresh::RETRY_AFTER;
+use super::refreshed::Refreshed;
 use super::token::{Freshness, OscToken};
 use super::{Session, SessionEventKind, SessionId, Sessions};
 use crate::clock::Timestamp;
+use crate::meter::Cause;
 use crate::store::StoreError;
 
 /// How long a job waits for the provider before it is told to come back.

@@ -18,6 +18,7 @@ mod page;
 mod reads;
 mod record;
 mod refresh;
+mod refreshed;
 mod registrations;
 mod sealed;
 mod session;
@@ -52,7 +53,8 @@ use self::id::ID_LENGTH;
 pub(crate) use self::id::SessionId;
 pub use self::page::OtherUser;
 use self::reads::Reads;
-pub(crate) use self::refresh::{Cause, RETRY_AFTER, Refreshed};
+pub(crate) use self::refresh::RETRY_AFTER;
+pub(crate) use self::refreshed::Refreshed;
 use self::registrations::StoredRegistrations;
 #[cfg(feature = "test-util")]
 pub(crate) use self::sealed::{has_newer_members, with_newer_members};
@@ -195,6 +197,9 @@ impl Sessions {
             sessions.tell_of_dropped(dropped);
             if place.is_none() {
                 sessions.table.log_pushed_out();
+                if let Some(backing) = &sessions.backing {
+                    backing.count_trust();
+                }
             }
             place.is_some()
         });

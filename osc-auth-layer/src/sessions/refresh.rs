@@ -22,38 +22,19 @@ use std::time::Duration;
 use futures_util::future::{Either, select};
 use tokio::sync::{SemaphorePermit, watch};
 use tracing::Instrument;
+use tracing::field::Empty;
 
 use super::backoff::Side;
 use super::breaker::{Closed, VERDICT_LIMIT};
 use super::lease::{Lease, Noted, Taken, Written};
 use super::record::{Ending, Standing};
+use super::refreshed::{Refreshed, Settled};
 use super::sealed::Granted;
 use super::state::Particulars;
 use super::token::Issue;
 use super::{EndReason, Freshness, OscToken, Session, SessionEventKind, Sessions};
+use crate::meter::{self, Cause, LeaseWait, Refresh, Timer};
 use crate::oauth::{ErrorCode, Grant, GrantError, Misconfiguration, Tokens};
-
-/// The result of a refresh.
-#[derive(Clone, Debug)]
-pub(crate) enum Refreshed {
-    Token(OscToken),
-    /// The provider refused the refresh token.
-    Refused,
-    /// Signed out or dropped meanwhile.
-    Ended,
-    Unavailable {
-        retry_after: Duration,
-    },
-}
-
-/// Why a token is to be refreshed.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum Cause {
-    /// It expires, or is about to.
-    Expiry,
-    /// An API refused it before its time.
-    Rejection,
-}
 
 /// A second try after a lost answer comes within the seconds of grace that rotating providers give.
 const SECOND_TRY: Duration = Duration::from_millis(500);
@@ -72,7 +53,7 @@ impl Session {
     pub(crate) fn refresh_beside(&self, sessions: &Arc<Sessions>, stale: &OscToken) {
         let has_none = self.lock().refresh_token.is_none();
         if !has_none && self.backing_off(sessions).is_none() && !sessions.is_shutting_down() {
-            let run = || run(sessions.clone(), self.clone(), stale.clone(), Cause::Expiry);
+            let run = || run(sessions.clone(), self.clone(), stale.clone(), Cause::Ahead);
             sessions.refreshing.start(self.id(), Some(&sessions.tasks), run);
         }
     }
@@ -95,11 +76,19 @@ impl Session {
 }
 
 async fn run(sessions: Arc<Sessions>, session: Session, stale: OscToken, cause: Cause) -> Refreshed {
-    let span = tracing::debug_span!("refresh", session = %session.id().public());
+    let timer = Timer::start();
+    let span = tracing::debug_span!(
+        "osc_auth.refresh",
+        session = %session.id().public(),
+        cause = cause.word(),
+        outcome = Empty
+    );
     let is_current = sessions.table.current(&session).is_some_and(|current| current.is_same(&stale));
     let is_forced = cause == Cause::Rejection && is_current && session.lock().refresh_token.is_some();
-    let refreshed =
-        Run { sessions: &sessions, session: &session, stale: &stale }.refresh().instrument(span).await;
+    let run = Run { sessions: &sessions, session: &session, stale: &stale };
+    let Settled { refreshed, outcome } = run.refresh().instrument(span.clone()).await;
+    span.record("outcome", outcome.word());
+    meter::refreshed(cause, outcome, timer);
     if is_forced && matches!(refreshed, Refreshed::Token(_)) {
         session.lock().particulars_mut().forced_at = Some(sessions.now());
     }
@@ -129,29 +118,30 @@ enum Unsettled {
 }
 
 impl Run<'_> {
-    async fn refresh(&self) -> Refreshed {
-        let sessions = self.sessions;
+    async fn refresh(&self) -> Settled {
+        let (sessions, mut wait) = (self.sessions, LeaseWait::default());
         loop {
             if let Err(settled) = self.plan() {
                 return settled;
             }
             // Limits the burst of refreshes at the end of an outage. Shutdown closes the semaphore.
             let Ok(permit) = sessions.permits.acquire().await else {
-                return Refreshed::Unavailable { retry_after: RETRY_AFTER };
+                return Refreshed::Unavailable { retry_after: RETRY_AFTER }.by(Refresh::ShuttingDown);
             };
             // Boxed, so that a refresh that waits for its permit takes little memory. After an outage, those of nearly all users wait.
-            if let Some(refreshed) = Box::pin(self.with_permit(permit)).await {
-                return refreshed;
+            if let Some(settled) = Box::pin(self.with_permit(permit, &mut wait)).await {
+                return settled;
             }
         }
     }
 
     /// Returns `None` if the plan has to be made anew.
-    async fn with_permit(&self, permit: SemaphorePermit<'_>) -> Option<Refreshed> {
+    async fn with_permit(&self, permit: SemaphorePermit<'_>, wait: &mut LeaseWait) -> Option<Settled> {
         let Self { sessions, session, .. } = *self;
         let mut lease = match Lease::take(sessions, session).await {
             Ok(Taken::Mine(lease)) => lease,
             Ok(Taken::Theirs(theirs)) => {
+                wait.begin();
                 drop(permit);
                 // The record may have shown that it is over already.
                 if self.plan().is_ok() {
@@ -162,13 +152,14 @@ impl Run<'_> {
             Ok(Taken::Changed) => return None,
             Err(_) => return Some(session.fail(sessions, Side::Store, None)),
         };
+        wait.end();
         let mut permit = Some(permit);
-        let refreshed = self.under_lease(&mut lease, &mut permit).await;
+        let settled = self.under_lease(&mut lease, &mut permit).await;
         // Unless the answer was slow, the permit is kept until it is stored. So few refresh tokens are at risk while the store fails.
         drop(permit);
         lease.give_back();
-        match refreshed {
-            Ok(refreshed) => return Some(refreshed),
+        match settled {
+            Ok(settled) => return Some(settled),
             Err(Unsettled::Changed) => tracing::debug!("another node took over the refresh"),
             Err(Unsettled::StoreFailed) => return Some(session.fail(sessions, Side::Store, None)),
             Err(Unsettled::Suspected(mut verdict)) => {
@@ -179,26 +170,27 @@ impl Run<'_> {
         None
     }
 
-    fn plan(&self) -> Result<Plan, Refreshed> {
+    fn plan(&self) -> Result<Plan, Settled> {
         let Self { sessions, session, stale } = *self;
         let now = sessions.now();
         let plan = {
             let state = session.lock();
             match (state.particulars().standing, state.grant(&sessions.provider)) {
-                (Standing::Ended(_), _) | (Standing::Live(()), None) => return Err(Refreshed::Ended),
-                (Standing::Refused, _) => return Err(Refreshed::Refused),
+                (Standing::Ended(_), _) | (Standing::Live(()), None) => return Err(Settled::ended()),
+                // Another run counted the refusal.
+                (Standing::Refused, _) => return Err(Refreshed::Refused.by(Refresh::SessionEnded)),
                 (Standing::Live(()), Some(grant)) => Plan { grant, rotation: state.particulars().rotation },
             }
         };
         // Another run refreshed it meanwhile. For a caller that comes late, even that token may be due.
         let newer = sessions.table.current(session).filter(|current| !current.is_same(stale));
         if let Some(newer) = newer.filter(|newer| newer.freshness(now, &sessions.timing) != Freshness::Due) {
-            return Err(Refreshed::Token(newer));
+            return Err(Refreshed::Token(newer).by(Refresh::NotNeeded));
         }
         // Without a refresh token, no node can get another token.
         if plan.grant.refresh_token.is_none() {
             if !stale.issue().has_expired(now) {
-                return Err(Refreshed::Token(stale.clone()));
+                return Err(Refreshed::Token(stale.clone()).by(Refresh::NoRefreshToken));
             }
             tracing::debug!("the token expired, and the provider gave no refresh token");
             let user = sessions.user_to_tell(session);
@@ -206,13 +198,13 @@ impl Run<'_> {
             if session.refuse(&sessions.table) && session.stored().is_none() {
                 sessions.tell(REFUSED, session.id(), user);
             }
-            return Err(Refreshed::Refused);
+            return Err(Refreshed::Refused.by(Refresh::NoRefreshToken));
         }
         if let Some(retry_after) = session.backing_off(sessions) {
-            return Err(Refreshed::Unavailable { retry_after });
+            return Err(Refreshed::Unavailable { retry_after }.by(Refresh::BackingOff));
         }
         if sessions.is_shutting_down() {
-            return Err(Refreshed::Unavailable { retry_after: RETRY_AFTER });
+            return Err(Refreshed::Unavailable { retry_after: RETRY_AFTER }.by(Refresh::ShuttingDown));
         }
         Ok(plan)
     }
@@ -221,7 +213,7 @@ impl Run<'_> {
         &self,
         lease: &mut Lease,
         permit: &mut Option<SemaphorePermit<'_>>,
-    ) -> Result<Refreshed, Unsettled> {
+    ) -> Result<Settled, Unsettled> {
         let Self { sessions, session, .. } = *self;
         // The session may have changed while this run waited for the permit and the lease.
         let plan = match self.plan() {
@@ -231,7 +223,9 @@ impl Run<'_> {
         lease.await_last_write().await;
         let attempt = match sessions.breaker.admit(sessions.now(), session.caller(sessions)) {
             Ok(attempt) => attempt,
-            Err(Closed::For(retry_after)) => return Ok(Refreshed::Unavailable { retry_after }),
+            Err(Closed::For(retry_after)) => {
+                return Ok(Refreshed::Unavailable { retry_after }.by(Refresh::BackingOff));
+            }
             Err(Closed::UntilVerdict(verdict)) => return Err(Unsettled::Suspected(verdict)),
         };
         let mut sent = Sent { sessions, session, stage: Stage::Settled };
@@ -239,9 +233,9 @@ impl Run<'_> {
         let answer = spent.inspect_err(|_| sent.stage = Stage::Settled)?;
         sent.stage = Stage::Answered;
         attempt.judge(&answer, sessions.now());
-        let refreshed = self.settle(plan, answer, lease).await;
+        let settled = self.settle(plan, answer, lease).await;
         sent.stage = Stage::Settled;
-        refreshed
+        settled
     }
 
     /// Sends the grant. Sends it once more if the answer is lost, or may be another in a moment.
@@ -287,7 +281,7 @@ impl Run<'_> {
         plan: Plan,
         answer: Result<Tokens, GrantError>,
         lease: &mut Lease,
-    ) -> Result<Refreshed, Unsettled> {
+    ) -> Result<Settled, Unsettled> {
         let Self { sessions, session, .. } = *self;
         match answer {
             Ok(tokens) => self.store(plan, tokens, lease).await,
@@ -325,7 +319,7 @@ impl Run<'_> {
         }
     }
 
-    async fn store(&self, plan: Plan, tokens: Tokens, lease: &mut Lease) -> Result<Refreshed, Unsettled> {
+    async fn store(&self, plan: Plan, tokens: Tokens, lease: &mut Lease) -> Result<Settled, Unsettled> {
         let Self { sessions, session, .. } = *self;
         let (orphan, hint) = tokens.revocable();
         let identity = match sessions.identity(session, &tokens) {
@@ -333,7 +327,7 @@ impl Run<'_> {
             Err(reason) => {
                 sessions.provider.revoke(plan.grant.credentials, orphan, hint);
                 sessions.sign_out(session.id(), SessionEventKind::Ended(reason)).await;
-                return Ok(Refreshed::Refused);
+                return Ok(Refreshed::Refused.by(Refresh::NotAdmitted));
             }
         };
         let now = sessions.now();
@@ -349,7 +343,8 @@ impl Run<'_> {
             Written::Ours => {
                 tracing::debug!("refreshed");
                 // This node may have read a newer one already.
-                Ok(Refreshed::Token(sessions.table.current(session).unwrap_or(token)))
+                let token = sessions.table.current(session).unwrap_or(token);
+                Ok(Refreshed::Token(token).by(Refresh::Refreshed))
             }
             Written::Theirs => {
                 tracing::warn!(
@@ -366,12 +361,12 @@ impl Run<'_> {
                     );
                     sessions.provider.revoke(credentials, orphan, hint);
                 }
-                Ok(Refreshed::Ended)
+                Ok(Settled::ended())
             }
         }
     }
 
-    async fn refuse(&self, plan: &Plan, lease: &mut Lease) -> Result<Refreshed, Unsettled> {
+    async fn refuse(&self, plan: &Plan, lease: &mut Lease) -> Result<Settled, Unsettled> {
         let Self { sessions, session, .. } = *self;
         let user = sessions.user_to_tell(session);
         let Ok(noted) = lease.refuse(plan.rotation).await else {
@@ -386,8 +381,8 @@ impl Run<'_> {
             _ if noted == Noted::Undecided || rotation > plan.rotation => Err(Unsettled::Changed),
             // The store was set back to an older state, and the newer record is not there again yet.
             Standing::Live(()) => Ok(session.fail(sessions, Side::Store, None)),
-            Standing::Refused => Ok(Refreshed::Refused),
-            Standing::Ended(_) => Ok(Refreshed::Ended),
+            Standing::Refused => Ok(Refreshed::Refused.by(Refresh::Refused)),
+            Standing::Ended(_) => Ok(Settled::ended()),
         }
     }
 }
@@ -432,12 +427,12 @@ impl Drop for Sent<'_> {
 
 impl Session {
     /// Notes that one of the sides failed.
-    fn fail(&self, sessions: &Sessions, side: Side, retry_after: Option<Duration>) -> Refreshed {
+    fn fail(&self, sessions: &Sessions, side: Side, retry_after: Option<Duration>) -> Settled {
         let now = sessions.now();
         let mut state = self.lock();
         let backoff = state.particulars_mut().backoff.get_or_insert_default();
         backoff.fail(now, retry_after, rand::random());
         backoff.side = side;
-        Refreshed::Unavailable { retry_after: backoff.wait(now).unwrap_or(RETRY_AFTER) }
+        Settled::failed(side, backoff.wait(now).unwrap_or(RETRY_AFTER))
     }
 }

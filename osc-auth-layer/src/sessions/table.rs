@@ -16,6 +16,7 @@ use tokio::task::yield_now;
 use super::{OscToken, Session, SessionId, Timing};
 use crate::bells::Bells;
 use crate::clock::Timestamp;
+use crate::meter;
 
 /// How many sessions a part of a full table holds, while that takes no more than [`USUAL_PARTS`].
 const PER_PART: usize = 256;
@@ -119,13 +120,18 @@ impl Table {
         let hash = self.hash(session.id());
         let mut part = self.part(hash).write();
         let is_same = |other: &Session| visited(other).id() == session.id();
-        match part.entry(hash, is_same, |other| self.hash(visited(other).id())) {
-            Entry::Occupied(entry) => entry.get().clone(),
+        let (held, is_new) = match part.entry(hash, is_same, |other| self.hash(visited(other).id())) {
+            Entry::Occupied(entry) => (entry.get().clone(), false),
             Entry::Vacant(entry) => {
                 self.held.fetch_add(1, Ordering::Relaxed);
-                entry.insert(session).get().clone()
+                (entry.insert(session).get().clone(), true)
             }
+        };
+        drop(part);
+        if is_new {
+            meter::sessions_changed(1);
         }
+        held
     }
 
     /// Returns the token that requests get. `None` after the session ended or its refresh was refused.
@@ -164,6 +170,8 @@ impl Table {
         let found = part.find_entry(hash, |session| visited(session).id() == id && is_meant(session));
         let (removed, _) = found.ok()?.remove();
         self.held.fetch_sub(1, Ordering::Relaxed);
+        drop(part);
+        meter::sessions_changed(-1);
         Some(removed)
     }
 
@@ -183,6 +191,18 @@ impl Table {
     ///
     /// Sessions that somebody holds stay, as in [`make_room`](Self::make_room).
     pub(crate) fn sweep(
+        &self,
+        at: Place,
+        timing: &Timing,
+        now: Timestamp,
+        dropped: &mut Vec<Session>,
+    ) -> Option<Place> {
+        let next = self.sweep_slice(at, timing, now, dropped);
+        meter::sessions_changed(-dropped.len().cast_signed());
+        next
+    }
+
+    fn sweep_slice(
         &self,
         mut at: Place,
         timing: &Timing,
@@ -273,6 +293,7 @@ impl Table {
 
 impl Drop for Table {
     fn drop(&mut self) {
+        meter::sessions_changed(-self.len().cast_signed());
         self.gone.ring_all();
     }
 }

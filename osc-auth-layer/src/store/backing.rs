@@ -3,15 +3,18 @@
 use std::collections::HashSet;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use futures_util::FutureExt;
 use futures_util::future::{Either, select};
 use parking_lot::Mutex;
+use tracing::Instrument;
+use tracing::field::Empty;
 
 use super::coherence::BeforeRead;
 use super::{Coherence, Found, RecordName, SessionStore, StoreError, Swap, Swapped, Version};
 use crate::clock::{Clock, Moment, Timestamp};
+use crate::meter::{self, StoreOperation, StoreResult, Timer};
 use crate::redact::with_causes;
 use crate::seldom::Seldom;
 
@@ -86,22 +89,26 @@ impl Backing {
     }
 
     pub(crate) async fn get(&self, name: &RecordName) -> Result<Found, StoreError> {
-        let found = self.within(async { self.store.get(&name.text()).await }).await?;
+        let found = self.within(StoreOperation::Get, async { self.store.get(&name.text()).await }).await?;
         self.note_time(found.now);
         Ok(found)
     }
 
     /// Swaps. A conflict with the version that the caller writes means that an earlier try took effect.
     pub(crate) async fn swap(&self, name: &RecordName, swap: Swap<'_>) -> Result<Swapped, StoreError> {
-        let swapped = self.within(async { self.store.swap(&name.text(), swap).await }).await?;
+        let swapping = async {
+            Ok(match self.store.swap(&name.text(), swap).await? {
+                Swapped::Conflict(Found { entry: Some(entry), now }) if entry.version == swap.version => {
+                    Swapped::Done { now }
+                }
+                swapped => swapped,
+            })
+        };
+        let is_conflict = |swapped: &Swapped| matches!(swapped, Swapped::Conflict(_));
+        let swapped = self.measured(StoreOperation::Swap, swapping, is_conflict).await?;
         let (Swapped::Done { now } | Swapped::Conflict(Found { now, .. })) = swapped;
         self.note_time(now);
-        Ok(match swapped {
-            Swapped::Conflict(Found { entry: Some(entry), .. }) if entry.version == swap.version => {
-                Swapped::Done { now }
-            }
-            swapped => swapped,
-        })
+        Ok(swapped)
     }
 
     pub(crate) async fn touch(
@@ -110,12 +117,13 @@ impl Backing {
         expected: Version,
         expires_in: Duration,
     ) -> Result<(), StoreError> {
-        self.within(async { self.store.touch(&name.text(), expected, expires_in).await }).await
+        let touching = async { self.store.touch(&name.text(), expected, expires_in).await };
+        self.within(StoreOperation::Touch, touching).await
     }
 
     /// Returns the records in a group.
     pub(crate) async fn members(&self, group: &str) -> Result<Vec<RecordName>, StoreError> {
-        let keys = self.within(async { self.store.members(group).await }).await?;
+        let keys = self.within(StoreOperation::Members, async { self.store.members(group).await }).await?;
         Ok(keys.iter().filter_map(|key| RecordName::parse(key)).collect())
     }
 
@@ -139,7 +147,10 @@ impl Backing {
     /// Removes an entry, whatever it is.
     pub(crate) async fn remove(&self, name: &RecordName) -> Result<(), StoreError> {
         match self.get(name).await?.entry {
-            Some(entry) => self.within(async { self.store.delete(&name.text(), entry.version).await }).await,
+            Some(entry) => {
+                let deleting = async { self.store.delete(&name.text(), entry.version).await };
+                self.within(StoreOperation::Delete, deleting).await
+            }
             None => Ok(()),
         }
     }
@@ -169,18 +180,45 @@ impl Backing {
         *self.time.lock() = Some((now.into(), Moment::now(&*self.clock)));
     }
 
-    /// Runs an operation within the deadline. Logs a failure, but not at every request.
+    /// Counts whether changes in the store are known to arrive. No event tells that a heartbeat is missing.
+    pub(crate) fn count_trust(&self) {
+        if meter::IS_ON {
+            meter::store_notifies(self.coherence.is_trusted(Instant::now()));
+        }
+    }
+
+    /// Runs an operation within the deadline.
     async fn within<T>(
         &self,
+        kind: StoreOperation,
         operation: impl Future<Output = Result<T, StoreError>>,
     ) -> Result<T, StoreError> {
+        self.measured(kind, operation, |_| false).await
+    }
+
+    /// Runs an operation within the deadline, and counts its result. Logs a failure, but not at every request.
+    async fn measured<T>(
+        &self,
+        kind: StoreOperation,
+        operation: impl Future<Output = Result<T, StoreError>>,
+        is_conflict: impl Fn(&T) -> bool,
+    ) -> Result<T, StoreError> {
+        let timer = Timer::start();
+        let span = tracing::trace_span!("osc_auth.store", operation = kind.word(), result = Empty);
         // A store's panic must not take the layer's task with it: that may hold the only good refresh token there is.
-        let operation = Box::pin(AssertUnwindSafe(operation).catch_unwind());
-        let result = match select(operation, self.clock.sleep(DEADLINE)).await {
-            Either::Left((Ok(result), _)) => result,
-            Either::Left((Err(_), _)) => Err(StoreError::new("it panicked")),
-            Either::Right(_) => Err(StoreError::new("it did not answer within two seconds")),
+        let operation = Box::pin(AssertUnwindSafe(operation).catch_unwind().instrument(span.clone()));
+        let (result, word) = match select(operation, self.clock.sleep(DEADLINE)).await {
+            Either::Left((Ok(Ok(done)), _)) if is_conflict(&done) => (Ok(done), StoreResult::Conflict),
+            Either::Left((Ok(Ok(done)), _)) => (Ok(done), StoreResult::Ok),
+            Either::Left((Ok(Err(error)), _)) => (Err(error), StoreResult::Failed),
+            Either::Left((Err(_), _)) => (Err(StoreError::new("it panicked")), StoreResult::Failed),
+            Either::Right(_) => {
+                (Err(StoreError::new("it did not answer within two seconds")), StoreResult::TimedOut)
+            }
         };
+        span.record("result", word.word());
+        meter::store_asked(kind, word, timer);
+        self.count_trust();
         if let Err(error) = &result
             && self.log.is_due(self.clock.now().into())
         {

@@ -12,6 +12,7 @@ use parking_lot::Mutex;
 use self::log::Log;
 use super::RecordName;
 use crate::bells::Bells;
+use crate::meter;
 
 /// The time for which a confirmation is good.
 const TRUST: Duration = Duration::from_secs(1);
@@ -137,7 +138,10 @@ impl Coherence {
     }
 
     pub(crate) fn confirm(&self, as_of: Instant) {
-        self.trusted_until.fetch_max(self.millis(as_of + TRUST), SeqCst);
+        let before = self.trusted_until.fetch_max(self.millis(as_of + TRUST), SeqCst);
+        if meter::IS_ON && before < self.millis(as_of) {
+            meter::store_notifies(true);
+        }
     }
 
     /// Notifications may have been missed, so nothing read before is trusted.
@@ -145,6 +149,7 @@ impl Coherence {
         self.trusted_until.store(0, SeqCst);
         self.epoch.fetch_add(1, SeqCst);
         self.changes.ring_all();
+        meter::store_notifies(false);
     }
 
     /// Waits until the record changes after `before`, or may have. There is no timeout, so the caller has to set one.

@@ -29,6 +29,7 @@ const ORDER: &[&[&str]] = &[
     &["sweeper"],
     &["seldom"],
     &["error"],
+    &["meter"],
     &["redact"],
     &["secret"],
     &["clock"],
