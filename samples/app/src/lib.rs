@@ -14,5 +14,5 @@ mod stop;
 
 pub use app::{App, Creation};
 pub use page::{Answer, HEADERS, SCRIPT};
-pub use setup::{AnyError, configure, listen};
+pub use setup::{AnyError, configure, listen, listen_for_metrics};
 pub use stop::{patience, signal};

@@ -71,7 +71,7 @@ async fn with_mock() -> Result<OscAuthLayerBuilder, AnyError> {
     let mock = Box::leak(Box::new(MockOsc::builder().start().await?));
     let issuer = mock.issuer();
     println!(
-        "CLIENT_ID is not set. Using a mock of Open Source Cloud at {issuer}. Of the settings, only BIND is used."
+        "CLIENT_ID is not set. Using a mock of Open Source Cloud at {issuer}. Of the settings, only BIND and METRICS_BIND are used."
     );
     let client = osc_auth_layer::OAuthClient::confidential(mock.client_id(), mock.client_secret());
     Ok(OscAuthLayer::builder(client).issuer(issuer).platform(mock.platform()))
@@ -96,6 +96,16 @@ pub async fn listen() -> Result<TcpListener, AnyError> {
     let listener = TcpListener::bind(&address).await;
     // With `PORT`, the address is 0.0.0.0 and that port.
     Ok(listener.map_err(|error| format!("cannot listen on BIND={address}: {error}"))?)
+}
+
+/// Listens on `METRICS_BIND`, for Prometheus. `None` if it is not set: a public app must not show its metrics to everybody.
+///
+/// # Errors
+/// If the address is invalid or in use.
+pub async fn listen_for_metrics() -> Result<Option<TcpListener>, AnyError> {
+    let Some(address) = variable("METRICS_BIND") else { return Ok(None) };
+    let listener = TcpListener::bind(&address).await;
+    Ok(Some(listener.map_err(|error| format!("cannot listen on METRICS_BIND={address}: {error}"))?))
 }
 
 fn address() -> String {

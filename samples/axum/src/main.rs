@@ -21,6 +21,7 @@ use serde_json::{Value, json};
 use tower_http::csrf::{CsrfLayer, ProtectionError};
 use tracing_subscriber::EnvFilter;
 
+mod metrics;
 #[cfg(test)]
 mod tests;
 
@@ -38,6 +39,10 @@ async fn main() -> ExitCode {
 }
 
 async fn run() -> Result<(), AnyError> {
+    if let Some(listener) = osc_sample_app::listen_for_metrics().await? {
+        println!("Metrics are at http://{}/metrics", listener.local_addr()?);
+        tokio::spawn(metrics::serve(listener, metrics::record()?));
+    }
     let auth = protecting(osc_sample_app::configure().await?)?;
     let router = router(&auth);
     let listener = osc_sample_app::listen().await?;
