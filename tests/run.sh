@@ -48,6 +48,7 @@ install_what_is_missing() {
     command -v cc >/dev/null || wanted+=(gcc libc6-dev)
     command -v redis-server >/dev/null || wanted+=(redis-server)
     command -v nginx >/dev/null || wanted+=(nginx-light)
+    command -v prometheus >/dev/null || wanted+=(prometheus)
     command -v sqlite3 >/dev/null || wanted+=(sqlite3)
     # Debian has it in a folder of its version.
     ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || command -v initdb >/dev/null || wanted+=(postgresql)
@@ -59,7 +60,7 @@ install_what_is_missing() {
     # Debian's Python has `venv`, but not the pip that it installs.
     python3 -c 'import ensurepip' 2>/dev/null || wanted+=(python3-venv)
     if [ ${#wanted[@]} -gt 0 ]; then
-        heading "Installing ${wanted[*]} (Redis and PostgreSQL for shared sessions, nginx as a proxy, Chromium, Firefox and Node for browser tests, Python for a provider, Valgrind to count instructions)"
+        heading "Installing ${wanted[*]} (Redis and PostgreSQL for shared sessions, nginx as a proxy, Prometheus for the metrics, Chromium, Firefox and Node for browser tests, Python for a provider, Valgrind to count instructions)"
         if ! command -v apt-get >/dev/null; then
             echo "This system has no apt-get. Install these programs yourself: ${wanted[*]}" >&2
             exit 1
@@ -184,6 +185,10 @@ sign_in_with_other_providers() {
     cargo test --quiet -p osc-tests --all-features --test providers
 }
 
+ask_prometheus() {
+    cargo test --quiet -p osc-tests --all-features --test dashboard
+}
+
 check_every_order() {
     cargo test --quiet --release -p osc-checker --test checker -- --nocapture --test-threads=1
 }
@@ -228,6 +233,7 @@ step "Scenarios with a session store that is read at every request" scenarios_wi
 step "Look-alikes of Redis: Valkey, Redis 6.2 and Redis 5.0" look_alikes
 step "Checker: session records in every order of events" check_every_order
 step "Providers by other authors: oidc-provider and Django OAuth Toolkit" sign_in_with_other_providers
+step "Dashboard: its queries in a Prometheus that scrapes two nodes" ask_prometheus
 step "Features: each one alone" check_features
 step "Oldest Rust: the versions that the package promises" tests/msrv.sh
 step "Packages: each builds from its archive alone" tests/packages.sh

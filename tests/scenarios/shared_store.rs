@@ -9,6 +9,7 @@ mod refresh;
 mod security;
 mod session;
 mod sign_in;
+mod spans;
 mod user;
 
 use http::StatusCode;

@@ -20,11 +20,13 @@ mod sample_node;
 mod scripted;
 pub mod signals;
 mod socket;
+mod spans;
 mod sqlite_file;
 mod stage;
 mod still_clock;
 mod tls_front;
 mod traces;
+mod vocabulary;
 mod watched_clock;
 mod workspace;
 
@@ -47,10 +49,15 @@ pub use rigged_store::{Op, RiggedStore, StoreHold, Trouble, header};
 pub use sample_node::{Line, LineError, NodeSetup, Sample, SampleNode, example};
 pub use scripted::{Asking, Scripted};
 pub use socket::{Server, SocketBrowser, free_port};
+pub use spans::{SpanRecord, Spans};
 pub use sqlite_file::SqliteFile;
 pub use stage::{AHEAD, EXPIRED, LEEWAY, Stage, error_of, retry_after, soon};
 pub use still_clock::StillClock;
 pub use tls_front::TlsFront;
 pub use traces::holds;
+pub use vocabulary::{
+    Documented, Exported, Exposition, Labels, Selector, Vocabulary, dashboard_queries, documented_alerts,
+    documented_metrics, documented_spans, problems, repository_file, selectors,
+};
 pub use watched_clock::WatchedClock;
 pub use workspace::{ADSERVER, Asked, Call, Calling, FFMPEG, LOOK, MINIO, VALKEY, calls, use_instance};

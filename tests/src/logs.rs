@@ -22,7 +22,7 @@ struct Written(Arc<Mutex<Vec<u8>>>);
 /// With a single subscriber, `tracing` caches for all threads whether an event is wanted. The thread that
 /// reaches the event first decides, and a thread of another test would decide no. With two subscribers,
 /// `tracing` asks both.
-static ANOTHER: LazyLock<Dispatch> = LazyLock::new(|| Dispatch::new(NoSubscriber::default()));
+pub(crate) static ANOTHER: LazyLock<Dispatch> = LazyLock::new(|| Dispatch::new(NoSubscriber::default()));
 
 impl Logs {
     /// Starts to collect. Use it in single-threaded tests only, because other threads keep their own

@@ -4,6 +4,7 @@ mod answers;
 mod config_errors;
 mod log_lines;
 mod pages;
+mod queries;
 mod settings;
 mod texts;
 
