@@ -26,7 +26,7 @@ impl Config {
                 "memory of this process, which a restart clears and other processes cannot read".to_owned()
             }
         };
-        let uris: Vec<_> = self.public_urls.iter().map(|url| url.url(&self.callback_path)).collect();
+        let uris = self.redirect_uris();
         let registers_itself = matches!(settings.client, ClientConfig::Register { .. });
         let redirect = match (&*uris, registers_itself) {
             ([], _) => format!(

@@ -1,6 +1,7 @@
 //! The configuration: collected by the [`OscAuthLayerBuilder`], checked once by `build()`, immutable afterwards.
 
 mod announcement;
+mod authorization;
 mod build;
 mod builder;
 mod check;

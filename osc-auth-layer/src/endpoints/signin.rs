@@ -112,17 +112,8 @@ async fn begin(
     let redirect_uri = page.public_url.url(&config.callback_path);
     let client = provider.client_for(metadata, &redirect_uri, &context.redirect_uris(), &config.scopes).await;
     let client = client.map_err(|error| (error, None))?;
-    let scope = config.scopes.join(" ");
-    let mut parameters = vec![
-        ("response_type", "code"),
-        ("client_id", client.id.as_str()),
-        ("redirect_uri", &redirect_uri),
-        ("code_challenge_method", "S256"),
-    ];
-    if !scope.is_empty() {
-        parameters.push(("scope", &scope));
-    }
-    parameters.extend(config.authorization_params.iter().map(|(name, value)| (&**name, &**value)));
+    let scope = config.scope();
+    let mut parameters = config.authorization_parameters(&client.id, &redirect_uri, &scope);
     // Keeps the endpoint's own query (RFC 6749 §3.1).
     let mut location = metadata.authorization_endpoint.clone();
     location.query_pairs_mut().extend_pairs(&parameters);
