@@ -11,6 +11,7 @@ use crate::config::{OAuthClient, OscAuthLayerBuilder};
 use crate::endpoints::Auth;
 use crate::error::ConfigError;
 use crate::meter;
+use crate::readiness::Readiness;
 use crate::service::OscAuth;
 use crate::sessions::{Sessions, UserSessions};
 
@@ -106,6 +107,32 @@ impl OscAuthLayer {
     #[must_use]
     pub fn sessions_of(&self, user_key: impl Into<String>) -> UserSessions {
         UserSessions::new(user_key.into(), Arc::downgrade(&self.auth.sessions))
+    }
+
+    /// Returns whether this node can serve users, for the readiness probe of a load balancer or of Kubernetes.
+    ///
+    /// Call it as often as you like. The layer answers from what it knows, and asks the store, and at first the provider, at most once a
+    /// second: all callers within a second share an answer. It takes at most two seconds, as long as an operation of the store may take.
+    /// So give the probe a timeout of three seconds.
+    ///
+    /// - **Not ready** is a node whose store does not answer, or that shuts down. Its users would get 503.
+    /// - **Impaired, but ready** is a node without the provider, or without notifications from its store. In an outage of the
+    ///   provider, users with a fresh token go on, and public pages work. A probe that took all nodes out of service would end both.
+    ///
+    /// Do not restart a node that is not ready: that repairs no store. [`Readiness`] has no host and no secret, so it may be public.
+    ///
+    /// ```
+    /// use http::StatusCode;
+    /// use osc_auth_layer::OscAuthLayer;
+    ///
+    /// async fn ready(auth: OscAuthLayer) -> (StatusCode, String) {
+    ///     let readiness = auth.ready().await;
+    ///     let status = if readiness.is_ready() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    ///     (status, readiness.to_string())
+    /// }
+    /// ```
+    pub async fn ready(&self) -> Readiness {
+        self.auth.probe.ask(&self.auth.sessions).await
     }
 
     /// Waits for refreshes, revocations and session events that are under way, so that no rotated refresh token is lost.

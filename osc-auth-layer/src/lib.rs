@@ -115,6 +115,7 @@ mod pages;
 #[cfg(any(test, fuzzing))]
 #[path = "../../tests/fuzz/properties/mod.rs"]
 pub mod properties;
+mod readiness;
 mod redact;
 mod request;
 mod response;
@@ -140,6 +141,7 @@ pub use self::layer::{OscAuthLayer, ShutdownError};
 #[cfg(feature = "outbound")]
 pub use self::outbound::{Outbound, OutboundError, OutboundErrorKind};
 pub use self::pages::{Page, PageAction, PageHtml};
+pub use self::readiness::{Impairment, Readiness};
 pub use self::response::RequestHead;
 pub use self::service::OscAuth;
 pub use self::sessions::{

@@ -5,6 +5,7 @@ mod events;
 mod model;
 mod outage;
 mod provider;
+mod readiness;
 mod refresh;
 mod security;
 mod session;

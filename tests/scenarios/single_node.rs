@@ -10,6 +10,7 @@ mod outbound;
 mod pages_of_others;
 mod placement;
 mod provider;
+mod readiness;
 mod refresh;
 mod returns;
 mod security;

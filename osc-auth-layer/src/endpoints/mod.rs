@@ -35,6 +35,7 @@ use self::query::Query;
 use crate::clock::Timestamp;
 use crate::config::{Config, Endpoint};
 use crate::meter::{self, Callback};
+use crate::readiness::Probe;
 use crate::request::cookie;
 use crate::request::origin::{self, Origin, PublicUrl};
 use crate::response::{Answer, Facts, Refusal, answer, fit, return_to};
@@ -44,6 +45,7 @@ use crate::sessions::{OscToken, SessionId, Sessions};
 pub(crate) struct Auth {
     pub(crate) config: Config,
     pub(crate) sessions: Arc<Sessions>,
+    pub(crate) probe: Arc<Probe>,
     consumed: ConsumedStates,
     outcomes: Outcomes,
     diagnoses: Diagnoses,
@@ -55,6 +57,7 @@ impl Auth {
             diagnoses: Diagnoses::new(sessions.now()),
             config,
             sessions,
+            probe: Arc::default(),
             consumed: ConsumedStates::default(),
             outcomes: Outcomes::default(),
         });

@@ -5,15 +5,14 @@
 
 mod clients;
 pub(crate) mod error_code;
+pub(crate) mod fetch;
 pub(crate) mod metadata;
 pub(crate) mod registration;
 pub(crate) mod wire;
 
-use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::StatusCode;
 use parking_lot::Mutex;
 use tracing::Instrument;
 use tracing::field::Empty;
@@ -21,7 +20,7 @@ use tracing::field::Empty;
 pub(crate) use self::clients::ClientConfig;
 use self::clients::Clients;
 pub(crate) use self::error_code::{ErrorCode, Misconfiguration};
-use self::metadata::Unusable;
+use self::fetch::CachedMetadata;
 pub(crate) use self::metadata::{Issuer, Metadata};
 #[cfg(feature = "client")]
 pub(crate) use self::metadata::{is_environment, is_safe};
@@ -41,9 +40,6 @@ use crate::tasks::Tasks;
 /// allows.
 pub(crate) const GRANT_TIME: Duration = Duration::from_secs(25);
 
-const METADATA_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
-const RETRY_METADATA: Duration = Duration::from_secs(60);
-
 pub(crate) struct Provider {
     pub(crate) issuer: Issuer,
     client: Clients,
@@ -57,14 +53,6 @@ pub(crate) struct Provider {
     metadata_log: Seldom,
     /// Limits the log line about other requests.
     outage_log: Seldom,
-}
-
-#[derive(Clone)]
-struct CachedMetadata {
-    metadata: Arc<Metadata>,
-    /// When it need not be fetched again. It is stale too if the clock was set back to before the last fetch.
-    fresh: Range<Timestamp>,
-    is_fallback: bool,
 }
 
 impl Provider {
@@ -91,73 +79,6 @@ impl Provider {
 
     fn now(&self) -> Timestamp {
         self.clock.now().into()
-    }
-
-    /// Returns the provider's metadata. It is cached for a day, and then fetched again in the background.
-    pub(crate) async fn metadata(self: &Arc<Self>) -> Result<Arc<Metadata>, GrantError> {
-        let cached = self.metadata.lock().clone();
-        let fetch = || {
-            let provider = self.clone();
-            async move { provider.fetch_metadata().await }
-        };
-        match cached {
-            Some(cached) if cached.fresh.contains(&self.now()) => Ok(cached.metadata),
-            Some(stale) => {
-                self.metadata_flight.start(&(), Some(&self.tasks), fetch);
-                Ok(stale.metadata)
-            }
-            None => {
-                let fetched = self.metadata_flight.join(&(), Some(&self.tasks), fetch).await;
-                fetched.unwrap_or(Err(GrantError::NotSent { retry_after: None }))
-            }
-        }
-    }
-
-    async fn fetch_metadata(&self) -> Result<Arc<Metadata>, GrantError> {
-        let request = self.issuer.metadata_request();
-        let answer = self.send(ProviderEndpoint::Metadata, request, self.http.time()).await;
-        let parsed = match &answer {
-            Ok(response) if response.status == StatusCode::OK => {
-                Ok(Metadata::parse(&response.body, &self.issuer))
-            }
-            Ok(response) => Err(format!("the answer has status {}", response.status.as_u16())),
-            Err(failure) => Err(failure.cause.clone()),
-        };
-        let now = self.now();
-        let cached = |metadata, is_fallback| {
-            let fresh = now..now.plus(METADATA_LIFETIME);
-            CachedMetadata { metadata: Arc::new(metadata), fresh, is_fallback }
-        };
-        let (mut cache, issuer) = (self.metadata.lock(), self.issuer.as_str());
-        let mut error = GrantError::NotSent { retry_after: None };
-        match parsed {
-            Ok(Ok(metadata)) => return Ok(cache.insert(cached(metadata, false)).metadata.clone()),
-            Ok(Err(problem)) => {
-                if self.metadata_log.is_due(now) {
-                    tracing::error!(issuer, "The provider's metadata {problem}. Check OSC_ISSUER.");
-                }
-                if matches!(problem, Unusable::OtherIssuer(_)) {
-                    error = GrantError::Misconfigured(Misconfiguration::OtherIssuer);
-                }
-                // An answer with the wrong issuer ends the use of a fallback (RFC 8414 §3.3).
-                cache.take_if(|cached| cached.is_fallback);
-            }
-            Err(cause) => {
-                if self.metadata_log.is_due(now) {
-                    tracing::warn!(
-                        issuer,
-                        cause,
-                        "The provider's metadata could not be fetched. Check the network and OSC_ISSUER."
-                    );
-                }
-                if self.issuer.known_endpoints {
-                    cache.get_or_insert_with(|| cached(Metadata::known(&self.issuer), true));
-                }
-            }
-        }
-        let cached = cache.as_mut().ok_or(error)?;
-        cached.fresh = now..now.plus(RETRY_METADATA);
-        Ok(cached.metadata.clone())
     }
 
     /// Sends a request.
@@ -216,9 +137,7 @@ impl Provider {
         fields: &[(&str, &str)],
     ) -> Result<String, GrantError> {
         let method = metadata.token_auth_method(credentials).ok_or_else(no_common_method)?;
-        // For all methods but Basic, the client authentication adds `client_id` to the form.
-        let is_left = |(name, _): &(&str, &str)| method == AuthMethod::Basic || *name != "client_id";
-        let fields: Vec<_> = fields.iter().copied().filter(is_left).collect();
+        let fields = wire::without_duplicate_id(fields, method);
         let request = wire::client_request(endpoint, credentials, method, &fields);
         let state = fields.iter().filter(|(name, _)| *name == "state").map(|(_, state)| *state);
         let sent: Vec<_> = credentials.secret.iter().map(Secret::expose).chain(state).collect();

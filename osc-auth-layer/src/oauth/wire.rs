@@ -126,6 +126,15 @@ pub(crate) fn client_request(
     request.body("application/x-www-form-urlencoded", form.finish())
 }
 
+/// Leaves `client_id` out of a form's fields, unless the method keeps it in a header: all methods but Basic add it to the form.
+pub(super) fn without_duplicate_id<'f>(
+    fields: &[(&'f str, &'f str)],
+    method: AuthMethod,
+) -> Vec<(&'f str, &'f str)> {
+    let is_left = |(name, _): &(&str, &str)| method == AuthMethod::Basic || *name != "client_id";
+    fields.iter().copied().filter(is_left).collect()
+}
+
 /// Everything but RFC 3986's unreserved characters. A space becomes `%20`. RFC 6749 §2.3.1 can be read in two ways, and every
 /// server decodes this one.
 const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -161,7 +170,7 @@ pub(crate) fn parse_tokens(response: &WireResponse, sent: &[&Secret]) -> Result<
 }
 
 /// Reads an error answer (RFC 6749 §5.2): its code, and the code and the description for a log line.
-fn error_in(response: &WireResponse, sent: &[&str]) -> Option<(ErrorCode, String, String)> {
+pub(super) fn error_in(response: &WireResponse, sent: &[&str]) -> Option<(ErrorCode, String, String)> {
     let answer: Value = serde_json::from_slice(&response.body).ok()?;
     let text = |field| answer.get(field).and_then(Value::as_str);
     let code = text("error").filter(|_| response.status.is_client_error())?;
@@ -244,9 +253,7 @@ fn lifetime(expires_in: Option<&Value>) -> Duration {
 pub(crate) fn parse_pushed(response: &WireResponse, sent: &[&str]) -> Result<String, GrantError> {
     let nonsense = GrantError::PossiblyProcessed { retry_after: response.retry_after };
     if response.status.is_success() {
-        let answer: Value = serde_json::from_slice(&response.body).unwrap_or_default();
-        let request_uri = answer["request_uri"].as_str().filter(|uri| !uri.is_empty());
-        return request_uri.map(str::to_owned).ok_or(nonsense);
+        return request_uri(&response.body).ok_or(nonsense);
     }
     let Some((code, error, error_description)) = error_in(response, sent) else { return Err(nonsense) };
     tracing::error!(
@@ -259,6 +266,11 @@ pub(crate) fn parse_pushed(response: &WireResponse, sent: &[&str]) -> Result<Str
         _ if response.status == StatusCode::TOO_MANY_REQUESTS => nonsense,
         code => GrantError::Misconfigured(Misconfiguration::Code(code)),
     })
+}
+
+pub(super) fn request_uri(body: &[u8]) -> Option<String> {
+    let answer: Value = serde_json::from_slice(body).unwrap_or_default();
+    answer["request_uri"].as_str().filter(|uri| !uri.is_empty()).map(str::to_owned)
 }
 
 #[cfg(test)]

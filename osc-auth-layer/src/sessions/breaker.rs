@@ -94,6 +94,13 @@ impl Failures {
     }
 }
 
+impl Sessions {
+    /// Returns true if refreshes of several accounts failed, and none has succeeded since.
+    pub(crate) fn is_outage(&self) -> bool {
+        self.breaker.state.lock().is_outage()
+    }
+}
+
 impl Breaker {
     /// Returns how long this caller has to leave the provider alone. `None` if it may start a refresh, which may then have to wait
     /// for a verdict.

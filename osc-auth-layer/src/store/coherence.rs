@@ -4,6 +4,7 @@ mod log;
 #[cfg(test)]
 mod tests;
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::SeqCst};
 use std::time::{Duration, Instant};
 
@@ -122,6 +123,11 @@ impl Coherence {
         // If another request has moved it, that stamp is as good.
         let _ = stamp.compare_exchange(stamped.0, latest.0, SeqCst, SeqCst);
         true
+    }
+
+    /// Returns true if the store has kept its [`Watcher`](super::Watcher), so it can notify of changes.
+    pub(crate) fn is_watched(self: &Arc<Self>) -> bool {
+        Arc::weak_count(self) > 0
     }
 
     /// Returns true if notifications are known to arrive.
