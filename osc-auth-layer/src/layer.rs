@@ -11,6 +11,7 @@ use crate::config::{OAuthClient, OscAuthLayerBuilder};
 use crate::endpoints::Auth;
 use crate::error::ConfigError;
 use crate::meter;
+use crate::preflight::{self, CheckReport};
 use crate::readiness::Readiness;
 use crate::service::OscAuth;
 use crate::sessions::{Sessions, UserSessions};
@@ -133,6 +134,36 @@ impl OscAuthLayer {
     /// ```
     pub async fn ready(&self) -> Readiness {
         self.auth.probe.ask(&self.auth.sessions).await
+    }
+
+    /// Asks the real provider and store whether the app can work with them, and returns what to correct. Print it at the start of your
+    /// app, or call it in a CI step.
+    ///
+    /// It asks for these, all at the same time, and takes twelve seconds at most:
+    ///
+    /// - the provider's metadata: reachable, of the configured issuer, with PKCE, and with a clock like this machine's;
+    /// - the client: a token request with a made-up code, which a provider that accepts the client answers with `invalid_grant`;
+    /// - each redirect URI: a sign-in without a browser, pushed if the provider supports it, that nobody continues. A sign-in to a
+    ///   foreign redirect URI shows whether the first answer proves anything;
+    /// - the store: an entry under a random key, which is written, read and removed, and
+    ///   [`SessionStore::check`](crate::store::SessionStore::check).
+    ///
+    /// That opens no grant, registers no client, and changes no session. It writes one entry, which expires after a minute if it cannot
+    /// be removed. A store makes its table, as at first use.
+    ///
+    /// If an answer does not tell, the finding is [`Severity::Unchecked`](crate::preflight::Severity::Unchecked).
+    ///
+    /// ```
+    /// use osc_auth_layer::OscAuthLayer;
+    ///
+    /// async fn start(auth: &OscAuthLayer) {
+    ///     let auth = auth.clone();
+    ///     // In a task, because a provider that is down must not delay the start.
+    ///     tokio::spawn(async move { println!("{}", auth.check().await) });
+    /// }
+    /// ```
+    pub async fn check(&self) -> CheckReport {
+        preflight::check(&self.auth.config, &self.auth.sessions).await
     }
 
     /// Waits for refreshes, revocations and session events that are under way, so that no rotated refresh token is lost.

@@ -89,6 +89,7 @@ mod config;
 mod drain;
 mod endpoints;
 mod error;
+mod finding;
 mod flight;
 mod future;
 mod gate;
@@ -111,6 +112,7 @@ mod oauth;
 #[cfg(feature = "outbound")]
 pub mod outbound;
 mod pages;
+pub mod preflight;
 // Beside the fuzz targets that call them. Public for these.
 #[cfg(any(test, fuzzing))]
 #[path = "../../tests/fuzz/properties/mod.rs"]

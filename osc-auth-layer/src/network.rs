@@ -52,8 +52,17 @@ impl WireRequest {
 /// An answer with any status.
 pub(crate) struct WireResponse {
     pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
     pub(crate) retry_after: Option<Duration>,
     pub(crate) body: Bytes,
+}
+
+impl WireResponse {
+    /// Returns the server's time (RFC 9110 §6.6.1). `None` for an answer that a cache has kept for a while (RFC 9111 §5.1).
+    pub(crate) fn date(&self) -> Option<SystemTime> {
+        let date = self.headers.get(header::DATE)?.to_str().ok()?;
+        if self.headers.contains_key(header::AGE) { None } else { httpdate::parse_http_date(date).ok() }
+    }
 }
 
 /// The reason why there is no answer. The kinds differ in whether the server may have acted on the request.
@@ -130,10 +139,7 @@ impl HttpClient {
         request: WireRequest,
         time: Duration,
     ) -> Result<WireResponse, Failure> {
-        let WireRequest { method, url, headers, body } = request;
-        let builder = self.client.request(method, url).headers(headers).timeout(time);
-        let builder = if let Some(body) = body { builder.body(body) } else { builder };
-        let mut response = builder.send().await.map_err(failure)?;
+        let mut response = self.begin(request, time).await?;
         let mut body = BytesMut::new();
         while let Some(chunk) = response.chunk().await.map_err(failure)? {
             if body.len() + chunk.len() > self.limits.bytes {
@@ -142,9 +148,31 @@ impl HttpClient {
             }
             body.extend_from_slice(&chunk);
         }
-        let delay = response.headers().get(header::RETRY_AFTER).and_then(|value| value.to_str().ok());
+        Ok(self.answer(response, body.freeze()))
+    }
+
+    /// Sends a request, and reads no more than status and headers: a page may be longer than the limit.
+    pub(crate) async fn send_for_head(
+        &self,
+        request: WireRequest,
+        time: Duration,
+    ) -> Result<WireResponse, Failure> {
+        let response = self.begin(request, time).await?;
+        Ok(self.answer(response, Bytes::new()))
+    }
+
+    async fn begin(&self, request: WireRequest, time: Duration) -> Result<reqwest::Response, Failure> {
+        let WireRequest { method, url, headers, body } = request;
+        let builder = self.client.request(method, url).headers(headers).timeout(time);
+        let builder = if let Some(body) = body { builder.body(body) } else { builder };
+        builder.send().await.map_err(failure)
+    }
+
+    fn answer(&self, mut response: reqwest::Response, body: Bytes) -> WireResponse {
+        let headers = std::mem::take(response.headers_mut());
+        let delay = headers.get(header::RETRY_AFTER).and_then(|value| value.to_str().ok());
         let retry_after = delay.and_then(|value| retry_after(value, self.clock.now()));
-        Ok(WireResponse { status: response.status(), retry_after, body: body.freeze() })
+        WireResponse { status: response.status(), headers, retry_after, body }
     }
 }
 

@@ -25,6 +25,7 @@ macro_rules! hold_with {
             s40_hundreds_of_requests_at_expiry_make_one_grant_request
             s40_short_lived_tokens_are_refreshed_before_they_expire
             s41_a_session_outlives_its_refresh_tokens
+            a_preflight_tells_right_settings_from_wrong_ones
             an_app_that_registers_itself
             an_app_that_registers_itself_where_only_basic_is_known
             an_app_that_registers_itself_as_a_public_client

@@ -6,6 +6,7 @@ mod diagnoses;
 mod fleet;
 mod moving;
 mod outage;
+mod preflight;
 mod processes;
 mod restored;
 mod security;

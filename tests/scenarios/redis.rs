@@ -11,6 +11,7 @@ mod killed;
 mod lease;
 mod memory;
 mod notified;
+mod preflight;
 mod refresh;
 mod restored;
 mod slow;

@@ -4,6 +4,7 @@
 mod events;
 mod model;
 mod outage;
+mod preflight;
 mod provider;
 mod readiness;
 mod refresh;

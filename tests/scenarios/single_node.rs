@@ -9,6 +9,7 @@ mod outage;
 mod outbound;
 mod pages_of_others;
 mod placement;
+mod preflight;
 mod provider;
 mod readiness;
 mod refresh;

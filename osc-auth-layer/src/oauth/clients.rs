@@ -177,6 +177,27 @@ impl Provider {
         self.ask("registration", ProviderEndpoint::Registration, request, self.http.time(), read).await
     }
 
+    /// Returns the client that the next sign-in will use. `None` if that has to register first.
+    pub(crate) async fn next_client(
+        &self,
+        redirect_uris: &[String],
+    ) -> Result<Option<Arc<Credentials>>, GrantError> {
+        let registrar = match &self.client {
+            Clients::Static(client) => return Ok(Some(client.clone())),
+            Clients::Registered(registrar) => registrar,
+        };
+        let now = self.now();
+        let is_usable = |(_, made): &Registered| made.is_current(now) && made.redirect_uris == redirect_uris;
+        let made = registrar.made.lock().iter().rev().find(|&made| is_usable(made)).cloned();
+        let found = match &registrar.shared {
+            Some(shared) if made.is_none() => {
+                shared.current(&registrar.name, redirect_uris).await?.filter(is_usable)
+            }
+            _ => made,
+        };
+        Ok(found.map(|(client, _)| client))
+    }
+
     /// Returns the client if it is configured.
     pub(crate) fn static_client(&self) -> Option<Arc<Credentials>> {
         if let Clients::Static(credentials) = &self.client { Some(credentials.clone()) } else { None }

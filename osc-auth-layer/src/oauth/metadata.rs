@@ -133,6 +133,8 @@ pub(crate) struct Metadata {
     pub(crate) registration_endpoint: Option<Url>,
     pub(crate) revocation_endpoint: Option<Url>,
     pub(crate) pushed_authorization_request_endpoint: Option<Url>,
+    /// True if `S256` is among the announced methods of PKCE. `None` if none are announced (RFC 8414 §2).
+    pub(crate) announces_s256: Option<bool>,
     /// True if the callback must have `iss` (RFC 9207 §3).
     pub(crate) iss_in_response: bool,
     token_auth_methods: Option<Vec<AuthMethod>>,
@@ -150,6 +152,7 @@ impl Metadata {
             registration_endpoint: Some(issuer.endpoint("/api/connect/register")),
             revocation_endpoint: None,
             pushed_authorization_request_endpoint: None,
+            announces_s256: None,
             iss_in_response: false,
             token_auth_methods: None,
             revocation_auth_methods: None,
@@ -188,6 +191,9 @@ impl Metadata {
             registration_endpoint: endpoint("registration_endpoint")?,
             revocation_endpoint: endpoint("revocation_endpoint")?,
             pushed_authorization_request_endpoint: endpoint("pushed_authorization_request_endpoint")?,
+            announces_s256: json["code_challenge_methods_supported"]
+                .as_array()
+                .map(|methods| methods.iter().any(|method| method == "S256")),
             iss_in_response: json["authorization_response_iss_parameter_supported"] == true,
             token_auth_methods: auth_methods(&json, "token_endpoint_auth_methods_supported"),
             revocation_auth_methods: auth_methods(&json, "revocation_endpoint_auth_methods_supported"),

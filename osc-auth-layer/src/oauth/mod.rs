@@ -7,6 +7,7 @@ mod clients;
 pub(crate) mod error_code;
 pub(crate) mod fetch;
 pub(crate) mod metadata;
+pub(crate) mod questions;
 pub(crate) mod registration;
 pub(crate) mod wire;
 

@@ -135,6 +135,7 @@ mod tests {
     fn parsed(status: u16, body: &Value) -> Option<Registered> {
         let response = WireResponse {
             status: StatusCode::from_u16(status).unwrap(),
+            headers: http::HeaderMap::new(),
             retry_after: None,
             body: body.to_string().into(),
         };

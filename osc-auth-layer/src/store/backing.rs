@@ -12,7 +12,7 @@ use tracing::Instrument;
 use tracing::field::Empty;
 
 use super::coherence::BeforeRead;
-use super::{Coherence, Found, RecordName, SessionStore, StoreError, Swap, Swapped, Version};
+use super::{Coherence, Finding, Found, RecordName, SessionStore, StoreError, Swap, Swapped, Version};
 use crate::clock::{Clock, Moment, Timestamp};
 use crate::meter::{self, StoreOperation, StoreResult, Timer};
 use crate::redact::with_causes;
@@ -20,6 +20,8 @@ use crate::seldom::Seldom;
 
 /// The longest time for an operation, whatever limit the store sets itself.
 const DEADLINE: Duration = Duration::from_secs(2);
+/// The longest time for a store's check of itself.
+const CHECK_DEADLINE: Duration = Duration::from_secs(5);
 const MOST_ENDINGS: usize = 10_000;
 
 pub(crate) struct Backing {
@@ -187,6 +189,11 @@ impl Backing {
         }
     }
 
+    /// Lets the store look for what will go wrong with it. Logs nothing.
+    pub(crate) async fn check(&self) -> Result<Vec<Finding>, StoreError> {
+        self.guarded(async { self.store.check().await }, CHECK_DEADLINE).await.map_err(|(error, _)| error)
+    }
+
     /// Runs an operation within the deadline.
     async fn within<T>(
         &self,
@@ -205,16 +212,10 @@ impl Backing {
     ) -> Result<T, StoreError> {
         let timer = Timer::start();
         let span = tracing::trace_span!("osc_auth.store", operation = kind.word(), result = Empty);
-        // A store's panic must not take the layer's task with it: that may hold the only good refresh token there is.
-        let operation = Box::pin(AssertUnwindSafe(operation).catch_unwind().instrument(span.clone()));
-        let (result, word) = match select(operation, self.clock.sleep(DEADLINE)).await {
-            Either::Left((Ok(Ok(done)), _)) if is_conflict(&done) => (Ok(done), StoreResult::Conflict),
-            Either::Left((Ok(Ok(done)), _)) => (Ok(done), StoreResult::Ok),
-            Either::Left((Ok(Err(error)), _)) => (Err(error), StoreResult::Failed),
-            Either::Left((Err(_), _)) => (Err(StoreError::new("it panicked")), StoreResult::Failed),
-            Either::Right(_) => {
-                (Err(StoreError::new("it did not answer within two seconds")), StoreResult::TimedOut)
-            }
+        let (result, word) = match self.guarded(operation, DEADLINE).instrument(span.clone()).await {
+            Ok(done) if is_conflict(&done) => (Ok(done), StoreResult::Conflict),
+            Ok(done) => (Ok(done), StoreResult::Ok),
+            Err((error, word)) => (Err(error), word),
         };
         span.record("result", word.word());
         meter::store_asked(kind, word, timer);
@@ -226,5 +227,22 @@ impl Backing {
             tracing::error!(%error, "The session store failed. Sessions are unavailable until it works again.");
         }
         result
+    }
+
+    async fn guarded<T>(
+        &self,
+        operation: impl Future<Output = Result<T, StoreError>>,
+        deadline: Duration,
+    ) -> Result<T, (StoreError, StoreResult)> {
+        // A store's panic must not take the layer's task with it: that may hold the only good refresh token there is.
+        let operation = Box::pin(AssertUnwindSafe(operation).catch_unwind());
+        match select(operation, self.clock.sleep(deadline)).await {
+            Either::Left((Ok(result), _)) => result.map_err(|error| (error, StoreResult::Failed)),
+            Either::Left((Err(_), _)) => Err((StoreError::new("it panicked"), StoreResult::Failed)),
+            Either::Right(_) => {
+                let problem = format!("it did not answer within {} seconds", deadline.as_secs());
+                Err((StoreError::new(problem), StoreResult::TimedOut))
+            }
+        }
     }
 }

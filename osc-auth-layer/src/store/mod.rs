@@ -52,6 +52,7 @@ pub use self::sql::postgres::PostgresStore;
 #[cfg(feature = "sqlite")]
 pub use self::sql::sqlite::SqliteStore;
 pub use self::watcher::{Watcher, Watching};
+use crate::finding::Finding;
 use crate::redact::with_causes;
 use crate::secret::random_bytes;
 
@@ -106,6 +107,15 @@ pub trait SessionStore: Send + Sync + 'static {
     /// per request. Default: it does not.
     fn watch(&self, watcher: Watcher) {
         let _ = watcher;
+    }
+
+    /// Looks for what will go wrong with this store, such as a missing privilege, or a server that forgets sessions. Default: finds
+    /// nothing.
+    ///
+    /// [`OscAuthLayer::check`](crate::OscAuthLayer::check) calls it, and then does a round trip with the other methods. It waits five
+    /// seconds at most. What the store cannot tell is a finding that was [not checked](crate::preflight::Severity::Unchecked).
+    fn check(&self) -> StoreFuture<'_, Vec<Finding>> {
+        Box::pin(async { Ok(Vec::new()) })
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Found, SessionStore, StoreFuture, Swap, Swapped, Version, Watcher};
+use super::{Finding, Found, SessionStore, StoreFuture, Swap, Swapped, Version, Watcher};
 
 impl<S: SessionStore + ?Sized> SessionStore for Arc<S> {
     fn namespace(&self) -> &str {
@@ -36,6 +36,10 @@ impl<S: SessionStore + ?Sized> SessionStore for Arc<S> {
 
     fn watch(&self, watcher: Watcher) {
         (**self).watch(watcher);
+    }
+
+    fn check(&self) -> StoreFuture<'_, Vec<Finding>> {
+        (**self).check()
     }
 }
 

@@ -113,6 +113,7 @@ mod tests {
     fn refusal(status: u16, body: &str) -> ContextError {
         let response = WireResponse {
             status: StatusCode::from_u16(status).unwrap(),
+            headers: http::HeaderMap::new(),
             retry_after: (status == 429).then_some(Duration::from_secs(7)),
             body: body.to_owned().into(),
         };

@@ -127,6 +127,7 @@ mod tests {
     fn judge(status: u16, retry_after: Option<u64>, body: &str) -> Result<String, ContextErrorKind> {
         let response = WireResponse {
             status: StatusCode::from_u16(status).unwrap(),
+            headers: http::HeaderMap::new(),
             retry_after: retry_after.map(Duration::from_secs),
             body: body.to_owned().into(),
         };

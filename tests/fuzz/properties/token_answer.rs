@@ -1,7 +1,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use http::StatusCode;
+use http::{HeaderMap, StatusCode};
 use serde_json::value::RawValue;
 
 use crate::clock::Timestamp;
@@ -24,7 +24,8 @@ const LONGEST: Duration = Duration::from_secs(42_949_672);
 pub fn token_answer(data: &[u8]) {
     let Some((status, body)) = data.split_first_chunk() else { return };
     let status = StatusCode::from_u16(100 + u16::from_be_bytes(*status) % 500).expect("within 100..600");
-    let response = WireResponse { status, retry_after: None, body: body.to_vec().into() };
+    let response =
+        WireResponse { status, headers: HeaderMap::new(), retry_after: None, body: body.to_vec().into() };
     // Fields are read one by one, so a number beyond any float or broken UTF-8 elsewhere does not matter.
     let text = String::from_utf8_lossy(body);
     let fields: HashMap<String, Box<RawValue>> = serde_json::from_str(&text).unwrap_or_default();

@@ -3,6 +3,7 @@ use super::*;
 fn response(status: u16, body: &str) -> WireResponse {
     WireResponse {
         status: StatusCode::from_u16(status).unwrap(),
+        headers: http::HeaderMap::new(),
         retry_after: None,
         body: body.to_owned().into(),
     }

@@ -103,6 +103,14 @@ impl Link {
         })
     }
 
+    /// Sends a request that the server may well refuse, without a log line.
+    pub(super) async fn try_to_ask(self: &Arc<Self>, request: &Request) -> Result<Value, Problem> {
+        let deadline = Instant::now() + self.timeout;
+        let (mut connection, _) = self.connection(deadline).await?;
+        let answer = timeout_at(deadline.into(), request.send(&mut connection.redis)).await;
+        answer.unwrap_or(Err(Problem::TimedOut))
+    }
+
     /// Waits until there is a connection. Fails at once if there has been none for the length of the timeout.
     pub(super) async fn connected(self: &Arc<Self>) -> Result<(), Problem> {
         self.connection(Instant::now() + self.timeout).await.map(drop)

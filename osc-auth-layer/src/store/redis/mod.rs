@@ -1,5 +1,6 @@
 //! Sessions in Redis or Valkey.
 
+mod check;
 mod connect;
 mod link;
 pub(crate) mod problem;
@@ -18,7 +19,7 @@ use self::link::Link;
 use self::problem::Problem;
 use self::scripts::{Request, millis};
 use self::tracking::Tracking;
-use super::{Found, SessionStore, StoreError, StoreFuture, Swap, Swapped, Version, Watcher};
+use super::{Finding, Found, SessionStore, StoreError, StoreFuture, Swap, Swapped, Version, Watcher};
 use crate::error::ConfigError;
 use crate::secret::random_token;
 
@@ -202,6 +203,10 @@ impl SessionStore for RedisStore {
 
     fn watch(&self, watcher: Watcher) {
         self.tracking.watch(watcher);
+    }
+
+    fn check(&self) -> StoreFuture<'_, Vec<Finding>> {
+        Box::pin(async { check::check(&self.link, &self.tracking).await.map_err(StoreError::new) })
     }
 }
 

@@ -46,6 +46,10 @@ impl Request {
         Self { command, script: Some(script) }
     }
 
+    pub(super) fn of(command: Cmd) -> Self {
+        Self { command, script: None }
+    }
+
     /// Writes an empty key that soon expires.
     pub(super) fn mark(key: &str, lifetime_millis: u64) -> Self {
         Self { command: redis::cmd("SET"), script: None }.arg(key).arg("").arg("PX").arg(lifetime_millis)

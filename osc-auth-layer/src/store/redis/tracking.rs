@@ -69,6 +69,25 @@ impl Tracking {
 
     /// Connects, and from then on tells every watcher of what changes.
     async fn listen(&self) -> Result<(Connection, Arc<Sequence>), Problem> {
+        let (connection, sequence) = self.connect().await?;
+        let mut state = self.state.lock();
+        state.watchers.iter().for_each(|watcher| sequence.begin(watcher));
+        state.sequence = Some(sequence.clone());
+        Ok((connection, sequence))
+    }
+
+    /// Finds out whether a notification arrives, over a connection of its own.
+    pub(super) async fn try_once(&self) -> Result<(), Problem> {
+        let (_connection, sequence) = self.connect().await?;
+        let arrival = async {
+            self.link.try_to_ask(&sequence.canary(1)).await?;
+            sequence.arrival(1).await
+        };
+        timeout(CANARY_LIMIT, arrival).await.unwrap_or(Err(Problem::Unnotified))
+    }
+
+    /// Opens a connection that receives notifications.
+    async fn connect(&self) -> Result<(Connection, Arc<Sequence>), Problem> {
         // Redis sends notifications of simultaneous changes prefix by prefix, in order. Canaries have to come after sessions.
         let sessions = format!("{}:s:", self.namespace);
         let canaries = format!("{}:w:{}:", self.namespace, random_token::<12>());
@@ -83,10 +102,6 @@ impl Tracking {
         let mut connection =
             timeout(self.link.timeout, connecting).await.map_err(|_| Problem::TimedOut)??;
         tracking.exec_async(&mut connection.redis).await?;
-
-        let mut state = self.state.lock();
-        state.watchers.iter().for_each(|watcher| sequence.begin(watcher));
-        state.sequence = Some(sequence.clone());
         Ok((connection, sequence))
     }
 }

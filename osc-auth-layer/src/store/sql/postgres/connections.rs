@@ -152,9 +152,25 @@ impl Connections {
         }
     }
 
-    /// Sends a query, and returns the rows of the answer.
+    /// Sends a query, and returns the rows of the answer. Makes the table first if it is missing.
     pub(super) async fn ask<'q>(
         &self,
+        query: impl Fn() -> Query<'q, Postgres, PgArguments>,
+    ) -> Result<Vec<PgRow>, StoreError> {
+        self.ask_with(true, query).await
+    }
+
+    /// Works like [`ask`](Self::ask), and makes no table.
+    pub(super) async fn ask_without_table<'q>(
+        &self,
+        query: impl Fn() -> Query<'q, Postgres, PgArguments>,
+    ) -> Result<Vec<PgRow>, StoreError> {
+        self.ask_with(false, query).await
+    }
+
+    async fn ask_with<'q>(
+        &self,
+        needs_table: bool,
         query: impl Fn() -> Query<'q, Postgres, PgArguments>,
     ) -> Result<Vec<PgRow>, StoreError> {
         let deadline = Instant::now() + LIMIT;
@@ -162,7 +178,7 @@ impl Connections {
         loop {
             tries += 1;
             let started = Instant::now();
-            let answer = timeout_at(deadline.into(), self.try_once(query(), deadline)).await;
+            let answer = timeout_at(deadline.into(), self.try_once(needs_table, query(), deadline)).await;
             let error = match answer {
                 Ok(Ok(rows)) => return Ok(rows),
                 Ok(Err(error)) => error,
@@ -187,12 +203,13 @@ impl Connections {
 
     async fn try_once(
         &self,
+        needs_table: bool,
         query: Query<'_, Postgres, PgArguments>,
         deadline: Instant,
     ) -> Result<Vec<PgRow>, sqlx::Error> {
         let connection = self.connect().await?;
         let mut held = Held { connection, idle: self.idle.clone(), deadline };
-        if !self.has_table.load(Ordering::SeqCst) {
+        if needs_table && !self.has_table.load(Ordering::SeqCst) {
             make_table(held.connection()).await?;
             self.has_table.store(true, Ordering::SeqCst);
         }

@@ -11,6 +11,7 @@ use tokio::time::{sleep, timeout};
 
 use super::Database;
 use super::connections::Source;
+use super::problem::problem;
 use super::statements::{NOTIFY, SESSION, SWEEP};
 use crate::clock::Pauses;
 use crate::secret::random_token;
@@ -76,22 +77,24 @@ async fn session(listener: &mut PgListener) -> Result<i32, sqlx::Error> {
     sqlx::raw_sql(SESSION).fetch_one(listener).await?.try_get(0)
 }
 
+/// Returns true if the listener's session changes, or is that of another connection: a pooler shares the sessions.
+fn is_shared(own: i32, now: i32, other: i32) -> bool {
+    now != own || other == own
+}
+
+/// What became of a notification.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Notified {
+    Arrived,
+    Lost,
+    /// A pooler shares the server's sessions, so there is none.
+    Shared,
+}
+
 impl Database {
     /// Notifies the layers for as long as the connection lasts and the canaries come back.
     async fn listen(&self, losses: &mut u32) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-        let options = match &self.connections.source {
-            Source::Server(options) => (**options).clone(),
-            Source::Pool(pool) => (*pool.connect_options()).clone(),
-        };
-        let pool = PgPoolOptions::new().max_connections(1).acquire_timeout(LIMIT).max_lifetime(None);
-        let pool = OwnPool(pool.connect_lazy_with(options));
-        let connecting = async {
-            let mut listener = PgListener::connect_with(&pool.0).await?;
-            listener.eager_reconnect(false);
-            let session = session(&mut listener).await?;
-            Ok::<_, sqlx::Error>((listener, session))
-        };
-        let (mut listener, session) = timeout(LIMIT, connecting).await??;
+        let (_pool, mut listener, session) = self.open_listener().await?;
         let canary = format!("canary:{}", random_token::<12>());
         for _ in 0..LOOKS {
             let notifying = self.notify(&canary).await?;
@@ -131,6 +134,49 @@ impl Database {
         Ok(())
     }
 
+    /// Opens a connection that can listen. Returns the number of its session too.
+    async fn open_listener(&self) -> Result<(OwnPool, PgListener, i32), sqlx::Error> {
+        let options = match &self.connections.source {
+            Source::Server(options) => (**options).clone(),
+            Source::Pool(pool) => (*pool.connect_options()).clone(),
+        };
+        let pool = PgPoolOptions::new().max_connections(1).acquire_timeout(LIMIT).max_lifetime(None);
+        let pool = OwnPool(pool.connect_lazy_with(options));
+        let connecting = async {
+            let mut listener = PgListener::connect_with(&pool.0).await?;
+            listener.eager_reconnect(false);
+            let session = session(&mut listener).await?;
+            Ok::<_, sqlx::Error>((listener, session))
+        };
+        let opened = timeout(LIMIT, connecting).await.map_err(|late| sqlx::Error::Io(late.into()))?;
+        let (listener, session) = opened?;
+        Ok((pool, listener, session))
+    }
+
+    /// Finds out whether a notification arrives, over a connection of its own.
+    pub(super) async fn try_to_notify(&self) -> Result<Notified, StoreError> {
+        let (_pool, mut listener, own) = self.open_listener().await.map_err(problem)?;
+        let canary = format!("canary:{}", random_token::<12>());
+        for _ in 0..LOOKS {
+            let other = self.notify(&canary).await?;
+            let now = timeout(LIMIT, session(&mut listener)).await.map_err(StoreError::new)?;
+            if is_shared(own, now.map_err(problem)?, other) {
+                return Ok(Notified::Shared);
+            }
+        }
+        let arriving = async {
+            listener.listen(&self.channel).await.map_err(problem)?;
+            self.notify(&canary).await?;
+            while let Some(notification) = listener.try_recv().await.map_err(problem)? {
+                if notification.payload() == canary {
+                    return Ok(Notified::Arrived);
+                }
+            }
+            Ok::<_, StoreError>(Notified::Lost)
+        };
+        timeout(CANARY_LIMIT, arriving).await.unwrap_or(Ok(Notified::Lost))
+    }
+
     /// Sends a notification. Returns the number of the server's session that sent it.
     async fn notify(&self, payload: &str) -> Result<i32, StoreError> {
         let rows = self.connections.ask(|| sqlx::query(NOTIFY).bind(&*self.channel).bind(payload)).await?;
@@ -138,8 +184,7 @@ impl Database {
         session.ok_or_else(|| StoreError::new("PostgreSQL returned no session"))
     }
 
-    /// Fails if a pooler shares the server's sessions among connections. Then notifications may come or not, by chance: the
-    /// listener's session changes, or is that of another connection.
+    /// Fails if a pooler shares the server's sessions among connections. Then notifications may come or not, by chance.
     async fn check_sessions(
         &self,
         listener: &mut PgListener,
@@ -148,7 +193,7 @@ impl Database {
         losses: &mut u32,
     ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
         let now = timeout(LIMIT, session(listener)).await??;
-        if now == own && other != own {
+        if !is_shared(own, now, other) {
             return Ok(());
         }
         if *losses < LOSSES_TO_LOG {

@@ -1,5 +1,6 @@
 //! A session store in PostgreSQL.
 
+mod check;
 mod connections;
 mod listening;
 mod problem;
@@ -21,6 +22,7 @@ use self::connections::{Connections, Source};
 use self::statements::{CREATE, DELETE, GET, MEMBERS, SCHEMA, SWAP, SWEEP, TOUCH};
 use super::{DEFAULT_NAMESPACE, Watchers, found, millis, time};
 use crate::error::ConfigError;
+use crate::finding::Finding;
 use crate::store::{Found, SessionStore, StoreError, StoreFuture, Swap, Swapped, Version, Watcher};
 
 const SETTING: &str = "SESSION_STORE / PostgresStore::from_url";
@@ -236,6 +238,10 @@ impl SessionStore for PostgresStore {
     fn watch(&self, watcher: Watcher) {
         self.database.watchers.add(watcher);
         self.keep_listening();
+    }
+
+    fn check(&self) -> StoreFuture<'_, Vec<Finding>> {
+        Box::pin(self.database.check())
     }
 }
 

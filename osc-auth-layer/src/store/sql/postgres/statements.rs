@@ -30,6 +30,15 @@ pub(super) const MAKE_TABLE: &str =
     concat!("SELECT pg_advisory_xact_lock(7307497025113580911);\n", schema!());
 pub(super) const EXISTS: &str = "SELECT to_regclass('osc_auth_sessions') IS NOT NULL";
 
+/// Returns whether the server is read-only, whether the table exists and can be made, and the privileges on it.
+pub(super) const RIGHTS: &str = "\
+    SELECT pg_is_in_recovery(), to_regclass('osc_auth_sessions') IS NOT NULL, \
+    coalesce(has_schema_privilege(current_schema(), 'CREATE'), false), \
+    coalesce(has_table_privilege(to_regclass('osc_auth_sessions'), 'SELECT'), false), \
+    coalesce(has_table_privilege(to_regclass('osc_auth_sessions'), 'INSERT'), false), \
+    coalesce(has_table_privilege(to_regclass('osc_auth_sessions'), 'UPDATE'), false), \
+    coalesce(has_table_privilege(to_regclass('osc_auth_sessions'), 'DELETE'), false)";
+
 pub(super) const GET: &str = concat!(
     "SELECT ",
     now!(),

@@ -78,11 +78,13 @@ impl Database {
     }
 
     pub(super) fn place(&self) -> String {
-        let file =
-            |options: &SqliteConnectOptions| format!("SQLite file {}", options.get_filename().display());
+        format!("SQLite file {}", self.file().display())
+    }
+
+    pub(super) fn file(&self) -> PathBuf {
         match &self.source {
-            Source::File(options, _) => file(options),
-            Source::Pool(pool, _) => file(&pool.connect_options()),
+            Source::File(options, _) => options.get_filename().to_owned(),
+            Source::Pool(pool, _) => pool.connect_options().get_filename().to_owned(),
         }
     }
 

@@ -1,5 +1,6 @@
 //! A session store in an SQLite file.
 
+mod check;
 mod database;
 mod problem;
 mod statements;
@@ -23,6 +24,7 @@ use self::statements::{MEMBERS, SCHEMA};
 use self::writes::{Change, Write};
 use super::{DEFAULT_NAMESPACE, LIMIT, found};
 use crate::error::ConfigError;
+use crate::finding::Finding;
 use crate::store::{Found, SessionStore, StoreError, StoreFuture, Swap, Swapped, Version, Watcher};
 
 const SETTING: &str = "SESSION_STORE / SqliteStore::from_url";
@@ -179,6 +181,10 @@ impl SessionStore for SqliteStore {
             self.database.watchers.add(watcher);
             self.database.keep_polling();
         }
+    }
+
+    fn check(&self) -> StoreFuture<'_, Vec<Finding>> {
+        Box::pin(self.database.check())
     }
 }
 
