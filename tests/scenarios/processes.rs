@@ -9,6 +9,7 @@ pub(crate) mod killed;
 pub(crate) mod load;
 pub(crate) mod outage;
 mod place;
+mod preflight;
 pub(crate) mod refresh;
 pub(crate) mod restart;
 mod rush;

@@ -6,6 +6,7 @@ mod diagnoses;
 mod disk;
 mod fleet;
 mod power_loss;
+mod preflight;
 mod processes;
 mod restored;
 mod security;

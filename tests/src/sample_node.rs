@@ -42,6 +42,8 @@ impl NodeSetup {
             ("PUBLIC_URL", format!("http://localhost:{port}")),
             ("SESSION_STORE", store.to_owned()),
             ("BIND", "127.0.0.1:0".to_owned()),
+            // It would count among the requests of a test's user.
+            ("PREFLIGHT", "off".to_owned()),
             ("NO_COLOR", "1".to_owned()),
             ("RUST_BACKTRACE", "1".to_owned()),
         ];

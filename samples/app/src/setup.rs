@@ -2,6 +2,7 @@
 
 use std::env;
 
+use http::StatusCode;
 #[cfg(feature = "mock")]
 use mock_osc::MockOsc;
 use osc_auth_layer::store::RedisStore;
@@ -85,6 +86,22 @@ fn refused(why: &str) -> AnyError {
          and set CLIENT_ID and CLIENT_SECRET, or set OSC_APP_NAME and COOKIE_KEY."
     )
     .into()
+}
+
+/// Runs the layer's preflight in the background, and prints what it finds. It takes a few seconds if the provider is down, and the
+/// sample serves users meanwhile. `PREFLIGHT=off` leaves it out.
+pub fn start_preflight(auth: &OscAuthLayer) {
+    if variable("PREFLIGHT").as_deref() != Some("off") {
+        let auth = auth.clone();
+        tokio::spawn(async move { println!("{}", auth.check().await) });
+    }
+}
+
+/// Answers a readiness probe: 200 or 503, and what is wrong.
+pub async fn ready(auth: &OscAuthLayer) -> (StatusCode, String) {
+    let readiness = auth.ready().await;
+    let status = if readiness.is_ready() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (status, readiness.to_string())
 }
 
 /// Listens on `BIND`, or on all addresses at `PORT`, as OSC requires. Default: 127.0.0.1:3000.

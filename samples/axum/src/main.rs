@@ -47,6 +47,7 @@ async fn run() -> Result<(), AnyError> {
     let router = router(&auth);
     let listener = osc_sample_app::listen().await?;
     println!("Open http://localhost:{}", listener.local_addr()?.port());
+    osc_sample_app::start_preflight(&auth);
     let server = axum::serve(listener, router).with_graceful_shutdown(osc_sample_app::signal());
     tokio::select! {
         ended = server.into_future() => ended?,
@@ -59,16 +60,18 @@ async fn run() -> Result<(), AnyError> {
 
 /// Adds the public paths to the layer's settings. Every other path needs a session.
 fn protecting(auth: OscAuthLayerBuilder) -> Result<OscAuthLayer, ConfigError> {
-    let auth = auth.public_path("/").public_path("/healthz").public_path("/session.js");
+    let auth = auth.public_path("/").public_path("/healthz").public_path("/ready").public_path("/session.js");
     auth.redirect_to_signin().build()
 }
 
 fn router(auth: &OscAuthLayer) -> Router {
     // The pages name this package.
     let app = App::new(env!("CARGO_PKG_NAME"));
+    let probed = auth.clone();
     Router::new()
         .route("/", get(home))
         .route("/healthz", get(async || "ok"))
+        .route("/ready", get(async move || osc_sample_app::ready(&probed).await))
         .route("/session.js", get(script))
         .route("/dashboard", get(dashboard))
         .route("/note", post(note))

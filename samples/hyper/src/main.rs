@@ -20,7 +20,7 @@ use tower::{Layer, Service, ServiceBuilder, ServiceExt, service_fn};
 use tower_http::csrf::{CsrfLayer, ProtectionError};
 use tracing_subscriber::EnvFilter;
 
-use web::{Form, Incoming, Reply, json, read, script};
+use web::{Form, Incoming, Reply, json, read, script, text};
 
 #[cfg(test)]
 mod tests;
@@ -44,6 +44,7 @@ async fn run() -> Result<(), AnyError> {
     let service = service(auth.clone());
     let listener = osc_sample_app::listen().await?;
     println!("Open http://localhost:{}", listener.local_addr()?.port());
+    osc_sample_app::start_preflight(&auth);
 
     let mut server = auto::Builder::new(TokioExecutor::new());
     // Without a timer, a connection that never sends its headers would stay open for ever.
@@ -84,7 +85,7 @@ async fn run() -> Result<(), AnyError> {
 
 /// Adds the public paths to the layer's settings. Every other path needs a session.
 fn protecting(auth: OscAuthLayerBuilder) -> Result<OscAuthLayer, ConfigError> {
-    let auth = auth.public_path("/").public_path("/healthz").public_path("/session.js");
+    let auth = auth.public_path("/").public_path("/healthz").public_path("/ready").public_path("/session.js");
     auth.redirect_to_signin().build()
 }
 
@@ -100,15 +101,25 @@ fn service<B: Incoming>(
 + Send {
     // The pages name this package.
     let app = App::new(env!("CARGO_PKG_NAME"));
+    let probed = auth.clone();
     ServiceBuilder::new()
         // Lets a client that is still sending a body read an early answer.
         .layer(DrainLayer::new())
         .layer(auth)
         .map_response(with_headers)
-        .service(service_fn(move |request: Request<DrainBody<B>>| answer(app.clone(), request)))
+        .service(service_fn(move |request: Request<DrainBody<B>>| {
+            answer(app.clone(), probed.clone(), request)
+        }))
 }
 
-async fn answer<B: Incoming>(app: App, request: Request<DrainBody<B>>) -> Result<Reply, Infallible> {
+async fn answer<B: Incoming>(
+    app: App,
+    auth: OscAuthLayer,
+    request: Request<DrainBody<B>>,
+) -> Result<Reply, Infallible> {
+    if request.method().is_safe() && request.uri().path() == "/ready" {
+        return Ok(text(osc_sample_app::ready(&auth).await));
+    }
     // The layer adds the token. It can be missing on public paths only.
     let token = request.extensions().get::<OscToken>().cloned();
     // SameSite=Lax blocks the session cookie in forms from other sites, but not in forms from another

@@ -63,6 +63,10 @@ pub(crate) fn json(status: StatusCode, value: &impl Serialize) -> Reply {
     reply(status, "application/json", body)
 }
 
+pub(crate) fn text((status, text): (StatusCode, String)) -> Reply {
+    reply(status, "text/plain; charset=utf-8", text)
+}
+
 pub(crate) fn script(text: &'static str) -> Reply {
     reply(StatusCode::OK, "text/javascript; charset=utf-8", text.to_owned())
 }
