@@ -14,6 +14,5 @@ mod stop;
 
 pub use app::{App, Creation};
 pub use page::{Answer, HEADERS, SCRIPT};
-pub use setup::{AnyError, configure, listen, listen_for_metrics};
-pub use setup::{AnyError, configure, listen, ready, start_preflight};
+pub use setup::{AnyError, configure, listen, listen_for_metrics, ready, start_preflight};
 pub use stop::{patience, signal};
