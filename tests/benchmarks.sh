@@ -103,8 +103,8 @@ Ratios are medians over the rounds, so they are reliable on a busy machine too; 
 - *bare* is the app without anything in front of it.
 - Callgrind counts the instructions.
 - Half of all rounds are between the *quartiles*.
-- A server of the loopback rows has a thread of its own, whose processor time counts. It serves one connection, with one request at
-  a time. All threads share one processor, because the time depends on where the system wakes them.
+- A *server on loopback* is an axum server. It has a thread of its own, whose processor time counts. It serves one connection, with
+  one request at a time. All threads share one processor, because the time depends on where the system wakes them.
 
 END
     bench time public growth threads allocations instructions redis loopback
@@ -177,7 +177,7 @@ life() {
     cat <<END
 ## Start-up, cold and warm sessions, full tables
 
-The benchmark \`cost\` measures these.
+The benchmark \`cost\` measures these. Milliseconds are of processor time.
 
 - *From \`build()\` to the first answer*: the request has a session cookie that nobody knows, so the layer asks the store. Each start is a
   process of its own; the figure is the median of eleven. Nothing is sent to the provider. Callgrind counts 86 % of the instructions in

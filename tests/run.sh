@@ -117,10 +117,10 @@ scenarios() { cargo test --quiet -p osc-tests --all-features --test scenarios --
 databases() { cargo test --quiet -p osc-tests --all-features --test databases -- "$@"; }
 
 # All scenarios of one node also hold with a store. Left out are scenarios about the process's own table of sessions, about requests
-# that never wait, about the settings a store requires, and scenarios that bring their own store or clock.
+# that never wait, about the settings a store requires, and scenarios that bring their own layer, store or clock.
 scenarios_with() {
     SCENARIO_STORE=$1 scenarios single_node:: \
-        --skip session::memory --skip session::leftovers --skip tower_services::readiness \
+        --skip session::memory --skip session::leftovers --skip tower_services::readiness --skip strangers::work --skip s75_sign_in_cost \
         --skip an_expired_session_is_no_session --skip s26_every_use_begins_the_idle_time_anew \
         --skip the_end_of_an_outage_lets_at_most_64_refreshes_loose_at_once \
         --skip an_expired_state_is_refused --skip s23_the_newest_attempts_are_the_ones_that_are_kept --skip s49_ \

@@ -123,10 +123,7 @@ pub(crate) fn startup(rows: &mut Vec<Row>) {
         };
         times.sort_by(|(one, _), (other, _)| one.total_cmp(other));
         let (processor, clock) = times[times.len() / 2];
-        rows.push(
-            Row::millis(&figure, processor, 5.0)
-                .detail(format!("processor time; by the clock {clock:.1} ms")),
-        );
+        rows.push(Row::millis(&figure, processor, 5.0).detail(format!("by the clock {clock:.1} ms")));
     }
 }
 

@@ -202,7 +202,7 @@ fn measure(rows: &mut Vec<Row>) {
         let times = turns(ROUNDS, pairs.len(), |pair| runtime.block_on(pairs[pair].cost(next())));
 
         let ratio = times.ratio(2, 1);
-        let figure = format!("processor time of an axum server on loopback, {name}, relative to the minimum");
+        let figure = format!("server on loopback, {name}, relative to the minimum");
         rows.push(Row::ratio(&figure, ratio.median, most).detail(format!(
             "{ratio}; bare {:.1} µs, minimum {:.1} µs, layer {:.1} µs",
             times.of(0),
@@ -211,8 +211,7 @@ fn measure(rows: &mut Vec<Row>) {
         )));
         let beyond = times.spread(|times| times[2] - times[0]);
         let of_minimum = times.spread(|times| times[1] - times[0]);
-        let figure =
-            format!("processor time of an axum server on loopback, {name}, beyond the bare server's");
+        let figure = format!("server on loopback, {name}, beyond the bare one");
         let detail = format!("{beyond}; minimum {:.2} µs, {of_minimum}", of_minimum.median);
         rows.push(Row::micros(&figure, beyond.median, 2.0).detail(detail));
     }

@@ -124,7 +124,7 @@ impl Watch {
     }
 
     fn row(&self, figure: &str) -> Row {
-        let detail = format!("processor time; by the clock {:.1} ms", self.clock.as_secs_f64() * 1e3);
+        let detail = format!("by the clock {:.1} ms", self.clock.as_secs_f64() * 1e3);
         Row::millis(figure, self.processor.as_secs_f64() * 1e3, AIM).detail(detail)
     }
 }

@@ -24,10 +24,7 @@ pub(crate) async fn threads(rows: &mut Vec<Row>) {
         let layer = times.spread(|times| 2.0 * times[2] / times[3]);
         let relative = times.spread(|times| times[0] / times[1] / (times[2] / times[3]));
         let figure = format!("speed-up by a second thread, {figure}, the minimum's relative to the layer's");
-        let detail = format!(
-            "{relative}; minimum × {:.2} ({minimum}), layer × {:.2} ({layer})",
-            minimum.median, layer.median
-        );
+        let detail = format!("{relative}; minimum × {:.2}, layer × {:.2}", minimum.median, layer.median);
         rows.push(Row::ratio(&figure, relative.median, 1.05).detail(detail));
     }
 }

@@ -35,12 +35,11 @@ fn s75_sign_in_cost_at_a_full_table_does_not_depend_on_its_size() {
     if let Some(sessions) = instructions_argument() {
         return be_counted(sessions);
     }
-    let costliest = |sessions| {
-        let counts = instructions(concat!(module_path!(), "::sign_in"), sessions);
+    let counts = instructions(concat!(module_path!(), "::sign_in"), [SMALL, LARGE]);
+    let [small, large] = counts.map(|counts| {
         assert_eq!(counts.len(), 100);
         counts.into_iter().max().expect("a hundred")
-    };
-    let [small, large] = [SMALL, LARGE].map(costliest);
+    });
     assert!(large <= small * 2, "{small} at {SMALL} sessions, {large} at {LARGE}");
 }
 

@@ -174,7 +174,7 @@ fn s74_work_for_unknown_visitors_is_linear_in_the_request() {
     if let Some(size) = instructions_argument() {
         return be_counted(size);
     }
-    let [small, large] = [SMALL, LARGE].map(|size| instructions(concat!(module_path!(), "::counted"), size));
+    let [small, large] = instructions(concat!(module_path!(), "::counted"), [SMALL, LARGE]);
     let names: Vec<_> = requests(SMALL).into_iter().map(|(name, ..)| name).collect();
     assert_eq!((small.len(), large.len()), (names.len(), names.len()));
     let grown: Vec<_> = names
