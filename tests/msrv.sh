@@ -24,7 +24,7 @@ sys.exit(1 if newer or not packages else 0)' "$1" "$wanted"
 
 check() {
     check_dependencies "$1" "$2"
-    if ! rustup run "$1" rustc --version >/dev/null 2>&1 && ! timeout 60 rustup toolchain install "$1" --profile minimal >/dev/null 2>&1; then
+    if ! rustup run "$1" rustc --version >/dev/null 2>&1 && ! timeout 60 rustup toolchain install "$1" --profile minimal --no-self-update >/dev/null 2>&1; then
         echo "rustup cannot install Rust $1 here, so nothing was built with it."
         return
     fi
