@@ -13,9 +13,8 @@ pub(crate) struct Source {
 
 /// Returns the layer's source files, without unit tests and property tests.
 pub(crate) fn layer() -> Vec<Source> {
-    let mut paths = Vec::new();
-    collect(&repository().join("osc-auth-layer/src"), &mut paths);
-    paths.iter().map(|path| read(path)).collect()
+    let paths = below("osc-auth-layer/src");
+    paths.iter().filter(|path| !is_of_tests(path)).map(|path| read(path)).collect()
 }
 
 /// Returns one source file.
@@ -29,32 +28,29 @@ pub(crate) fn text(path: &str) -> String {
 
 /// Returns the text of all source files in a folder, tests included.
 pub(crate) fn text_below(folder: &str) -> String {
-    fn add(folder: &Path, found: &mut String) {
-        for entry in fs::read_dir(folder).expect("the sources are there") {
-            let path = entry.expect("a folder can be read").path();
-            if path.is_dir() {
-                add(&path, found);
-            } else if path.extension().is_some_and(|extension| extension == "rs") {
-                found.push_str(&fs::read_to_string(&path).expect("a source is text"));
-            }
-        }
-    }
-    let mut found = String::new();
-    add(&repository().join(folder), &mut found);
-    found
+    below(folder).iter().map(|path| fs::read_to_string(path).expect("a source is text")).collect()
 }
 
 fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
+/// Returns the paths of all source files in a folder of the repository.
+fn below(folder: &str) -> Vec<PathBuf> {
+    let mut paths = Vec::new();
+    collect(&repository().join(folder), &mut paths);
+    paths
+}
+
+/// Returns true for a file or a folder of unit tests.
+fn is_of_tests(path: &Path) -> bool {
+    let path = path.strip_prefix(repository()).unwrap_or(path);
+    path.iter().any(|part| Path::new(part).file_stem().is_some_and(|stem| stem == "tests"))
+}
+
 fn collect(folder: &Path, paths: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).expect("the sources are there") {
         let path = entry.expect("a folder can be read").path();
-        let name = path.file_stem().and_then(|name| name.to_str()).unwrap_or_default();
-        if name == "tests" {
-            continue;
-        }
         if path.is_dir() {
             collect(&path, paths);
         } else if path.extension().is_some_and(|extension| extension == "rs") {
