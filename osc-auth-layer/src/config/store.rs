@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use crate::error::ConfigError;
-use crate::store::SessionStore;
-#[cfg(feature = "redis")]
-use crate::store::redis::RedisStore;
 #[cfg(feature = "postgres")]
-use crate::store::sql::postgres::PostgresStore;
+use crate::store::PostgresStore;
+#[cfg(feature = "redis")]
+use crate::store::RedisStore;
+use crate::store::SessionStore;
 #[cfg(feature = "sqlite")]
-use crate::store::sql::sqlite::SqliteStore;
+use crate::store::SqliteStore;
 
 const SETTING: &str = "SESSION_STORE / store_url";
 
