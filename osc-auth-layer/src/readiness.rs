@@ -55,7 +55,7 @@ impl fmt::Display for Readiness {
     }
 }
 
-/// What a node lacks.
+/// A fault that keeps a node from serving users as it should.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Impairment {
@@ -164,7 +164,7 @@ async fn look_at_store(sessions: &Sessions) -> StoreState {
     }
 }
 
-/// What the layer knows of its store.
+/// The state of the session store, as the layer knows it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum StoreState {
     None,

@@ -113,7 +113,8 @@ pub trait SessionStore: Send + Sync + 'static {
     /// nothing.
     ///
     /// [`OscAuthLayer::check`](crate::OscAuthLayer::check) calls it, and then does a round trip with the other methods. It waits five
-    /// seconds at most. What the store cannot tell is a finding that was [not checked](crate::preflight::Severity::Unchecked).
+    /// seconds at most. For a question that the store cannot answer, return a finding that is
+    /// [not checked](crate::preflight::Severity::Unchecked).
     fn check(&self) -> StoreFuture<'_, Vec<Finding>> {
         Box::pin(async { Ok(Vec::new()) })
     }

@@ -13,7 +13,7 @@ pub(crate) async fn a_preflight_tells_right_settings_from_wrong_ones(kind: Kind)
     let setup = Setup::of(kind);
     let stage = Stage::by_the_system_clock(setup).await;
     let report = preflight(&stage.layer, &[setup.client_secret()]).await;
-    // What a provider does not tell is no alarm.
+    // A missing answer of a provider raises no alarm.
     assert!(report.findings().iter().all(|finding| finding.severity() == Severity::Unchecked), "{report}");
     assert!(!report.findings().iter().any(|finding| finding.subject() == Subject::Client), "{report}");
 

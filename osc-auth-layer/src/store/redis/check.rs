@@ -30,7 +30,7 @@ async fn info(link: &Arc<Link>) -> Result<String, Problem> {
     read(link.try_to_ask(&Request::of(redis::cmd("INFO"))).await?)
 }
 
-/// What the server keeps on its disk.
+/// The copy of the data on the server's disk.
 #[derive(Clone, Debug, PartialEq)]
 enum Kept {
     /// Every change, in the append-only file.

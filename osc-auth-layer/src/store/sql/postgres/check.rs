@@ -8,7 +8,7 @@ use super::statements::RIGHTS;
 use crate::finding::{Finding, Severity, Subject};
 use crate::store::StoreError;
 
-/// What the user of the store's URL may do.
+/// The rights of the user in the store's URL.
 #[derive(Clone, Debug, PartialEq)]
 struct Rights {
     is_read_only: bool,
